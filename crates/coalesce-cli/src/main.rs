@@ -1,0 +1,2 @@
+//! The `coalesce` command.
+fn main() {}

@@ -1,0 +1,364 @@
+//! The authority of a request, parsed over bytes.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::host::{Host, parse_ip};
+
+/// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authority<'a> {
+    host: Host<'a>,
+    port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Parses the bytes of an `:authority` or `Host` field.
+    ///
+    /// | bytes | result |
+    /// | --- | --- |
+    /// | `a.example.test`, `A.example.test.:443`, `192.0.2.1`, `[::1]:8443` | name or address, port |
+    /// | `a.example.test:` | an empty port is the default (RFC 3986 §6.2.3) |
+    /// | `%61.test`, `a..b`, `[v1.x]`, a name of 254 bytes | [`Host::Other`]: well-formed, nobody's |
+    /// | empty, `:443` | [`AuthorityError::EmptyHost`] (RFC 9110 §4.2.2) |
+    /// | `user@a.example.test` | [`AuthorityError::Userinfo`] (RFC 9113 §8.3.1) |
+    /// | NUL, CR, LF anywhere, space or tab at an end | [`AuthorityError::FieldValue`] (RFC 9113 §8.2.1) |
+    /// | any other byte outside RFC 3986's `host` | [`AuthorityError::ForbiddenByte`] |
+    ///
+    /// Is `a.example.test:00443` port 443? Yes: the grammar is `*DIGIT`, compared by value.
+    /// May a zone identifier stand in brackets? No: RFC 3986 has no `%` there, and an origin's host
+    /// is never link-local by agreement.
+    ///
+    /// # Errors
+    /// The first of the rules above that is broken, field syntax before userinfo before the rest.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// Linear in `bytes.len()`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
+        if let Some((host, port)) = split_plain(bytes) {
+            return Ok(Self { host: Host::classify(host), port: parse_port(port)? });
+        }
+        check_field_value(bytes)?;
+        if let Some(at) = bytes.iter().position(|byte| *byte == b'@') {
+            return Err(AuthorityError::Userinfo { at });
+        }
+        if let [b'[', rest @ ..] = bytes {
+            return parse_ip_literal(rest);
+        }
+        let colon = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
+        let (host, rest) = bytes.split_at_checked(colon).unwrap_or((bytes, b""));
+        if host.is_empty() {
+            return Err(AuthorityError::EmptyHost);
+        }
+        check_reg_name(host)?;
+        Ok(Self { host: Host::classify(host), port: parse_port(rest)? })
+    }
+
+    /// The host.
+    pub const fn host(&self) -> Host<'a> {
+        self.host
+    }
+
+    /// The port, when one was written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The port, or `default` when none was written.
+    pub fn port_or(&self, default: u16) -> u16 {
+        self.port.unwrap_or(default)
+    }
+}
+
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// Splits at the colon when everything before it is a letter, digit, `-`, `.` or `_`: the shape of
+/// nearly every authority, for which the slower checks have nothing to find.
+fn split_plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let end = bytes.iter().position(|byte| !plain(byte)).unwrap_or(bytes.len());
+    let (host, rest) = bytes.split_at_checked(end)?;
+    let digits = match rest {
+        [] => rest,
+        [b':', digits @ ..] => digits,
+        _ => return None,
+    };
+    (!host.is_empty() && digits.iter().all(u8::is_ascii_digit)).then_some((host, rest))
+}
+
+/// RFC 9113 §8.2.1: no NUL, CR or LF anywhere in a field value, no space or tab at its ends.
+fn check_field_value(bytes: &[u8]) -> Result<(), AuthorityError> {
+    let last = bytes.len().saturating_sub(1);
+    for (at, byte) in bytes.iter().enumerate() {
+        let edge = at == 0 || at == last;
+        if matches!(byte, 0 | b'\r' | b'\n') || (edge && matches!(byte, b' ' | b'\t')) {
+            return Err(AuthorityError::FieldValue { at, byte: *byte });
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3986 §3.2.2: `reg-name = *( unreserved / pct-encoded / sub-delims )`.
+fn check_reg_name(host: &[u8]) -> Result<(), AuthorityError> {
+    let mut bytes = host.iter().copied().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'%' {
+            let mut hex = || bytes.next().is_some_and(|(_, digit)| digit.is_ascii_hexdigit());
+            if !(hex() && hex()) {
+                return Err(AuthorityError::BadPercentEncoding { at });
+            }
+        } else if !is_unreserved_or_sub_delim(byte) {
+            return Err(AuthorityError::ForbiddenByte { at, byte });
+        }
+    }
+    Ok(())
+}
+
+fn is_unreserved_or_sub_delim(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+        )
+}
+
+/// RFC 3986 §3.2.2: `IP-literal`, from the byte after its opening bracket.
+fn parse_ip_literal(rest: &[u8]) -> Result<Authority<'_>, AuthorityError> {
+    let close = rest.iter().position(|byte| *byte == b']').ok_or(AuthorityError::BadIpLiteral)?;
+    let (inner, tail) = rest.split_at_checked(close).ok_or(AuthorityError::BadIpLiteral)?;
+    let after = tail.get(1..).unwrap_or_default();
+    let host = match parse_ip(inner) {
+        Some(address @ IpAddr::V6(_)) => Host::Ip(address),
+        None if is_ip_future(inner) => Host::Other(inner),
+        Some(IpAddr::V4(_)) | None => return Err(AuthorityError::BadIpLiteral),
+    };
+    Ok(Authority { host, port: parse_port(after)? })
+}
+
+/// RFC 3986 §3.2.2: `IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn is_ip_future(inner: &[u8]) -> bool {
+    let [b'v' | b'V', rest @ ..] = inner else { return false };
+    let Some(dot) = rest.iter().position(|byte| *byte == b'.') else { return false };
+    let Some((version, address)) = rest.split_at_checked(dot) else { return false };
+    let address = address.get(1..).unwrap_or_default();
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !address.is_empty()
+        && address.iter().all(|byte| *byte == b':' || is_unreserved_or_sub_delim(*byte))
+}
+
+/// Parses what follows the host: nothing, or a colon and the digits of a port.
+fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
+    let digits = match rest {
+        [] | [b':'] => return Ok(None),
+        [b':', digits @ ..] => digits,
+        _ => return Err(AuthorityError::BadPort),
+    };
+    let value = digits.iter().try_fold(0_u16, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| digit.wrapping_sub(b'0'))?;
+        value.checked_mul(10)?.checked_add(u16::from(digit))
+    });
+    value.map(Some).ok_or(AuthorityError::BadPort)
+}
+
+/// Why a field is no authority. Offsets count bytes from the left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A byte that no HTTP/2 field value may hold there (RFC 9113 §8.2.1).
+    FieldValue {
+        /// Where the byte is.
+        at: usize,
+        /// The byte.
+        byte: u8,
+    },
+    /// `user@` before the host (RFC 9113 §8.3.1, RFC 9110 §4.2.4).
+    Userinfo {
+        /// Where the `@` is.
+        at: usize,
+    },
+    /// No host (RFC 9110 §4.2.2).
+    EmptyHost,
+    /// A byte that RFC 3986 §3.2.2 allows in no host.
+    ForbiddenByte {
+        /// Where the byte is.
+        at: usize,
+        /// The byte.
+        byte: u8,
+    },
+    /// A `%` that two hexadecimal digits do not follow (RFC 3986 §2.1).
+    BadPercentEncoding {
+        /// Where the `%` is.
+        at: usize,
+    },
+    /// Brackets around something that is no IPv6 address (RFC 3986 §3.2.2).
+    BadIpLiteral,
+    /// A port that is no number up to 65535 (RFC 3986 §3.2.3).
+    BadPort,
+}
+
+impl fmt::Display for AuthorityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::FieldValue { at, byte } => {
+                write!(
+                    f,
+                    "byte '{}' at {at}, which no field value may hold there",
+                    byte.escape_ascii()
+                )
+            }
+            Self::Userinfo { at } => write!(f, "userinfo before the '@' at byte {at}"),
+            Self::EmptyHost => f.write_str("empty host"),
+            Self::ForbiddenByte { at, byte } => {
+                write!(f, "byte '{}' at {at}, which no host may hold", byte.escape_ascii())
+            }
+            Self::BadPercentEncoding { at } => {
+                write!(f, "'%' at byte {at} without two hexadecimal digits")
+            }
+            Self::BadIpLiteral => f.write_str("brackets around something that is no IPv6 address"),
+            Self::BadPort => f.write_str("port that is no number up to 65535"),
+        }
+    }
+}
+
+impl core::error::Error for AuthorityError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{format, string::ToString};
+
+    fn parse(text: &str) -> Result<Authority<'_>, AuthorityError> {
+        Authority::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn well_formed_authorities() {
+        let cases = [
+            ("a.example.test", "a.example.test"),
+            ("A.Example.TEST.", "a.example.test"),
+            ("a.example.test:", "a.example.test"),
+            ("a.example.test:443", "a.example.test:443"),
+            ("a.example.test.:00443", "a.example.test:443"),
+            ("a.example.test:0", "a.example.test:0"),
+            ("a.example.test:65535", "a.example.test:65535"),
+            ("a.example.test:0000000000000000000000443", "a.example.test:443"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[::1]", "[::1]"),
+            ("[0:0::0:1]:8443", "[::1]:8443"),
+            ("[::ffff:192.0.2.1]", "[::ffff:192.0.2.1]"),
+        ];
+        for (text, canonical) in cases {
+            assert_eq!(parse(text).unwrap().to_string(), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn well_formed_and_nobodys() {
+        let long = format!("{}test", "abcde.".repeat(50));
+        let cases = [
+            "%61.example.test",
+            "a..b",
+            ".a",
+            ".",
+            "..",
+            "a.test..",
+            "1.2.3",
+            "a!$&'()*+,;=~b",
+            "[v1.fe80::a+en1]",
+            "[VF.x]:443",
+            "-a.test",
+            "192.0.2.1.",
+            &long,
+        ];
+        for text in cases {
+            assert!(matches!(parse(text).unwrap().host(), Host::Other(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_each_with_its_own_error() {
+        use AuthorityError as E;
+        let cases = [
+            ("", E::EmptyHost),
+            (":", E::EmptyHost),
+            (":443", E::EmptyHost),
+            ("::1", E::EmptyHost),
+            ("user@a.example.test", E::Userinfo { at: 4 }),
+            ("@a", E::Userinfo { at: 0 }),
+            ("a.test@", E::Userinfo { at: 6 }),
+            ("user:pass@[::1]", E::Userinfo { at: 9 }),
+            ("a b", E::ForbiddenByte { at: 1, byte: b' ' }),
+            ("a/b", E::ForbiddenByte { at: 1, byte: b'/' }),
+            ("a\\b", E::ForbiddenByte { at: 1, byte: b'\\' }),
+            ("a?b", E::ForbiddenByte { at: 1, byte: b'?' }),
+            ("a#b", E::ForbiddenByte { at: 1, byte: b'#' }),
+            ("a\"b", E::ForbiddenByte { at: 1, byte: b'"' }),
+            ("a[::1]", E::ForbiddenByte { at: 1, byte: b'[' }),
+            ("bücher.test", E::ForbiddenByte { at: 1, byte: 0xc3 }),
+            ("a\x7fb", E::ForbiddenByte { at: 1, byte: 0x7f }),
+            ("a\0b", E::FieldValue { at: 1, byte: 0 }),
+            ("a\r\nx: y", E::FieldValue { at: 1, byte: b'\r' }),
+            (" a", E::FieldValue { at: 0, byte: b' ' }),
+            ("a\t", E::FieldValue { at: 1, byte: b'\t' }),
+            (" ", E::FieldValue { at: 0, byte: b' ' }),
+            ("%6", E::BadPercentEncoding { at: 0 }),
+            ("a%zz", E::BadPercentEncoding { at: 1 }),
+            ("a%", E::BadPercentEncoding { at: 1 }),
+            ("[::1", E::BadIpLiteral),
+            ("[]", E::BadIpLiteral),
+            ("[1.2.3.4]", E::BadIpLiteral),
+            ("[fe80::1%25eth0]", E::BadIpLiteral),
+            ("[v1.]", E::BadIpLiteral),
+            ("[v.x]", E::BadIpLiteral),
+            ("[::1]443", E::BadPort),
+            ("[::1]]", E::BadPort),
+            ("a:65536", E::BadPort),
+            ("a:99999999999999999999", E::BadPort),
+            ("a:https", E::BadPort),
+            ("a:-1", E::BadPort),
+            ("a:+1", E::BadPort),
+            ("a:1:2", E::BadPort),
+            ("a:443 443", E::BadPort),
+        ];
+        for (text, error) in cases {
+            assert_eq!(parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn same_authority_in_other_spelling_is_equal() {
+        assert_eq!(parse("A.test.:443"), parse("a.test:0443"));
+        assert_ne!(parse("a.test:443"), parse("a.test"));
+    }
+
+    #[test]
+    fn messages_are_lower_case_without_full_stop() {
+        assert_eq!(parse("a:x").unwrap_err().to_string(), "port that is no number up to 65535");
+        assert_eq!(
+            parse("a\0").unwrap_err().to_string(),
+            "byte '\\x00' at 1, which no field value may hold there"
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Presented identifiers: the names in a certificate's subjectAltName.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::host::Host;
+use crate::name::{DnsName, NameError};
+
+/// One name that a certificate presents (RFC 9525 §2): a DNS-ID with or without wildcard, or an
+/// IP-ID.
+///
+/// | presented | reference | covers |
+/// | --- | --- | --- |
+/// | `a.example.test` | `A.example.test.` | yes |
+/// | `*.example.test` | `a.example.test` | yes: the wildcard is one whole label |
+/// | `*.example.test` | `a.b.example.test`, `example.test` | no |
+/// | `*.test` | `example.test` | yes: which suffixes are public is for the CA to know |
+/// | `192.0.2.1` as an IP-ID | `192.0.2.1` | yes, by octets |
+/// | `192.0.2.1` as a DNS-ID | `192.0.2.1` | no: it is no name (RFC 9525 §6.3) |
+/// | `::ffff:192.0.2.1` | `192.0.2.1` | no: other octets |
+///
+/// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label.
+/// What of a presented `a.example.test.`? It is refused: RFC 5280 §4.2.1.6 wants the preferred
+/// syntax, which has no trailing dot, and verifiers refuse it as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 9525 has these kinds and no others that HTTP uses")]
+pub enum PresentedIdentifier<'a> {
+    /// A DNS-ID without wildcard.
+    Dns(DnsName<'a>),
+    /// A DNS-ID whose complete left-most label is `*`; holds the rest of the name.
+    Wildcard(DnsName<'a>),
+    /// An IP-ID.
+    Ip(IpAddr),
+}
+
+impl<'a> PresentedIdentifier<'a> {
+    /// Parses the bytes of a `dNSName`.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] for a name that RFC 9525 §6.3 says must never match; callers report
+    /// such an identifier and go on without it.
+    pub const fn parse_dns(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
+        if let [.., b'.'] = bytes {
+            return Err(IdentifierError::TrailingDot);
+        }
+        let (wildcard, rest) = match bytes {
+            [b'*', b'.', rest @ ..] => (true, rest),
+            _ => (false, bytes),
+        };
+        match DnsName::parse(rest) {
+            // The wildcard label itself counts towards the length that DNS allows.
+            Ok(name) if wildcard && name.as_bytes().len() > crate::limits::NAME_LEN_MAX - 2 => {
+                Err(IdentifierError::Name(NameError::TooLong {
+                    len: name.as_bytes().len().saturating_add(2),
+                    max: crate::limits::NAME_LEN_MAX,
+                }))
+            }
+            Ok(name) if wildcard => Ok(Self::Wildcard(name)),
+            Ok(name) => Ok(Self::Dns(name)),
+            Err(NameError::ForbiddenByte { byte: b'*', .. }) => Err(IdentifierError::Wildcard),
+            Err(error) if wildcard && rest.is_empty() => {
+                let _ = error;
+                Err(IdentifierError::Wildcard)
+            }
+            Err(error) => Err(IdentifierError::Name(error)),
+        }
+    }
+
+    /// Reads the octets of an `iPAddress`.
+    ///
+    /// # Errors
+    /// [`IdentifierError::AddressLength`] unless there are 4 or 16 octets (RFC 5280 §4.2.1.6).
+    pub fn from_address_octets(octets: &[u8]) -> Result<Self, IdentifierError> {
+        if let Ok(v4) = <[u8; 4]>::try_from(octets) {
+            return Ok(Self::Ip(IpAddr::V4(Ipv4Addr::from(v4))));
+        }
+        match <[u8; 16]>::try_from(octets) {
+            Ok(v6) => Ok(Self::Ip(IpAddr::V6(Ipv6Addr::from(v6)))),
+            Err(_) => Err(IdentifierError::AddressLength { len: octets.len() }),
+        }
+    }
+
+    /// Whether this identifier covers `host` (RFC 9525 §6.3, RFC 9110 §4.3.5).
+    ///
+    /// # Allocation
+    /// None.
+    pub fn covers(&self, host: &Host<'_>) -> bool {
+        match (self, host) {
+            (Self::Dns(presented), Host::Name(name)) => presented == name,
+            (Self::Wildcard(parent), Host::Name(name)) => name.parent() == Some(*parent),
+            (Self::Ip(presented), Host::Ip(address)) => presented == address,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for PresentedIdentifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => write!(f, "DNS:{name}"),
+            Self::Wildcard(parent) => write!(f, "DNS:*.{parent}"),
+            Self::Ip(address) => write!(f, "IP:{address}"),
+        }
+    }
+}
+
+/// Why a presented identifier never matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IdentifierError {
+    /// A `*` anywhere but as the complete left-most label, or with nothing after it
+    /// (RFC 9525 §6.3).
+    Wildcard,
+    /// A dot at the end.
+    TrailingDot,
+    /// Not a DNS name.
+    Name(NameError),
+    /// An IP-ID of neither 4 nor 16 octets.
+    AddressLength {
+        /// The octets found.
+        len: usize,
+    },
+}
+
+impl fmt::Display for IdentifierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wildcard => f.write_str("'*' may only be the whole left-most label of a name"),
+            Self::TrailingDot => f.write_str("a presented name may not end in a dot"),
+            Self::Name(error) => error.fmt(f),
+            Self::AddressLength { len } => write!(f, "address of {len} octets; 4 or 16 expected"),
+        }
+    }
+}
+
+impl core::error::Error for IdentifierError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    fn host(text: &str) -> Host<'_> {
+        Host::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn invalid_identifiers_are_named() {
+        use IdentifierError as E;
+        let cases: &[(&[u8], E)] = &[
+            (b"*", E::Wildcard),
+            (b"*.", E::TrailingDot),
+            (b"f*.example.test", E::Wildcard),
+            (b"*f.example.test", E::Wildcard),
+            (b"a.*.example.test", E::Wildcard),
+            (b"*.*.example.test", E::Wildcard),
+            (b"**.example.test", E::Wildcard),
+            (b"xn--*.example.test", E::Wildcard),
+            (b"a.example.test.", E::TrailingDot),
+            (b"", E::Name(NameError::Empty)),
+            (b"192.0.2.1", E::Name(NameError::LastLabelNumeric { at: 8 })),
+            (b"*.0.2.1", E::Name(NameError::LastLabelNumeric { at: 4 })),
+            (b"a\0.test", E::Name(NameError::ForbiddenByte { at: 1, byte: 0 })),
+        ];
+        for (text, error) in cases {
+            let found = PresentedIdentifier::parse_dns(text);
+            assert_eq!(found, Err(*error), "{}", text.escape_ascii());
+        }
+        assert_eq!(
+            PresentedIdentifier::from_address_octets(&[1, 2, 3]),
+            Err(E::AddressLength { len: 3 })
+        );
+    }
+
+    #[test]
+    fn presented_against_reference() {
+        let cases = [
+            ("a.example.test", "A.EXAMPLE.TEST.", true),
+            ("A.example.TEST", "a.example.test", true),
+            ("a.example.test", "b.example.test", false),
+            ("*.example.test", "a.example.test", true),
+            ("*.Example.Test", "XN--BCHER-KVA.example.test", true),
+            ("*.example.test", "example.test", false),
+            ("*.example.test", "a.b.example.test", false),
+            ("*.example.test", "aexample.test", false),
+            ("*.test", "example.test", true),
+            ("a.example.test", "192.0.2.1", false),
+        ];
+        for (presented, reference, covers) in cases {
+            let presented = PresentedIdentifier::parse_dns(presented.as_bytes()).unwrap();
+            assert_eq!(presented.covers(&host(reference)), covers, "{presented} / {reference}");
+        }
+        let v4 = PresentedIdentifier::from_address_octets(&[192, 0, 2, 1]).unwrap();
+        assert!(v4.covers(&host("192.0.2.1")));
+        assert!(!v4.covers(&host("::ffff:192.0.2.1")));
+        assert!(!v4.covers(&host("a.test")));
+        assert_eq!(v4.to_string(), "IP:192.0.2.1");
+    }
+}

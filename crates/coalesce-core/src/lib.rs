@@ -1,0 +1,104 @@
+//! Which authorities may share one HTTP/2 connection, decided without allocating.
+//!
+//! This crate does not open sockets, read certificates, resolve names or speak TLS: it is told
+//! the facts of a connection and the target of a request, and answers with a [`Verdict`].
+//!
+//! ```text
+//!  certificate ──► IdentifierSet ─┐
+//!  ClientHello ──► server name  ──┼─► Connection ─┐
+//!                  group, ports ──┘               ├─► decide ─► Serve(Authoritative)
+//!  configuration ─► AuthorityTable ───────────────┤             Misdirected(reason)  → 421
+//!  HEADERS ───────► RequestTarget ────────────────┘             Malformed(reason)    → 400 or reset
+//! ```
+//!
+//! # Example
+//!
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+//! use coalesce_core::{
+//!     AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+//!     PresentedIdentifier, RequestTarget, Verdict, VirtualHostId, decide,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The server's side: which names it answers for, and which may share a connection.
+//! let public = GroupId::new(1);
+//! let mut table = AuthorityTable::builder();
+//! table.group(public, GroupPolicy::default())?;
+//! table.entry(NamePattern::parse(b"a.example.test")?, VirtualHostId::new(0), public)?;
+//! table.entry(NamePattern::parse(b"cdn.example.test")?, VirtualHostId::new(1), public)?;
+//! let table = table.build()?;
+//!
+//! // The handshake's side: the certificate that this connection presented covers only `a`.
+//! let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.example.test")?])?;
+//! let connection = Connection::tls(presented.borrow(), public, &[443]);
+//!
+//! let own = decide(&table, &connection, &RequestTarget::https(b"A.example.test:443"));
+//! assert!(matches!(own, Verdict::Serve(proof) if proof.virtual_host() == Some(VirtualHostId::new(0))));
+//!
+//! let other = decide(&table, &connection, &RequestTarget::https(b"cdn.example.test"));
+//! assert!(matches!(other, Verdict::Misdirected(reason) if reason.code() == "certificate"));
+//! # Ok(()) }
+//! ```
+//!
+//! # Crate features
+//!
+//! * none: parsing, reading tables and identifier sets from bytes, deciding.
+//! * `alloc`: building tables and identifier sets.
+//! * `std` (default): implies `alloc`.
+//!
+//! # Limits
+//!
+//! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input, and
+//! nothing outside the builders allocates.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod authority;
+mod decide;
+mod host;
+mod identifier;
+mod identifier_set;
+pub mod limits;
+mod name;
+mod pattern;
+mod policy;
+mod reason;
+mod table;
+mod trie;
+
+pub use authority::{Authority, AuthorityError};
+pub use decide::{Authoritative, Connection, Site, Verdict, decide};
+pub use host::Host;
+pub use identifier::{IdentifierError, PresentedIdentifier};
+pub use identifier_set::IdentifierSet;
+pub use name::{DnsName, NameError};
+pub use pattern::{NamePattern, PatternError};
+pub use policy::{
+    CoalescePolicy, ConnectPolicy, GroupId, GroupPolicy, UnknownAuthority, VirtualHostId,
+};
+pub use reason::{Malformed, MalformedAnswer, Misdirected, Step};
+pub use request::{HostField, MethodKind, RequestTarget, Scheme};
+#[cfg(feature = "alloc")]
+pub use table::AuthorityTableBuilder;
+pub use table::{AuthorityTable, TableMatch};
+#[cfg(feature = "alloc")]
+pub use trie::BuildError;
+pub use trie::ImageError;
+
+mod request;

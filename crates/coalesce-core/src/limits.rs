@@ -1,0 +1,23 @@
+//! Every limit of the crate, each with its source.
+
+/// The longest name, in bytes, without its trailing dot: 255 octets on the wire (RFC 1035 §2.3.4)
+/// less the first length octet and the root label.
+pub const NAME_LEN_MAX: usize = 253;
+
+/// The longest label, in bytes (RFC 1035 §2.3.4).
+pub const LABEL_LEN_MAX: usize = 63;
+
+/// The largest number of labels in a name of [`NAME_LEN_MAX`] bytes: one byte and one dot each.
+pub const LABELS_MAX: usize = 127;
+
+/// The largest number of presented identifiers in one set. Certificates with more names than this
+/// exceed what a TLS handshake message may carry (2^24 bytes, RFC 8446 §4).
+pub const IDENTIFIERS_MAX: usize = 1 << 20;
+
+/// The largest number of entries in one authority table. An entry's index is a `u32` whose largest
+/// value means "none"; the image's offsets must stay below 2^32 as well.
+pub const ENTRIES_MAX: usize = 1 << 26;
+
+/// The largest number of coalescing groups in one table: far above any real number of TLS policies,
+/// low enough to search in a few steps.
+pub const GROUPS_MAX: usize = 1 << 16;

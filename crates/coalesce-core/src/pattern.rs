@@ -1,0 +1,133 @@
+//! What an authority table's entry is called.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::host::Host;
+use crate::name::{DnsName, NameError};
+
+/// The names that one entry of an authority table stands for.
+///
+/// | written | stands for |
+/// | --- | --- |
+/// | `a.example.test` | that name |
+/// | `*.example.test` | every name with exactly one more label |
+/// | `**.example.test` | every name with one or more further labels |
+/// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address |
+/// | `*` | every name and every address |
+///
+/// The most specific entry wins: exact, then the longest wildcard (of two with the same suffix the
+/// one-label one), then the catch-all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NamePattern<'a> {
+    /// One name.
+    Exact(DnsName<'a>),
+    /// One label below a name.
+    OneLabel(DnsName<'a>),
+    /// One or more labels below a name.
+    AnyDepth(DnsName<'a>),
+    /// One address.
+    Ip(IpAddr),
+    /// Everything that is a name or an address.
+    CatchAll,
+}
+
+impl<'a> NamePattern<'a> {
+    /// Parses a pattern as written in the table above.
+    ///
+    /// # Errors
+    /// [`PatternError`] when it is none of these.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, PatternError> {
+        let name = |bytes| {
+            DnsName::parse(bytes).map_err(|error| match error {
+                NameError::ForbiddenByte { byte: b'*', .. } => PatternError::Wildcard,
+                error => PatternError::Name(error),
+            })
+        };
+        match bytes {
+            b"*" => Ok(Self::CatchAll),
+            [b'*', b'*', b'.', rest @ ..] => name(rest).map(Self::AnyDepth),
+            [b'*', b'.', rest @ ..] => name(rest).map(Self::OneLabel),
+            _ => match Host::parse(bytes) {
+                Ok(Host::Ip(address)) => Ok(Self::Ip(address)),
+                _ => name(bytes).map(Self::Exact),
+            },
+        }
+    }
+
+    /// Whether this pattern stands for `host`.
+    pub fn matches(&self, host: &Host<'_>) -> bool {
+        match (self, host) {
+            (Self::Exact(pattern), Host::Name(name)) => pattern == name,
+            (Self::OneLabel(parent), Host::Name(name)) => name.parent() == Some(*parent),
+            (Self::AnyDepth(parent), Host::Name(name)) => name.is_below(*parent),
+            (Self::Ip(pattern), Host::Ip(address)) => pattern == address,
+            (Self::CatchAll, Host::Name(_) | Host::Ip(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for NamePattern<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => name.fmt(f),
+            Self::OneLabel(parent) => write!(f, "*.{parent}"),
+            Self::AnyDepth(parent) => write!(f, "**.{parent}"),
+            Self::Ip(address) => address.fmt(f),
+            Self::CatchAll => f.write_str("*"),
+        }
+    }
+}
+
+/// Why text is no [`NamePattern`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// A `*` elsewhere than in a leading `*.` or `**.`, or alone.
+    Wildcard,
+    /// Neither an address nor a DNS name.
+    Name(NameError),
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wildcard => f.write_str("'*' may only stand alone or in a leading '*.' or '**.'"),
+            Self::Name(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for PatternError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn patterns_round_trip() {
+        for text in
+            ["a.example.test", "*.example.test", "**.example.test", "*", "192.0.2.1", "2001:db8::1"]
+        {
+            assert_eq!(NamePattern::parse(text.as_bytes()).unwrap().to_string(), text);
+        }
+        assert_eq!(NamePattern::parse(b"[::1]").unwrap(), NamePattern::parse(b"::1").unwrap());
+        assert_eq!(NamePattern::parse(b"A.Test.").unwrap().to_string(), "a.test");
+    }
+
+    #[test]
+    fn other_stars_are_refused() {
+        for text in ["a*.test", "*a.test", "a.*.test", "***.test", "*.*.test", "**"] {
+            assert_eq!(NamePattern::parse(text.as_bytes()), Err(PatternError::Wildcard), "{text}");
+        }
+        for text in ["", "*.", "**.", "1.2.3", "a..b"] {
+            assert!(
+                matches!(NamePattern::parse(text.as_bytes()), Err(PatternError::Name(_))),
+                "{text}"
+            );
+        }
+    }
+}

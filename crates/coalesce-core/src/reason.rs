@@ -1,0 +1,260 @@
+//! Why a request is not served. For operators and logs; nothing of it belongs in a response.
+
+use core::fmt;
+
+use crate::authority::AuthorityError;
+
+/// The steps of the decision, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Step {
+    /// The request names one authority.
+    Authority = 1,
+    /// The request's scheme is the connection's.
+    Scheme = 2,
+    /// A virtual host has this name.
+    Known = 3,
+    /// The listener answers for this port.
+    Port = 4,
+    /// The presented certificate covers the host.
+    Certificate = 5,
+    /// The virtual host is in the connection's coalescing group.
+    Group = 6,
+    /// `Host` names the same authority.
+    HostField = 7,
+    /// Served.
+    Serve = 8,
+}
+
+impl Step {
+    /// The step's number, 1 to 8.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Why a request is misdirected: it is answered 421 on its own stream (RFC 9110 §15.5.20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misdirected {
+    /// The scheme is not the connection's.
+    Scheme,
+    /// No virtual host has this name.
+    UnknownAuthority,
+    /// The listener does not answer for this port.
+    Port,
+    /// The certificate that this handshake presented does not cover the host.
+    Certificate,
+    /// The virtual host is in another coalescing group.
+    Group,
+    /// The group serves only the host that the server name named.
+    ServerName,
+}
+
+impl Misdirected {
+    /// Every reason, for counters and documentation.
+    pub const ALL: [Self; 6] = [
+        Self::Scheme,
+        Self::UnknownAuthority,
+        Self::Port,
+        Self::Certificate,
+        Self::Group,
+        Self::ServerName,
+    ];
+
+    /// A stable name for logs, metrics and tools.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Scheme => "scheme",
+            Self::UnknownAuthority => "unknown_authority",
+            Self::Port => "port",
+            Self::Certificate => "certificate",
+            Self::Group => "group",
+            Self::ServerName => "server_name",
+        }
+    }
+
+    /// The step that refused.
+    pub const fn step(self) -> Step {
+        match self {
+            Self::Scheme => Step::Scheme,
+            Self::UnknownAuthority => Step::Known,
+            Self::Port => Step::Port,
+            Self::Certificate => Step::Certificate,
+            Self::Group | Self::ServerName => Step::Group,
+        }
+    }
+
+    /// The rule behind it.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Scheme => "RFC 9110 §7.4, §4.3.1",
+            Self::UnknownAuthority => "RFC 9110 §15.5.20",
+            Self::Port => "RFC 9110 §4.3.3, §7.4",
+            Self::Certificate => "RFC 9110 §7.4, RFC 9113 §9.1.1",
+            Self::Group | Self::ServerName => "RFC 9113 §9.1.1, RFC 9110 §15.5.20",
+        }
+    }
+}
+
+impl fmt::Display for Misdirected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "the scheme is not this connection's",
+            Self::UnknownAuthority => "no virtual host has this name",
+            Self::Port => "the listener does not answer for this port",
+            Self::Certificate => "the presented certificate does not cover the host",
+            Self::Group => "the virtual host is in another coalescing group",
+            Self::ServerName => "the group serves only the host that the server name named",
+        })
+    }
+}
+
+/// Why a request is malformed, or of a form that is not taken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Neither `:authority` nor `Host`.
+    NoAuthority,
+    /// More than one `Host`.
+    SeveralHosts,
+    /// `:authority` is no authority.
+    Authority(AuthorityError),
+    /// `Host` is no authority.
+    Host(AuthorityError),
+    /// `Host` names another authority than `:authority`.
+    HostDiffers,
+    /// `CONNECT` where the group's policy does not take it.
+    ConnectRefused,
+    /// `CONNECT` for a tunnel without a port to connect to.
+    ConnectPort,
+}
+
+/// What a malformed request gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MalformedAnswer {
+    /// 400: a complete HTTP/2 message whose content HTTP refuses (RFC 9110 §7.2, §15.5.1).
+    BadRequest,
+    /// 405: a well-formed request by a method that is not taken here (RFC 9110 §15.5.6).
+    MethodNotAllowed,
+    /// On HTTP/2 the stream ends with `PROTOCOL_ERROR` (RFC 9113 §8.1.1); HTTP/1.1 says 400.
+    Reset,
+}
+
+impl Malformed {
+    /// A stable name for logs, metrics and tools.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NoAuthority => "no_authority",
+            Self::SeveralHosts => "several_hosts",
+            Self::Authority(AuthorityError::FieldValue { .. }) => "authority_field_value",
+            Self::Authority(AuthorityError::Userinfo { .. }) => "authority_userinfo",
+            Self::Authority(AuthorityError::EmptyHost) => "authority_empty_host",
+            Self::Authority(AuthorityError::BadPort) => "authority_port",
+            Self::Authority(_) => "authority_host",
+            Self::Host(_) => "host_invalid",
+            Self::HostDiffers => "host_differs",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectPort => "connect_port",
+        }
+    }
+
+    /// The step that refused.
+    pub const fn step(self) -> Step {
+        match self {
+            Self::HostDiffers => Step::HostField,
+            _ => Step::Authority,
+        }
+    }
+
+    /// The rule behind it.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::NoAuthority => "RFC 9113 §8.3.1, RFC 9110 §7.2",
+            Self::SeveralHosts | Self::Host(_) => "RFC 9110 §7.2",
+            Self::Authority(AuthorityError::FieldValue { .. }) => "RFC 9113 §8.2.1",
+            Self::Authority(AuthorityError::Userinfo { .. }) | Self::HostDiffers => {
+                "RFC 9113 §8.3.1"
+            }
+            Self::Authority(AuthorityError::EmptyHost) => "RFC 9110 §4.2.2",
+            Self::Authority(AuthorityError::BadPort) => "RFC 3986 §3.2.3",
+            Self::Authority(_) => "RFC 3986 §3.2.2",
+            Self::ConnectRefused | Self::ConnectPort => "RFC 9110 §9.3.6",
+        }
+    }
+
+    /// What the request gets.
+    ///
+    /// RFC 9113 calls a message malformed when its framing or its pseudo-header fields break that
+    /// RFC's own rules, and §8.1.1 makes that a stream error. What breaks HTTP's rules about the
+    /// target (RFC 9110 §7.2 asks for 400 by name) is answered with a status that people can read.
+    pub const fn answer(self) -> MalformedAnswer {
+        match self {
+            Self::HostDiffers
+            | Self::Authority(
+                AuthorityError::FieldValue { .. } | AuthorityError::Userinfo { .. },
+            )
+            | Self::Host(AuthorityError::FieldValue { .. }) => MalformedAnswer::Reset,
+            Self::ConnectRefused => MalformedAnswer::MethodNotAllowed,
+            _ => MalformedAnswer::BadRequest,
+        }
+    }
+}
+
+impl MalformedAnswer {
+    /// The status code, as HTTP/1.1 would say it.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::Reset => 400,
+            Self::MethodNotAllowed => 405,
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAuthority => f.write_str("neither :authority nor Host"),
+            Self::SeveralHosts => f.write_str("more than one Host"),
+            Self::Authority(error) => write!(f, ":authority: {error}"),
+            Self::Host(error) => write!(f, "Host: {error}"),
+            Self::HostDiffers => f.write_str("Host names another authority than :authority"),
+            Self::ConnectRefused => f.write_str("CONNECT is not taken here"),
+            Self::ConnectPort => f.write_str("CONNECT without a port"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_steps_in_order() {
+        for (at, reason) in Misdirected::ALL.iter().enumerate() {
+            assert!(Misdirected::ALL[..at].iter().all(|earlier| earlier.code() != reason.code()));
+            assert!(Misdirected::ALL[..at].iter().all(|earlier| earlier.step() <= reason.step()));
+        }
+        assert_eq!(Step::Serve.number(), 8);
+    }
+
+    #[test]
+    fn framing_faults_reset_and_target_faults_get_400() {
+        let reset = [
+            Malformed::HostDiffers,
+            Malformed::Authority(AuthorityError::Userinfo { at: 0 }),
+            Malformed::Authority(AuthorityError::FieldValue { at: 0, byte: 0 }),
+        ];
+        assert!(reset.iter().all(|reason| reason.answer() == MalformedAnswer::Reset));
+        let bad_request = [
+            Malformed::NoAuthority,
+            Malformed::SeveralHosts,
+            Malformed::Authority(AuthorityError::BadPort),
+            Malformed::Authority(AuthorityError::EmptyHost),
+        ];
+        assert!(bad_request.iter().all(|reason| reason.answer() == MalformedAnswer::BadRequest));
+        assert_eq!(Malformed::ConnectRefused.answer().status(), 405);
+    }
+}

@@ -1,0 +1,91 @@
+//! What a request says about where it wants to go.
+
+/// The target of one request, as it stood in its fields.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "callers fill in every field of what they received")]
+pub struct RequestTarget<'a> {
+    /// The bytes of `:authority`, or of the authority of an absolute-form target.
+    pub authority: Option<&'a [u8]>,
+    /// The `Host` fields.
+    pub host: HostField<'a>,
+    /// The bytes of `:scheme`. `None` where the protocol has no place for one (HTTP/1.1
+    /// origin-form, plain `CONNECT`): then it is the connection's.
+    pub scheme: Option<&'a [u8]>,
+    /// What kind of method it is.
+    pub method: MethodKind,
+}
+
+impl<'a> RequestTarget<'a> {
+    /// An ordinary `https` request with this `:authority` and no `Host`.
+    pub const fn https(authority: &'a [u8]) -> Self {
+        Self {
+            authority: Some(authority),
+            host: HostField::Absent,
+            scheme: Some(b"https"),
+            method: MethodKind::Ordinary,
+        }
+    }
+}
+
+/// The `Host` fields of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "none, one or more: there is nothing else")]
+pub enum HostField<'a> {
+    /// None.
+    Absent,
+    /// One, with this value.
+    One(&'a [u8]),
+    /// More than one, whatever they say.
+    Several,
+}
+
+impl<'a> HostField<'a> {
+    /// Collects field values.
+    pub fn collect(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+        match (values.next(), values.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => Self::One(value),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+}
+
+/// The kinds of method that the decision tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the two forms of CONNECT are the only special ones")]
+pub enum MethodKind {
+    /// Anything but `CONNECT`.
+    Ordinary,
+    /// `CONNECT` for a tunnel (RFC 9113 §8.5).
+    Connect,
+    /// `CONNECT` with `:protocol` (RFC 8441 §4).
+    ExtendedConnect,
+}
+
+/// The schemes that a connection can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 9110 §4.2 defines these two")]
+pub enum Scheme {
+    /// `http`, in the clear.
+    Http,
+    /// `https`, over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port that an authority without one means (RFC 9110 §4.2.1, §4.2.2).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
