@@ -1,1 +1,80 @@
-//! coalesce-h2
+//! An [`h2`] server that gives the application only what its connection may serve, and answers
+//! everything else itself: one 421 on one stream, the connection left alone.
+//!
+//! It does not open sockets, speak TLS or choose certificates: it takes any byte stream and a
+//! [`Decide`], which is a closure over the facts of one handshake and the newest authority table.
+//!
+//! ```text
+//!  byte stream ─► Transport ─► h2 ─► one request ─► Decide ─┬─ Serve ──────► Accepted ─► application
+//!                    │                    ▲                 ├─ Misdirected ► 421, stream over
+//!                    └─ what h2 hides ────┘                 └─ Malformed ──► 400, 405 or reset
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bytes::Bytes;
+//! use coalesce_core::{AuthorityTable, Connection, GroupId, IdentifierSet, RequestTarget, decide};
+//! use tokio::io::{AsyncRead, AsyncWrite};
+//!
+//! /// Serves one connection whose handshake chose `group` and presented `certificate`.
+//! async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
+//!     io: T,
+//!     table: Arc<AuthorityTable<Vec<u8>>>,
+//!     certificate: Arc<IdentifierSet<Vec<u8>>>,
+//!     group: GroupId,
+//! ) -> Result<(), coalesce_h2::Error> {
+//!     let decide = move |target: &RequestTarget<'_>| {
+//!         let connection = Connection::tls(certificate.borrow(), group, &[443]);
+//!         decide(&table, &connection, target)
+//!     };
+//!     let mut connection = coalesce_h2::Builder::new().handshake(io, decide).await?;
+//!     while let Some(accepted) = connection.accept().await {
+//!         // `proof` says which virtual host; nothing misdirected ever gets here.
+//!         let (request, mut respond, proof) = accepted?.into_parts();
+//!         let body = format!("{} of {:?}\n", request.uri().path(), proof.virtual_host());
+//!         if let Ok(mut send) = respond.send_response(http::Response::new(()), false) {
+//!             // The stream may be gone by now; that is the client's business.
+//!             let _ = send.send_data(Bytes::from(body), true);
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What the client sees
+//!
+//! | verdict | answer |
+//! | --- | --- |
+//! | misdirected | 421, `cache-control: no-store`, the same bytes for every reason |
+//! | malformed as HTTP/2 (RFC 9113 §8.1.1) | `RST_STREAM(PROTOCOL_ERROR)` |
+//! | malformed as HTTP (RFC 9110 §7.2, RFC 3986) | 400 |
+//! | `CONNECT` that the policy does not take | 405 |
+//! | too many refusals in a row | `GOAWAY(ENHANCE_YOUR_CALM)` |
+//!
+//! A request body that is still coming is not read: the answer ends the stream,
+//! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back.
+//!
+//! # Limits
+//!
+//! Every limit is a named constant in [`limits`], most of them adjustable in [`Builder`]. Nothing
+//! in this crate panics on anything a peer can send.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+mod answer;
+mod budget;
+mod error;
+pub mod limits;
+mod server;
+mod target;
+mod wire;
+
+pub use answer::MisdirectedContent;
+pub use error::Error;
+pub use server::{Accepted, Builder, Connection, Decide};

@@ -1,0 +1,198 @@
+//! JSON lines in, JSON lines out.
+//!
+//! Every line of input has exactly one line of output, in order, so that the two can be put side by
+//! side; a line that cannot be answered gets an object with `error` and `line`.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// The longest line that is read, in bytes: far more than any header list that servers take. The
+/// rest of a longer one is skipped, not held.
+pub(crate) const LINE_LEN_MAX: usize = 1 << 20;
+
+/// What a line that cannot be answered gets.
+#[derive(Debug, Serialize)]
+struct LineError<'a> {
+    error: &'a str,
+    line: u64,
+}
+
+/// A question, and whatever else stood in its object.
+#[derive(Deserialize)]
+struct Line<Q> {
+    #[serde(flatten)]
+    question: Q,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+/// Answers each line of `input` by `answer`, whose error is the line's.
+///
+/// Members that no question has are ignored, with one warning for each name: callers carry ids
+/// and comments along.
+pub(crate) fn run<Q, A>(
+    input: impl Read,
+    output: &mut Output<impl Write>,
+    mut answer: impl FnMut(Q) -> Result<A, String>,
+) -> Result<(), Failure>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    let mut input = BufReader::with_capacity(READ_BYTES, input);
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    let mut ignored = BTreeSet::new();
+    loop {
+        let found = read_line(&mut input, &mut line).map_err(|error| {
+            Failure::runtime(format_args!("cannot read standard input: {error}"))
+        })?;
+        number = number.saturating_add(1);
+        let parsed = match found {
+            Found::End => return output.flush(),
+            Found::TooLong => {
+                Err(format!("line is too long; at most {LINE_LEN_MAX} bytes allowed"))
+            }
+            Found::Line => parse::<Q>(&line),
+        };
+        let answered = parsed.and_then(|parsed| {
+            for member in parsed.other.keys() {
+                if ignored.len() < IGNORED_NAMES_MAX && ignored.insert(member.clone()) {
+                    tracing::warn!(line = number, member, "unknown member ignored");
+                }
+            }
+            answer(parsed.question)
+        });
+        match answered {
+            Ok(answer) => output.json(&answer)?,
+            Err(error) => output.json(&LineError { error: &error, line: number })?,
+        }
+        // A caller that waits for each answer gets it; one that sends everything at once pays for
+        // no system call per line.
+        if !input.buffer().contains(&b'\n') {
+            output.flush()?;
+        }
+    }
+}
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How many names of unknown members are remembered, so that input cannot grow the memory.
+const IGNORED_NAMES_MAX: usize = 100;
+
+enum Found {
+    Line,
+    TooLong,
+    End,
+}
+
+/// Reads one line into `line`, without its end. The last line needs no line feed.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Found> {
+    line.clear();
+    let mut too_long = false;
+    let mut anything = false;
+    loop {
+        let available = match input.fill_buf() {
+            Ok(available) => available,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let feed = available.iter().position(|byte| *byte == b'\n');
+        let part = &available[..feed.unwrap_or(available.len())];
+        let ended = available.is_empty() || feed.is_some();
+        anything |= !available.is_empty();
+        if line.len() + part.len() > LINE_LEN_MAX {
+            too_long = true;
+        } else if !too_long {
+            line.extend_from_slice(part);
+        }
+        let consumed = feed.map_or(available.len(), |feed| feed + 1);
+        input.consume(consumed);
+        if ended {
+            return Ok(match (anything, too_long) {
+                (false, _) => Found::End,
+                (true, true) => Found::TooLong,
+                (true, false) => Found::Line,
+            });
+        }
+    }
+}
+
+fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Line<Q>, String> {
+    serde_json::from_slice(line).map_err(|error| {
+        // The position inside the line helps; the line number is the object's own member, and
+        // serde_json counts every line as its first.
+        let text = error.to_string();
+        match error.column() {
+            0 => text,
+            column => text.replace(" at line 1 column ", " at column ").replace(
+                &format!(" at line 2 column {column}"),
+                &format!(" at column {column}"),
+            ),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Question {
+        word: String,
+        #[serde(default)]
+        times: Option<usize>,
+    }
+
+    fn answers(input: &[u8]) -> Vec<Value> {
+        let mut written = Vec::new();
+        let mut output = Output::new(&mut written);
+        run(input, &mut output, |question: Question| match question.times {
+            Some(0) => Err("times: 0".to_owned()),
+            times => Ok(question.word.repeat(times.unwrap_or(1))),
+        })
+        .unwrap();
+        drop(output);
+        let text = String::from_utf8(written).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn one_line_out_for_each_line_in() {
+        let found = answers(
+            b"{\"word\":\"a\"}\r\n\n[]\n{\"word\":1}\nnonsense\n{\"word\":\"b\",\"times\":0}\n\
+              {\"word\":\"\xff\"}\n{\"word\":\"c\",\"times\":2,\"id\":7}",
+        );
+        let lines: Vec<Option<u64>> =
+            found.iter().map(|answer| answer.get("line").and_then(Value::as_u64)).collect();
+        assert_eq!(lines, [None, Some(2), Some(3), Some(4), Some(5), Some(6), Some(7), None]);
+        assert_eq!(found[0], "a");
+        assert_eq!(found[5]["error"], "times: 0");
+        assert_eq!(found[7], "cc");
+        assert!(answers(b"").is_empty());
+    }
+
+    #[test]
+    fn a_member_given_twice_is_an_error() {
+        let found = answers(b"{\"word\":\"a\",\"word\":\"b\"}\n");
+        assert!(found[0]["error"].as_str().unwrap().contains("duplicate"), "{found:?}");
+    }
+
+    #[test]
+    fn an_endless_line_is_skipped_and_the_next_one_answered() {
+        let mut input = vec![b'x'; 3 * LINE_LEN_MAX];
+        input.extend_from_slice(b"\n{\"word\":\"a\"}\n");
+        let found = answers(&input);
+        assert_eq!(found.len(), 2);
+        assert!(found[0]["error"].as_str().unwrap().contains("too long"));
+        assert_eq!(found[1], "a");
+    }
+}

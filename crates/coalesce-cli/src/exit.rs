@@ -1,0 +1,90 @@
+//! How the process ends.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes, as `--help` documents them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well: the answer is yes.
+    Fine,
+    /// The answer is no: not served, not matched, a row failed.
+    No,
+    /// The command line asks for something that is not there to be asked for.
+    Usage,
+    /// The configuration does not load.
+    Configuration,
+    /// Something failed while running: an address in use, a broken disk.
+    Runtime,
+}
+
+impl Exit {
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::No => 1,
+            Self::Usage => 2,
+            Self::Configuration => 3,
+            Self::Runtime => 4,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}
+
+/// An end before the command had its answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reader of standard output has gone (`coalesce ... | head`). Nothing is wrong, and
+    /// there is nobody to tell.
+    ReaderGone,
+    /// What to say on standard error, and the exit code.
+    Message(Exit, String),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::Message(Exit::Usage, message.to_string())
+    }
+
+    pub(crate) fn configuration(message: impl fmt::Display) -> Self {
+        Self::Message(Exit::Configuration, message.to_string())
+    }
+
+    pub(crate) fn runtime(message: impl fmt::Display) -> Self {
+        Self::Message(Exit::Runtime, message.to_string())
+    }
+
+    /// A failure to write the output.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::ReaderGone;
+        }
+        Self::runtime(format_args!("cannot write to standard output: {error}"))
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::ReaderGone => Exit::Fine,
+            Self::Message(exit, _) => *exit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_fault() {
+        let gone = Failure::output(&io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(gone.exit(), Exit::Fine);
+        let full = Failure::output(&io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!(full.exit(), Exit::Runtime);
+    }
+}

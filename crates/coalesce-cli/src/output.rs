@@ -1,0 +1,73 @@
+//! Standard output, locked once and written with its errors seen.
+
+use std::fmt;
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// The lines that a command answers with.
+///
+/// Lines are buffered; [`flush`](Self::flush) sends them on. A command flushes before it waits
+/// for anything and before it ends.
+#[derive(Debug)]
+pub(crate) struct Output<W: Write = StdoutLock<'static>> {
+    to: BufWriter<W>,
+}
+
+impl Output {
+    /// Locks standard output.
+    pub(crate) fn stdout() -> Self {
+        Self::new(io::stdout().lock())
+    }
+}
+
+impl<W: Write> Output<W> {
+    pub(crate) fn new(to: W) -> Self {
+        Self { to: BufWriter::new(to) }
+    }
+
+    /// Writes one line.
+    pub(crate) fn line(&mut self, text: impl fmt::Display) -> Result<(), Failure> {
+        writeln!(self.to, "{text}").map_err(|error| Failure::output(&error))
+    }
+
+    /// Writes one JSON object as one line.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.to, value).map_err(|error| Failure::output(&error.into()))?;
+        self.to.write_all(b"\n").map_err(|error| Failure::output(&error))
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.to.flush().map_err(|error| Failure::output(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    /// A reader that leaves at once.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_broken_pipe_ends_in_silence() {
+        let mut output = Output::new(Gone);
+        output.json(&[1, 2]).unwrap();
+        output.line("buffered").unwrap();
+        let failure = output.flush().unwrap_err();
+        assert!(matches!(failure, Failure::ReaderGone));
+        assert_eq!(failure.exit(), Exit::Fine);
+    }
+}

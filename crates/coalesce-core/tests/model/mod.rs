@@ -1,0 +1,368 @@
+//! The rules a second time, as naively as they can be said: strings, linear scans, no tries.
+//!
+//! Written from the text of the design and of the RFCs, never from the code it judges. Property
+//! tests and fuzz targets compare the two; where they differ, one of them misreads the text.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A host as the rules see it; names are lower case and without a trailing dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Name(String),
+    Ip(IpAddr),
+    /// Well-formed, and nothing that a table or a certificate can hold.
+    Nobodys(String),
+}
+
+/// Splits and classifies an `:authority` or `Host` value. An error is the fault's short name.
+pub(crate) fn authority(field: &[u8]) -> Result<(Host, Option<u16>), &'static str> {
+    // RFC 9113 §8.2.1.
+    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let ends_blank = blank(field.first()) || blank(field.last());
+    if ends_blank || field.iter().any(|byte| b"\0\r\n".contains(byte)) {
+        return Err("field_value");
+    }
+    // RFC 9113 §8.3.1, RFC 9110 §4.2.4.
+    if field.contains(&b'@') {
+        return Err("userinfo");
+    }
+    // RFC 3986 knows ASCII only. A byte beyond it is wrong in a host and in a port, and which of
+    // the two it is follows from the colon before it.
+    let text: String = field.iter().copied().map(char::from).collect();
+    let (host, port) = if text.starts_with('[') {
+        let close = text.find(']').ok_or("host")?;
+        let (literal, port) = text.split_at(close + 1);
+        (ip_literal(literal)?, port)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        if host.is_empty() {
+            return Err("empty_host");
+        }
+        (reg_name(host)?, port)
+    };
+    Ok((host, port_number(port)?))
+}
+
+/// RFC 3986 §3.2.2, from bracket to bracket.
+fn ip_literal(literal: &str) -> Result<Host, &'static str> {
+    let inner = &literal[1..literal.len() - 1];
+    if let Ok(address) = inner.parse::<Ipv6Addr>() {
+        return Ok(Host::Ip(IpAddr::V6(address)));
+    }
+    let future = inner.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+    let is_future = future.is_some_and(|(version, address)| {
+        !version.is_empty()
+            && version.chars().all(|c| c.is_ascii_hexdigit())
+            && !address.is_empty()
+            && address.chars().all(|c| c == ':' || is_plain(c))
+    });
+    if is_future { Ok(Host::Nobodys(literal.to_ascii_lowercase())) } else { Err("host") }
+}
+
+/// RFC 3986 §3.2.2: an IPv4 address first, then a registered name.
+fn reg_name(host: &str) -> Result<Host, &'static str> {
+    let mut rest = host;
+    while let Some(first) = rest.chars().next() {
+        let hex = |at: usize| rest.as_bytes().get(at).is_some_and(u8::is_ascii_hexdigit);
+        let length = match first {
+            '%' if hex(1) && hex(2) => 3,
+            first if is_plain(first) => 1,
+            _ => return Err("host"),
+        };
+        rest = &rest[length..];
+    }
+    if let Some(octets) = ipv4(host) {
+        return Ok(Host::Ip(IpAddr::from(octets)));
+    }
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    Ok(if is_dns_name(&name) { Host::Name(name) } else { Host::Nobodys(name) })
+}
+
+/// Four decimal numbers up to 255 without leading zeros, and nothing else.
+fn ipv4(host: &str) -> Option<[u8; 4]> {
+    let octets: Vec<u8> = host
+        .split('.')
+        .map(|part| part.parse::<u8>().ok().filter(|octet| octet.to_string() == part))
+        .collect::<Option<_>>()?;
+    octets.try_into().ok()
+}
+
+/// Unreserved or sub-delims.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c)
+}
+
+fn port_number(port: &str) -> Result<Option<u16>, &'static str> {
+    let Some(digits) = port.strip_prefix(':') else {
+        return if port.is_empty() { Ok(None) } else { Err("port") };
+    };
+    let digits_only = digits.chars().all(|c| c.is_ascii_digit());
+    let significant = digits.trim_start_matches('0');
+    match (digits_only, digits, significant) {
+        (false, ..) => Err("port"),
+        (true, "", _) => Ok(None),
+        (true, _, "") => Ok(Some(0)),
+        (true, _, significant) => significant.parse().map(Some).map_err(|_| "port"),
+    }
+}
+
+/// The preferred syntax of RFC 1034 §3.5 with `_`, for a name without a trailing dot.
+pub(crate) fn is_dns_name(name: &str) -> bool {
+    let label_fits = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let decimal = last.chars().all(|c| c.is_ascii_digit());
+    let hexadecimal =
+        last.strip_prefix("0x").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_hexdigit()));
+    name.len() <= 253 && name.split('.').all(label_fits) && !decimal && !hexadecimal
+}
+
+/// The name without its first label.
+fn parent(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, parent)| parent)
+}
+
+/// Whether an entry called `pattern` (lower case) stands for `host`, and how specific it is: exact
+/// before wildcards, the longer suffix before the shorter, one label before any depth, and the
+/// catch-all last.
+pub(crate) fn stands_for(pattern: &str, host: &Host) -> Option<(u8, usize, u8)> {
+    let (found, rank) = match (pattern, host) {
+        (_, Host::Nobodys(_)) => return None,
+        ("*", _) => (true, (0, 0, 0)),
+        (_, Host::Ip(address)) => (pattern.parse() == Ok(*address), (2, 0, 0)),
+        (_, Host::Name(name)) => {
+            if let Some(suffix) = pattern.strip_prefix("**.") {
+                (name.ends_with(&format!(".{suffix}")), (1, suffix.len(), 0))
+            } else if let Some(suffix) = pattern.strip_prefix("*.") {
+                (parent(name) == Some(suffix), (1, suffix.len(), 1))
+            } else {
+                (name == pattern, (2, 0, 0))
+            }
+        }
+    };
+    found.then_some(rank)
+}
+
+/// Whether a presented identifier, in the shape `a.test`, `*.a.test` or `192.0.2.1` (lower case),
+/// covers `host`: RFC 9525 §6.3, §6.4.
+pub(crate) fn covers(identifier: &str, host: &Host) -> bool {
+    match host {
+        Host::Nobodys(_) => false,
+        Host::Ip(address) => identifier.parse() == Ok(*address),
+        Host::Name(name) => match identifier.strip_prefix("*.") {
+            Some(suffix) => parent(name) == Some(suffix),
+            None => name == identifier,
+        },
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coalesce {
+    CertificateAndGroup,
+    StrictServerName,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connect {
+    Refuse,
+    Extended,
+    Any,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) coalesce: Coalesce,
+    pub(crate) hand_unknown_over: bool,
+    pub(crate) connect: Connect,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) pattern: String,
+    pub(crate) virtual_host: u32,
+    pub(crate) group: u32,
+}
+
+/// The server's side.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) groups: Vec<(u32, Policy)>,
+}
+
+impl World {
+    /// The most specific entry that stands for `host`, by trying all of them.
+    pub(crate) fn lookup(&self, host: &Host) -> Option<&Entry> {
+        let ranked = |entry: &&Entry| stands_for(&entry.pattern, host);
+        self.entries.iter().filter(|entry| ranked(entry).is_some()).max_by_key(ranked)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tls,
+    Cleartext,
+    GatewayHttp,
+    GatewayHttps,
+}
+
+/// The connection's side.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) transport: Transport,
+    pub(crate) certificate: Vec<String>,
+    /// Lower case, without a trailing dot.
+    pub(crate) server_name: Option<String>,
+    pub(crate) group: u32,
+    pub(crate) ports: Vec<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Ordinary,
+    Connect,
+    ExtendedConnect,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) authority: Option<Vec<u8>>,
+    pub(crate) hosts: Vec<Vec<u8>>,
+    pub(crate) scheme: Option<Vec<u8>>,
+    pub(crate) method: Method,
+}
+
+/// What becomes of a request; refusals carry the reason's stable name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    VirtualHost(u32),
+    Unlisted,
+    Tunnel,
+    Misdirected(&'static str),
+    Malformed(&'static str),
+}
+
+use Outcome::{Malformed, Misdirected};
+
+/// The decision, step by step.
+pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome {
+    // A group that is gone has the default policies: the strict ones.
+    let policy = world.groups.iter().find(|(id, _)| *id == facts.group).map_or(
+        Policy {
+            coalesce: Coalesce::CertificateAndGroup,
+            hand_unknown_over: false,
+            connect: Connect::Refuse,
+        },
+        |(_, policy)| *policy,
+    );
+
+    // 1. One authority.
+    if request.hosts.len() > 1 {
+        return Malformed("several_hosts");
+    }
+    // RFC 9113 §8.5: CONNECT says where to in `:authority` and nowhere else.
+    let field = match (&request.authority, request.hosts.first()) {
+        (Some(authority), _) => authority,
+        (None, Some(host)) if request.method != Method::Connect => host,
+        (None, _) => return Malformed("no_authority"),
+    };
+    let (host, port) = match authority(field) {
+        Ok(parsed) => parsed,
+        Err(_) if request.authority.is_none() => return Malformed("host_invalid"),
+        Err("field_value") => return Malformed("authority_field_value"),
+        Err("userinfo") => return Malformed("authority_userinfo"),
+        Err("empty_host") => return Malformed("authority_empty_host"),
+        Err("port") => return Malformed("authority_port"),
+        Err(_) => return Malformed("authority_host"),
+    };
+    if request.method == Method::Connect {
+        return tunnel(policy, &host, port, request);
+    }
+
+    // 2. Scheme.
+    let (scheme, default_port) = match facts.transport {
+        Transport::Tls | Transport::GatewayHttps => ("https", 443),
+        Transport::Cleartext | Transport::GatewayHttp => ("http", 80),
+    };
+    let named = request.scheme.as_deref().unwrap_or(scheme.as_bytes());
+    if named.to_ascii_lowercase() != scheme.as_bytes() {
+        return Misdirected("scheme");
+    }
+    let port = port.unwrap_or(default_port);
+
+    // 3. Known here.
+    let Some(entry) = world.lookup(&host) else {
+        if !policy.hand_unknown_over {
+            return Misdirected("unknown_authority");
+        }
+        let refused = host_field(request, &host, port, default_port).or(extended(policy, request));
+        return refused.unwrap_or(Outcome::Unlisted);
+    };
+
+    // 4. Port.
+    if !facts.ports.contains(&port) {
+        return Misdirected("port");
+    }
+
+    // 5. Certificate.
+    let presented = |host: &Host| facts.certificate.iter().any(|name| covers(name, host));
+    if facts.transport == Transport::Tls && !presented(&host) {
+        return Misdirected("certificate");
+    }
+
+    // 6. Group, and what the group asks of the server name.
+    if entry.group != facts.group {
+        return Misdirected("group");
+    }
+    let own = facts.server_name.as_ref().is_some_and(|name| host == Host::Name(name.clone()));
+    let allowed = match (policy.coalesce, &facts.server_name) {
+        (Coalesce::CertificateAndGroup, _) => true,
+        // Without TLS there is no server name to miss; one that a gateway passed on counts.
+        (_, None) if facts.transport != Transport::Tls => true,
+        (Coalesce::StrictServerName, None) => matches!(host, Host::Ip(_)),
+        (Coalesce::Never, None) => false,
+        (_, Some(_)) => own,
+    };
+    if !allowed {
+        return Misdirected("server_name");
+    }
+
+    // 7. Host field.
+    host_field(request, &host, port, default_port)
+        .or(extended(policy, request))
+        // 8. Serve.
+        .unwrap_or(Outcome::VirtualHost(entry.virtual_host))
+}
+
+/// A tunnel is the user's to allow; its `Host` may leave the port out (RFC 9112 §3.2.3).
+fn tunnel(policy: Policy, host: &Host, port: Option<u16>, request: &Request) -> Outcome {
+    let Some(port) = port.filter(|_| policy.connect == Connect::Any) else {
+        let refused = policy.connect != Connect::Any;
+        return Malformed(if refused { "connect_refused" } else { "connect_port" });
+    };
+    host_field(request, host, port, port).unwrap_or(Outcome::Tunnel)
+}
+
+/// Step 7, when there are both fields.
+fn host_field(request: &Request, host: &Host, port: u16, default_port: u16) -> Option<Outcome> {
+    let field = request.authority.as_ref().and(request.hosts.first())?;
+    if field.is_empty() {
+        return Some(Malformed("host_differs"));
+    }
+    let Ok((named, named_port)) = authority(field) else {
+        return Some(Malformed("host_invalid"));
+    };
+    let same = named == *host && named_port.unwrap_or(default_port) == port;
+    (!same).then_some(Malformed("host_differs"))
+}
+
+/// Extended CONNECT comes last, so that a misdirected one is told so.
+fn extended(policy: Policy, request: &Request) -> Option<Outcome> {
+    let extended = request.method == Method::ExtendedConnect;
+    (extended && policy.connect == Connect::Refuse).then_some(Malformed("connect_refused"))
+}

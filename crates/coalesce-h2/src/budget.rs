@@ -1,0 +1,56 @@
+//! The refusal budget of one connection.
+
+use std::num::NonZeroU32;
+
+/// Counts refusals in a row. A served request makes it whole again.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limit: Option<NonZeroU32>,
+    in_a_row: u32,
+}
+
+/// What is left after a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Some,
+    Nothing,
+}
+
+impl Budget {
+    /// `None` is no limit.
+    pub(crate) const fn new(limit: Option<NonZeroU32>) -> Self {
+        Self { limit, in_a_row: 0 }
+    }
+
+    pub(crate) const fn served(&mut self) {
+        self.in_a_row = 0;
+    }
+
+    pub(crate) fn refused(&mut self) -> Left {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        match self.limit {
+            Some(limit) if self.in_a_row >= limit.get() => Left::Nothing,
+            _ => Left::Some,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_refusal_of_the_row_spends_it() {
+        let mut budget = Budget::new(NonZeroU32::new(3));
+        assert_eq!([budget.refused(), budget.refused()], [Left::Some, Left::Some]);
+        budget.served();
+        assert_eq!([budget.refused(), budget.refused()], [Left::Some, Left::Some]);
+        assert_eq!(budget.refused(), Left::Nothing);
+    }
+
+    #[test]
+    fn no_limit_is_never_spent() {
+        let mut budget = Budget::new(None);
+        assert!((0..100_000).all(|_| budget.refused() == Left::Some));
+    }
+}

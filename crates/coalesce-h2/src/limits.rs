@@ -1,0 +1,23 @@
+//! Every limit of the adapter, each with its source.
+
+/// Refusals in a row, without one served request between them, after which a connection ends with
+/// `GOAWAY(ENHANCE_YOUR_CALM)`. Generous: a browser that coalesces wrongly learns from the first
+/// 421 of each host, so only a client that never listens comes this far.
+pub const REFUSED_IN_A_ROW_MAX: u32 = 10_000;
+
+/// Concurrent streams announced to the client. RFC 9113 §6.5.2 advises at least 100.
+pub const CONCURRENT_STREAMS_MAX: u32 = 250;
+
+/// The size of a decoded header list that a request may have, in bytes (RFC 9113 §6.5.2). A larger
+/// one is answered 431 by `h2`. Servers in the field allow 8 to 64 KiB.
+pub const HEADER_LIST_BYTES_MAX: u32 = 32 * 1024;
+
+/// The receive window of one stream, in bytes: enough for 50 Mbit/s at 40 ms (RFC 9113 §6.9.2).
+pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// The receive window of a connection, in bytes.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// How many streams that this end has reset are remembered, so that DATA already on its way is
+/// ignored in silence (RFC 9113 §5.1). As many as may be open at once.
+pub const RESET_STREAMS_REMEMBERED: usize = CONCURRENT_STREAMS_MAX as usize;

@@ -1,0 +1,391 @@
+//! The server connection: accept, decide, hand over or answer.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use coalesce_core::{
+    Authoritative, Malformed, MalformedAnswer, Misdirected, RequestTarget, Verdict,
+};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::{HeaderValue, Request};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::answer::{Answers, MisdirectedContent};
+use crate::budget::{Budget, Left};
+use crate::error::Error;
+use crate::limits;
+use crate::target::{path_is_well_formed, remove_placeholders, with_target};
+use crate::wire::{Exceptions, ExtendedConnect, Options, Sight, Transport};
+
+/// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
+///
+/// Called once for each request, so a closure that reads the newest authority table from a shared
+/// place decides each request on the newest table. The proof in [`Verdict::Serve`] comes from
+/// [`coalesce_core::decide`] alone: no implementation can let a request through by itself.
+pub trait Decide {
+    /// Decides one request.
+    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict;
+}
+
+impl<F: FnMut(&RequestTarget<'_>) -> Verdict> Decide for F {
+    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+        self(target)
+    }
+}
+
+/// Settings of a server connection. The defaults are the constants of [`limits`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    h2: h2::server::Builder,
+    content: MisdirectedContent,
+    allow: HeaderValue,
+    budget: Option<NonZeroU32>,
+    extended_connect: ExtendedConnect,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The default settings.
+    pub fn new() -> Self {
+        let mut h2 = h2::server::Builder::new();
+        h2.max_concurrent_streams(limits::CONCURRENT_STREAMS_MAX)
+            .max_header_list_size(limits::HEADER_LIST_BYTES_MAX)
+            .initial_window_size(limits::STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+            .max_concurrent_reset_streams(limits::RESET_STREAMS_REMEMBERED)
+            // A misdirected extended CONNECT is to be answered 421, so `h2` must let it through
+            // even where the transport keeps the setting from being announced.
+            .enable_connect_protocol();
+        Self {
+            h2,
+            content: MisdirectedContent::default(),
+            // RFC 9110 §9.1: what every general-purpose server supports.
+            allow: HeaderValue::from_static("GET, HEAD"),
+            budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
+            extended_connect: ExtendedConnect::Withheld,
+        }
+    }
+
+    /// The content of a 421.
+    #[must_use]
+    pub fn misdirected_content(mut self, content: MisdirectedContent) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// The methods that a 405 to `CONNECT` says are allowed (RFC 9110 §10.2.1).
+    #[must_use]
+    pub fn allow(mut self, methods: HeaderValue) -> Self {
+        self.allow = methods;
+        self
+    }
+
+    /// How many refusals in a row end the connection; `None` for no limit.
+    /// Default: [`limits::REFUSED_IN_A_ROW_MAX`].
+    #[must_use]
+    pub const fn refused_in_a_row(mut self, max: Option<NonZeroU32>) -> Self {
+        self.budget = max;
+        self
+    }
+
+    /// Announces extended `CONNECT` (RFC 8441 §3). Default: not announced.
+    ///
+    /// The group's [`ConnectPolicy`](coalesce_core::ConnectPolicy) has to take it as well.
+    #[must_use]
+    pub const fn announce_extended_connect(mut self) -> Self {
+        self.extended_connect = ExtendedConnect::Announced;
+        self
+    }
+
+    /// Streams that may be open at once. Default: [`limits::CONCURRENT_STREAMS_MAX`].
+    #[must_use]
+    pub fn concurrent_streams(mut self, max: u32) -> Self {
+        self.h2.max_concurrent_streams(max);
+        self
+    }
+
+    /// Bytes that a decoded header list may have; beyond it `h2` answers 431.
+    /// Default: [`limits::HEADER_LIST_BYTES_MAX`].
+    #[must_use]
+    pub fn header_list_bytes(mut self, max: u32) -> Self {
+        self.h2.max_header_list_size(max);
+        self
+    }
+
+    /// Receive windows in bytes, of one stream and of the connection. A connection holds at most
+    /// the latter in unread request bodies.
+    /// Default: [`limits::STREAM_WINDOW_BYTES`], [`limits::CONNECTION_WINDOW_BYTES`].
+    #[must_use]
+    pub fn windows(mut self, stream: u32, connection: u32) -> Self {
+        self.h2.initial_window_size(stream).initial_connection_window_size(connection);
+        self
+    }
+
+    /// Exchanges prefaces over `io` and starts serving.
+    ///
+    /// # Errors
+    /// [`Error`] when the client does not speak HTTP/2 or goes away.
+    pub async fn handshake<T, D>(self, io: T, decide: D) -> Result<Connection<T, D>, Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+        D: Decide,
+    {
+        let options = Options { extended_connect: self.extended_connect, ..Options::default() };
+        let (transport, exceptions) = Transport::new(io, options);
+        let inner = self.h2.handshake(transport).await?;
+        Ok(Connection {
+            inner,
+            exceptions,
+            decide,
+            answers: Answers::new(&self.content, self.allow),
+            budget: Budget::new(self.budget),
+            state: State::Open,
+        })
+    }
+}
+
+/// A server connection that accepts only what it may serve.
+///
+/// It makes progress only while it is polled: keep calling [`accept`](Self::accept) until it
+/// returns `None`, as with [`h2::server::Connection`].
+pub struct Connection<T, D> {
+    inner: h2::server::Connection<Transport<T>, Bytes>,
+    exceptions: Exceptions,
+    decide: D,
+    answers: Answers,
+    budget: Budget,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The budget is spent, `GOAWAY` is on its way.
+    SentAway,
+    Closed,
+}
+
+/// A request that may be served, with the proof of it.
+#[derive(Debug)]
+pub struct Accepted {
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    proof: Authoritative,
+}
+
+impl Accepted {
+    /// The request, the way to answer it, and the proof that names its virtual host.
+    pub fn into_parts(self) -> (Request<RecvStream>, SendResponse<Bytes>, Authoritative) {
+        (self.request, self.respond, self.proof)
+    }
+
+    /// The request.
+    pub const fn request(&self) -> &Request<RecvStream> {
+        &self.request
+    }
+
+    /// The proof.
+    pub const fn proof(&self) -> &Authoritative {
+        &self.proof
+    }
+}
+
+impl<T, D> Connection<T, D>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Decide,
+{
+    /// The next request that this connection may serve. Everything else is answered on the way.
+    ///
+    /// `None` when the connection has ended in peace. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// [`Error`] when it has ended otherwise; `None` follows.
+    pub async fn accept(&mut self) -> Option<Result<Accepted, Error>> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    /// As [`accept`](Self::accept), by polling.
+    pub fn poll_accept(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Accepted, Error>>> {
+        if self.state == State::Closed {
+            return Poll::Ready(None);
+        }
+        loop {
+            let next = ready!(self.inner.poll_accept(context));
+            let ended = match (next, self.state) {
+                // What comes after the GOAWAY is not looked at; dropping it resets the stream.
+                (Some(Ok(_)), State::SentAway) => continue,
+                (Some(Ok((request, respond))), _) => match self.judge(request, respond) {
+                    Some(accepted) => return Poll::Ready(Some(Ok(accepted))),
+                    None => continue,
+                },
+                (_, State::SentAway) => Some(Err(Error::budget_spent())),
+                (Some(Err(error)), _) => Some(Err(error.into())),
+                (None, _) => None,
+            };
+            self.state = State::Closed;
+            return Poll::Ready(ended);
+        }
+    }
+
+    /// Stops taking new streams and lets the open ones finish (RFC 9113 §6.8). Keep polling
+    /// [`accept`](Self::accept) until it returns `None`.
+    pub fn graceful_shutdown(&mut self) {
+        self.inner.graceful_shutdown();
+    }
+
+    fn judge(
+        &mut self,
+        mut request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Option<Accepted> {
+        let stream = respond.stream_id().as_u32();
+        let seen = self.exceptions.take(stream);
+        if !path_is_well_formed(&request) {
+            self.reset(respond, "path");
+            return None;
+        }
+        if seen.is_none() && !self.target_is_whole(stream, &request) {
+            self.reset(respond, "target unseen");
+            return None;
+        }
+        let decide = &mut self.decide;
+        let verdict = with_target(&request, seen.as_ref(), |target| {
+            let verdict = decide.decide(target);
+            log(target, &verdict);
+            verdict
+        });
+        match verdict {
+            Verdict::Serve(proof) => {
+                self.budget.served();
+                if let Some(seen) = seen {
+                    remove_placeholders(&mut request, &seen);
+                }
+                Some(Accepted { request, respond, proof })
+            }
+            Verdict::Misdirected(_) => {
+                self.answer(|answers| &answers.misdirected, &request, respond);
+                None
+            }
+            Verdict::Malformed(reason) => {
+                self.refuse_malformed(reason, &request, respond);
+                None
+            }
+        }
+    }
+
+    /// Whether `h2` alone shows what the request of `stream` named. It drops `:scheme` when there
+    /// is no `:authority`, which the transport makes good unless it went blind; then nobody knows
+    /// whether the request meant this origin, and it is refused.
+    fn target_is_whole(&self, stream: u32, request: &Request<RecvStream>) -> bool {
+        match self.exceptions.sight(stream) {
+            Sight::Clear => true,
+            Sight::Blind => request.uri().authority().is_some(),
+            Sight::Misled => false,
+        }
+    }
+
+    fn refuse_malformed(
+        &mut self,
+        reason: Malformed,
+        request: &Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) {
+        match reason.answer() {
+            MalformedAnswer::MethodNotAllowed => {
+                self.answer(|answers| &answers.method_not_allowed, request, respond);
+            }
+            MalformedAnswer::BadRequest => {
+                self.answer(|answers| &answers.bad_request, request, respond);
+            }
+            // Any answer that this version does not know ends the stream, which serves nothing.
+            _ => self.reset(respond, reason.code()),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        choose: impl FnOnce(&Answers) -> &crate::answer::Answer,
+        request: &Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) {
+        if let Err(error) = choose(&self.answers).send(request.method(), respond) {
+            tracing::debug!(%error, "the stream was gone before its answer");
+        }
+        self.spend();
+    }
+
+    fn reset(&mut self, mut respond: SendResponse<Bytes>, reason: &'static str) {
+        tracing::debug!(reason, "stream reset with PROTOCOL_ERROR");
+        respond.send_reset(Reason::PROTOCOL_ERROR);
+        self.spend();
+    }
+
+    fn spend(&mut self) {
+        if self.budget.refused() == Left::Nothing && self.state == State::Open {
+            tracing::warn!("too many refused requests in a row; the connection ends");
+            self.inner.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            self.state = State::SentAway;
+        }
+    }
+}
+
+/// The reason of each refusal, for the operator; nothing of it is in the answer.
+fn log(target: &RequestTarget<'_>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Serve(_) => {}
+        Verdict::Misdirected(reason) => log_misdirected(target, *reason),
+        Verdict::Malformed(reason) => log_malformed(target, *reason),
+    }
+}
+
+fn log_misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
+    tracing::info!(
+        reason = reason.code(),
+        step = reason.step().number(),
+        rule = reason.rule(),
+        authority = %named(target),
+        status = 421,
+        "misdirected"
+    );
+}
+
+fn log_malformed(target: &RequestTarget<'_>, reason: Malformed) {
+    tracing::info!(
+        reason = reason.code(),
+        step = reason.step().number(),
+        rule = reason.rule(),
+        authority = %named(target),
+        detail = %reason,
+        "malformed"
+    );
+}
+
+/// What the request named, printable and of bounded length.
+fn named<'a>(target: &RequestTarget<'a>) -> std::slice::EscapeAscii<'a> {
+    /// Longer than any name that could be served.
+    const LOGGED_BYTES_MAX: usize = 300;
+    let bytes = match (target.authority, target.host) {
+        (Some(bytes), _) | (None, coalesce_core::HostField::One(bytes)) => bytes,
+        _ => b"",
+    };
+    bytes.get(..LOGGED_BYTES_MAX).unwrap_or(bytes).escape_ascii()
+}
+
+impl<T, D> fmt::Debug for Connection<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("budget", &self.budget).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! From a request as `h2` hands it over to the target that the decision wants.
+
+use coalesce_core::{HostField, MethodKind, RequestTarget};
+use http::header::HOST;
+use http::{Method, Request, Uri};
+
+use crate::wire::Target;
+
+/// Calls `judge` with the target of `request`; what the wire said (`seen`) comes before what `h2`
+/// made of it.
+pub(crate) fn with_target<B, R>(
+    request: &Request<B>,
+    seen: Option<&Target>,
+    judge: impl FnOnce(&RequestTarget<'_>) -> R,
+) -> R {
+    let method = method_kind(request);
+    let target = match seen {
+        Some(seen) => RequestTarget {
+            authority: seen.authority(),
+            host: seen.host(),
+            scheme: seen.scheme(),
+            method,
+        },
+        None => RequestTarget {
+            authority: request.uri().authority().map(|authority| authority.as_str().as_bytes()),
+            host: HostField::collect(
+                request.headers().get_all(HOST).iter().map(http::HeaderValue::as_bytes),
+            ),
+            scheme: request.uri().scheme_str().map(str::as_bytes),
+            method,
+        },
+    };
+    judge(&target)
+}
+
+fn method_kind<B>(request: &Request<B>) -> MethodKind {
+    let extended = request.extensions().get::<h2::ext::Protocol>().is_some();
+    match (request.method() == Method::CONNECT, extended) {
+        (false, _) => MethodKind::Ordinary,
+        (true, false) => MethodKind::Connect,
+        (true, true) => MethodKind::ExtendedConnect,
+    }
+}
+
+/// RFC 9113 §8.3.1: every request but a plain `CONNECT` has a `:path`, which starts with `/` or, for
+/// `OPTIONS`, is `*`. `h2` does not look when there is no `:authority`.
+pub(crate) fn path_is_well_formed<B>(request: &Request<B>) -> bool {
+    if method_kind(request) == MethodKind::Connect {
+        return true;
+    }
+    request.uri().path_and_query().is_some_and(|path| {
+        path.as_str().starts_with('/') || path == "*" && request.method() == Method::OPTIONS
+    })
+}
+
+/// Takes the placeholders, which stand for values that `http` cannot hold, out of a request that
+/// the application is about to see.
+pub(crate) fn remove_placeholders<B>(request: &mut Request<B>, seen: &Target) {
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    if authority.is_some() && authority != seen.authority() {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+    }
+    if let (Some(value), HostField::One(host)) = (request.headers().get(HOST), seen.host())
+        && value.as_bytes() != host
+    {
+        request.headers_mut().remove(HOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: Method, uri: &str) -> Request<()> {
+        Request::builder().method(method).uri(uri).body(()).unwrap()
+    }
+
+    #[test]
+    fn a_path_starts_with_a_slash_or_is_the_star_of_options() {
+        assert!(path_is_well_formed(&request(Method::GET, "https://a.test/")));
+        assert!(path_is_well_formed(&request(Method::OPTIONS, "*")));
+        assert!(!path_is_well_formed(&request(Method::GET, "*")));
+        assert!(path_is_well_formed(&request(Method::CONNECT, "a.test:443")));
+        let mut pathless = request(Method::GET, "/");
+        *pathless.uri_mut() = Uri::from_parts(http::uri::Parts::default()).unwrap();
+        assert!(!path_is_well_formed(&pathless));
+    }
+
+    #[test]
+    fn the_request_itself_is_the_target_when_nothing_else_was_seen() {
+        let mut request = request(Method::GET, "https://A.test:8443/x");
+        request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));
+        with_target(&request, None, |target| {
+            assert_eq!(target.authority, Some(&b"A.test:8443"[..]));
+            assert_eq!(target.host, HostField::One(b"a.test"));
+            assert_eq!(target.scheme, Some(&b"https"[..]));
+            assert_eq!(target.method, MethodKind::Ordinary);
+        });
+        request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));
+        with_target(&request, None, |target| assert_eq!(target.host, HostField::Several));
+    }
+}

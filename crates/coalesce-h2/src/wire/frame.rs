@@ -1,0 +1,134 @@
+//! Frames (RFC 9113 §4.1) and the header blocks they carry (§6.2, §6.10).
+
+use std::ops::Range;
+
+/// The length of a frame header.
+pub(super) const HEADER_LEN: usize = 9;
+
+/// HEADERS, RFC 9113 §6.2.
+pub(super) const HEADERS: u8 = 0x1;
+/// SETTINGS, RFC 9113 §6.5.
+pub(super) const SETTINGS: u8 = 0x4;
+/// `PUSH_PROMISE`, RFC 9113 §6.6.
+pub(super) const PUSH_PROMISE: u8 = 0x5;
+/// CONTINUATION, RFC 9113 §6.10.
+pub(super) const CONTINUATION: u8 = 0x9;
+
+/// The flag of SETTINGS that acknowledges.
+pub(super) const ACK: u8 = 0x1;
+/// The flag of the last frame of a header block.
+pub(super) const END_HEADERS: u8 = 0x4;
+/// The flag of HEADERS with padding.
+pub(super) const PADDED: u8 = 0x8;
+/// The flag of HEADERS with a stream dependency.
+pub(super) const PRIORITY: u8 = 0x20;
+
+/// A frame header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameHeader {
+    pub(super) payload_len: usize,
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream_id: u32,
+}
+
+impl FrameHeader {
+    /// The header at `at`, if it is there whole.
+    #[inline]
+    pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        let &[l0, l1, l2, kind, flags, s0, s1, s2, s3] = bytes.get(at..)?.first_chunk()?;
+        Some(Self {
+            payload_len: u32::from_be_bytes([0, l0, l1, l2]) as usize,
+            kind,
+            flags,
+            // The first bit is reserved and ignored (RFC 9113 §4.1).
+            stream_id: u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]),
+        })
+    }
+
+    /// The length of header and payload.
+    pub(super) fn len(&self) -> usize {
+        HEADER_LEN + self.payload_len
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether this frame ends its header block.
+    pub(super) fn ends_headers(&self) -> bool {
+        self.has(END_HEADERS)
+    }
+}
+
+/// Why a frame of a header block carries no fragment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Error {
+    /// The padding or the priority fields exceed the payload; `h2` ends the connection.
+    Overrun,
+    /// The stream depends on itself. `h2` resets it without decoding the block, and so falls out
+    /// of step with the client.
+    SelfDependency,
+}
+
+/// Where the fragment of a whole HEADERS or CONTINUATION `frame` lies in it.
+pub(super) fn fragment(header: &FrameHeader, frame: &[u8]) -> Result<Range<usize>, Error> {
+    if header.kind != HEADERS || !(header.has(PADDED) || header.has(PRIORITY)) {
+        return Ok(HEADER_LEN..header.len());
+    }
+    let mut start = HEADER_LEN;
+    let mut padding = 0;
+    if header.has(PADDED) {
+        padding = usize::from(*frame.get(start).ok_or(Error::Overrun)?);
+        start += 1;
+    }
+    if header.has(PRIORITY) {
+        let priority = frame.get(start..).and_then(<[u8]>::first_chunk);
+        let &[d0, d1, d2, d3, _weight] = priority.ok_or(Error::Overrun)?;
+        // The first bit is the exclusive flag (RFC 9113 §6.2).
+        if u32::from_be_bytes([d0 & 0x7f, d1, d2, d3]) == header.stream_id {
+            return Err(Error::SelfDependency);
+        }
+        start += 5;
+    }
+    let end = header.len().checked_sub(padding).ok_or(Error::Overrun)?;
+    if start > end { Err(Error::Overrun) } else { Ok(start..end) }
+}
+
+/// The frames of one header block, each with the place of its fragment.
+///
+/// `bytes` holds them whole; the iterator ends where it does not.
+pub(super) fn fragments(
+    bytes: &[u8],
+) -> impl Iterator<Item = Result<(Range<usize>, Range<usize>), Error>> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let header = FrameHeader::at(bytes, at)?;
+        let whole = at..at + header.len();
+        let found = fragment(&header, bytes.get(whole.clone())?);
+        at = whole.end;
+        Some(found.map(|inner| (whole.clone(), whole.start + inner.start..whole.start + inner.end)))
+    })
+}
+
+/// Lays a rewritten block out over the frames of the original, into `out`.
+///
+/// Each frame keeps its flags, its padding and its priority fields, and takes as much of the block
+/// as it had room for. So no frame grows and none vanishes, and whatever `h2` limits by number or
+/// by length stays within limits.
+pub(super) fn lay_out(original: &[u8], block: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    out.clear();
+    let mut rest = block;
+    for item in fragments(original) {
+        let (whole, inner) = item.ok()?;
+        let (part, later) = rest.split_at(inner.len().min(rest.len()));
+        let payload_len = whole.len() - HEADER_LEN - (inner.len() - part.len());
+        let [.., l0, l1, l2] = u32::try_from(payload_len).ok()?.to_be_bytes();
+        out.extend_from_slice(&[l0, l1, l2]);
+        out.extend_from_slice(original.get(whole.start + 3..inner.start)?);
+        out.extend_from_slice(part);
+        out.extend_from_slice(original.get(inner.end..whole.end)?);
+        rest = later;
+    }
+    rest.is_empty().then_some(())
+}

@@ -1,0 +1,317 @@
+//! A decoder of HPACK (RFC 7541) that follows everything and keeps little.
+//!
+//! It must stay in step with two other dynamic tables, the client's and `h2`'s, so it counts the
+//! size of every entry. But it decodes values only where a [`Kind`] asks for them; any other
+//! string is measured when it enters the table, and skipped when it does not.
+//!
+//! Where this decoder is laxer than the standard, the input is one for which `h2` ends the
+//! connection: nothing that `h2` accepts may be read differently here.
+
+use std::ops::Range;
+
+use super::fields::refuses;
+use super::huffman;
+use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
+
+/// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
+pub(super) const TABLE_SIZE_DEFAULT: usize = 4096;
+
+/// The longest integer `h2` reads, prefix included; RFC 7541 §5.1 asks for some such limit.
+const INTEGER_LEN_MAX: usize = 5;
+
+/// Why a header block has no meaning.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Error {
+    /// The block ends within a representation.
+    Truncated,
+    /// An integer has too many octets.
+    IntegerTooLong,
+    /// An index is zero or beyond both tables.
+    IndexUnknown,
+    /// A string is no Huffman code.
+    HuffmanInvalid,
+    /// A literal name has no octets.
+    NameEmpty,
+    /// A size update comes after a field (RFC 7541 §4.2) or exceeds what is allowed (§6.3).
+    SizeUpdateRefused,
+}
+
+impl From<huffman::Invalid> for Error {
+    fn from(_: huffman::Invalid) -> Self {
+        Self::HuffmanInvalid
+    }
+}
+
+/// How a field of interest stands in its block.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// An index into a table; the value is not in the block.
+    Indexed,
+    /// A literal whose value stands at `string`, its length included.
+    Literal {
+        /// The value's string literal (RFC 7541 §5.2).
+        string: Range<usize>,
+        /// Whether it enters the dynamic table (RFC 7541 §6.2.1).
+        inserted: bool,
+    },
+}
+
+/// A field of interest.
+#[derive(Debug)]
+pub(super) struct Field<'a> {
+    /// Which one; never [`Kind::Other`].
+    pub(super) kind: Kind,
+    /// The value that the client means.
+    pub(super) value: &'a [u8],
+    /// Whether `h2` would refuse that value.
+    pub(super) refused: bool,
+    /// Where the whole representation stands in the block.
+    pub(super) span: Range<usize>,
+    /// How it stands there.
+    pub(super) form: Form,
+}
+
+/// The state of one direction of a connection.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    table: DynamicTable,
+    /// A Huffman-coded value of interest, decoded.
+    scratch: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder with an empty dynamic table that the client may grow to `table_size_max`.
+    pub(super) fn new(table_size_max: usize) -> Self {
+        Self { table: DynamicTable::new(table_size_max), scratch: Vec::new() }
+    }
+
+    /// Decodes one complete block, showing each field of interest to `visit` in order.
+    ///
+    /// # Errors
+    ///
+    /// After an error the tables are out of step; the decoder must not be used again.
+    pub(super) fn decode(
+        &mut self,
+        block: &[u8],
+        mut visit: impl FnMut(Field<'_>),
+    ) -> Result<(), Error> {
+        let mut input = Input { block, at: 0 };
+        let mut resizable = true;
+        while let Some(first) = input.octet() {
+            let start = input.at - 1;
+            if first & 0x80 != 0 {
+                // Indexed field, RFC 7541 §6.1.
+                let index = input.integer(first, 0x7f)?;
+                self.indexed(index, start..input.at, &mut visit)?;
+            } else if first & 0x40 != 0 {
+                // Literal with incremental indexing, RFC 7541 §6.2.1.
+                self.literal(&mut input, first, 0x3f, &mut visit)?;
+            } else if first & 0x20 != 0 {
+                // Dynamic table size update, RFC 7541 §6.3.
+                let size = input.integer(first, 0x1f)?;
+                if !resizable || !self.table.resize(size) {
+                    return Err(Error::SizeUpdateRefused);
+                }
+                continue;
+            } else {
+                // Literal without indexing or never indexed, RFC 7541 §6.2.2 and §6.2.3.
+                self.literal(&mut input, first, 0x0f, &mut visit)?;
+            }
+            resizable = false;
+        }
+        Ok(())
+    }
+
+    /// Whether `h2`'s dynamic table shows a placeholder somewhere.
+    pub(super) fn holds_placeholder(&self) -> bool {
+        self.table.holds_placeholder()
+    }
+
+    fn indexed(
+        &self,
+        index: usize,
+        span: Range<usize>,
+        visit: &mut impl FnMut(Field<'_>),
+    ) -> Result<(), Error> {
+        let (kind, value, refused) = if (1..=STATIC_LEN).contains(&index) {
+            let (kind, value) = static_field(index);
+            // Of the static values of interest, the empty authority alone is refused.
+            (kind, value, kind == Kind::Authority)
+        } else {
+            let entry = self.dynamic(index)?;
+            (entry.kind, &*entry.value, entry.refused)
+        };
+        if kind != Kind::Other {
+            visit(Field { kind, value, refused, span, form: Form::Indexed });
+        }
+        Ok(())
+    }
+
+    fn literal(
+        &mut self,
+        input: &mut Input<'_>,
+        first: u8,
+        mask: u8,
+        visit: &mut impl FnMut(Field<'_>),
+    ) -> Result<(), Error> {
+        let inserted = mask == 0x3f;
+        let start = input.at - 1;
+        let (kind, name_len) = match input.integer(first, mask)? {
+            0 => literal_name(input.string()?, inserted)?,
+            index @ 1..=STATIC_LEN => {
+                let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
+                (static_field(index).0, name.len())
+            }
+            index => {
+                let entry = self.dynamic(index)?;
+                (entry.kind, entry.name_len)
+            }
+        };
+        let string_start = input.at;
+        let string = input.string()?;
+        if kind == Kind::Other {
+            if inserted {
+                self.insert_other(name_len, string.decoded_len()?);
+            }
+            return Ok(());
+        }
+        let value = if string.huffman {
+            self.scratch.clear();
+            huffman::decode(string.octets, |octet| self.scratch.push(octet))?;
+            &self.scratch
+        } else {
+            string.octets
+        };
+        let refused = refuses(kind, value);
+        visit(Field {
+            kind,
+            value,
+            refused,
+            span: start..input.at,
+            form: Form::Literal { string: string_start..input.at, inserted },
+        });
+        if inserted && self.table.reserve(name_len, value.len()) {
+            let (value_len, value) = (value.len(), value.into());
+            self.table.insert(Entry { kind, name_len, value_len, value, refused });
+        }
+        Ok(())
+    }
+
+    fn insert_other(&mut self, name_len: usize, value_len: usize) {
+        if self.table.reserve(name_len, value_len) {
+            let (kind, value, refused) = (Kind::Other, Box::default(), false);
+            self.table.insert(Entry { kind, name_len, value_len, value, refused });
+        }
+    }
+
+    /// The dynamic entry behind an index (RFC 7541 §2.3.3).
+    fn dynamic(&self, index: usize) -> Result<&Entry, Error> {
+        let position = index.checked_sub(STATIC_LEN + 1).ok_or(Error::IndexUnknown)?;
+        self.table.get(position).ok_or(Error::IndexUnknown)
+    }
+
+    /// The size and the number of entries of the dynamic table, for tests.
+    #[cfg(test)]
+    pub(super) fn measure(&self) -> (usize, usize) {
+        self.table.measure()
+    }
+}
+
+/// The kind of a name in a literal, and its decoded length if that is `wanted`.
+///
+/// A string has one Huffman code only, so names are compared in the form they arrive in.
+fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
+    let kind = if name.huffman {
+        match name.octets {
+            [0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f] => Kind::Authority,
+            [0xb8, 0x82, 0x4e, 0x5a, 0x4b] => Kind::Scheme,
+            [0x9c, 0xe8, 0x4f] => Kind::Host,
+            _ => Kind::Other,
+        }
+    } else {
+        match name.octets {
+            b":authority" => Kind::Authority,
+            b":scheme" => Kind::Scheme,
+            b"host" => Kind::Host,
+            _ => Kind::Other,
+        }
+    };
+    if name.octets.is_empty() {
+        return Err(Error::NameEmpty);
+    }
+    Ok((kind, if wanted { name.decoded_len()? } else { 0 }))
+}
+
+/// A string literal (RFC 7541 §5.2) as it stands in the block.
+#[derive(Clone, Copy)]
+struct Str<'a> {
+    octets: &'a [u8],
+    huffman: bool,
+}
+
+impl Str<'_> {
+    fn decoded_len(self) -> Result<usize, Error> {
+        if self.huffman { Ok(huffman::decoded_len(self.octets)?) } else { Ok(self.octets.len()) }
+    }
+}
+
+/// A block and how far it has been read.
+struct Input<'a> {
+    block: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Input<'a> {
+    #[inline]
+    fn octet(&mut self) -> Option<u8> {
+        let octet = *self.block.get(self.at)?;
+        self.at += 1;
+        Some(octet)
+    }
+
+    /// An integer (RFC 7541 §5.1) whose prefix is `first`, as far as `mask` covers it.
+    #[inline]
+    fn integer(&mut self, first: u8, mask: u8) -> Result<usize, Error> {
+        let prefix = first & mask;
+        if prefix < mask { Ok(usize::from(prefix)) } else { self.long_integer(prefix) }
+    }
+
+    fn long_integer(&mut self, prefix: u8) -> Result<usize, Error> {
+        let mut value = usize::from(prefix);
+        for nth in 0..INTEGER_LEN_MAX - 1 {
+            let octet = self.octet().ok_or(Error::Truncated)?;
+            // Four times seven bits and a prefix stay below 2^29.
+            value += usize::from(octet & 0x7f) << (7 * nth);
+            if octet & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(Error::IntegerTooLong)
+    }
+
+    fn string(&mut self) -> Result<Str<'a>, Error> {
+        let first = self.octet().ok_or(Error::Truncated)?;
+        let len = self.integer(first, 0x7f)?;
+        let end = self.at.checked_add(len).ok_or(Error::Truncated)?;
+        let octets = self.block.get(self.at..end).ok_or(Error::Truncated)?;
+        self.at = end;
+        Ok(Str { octets, huffman: first & 0x80 != 0 })
+    }
+}
+
+/// Appends an integer (RFC 7541 §5.1) after the bits of `pattern`, in its shortest form.
+pub(super) fn push_integer(value: usize, mask: u8, pattern: u8, out: &mut Vec<u8>) {
+    if let Some(short) = u8::try_from(value).ok().filter(|&short| short < mask) {
+        out.push(pattern | short);
+        return;
+    }
+    out.push(pattern | mask);
+    let mut rest = value.saturating_sub(usize::from(mask));
+    while rest >= 0x80 {
+        let [low, ..] = rest.to_le_bytes();
+        out.push(low | 0x80);
+        rest >>= 7;
+    }
+    let [low, ..] = rest.to_le_bytes();
+    out.push(low);
+}

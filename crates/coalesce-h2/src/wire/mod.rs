@@ -1,0 +1,61 @@
+//! The byte stream under `h2`, watched and where necessary mended.
+//!
+//! `h2` judges some header fields before the adapter can: it resets a stream whose `:authority`
+//! is no [`http::uri::Authority`], ends the connection when that value is not UTF-8, and forgets
+//! `:scheme` when there is no `:authority`. The decision needs those facts, so [`Transport`] sits
+//! between `h2` and the socket, decodes every header block a second time, and tells what `h2`
+//! cannot through [`Exceptions`].
+//!
+//! ```text
+//!   socket ──► Transport::poll_read ──► Observer ──► h2 ──► the adapter
+//!                                          │                   ▲
+//!                                          └──► Exceptions ────┘
+//!   socket ◄── Transport::poll_write ◄── Opening ◄── h2
+//! ```
+//!
+//! What it does not do: judge. Every byte that `h2` can digest passes unchanged, and whatever
+//! breaks the rules of framing or of HPACK is passed on as it came, for `h2` to answer.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `transport.rs` | the wrapper: reading, holding back, writing |
+//! | `observer.rs` | frames and header blocks of the client; decides what to rewrite |
+//! | `fields.rs` | what one header block says about its target |
+//! | `frame.rs` | frame headers, the fragments of a block, laying out a rewritten block |
+//! | `hpack.rs`, `table.rs`, `huffman.rs` | HPACK as far as the target needs it |
+//! | `exceptions.rs` | the records that the adapter takes |
+//! | `opening.rs` | the first frame `h2` writes: SETTINGS |
+//!
+//! # Rewriting
+//!
+//! A refused value becomes the letter `a`, repeated to the same decoded length and Huffman-coded.
+//! The length keeps the dynamic tables of client, observer and `h2` in step (RFC 7541 §4.1), and
+//! five bits per octet, the shortest code there is, keep the frame from growing. The observer's
+//! table holds the true value, `h2`'s the placeholder, so that a later reference is recognised.
+//!
+//! # Going blind
+//!
+//! On an HPACK error, a stray frame, or a header block beyond [`observer::BLOCK_LEN_MAX`], the
+//! observer releases what it holds, unmodified, and stays off for the rest of the connection.
+//! `h2` ends the connection for most of these; for the others the adapter asks
+//! [`Exceptions::sight`] and fails closed.
+#![allow(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`, which cargo does not know")]
+
+mod exceptions;
+mod fields;
+mod frame;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
+mod hpack;
+mod huffman;
+mod observer;
+mod opening;
+mod table;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub(crate) use exceptions::{Exceptions, Sight, Target};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::fuzz_inspect;
+pub(crate) use transport::{ExtendedConnect, Options, Transport};

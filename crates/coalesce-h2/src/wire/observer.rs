@@ -1,0 +1,274 @@
+//! The observer of what a client sends: it knows where frames begin, and reads header blocks.
+
+use super::exceptions::Exceptions;
+use super::fields::Fields;
+use super::frame::{
+    self, CONTINUATION, FrameHeader, HEADER_LEN, HEADERS, PUSH_PROMISE, fragment, fragments,
+};
+use super::hpack;
+
+/// The longest header block, frame headers included, that is held back to be read. A longer one
+/// passes unread, and the observer goes blind: memory per connection stays bounded, and a block of
+/// this size is beyond what servers accept by default.
+pub(super) const BLOCK_LEN_MAX: usize = 64 * 1024;
+
+/// The connection preface of a client (RFC 9113 §3.4), which `h2` checks.
+pub(super) const PREFACE_LEN: usize = 24;
+
+/// Buffers that grew beyond this serve one block only.
+const SCRATCH_LEN_MAX: usize = 4096;
+
+/// Why the observer turned itself off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lost {
+    /// A CONTINUATION out of place, another frame in its place, or `PUSH_PROMISE`.
+    StrayFrame,
+    /// A header block is longer than [`BLOCK_LEN_MAX`].
+    BlockTooLong,
+    /// A frame carries no fragment.
+    Frame(frame::Error),
+    /// A header block cannot be decoded.
+    Hpack(hpack::Error),
+    /// A rewritten block did not fit its frames, which cannot be.
+    Layout,
+}
+
+impl From<frame::Error> for Lost {
+    fn from(error: frame::Error) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl From<hpack::Error> for Lost {
+    fn from(error: hpack::Error) -> Self {
+        Self::Hpack(error)
+    }
+}
+
+/// What became of the bytes shown to [`Observer::observe`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Observed {
+    /// So many bytes at the start are for `h2`.
+    pub(super) forward: usize,
+    /// From here to the end, bytes must be shown again, followed by more.
+    pub(super) held_from: usize,
+    /// How many bytes, at least, are missing to the held ones; zero if none are held. Exactly so
+    /// many never reach beyond the frame that is being held.
+    pub(super) missing: usize,
+}
+
+/// What the bytes at a frame boundary are.
+enum Step {
+    /// A frame of no interest, of this length.
+    Skip(usize),
+    /// A header block of `length` bytes, of which `kept` remain, at the start.
+    Block { length: usize, kept: usize },
+    /// Too few to tell; so many are missing.
+    Missing(usize),
+}
+
+/// The observer of one connection.
+#[derive(Debug)]
+pub(super) struct Observer {
+    /// What is left of a frame of no interest, or of the preface.
+    skip: usize,
+    /// Whether the observer turned itself off.
+    off: bool,
+    /// Where, in the held bytes, the first frame begins that was not whole.
+    resume_at: usize,
+    /// The highest stream that the client opened.
+    highest: u32,
+    decoder: hpack::Decoder,
+    fields: Fields,
+    /// The fragments of a block, joined.
+    joined: Vec<u8>,
+    /// A rewritten block.
+    rewritten: Vec<u8>,
+    exceptions: Exceptions,
+}
+
+impl Observer {
+    /// An observer of a connection from its first byte on.
+    pub(super) fn new(table_size_max: usize, exceptions: Exceptions) -> Self {
+        Self {
+            skip: PREFACE_LEN,
+            off: false,
+            resume_at: 0,
+            highest: 0,
+            decoder: hpack::Decoder::new(table_size_max),
+            fields: Fields::default(),
+            joined: Vec::new(),
+            rewritten: Vec::new(),
+            exceptions,
+        }
+    }
+
+    /// Whether the observer turned itself off; it then forwards everything.
+    pub(super) fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// Reads the next bytes of the connection, and rewrites them in place where necessary.
+    ///
+    /// The bytes must begin with those that the last call held, if any.
+    pub(super) fn observe(&mut self, bytes: &mut [u8]) -> Observed {
+        let len = bytes.len();
+        let (mut read, mut write) = (0, 0);
+        while read < len {
+            let length = if self.off {
+                len - read
+            } else if self.skip > 0 {
+                let length = self.skip.min(len - read);
+                self.skip -= length;
+                length
+            } else {
+                match self.step(bytes.get_mut(read..).unwrap_or_default()) {
+                    Ok(Step::Skip(length)) => {
+                        self.skip = length;
+                        continue;
+                    }
+                    Ok(Step::Block { length, kept }) => {
+                        forward(bytes, read, kept, &mut write);
+                        read += length;
+                        continue;
+                    }
+                    Ok(Step::Missing(missing)) => {
+                        return Observed { forward: write, held_from: read, missing };
+                    }
+                    Err(lost) => {
+                        self.go_blind(lost);
+                        continue;
+                    }
+                }
+            };
+            forward(bytes, read, length, &mut write);
+            read += length;
+        }
+        Observed { forward: write, held_from: len, missing: 0 }
+    }
+
+    /// Reads what stands at a frame boundary.
+    fn step(&mut self, bytes: &mut [u8]) -> Result<Step, Lost> {
+        let Some(header) = FrameHeader::at(bytes, 0) else {
+            // Even a part of a frame header waits: if the frame is HEADERS, its length may change.
+            return Ok(Step::Missing(HEADER_LEN - bytes.len()));
+        };
+        match header.kind {
+            HEADERS => self.headers(&header, bytes),
+            // RFC 9113 §6.10 and §8.4: both end the connection.
+            CONTINUATION | PUSH_PROMISE => Err(Lost::StrayFrame),
+            _ => Ok(Step::Skip(header.len())),
+        }
+    }
+
+    /// Reads a header block, once it is whole.
+    fn headers(&mut self, first: &FrameHeader, bytes: &mut [u8]) -> Result<Step, Lost> {
+        let mut at = self.resume_at;
+        let length = loop {
+            let Some(header) = FrameHeader::at(bytes, at) else {
+                self.resume_at = at;
+                return Ok(Step::Missing(at + HEADER_LEN - bytes.len()));
+            };
+            // Nothing may come between the frames of a block (RFC 9113 §4.3).
+            if at > 0 && (header.kind != CONTINUATION || header.stream_id != first.stream_id) {
+                return Err(Lost::StrayFrame);
+            }
+            let end = at + header.len();
+            if end > BLOCK_LEN_MAX {
+                return Err(Lost::BlockTooLong);
+            }
+            if end > bytes.len() {
+                self.resume_at = at;
+                return Ok(Step::Missing(end - bytes.len()));
+            }
+            if header.ends_headers() {
+                break end;
+            }
+            at = end;
+        };
+        self.resume_at = 0;
+        let whole = bytes.get_mut(..length).unwrap_or_default();
+        let kept = self.block(first, whole)?;
+        Ok(Step::Block { length, kept })
+    }
+
+    /// Reads a whole header block, and says how many of its bytes remain.
+    fn block(&mut self, first: &FrameHeader, frames: &mut [u8]) -> Result<usize, Lost> {
+        // Only an odd identifier above all others opens a stream (RFC 9113 §5.1.1); any other
+        // block is trailers, or something that h2 refuses.
+        let opens = first.stream_id % 2 == 1 && first.stream_id > self.highest;
+        let block = if first.ends_headers() {
+            frames.get(fragment(first, frames)?).unwrap_or_default()
+        } else {
+            self.joined.clear();
+            for item in fragments(frames) {
+                let (_, inner) = item?;
+                self.joined.extend_from_slice(frames.get(inner).unwrap_or_default());
+            }
+            &self.joined
+        };
+        self.fields.clear();
+        self.decoder.decode(block, |field| self.fields.add(field, opens))?;
+        self.fields.finish(opens);
+
+        let mut kept = frames.len();
+        if self.fields.edited() {
+            let mut rewritten = std::mem::take(&mut self.rewritten);
+            self.fields.rewrite(block, &mut rewritten).ok_or(Lost::Layout)?;
+            kept = relay(frames, &rewritten, &mut self.joined)?;
+            self.rewritten = rewritten;
+        }
+        if opens {
+            self.highest = first.stream_id;
+            if let Some(target) = self.fields.exception(first.stream_id) {
+                self.exceptions.push(target);
+            }
+        }
+        if frames.len() > SCRATCH_LEN_MAX {
+            self.trim();
+        }
+        Ok(kept)
+    }
+
+    /// Gives back what one long block has grown.
+    fn trim(&mut self) {
+        self.fields.trim(SCRATCH_LEN_MAX);
+        self.joined = Vec::new();
+        self.rewritten = Vec::new();
+    }
+
+    /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.
+    pub(super) fn turn_off(&mut self) {
+        self.off = true;
+        // Streams up to the highest were inspected when they opened.
+        let misled = self.decoder.holds_placeholder();
+        self.exceptions.go_blind(self.highest.saturating_add(1), misled);
+    }
+
+    fn go_blind(&mut self, lost: Lost) {
+        tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
+        self.turn_off();
+    }
+
+    /// The size and the number of entries of the dynamic table, for tests.
+    #[cfg(test)]
+    pub(super) fn measure(&self) -> (usize, usize) {
+        self.decoder.measure()
+    }
+}
+
+/// Moves `length` bytes at `read` to the end of what is to be forwarded.
+fn forward(bytes: &mut [u8], read: usize, length: usize, write: &mut usize) {
+    // Until something shrinks, the bytes are where they belong.
+    if *write != read {
+        bytes.copy_within(read..read + length, *write);
+    }
+    *write += length;
+}
+
+/// Writes a rewritten block over its original frames, and says how many bytes remain.
+fn relay(frames: &mut [u8], block: &[u8], scratch: &mut Vec<u8>) -> Result<usize, Lost> {
+    frame::lay_out(frames, block, scratch).ok_or(Lost::Layout)?;
+    frames.get_mut(..scratch.len()).ok_or(Lost::Layout)?.copy_from_slice(scratch);
+    Ok(scratch.len())
+}

@@ -1,0 +1,106 @@
+//! The first frame that `h2` writes, and what must not be in it.
+//!
+//! A server's first frame is SETTINGS (RFC 9113 §3.4). `h2` hands out an extended CONNECT only if
+//! it was told to support it, and then announces so. A server that merely wants to answer 421 to a
+//! misdirected one tells `h2` so, and takes the setting out of the frame here.
+//!
+//! The end of this frame is also the first place where a frame of our own could go out.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTINGS};
+
+/// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
+const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
+
+/// The length of one setting (RFC 9113 §6.5.1).
+const SETTING_LEN: usize = 6;
+
+/// The longest first frame that is waited for: far more than `h2` has settings.
+const OPENING_LEN_MAX: usize = 1024;
+
+/// The first frame on its way to the peer.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// What has come of the frame so far.
+    Collecting(Vec<u8>),
+    /// The frame, and how much of it the peer has been sent.
+    Sending(Vec<u8>, usize),
+    /// The frame is out, and everything else passes.
+    Sent,
+}
+
+impl Opening {
+    /// Takes what belongs to the first frame from the front of `bytes`, and says how much that is.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
+        let Self::Collecting(frame) = self else { return 0 };
+        let mut taken = 0;
+        loop {
+            let wanted = FrameHeader::at(frame, 0).map_or(HEADER_LEN, |header| header.len());
+            if frame.len() >= wanted || wanted > OPENING_LEN_MAX {
+                withhold(frame);
+                *self = Self::Sending(std::mem::take(frame), 0);
+                return taken;
+            }
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let part = rest.get(..wanted - frame.len()).unwrap_or(rest);
+            if part.is_empty() {
+                return taken;
+            }
+            frame.extend_from_slice(part);
+            taken += part.len();
+        }
+    }
+
+    /// Stops waiting for the rest of the frame; what has come goes out as it is.
+    pub(super) fn give_up(&mut self) {
+        if let Self::Collecting(frame) = self {
+            *self = Self::Sending(std::mem::take(frame), 0);
+        }
+    }
+
+    /// Sends what is ready to go.
+    pub(super) fn poll_send<T: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut T,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while let Self::Sending(frame, sent) = self {
+            let rest = frame.get(*sent..).unwrap_or_default();
+            if rest.is_empty() {
+                *self = Self::Sent;
+                break;
+            }
+            let written = ready!(Pin::new(&mut *io).poll_write(context, rest))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *sent += written;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Takes the setting out of a whole SETTINGS frame; leaves any other frame alone.
+fn withhold(frame: &mut Vec<u8>) {
+    let Some(header) = FrameHeader::at(frame, 0) else { return };
+    let is_settings = header.kind == SETTINGS && header.flags & ACK == 0;
+    if !is_settings || header.len() != frame.len() || header.payload_len % SETTING_LEN != 0 {
+        return;
+    }
+    let settings = frame.split_off(HEADER_LEN);
+    for setting in settings.chunks_exact(SETTING_LEN) {
+        if !setting.starts_with(&ENABLE_CONNECT_PROTOCOL.to_be_bytes()) {
+            frame.extend_from_slice(setting);
+        }
+    }
+    let payload_len = u32::try_from(frame.len() - HEADER_LEN).unwrap_or_default();
+    let [_, length @ ..] = payload_len.to_be_bytes();
+    if let Some(field) = frame.first_chunk_mut() {
+        *field = length;
+    }
+}

@@ -1,0 +1,199 @@
+//! The tables that HPACK indexes into (RFC 7541 §2.3).
+
+use std::collections::VecDeque;
+
+/// What the observer wants from a field: most of them, nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// `:authority`
+    Authority,
+    /// `:scheme`
+    Scheme,
+    /// `host`
+    Host,
+    /// Any other field.
+    Other,
+}
+
+/// The octets that an entry counts beyond its name and value (RFC 7541 §4.1).
+pub(super) const ENTRY_OVERHEAD: usize = 32;
+
+/// The number of entries in the static table.
+pub(super) const STATIC_LEN: usize = STATIC_NAMES.len();
+
+/// The names of the static table (RFC 7541 Appendix A), in its order.
+pub(super) const STATIC_NAMES: [&str; 61] = [
+    ":authority",
+    ":method",
+    ":method",
+    ":path",
+    ":path",
+    ":scheme",
+    ":scheme",
+    ":status",
+    ":status",
+    ":status",
+    ":status",
+    ":status",
+    ":status",
+    ":status",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "accept-ranges",
+    "accept",
+    "access-control-allow-origin",
+    "age",
+    "allow",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expect",
+    "expires",
+    "from",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "last-modified",
+    "link",
+    "location",
+    "max-forwards",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "transfer-encoding",
+    "user-agent",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
+/// The kind and the value of a static entry, as far as the observer wants it.
+pub(super) fn static_field(index: usize) -> (Kind, &'static [u8]) {
+    match index {
+        1 => (Kind::Authority, b""),
+        6 => (Kind::Scheme, b"http"),
+        7 => (Kind::Scheme, b"https"),
+        38 => (Kind::Host, b""),
+        _ => (Kind::Other, b""),
+    }
+}
+
+/// One entry of the dynamic table.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// What the name says.
+    pub(super) kind: Kind,
+    /// The length of the decoded name, for entries that reuse it.
+    pub(super) name_len: usize,
+    /// The length of the decoded value.
+    pub(super) value_len: usize,
+    /// The true value; empty when nobody asks for it.
+    pub(super) value: Box<[u8]>,
+    /// Whether `h2` would refuse the value; unless it is empty, `h2` then holds a placeholder.
+    pub(super) refused: bool,
+}
+
+impl Entry {
+    /// RFC 7541 §4.1.
+    fn size(&self) -> usize {
+        entry_size(self.name_len, self.value_len)
+    }
+}
+
+/// The size of an entry (RFC 7541 §4.1).
+fn entry_size(name_len: usize, value_len: usize) -> usize {
+    name_len.saturating_add(value_len).saturating_add(ENTRY_OVERHEAD)
+}
+
+/// The dynamic table (RFC 7541 §2.3.2), newest entry first.
+#[derive(Debug)]
+pub(super) struct DynamicTable {
+    entries: VecDeque<Entry>,
+    /// The sum of the entries' sizes.
+    size: usize,
+    /// What the encoder chose.
+    capacity: usize,
+    /// What the decoder allows it to choose.
+    capacity_max: usize,
+}
+
+impl DynamicTable {
+    /// An empty table. It starts with the default size, whatever SETTINGS will say
+    /// (RFC 9113 §6.5.2), and may grow to `capacity_max`.
+    pub(super) fn new(capacity_max: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            size: 0,
+            capacity: super::hpack::TABLE_SIZE_DEFAULT,
+            capacity_max: capacity_max.max(super::hpack::TABLE_SIZE_DEFAULT),
+        }
+    }
+
+    /// The entry at `position`, counted from the newest.
+    pub(super) fn get(&self, position: usize) -> Option<&Entry> {
+        self.entries.get(position)
+    }
+
+    /// Makes room for an entry of this size; `false` when it fits nowhere, which is no error but
+    /// empties the table (RFC 7541 §4.4).
+    pub(super) fn reserve(&mut self, name_len: usize, value_len: usize) -> bool {
+        let size = entry_size(name_len, value_len);
+        self.evict(self.capacity.saturating_sub(size));
+        size <= self.capacity
+    }
+
+    /// Inserts an entry for which [`Self::reserve`] has found room.
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.size += entry.size();
+        self.entries.push_front(entry);
+        debug_assert!(self.size <= self.capacity, "an entry was inserted without room for it");
+    }
+
+    /// Follows a size update (RFC 7541 §4.3, §6.3); `false` when it exceeds what is allowed.
+    pub(super) fn resize(&mut self, capacity: usize) -> bool {
+        if capacity > self.capacity_max {
+            return false;
+        }
+        self.capacity = capacity;
+        self.evict(capacity);
+        true
+    }
+
+    /// Drops the oldest entries until at most `size` remains.
+    fn evict(&mut self, size: usize) {
+        while self.size > size {
+            let Some(entry) = self.entries.pop_back() else { break };
+            self.size = self.size.saturating_sub(entry.size());
+        }
+    }
+
+    /// Whether `h2`'s copy of this table shows a placeholder somewhere.
+    pub(super) fn holds_placeholder(&self) -> bool {
+        self.entries.iter().any(|entry| entry.refused && entry.value_len > 0)
+    }
+
+    /// The size and the number of entries, for tests.
+    #[cfg(test)]
+    pub(super) fn measure(&self) -> (usize, usize) {
+        (self.size, self.entries.len())
+    }
+}

@@ -1,0 +1,250 @@
+//! The wrapper that `h2` reads from and writes to.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::exceptions::Exceptions;
+use super::hpack::TABLE_SIZE_DEFAULT;
+use super::observer::Observer;
+use super::opening::Opening;
+
+/// How much is read at once into the stash. A longer frame takes several reads, so that no client
+/// gets memory for what it has only announced.
+const STASH_READ_LEN: usize = 4096;
+
+/// Whether clients are told that they may send an extended CONNECT (RFC 8441).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum ExtendedConnect {
+    /// What `h2` announces goes out.
+    Announced,
+    /// The setting is taken out of the first SETTINGS frame, whatever `h2` was told.
+    #[default]
+    Withheld,
+}
+
+/// What a [`Transport`] must know about the `h2` above it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// What `h2` announces as `SETTINGS_HEADER_TABLE_SIZE`, if anything.
+    pub(crate) header_table_size: Option<u32>,
+    /// What becomes of `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
+    pub(crate) extended_connect: ExtendedConnect,
+}
+
+/// A byte stream under an `h2` server; see the module for what it does.
+#[derive(Debug)]
+pub(crate) struct Transport<T> {
+    io: T,
+    observer: Observer,
+    /// Bytes of the client, held back until their header block is whole. They never reach beyond
+    /// that block.
+    stash: Vec<u8>,
+    /// What the stash waits for, or what has been released of it.
+    stashed: Stashed,
+    opening: Opening,
+}
+
+/// The state of the stash.
+#[derive(Clone, Copy, Debug)]
+enum Stashed {
+    /// It is empty.
+    Nothing,
+    /// So many bytes, at least, are missing.
+    Missing(usize),
+    /// All of it is for `h2`, which has so many bytes already.
+    Released(usize),
+}
+
+impl<T> Transport<T> {
+    /// Wraps a connection before its first byte.
+    pub(crate) fn new(io: T, options: Options) -> (Self, Exceptions) {
+        let exceptions = Exceptions::default();
+        let table_size_max = match options.header_table_size {
+            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            None => TABLE_SIZE_DEFAULT,
+        };
+        let transport = Self {
+            io,
+            observer: Observer::new(table_size_max, exceptions.clone()),
+            stash: Vec::new(),
+            stashed: Stashed::Nothing,
+            opening: match options.extended_connect {
+                ExtendedConnect::Announced => Opening::Sent,
+                ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
+            },
+        };
+        (transport, exceptions)
+    }
+
+    /// Hands `h2` what fits of the released stash.
+    fn release(&mut self, released: usize, buf: &mut ReadBuf<'_>) {
+        let rest = self.stash.get(released..).unwrap_or_default();
+        let part = rest.get(..buf.remaining()).unwrap_or(rest);
+        buf.put_slice(part);
+        let released = released + part.len();
+        if released < self.stash.len() {
+            self.stashed = Stashed::Released(released);
+        } else {
+            // Most connections never need the stash again.
+            self.stash = Vec::new();
+            self.stashed = Stashed::Nothing;
+        }
+    }
+
+    /// The observer for tests of its state.
+    #[cfg(test)]
+    pub(super) fn observer(&self) -> &Observer {
+        &self.observer
+    }
+}
+
+impl<T: AsyncRead + Unpin> Transport<T> {
+    /// Reads straight into the buffer of `h2`; `true` when there is something in it, or nothing
+    /// will ever be.
+    fn poll_direct(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, buf))?;
+        let fresh = buf.filled_mut().get_mut(before..).unwrap_or_default();
+        if fresh.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let observed = self.observer.observe(fresh);
+        if observed.missing > 0 {
+            self.stash.extend_from_slice(fresh.get(observed.held_from..).unwrap_or_default());
+            self.stashed = Stashed::Missing(observed.missing);
+        }
+        buf.set_filled(before + observed.forward);
+        Poll::Ready(Ok(observed.forward > 0))
+    }
+
+    /// Reads into the stash what is missing there, and nothing beyond.
+    fn poll_missing(&mut self, context: &mut Context<'_>, missing: usize) -> Poll<io::Result<()>> {
+        let mut space = [const { MaybeUninit::uninit() }; STASH_READ_LEN];
+        let wanted = missing.min(STASH_READ_LEN);
+        let mut buf = ReadBuf::uninit(space.get_mut(..wanted).unwrap_or_default());
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut buf))?;
+        if buf.filled().is_empty() {
+            // The client will never complete this block; h2 may see what there is of it.
+            self.observer.turn_off();
+            self.stashed = Stashed::Released(0);
+            return Poll::Ready(Ok(()));
+        }
+        self.stash.extend_from_slice(buf.filled());
+        self.stashed = match missing - buf.filled().len() {
+            0 => {
+                let observed = self.observer.observe(&mut self.stash);
+                if observed.missing > 0 {
+                    debug_assert_eq!(observed.forward, 0, "the stash reaches beyond a block");
+                    Stashed::Missing(observed.missing)
+                } else {
+                    self.stash.truncate(observed.forward);
+                    Stashed::Released(0)
+                }
+            }
+            missing => Stashed::Missing(missing),
+        };
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buf.remaining() == 0 {
+            // Nothing can be said here, and reading nothing would look like the end.
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            match this.stashed {
+                Stashed::Released(released) => {
+                    this.release(released, buf);
+                    return Poll::Ready(Ok(()));
+                }
+                Stashed::Missing(missing) => ready!(this.poll_missing(context, missing))?,
+                Stashed::Nothing if this.observer.is_off() => {
+                    return Pin::new(&mut this.io).poll_read(context, buf);
+                }
+                Stashed::Nothing => {
+                    if ready!(this.poll_direct(context, buf))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Transport<T> {
+    /// Takes the next part of the first frame. Whether it could be sent shows at the next call:
+    /// bytes once taken are ours to send.
+    fn poll_open(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.opening.take(bytes);
+        if let Poll::Ready(Err(error)) = self.opening.poll_send(&mut self.io, context) {
+            return Err(error);
+        }
+        Ok(taken)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match this.opening {
+            Opening::Sent => {}
+            Opening::Collecting(_) => return Poll::Ready(this.poll_open(context, bytes)),
+            Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
+        }
+        Pin::new(&mut this.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match this.opening {
+            Opening::Sent => {}
+            Opening::Collecting(_) => {
+                let first = slices.iter().find(|slice| !slice.is_empty());
+                let bytes = first.map(|slice| &**slice).unwrap_or_default();
+                return Poll::Ready(this.poll_open(context, bytes));
+            }
+            Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
+        }
+        Pin::new(&mut this.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.opening.poll_send(&mut this.io, context))?;
+        Pin::new(&mut this.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.opening.give_up();
+        ready!(this.opening.poll_send(&mut this.io, context))?;
+        Pin::new(&mut this.io).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,350 @@
+//! The adapter in dialogue with an `h2` client over an in-memory stream.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, RwLock};
+
+use bytes::Bytes;
+use coalesce_core::{
+    AuthorityTable, ConnectPolicy, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, UnknownAuthority, VirtualHostId, decide,
+};
+use coalesce_h2::{Accepted, Builder, MisdirectedContent};
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use tokio::task::JoinHandle;
+
+type Table = AuthorityTable<Vec<u8>>;
+
+const GROUP: GroupId = GroupId::new(7);
+const BODY_421: &[u8] = br#"{"error":"misdirected_request"}"#;
+
+/// A table in which `names` are virtual hosts 0, 1, ... of one group.
+fn table(names: &[&str], policy: GroupPolicy) -> Table {
+    let mut builder = AuthorityTable::builder();
+    builder.group(GROUP, policy).unwrap();
+    for (id, name) in (0..).zip(names) {
+        let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+        builder.entry(pattern, VirtualHostId::new(id), GROUP).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+/// Two hosts, of which the certificate covers `api` only.
+fn api_and_cdn() -> Table {
+    table(&["api.test", "cdn.test"], GroupPolicy::default())
+}
+
+/// What the server task found when its connection was over.
+struct Outcome {
+    served: Vec<String>,
+    error: Option<coalesce_h2::Error>,
+}
+
+struct Pair {
+    client: SendRequest<Bytes>,
+    server: JoinHandle<Outcome>,
+    driver: JoinHandle<Result<(), h2::Error>>,
+    table: Arc<RwLock<Table>>,
+}
+
+/// A client connected to the adapter, whose certificate covers `api.test`.
+async fn connect(builder: Builder, table: Table) -> Pair {
+    let table = Arc::new(RwLock::new(table));
+    let (client_io, server_io) = tokio::io::duplex(64 * 1024);
+    let shared = Arc::clone(&table);
+    let server = tokio::spawn(async move {
+        let api = PresentedIdentifier::parse_dns(b"api.test").unwrap();
+        let presented = IdentifierSet::build([api]).unwrap();
+        let decide = |target: &RequestTarget<'_>| {
+            let connection = Connection::tls(presented.borrow(), GROUP, &[443]);
+            decide(&shared.read().unwrap(), &connection, target)
+        };
+        let mut connection = builder.handshake(server_io, decide).await.unwrap();
+        let mut outcome = Outcome { served: Vec::new(), error: None };
+        while let Some(accepted) = connection.accept().await {
+            match accepted {
+                Ok(accepted) => {
+                    outcome.served.push(format!("{:?}", accepted.proof().virtual_host()));
+                    tokio::spawn(echo(accepted));
+                }
+                Err(error) => outcome.error = Some(error),
+            }
+        }
+        outcome
+    });
+    let (client, connection) = h2::client::Builder::new()
+        .max_concurrent_reset_streams(1000)
+        .handshake(client_io)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    let client = client.ready().await.unwrap();
+    Pair { client, server, driver, table }
+}
+
+/// Answers 200 with the length of the request's body; `/drain` reads all of it first.
+async fn echo(accepted: Accepted) {
+    let (request, mut respond, proof) = accepted.into_parts();
+    let mut body = request.into_body();
+    let mut len = 0;
+    while let Some(Ok(data)) = body.data().await {
+        len += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    let text = format!("{:?} {len}", proof.site());
+    let mut send = respond.send_response(Response::new(()), false).unwrap();
+    send.send_data(Bytes::from(text), true).unwrap();
+}
+
+fn request(method: Method, uri: &str) -> Request<()> {
+    Request::builder().method(method).uri(uri).version(Version::HTTP_2).body(()).unwrap()
+}
+
+async fn body(mut stream: RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut bytes = Vec::new();
+    while let Some(data) = stream.data().await {
+        let data = data?;
+        stream.flow_control().release_capacity(data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+impl Pair {
+    async fn send(&mut self, request: Request<()>) -> Result<(Response<()>, Vec<u8>), h2::Error> {
+        self.client = self.client.clone().ready().await?;
+        let (response, _) = self.client.send_request(request, true)?;
+        let (parts, stream) = response.await?.into_parts();
+        Ok((Response::from_parts(parts, ()), body(stream).await?))
+    }
+
+    async fn get(&mut self, uri: &str) -> (StatusCode, Vec<u8>) {
+        let (response, body) = self.send(request(Method::GET, uri)).await.unwrap();
+        (response.status(), body)
+    }
+
+    async fn finish(self) -> Outcome {
+        drop(self.client);
+        let outcome = self.server.await.unwrap();
+        let _ = self.driver.await.unwrap();
+        outcome
+    }
+}
+
+#[tokio::test]
+async fn misdirected_gets_421_and_nothing_else_of_the_connection_changes() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+    let (known, known_body) = pair.send(request(Method::GET, "https://cdn.test/")).await.unwrap();
+    let (unknown, unknown_body) =
+        pair.send(request(Method::GET, "https://wrong.test/")).await.unwrap();
+    assert_eq!(known.status(), 421);
+    assert_eq!(known_body, BODY_421);
+    assert_eq!(known.headers()["content-type"], "application/json");
+    assert_eq!(known.headers()["cache-control"], "no-store");
+    assert_eq!(known.headers()["content-length"], "31");
+    assert!(!known.headers().contains_key("alt-svc"));
+    // A stranger cannot tell a host that lives elsewhere from one that does not exist.
+    assert_eq!(known.headers(), unknown.headers());
+    assert_eq!((known.status(), known_body), (unknown.status(), unknown_body));
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+    let outcome = pair.finish().await;
+    assert_eq!(outcome.served.len(), 2);
+    assert!(outcome.error.is_none());
+}
+
+#[tokio::test]
+async fn head_has_the_fields_without_the_content() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    let (response, body) = pair.send(request(Method::HEAD, "https://cdn.test/")).await.unwrap();
+    assert_eq!(response.status(), 421);
+    assert_eq!(response.headers()["content-length"], "31");
+    assert!(body.is_empty());
+}
+
+#[tokio::test]
+async fn content_is_the_users_to_choose() {
+    let custom = MisdirectedContent::Custom {
+        content_type: HeaderValue::from_static("text/plain"),
+        body: Bytes::from_static(b"not here\n"),
+    };
+    let mut pair = connect(Builder::new().misdirected_content(custom), api_and_cdn()).await;
+    let (response, body) = pair.send(request(Method::GET, "https://cdn.test/")).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain");
+    assert_eq!(body, b"not here\n");
+
+    let empty = Builder::new().misdirected_content(MisdirectedContent::Empty);
+    let mut pair = connect(empty, api_and_cdn()).await;
+    let (response, body) = pair.send(request(Method::GET, "https://cdn.test/")).await.unwrap();
+    assert_eq!(response.status(), 421);
+    assert!(!response.headers().contains_key("content-type"));
+    assert!(body.is_empty());
+}
+
+#[tokio::test]
+async fn interleaved_streams_each_get_their_own_answer() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    let mut answers = Vec::new();
+    for turn in 0..2_000 {
+        pair.client = pair.client.clone().ready().await.unwrap();
+        let host = if turn % 2 == 0 { "api" } else { "cdn" };
+        let request = request(Method::GET, &format!("https://{host}.test/{turn}"));
+        let (response, _) = pair.client.send_request(request, true).unwrap();
+        answers.push((host, tokio::spawn(response)));
+        if answers.len() == 100 {
+            for (host, response) in answers.drain(..) {
+                let response = response.await.unwrap().unwrap();
+                let expected = if host == "api" { 200 } else { 421 };
+                assert_eq!(response.status(), expected);
+                let bytes = body(response.into_body()).await.unwrap();
+                assert_eq!(bytes == BODY_421, host == "cdn");
+            }
+        }
+    }
+    let outcome = pair.finish().await;
+    assert_eq!(outcome.served.len(), 1_000);
+    assert!(outcome.error.is_none());
+}
+
+/// Attack: uploads to a host that is not here, each far larger than any window, none ever read.
+/// Their bytes must not take the connection's window from the streams that are served.
+#[tokio::test]
+async fn refused_uploads_give_their_window_back() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    for _ in 0..64 {
+        pair.client = pair.client.clone().ready().await.unwrap();
+        let request = request(Method::POST, "https://cdn.test/upload");
+        let (response, mut send) = pair.client.send_request(request, false).unwrap();
+        // In flight before the answer can be there.
+        send.send_data(Bytes::from(vec![0; 60_000]), false).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 421);
+        assert_eq!(body(response.into_body()).await.unwrap(), BODY_421);
+        let reset = std::future::poll_fn(|context| send.poll_reset(context)).await.unwrap();
+        assert_eq!(reset, Reason::NO_ERROR);
+    }
+    // Twice the connection's window through one served stream.
+    pair.client = pair.client.clone().ready().await.unwrap();
+    let request = request(Method::POST, "https://api.test/upload");
+    let (response, mut send) = pair.client.send_request(request, false).unwrap();
+    send.send_data(Bytes::from(vec![0; 2 << 20]), true).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(body(response.into_body()).await.unwrap().ends_with(b" 2097152"));
+}
+
+#[tokio::test]
+async fn a_client_that_only_misses_is_sent_away() {
+    let builder = Builder::new().refused_in_a_row(NonZeroU32::new(20));
+    let mut pair = connect(builder, api_and_cdn()).await;
+    for _ in 0..19 {
+        assert_eq!(pair.get("https://cdn.test/").await.0, 421);
+    }
+    assert_eq!(pair.get("https://api.test/").await.0, 200, "one served request makes it whole");
+    for _ in 0..19 {
+        assert_eq!(pair.get("https://cdn.test/").await.0, 421);
+    }
+    let _ = pair.send(request(Method::GET, "https://cdn.test/")).await;
+    let error = pair.send(request(Method::GET, "https://api.test/")).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
+    let outcome = pair.finish().await;
+    assert_eq!(outcome.served.len(), 1);
+    assert!(outcome.error.unwrap().is_budget_spent());
+}
+
+#[tokio::test]
+async fn connect_is_refused_with_405_whatever_it_names() {
+    for authority in ["api.test:443", "cdn.test:443"] {
+        let mut pair = connect(Builder::new(), api_and_cdn()).await;
+        let (response, _) = pair.send(request(Method::CONNECT, authority)).await.unwrap();
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+    }
+}
+
+#[tokio::test]
+async fn connect_reaches_a_proxy_that_opted_in() {
+    let mut policy = GroupPolicy::default();
+    policy.connect = ConnectPolicy::Any;
+    let mut pair = connect(Builder::new(), table(&["api.test"], policy)).await;
+    let (response, body) = pair.send(request(Method::CONNECT, "db.test:5432")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(body, b"Tunnel 0");
+}
+
+#[tokio::test]
+async fn extended_connect_is_announced_only_on_request() {
+    for (builder, announced) in
+        [(Builder::new(), false), (Builder::new().announce_extended_connect(), true)]
+    {
+        let mut pair = connect(builder, api_and_cdn()).await;
+        assert_eq!(pair.get("https://api.test/").await.0, 200);
+        assert_eq!(pair.client.is_extended_connect_protocol_enabled(), announced);
+    }
+}
+
+#[tokio::test]
+async fn a_differing_host_resets_the_stream() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    let mut differing = request(Method::GET, "https://api.test/");
+    differing.headers_mut().insert("host", HeaderValue::from_static("cdn.test"));
+    let error = pair.send(differing).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::PROTOCOL_ERROR));
+    let mut twice = request(Method::GET, "https://api.test/");
+    twice.headers_mut().append("host", HeaderValue::from_static("api.test"));
+    twice.headers_mut().append("host", HeaderValue::from_static("api.test"));
+    let (response, _) = pair.send(twice).await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+}
+
+#[tokio::test]
+async fn each_request_is_decided_on_the_newest_table() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+    *pair.table.write().unwrap() = table(&["cdn.test"], GroupPolicy::default());
+    assert_eq!(pair.get("https://api.test/").await.0, 421);
+    *pair.table.write().unwrap() = api_and_cdn();
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_authority_reaches_an_application_that_wants_it() {
+    let mut policy = GroupPolicy::default();
+    policy.unknown_authority = UnknownAuthority::HandToApplication;
+    let mut pair = connect(Builder::new(), table(&["api.test", "cdn.test"], policy)).await;
+    assert_eq!(pair.get("https://wrong.test/").await, (StatusCode::OK, b"Unlisted 0".to_vec()));
+    assert_eq!(pair.get("https://cdn.test/").await.0, 421, "known, and not covered");
+}
+
+#[tokio::test]
+async fn graceful_shutdown_lets_open_streams_finish() {
+    let (client_io, server_io) = tokio::io::duplex(64 * 1024);
+    let server = tokio::spawn(async move {
+        let api = PresentedIdentifier::parse_dns(b"api.test").unwrap();
+        let presented = IdentifierSet::build([api]).unwrap();
+        let table = api_and_cdn();
+        let decide = |target: &RequestTarget<'_>| {
+            decide(&table, &Connection::tls(presented.borrow(), GROUP, &[443]), target)
+        };
+        let mut connection = Builder::new().handshake(server_io, decide).await.unwrap();
+        let first = connection.accept().await.unwrap().unwrap();
+        connection.graceful_shutdown();
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            echo(first).await;
+        });
+        assert!(connection.accept().await.is_none());
+    });
+    let (client, connection) = h2::client::handshake(client_io).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let (response, _) =
+        client.send_request(request(Method::GET, "https://api.test/"), true).unwrap();
+    let response: Response<RecvStream> = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(body(response.into_body()).await.unwrap(), b"VirtualHost(VirtualHostId(0)) 0");
+    server.await.unwrap();
+    driver.await.unwrap().unwrap();
+}

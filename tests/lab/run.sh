@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Runs the live lab against `coalesce serve`: makes the fixture certificates, starts the server on
+# the fixture hosts, runs the driver, ends the server.
+#
+#   tests/lab/run.sh [ARGUMENTS OF lab.py]
+#
+# environment  LAB        the lab's folder (default: ../shared/lab beside this repository)
+#              SCENARIOS  a scenario file (default: the lab's own)
+#              COALESCE   the binary to test (default: built here, in release mode)
+# exit status and last line are the driver's: 0 fine, 1 a verdict worse than acceptable,
+# 2 unreachable; 3 when the lab could not be set up.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+LAB=${LAB:-$root/../shared/lab}
+LAB=$(cd "$LAB" 2>/dev/null && pwd) || { echo "run.sh: no lab at ${LAB:-}" >&2; exit 3; }
+SCENARIOS=${SCENARIOS:-$LAB/scenarios.toml}
+[ -r "$SCENARIOS" ] || { echo "run.sh: cannot read SCENARIOS=$SCENARIOS" >&2; exit 3; }
+SCENARIOS=$(cd "$(dirname "$SCENARIOS")" && pwd)/$(basename "$SCENARIOS")
+
+if [ -z "${COALESCE:-}" ]; then
+    cargo build --quiet --release --package coalesce-cli --manifest-path "$root/Cargo.toml" || exit 3
+    COALESCE=${CARGO_TARGET_DIR:-$root/target}/release/coalesce
+fi
+
+# The lab's folder may be read-only: everything that is made goes to a folder of this run.
+export PYTHONDONTWRITEBYTECODE=1
+venv=${CARGO_TARGET_DIR:-$root/target}/lab-venv
+if ! "$venv/bin/python" -c 'import hpack, hyperframe, cryptography, OpenSSL' 2>/dev/null; then
+    {
+        python3 -m venv --clear "$venv" &&
+            "$venv/bin/pip" install --quiet --disable-pip-version-check \
+                hpack hyperframe cryptography pyopenssl
+    } >&2 || { echo "run.sh: cannot install the driver's Python packages" >&2; exit 3; }
+fi
+
+work=$(mktemp -d)
+server=
+finish() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$work"
+}
+trap finish EXIT
+
+"$venv/bin/python" "$LAB/mkcerts.py" "$work/certs" >&2 || exit 3
+cp "$here/fixture.toml" "$work/"
+
+"$COALESCE" serve --config "$work/fixture.toml" >"$work/out" 2>"$work/log" &
+server=$!
+address=
+for _ in $(seq 100); do
+    address=$(sed -n 's/^listening on \([^ ]*\).*/\1/p' "$work/out")
+    [ -z "$address" ] || break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+done
+if [ -z "$address" ]; then
+    echo "run.sh: the server did not start:" >&2
+    cat "$work/log" >&2
+    exit 3
+fi
+
+status=0
+"$venv/bin/python" "$LAB/lab.py" --target "$address" --ca "$work/certs/ca.pem" --name coalesce \
+    --scenarios "$SCENARIOS" "$@" || status=$?
+exit "$status"
