@@ -1,1 +1,238 @@
-//! Shared helpers.
+//! What the end-to-end tests share: certificates, a running `coalesce serve`, and real clients.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use tempfile::TempDir;
+
+/// The content of every 421.
+pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
+
+/// The `coalesce` binary, built when the first test asks for it.
+///
+/// # Panics
+/// When it does not build.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "coalesce-cli", "--message-format", "json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "the binary does not build");
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+            .next_back()
+            .expect("cargo names the binary it built")
+    })
+}
+
+/// A folder with a CA, certificates and a configuration.
+#[derive(Debug)]
+pub struct World {
+    folder: TempDir,
+}
+
+impl World {
+    /// Makes `ca.pem`, `client-ca.pem`, `client.pem` with its key, and a certificate NAME.pem with
+    /// NAME.key for each name and its identifiers; writes `configuration` as `site.toml`.
+    ///
+    /// # Panics
+    /// When the disk or the random generator fails.
+    pub fn new(certificates: &[(&str, &[&str])], configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, content: &str| {
+            fs::write(folder.path().join(name), content).expect("the temporary folder is writable");
+        };
+        let ca = authority();
+        write("ca.pem", &ca.pem());
+        for (name, identifiers) in certificates {
+            let (certificate, key) = leaf(&ca, identifiers, ExtendedKeyUsagePurpose::ServerAuth);
+            write(&format!("{name}.pem"), &certificate);
+            write(&format!("{name}.key"), &key);
+        }
+        let client_ca = authority();
+        write("client-ca.pem", &client_ca.pem());
+        let (certificate, key) = leaf(&client_ca, &[], ExtendedKeyUsagePurpose::ClientAuth);
+        write("client.pem", &certificate);
+        write("client.key", &key);
+        write("site.toml", configuration);
+        Self { folder }
+    }
+
+    /// The path of a file of this world.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts `coalesce serve` and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn serve(&self) -> Server {
+        let mut process = Command::new(binary())
+            .args(["serve", "--config"])
+            .arg(self.path("site.toml"))
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(self.path("log")).expect("a log file"))
+            .spawn()
+            .expect("the server starts");
+        let output = process.stdout.take().expect("standard output is a pipe");
+        let line = BufReader::new(output).lines().next();
+        let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
+        let line = line.and_then(Result::ok).unwrap_or_else(|| panic!("no server: {}", log()));
+        let address = line
+            .strip_prefix("listening on ")
+            .and_then(|rest| rest.split(' ').next())
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("unexpected first line: {line}"));
+        Server { process, address }
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a signature")
+}
+
+fn leaf(
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+    identifiers: &[&str],
+    usage: ExtendedKeyUsagePurpose,
+) -> (String, String) {
+    let identifiers: Vec<String> = identifiers.iter().map(|&name| name.into()).collect();
+    let mut params = CertificateParams::new(identifiers).expect("valid identifiers");
+    params.extended_key_usages = vec![usage];
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, issuer).expect("a signature");
+    (certificate.pem() + &issuer.pem(), key.serialize_pem())
+}
+
+/// A running server; ended with this value.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Asks it to end, as an operator would, and waits for its exit status.
+    ///
+    /// # Panics
+    /// When it cannot be signalled or waited for.
+    pub fn terminate(mut self) -> std::process::ExitStatus {
+        let id = self.process.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(kill.success());
+        self.process.wait().expect("the server is a child of this process")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already ended, or not to be ended: there is nothing to do about either.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What curl received.
+#[derive(Debug)]
+pub struct Curl {
+    /// The status code; 0 when there was no response.
+    pub status: u16,
+    /// The protocol, `2` for HTTP/2.
+    pub version: String,
+    /// The header fields, one per line, in lower case as HTTP/2 has them.
+    pub headers: String,
+    /// The content.
+    pub body: String,
+    /// curl's exit code; 0 when the exchange was complete, 92 when the stream was reset.
+    pub exit: i32,
+}
+
+impl Curl {
+    /// The value of a header field.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// Runs `curl --http2` in `world` against `server`: the host of `url` is the server name, and
+/// `authority`, when given, is what the request says instead.
+///
+/// # Panics
+/// When curl is not there.
+pub fn curl(
+    world: &World,
+    server: &Server,
+    url: &str,
+    authority: Option<&str>,
+    more: &[&str],
+) -> Curl {
+    let headers = world.path("curl-headers");
+    let _ = fs::remove_file(&headers);
+    let mut command = Command::new("curl");
+    command
+        .args(["--silent", "--http2", "--max-time", "20", "--connect-to"])
+        .arg(format!("::{}", server.address))
+        .arg("--cacert")
+        .arg(world.path("ca.pem"))
+        .arg("--dump-header")
+        .arg(&headers)
+        .args(["--write-out", "\n%{http_code} %{http_version}"]);
+    if let Some(authority) = authority {
+        command.arg("--header").arg(format!("Host: {authority}"));
+    }
+    let Output { status, stdout, .. } = command
+        .args(more)
+        .arg(url)
+        .current_dir(world.path(""))
+        .output()
+        .expect("curl is installed");
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    let (body, trailer) = stdout.rsplit_once('\n').unwrap_or_default();
+    let (code, version) = trailer.split_once(' ').unwrap_or_default();
+    Curl {
+        status: code.parse().unwrap_or(0),
+        version: version.to_owned(),
+        headers: fs::read_to_string(headers).unwrap_or_default().replace('\r', ""),
+        body: body.to_owned(),
+        exit: status.code().unwrap_or(-1),
+    }
+}
+
+/// Runs one of nghttp2's clients to its end and returns what it printed.
+///
+/// # Panics
+/// When it is not there or fails.
+pub fn nghttp2(client: &str, arguments: &[&str]) -> String {
+    let output =
+        Command::new(client).args(arguments).output().expect("nghttp2's clients are installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{client}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// The README's Rust example must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -30,14 +30,19 @@ const LEVELS: [LevelFilter; 6] = [
 /// Starts logging. `-v` and `-q` count from what the command does by itself; `RUST_LOG` rules when
 /// neither is given.
 pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failure> {
-    let level = level(logging, verbosity);
     let variable = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let filter = if variable.is_empty() || logging.verbose > 0 || logging.quiet > 0 {
-        EnvFilter::default().add_directive(level.into())
+        let (own, others) = levels(logging, verbosity);
+        OWN_CRATES.iter().try_fold(
+            EnvFilter::default().add_directive(others.into()),
+            |all, own_crate| {
+                format!("{own_crate}={own}").parse().map(|directive| all.add_directive(directive))
+            },
+        )
     } else {
         EnvFilter::try_new(&variable)
-            .map_err(|error| Failure::usage(format_args!("RUST_LOG: {error}")))?
     };
+    let filter = filter.map_err(|error| Failure::usage(format_args!("RUST_LOG: {error}")))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -49,15 +54,24 @@ pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failu
     started.map_err(|error| Failure::runtime(format_args!("cannot start logging: {error}")))
 }
 
-fn level(logging: &Logging, verbosity: Verbosity) -> LevelFilter {
-    let start: usize = match verbosity {
-        Verbosity::Answering => 2,
-        Verbosity::Serving => 3,
+/// The crates of this project, whose logs speak of requests. The libraries below them speak of
+/// frames and records.
+const OWN_CRATES: [&str; 3] = ["coalesce", "coalesce_h2", "coalesce_tls"];
+
+/// The levels of this project's crates and of the libraries below them.
+fn levels(logging: &Logging, verbosity: Verbosity) -> (LevelFilter, LevelFilter) {
+    const WARN: usize = 2;
+    const DEBUG: usize = 4;
+    let start = match verbosity {
+        Verbosity::Answering => WARN,
+        Verbosity::Serving => WARN + 1,
     };
     let wanted = start
         .saturating_add(usize::from(logging.verbose))
         .saturating_sub(usize::from(logging.quiet));
-    LEVELS[wanted.min(LEVELS.len() - 1)]
+    let at = |level: usize| LEVELS[level.min(LEVELS.len() - 1)];
+    let others = if wanted > DEBUG { wanted - 1 } else { wanted.min(WARN) };
+    (at(wanted), at(others))
 }
 
 #[cfg(test)]
@@ -66,12 +80,20 @@ mod tests {
 
     #[test]
     fn flags_count_from_the_commands_own_level() {
-        let with = |verbose, quiet| Logging { log_format: LogFormat::Text, verbose, quiet };
-        assert_eq!(level(&with(0, 0), Verbosity::Serving), LevelFilter::INFO);
-        assert_eq!(level(&with(0, 0), Verbosity::Answering), LevelFilter::WARN);
-        assert_eq!(level(&with(1, 0), Verbosity::Serving), LevelFilter::DEBUG);
-        assert_eq!(level(&with(0, 1), Verbosity::Serving), LevelFilter::WARN);
-        assert_eq!(level(&with(9, 0), Verbosity::Answering), LevelFilter::TRACE);
-        assert_eq!(level(&with(0, 9), Verbosity::Serving), LevelFilter::OFF);
+        use LevelFilter as L;
+        let cases = [
+            (0, 0, Verbosity::Serving, (L::INFO, L::WARN)),
+            (0, 0, Verbosity::Answering, (L::WARN, L::WARN)),
+            (1, 0, Verbosity::Serving, (L::DEBUG, L::WARN)),
+            (2, 0, Verbosity::Serving, (L::TRACE, L::DEBUG)),
+            (9, 0, Verbosity::Answering, (L::TRACE, L::TRACE)),
+            (0, 1, Verbosity::Serving, (L::WARN, L::WARN)),
+            (0, 2, Verbosity::Serving, (L::ERROR, L::ERROR)),
+            (0, 9, Verbosity::Serving, (L::OFF, L::OFF)),
+        ];
+        for (verbose, quiet, verbosity, expected) in cases {
+            let logging = Logging { log_format: LogFormat::Text, verbose, quiet };
+            assert_eq!(levels(&logging, verbosity), expected, "-v {verbose} -q {quiet}");
+        }
     }
 }

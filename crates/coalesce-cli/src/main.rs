@@ -1,2 +1,58 @@
-//! The `coalesce` command.
-fn main() {}
+//! The `coalesce` command: `serve`, `explain` and `match`.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod cli;
+mod config;
+mod exit;
+mod explain;
+mod help;
+mod logging;
+mod match_command;
+mod output;
+mod serve;
+mod text;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Arguments, Command};
+use crate::exit::{Exit, Failure};
+use crate::logging::Verbosity;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no fault. When nobody reads them
+            // there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
+        }
+    };
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if let Failure::Message(_, message) = &failure {
+                // As above.
+                let _ = writeln!(io::stderr().lock(), "{message}");
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let verbosity = match &arguments.command {
+        Command::Serve(_) => Verbosity::Serving,
+        Command::Explain(_) | Command::Match(_) => Verbosity::Answering,
+    };
+    logging::start(&arguments.logging, verbosity)?;
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Match(arguments) => match_command::run(arguments),
+    }
+}

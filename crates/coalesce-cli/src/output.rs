@@ -35,7 +35,8 @@ impl<W: Write> Output<W> {
 
     /// Writes one JSON object as one line.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.to, value).map_err(|error| Failure::output(&error.into()))?;
+        serde_json::to_writer(&mut self.to, value)
+            .map_err(|error| Failure::output(&error.into()))?;
         self.to.write_all(b"\n").map_err(|error| Failure::output(&error))
     }
 

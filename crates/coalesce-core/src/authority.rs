@@ -45,8 +45,8 @@ impl<'a> Authority<'a> {
         if let Some(at) = bytes.iter().position(|byte| *byte == b'@') {
             return Err(AuthorityError::Userinfo { at });
         }
-        if let [b'[', rest @ ..] = bytes {
-            return parse_ip_literal(rest);
+        if let [b'[', ..] = bytes {
+            return parse_ip_literal(bytes);
         }
         let colon = bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len());
         let (host, rest) = bytes.split_at_checked(colon).unwrap_or((bytes, b""));
@@ -143,17 +143,18 @@ fn is_unreserved_or_sub_delim(byte: u8) -> bool {
         )
 }
 
-/// RFC 3986 §3.2.2: `IP-literal`, from the byte after its opening bracket.
-fn parse_ip_literal(rest: &[u8]) -> Result<Authority<'_>, AuthorityError> {
-    let close = rest.iter().position(|byte| *byte == b']').ok_or(AuthorityError::BadIpLiteral)?;
-    let (inner, tail) = rest.split_at_checked(close).ok_or(AuthorityError::BadIpLiteral)?;
-    let after = tail.get(1..).unwrap_or_default();
+/// RFC 3986 §3.2.2: `IP-literal`, from its opening bracket.
+fn parse_ip_literal(bytes: &[u8]) -> Result<Authority<'_>, AuthorityError> {
+    let end = bytes.iter().position(|byte| *byte == b']').map_or(0, |at| at.saturating_add(1));
+    let (literal, rest) = bytes.split_at_checked(end).ok_or(AuthorityError::BadIpLiteral)?;
+    let [b'[', inner @ .., b']'] = literal else { return Err(AuthorityError::BadIpLiteral) };
     let host = match parse_ip(inner) {
         Some(address @ IpAddr::V6(_)) => Host::Ip(address),
-        None if is_ip_future(inner) => Host::Other(inner),
+        // Without its brackets `[vf.1]` would be equal to the registered name `vf.1`.
+        None if is_ip_future(inner) => Host::Other(literal),
         Some(IpAddr::V4(_)) | None => return Err(AuthorityError::BadIpLiteral),
     };
-    Ok(Authority { host, port: parse_port(after)? })
+    Ok(Authority { host, port: parse_port(rest)? })
 }
 
 /// RFC 3986 §3.2.2: `IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.

@@ -145,9 +145,10 @@ pub enum Site {
 /// 7. `Host`, if there is one as well, names the same authority (RFC 9113 §8.3.1).
 /// 8. Serve.
 ///
-/// Where does `CONNECT` stand? For a tunnel it has no origin to compare: after step 1 it is refused
-/// or handed over by [`ConnectPolicy`]. With `:protocol` it goes through every step, and is refused
-/// at the end if the policy does not take it, so that a misdirected one is told so.
+/// Where does `CONNECT` stand? For a tunnel it has no origin to compare: after step 1, where only
+/// `:authority` counts (RFC 9113 §8.5), it is refused or handed over by [`ConnectPolicy`], step 7
+/// included. With `:protocol` it goes through every step, and is refused at the end if the policy
+/// does not take it, so that a misdirected one is told so.
 ///
 /// # Panics
 /// Never, for any input.
@@ -197,7 +198,7 @@ fn steps<S: AsRef<[u8]>>(
     // 1. One authority.
     let authority = one_authority(request)?;
     if request.method == MethodKind::Connect {
-        return tunnel(&authority, policy);
+        return tunnel(request, &authority, policy);
     }
 
     // 2. Scheme.
@@ -212,15 +213,16 @@ fn steps<S: AsRef<[u8]>>(
         return match policy.unknown_authority {
             UnknownAuthority::Misdirected => Err(Misdirected::UnknownAuthority.into()),
             UnknownAuthority::HandToApplication => {
+                same_host_field(request, &authority, connection.scheme.default_port())?;
                 extended_connect_taken(request, policy)?;
-                same_host_field(request, &authority, connection)?;
                 Ok(Site::Unlisted)
             }
         };
     };
 
     // 4. Port.
-    let port = authority.port_or(connection.scheme.default_port());
+    let default_port = connection.scheme.default_port();
+    let port = authority.port_or(default_port);
     if !connection.ports.contains(&port) {
         return Err(Misdirected::Port.into());
     }
@@ -243,7 +245,7 @@ fn steps<S: AsRef<[u8]>>(
     }
 
     // 7. Host field.
-    same_host_field(request, &authority, connection)?;
+    same_host_field(request, &authority, default_port)?;
     extended_connect_taken(request, policy)?;
 
     // 8. Serve.
@@ -254,16 +256,29 @@ fn one_authority<'a>(request: &RequestTarget<'a>) -> Result<Authority<'a>, Malfo
     match (request.authority, request.host) {
         (_, HostField::Several) => Err(Malformed::SeveralHosts),
         (Some(authority), _) => Authority::parse(authority).map_err(Malformed::Authority),
-        (None, HostField::One(host)) => Authority::parse(host).map_err(Malformed::Host),
-        (None, HostField::Absent) => Err(Malformed::NoAuthority),
+        (None, HostField::One(host)) if request.method != MethodKind::Connect => {
+            Authority::parse(host).map_err(Malformed::Host)
+        }
+        (None, _) => Err(Malformed::NoAuthority),
     }
 }
 
-fn tunnel(authority: &Authority<'_>, policy: GroupPolicy) -> Result<Site, Refusal> {
-    match policy.connect {
-        ConnectPolicy::Refuse | ConnectPolicy::Extended => Err(Malformed::ConnectRefused.into()),
-        ConnectPolicy::Any if authority.port().is_none() => Err(Malformed::ConnectPort.into()),
-        ConnectPolicy::Any => Ok(Site::Tunnel),
+fn tunnel(
+    request: &RequestTarget<'_>,
+    authority: &Authority<'_>,
+    policy: GroupPolicy,
+) -> Result<Site, Refusal> {
+    match (policy.connect, authority.port()) {
+        (ConnectPolicy::Refuse | ConnectPolicy::Extended, _) => {
+            Err(Malformed::ConnectRefused.into())
+        }
+        (ConnectPolicy::Any, None) => Err(Malformed::ConnectPort.into()),
+        (ConnectPolicy::Any, Some(port)) => {
+            // A tunnel has no default port: a `Host` without one means the port that is named
+            // (the example of RFC 9112 §3.2.3).
+            same_host_field(request, authority, port)?;
+            Ok(Site::Tunnel)
+        }
     }
 }
 
@@ -283,8 +298,9 @@ fn server_name_allows(
     connection: &Connection<'_>,
     host: &Host<'_>,
 ) -> bool {
-    // Without TLS there is no server name to compare with.
-    if !matches!(connection.coverage, Coverage::Presented(_)) {
+    // Without TLS there is no server name to miss; one that a gateway passed on is compared.
+    let presented = matches!(connection.coverage, Coverage::Presented(_));
+    if !presented && connection.server_name.is_none() {
         return true;
     }
     match (policy, connection.server_name, host) {
@@ -298,7 +314,7 @@ fn server_name_allows(
 fn same_host_field(
     request: &RequestTarget<'_>,
     authority: &Authority<'_>,
-    connection: &Connection<'_>,
+    default_port: u16,
 ) -> Result<(), Malformed> {
     let (Some(_), HostField::One(field)) = (request.authority, request.host) else {
         return Ok(());
@@ -308,9 +324,8 @@ fn same_host_field(
         return Err(Malformed::HostDiffers);
     }
     let named = Authority::parse(field).map_err(Malformed::Host)?;
-    let default = connection.scheme.default_port();
-    let same =
-        named.host() == authority.host() && named.port_or(default) == authority.port_or(default);
+    let same = named.host() == authority.host()
+        && named.port_or(default_port) == authority.port_or(default_port);
     if same { Ok(()) } else { Err(Malformed::HostDiffers) }
 }
 

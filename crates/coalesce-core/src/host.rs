@@ -17,7 +17,7 @@ pub enum Host<'a> {
     /// An IPv4 address in dotted decimal, or a bracketed IPv6 address.
     Ip(IpAddr),
     /// A host that RFC 3986 allows and no table can hold: too long, percent-encoded, with an empty
-    /// label, `IPvFuture` and the like. It is well-formed and nobody's.
+    /// label, `IPvFuture` with its brackets and the like. It is well-formed and nobody's.
     Other(&'a [u8]),
 }
 
@@ -40,14 +40,11 @@ impl<'a> Host<'a> {
     /// # Errors
     /// [`NameError`](crate::NameError) when it is neither an address nor a DNS name.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, crate::NameError> {
-        let inner = match bytes {
-            [b'[', inner @ .., b']'] => inner,
-            _ => bytes,
+        let address = match bytes {
+            [b'[', inner @ .., b']'] => parse_ip(inner).filter(IpAddr::is_ipv6),
+            _ => parse_ip(bytes),
         };
-        if let Some(address) = parse_ip(inner) {
-            return Ok(Self::Ip(address));
-        }
-        DnsName::parse(bytes).map(Self::Name)
+        address.map_or_else(|| DnsName::parse(bytes).map(Self::Name), |found| Ok(Self::Ip(found)))
     }
 }
 
@@ -77,11 +74,16 @@ impl Eq for Host<'_> {}
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
         match self {
             Self::Name(name) => name.fmt(f),
             Self::Ip(IpAddr::V4(address)) => address.fmt(f),
             Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
-            Self::Other(bytes) => bytes.escape_ascii().fmt(f),
+            Self::Other(bytes) => bytes.iter().try_for_each(|byte| match byte {
+                // RFC 3986 allows it in a host, and an escape would show another one.
+                b'\'' => f.write_char('\''),
+                byte => byte.escape_ascii().fmt(f),
+            }),
         }
     }
 }

@@ -59,11 +59,12 @@ pub enum CoalescePolicy {
     /// connection's group (RFC 9113 §9.1.1).
     #[default]
     CertificateAndGroup,
-    /// As above, and the host equals the server name. A connection without a server name serves
-    /// only IP literals, for which no client sends one (RFC 6066 §3).
+    /// As above, and the host equals the server name. A TLS connection without a server name serves
+    /// only IP literals, for which no client sends one (RFC 6066 §3). In the clear and behind a
+    /// trusted gateway there is nothing to compare, unless the gateway passed a server name on.
     StrictServerName,
-    /// One connection, one host: the host equals the server name, and a connection without a
-    /// server name serves nothing.
+    /// One connection, one host: as above, and a TLS connection without a server name serves
+    /// nothing.
     Never,
 }
 

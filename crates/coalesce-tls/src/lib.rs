@@ -1,1 +1,105 @@
-//! coalesce-tls
+//! Certificates and TLS handshakes, turned into the connection facts that Coalesce decides on.
+//!
+//! This crate opens no sockets, verifies no server certificates (a server shows its own), speaks no
+//! HTTP and decides no requests: it says which certificate and which TLS policy a ClientHello gets,
+//! and hands over what follows from that.
+//!
+//! ```text
+//!  certificate + key ──► PresentedNames ──┐
+//!  group: client CAs, version, ALPN ──────┼─► HandshakeTable
+//!  server name pattern ───────────────────┘         │
+//!                                                   ▼
+//!  ClientHello (server name) ──────────────────► choose ─► ServerConfig   → rustls
+//!                                                   │      HandshakeFacts → Connection → decide
+//!                                                   └────► Refused        → unrecognized_name
+//! ```
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use coalesce_core::{
+//!     AuthorityTable, GroupId, GroupPolicy, NamePattern, RequestTarget, Verdict, VirtualHostId,
+//!     decide,
+//! };
+//! use coalesce_tls::{GroupTls, HandshakeTableBuilder};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let made = rcgen::generate_simple_self_signed(["*.example.test".to_owned()])?;
+//! # let chain_pem = made.cert.pem();
+//! # let key_pem = made.signing_key.serialize_pem();
+//! let chain = coalesce_tls::certificates_from_pem(chain_pem.as_bytes())?;
+//! let key = coalesce_tls::private_key_from_pem(key_pem.as_bytes())?;
+//!
+//! // One group, one certificate, and the server names that get them.
+//! let public = GroupId::new(1);
+//! let a = NamePattern::parse(b"a.example.test")?;
+//! let b = NamePattern::parse(b"b.example.test")?;
+//! let provider = Arc::new(rustls::crypto::ring::default_provider());
+//! let mut builder = HandshakeTableBuilder::new(provider);
+//! builder.group(public, GroupTls::default())?;
+//! let certificate = builder.certificate(chain, key)?;
+//! builder.server_name(a, public, certificate)?;
+//! builder.server_name(b, public, certificate)?;
+//! let handshakes = builder.build()?;
+//!
+//! // A ClientHello that names `a` gets that certificate; one that names nobody gets none.
+//! let choice = handshakes.choose_by_name(Some("A.example.test"))?;
+//! assert_eq!(choice.facts.presented().names(), ["DNS:*.example.test"]);
+//! assert!(handshakes.choose_by_name(None).is_err());
+//!
+//! // On that connection, a request for `b` is served: the same group, and the same certificate.
+//! let mut table = AuthorityTable::builder();
+//! table.group(public, GroupPolicy::default())?;
+//! table.entry(a, VirtualHostId::new(0), public)?;
+//! table.entry(b, VirtualHostId::new(1), public)?;
+//! let table = table.build()?;
+//! let connection = choice.facts.connection(&[443]);
+//! let verdict = decide(&table, &connection, &RequestTarget::https(b"b.example.test"));
+//! assert!(matches!(verdict, Verdict::Serve(_)));
+//! # Ok(()) }
+//! ```
+//!
+//! With tokio, `Acceptor::accept` does the whole handshake and returns the stream beside its facts.
+//!
+//! # Crate features
+//!
+//! * none: certificates, handshake tables, choosing. Without I/O, and with any rustls provider.
+//! * `tokio` (default): `Acceptor`.
+//!
+//! # Limits
+//!
+//! Every limit is a named constant in [`limits`]. One certificate per server name: a client that
+//! cannot use its kind of key is refused. Client certificates are judged once for each session, not
+//! again when it is resumed, and without revocation lists.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+#[cfg(feature = "tokio")]
+mod acceptor;
+mod builder;
+mod builder_error;
+mod facts;
+mod group;
+pub mod limits;
+mod pem;
+mod presented;
+mod table;
+mod tickets;
+
+#[cfg(feature = "tokio")]
+pub use acceptor::{AcceptError, Acceptor};
+pub use builder::{CertificateId, HandshakeTableBuilder, ServerNamePolicy};
+pub use builder_error::HandshakeTableError;
+pub use facts::HandshakeFacts;
+pub use group::{ClientAuth, GroupTls, TlsVersion};
+pub use pem::{
+    PemError, Syntax, certificates_from_pem, client_roots_from_pem, private_key_from_pem,
+};
+pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
+pub use table::{Choice, HandshakeTable, Refused};
+pub use tickets::TicketerFactory;

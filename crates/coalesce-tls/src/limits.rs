@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// The longest TLS handshake message, in bytes, that rustls puts together from its records: the
-/// length field allows 2^24 - 1 (RFC 8446 §4), rustls answers anything above this with a fatal
-/// alert, as server and as client.
+/// length field allows 2^24 - 1 (RFC 8446 §4), rustls refuses anything above this, as server and as
+/// client.
 const HANDSHAKE_MESSAGE_LEN_MAX: usize = 0xffff;
 
 /// The longest ClientHello, in bytes, over however many records it comes. rustls enforces it, and
@@ -26,8 +26,10 @@ pub const SUBJECT_ALT_NAMES_MAX: usize = 10_000;
 /// The longest ALPN protocol name, in bytes (RFC 7301 §3.1).
 pub const PROTOCOL_NAME_LEN_MAX: usize = 255;
 
-/// How many sessions each group keeps in memory for resumption. A session takes about 200 bytes,
-/// and in a group that requires client certificates the client's chain besides.
+/// How many sessions each group keeps in memory for resumption, where no tickets are made; the
+/// oldest gives way. A TLS 1.3 handshake stores two, since each can be resumed once (RFC 8446 §C.4).
+/// A session takes some hundreds of bytes, and the client's chain besides in a group that requires
+/// client certificates: at most 64 KiB each, 64 MiB for a group.
 pub const SESSIONS_PER_GROUP: usize = 1024;
 
 /// How long a handshake may take unless the caller says otherwise. A first flight that is lost

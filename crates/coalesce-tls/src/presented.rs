@@ -3,9 +3,11 @@
 use std::fmt;
 
 use coalesce_core::{Host, IdentifierError, IdentifierSet, PresentedIdentifier};
-use rustls_pki_types::IpAddr as PkiIpAddr;
+use x509_parser::asn1_rs::Tag;
 use x509_parser::error::X509Error;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
+use x509_parser::nom;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
@@ -22,7 +24,7 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 ///
 /// Why are unusable names no error? RFC 9525 §6.3 has verifiers ignore them and match the others; a
 /// server that refused the certificate would refuse one that its clients accept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PresentedNames {
     identifiers: IdentifierSet<Vec<u8>>,
     names: Vec<String>,
@@ -45,16 +47,20 @@ impl PresentedNames {
         if !rest.is_empty() {
             return Err(CertificateError::TrailingData { len: rest.len() });
         }
-        let extension = certificate.subject_alternative_name().map_err(|error| match error {
-            X509Error::DuplicateExtensions => CertificateError::DuplicateSubjectAltName,
-            _ => CertificateError::MalformedSubjectAltName,
-        })?;
-        let names = &extension.ok_or(CertificateError::NoSubjectAltName)?.value.general_names;
-        if names.is_empty() {
+        let extension = certificate
+            .get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME)
+            .map_err(|_| CertificateError::DuplicateSubjectAltName)?
+            .ok_or(CertificateError::NoSubjectAltName)?;
+        let (rest, names) = SubjectAlternativeName::from_der(extension.value)
+            .map_err(|_| CertificateError::MalformedSubjectAltName)?;
+        if !rest.is_empty() {
+            return Err(CertificateError::MalformedSubjectAltName);
+        }
+        if names.general_names.is_empty() {
             return Err(CertificateError::EmptySubjectAltName);
         }
         let mut collector = Collector::default();
-        names.iter().try_for_each(|name| collector.take(found(name)))?;
+        names.general_names.iter().try_for_each(|name| collector.general_name(name))?;
         collector.finish()
     }
 
@@ -71,17 +77,16 @@ impl PresentedNames {
     ) -> Result<Self, CertificateError> {
         let mut collector = Collector::default();
         for text in sans {
-            let octets;
-            let found = if let Some(name) = text.strip_prefix("DNS:") {
-                Found::Dns(name.as_bytes())
+            if let Some(name) = text.strip_prefix("DNS:") {
+                collector.dns(name.as_bytes())?;
             } else if let Some(address) = text.strip_prefix("IP:") {
-                octets = address_octets(address)
-                    .ok_or_else(|| CertificateError::AddressText { text: escape(text) })?;
-                Found::Address(&octets)
+                let address = address
+                    .parse()
+                    .map_err(|_| CertificateError::AddressText { text: escape(text) })?;
+                collector.usable(PresentedIdentifier::Ip(address))?;
             } else {
                 return Err(CertificateError::UnknownKind { text: escape(text) });
-            };
-            collector.take(found)?;
+            }
         }
         collector.finish()
     }
@@ -114,6 +119,16 @@ impl PresentedNames {
     pub fn covering(&self, host: &Host<'_>) -> Option<&str> {
         let number = self.identifiers.find(host)?;
         self.names.get(number).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for PresentedNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ignored: Vec<&str> = self.ignored.iter().map(IgnoredName::text).collect();
+        f.debug_struct("PresentedNames")
+            .field("names", &self.names)
+            .field("ignored", &ignored)
+            .finish_non_exhaustive()
     }
 }
 
@@ -245,36 +260,6 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// A general name, reduced to what this crate tells apart.
-enum Found<'a> {
-    Dns(&'a [u8]),
-    Address(&'a [u8]),
-    Other(String),
-}
-
-fn found<'a>(name: &GeneralName<'a>) -> Found<'a> {
-    // The kinds are called as OpenSSL prints them, which is what operators compare with.
-    match name {
-        GeneralName::DNSName(text) => Found::Dns(text.as_bytes()),
-        GeneralName::IPAddress(octets) => Found::Address(octets),
-        // The parser hands over a dNSName that is not UTF-8 as invalid; context tag 2 is what it
-        // was (RFC 5280 §4.2.1.6), and the identifier's own rule says what is wrong with it.
-        GeneralName::Invalid(tag, bytes) if tag.0 == 2 => Found::Dns(bytes),
-        GeneralName::Invalid(tag, bytes) => {
-            Found::Other(format!("[{}]:{}", tag.0, bytes.escape_ascii()))
-        }
-        GeneralName::RFC822Name(text) => Found::Other(format!("email:{}", escape(text))),
-        GeneralName::URI(text) => Found::Other(format!("URI:{}", escape(text))),
-        GeneralName::OtherName(kind, _) => Found::Other(format!("othername:{kind}")),
-        GeneralName::RegisteredID(id) => Found::Other(format!("Registered ID:{id}")),
-        GeneralName::DirectoryName(name) => {
-            Found::Other(format!("DirName:{}", escape(&name.to_string())))
-        }
-        GeneralName::X400Address(_) => Found::Other("X400Name".to_owned()),
-        GeneralName::EDIPartyName(_) => Found::Other("EdiPartyName".to_owned()),
-    }
-}
-
 /// Sorts names into usable and ignored ones.
 #[derive(Default)]
 struct Collector<'a> {
@@ -283,22 +268,97 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn take(&mut self, found: Found<'a>) -> Result<(), CertificateError> {
-        let _ = (&mut self.identifiers, found);
+    fn general_name(&mut self, name: &GeneralName<'a>) -> Result<(), CertificateError> {
+        // The other kinds are called as OpenSSL prints them, which operators compare with.
+        match name {
+            GeneralName::DNSName(text) => self.dns(text.as_bytes()),
+            GeneralName::IPAddress(octets) => self.address(octets),
+            // The parser calls a dNSName that is not UTF-8 invalid. Its context tag still says what
+            // it was meant to be, and the identifier's own rule says what is wrong with it.
+            GeneralName::Invalid(tag, bytes) if *tag == DNS_NAME => self.dns(bytes),
+            GeneralName::Invalid(tag, bytes) => {
+                self.other(format!("[{}]:{}", tag.0, bytes.escape_ascii()))
+            }
+            GeneralName::RFC822Name(text) => self.other(format!("email:{}", escape(text))),
+            GeneralName::URI(text) => self.other(format!("URI:{}", escape(text))),
+            GeneralName::OtherName(kind, _) => self.other(format!("othername:{kind}")),
+            GeneralName::RegisteredID(id) => self.other(format!("Registered ID:{id}")),
+            GeneralName::DirectoryName(name) => {
+                self.other(format!("DirName:{}", escape(&name.to_string())))
+            }
+            GeneralName::X400Address(_) => self.other("X400Name".to_owned()),
+            GeneralName::EDIPartyName(_) => self.other("EdiPartyName".to_owned()),
+        }
+    }
+
+    fn dns(&mut self, bytes: &'a [u8]) -> Result<(), CertificateError> {
+        match PresentedIdentifier::parse_dns(bytes) {
+            Ok(identifier) => self.usable(identifier),
+            Err(error) => self.ignore(IgnoredName {
+                text: format!("DNS:{}", bytes.escape_ascii()),
+                reason: IgnoredReason::Invalid(error),
+            }),
+        }
+    }
+
+    fn address(&mut self, octets: &[u8]) -> Result<(), CertificateError> {
+        match PresentedIdentifier::from_address_octets(octets) {
+            Ok(identifier) => self.usable(identifier),
+            Err(error) => {
+                let hex: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+                self.ignore(IgnoredName {
+                    text: format!("IP:{}", hex.join(":")),
+                    reason: IgnoredReason::Invalid(error),
+                })
+            }
+        }
+    }
+
+    fn other(&mut self, text: String) -> Result<(), CertificateError> {
+        self.ignore(IgnoredName { text, reason: IgnoredReason::OtherKind })
+    }
+
+    fn usable(&mut self, identifier: PresentedIdentifier<'a>) -> Result<(), CertificateError> {
+        self.make_room()?;
+        self.identifiers.push(identifier);
         Ok(())
     }
+
+    fn ignore(&mut self, name: IgnoredName) -> Result<(), CertificateError> {
+        self.make_room()?;
+        self.ignored.push(name);
+        Ok(())
+    }
+
+    fn make_room(&self) -> Result<(), CertificateError> {
+        let full = self.identifiers.len().saturating_add(self.ignored.len());
+        if full < SUBJECT_ALT_NAMES_MAX { Ok(()) } else { Err(TOO_MANY_NAMES) }
+    }
+
     fn finish(self) -> Result<PresentedNames, CertificateError> {
-        todo!()
+        let names = self.identifiers.iter().map(ToString::to_string).collect();
+        // The one error that building has is a set too large, and the limit here is the lower one.
+        let identifiers = IdentifierSet::build(self.identifiers).map_err(|_| TOO_MANY_NAMES)?;
+        Ok(PresentedNames { identifiers, names, ignored: self.ignored })
     }
 }
 
-fn address_octets(_text: &str) -> Option<Vec<u8>> {
-    todo!()
-}
+const TOO_MANY_NAMES: CertificateError =
+    CertificateError::TooManyNames { max: SUBJECT_ALT_NAMES_MAX };
+
+/// The context tag of a `dNSName` (RFC 5280 §4.2.1.6).
+const DNS_NAME: Tag = Tag(2);
+
 fn escape(text: &str) -> String {
     text.as_bytes().escape_ascii().to_string()
 }
-fn reason_of(error: x509_parser::nom::Err<X509Error>) -> String {
-    let _: Option<PkiIpAddr> = None;
-    error.to_string()
+
+fn reason_of(error: nom::Err<X509Error>) -> String {
+    match error {
+        nom::Err::Error(error) | nom::Err::Failure(error) => error.to_string(),
+        nom::Err::Incomplete(_) => "it ends too early".to_owned(),
+    }
 }
+
+#[cfg(test)]
+mod tests;

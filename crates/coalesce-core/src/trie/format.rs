@@ -14,16 +14,17 @@
 //! labels      lower-case label bytes
 //! ```
 //!
-//! Node 0 is the root, whose label is empty. Nodes stand in breadth-first order, so the children of
-//! a node are neighbours and follow those of the node before it; siblings are sorted by label,
-//! addresses by family and octets, groups by id. An image that breaks any of this is refused by
-//! [`Header::validate`], after which a lookup cannot leave the image, loop, or need more steps than
-//! a name has labels.
+//! Node 0 is the root, whose label is empty and which has no values. Nodes stand in breadth-first
+//! order, so the children of a node are neighbours and follow those of the node before it; siblings
+//! are sorted by label, addresses by family and octets, groups by id. Identifiers have no catch-all
+//! and no any-depth values, since no certificate can present them (RFC 9525 §6.3). An image that
+//! breaks any of this is refused by [`Header::validate`], after which a lookup cannot leave the
+//! image, loop, or need more steps than a name has labels.
 
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX, LABEL_LEN_MAX};
+use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LABEL_LEN_MAX};
 use crate::policy::GroupPolicy;
 
 pub(crate) const NONE: u32 = u32::MAX;
@@ -80,7 +81,7 @@ impl Header {
     /// Checks everything that lookups rely on, in one pass over the image.
     pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Self, ImageError> {
         let header = Self::read(image, kind)?;
-        header.validate_nodes(image)?;
+        header.validate_nodes(image, kind)?;
         header.validate_addresses(image)?;
         header.validate_groups(image)?;
         header.validate_entries(image, kind)?;
@@ -107,8 +108,12 @@ impl Header {
         };
         let nodes = count(2, u32::MAX as usize)?;
         let addresses = count(3, ENTRIES_MAX)?;
-        let values = count(4, ENTRIES_MAX)?;
-        let groups = count(5, GROUPS_MAX)?;
+        let (values_max, groups_max) = match kind {
+            Kind::Table => (ENTRIES_MAX, GROUPS_MAX),
+            Kind::Identifiers => (IDENTIFIERS_MAX, 0),
+        };
+        let values = count(4, values_max)?;
+        let groups = count(5, groups_max)?;
         let label_len = count(6, u32::MAX as usize)?;
         let catch_all = word(7)?;
         let entries = if kind == Kind::Table { values } else { 0 };
@@ -135,10 +140,13 @@ impl Header {
             labels_at,
         };
         header.check_value(catch_all, 7 * WORD)?;
+        if kind == Kind::Identifiers && catch_all != NONE {
+            return Err(ImageError::Value { at: 7 * WORD, value: catch_all });
+        }
         Ok(header)
     }
 
-    fn validate_nodes(&self, image: &[u8]) -> Result<(), ImageError> {
+    fn validate_nodes(&self, image: &[u8], kind: Kind) -> Result<(), ImageError> {
         let mut next_child = 1_usize;
         for index in 0..self.nodes {
             let at = HEADER_LEN.saturating_add(index.saturating_mul(NODE_LEN));
@@ -157,7 +165,14 @@ impl Header {
                     && node.first_child as usize == next_child
                     && next_child > index;
             next_child = next_child.saturating_add(node.children as usize);
-            if !label_fits || !children_fit || next_child > self.nodes {
+            let values_fit = match kind {
+                _ if index == 0 => {
+                    [node.exact, node.one_label, node.any_depth].iter().all(|value| *value == NONE)
+                }
+                Kind::Table => true,
+                Kind::Identifiers => node.any_depth == NONE,
+            };
+            if !label_fits || !children_fit || !values_fit || next_child > self.nodes {
                 return Err(bad);
             }
             for value in [node.exact, node.one_label, node.any_depth] {
@@ -366,7 +381,7 @@ pub enum ImageError {
         /// The count allowed.
         max: usize,
     },
-    /// A node whose label, order or children are wrong.
+    /// A node whose label, order, children or kinds of value are wrong.
     Node {
         /// Where the node is.
         at: usize,

@@ -32,10 +32,42 @@ fn is_plain(authority: &[u8]) -> bool {
 /// One change to a block.
 #[derive(Debug)]
 enum Edit {
-    /// The representation at this place goes.
-    Drop(Range<usize>),
+    /// The representation at this place goes, which is of this kind.
+    Drop(Kind, Range<usize>),
     /// The string literal at `string` becomes a placeholder of `len` decoded octets.
     Replace { string: Range<usize>, len: usize },
+}
+
+/// The change that a refused field needs, if any can help.
+///
+/// | field | in the block | change |
+/// | --- | --- | --- |
+/// | `:authority`, `host` | a literal | a placeholder |
+/// | `:authority`, `host` | an index | none: `h2`'s table holds a placeholder |
+/// | `:authority`, empty | an index | dropped: no placeholder has that length |
+/// | `:authority`, empty | a literal that enters no table | dropped |
+/// | `:authority`, empty | a literal that enters the table | none: `h2` resets the stream |
+///
+/// Trailers are for the application, which must not take a placeholder for real:
+///
+/// | field | in trailers | change |
+/// | --- | --- | --- |
+/// | `:authority` | a literal | a placeholder: `h2` shows it to nobody, but its table may keep it |
+/// | `host` | an index | dropped: it has no meaning there (RFC 9110 §6.5.1) |
+/// | `host` | a literal | none: `h2` ends the connection |
+fn edit(field: Field<'_>, in_request: bool) -> Option<Edit> {
+    let Field { kind, value, span, form, .. } = field;
+    match form {
+        Form::Literal { .. } if kind == Kind::Host && !in_request => None,
+        Form::Literal { string, .. } if !value.is_empty() => {
+            Some(Edit::Replace { string, len: value.len() })
+        }
+        Form::Literal { inserted: true, .. } => None,
+        Form::Literal { .. } => in_request.then_some(Edit::Drop(kind, span)),
+        Form::Indexed if value.is_empty() => in_request.then_some(Edit::Drop(kind, span)),
+        Form::Indexed if kind == Kind::Host && !in_request => Some(Edit::Drop(kind, span)),
+        Form::Indexed => None,
+    }
 }
 
 /// What one block holds; its buffers serve block after block.
@@ -86,39 +118,23 @@ impl Fields {
     }
 
     /// Takes note of a field, and plans its rewriting where `h2` would refuse it.
-    ///
-    /// In trailers a refused `host` stays: the application would be shown a placeholder as if it
-    /// were real. An `:authority` does not, since `h2` ignores it there, but remembers the entry.
     pub(super) fn add(&mut self, field: Field<'_>, in_request: bool) {
-        let Field { kind, value, refused, span, form } = field;
-        match kind {
-            Kind::Authority => self.authority.add(value, refused),
-            Kind::Scheme => self.scheme.add(value, refused),
-            Kind::Host => self.host.add(value, refused),
+        match field.kind {
+            Kind::Authority => self.authority.add(field.value, field.refused),
+            Kind::Scheme => self.scheme.add(field.value, field.refused),
+            Kind::Host => self.host.add(field.value, field.refused),
             Kind::Other => {}
         }
-        if !refused || (kind == Kind::Host && !in_request) {
-            return;
-        }
-        match form {
-            Form::Literal { string, .. } if !value.is_empty() => {
-                self.edits.push(Edit::Replace { string, len: value.len() });
-            }
-            // No placeholder has the length of an empty value, so the field must go. It cannot
-            // when it enters the table; h2 then resets the stream.
-            Form::Literal { inserted: true, .. } => {}
-            Form::Literal { .. } => self.edits.push(Edit::Drop(span)),
-            // The table holds a placeholder already, unless the value is empty.
-            Form::Indexed if value.is_empty() => self.edits.push(Edit::Drop(span)),
-            Form::Indexed => {}
+        if field.refused {
+            self.edits.extend(edit(field, in_request));
         }
     }
 
-    /// Ends the block. Drops nothing from trailers, where there is no need, and nothing that would
-    /// hide a second `:authority` from `h2`, which must reset the stream for it.
-    pub(super) fn finish(&mut self, in_request: bool) {
-        if self.authority.count > 1 || !in_request {
-            self.edits.retain(|edit| matches!(edit, Edit::Replace { .. }));
+    /// Ends the block: no `:authority` is dropped where that would hide a second one from `h2`,
+    /// which must reset the stream for it.
+    pub(super) fn finish(&mut self) {
+        if self.authority.count > 1 {
+            self.edits.retain(|edit| !matches!(edit, Edit::Drop(Kind::Authority, _)));
         }
     }
 
@@ -148,7 +164,7 @@ impl Fields {
         out.clear();
         let mut at = 0;
         for edit in &self.edits {
-            let (Edit::Drop(range) | Edit::Replace { string: range, .. }) = edit;
+            let (Edit::Drop(_, range) | Edit::Replace { string: range, .. }) = edit;
             out.extend_from_slice(block.get(at..range.start)?);
             if let Edit::Replace { len, .. } = edit {
                 push_placeholder(*len, out);

@@ -127,6 +127,11 @@ impl Decoder {
         self.table.holds_placeholder()
     }
 
+    /// Gives back what one long value has grown.
+    pub(super) fn trim(&mut self) {
+        self.scratch = Vec::new();
+    }
+
     fn indexed(
         &self,
         index: usize,

@@ -27,14 +27,14 @@ const LENGTHS: [u8; SYMBOLS] = [
     30, // EOS
 ];
 
-/// The symbol that must not occur in a string (RFC 7541 §5.2).
-const EOS: u16 = 256;
-
 /// Bits that the direct table resolves: nearly all of what header fields are made of.
 const DIRECT_BITS: u32 = 10;
 
-/// The longest code.
-const LENGTH_MAX: usize = 30;
+/// The length of the longest codes, EOS among them.
+const CODE_LEN_MAX: u32 = 30;
+
+/// One row for each length, zero included.
+const ROWS: usize = CODE_LEN_MAX as usize + 1;
 
 /// One direct lookup: the code length in the high octet, the symbol in the low one, or zero when
 /// the code is longer than [`DIRECT_BITS`].
@@ -54,7 +54,7 @@ struct Row {
 }
 
 /// The rows of codes too long for the direct table.
-const LONG: [Row; LENGTH_MAX - DIRECT_BITS as usize] = long();
+const LONG: [Row; (CODE_LEN_MAX - DIRECT_BITS) as usize] = long();
 
 /// All symbols in the order of their codes.
 const BY_CODE: [u16; SYMBOLS] = by_code();
@@ -65,7 +65,7 @@ const fn by_code() -> [u16; SYMBOLS] {
     let mut sorted = [0; SYMBOLS];
     let mut filled = 0;
     let mut length = 0;
-    while length <= LENGTH_MAX {
+    while length < ROWS {
         let mut symbol = 0;
         while symbol < SYMBOLS {
             if LENGTHS[symbol] as usize == length {
@@ -81,13 +81,13 @@ const fn by_code() -> [u16; SYMBOLS] {
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time only")]
 #[allow(clippy::cast_possible_truncation, reason = "codes are at most 30 bits long")]
-const fn rows() -> [Row; LENGTH_MAX + 1] {
+const fn rows() -> [Row; ROWS] {
     let empty = Row { length: 0, first: 0, last: 0, offset: 0 };
-    let mut rows = [empty; LENGTH_MAX + 1];
+    let mut rows = [empty; ROWS];
     let mut code = 0_u64;
     let mut offset = 0;
     let mut length = 1;
-    while length <= LENGTH_MAX {
+    while length < ROWS {
         let mut count = 0;
         let mut symbol = 0;
         while symbol < SYMBOLS {
@@ -109,14 +109,14 @@ const fn rows() -> [Row; LENGTH_MAX + 1] {
         length += 1;
     }
     // A complete code uses every bit pattern; a wrong length in the table would not.
-    assert!(code == 2 << LENGTH_MAX, "the code lengths define no complete code");
+    assert!(code == 2 << CODE_LEN_MAX, "the code lengths define no complete code");
     rows
 }
 
 #[allow(clippy::indexing_slicing, reason = "runs at compile time only")]
-const fn long() -> [Row; LENGTH_MAX - DIRECT_BITS as usize] {
+const fn long() -> [Row; (CODE_LEN_MAX - DIRECT_BITS) as usize] {
     let rows = rows();
-    let mut long = [rows[LENGTH_MAX]; LENGTH_MAX - DIRECT_BITS as usize];
+    let mut long = [rows[ROWS - 1]; (CODE_LEN_MAX - DIRECT_BITS) as usize];
     let mut at = 0;
     while at < long.len() {
         long[at] = rows[DIRECT_BITS as usize + 1 + at];
@@ -162,11 +162,18 @@ pub(super) fn decode(mut input: &[u8], mut emit: impl FnMut(u8)) -> Result<(), I
     let mut window = 0_u64;
     let mut bits = 0_u32;
     loop {
-        while bits <= 56 {
-            let Some((&octet, rest)) = input.split_first() else { break };
-            window |= u64::from(octet) << (56 - bits);
-            bits += 8;
-            input = rest;
+        // The window must hold the longest code, or all that is left.
+        if bits < CODE_LEN_MAX {
+            if let Some((four, rest)) = input.split_first_chunk() {
+                window |= u64::from(u32::from_be_bytes(*four)) << (32 - bits);
+                bits += 32;
+                input = rest;
+            } else {
+                for &octet in std::mem::take(&mut input) {
+                    window |= u64::from(octet) << (56 - bits);
+                    bits += 8;
+                }
+            }
         }
         let (symbol, length) = lookup(window)?;
         if length > bits {
@@ -208,10 +215,9 @@ fn lookup_long(window: u64) -> Result<(u8, u32), Invalid> {
     let row = LONG.iter().find(|row| window <= row.last).ok_or(Invalid)?;
     let nth = window.checked_sub(row.first).ok_or(Invalid)? >> (32 - row.length);
     let symbol = *BY_CODE.get(row.offset + nth as usize).ok_or(Invalid)?;
-    if symbol == EOS {
-        return Err(Invalid);
-    }
-    Ok((u8::try_from(symbol).map_err(|_| Invalid)?, row.length))
+    // EOS alone is no octet, and no string may hold it (RFC 7541 §5.2).
+    let octet = u8::try_from(symbol).map_err(|_| Invalid)?;
+    Ok((octet, row.length))
 }
 
 /// Eight times `a` (five bits, `00011`), which is a whole number of octets.

@@ -56,6 +56,6 @@ mod tests;
 mod transport;
 
 pub(crate) use exceptions::{Exceptions, Sight, Target};
-#[cfg(any(test, fuzzing))]
+#[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
 pub(crate) use transport::{ExtendedConnect, Options, Transport};

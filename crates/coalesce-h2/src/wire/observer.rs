@@ -29,6 +29,8 @@ enum Lost {
     Frame(frame::Error),
     /// A header block cannot be decoded.
     Hpack(hpack::Error),
+    /// The connection ended within a frame header or a header block.
+    Ended,
     /// A rewritten block did not fit its frames, which cannot be.
     Layout,
 }
@@ -209,7 +211,7 @@ impl Observer {
         };
         self.fields.clear();
         self.decoder.decode(block, |field| self.fields.add(field, opens))?;
-        self.fields.finish(opens);
+        self.fields.finish();
 
         let mut kept = frames.len();
         if self.fields.edited() {
@@ -233,27 +235,26 @@ impl Observer {
     /// Gives back what one long block has grown.
     fn trim(&mut self) {
         self.fields.trim(SCRATCH_LEN_MAX);
+        self.decoder.trim();
         self.joined = Vec::new();
         self.rewritten = Vec::new();
     }
 
-    /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.
-    pub(super) fn turn_off(&mut self) {
-        self.off = true;
-        // Streams up to the highest were inspected when they opened.
-        let misled = self.decoder.holds_placeholder();
-        self.exceptions.go_blind(self.highest.saturating_add(1), misled);
+    /// Turns the observer off, because the client ended the connection within a header block.
+    pub(super) fn end(&mut self) {
+        self.go_blind(Lost::Ended);
     }
 
+    /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.
     fn go_blind(&mut self, lost: Lost) {
         tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
-        self.turn_off();
-    }
-
-    /// The size and the number of entries of the dynamic table, for tests.
-    #[cfg(test)]
-    pub(super) fn measure(&self) -> (usize, usize) {
-        self.decoder.measure()
+        self.off = true;
+        // Whoever is out of step with the client, by our doing or by its own, shows what was not
+        // meant.
+        let misled =
+            self.decoder.holds_placeholder() || lost == Lost::Frame(frame::Error::SelfDependency);
+        // Streams up to the highest were inspected when they opened.
+        self.exceptions.go_blind(self.highest.saturating_add(1), misled);
     }
 }
 

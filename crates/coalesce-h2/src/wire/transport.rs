@@ -95,10 +95,16 @@ impl<T> Transport<T> {
         }
     }
 
-    /// The observer for tests of its state.
+    /// The stream below, for tests.
     #[cfg(test)]
-    pub(super) fn observer(&self) -> &Observer {
-        &self.observer
+    pub(super) fn io(&self) -> &T {
+        &self.io
+    }
+
+    /// The stream below, without its wrapper, for tests.
+    #[cfg(test)]
+    pub(super) fn into_inner(self) -> T {
+        self.io
     }
 }
 
@@ -133,7 +139,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
         ready!(Pin::new(&mut self.io).poll_read(context, &mut buf))?;
         if buf.filled().is_empty() {
             // The client will never complete this block; h2 may see what there is of it.
-            self.observer.turn_off();
+            self.observer.end();
             self.stashed = Stashed::Released(0);
             return Poll::Ready(Ok(()));
         }

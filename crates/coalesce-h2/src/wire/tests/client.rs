@@ -152,10 +152,18 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<(u32, Headers)> {
             _ => continue,
         }
         if frame.flags & END_HEADERS != 0 {
-            lists.push((frame.stream_id, decoder.decode(&block).unwrap()));
+            lists.push((frame.stream_id, reference(&mut decoder, &block)));
         }
     }
     lists
+}
+
+/// Decodes a block with a decoder that is not ours.
+pub(super) fn reference(decoder: &mut loona_hpack::Decoder<'_>, block: &[u8]) -> Headers {
+    // That decoder refuses a block of size updates alone, so one field follows.
+    let mut list = decoder.decode(&[block, &[0x82]].concat()).unwrap();
+    list.pop();
+    list
 }
 
 /// Cuts bytes into pieces of the given lengths, again and again.

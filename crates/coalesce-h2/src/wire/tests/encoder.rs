@@ -8,8 +8,14 @@ use super::super::hpack::push_integer;
 use super::super::huffman;
 use super::super::table::STATIC_NAMES;
 
+/// A header field: its name and its value.
+pub(super) type Header = (Vec<u8>, Vec<u8>);
+
 /// A header list.
-pub(super) type Headers = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type Headers = Vec<Header>;
+
+/// A header field, and how it is to be encoded.
+pub(super) type Styled = (Header, Style);
 
 /// Header fields from strings.
 pub(super) fn headers<const N: usize>(fields: [(&str, &[u8]); N]) -> Headers {
@@ -85,7 +91,7 @@ pub(super) enum Used {
 /// The encoder's end of one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    table: VecDeque<(Vec<u8>, Vec<u8>)>,
+    table: VecDeque<Header>,
     size: usize,
     capacity: usize,
 }
@@ -137,12 +143,11 @@ impl Encoder {
             Representation::Without => (0x0f, 0x00),
             Representation::Never => (0x0f, 0x10),
         };
-        match self.find(|field| field.0 == name).filter(|_| style.name_indexed) {
-            Some(index) => push_integer(index, mask, pattern, out),
-            None => {
-                out.push(pattern);
-                push_string(name, style.huffman_name, out);
-            }
+        if let Some(index) = self.find(|field| field.0 == name).filter(|_| style.name_indexed) {
+            push_integer(index, mask, pattern, out);
+        } else {
+            out.push(pattern);
+            push_string(name, style.huffman_name, out);
         }
         push_string(value, style.huffman_value, out);
         if mask == 0x0f {

@@ -106,8 +106,33 @@ fn port_number(port: &str) -> Result<Option<u16>, &'static str> {
     }
 }
 
+/// A name in a request or a configuration: one trailing dot is the same host.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_dns_name(text.strip_suffix('.').unwrap_or(text))
+}
+
+/// A host by itself: a name, an address, or an IPv6 address in brackets.
+pub(crate) fn is_host(text: &str) -> bool {
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bracketed.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+        || text.parse::<IpAddr>().is_ok()
+        || is_name(text)
+}
+
+/// What an entry of a table may be called.
+pub(crate) fn is_pattern(text: &str) -> bool {
+    let suffix = text.strip_prefix("**.").or(text.strip_prefix("*."));
+    text == "*" || suffix.map_or(is_host(text), is_name)
+}
+
+/// What a dNSName may say (RFC 9525 §6.3, RFC 5280 §4.2.1.6): no trailing dot, and a wildcard only
+/// as the whole first label of a name that DNS can hold.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    is_dns_name(text.strip_prefix("*.").unwrap_or(text)) && text.len() <= 253
+}
+
 /// The preferred syntax of RFC 1034 §3.5 with `_`, for a name without a trailing dot.
-pub(crate) fn is_dns_name(name: &str) -> bool {
+fn is_dns_name(name: &str) -> bool {
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

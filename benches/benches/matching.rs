@@ -1,0 +1,361 @@
+//! Lookups and the decision, against a linear scan and `HashMap` with label stripping.
+//!
+//! Every figure is for a batch of queries; criterion shows queries per second beside it. Before
+//! anything is timed, all implementations have answered every query alike.
+//!
+//! ```text
+//! cargo bench -p coalesce-benches --bench matching            # figures, in a few minutes
+//! cargo bench -p coalesce-benches --bench matching -- --test  # answers only, in seconds
+//! ```
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::Duration;
+
+use coalesce_core::{
+    Authority, AuthorityTable, Connection, DnsName, GroupId, GroupPolicy, Host, IdentifierSet,
+    NamePattern, PresentedIdentifier, RequestTarget, Verdict, VirtualHostId, decide,
+};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const GROUP: GroupId = GroupId::new(1);
+const QUERIES: usize = 256;
+/// A scan of 100,000 names takes long enough for few queries to be a batch.
+const QUERIES_TO_SCAN: usize = 8;
+
+// ---------------------------------------------------------------- names and queries
+
+/// `SplitMix64`: the same names and queries in every run, without a dependency.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
+    }
+
+    fn one_of<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// Four to eleven letters.
+    fn label(&mut self) -> String {
+        let len = 4 + self.below(8);
+        (0..len).map(|_| char::from(*self.one_of(b"abcdefghijklmnopqrstuvwxyz"))).collect()
+    }
+}
+
+/// Names in zones of about sixteen, of every eight the last a wildcard. The numbers keep them apart.
+fn patterns(count: usize, any_depth: bool, random: &mut Random) -> Vec<String> {
+    let zones = (0..count.div_ceil(16)).map(|at| format!("{}-{at}.example.test", random.label()));
+    let zones: Vec<String> = zones.collect();
+    let named = |at: usize| {
+        let star = match at % 16 {
+            15 if any_depth => "**.",
+            7 | 15 => "*.",
+            _ => "",
+        };
+        format!("{star}{}-{at}.{}", random.label(), random.one_of(&zones))
+    };
+    (0..count).map(named).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Exact,
+    Wildcard,
+    Miss,
+    Mixed,
+}
+
+const KINDS: [(&str, Kind); 4] = [
+    ("exact", Kind::Exact),
+    ("wildcard", Kind::Wildcard),
+    ("miss", Kind::Miss),
+    ("mixed", Kind::Mixed),
+];
+
+/// A known name, a name below a wildcard, a sibling of a known name that nobody has, or any of
+/// them, now and then in upper case.
+fn queries(kind: Kind, patterns: &[String], count: usize, random: &mut Random) -> Vec<String> {
+    let (wildcards, names): (Vec<&String>, Vec<&String>) =
+        patterns.iter().partition(|pattern| pattern.starts_with('*'));
+    let query = |_| match kind {
+        Kind::Mixed => {
+            let kind = *random.one_of(&[Kind::Exact, Kind::Wildcard, Kind::Miss]);
+            let drawn = query(kind, &names, &wildcards, random);
+            if random.below(8) == 0 { drawn.to_ascii_uppercase() } else { drawn }
+        }
+        kind => query(kind, &names, &wildcards, random),
+    };
+    (0..count).map(query).collect()
+}
+
+fn query(kind: Kind, names: &[&String], wildcards: &[&String], random: &mut Random) -> String {
+    match kind {
+        Kind::Wildcard if !wildcards.is_empty() => {
+            let suffix = random.one_of(wildcards).trim_start_matches('*');
+            format!("{}{suffix}", random.label())
+        }
+        Kind::Miss => {
+            let zone = random.one_of(names).split_once('.').map_or("test", |(_, zone)| zone);
+            format!("{}.{zone}", random.label())
+        }
+        _ => (*random.one_of(names)).clone(),
+    }
+}
+
+fn hosts(queries: &[String]) -> Vec<Host<'_>> {
+    queries.iter().map(|text| Authority::parse(text.as_bytes()).unwrap().host()).collect()
+}
+
+// ---------------------------------------------------------------- what is compared
+
+fn parse(patterns: &[String]) -> Vec<NamePattern<'_>> {
+    patterns.iter().map(|text| NamePattern::parse(text.as_bytes()).unwrap()).collect()
+}
+
+fn table(patterns: &[String]) -> AuthorityTable<Vec<u8>> {
+    let mut table = AuthorityTable::builder();
+    table.group(GROUP, GroupPolicy::default()).unwrap();
+    for (number, pattern) in (0..).zip(parse(patterns)) {
+        table.entry(pattern, VirtualHostId::new(number), GROUP).unwrap();
+    }
+    table.build().unwrap()
+}
+
+fn set(patterns: &[String]) -> IdentifierSet<Vec<u8>> {
+    let presented = patterns.iter().map(|name| PresentedIdentifier::parse_dns(name.as_bytes()));
+    IdentifierSet::build(presented.map(Result::unwrap)).unwrap()
+}
+
+/// The scan that a first version of anything has: all entries, the most specific remembered.
+fn scan(patterns: &[NamePattern<'_>], host: &Host<'_>) -> Option<usize> {
+    let mut best = None;
+    for (at, pattern) in patterns.iter().enumerate() {
+        if pattern.matches(host) {
+            let rank = match pattern {
+                NamePattern::OneLabel(suffix) => 2 * suffix.as_bytes().len() + 1,
+                NamePattern::AnyDepth(suffix) => 2 * suffix.as_bytes().len(),
+                _ => usize::MAX,
+            };
+            if best.is_none_or(|(found, _)| rank > found) {
+                best = Some((rank, at));
+            }
+        }
+    }
+    best.map(|(_, at)| at)
+}
+
+/// What many servers have: a map of names, and maps of wildcards by their suffix, asked for one
+/// suffix of the query after the other. The query is folded into a buffer on the stack, so that
+/// this peer need not allocate either.
+#[derive(Default)]
+struct Maps {
+    exact: HashMap<Vec<u8>, usize>,
+    one_label: HashMap<Vec<u8>, usize>,
+    any_depth: HashMap<Vec<u8>, usize>,
+}
+
+impl Maps {
+    fn new(patterns: &[String]) -> Self {
+        let mut maps = Self::default();
+        for (at, pattern) in patterns.iter().enumerate() {
+            let (map, name) = if let Some(suffix) = pattern.strip_prefix("**.") {
+                (&mut maps.any_depth, suffix)
+            } else if let Some(suffix) = pattern.strip_prefix("*.") {
+                (&mut maps.one_label, suffix)
+            } else {
+                (&mut maps.exact, pattern.as_str())
+            };
+            map.insert(name.as_bytes().to_vec(), at);
+        }
+        maps
+    }
+
+    fn find(&self, host: &Host<'_>) -> Option<usize> {
+        let Host::Name(name) = host else { return None };
+        let mut buffer = [0; coalesce_core::limits::NAME_LEN_MAX];
+        let folded = &mut buffer[..name.as_bytes().len()];
+        folded.copy_from_slice(name.as_bytes());
+        folded.make_ascii_lowercase();
+        if let Some(found) = self.exact.get(&*folded) {
+            return Some(*found);
+        }
+        let mut suffix = strip_label(folded)?;
+        if let Some(found) = self.one_label.get(suffix) {
+            return Some(*found);
+        }
+        while !self.any_depth.is_empty() {
+            if let Some(found) = self.any_depth.get(suffix) {
+                return Some(*found);
+            }
+            suffix = strip_label(suffix)?;
+        }
+        None
+    }
+}
+
+fn strip_label(name: &[u8]) -> Option<&[u8]> {
+    let dot = name.iter().position(|byte| *byte == b'.')?;
+    name.get(dot + 1..)
+}
+
+// ---------------------------------------------------------------- benchmarks
+
+/// Times `find` over all of `hosts`, after it has answered as `expected`.
+fn time(
+    criterion: &mut Criterion,
+    group: &str,
+    id: BenchmarkId,
+    hosts: &[Host<'_>],
+    expected: &[Option<usize>],
+    find: impl Fn(&Host<'_>) -> Option<usize>,
+) {
+    for (host, expected) in hosts.iter().zip(expected) {
+        assert_eq!(find(host), *expected, "{group} {host}");
+    }
+    let mut group = criterion.benchmark_group(group);
+    group.throughput(Throughput::Elements(u64::try_from(hosts.len()).unwrap()));
+    group.bench_function(id, |bencher| {
+        bencher.iter(|| {
+            for host in black_box(hosts) {
+                black_box(find(host));
+            }
+        });
+    });
+    group.finish();
+}
+
+fn identifier_sets(criterion: &mut Criterion) {
+    let mut random = Random(1);
+    for size in [1, 10, 100] {
+        let patterns = patterns(size, false, &mut random);
+        let (set, parsed, maps) = (set(&patterns), parse(&patterns), Maps::new(&patterns));
+        for (kind_name, kind) in KINDS {
+            let queries = queries(kind, &patterns, QUERIES, &mut random);
+            let hosts = hosts(&queries);
+            let expected: Vec<_> = hosts.iter().map(|host| scan(&parsed, host)).collect();
+            assert_kind(kind, size, &expected);
+            let group = format!("identifier_set/{size}/{kind_name}");
+            let id = BenchmarkId::from_parameter;
+            time(criterion, &group, id("trie"), &hosts, &expected, |host| set.find(host));
+            time(criterion, &group, id("linear"), &hosts, &expected, |host| scan(&parsed, host));
+            time(criterion, &group, id("hash_map"), &hosts, &expected, |host| maps.find(host));
+        }
+    }
+}
+
+fn authority_tables(criterion: &mut Criterion) {
+    let mut random = Random(2);
+    for size in [1_000, 100_000] {
+        let patterns = patterns(size, true, &mut random);
+        let (table, parsed, maps) = (table(&patterns), parse(&patterns), Maps::new(&patterns));
+        let entry = |host: &Host<'_>| table.lookup(host).map(|found| found.entry as usize);
+        for (kind_name, kind) in KINDS {
+            let queries = queries(kind, &patterns, QUERIES, &mut random);
+            let hosts = hosts(&queries);
+            let expected: Vec<_> = hosts.iter().map(|host| maps.find(host)).collect();
+            assert_kind(kind, size, &expected);
+            let group = format!("authority_table/{size}/{kind_name}");
+            let id = BenchmarkId::from_parameter;
+            time(criterion, &group, id("trie"), &hosts, &expected, entry);
+            time(criterion, &group, id("hash_map"), &hosts, &expected, |host| maps.find(host));
+            let few = &hosts[..QUERIES_TO_SCAN];
+            time(criterion, &group, id("linear"), few, &expected, |host| scan(&parsed, host));
+        }
+    }
+}
+
+/// A batch is what its name says; a set of one name has no wildcard to find.
+fn assert_kind(kind: Kind, size: usize, expected: &[Option<usize>]) {
+    let found = expected.iter().flatten().count();
+    let wanted = match kind {
+        Kind::Exact | Kind::Wildcard => QUERIES..=QUERIES,
+        Kind::Miss => 0..=0,
+        Kind::Mixed => QUERIES / 3..=QUERIES - QUERIES / 5,
+    };
+    assert!(wanted.contains(&found), "{found} of {QUERIES} found among {size}");
+}
+
+/// The whole decision, from the bytes of `:authority` to the verdict.
+fn decisions(criterion: &mut Criterion) {
+    let mut random = Random(3);
+    for size in [1_000, 100_000] {
+        let mut names = patterns(size, true, &mut random);
+        names.truncate(size - 3);
+        names.extend(["a.own.test", "*.own.test", "other.test"].map(str::to_owned));
+        let table = table(&names);
+        let presented: Vec<String> = ["a.own.test", "*.own.test", "gone.test"]
+            .into_iter()
+            .chain(["b.test", "c.test", "d.test", "e.test", "f.test", "g.test", "h.test"])
+            .map(str::to_owned)
+            .collect();
+        let presented = set(&presented);
+        let name = DnsName::parse(b"a.own.test").ok();
+        let connection = Connection::tls(presented.borrow(), GROUP, &[443]).with_server_name(name);
+        let cases = [
+            ("serve", "a.own.test", "serve"),
+            ("serve_port_and_case", "A.Own.Test:443", "serve"),
+            ("serve_wildcard", "x.own.test", "serve"),
+            ("unknown", "gone.test", "unknown_authority"),
+            ("port", "a.own.test:8443", "port"),
+            ("certificate", "other.test", "certificate"),
+            ("userinfo", "user@a.own.test", "authority_userinfo"),
+        ];
+        let mut group = criterion.benchmark_group(format!("decide/{size}"));
+        group.throughput(Throughput::Elements(1));
+        for (id, authority, expected) in cases {
+            let request = RequestTarget::https(authority.as_bytes());
+            assert_eq!(code(&decide(&table, &connection, &request)), expected, "{authority}");
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| decide(black_box(&table), &connection, black_box(&request)));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn code(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Serve(_) => "serve",
+        Verdict::Misdirected(reason) => reason.code(),
+        Verdict::Malformed(reason) => reason.code(),
+    }
+}
+
+fn parsers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("authority");
+    let long = format!("{}test", "abcdefg.".repeat(1_024));
+    let cases = [
+        ("name", "a.example.test", "a.example.test"),
+        ("name_and_port", "A.Example.Test.:0443", "a.example.test:443"),
+        ("ipv4", "192.0.2.1:443", "192.0.2.1:443"),
+        ("ipv6", "[2001:db8::1]:443", "[2001:db8::1]:443"),
+        ("8_kib", &long, &long),
+    ];
+    for (id, text, shown) in cases {
+        assert_eq!(Authority::parse(text.as_bytes()).unwrap().to_string(), shown);
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(id, |bencher| {
+            bencher.iter(|| Authority::parse(black_box(text.as_bytes())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_millis(1_500));
+    targets = parsers, identifier_sets, authority_tables, decisions
+}
+criterion_main!(benches);

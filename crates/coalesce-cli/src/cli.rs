@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use coalesce_core::Host;
+
+use crate::help;
+use crate::match_command::San;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "coalesce",
+    version,
+    about = help::ABOUT,
+    long_about = help::LONG_ABOUT,
+    after_help = help::AFTER,
+    after_long_help = help::AFTER_LONG,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) logging: Logging,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The heading of the options that every command has.
+const LOGGING: &str = "Logging";
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Logging {
+    /// How log lines look, on standard error
+    #[arg(
+        long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT",
+        help_heading = LOGGING
+    )]
+    pub(crate) log_format: LogFormat,
+    /// Log more, -vv still more; without -v and -q, `RUST_LOG` rules
+    #[arg(
+        short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet",
+        help_heading = LOGGING
+    )]
+    pub(crate) verbose: u8,
+    /// Log less, -qq still less
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = LOGGING)]
+    pub(crate) quiet: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the virtual hosts of a configuration file over HTTP/2
+    #[command(long_about = help::SERVE, after_long_help = help::CONFIGURATION)]
+    Serve(ServeArguments),
+    /// Say what one request would get on one connection, and why; opens no socket
+    #[command(long_about = help::EXPLAIN, after_long_help = help::EXPLAIN_AFTER)]
+    Explain(ExplainArguments),
+    /// Say which hosts a certificate covers
+    #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
+    Match(MatchArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Listen here instead of on the address of the configuration's one listener
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The listener that the connection came to; needed when there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// The server name of the ClientHello; without it, the ClientHello carries none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The request's :authority; without it, the request has none
+    #[arg(long, value_name = "HOST[:PORT]", allow_hyphen_values = true)]
+    pub(crate) authority: Option<String>,
+    /// A Host field of the request; may be given more than once
+    #[arg(long, value_name = "HOST[:PORT]", allow_hyphen_values = true)]
+    pub(crate) host: Vec<String>,
+    /// The request's :scheme [default: https]
+    #[arg(long)]
+    pub(crate) scheme: Option<String>,
+    /// The request's method [default: GET]
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+    /// The :protocol of an extended CONNECT (RFC 8441)
+    #[arg(long)]
+    pub(crate) protocol: Option<String>,
+    /// The client's certificate chain; without it, the client has none to send
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read one JSON object per line from standard input, write one per line
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "server_name", "authority", "host", "scheme", "method", "protocol",
+            "client_certificate", "json"
+        ]
+    )]
+    pub(crate) batch: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group(
+    ArgGroup::new("identifiers").required(true).multiple(true).args(["san", "certificate", "batch"])
+))]
+pub(crate) struct MatchArguments {
+    /// An identifier of the certificate, as OpenSSL writes it: DNS:name or IP:address
+    #[arg(long, value_name = "SAN")]
+    pub(crate) san: Vec<San>,
+    /// A certificate file, PEM or DER; of a chain the first counts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Answer as one JSON object per host
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read one JSON object per line from standard input, write one per line
+    #[arg(long, conflicts_with_all = ["san", "certificate", "json", "hosts"])]
+    pub(crate) batch: bool,
+    /// Names and addresses to look for; IPv6 with or without brackets
+    #[arg(value_name = "HOST", required_unless_present = "batch", value_parser = host)]
+    pub(crate) hosts: Vec<String>,
+}
+
+fn host(text: &str) -> Result<String, String> {
+    match Host::parse(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,66 @@
+//! From the file's text to its entries.
+
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::model::{GroupEntry, ListenerEntry, VirtualHostEntry};
+use crate::config::source::{ConfigErrors, Faults, Source};
+
+/// The entries, each with its place, in the order of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
+    pub(crate) groups: Vec<Spanned<GroupEntry>>,
+    pub(crate) virtual_hosts: Vec<Spanned<VirtualHostEntry>>,
+}
+
+/// Reads every entry by itself, so that a fault in one does not hide those of the others.
+pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
+    let mut faults = Faults::default();
+    let (root, errors) = DeTable::parse_recoverable(source.text());
+    for error in &errors {
+        add(&mut faults, error);
+    }
+    if !faults.is_empty() {
+        return Err(source.errors(faults));
+    }
+    let mut entries = Entries::default();
+    for (key, value) in root.into_inner() {
+        match key.get_ref().as_ref() {
+            "listener" => entries.listeners = list(value, &mut faults),
+            "group" => entries.groups = list(value, &mut faults),
+            "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
+            _ => faults.add(
+                key.span(),
+                "unknown field, expected [[listener]], [[group]] or [[virtual_host]]",
+            ),
+        }
+    }
+    if faults.is_empty() { Ok(entries) } else { Err(source.errors(faults)) }
+}
+
+fn list<T: DeserializeOwned>(value: Spanned<DeValue<'_>>, faults: &mut Faults) -> Vec<Spanned<T>> {
+    let span = value.span();
+    let DeValue::Array(values) = value.into_inner() else {
+        faults.add(span, "expected a list of tables, each begun by a header in double brackets");
+        return Vec::new();
+    };
+    let mut entries = Vec::with_capacity(values.len());
+    for value in values {
+        let span = value.span();
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(entry) => entries.push(Spanned::new(span, entry)),
+            Err(error) if error.span().is_none() => faults.add(span, error.message()),
+            Err(error) => add(faults, &error),
+        }
+    }
+    entries
+}
+
+fn add(faults: &mut Faults, error: &toml::de::Error) {
+    match error.span() {
+        Some(span) => faults.add(span, error.message()),
+        None => faults.add_about_file(error.message()),
+    }
+}

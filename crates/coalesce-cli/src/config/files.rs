@@ -1,0 +1,100 @@
+//! The files that a configuration names.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use coalesce_tls::{certificates_from_pem, client_roots_from_pem, private_key_from_pem};
+use rustls::RootCertStore;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// The longest file of certificates or keys that is read, in bytes: the bundle of every public CA
+/// is a quarter of it.
+const FILE_LEN_MAX: u64 = 1 << 20;
+
+/// Reads the chain in the file `path`, its own certificate first.
+pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let pem = read(path)?;
+    certificates_from_pem(&pem).map_err(|error| FileError::content(path, error))
+}
+
+/// Reads the one private key in the file `path`.
+pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    let pem = read(path)?;
+    private_key_from_pem(&pem).map_err(|error| FileError::content(path, error))
+}
+
+/// Reads the CA certificates in the file `path`. A file without any is an error: it must not pass
+/// for "no client certificate needed" (CVE-2026-27586).
+pub(crate) fn client_roots(path: &Path) -> Result<Arc<RootCertStore>, FileError> {
+    let pem = read(path)?;
+    client_roots_from_pem(&pem).map_err(|error| FileError::content(path, error))
+}
+
+/// Reads the first certificate in the file `path`, which may be DER as well.
+pub(crate) fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, FileError> {
+    /// The tag of a SEQUENCE, which no PEM text begins with.
+    const SEQUENCE: u8 = 0x30;
+    let bytes = read(path)?;
+    if bytes.first() == Some(&SEQUENCE) {
+        return Ok(CertificateDer::from(bytes));
+    }
+    let chain = certificates_from_pem(&bytes).map_err(|error| FileError::content(path, error))?;
+    chain.into_iter().next().ok_or_else(|| FileError::content(path, "no certificate"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let cannot = |error: io::Error| FileError {
+        message: format!("cannot read {}: {}", path.display(), without_code(&error)),
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(cannot)?;
+    file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_LEN_MAX {
+        let message = format!("more than the {FILE_LEN_MAX} bytes allowed");
+        return Err(FileError::content(path, message));
+    }
+    Ok(bytes)
+}
+
+/// What is wrong with a file, its path included.
+#[derive(Debug)]
+pub(crate) struct FileError {
+    message: String,
+}
+
+impl FileError {
+    fn content(path: &Path, error: impl fmt::Display) -> Self {
+        Self { message: format!("{}: {error}", path.display()) }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The text of an error of the operating system, without the number that Rust appends.
+pub(crate) fn without_code(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((message, _)) => message.to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_file_and_no_number() {
+        let missing = chain(Path::new("no/such.pem")).unwrap_err();
+        assert_eq!(missing.to_string(), "cannot read no/such.pem: No such file or directory");
+        let endless = key(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(endless.to_string(), "/dev/zero: more than the 1048576 bytes allowed");
+    }
+}

@@ -1,0 +1,108 @@
+//! The configuration: what the user wrote, checked as a whole before anything starts.
+
+mod answer;
+mod check;
+mod entries;
+pub(crate) mod files;
+mod groups;
+mod hosts;
+mod listeners;
+mod load;
+mod model;
+mod source;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use coalesce_core::{AuthorityTable, GroupId, VirtualHostId};
+use coalesce_tls::HandshakeTable;
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+
+pub(crate) use answer::{Answer, TextAnswer, Upstream, UpstreamProtocol};
+pub(crate) use source::ConfigErrors;
+
+/// A configuration that loads.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// Which names are served, as which virtual host, in which group.
+    pub(crate) table: AuthorityTable<Vec<u8>>,
+    pub(crate) listeners: Vec<Listener>,
+    /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
+    /// hosts make by their own fields.
+    groups: Vec<Group>,
+    /// By the number of their [`VirtualHostId`], in the order of the file.
+    virtual_hosts: Vec<VirtualHost>,
+    /// What loads and yet may not be meant.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// One address to listen on.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// The ports that requests may name, when the file says so.
+    pub(crate) ports: Option<Vec<u16>>,
+    pub(crate) handshakes: Arc<HandshakeTable>,
+}
+
+/// A coalescing group.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    /// The CAs whose client certificates the group demands.
+    pub(crate) client_roots: Option<Arc<RootCertStore>>,
+}
+
+/// A virtual host.
+#[derive(Debug)]
+pub(crate) struct VirtualHost {
+    pub(crate) name: String,
+    /// Its names, as they were written.
+    pub(crate) names: Vec<String>,
+    pub(crate) group: GroupId,
+    pub(crate) answer: Answer,
+}
+
+impl Site {
+    pub(crate) fn load(path: &std::path::Path) -> Result<Self, ConfigErrors> {
+        load::load(path)
+    }
+
+    pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups.get(id.get() as usize)
+    }
+
+    pub(crate) fn virtual_host(&self, id: VirtualHostId) -> Option<&VirtualHost> {
+        self.virtual_hosts.get(id.get() as usize)
+    }
+
+    pub(crate) fn virtual_hosts(&self) -> &[VirtualHost] {
+        &self.virtual_hosts
+    }
+
+    /// Logs what loads and yet may not be meant, and for the curious what was loaded.
+    pub(crate) fn log(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+        for host in &self.virtual_hosts {
+            let group = self.group(host.group).map(|group| group.name.as_str());
+            let names = host.names.join(", ");
+            tracing::debug!(virtual_host = host.name, group, names, "loaded");
+        }
+    }
+}
+
+impl Listener {
+    /// The ports that requests may name when `bound` is listened on.
+    pub(crate) fn ports_when_bound(&self, bound: u16) -> Vec<u16> {
+        self.ports.clone().unwrap_or_else(|| vec![bound])
+    }
+}
+
+/// The one provider of cryptography.
+pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

@@ -1,0 +1,234 @@
+//! Where in the file a fault is: every message names file, line, entry and field.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A configuration file's text.
+#[derive(Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+/// A fault, at a place given in bytes of the text; `None` when it is about the file as a whole.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: Option<Range<usize>>,
+    pub(crate) message: String,
+}
+
+/// Collects faults, so that one run shows all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn add(&mut self, at: Range<usize>, message: impl fmt::Display) {
+        self.0.push(Fault { at: Some(at), message: message.to_string() });
+    }
+
+    pub(crate) fn add_about_file(&mut self, message: impl fmt::Display) {
+        self.0.push(Fault { at: None, message: message.to_string() });
+    }
+
+    /// Notes an error at `at`, and gives the value there is otherwise.
+    pub(crate) fn take<T, E: fmt::Display>(
+        &mut self,
+        at: Range<usize>,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| self.add(at, error)).ok()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Why a configuration does not load: one line for each fault, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct ConfigErrors(Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl Source {
+    pub(crate) fn new(path: &Path, text: String) -> Self {
+        Self { path: path.to_owned(), text }
+    }
+
+    /// Reads the file.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Self::new(path, text)),
+            Err(error) => {
+                let error = super::files::without_code(&error);
+                Err(ConfigErrors(vec![format!("{}: cannot read: {error}", path.display())]))
+            }
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The folder that relative paths start at.
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    pub(crate) fn errors(&self, faults: Faults) -> ConfigErrors {
+        ConfigErrors(self.lines(faults))
+    }
+
+    /// One line of text for each fault: `site.toml:14: virtual_host "a": certificate: ...`.
+    pub(crate) fn lines(&self, faults: Faults) -> Vec<String> {
+        let mut faults = faults.0;
+        faults.sort_by_key(|fault| fault.at.as_ref().map_or(0, |at| at.start));
+        // Parsed a second time, on the failing path only, for the place of every key.
+        let (root, _) = DeTable::parse_recoverable(&self.text);
+        faults.iter().map(|fault| self.line(fault, root.get_ref())).collect()
+    }
+
+    fn line(&self, fault: &Fault, root: &DeTable<'_>) -> String {
+        let path = self.path.display();
+        let Some(at) = &fault.at else { return format!("{path}: {}", fault.message) };
+        let number = self.line_number(at.start);
+        let mut place = String::new();
+        for segment in segments(root, at) {
+            place.push_str(&segment);
+            place.push_str(": ");
+        }
+        format!("{path}:{number}: {place}{}", fault.message)
+    }
+
+    /// The line of a byte, counted from 1.
+    pub(crate) fn line_number(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
+        before.split(|byte| *byte == b'\n').count()
+    }
+}
+
+/// The entry and the field that `at` lies in: `virtual_host "a"`, `answer.status`.
+fn segments(root: &DeTable<'_>, at: &Range<usize>) -> Vec<String> {
+    // A list that has no business here has no entries either.
+    if let Some((list, _)) = root.iter().find(|(key, _)| key.span() == *at) {
+        return vec![list.get_ref().to_string()];
+    }
+    let Some((list, value)) = child(root, at) else { return Vec::new() };
+    let DeValue::Array(entries) = value.get_ref() else { return vec![list] };
+    // The span of an entry in a `[[list]]` covers its header alone, so the entry is the last one
+    // that begins before the place.
+    let entry = entries.iter().enumerate().rfind(|(_, entry)| entry.span().start <= at.start);
+    let Some((number, entry)) = entry else { return vec![list] };
+    let DeValue::Table(table) = entry.get_ref() else { return vec![list] };
+    let name = table.get("name").and_then(|name| name.get_ref().as_str());
+    let mut segments = vec![match name {
+        Some(name) => format!("{list} {name:?}"),
+        None => format!("{list} {}", number + 1),
+    }];
+    let mut field = String::new();
+    let mut table = table;
+    while let Some((key, value)) = child(table, at) {
+        if !field.is_empty() {
+            field.push('.');
+        }
+        field.push_str(&key);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    if !field.is_empty() {
+        segments.push(field);
+    }
+    segments
+}
+
+/// The member of `table` whose key or value `at` begins in, or for a list of tables the one with
+/// the last entry before it.
+fn child<'a, 'i>(
+    table: &'a DeTable<'i>,
+    at: &Range<usize>,
+) -> Option<(String, &'a Spanned<DeValue<'i>>)> {
+    let within = |span: Range<usize>| span.contains(&at.start) || span == *at;
+    let direct = table.iter().find(|(key, value)| within(key.span()) || within(value.span()));
+    let found = direct.or_else(|| {
+        table
+            .iter()
+            .filter_map(|member| last_start_before(member.1, at).map(|start| (start, member)))
+            .max_by_key(|(start, _)| *start)
+            .map(|(_, member)| member)
+    });
+    found.map(|(key, value)| (key.get_ref().to_string(), value))
+}
+
+fn last_start_before(value: &Spanned<DeValue<'_>>, at: &Range<usize>) -> Option<usize> {
+    let DeValue::Array(entries) = value.get_ref() else { return None };
+    let tables = entries.iter().filter(|entry| matches!(entry.get_ref(), DeValue::Table(_)));
+    tables.map(|entry| entry.span().start).filter(|start| *start <= at.start).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+[[listener]]
+address = "127.0.0.1:0"
+
+[[virtual_host]]
+name = "a"
+names = [
+  "a.example.test",
+  "b.example.test",
+]
+answer = { text = "x", status = 200 }
+
+[[virtual_host]]
+key = 1
+"#;
+
+    fn message(at: &str) -> String {
+        let source = Source::new(Path::new("site.toml"), TEXT.to_owned());
+        let start = TEXT.find(at).unwrap();
+        let mut faults = Faults::default();
+        faults.add(start..start + at.len(), "wrong");
+        source.lines(faults).remove(0)
+    }
+
+    #[test]
+    fn a_place_is_named_by_line_entry_and_field() {
+        let cases = [
+            ("\"127.0.0.1:0\"", "site.toml:3: listener 1: address: wrong"),
+            ("\"b.example.test\"", "site.toml:9: virtual_host \"a\": names: wrong"),
+            ("200", "site.toml:11: virtual_host \"a\": answer.status: wrong"),
+            ("status", "site.toml:11: virtual_host \"a\": answer.status: wrong"),
+            ("key", "site.toml:14: virtual_host 2: key: wrong"),
+            ("[[virtual_host]]", "site.toml:5: virtual_host \"a\": wrong"),
+        ];
+        for (at, line) in cases {
+            assert_eq!(message(at), line);
+        }
+    }
+
+    #[test]
+    fn faults_come_in_the_order_of_the_file() {
+        let source = Source::new(Path::new("site.toml"), TEXT.to_owned());
+        let mut faults = Faults::default();
+        faults.add(30..31, "second");
+        faults.add(1..2, "first");
+        faults.add_about_file("whole");
+        let lines = source.lines(faults);
+        assert_eq!(lines[0], "site.toml: whole");
+        assert!(lines[1].ends_with("first") && lines[2].ends_with("second"), "{lines:?}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What the demo asks, and what must come of it.
+
+use http::{Method, Request};
+
+use super::client::Got;
+
+/// One request on one connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// What the ClientHello says.
+    pub(super) server_name: &'static str,
+    /// Whether the client has its certificate at hand.
+    pub(super) certificate: Certificate,
+    pub(super) method: &'static str,
+    pub(super) scheme: &'static str,
+    /// What the request says.
+    pub(super) authority: &'static str,
+    /// A `Host` beside it.
+    pub(super) host: Option<&'static str>,
+    pub(super) expected: Expected,
+    /// Why this row is there.
+    pub(super) shows: &'static str,
+}
+
+/// What the client has at hand when it is asked for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Certificate {
+    None,
+    Demo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// 200, by this virtual host.
+    Served(&'static str),
+    /// 421, with the content that every 421 has.
+    Misdirected,
+    /// Another status.
+    Status(u16),
+    /// `RST_STREAM(PROTOCOL_ERROR)`.
+    Reset,
+    /// The handshake ends with an alert.
+    Refused,
+}
+
+const CONTENT_421: &[u8] = br#"{"error":"misdirected_request"}"#;
+
+impl Expected {
+    pub(super) fn holds(self, got: &Got) -> bool {
+        match (self, got) {
+            (Self::Served(name), Got::Response { status: 200, content }) => {
+                content == format!("{name}\n").as_bytes()
+            }
+            (Self::Misdirected, Got::Response { status: 421, content }) => content == CONTENT_421,
+            (Self::Status(expected), Got::Response { status, .. }) => expected == *status,
+            (Self::Reset, Got::Reset(h2::Reason::PROTOCOL_ERROR)) | (Self::Refused, Got::Refused(_)) => {
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Served(name) => write!(f, "200 {name}"),
+            Self::Misdirected => f.write_str("421"),
+            Self::Status(status) => status.fmt(f),
+            Self::Reset => f.write_str("reset"),
+            Self::Refused => f.write_str("no TLS"),
+        }
+    }
+}
+
+impl Row {
+    pub(super) fn request(&self) -> Result<Request<()>, http::Error> {
+        let connect = self.method == Method::CONNECT.as_str();
+        let uri = if connect {
+            self.authority.to_owned()
+        } else {
+            format!("{}://{}/", self.scheme, self.authority)
+        };
+        let mut request = Request::builder().method(self.method).uri(uri);
+        if let Some(host) = self.host {
+            request = request.header(http::header::HOST, host);
+        }
+        request.body(())
+    }
+}
+
+/// An ordinary request.
+const fn get(
+    server_name: &'static str,
+    authority: &'static str,
+    expected: Expected,
+    shows: &'static str,
+) -> Row {
+    Row {
+        server_name,
+        certificate: Certificate::None,
+        method: "GET",
+        scheme: "https",
+        authority,
+        host: None,
+        expected,
+        shows,
+    }
+}
+
+const WWW: &str = "www.example.test";
+const API: &str = "api.example.test";
+const CDN: &str = "cdn.example.test";
+const ADMIN: &str = "admin.example.test";
+
+use Expected::{Misdirected, Refused, Reset, Served, Status};
+
+/// The rows, in order; rows with the same server name and certificate share a connection.
+pub(super) const ROWS: &[Row] = &[
+    get(WWW, WWW, Served("www"), "the host that the connection was made for"),
+    get(WWW, "img.example.test", Served("img"), "another name of the same certificate: coalesced"),
+    get(WWW, "shoes.shop.example.test", Served("shops"), "covered by a wildcard: coalesced"),
+    get(WWW, "a.b.shop.example.test", Misdirected, "a wildcard is one label"),
+    get(WWW, API, Misdirected, "served here, with another certificate"),
+    get(WWW, "old.example.test", Misdirected, "in the certificate, but nobody serves it"),
+    get(WWW, ADMIN, Misdirected, "in the certificate, but it demands a client certificate"),
+    get(WWW, "WWW.Example.TEST.", Served("www"), "case and one trailing dot do not matter"),
+    get(WWW, "www.example.test:8443", Misdirected, "another port is another origin"),
+    Row { scheme: "http", ..get(WWW, WWW, Misdirected, "http inside TLS is another origin") },
+    Row { host: Some(CDN), ..get(WWW, WWW, Reset, "Host and :authority differ: malformed") },
+    get(WWW, "www.example.test:99999", Status(400), "no port: bad syntax is no 421"),
+    Row {
+        method: "CONNECT",
+        ..get(WWW, "cdn.example.test:443", Status(405), "an origin server is no proxy")
+    },
+    get(API, API, Served("api"), "a connection for api"),
+    get(API, CDN, Misdirected, "cdn has another certificate"),
+    get(API, "wrong.example.test", Misdirected, "nobody's: the same bytes as for cdn"),
+    get(CDN, CDN, Served("cdn"), "what a client does with a 421: a connection for cdn"),
+    get(ADMIN, ADMIN, Refused, "no client certificate: no connection, and never a 421"),
+    Row { certificate: Certificate::Demo, ..get(ADMIN, ADMIN, Served("admin"), "with the certificate") },
+    Row { certificate: Certificate::Demo, ..get(ADMIN, WWW, Misdirected, "certificate of admin only") },
+    get("unknown.example.test", WWW, Refused, "a server name that nobody has: unrecognized_name"),
+    get(WWW, WWW, Served("www"), "and the first connection is as good as ever"),
+];

@@ -1,0 +1,88 @@
+//! The answer: the handshake first, then the decision, by the code that serves.
+
+use coalesce_core::{Verdict, decide};
+use coalesce_tls::{HandshakeFacts, Refused};
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::UnixTime;
+
+use crate::config::{Group, Listener, Site, crypto_provider};
+use crate::explain::question::{Client, Question};
+
+/// What becomes of the connection, and of the request on it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// There is no connection.
+    Refused(Refusal),
+    /// There is one, and the request gets this.
+    Decided {
+        /// The connection.
+        facts: HandshakeFacts,
+        /// The decision.
+        verdict: Verdict,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// A stable name.
+    pub(crate) code: &'static str,
+    pub(crate) rule: &'static str,
+    /// The same in words.
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) const fn is_served(&self) -> bool {
+        matches!(self, Self::Decided { verdict: Verdict::Serve(_), .. })
+    }
+}
+
+/// Answers as a connection to `listener` would.
+pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> Answer {
+    let facts = match listener.handshakes.choose_by_name(question.server_name.as_deref()) {
+        Ok(choice) => choice.facts,
+        Err(refused) => return Answer::Refused(unrecognized_name(&refused)),
+    };
+    if let Some(group) = site.group(facts.group())
+        && let Err(refusal) = client_accepted(group, &question.client)
+    {
+        return Answer::Refused(refusal);
+    }
+    let ports = listener.ports_when_bound(listener.address.port());
+    let verdict = decide(&site.table, &facts.connection(&ports), &question.target());
+    Answer::Decided { facts, verdict }
+}
+
+fn unrecognized_name(refused: &Refused) -> Refusal {
+    Refusal { code: "unrecognized_name", rule: "RFC 6066 §3", text: refused.to_string() }
+}
+
+/// Whether the handshake of `group` accepts the client, by the verifier that serves.
+fn client_accepted(group: &Group, client: &Client) -> Result<(), Refusal> {
+    let Some(roots) = &group.client_roots else { return Ok(()) };
+    let chain = match client {
+        Client::Accepted => return Ok(()),
+        Client::Certificate(chain) => chain.as_slice(),
+        Client::WithoutCertificate => &[],
+    };
+    let Some((own, intermediates)) = chain.split_first() else {
+        return Err(Refusal {
+            code: "client_certificate_required",
+            rule: "RFC 8446 §4.4.2.4",
+            text: format!("group {:?} demands a client certificate", group.name),
+        });
+    };
+    let invalid = |text: String| Refusal {
+        code: "client_certificate_invalid",
+        rule: "RFC 8446 §4.4.2.4, RFC 5280 §6",
+        text,
+    };
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.clone(), crypto_provider()).build();
+    let verifier = verifier.map_err(|error| invalid(error.to_string()))?;
+    verifier
+        .verify_client_cert(own, intermediates, UnixTime::now())
+        .map(drop)
+        .map_err(|error| invalid(error.to_string()))
+}

@@ -1,0 +1,184 @@
+//! What is asked.
+
+use std::path::{Path, PathBuf};
+
+use coalesce_core::{HostField, MethodKind, RequestTarget};
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Deserializer};
+
+use crate::cli::ExplainArguments;
+use crate::config::files;
+
+/// One request on one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Question {
+    pub(crate) server_name: Option<String>,
+    pub(crate) authority: Option<String>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) scheme: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) protocol: Option<String>,
+    pub(crate) client: Client,
+}
+
+/// What the client has to show when it is asked for a certificate.
+#[derive(Debug, Default)]
+pub(crate) enum Client {
+    /// Nothing.
+    #[default]
+    WithoutCertificate,
+    /// This chain, its own certificate first.
+    Certificate(Vec<CertificateDer<'static>>),
+    /// Whatever the group wants: the question is about a connection that exists.
+    Accepted,
+}
+
+/// A line of a batch.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Line {
+    server_name: Option<String>,
+    authority: Option<String>,
+    host: Option<OneOrSeveral>,
+    scheme: Option<String>,
+    method: Option<String>,
+    protocol: Option<String>,
+    #[serde(default)]
+    client_certificate: ClientCertificate,
+}
+
+/// The one member whose `null` is told from its absence.
+#[derive(Debug, Default)]
+enum ClientCertificate {
+    #[default]
+    Absent,
+    Null,
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for ClientCertificate {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(value)?.map_or(Self::Null, Self::File))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "host is neither a string nor an array of strings")]
+enum OneOrSeveral {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Question {
+    pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Self, String> {
+        let client = match &arguments.client_certificate {
+            None => Client::WithoutCertificate,
+            Some(path) => read_client(path)?,
+        };
+        Ok(Self {
+            server_name: arguments.server_name,
+            authority: arguments.authority,
+            hosts: arguments.host,
+            scheme: arguments.scheme,
+            method: arguments.method,
+            protocol: arguments.protocol,
+            client,
+        })
+    }
+
+    pub(crate) fn from_line(line: Line) -> Result<Self, String> {
+        let client = match &line.client_certificate {
+            // A line is about a request, and a request there is only on a connection that was
+            // accepted.
+            ClientCertificate::Absent => Client::Accepted,
+            ClientCertificate::Null => Client::WithoutCertificate,
+            ClientCertificate::File(path) => read_client(path)?,
+        };
+        Ok(Self {
+            server_name: line.server_name,
+            authority: line.authority,
+            hosts: match line.host {
+                None => Vec::new(),
+                Some(OneOrSeveral::One(host)) => vec![host],
+                Some(OneOrSeveral::Several(hosts)) => hosts,
+            },
+            scheme: line.scheme,
+            method: line.method,
+            protocol: line.protocol,
+            client,
+        })
+    }
+
+    /// The method's name; `GET` unless said otherwise.
+    pub(crate) fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or("GET")
+    }
+
+    /// The request as [`decide`](coalesce_core::decide()) takes it.
+    pub(crate) fn target(&self) -> RequestTarget<'_> {
+        RequestTarget {
+            authority: self.authority.as_deref().map(str::as_bytes),
+            host: HostField::collect(self.hosts.iter().map(String::as_bytes)),
+            scheme: self.scheme.as_deref().map(str::as_bytes),
+            // Method names are case-sensitive (RFC 9110 §9.1).
+            method: match (self.method(), &self.protocol) {
+                ("CONNECT", None) => MethodKind::Connect,
+                ("CONNECT", Some(_)) => MethodKind::ExtendedConnect,
+                _ => MethodKind::Ordinary,
+            },
+        }
+    }
+}
+
+fn read_client(path: &Path) -> Result<Client, String> {
+    match files::chain(path) {
+        Ok(chain) => Ok(Client::Certificate(chain)),
+        Err(error) => Err(format!("client_certificate: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Result<Question, String> {
+        Question::from_line(serde_json::from_str(text).map_err(|error| error.to_string())?)
+    }
+
+    #[test]
+    fn null_is_the_same_as_absent() {
+        let question =
+            line(r#"{"server_name":null,"authority":null,"host":null,"method":null}"#).unwrap();
+        assert!(question.server_name.is_none() && question.authority.is_none());
+        assert!(question.hosts.is_empty());
+        assert_eq!(question.method(), "GET");
+    }
+
+    #[test]
+    fn a_certificate_that_is_null_was_not_sent() {
+        assert!(matches!(line("{}").unwrap().client, Client::Accepted));
+        let without = line(r#"{"client_certificate":null}"#).unwrap();
+        assert!(matches!(without.client, Client::WithoutCertificate));
+        let missing = line(r#"{"client_certificate":"no/such.pem"}"#).unwrap_err();
+        let expected = "client_certificate: cannot read no/such.pem: No such file or directory";
+        assert_eq!(missing, expected);
+    }
+
+    #[test]
+    fn host_is_one_or_several() {
+        assert_eq!(line(r#"{"host":"a"}"#).unwrap().target().host, HostField::One(b"a"));
+        assert_eq!(line(r#"{"host":["a"]}"#).unwrap().target().host, HostField::One(b"a"));
+        assert_eq!(line(r#"{"host":["a","a"]}"#).unwrap().target().host, HostField::Several);
+        assert_eq!(line(r#"{"host":[]}"#).unwrap().target().host, HostField::Absent);
+        assert!(line(r#"{"host":1}"#).unwrap_err().contains("neither a string nor an array"));
+    }
+
+    #[test]
+    fn methods_are_told_apart() {
+        let kind = |text| line(text).unwrap().target().method;
+        assert_eq!(kind("{}"), MethodKind::Ordinary);
+        assert_eq!(kind(r#"{"method":"connect"}"#), MethodKind::Ordinary);
+        assert_eq!(kind(r#"{"method":"CONNECT"}"#), MethodKind::Connect);
+        let extended = r#"{"method":"CONNECT","protocol":"websocket"}"#;
+        assert_eq!(kind(extended), MethodKind::ExtendedConnect);
+    }
+}

@@ -1,0 +1,140 @@
+//! What `--help` teaches.
+
+pub(crate) const ABOUT: &str =
+    "Decides which authorities may share one HTTP/2 connection, and answers 421 to the rest";
+
+pub(crate) const LONG_ABOUT: &str = "\
+Decides which authorities may share one HTTP/2 connection, and answers 421 to the rest.
+
+A browser that has a connection for a.example.test may send requests for b.example.test over it,
+when the certificate of that connection covers b as well (RFC 9113 §9.1.1). Often that is welcome.
+It is not when b lives elsewhere, or demands a client certificate that this connection never
+showed. Then the server answers 421 (Misdirected Request, RFC 9110 §15.5.20), and the browser tries
+again on a connection of its own.
+
+Each request is decided in eight steps; the first that fails is the reason:
+
+  1 authority    the request names one authority, well-formed           else 400 or a reset
+  2 scheme       its scheme is the connection's                         else 421
+  3 known        a virtual host has this name                           else 421
+  4 port         the listener answers for this port                     else 421
+  5 certificate  the certificate that was presented covers the host     else 421
+  6 group        the virtual host is in the connection's group          else 421
+  7 host_field   Host, when there is one, names the same authority      else a reset
+  8 serve";
+
+pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit codes.";
+
+pub(crate) const AFTER_LONG: &str = "\
+Examples:
+  coalesce serve --config site.toml
+  coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
+  coalesce match --san 'DNS:*.example.test' a.example.test a.b.example.test
+  coalesce match --certificate cert.pem a.example.test 192.0.2.1
+
+Exit codes:
+  0  fine: served, matched, ended as asked
+  1  the answer is no: explain: not served; match: a host is not covered
+  2  usage: the command line is wrong, or names a file that cannot be read
+  3  configuration: it does not load; each fault is named with file, line and field
+  4  run time: an address cannot be bound, output cannot be written
+
+'coalesce COMMAND --help' says more about each command; 'coalesce serve --help' has the
+configuration file.";
+
+pub(crate) const SERVE: &str = "\
+Serve the virtual hosts of a configuration file over HTTP/2 with TLS.
+
+All listeners are bound before the first connection is taken, or none is. Each prints one line
+'listening on ADDR' on standard output. SIGINT and SIGTERM let the open requests finish; a second
+one ends at once. The reason of every refusal is in the log, never in a response.";
+
+pub(crate) const CONFIGURATION: &str = "\
+The configuration file (TOML; relative paths start at its folder):
+
+  [[listener]]
+  name = \"main\"                  # may be left out when there is one
+  address = \"127.0.0.1:8443\"
+  ports = [443, 8443]            # ports that requests may name; default: the bound port
+  default_virtual_host = \"a\"     # whose certificate and group serve a ClientHello with no, an
+                                 # unknown or an IP server name; without it they are refused with
+                                 # the alert unrecognized_name
+
+  [[group]]                      # a coalescing group: one TLS policy, one set of hosts that may
+  name = \"public\"                # share a connection
+  client_ca = \"ca.pem\"           # demand a client certificate of this CA; default: ask for none
+  minimum_version = \"1.2\"        # or \"1.3\"
+  coalesce = \"certificate-and-group\"   # or \"strict-server-name\", or \"never\"
+  unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
+  listeners = [\"main\"]           # default: all
+
+  [[virtual_host]]
+  name = \"a\"
+  names = [\"a.example.test\"]     # a name, *.name (one more label), **.name (any depth), an IP
+                                 # address, or * (everything)
+  certificate = \"certs/A.pem\"    # the chain, its own certificate first
+  key = \"certs/A.key\"
+  group = \"public\"               # default: the group \"default\", which needs no [[group]]
+  answer = { text = \"hello\\n\" }   # with status and content_type, if you like;
+                                 # or { folder = \"public/\" }
+                                 # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\"
+
+A virtual host without group may have the group's fields itself (client_ca, minimum_version,
+coalesce, unknown_authority, listeners). Hosts whose fields are equal share a group, which is
+named by them.
+
+A connection is in the group of its server name, and stays there: no request on it reaches a
+virtual host of another group.";
+
+pub(crate) const EXPLAIN: &str = "\
+Say what one request would get on one connection, and why; opens no socket.
+
+The server name chooses certificate and group exactly as a ClientHello does; then the request is
+decided by the same code that serves. --authority is what stands on the wire: without a port it
+means the scheme's default port, 443.
+
+Where the group demands a client certificate, the handshake is accepted only with one that
+verifies (--client-certificate); else the verdict is 'refused', before any request.";
+
+pub(crate) const EXPLAIN_AFTER: &str = "\
+Example:
+  coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
+
+JSON (--json, and one per line with --batch):
+  {\"verdict\":\"misdirected\",\"reason\":\"certificate\",\"status\":421,\"virtual_host\":null,
+   \"group\":\"default\",\"rule\":\"RFC 9110 §7.4, RFC 9113 §9.1.1\",\"step\":5}
+
+  verdict       serve, misdirected, malformed, or refused when there is no connection at all
+  reason        served or unlisted, else a stable code for why not
+  status        what the client sees; null when refused
+  virtual_host  who serves it, else null
+  group         the group of the connection; null when refused
+  step          the number of the deciding step; null when refused
+  reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
+
+Batch input, every member optional and null the same as absent:
+  {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"...\" or [...],
+   \"scheme\":\"https\",\"method\":\"GET\",\"protocol\":\"websocket\",\"client_certificate\":FILE}
+
+One difference: without the member client_certificate a line is about a connection whose
+handshake was completed; with null, the client had none to send. A bad line gets
+{\"error\":\"...\",\"line\":N}, and the next one is read. The exit code is 0.";
+
+pub(crate) const MATCH: &str = "\
+Say which hosts a certificate covers (RFC 9525).
+
+A wildcard is the whole left-most label and stands for exactly one label. An address is covered by
+an IP identifier only. The common name never counts. An identifier that breaks these rules is
+ignored and reported.";
+
+pub(crate) const MATCH_AFTER: &str = "\
+Examples:
+  coalesce match --san 'DNS:*.example.test' --san 'IP:192.0.2.1' a.example.test 192.0.2.1
+  coalesce match --certificate cert.pem --json a.example.test
+
+Batch input and output:
+  {\"san\":[\"DNS:*.example.test\",\"DNS:f*.example.test\"],\"host\":\"a.example.test\"}
+  {\"matched\":\"DNS:*.example.test\",\"ignored\":[\"DNS:f*.example.test\"],\"error\":null}
+
+Of several that cover a host the most specific is named. The exit code is 0 when every host is
+covered, 1 when one is not; of a batch it is 0.";

@@ -1,0 +1,270 @@
+//! `coalesce match`: what a certificate covers.
+
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use coalesce_core::{Host, IdentifierSet, PresentedIdentifier};
+use coalesce_tls::PresentedNames;
+use serde::{Deserialize, Serialize};
+
+use crate::batch;
+use crate::cli::MatchArguments;
+use crate::config::files;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// One identifier as OpenSSL writes it: `DNS:a.example.test`, `IP:192.0.2.1`.
+#[derive(Clone, Debug)]
+pub(crate) struct San {
+    text: String,
+    kind: Kind,
+    /// Where the value starts, behind the prefix.
+    value_at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Dns,
+    Ip,
+    /// A kind that certificates carry and HTTPS has no use for.
+    Other,
+}
+
+/// Prefixes, in lower case, as `openssl x509 -ext subjectAltName` and OpenSSL's configuration
+/// write them.
+const PREFIXES: [(&str, Kind); 8] = [
+    ("dns", Kind::Dns),
+    ("ip", Kind::Ip),
+    ("ip address", Kind::Ip),
+    ("uri", Kind::Other),
+    ("email", Kind::Other),
+    ("othername", Kind::Other),
+    ("dirname", Kind::Other),
+    ("registered id", Kind::Other),
+];
+
+impl FromStr for San {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let prefix = text.split_once(':').map(|(prefix, _)| prefix.to_ascii_lowercase());
+        let known = prefix.as_deref().and_then(|prefix| {
+            PREFIXES.iter().find(|(known, _)| *known == prefix).map(|(_, kind)| *kind)
+        });
+        match (prefix, known) {
+            (Some(prefix), Some(kind)) => {
+                Ok(Self { text: text.to_owned(), kind, value_at: prefix.len() + 1 })
+            }
+            _ => Err(format!("{text:?} does not begin with DNS: or IP:")),
+        }
+    }
+}
+
+impl San {
+    /// The identifier, or why it never matches.
+    fn identifier(&self) -> Result<PresentedIdentifier<'_>, String> {
+        let value = &self.text[self.value_at..];
+        match self.kind {
+            Kind::Dns => {
+                PresentedIdentifier::parse_dns(value.as_bytes()).map_err(|error| error.to_string())
+            }
+            Kind::Ip => {
+                let address = value.parse().map_err(|_| "not an address".to_owned())?;
+                Ok(PresentedIdentifier::Ip(address))
+            }
+            Kind::Other => Err("neither a DNS-ID nor an IP-ID (RFC 9525)".to_owned()),
+        }
+    }
+}
+
+/// An identifier that never matches.
+#[derive(Debug)]
+struct Ignored {
+    text: String,
+    reason: String,
+}
+
+/// The identifiers to look in.
+#[derive(Debug)]
+struct Identifiers {
+    set: IdentifierSet<Vec<u8>>,
+    /// The text of each identifier in `set`, by its number.
+    texts: Vec<String>,
+    ignored: Vec<Ignored>,
+    certificate: Option<PresentedNames>,
+}
+
+impl Identifiers {
+    fn new(sans: Vec<San>, certificate: Option<PresentedNames>) -> Result<Self, String> {
+        let mut used = Vec::with_capacity(sans.len());
+        let mut ignored = Vec::new();
+        for san in sans {
+            match san.identifier().map(drop) {
+                Ok(()) => used.push(san),
+                Err(reason) => ignored.push(Ignored { text: san.text, reason }),
+            }
+        }
+        let set = IdentifierSet::build(used.iter().filter_map(|san| san.identifier().ok()))
+            .map_err(|error| error.to_string())?;
+        let texts = used.into_iter().map(|san| san.text).collect();
+        if let Some(names) = &certificate {
+            ignored.extend(names.ignored().iter().map(|name| Ignored {
+                text: name.text().to_owned(),
+                reason: name.reason().to_string(),
+            }));
+        }
+        Ok(Self { set, texts, ignored, certificate })
+    }
+
+    fn covering(&self, host: &Host<'_>) -> Option<&str> {
+        let given = self.set.find(host).and_then(|number| self.texts.get(number));
+        match (given, &self.certificate) {
+            (Some(text), _) => Some(text),
+            (None, Some(names)) => names.covering(host),
+            (None, None) => None,
+        }
+    }
+}
+
+/// The answer for one host, as JSON.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
+    matched: Option<String>,
+    ignored: Vec<String>,
+    error: Option<String>,
+}
+
+impl Answer<'_> {
+    fn error(message: String) -> Self {
+        Self { host: None, matched: None, ignored: Vec::new(), error: Some(message) }
+    }
+}
+
+/// A batch question.
+#[derive(Debug, Deserialize)]
+struct Question {
+    san: Vec<String>,
+    host: String,
+}
+
+pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
+    let mut output = Output::stdout();
+    if arguments.batch {
+        batch::run(io::stdin(), &mut output, |question| Ok(answer(&question)))?;
+        return Ok(Exit::Fine);
+    }
+    let certificate = match &arguments.certificate {
+        None => None,
+        Some(path) => {
+            let unusable = |error: &dyn std::fmt::Display| {
+                Failure::usage(format_args!("--certificate {}: {error}", path.display()))
+            };
+            let der = files::first_certificate(path).map_err(|error| unusable(&error))?;
+            Some(PresentedNames::read_der(&der).map_err(|error| unusable(&error))?)
+        }
+    };
+    let identifiers = Identifiers::new(arguments.san, certificate).map_err(Failure::usage)?;
+    let mut exit = Exit::Fine;
+    for text in &arguments.hosts {
+        let host = Host::parse(text.as_bytes())
+            .map_err(|error| Failure::usage(format_args!("{text}: {error}")))?;
+        let covering = identifiers.covering(&host);
+        if covering.is_none() {
+            exit = Exit::No;
+        }
+        if arguments.json {
+            output.json(&Answer {
+                host: Some(text),
+                matched: covering.map(str::to_owned),
+                ignored: identifiers.ignored.iter().map(|name| name.text.clone()).collect(),
+                error: None,
+            })?;
+        } else {
+            let width = arguments.hosts.iter().map(String::len).max().unwrap_or_default();
+            output.line(format_args!("{text:width$}  {}", covering.unwrap_or("not covered")))?;
+        }
+    }
+    if !arguments.json {
+        report_ignored(&identifiers, &mut output)?;
+    }
+    output.flush()?;
+    Ok(exit)
+}
+
+fn report_ignored(
+    identifiers: &Identifiers,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
+    for Ignored { text, reason } in &identifiers.ignored {
+        output.line(format_args!("ignored {text}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn answer(question: &Question) -> Answer<'static> {
+    let sans: Result<Vec<San>, String> = question.san.iter().map(|text| text.parse()).collect();
+    let identifiers = match sans.and_then(|sans| Identifiers::new(sans, None)) {
+        Ok(identifiers) => identifiers,
+        Err(error) => return Answer::error(format!("san: {error}")),
+    };
+    let (matched, error) = match Host::parse(question.host.as_bytes()) {
+        Ok(host) => (identifiers.covering(&host).map(str::to_owned), None),
+        Err(error) => (None, Some(format!("host: {error}"))),
+    };
+    let ignored = identifiers.ignored.into_iter().map(|name| name.text).collect();
+    Answer { host: None, matched, ignored, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(sans: &[&str], host: &str) -> Answer<'static> {
+        let san = sans.iter().map(ToString::to_string).collect();
+        answer(&Question { san, host: host.to_owned() })
+    }
+
+    #[test]
+    fn the_most_specific_identifier_is_named_as_it_was_given() {
+        let cases: [(&[&str], &str, Option<&str>); 12] = [
+            (&["DNS:*.example.test"], "a.example.test", Some("DNS:*.example.test")),
+            (&["DNS:*.Example.TEST"], "A.example.test.", Some("DNS:*.Example.TEST")),
+            (&["DNS:*.example.test"], "a.b.example.test", None),
+            (&["DNS:*.example.test"], "example.test", None),
+            (
+                &["DNS:*.example.test", "DNS:a.example.test"],
+                "a.example.test",
+                Some("DNS:a.example.test"),
+            ),
+            (&["IP:192.0.2.1"], "192.0.2.1", Some("IP:192.0.2.1")),
+            (&["IP Address:192.0.2.1"], "192.0.2.1", Some("IP Address:192.0.2.1")),
+            (&["ip:2001:DB8:0::1"], "2001:db8::1", Some("ip:2001:DB8:0::1")),
+            (&["IP:2001:db8::1"], "[2001:db8::1]", Some("IP:2001:db8::1")),
+            (&["DNS:192.0.2.1"], "192.0.2.1", None),
+            (&["IP:::ffff:192.0.2.1"], "192.0.2.1", None),
+            (&[], "a.example.test", None),
+        ];
+        for (sans, host, matched) in cases {
+            let answer = ask(sans, host);
+            assert_eq!(answer.matched.as_deref(), matched, "{sans:?} {host}");
+            assert_eq!(answer.error, None, "{sans:?} {host}");
+        }
+    }
+
+    #[test]
+    fn what_never_matches_is_reported() {
+        let never = ["DNS:f*.test", "DNS:*", "DNS:a.test.", "IP:1.2.3", "URI:https://a.test"];
+        let answer = ask(&never, "a.test");
+        assert_eq!(answer.ignored, never);
+        assert_eq!(answer.matched, None);
+    }
+
+    #[test]
+    fn an_identifier_without_kind_and_a_host_that_is_none_are_errors() {
+        let error = ask(&["a.test"], "a.test").error.unwrap();
+        assert_eq!(error, "san: \"a.test\" does not begin with DNS: or IP:");
+        assert_eq!(ask(&["DNS:a.test"], "a..test").error.unwrap(), "host: empty label at byte 2");
+    }
+}

@@ -1,0 +1,199 @@
+//! Content in both directions, at the pace of the slower end.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Request};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout};
+
+use crate::serve::limits::{CHUNK_BYTES_MAX, STALL_TIMEOUT};
+
+/// Why content was not sent to its end.
+#[derive(Debug)]
+pub(super) enum SendError<E> {
+    /// The client has left the stream, or the connection.
+    ClientGone,
+    /// The client is there, and takes nothing.
+    Stalled,
+    /// The content failed on the way here.
+    Content(E),
+}
+
+impl<E: fmt::Display> fmt::Display for SendError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientGone => f.write_str("the client has left"),
+            Self::Stalled => f.write_str("the client takes nothing any longer"),
+            Self::Content(error) => write!(f, "the content broke off: {error}"),
+        }
+    }
+}
+
+/// Sends `content` to its end, one piece after the other as the client makes room. A stream whose
+/// content breaks off is reset, so that nobody takes a part for the whole.
+pub(super) async fn send<B>(
+    stream: &mut SendStream<Bytes>,
+    content: B,
+) -> Result<(), SendError<B::Error>>
+where
+    B: Body<Data = Bytes>,
+{
+    let mut content = pin!(content);
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = content.frame() => frame,
+            // A client that leaves while the content is being waited for.
+            _ = poll_fn(|context| stream.poll_reset(context)) => return Err(SendError::ClientGone),
+        };
+        match frame {
+            None => {
+                return stream.send_data(Bytes::new(), true).map_err(|_| SendError::ClientGone);
+            }
+            Some(Err(error)) => {
+                stream.send_reset(Reason::INTERNAL_ERROR);
+                return Err(SendError::Content(error));
+            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    let last = content.is_end_stream();
+                    send_piece(stream, data, last).await?;
+                    if last {
+                        return Ok(());
+                    }
+                }
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return stream.send_trailers(trailers).map_err(|_| SendError::ClientGone);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// Sends one piece as the window allows.
+async fn send_piece<E>(
+    stream: &mut SendStream<Bytes>,
+    mut data: Bytes,
+    last: bool,
+) -> Result<(), SendError<E>> {
+    if data.is_empty() && last {
+        return stream.send_data(data, true).map_err(|_| SendError::ClientGone);
+    }
+    while !data.is_empty() {
+        stream.reserve_capacity(data.len().min(CHUNK_BYTES_MAX));
+        let mut room = stream.capacity();
+        while room == 0 {
+            let more = poll_fn(|context| poll_room(stream, context));
+            match timeout(STALL_TIMEOUT, more).await {
+                Ok(more) => room = more.ok_or(SendError::ClientGone)?,
+                Err(_elapsed) => {
+                    stream.send_reset(Reason::CANCEL);
+                    return Err(SendError::Stalled);
+                }
+            }
+        }
+        let piece = data.split_to(room.min(data.len()));
+        let sent = stream.send_data(piece, last && data.is_empty());
+        sent.map_err(|_| SendError::ClientGone)?;
+    }
+    Ok(())
+}
+
+/// Room for the next piece; `None` when the client has left, which alone would wake nobody who waits
+/// for room.
+fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<Option<usize>> {
+    if let Poll::Ready(room) = stream.poll_capacity(context) {
+        return Poll::Ready(room.and_then(Result::ok));
+    }
+    stream.poll_reset(context).map(|_| None)
+}
+
+/// When a request body last moved. Shared between the body and whoever waits for the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    pub(super) fn last(&self) -> Instant {
+        // An instant is whole at any moment.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn moved(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// The content of a request, read from its stream as the reader asks for it. The window that a
+/// piece took is given back when the reader has it, so that no more than one window of it is here.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    stream: RecvStream,
+    /// What is to come, when the request says so.
+    left: Option<u64>,
+    progress: Progress,
+}
+
+impl RequestBody {
+    /// Takes the body of `request`.
+    pub(super) fn take(
+        request: Request<RecvStream>,
+        progress: Progress,
+    ) -> (http::request::Parts, Self) {
+        let (parts, stream) = request.into_parts();
+        let left = if stream.is_end_stream() { Some(0) } else { length(&parts.headers) };
+        (parts, Self { stream, left, progress })
+    }
+}
+
+/// `h2` has checked that there is one value, and that the content keeps to it.
+fn length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let body = &mut *self;
+        match ready!(body.stream.poll_data(context)) {
+            Some(Ok(data)) => {
+                body.progress.moved();
+                let taken = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                body.left = body.left.map(|left| left.saturating_sub(taken));
+                body.stream.flow_control().release_capacity(data.len())?;
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                let trailers = ready!(body.stream.poll_trailers(context))?;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}

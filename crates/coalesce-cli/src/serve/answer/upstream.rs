@@ -1,0 +1,282 @@
+//! Another server's answer, passed on.
+
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::header::EXPECT;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::client::legacy::Client as PooledClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::{sleep_until, timeout};
+
+use crate::config::{Upstream as Target, UpstreamProtocol};
+use crate::serve::answer::body::{self, Progress, RequestBody};
+use crate::serve::answer::text::Text;
+use crate::serve::answer::{forward, head};
+use crate::serve::connection::Client;
+use crate::serve::limits::{
+    ANSWER_TIMEOUT, CONNECT_TIMEOUT, STREAM_WINDOW_BYTES, UPSTREAM_IDLE_MAX,
+};
+
+/// A server in the clear that answers for a virtual host.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    authority: Authority,
+    way: Way,
+    bad_gateway: Text,
+    gateway_timeout: Text,
+}
+
+#[derive(Debug)]
+enum Way {
+    Http1(Box<PooledClient<HttpConnector, RequestBody>>),
+    H2c(SharedConnection),
+}
+
+impl Way {
+    const fn protocol(&self) -> UpstreamProtocol {
+        match self {
+            Self::Http1(_) => UpstreamProtocol::Http1,
+            Self::H2c(_) => UpstreamProtocol::H2c,
+        }
+    }
+}
+
+/// Why there is no answer from upstream.
+enum Failed {
+    /// It was silent for too long.
+    TimedOut,
+    /// It cannot be reached, or speaks something else.
+    Broken(String),
+}
+
+impl Failed {
+    fn broken(error: &dyn Error) -> Self {
+        // The outermost error says "client error" and little else.
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        Self::Broken(text)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Broken(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(target: &Target) -> Self {
+        let way = match target.protocol {
+            UpstreamProtocol::Http1 => {
+                let mut connector = HttpConnector::new();
+                connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+                connector.set_nodelay(true);
+                let client = PooledClient::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .pool_max_idle_per_host(UPSTREAM_IDLE_MAX)
+                    .build(connector);
+                Way::Http1(Box::new(client))
+            }
+            UpstreamProtocol::H2c => Way::H2c(SharedConnection::default()),
+        };
+        Self {
+            authority: target.authority.clone(),
+            way,
+            bad_gateway: Text::error(StatusCode::BAD_GATEWAY),
+            gateway_timeout: Text::error(StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+
+    /// Passes a request on, and its answer back.
+    pub(super) async fn send(
+        &self,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        client: &Client,
+    ) {
+        let method = request.method().clone();
+        let progress = Progress::new();
+        let (mut parts, content) = RequestBody::take(request, progress.clone());
+        // The upstream's answer is the client's go-ahead only if it comes before the content; the
+        // content is wanted either way.
+        if expects_continue(&parts.headers) && !content.is_end_stream() {
+            let mut go_ahead = Response::new(());
+            *go_ahead.status_mut() = StatusCode::CONTINUE;
+            if respond.send_informational(go_ahead).is_err() {
+                return;
+            }
+        }
+        forward::request(&mut parts, self.way.protocol(), &self.authority, client.peer);
+        let asked = self.ask(Request::from_parts(parts, content));
+        let answered = tokio::select! {
+            answered = asked => answered,
+            () = silence(&progress) => Err(Failed::TimedOut),
+            // Nobody waits for the answer any longer; dropping the question ends it upstream.
+            _ = poll_fn(|context| respond.poll_reset(context)) => {
+                tracing::debug!("the client has left before its answer");
+                return;
+            }
+        };
+        match answered {
+            Ok(answer) => pass_back(answer, respond, &method).await,
+            Err(failed) => {
+                tracing::warn!(upstream = %self.authority, error = %failed, "upstream failed");
+                let text = match failed {
+                    Failed::TimedOut => &self.gateway_timeout,
+                    Failed::Broken(_) => &self.bad_gateway,
+                };
+                text.send(&method, respond);
+            }
+        }
+    }
+
+    async fn ask(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failed> {
+        let answer = match &self.way {
+            Way::Http1(client) => {
+                client.request(request).await.map_err(|error| Failed::broken(&error))?
+            }
+            Way::H2c(connection) => connection.ask(&self.authority, request).await?,
+        };
+        // It was not asked to switch, and what follows a 101 would be no HTTP.
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failed::Broken("switches protocols without being asked to".to_owned()));
+        }
+        Ok(answer)
+    }
+}
+
+fn expects_continue(fields: &HeaderMap) -> bool {
+    fields.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Ends when the upstream has been silent for too long after it was sent something last.
+async fn silence(progress: &Progress) {
+    loop {
+        let last = progress.last();
+        sleep_until(last + ANSWER_TIMEOUT).await;
+        if progress.last() == last {
+            return;
+        }
+    }
+}
+
+async fn pass_back(answer: Response<Incoming>, mut respond: SendResponse<Bytes>, method: &Method) {
+    let (mut parts, content) = answer.into_parts();
+    forward::answer(&mut parts.headers);
+    let status = parts.status;
+    let no_content = *method == Method::HEAD || content.is_end_stream();
+    let Ok(mut stream) = respond.send_response(head(status, parts.headers), no_content) else {
+        return;
+    };
+    if !no_content && let Err(error) = body::send(&mut stream, content).await {
+        tracing::debug!(%error, "answer broken off");
+        return;
+    }
+    tracing::debug!(status = status.as_u16(), %method, "answered");
+}
+
+/// The one HTTP/2 connection to an upstream, made when it is first needed and again when it is
+/// gone. All requests share it, whatever authority they name: hyper-util's pool would open one for
+/// each authority.
+#[derive(Debug, Default)]
+struct SharedConnection(Mutex<Option<http2::SendRequest<RequestBody>>>);
+
+impl SharedConnection {
+    async fn ask(
+        &self,
+        to: &Authority,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Failed> {
+        let mut error = match self.get(to).await?.try_send_request(request).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        // The connection may have ended while it was idle. A request that was not sent is here
+        // again, and has one more try.
+        match error.take_message() {
+            Some(request) => self
+                .get(to)
+                .await?
+                .send_request(request)
+                .await
+                .map_err(|error| Failed::broken(&error)),
+            None => Err(Failed::broken(error.error())),
+        }
+    }
+
+    async fn get(&self, to: &Authority) -> Result<http2::SendRequest<RequestBody>, Failed> {
+        let mut shared = self.0.lock().await;
+        if let Some(connection) = shared.as_ref().filter(|connection| !connection.is_closed()) {
+            return Ok(connection.clone());
+        }
+        let connected = timeout(CONNECT_TIMEOUT, connect(to)).await;
+        let connection = connected.map_err(|_elapsed| Failed::TimedOut)??;
+        *shared = Some(connection.clone());
+        Ok(connection)
+    }
+}
+
+async fn connect(to: &Authority) -> Result<http2::SendRequest<RequestBody>, Failed> {
+    const HTTP_PORT: u16 = 80;
+    // Brackets are the authority's way to write an IPv6 address, not the resolver's.
+    let host = to.host().trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, to.port_u16().unwrap_or(HTTP_PORT)))
+        .await
+        .map_err(|error| Failed::broken(&error))?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let (send, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Failed::broken(&error))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to the upstream ended");
+        }
+    });
+    Ok(send)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_counted_from_the_last_byte_sent() {
+        const PAUSE: Duration = Duration::from_secs(40);
+        assert!(PAUSE < ANSWER_TIMEOUT);
+        let begun = tokio::time::Instant::now();
+        let progress = Progress::new();
+        let uploading = async {
+            for _ in 0..3 {
+                tokio::time::sleep(PAUSE).await;
+                progress.moved();
+            }
+        };
+        let ((), ()) = tokio::join!(silence(&progress), uploading);
+        assert_eq!(begun.elapsed(), 3 * PAUSE + ANSWER_TIMEOUT);
+    }
+}

@@ -1,0 +1,133 @@
+//! One connection: handshake, decisions, requests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use coalesce_core::{RequestTarget, decide};
+use coalesce_h2::Accepted;
+use coalesce_tls::Acceptor;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+use tracing::{Instrument, Span, field};
+
+use crate::config::Site;
+use crate::serve::answer::Answers;
+use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+
+/// What the connections of one listener share.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    pub(super) listener: String,
+    pub(super) acceptor: Acceptor,
+    pub(super) ports: Vec<u16>,
+    pub(super) site: Arc<Site>,
+    pub(super) answers: Arc<Answers>,
+}
+
+/// The span that everything logged about a connection is in.
+pub(super) fn span(peer: SocketAddr, listener: &str) -> Span {
+    tracing::info_span!("connection", %peer, listener, server_name = field::Empty)
+}
+
+/// Serves one connection until it ends, or until `stopped` says so and its requests are answered.
+pub(super) async fn serve(
+    entrance: &Entrance,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // Answers are small and complete; none is to wait for the acknowledgement of another.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let opened = tokio::select! {
+        opened = open(entrance, stream) => opened,
+        // No request has been made that would be owed an answer.
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    let Some(mut connection) = opened else { return };
+    let client = Arc::new(Client { peer });
+    // When to say farewell for want of requests; once it was said, when to wait no longer.
+    let mut deadline = Instant::now() + IDLE_TIMEOUT;
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            accepted = connection.accept() => match accepted {
+                Some(Ok(accepted)) => {
+                    if !ending {
+                        deadline = Instant::now() + IDLE_TIMEOUT;
+                    }
+                    answer(entrance, accepted, &client);
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "connection ended");
+                    return;
+                }
+                None => return,
+            },
+            _ = stopped.wait_for(|stopped| *stopped), if !ending => {
+                ending = true;
+                deadline = Instant::now() + DRAIN_TIMEOUT;
+                connection.graceful_shutdown();
+            }
+            () = sleep_until(deadline) => {
+                if ending {
+                    tracing::debug!("connection did not end in time");
+                    return;
+                }
+                // Every open request holds its client.
+                if Arc::strong_count(&client) > 1 {
+                    deadline = Instant::now() + IDLE_TIMEOUT;
+                } else {
+                    ending = true;
+                    deadline = Instant::now() + DRAIN_TIMEOUT;
+                    connection.graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+type Connection<D> = coalesce_h2::Connection<TlsStream<TcpStream>, D>;
+
+/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`.
+async fn open(
+    entrance: &Entrance,
+    stream: TcpStream,
+) -> Option<Connection<impl coalesce_h2::Decide + use<>>> {
+    // The acceptor logs its own refusals.
+    let (stream, facts) = entrance.acceptor.accept(stream).await.ok()?;
+    if let Some(name) = facts.server_name() {
+        Span::current().record("server_name", field::display(name));
+    }
+    let (site, ports) = (entrance.site.clone(), entrance.ports.clone());
+    let decide =
+        move |target: &RequestTarget<'_>| decide(&site.table, &facts.connection(&ports), target);
+    let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
+    match timeout(PREFACE_TIMEOUT, handshake).await {
+        Ok(Ok(connection)) => Some(connection),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no HTTP/2 on this connection");
+            None
+        }
+        Err(_elapsed) => {
+            tracing::debug!("no HTTP/2 preface in time");
+            None
+        }
+    }
+}
+
+/// The other end of a connection, as its requests know it.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+}
+
+fn answer(entrance: &Entrance, accepted: Accepted, client: &Arc<Client>) {
+    let (request, respond, proof) = accepted.into_parts();
+    // What can be answered at once is: a task would cost more than the answer.
+    let Some(later) = entrance.answers.answer(request, respond, &proof, client) else { return };
+    tokio::spawn(later.in_current_span());
+}

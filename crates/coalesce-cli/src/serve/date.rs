@@ -1,0 +1,40 @@
+//! The `date` field, which RFC 9110 §6.6.1 wants of every server that has a clock.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+
+/// Formatted once in a second, however many answers there are.
+static NOW: Mutex<Option<(u64, HeaderValue)>> = Mutex::new(None);
+
+/// The current time as a `date` field.
+pub(super) fn now() -> HeaderValue {
+    let time = SystemTime::now();
+    // A clock before 1970 is no clock; whatever it says, it says the same all along.
+    let second = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    // The value is whole at any moment, so a panic elsewhere has not spoilt it.
+    let mut cached = NOW.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, value)) = &*cached
+        && *of == second
+    {
+        return value.clone();
+    }
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(second));
+    let value =
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+    *cached = Some((second, value.clone()));
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_is_in_the_preferred_format() {
+        let now = now();
+        let text = now.to_str().unwrap();
+        assert!(httpdate::parse_http_date(text).is_ok() && text.ends_with(" GMT"), "{text}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Every limit of the server, each with its source.
+
+use std::time::Duration;
+
+/// Connections open at once, over all listeners. Beyond it none is accepted until one ends: they
+/// wait in the kernel, where they cost least. Above what one process serves in comfort, below what
+/// systems allow it in file descriptors once asked.
+pub(super) const CONNECTIONS_MAX: usize = 10_000;
+
+/// How long a client may take to send the preface of HTTP/2 once TLS is done.
+pub(super) const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may be without an open request. Browsers close theirs after some minutes;
+/// nginx's default is 75 seconds.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long open requests may take once the server has been told to end.
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait after the system refused a new connection (too many files open), so that the
+/// wait for one to be closed is no busy one.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connecting to an upstream may take: two lost SYNs, retransmitted after one and three
+/// seconds (RFC 6298 §2), still arrive.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an upstream may be silent before its answer begins, counted from the last byte that it
+/// was sent. nginx's default for the same.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Idle connections kept open to one upstream.
+pub(super) const UPSTREAM_IDLE_MAX: usize = 64;
+
+/// The largest piece of content that is asked room for at once, in bytes: what HTTP/2 frames carry
+/// by default (RFC 9113 §4.2), four times.
+pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// The receive window of one stream from an upstream over HTTP/2, in bytes: what a slow client
+/// makes this server hold of one answer.
+pub(super) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// How long a client may leave no room for the next piece of an answer. nginx's default for the
+/// same.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);

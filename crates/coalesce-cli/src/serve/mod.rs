@@ -1,0 +1,98 @@
+//! `coalesce serve`: a configuration, served over HTTP/2 with TLS.
+
+mod answer;
+mod connection;
+mod date;
+mod limits;
+mod server;
+
+use std::net::SocketAddr;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArguments;
+use crate::config::Site;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+pub(crate) use server::{Ended, Server};
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let mut site = Site::load(&arguments.config).map_err(Failure::configuration)?;
+    site.log();
+    if let Some(address) = arguments.listen {
+        listen_on(&mut site, address)?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
+    let ended = runtime.block_on(serve(site));
+    // A file that is still being read keeps nobody waiting.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Replaces the address of the site's one listener.
+fn listen_on(site: &mut Site, address: SocketAddr) -> Result<(), Failure> {
+    match site.listeners.as_mut_slice() {
+        [only] => {
+            only.address = address;
+            Ok(())
+        }
+        several => Err(Failure::usage(format_args!(
+            "--listen is for configurations with one listener; this one has {}",
+            several.len()
+        ))),
+    }
+}
+
+async fn serve(site: Site) -> Result<Exit, Failure> {
+    // Before the address is announced, so that no signal in between ends the process rudely.
+    let mut signals = Signals::new()?;
+    let server = Server::bind(site).await?;
+    let mut output = Output::stdout();
+    for address in server.addresses() {
+        output.line(format_args!("listening on {address}"))?;
+    }
+    output.flush()?;
+    drop(output);
+    let running = server.start();
+    signals.next().await;
+    tokio::select! {
+        ended = running.end() => match ended {
+            Ended::Drained => tracing::info!("ended"),
+            Ended::CutOff { connections } => {
+                tracing::warn!(connections, "connections cut off; they did not end in time");
+            }
+        },
+        () = signals.next() => tracing::warn!("ended at once, by a second signal"),
+    }
+    Ok(Exit::Fine)
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::runtime(format_args!("cannot wait for signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Small things for messages.
+
+/// How many names a message shows; a certificate may have thousands.
+const SHOWN_MAX: usize = 8;
+
+/// The first few of `names`, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    let shown = names.get(..SHOWN_MAX).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+        assert_eq!(some_of(&names[..2]), "0, 1");
+        assert_eq!(some_of(&names), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+    }
+}

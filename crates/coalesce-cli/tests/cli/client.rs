@@ -1,0 +1,157 @@
+//! A running `coalesce serve`, and an HTTP/2 client that checks certificates.
+
+use std::future::poll_fn;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use http::response::Parts;
+use http::{Method, Request};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::world::World;
+
+/// A server that is killed when the test forgets it.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Starts `coalesce serve` on `site.toml` and waits until it listens on all of its listeners.
+    pub(crate) fn start(world: &World, listeners: usize) -> Self {
+        let mut child = world
+            .command()
+            .args(["serve", "--config", "site.toml"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let addresses = (0..listeners)
+            .map(|_| {
+                let line = lines.next().unwrap().unwrap();
+                line.strip_prefix("listening on ").unwrap().parse().unwrap()
+            })
+            .collect();
+        Self { child, addresses }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let status = std::process::Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end; gives the exit code and the log.
+    pub(crate) fn end(mut self, within: Duration) -> (Option<i32>, String) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < within, "the server did not end in {within:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (status.code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An HTTP/2 connection to a server, under one server name.
+#[derive(Clone)]
+pub(crate) struct Client {
+    send: SendRequest<Bytes>,
+    port: u16,
+}
+
+impl Client {
+    pub(crate) async fn connect(world: &World, address: SocketAddr, server_name: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
+        roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from(server_name.to_owned()).unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Self { send, port: address.port() }
+    }
+
+    /// A request for `path` of `host`, at the port of this connection.
+    pub(crate) fn request(&self, method: Method, host: &str, path: &str) -> Request<()> {
+        let uri = format!("https://{host}:{}{path}", self.port);
+        Request::builder().method(method).uri(uri).body(()).unwrap()
+    }
+
+    /// Sends the head of a request whose content follows.
+    pub(crate) async fn begin(
+        &self,
+        request: Request<()>,
+        no_content: bool,
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        self.send.clone().ready().await.unwrap().send_request(request, no_content).unwrap()
+    }
+
+    pub(crate) async fn ask(&self, request: Request<()>) -> (Parts, Bytes) {
+        let (response, _) = self.begin(request, true).await;
+        let (parts, mut content) = response.await.unwrap().into_parts();
+        (parts, read(&mut content).await.unwrap())
+    }
+
+    pub(crate) async fn get(&self, host: &str, path: &str) -> (Parts, Bytes) {
+        self.ask(self.request(Method::GET, host, path)).await
+    }
+}
+
+/// Reads content to its end, giving the window back as it goes.
+pub(crate) async fn read(content: &mut h2::RecvStream) -> Result<Bytes, h2::Error> {
+    let mut all = BytesMut::new();
+    while let Some(data) = content.data().await {
+        let data = data?;
+        content.flow_control().release_capacity(data.len())?;
+        all.extend_from_slice(&data);
+    }
+    Ok(all.freeze())
+}
+
+/// Sends content to its end as the window allows.
+pub(crate) async fn write(stream: &mut h2::SendStream<Bytes>, mut content: Bytes) {
+    while !content.is_empty() {
+        stream.reserve_capacity(content.len());
+        let room = poll_fn(|context| stream.poll_capacity(context)).await.unwrap().unwrap();
+        let piece = content.split_to(room.min(content.len()));
+        stream.send_data(piece, content.is_empty()).unwrap();
+    }
+}

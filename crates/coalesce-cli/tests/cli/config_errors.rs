@@ -1,0 +1,262 @@
+//! Broken configurations: every fault names file, line, entry and field.
+
+use crate::world::{World, text};
+
+const SOUND: &str = r#"[[listener]]
+name = "main"
+address = "127.0.0.1:8443"
+ports = [443]
+default_virtual_host = "a"
+
+[[group]]
+name = "public"
+minimum_version = "1.2"
+coalesce = "certificate-and-group"
+unknown_authority = "misdirected"
+listeners = ["main"]
+
+[[virtual_host]]
+name = "a"
+names = ["a.example.test", "b.example.test"]
+group = "public"
+certificate = "certs/A.pem"
+key = "certs/A.key"
+answer = { text = "a" }
+
+[[virtual_host]]
+name = "m"
+names = ["m.example.test"]
+certificate = "certs/M.pem"
+key = "certs/M.key"
+client_ca = "certs/client-ca1.pem"
+answer = { text = "m" }
+"#;
+
+/// What is replaced in the sound configuration, by what, and what is said then.
+const BROKEN: &[(&str, &str, &str)] = &[
+    // Syntax and types.
+    (
+        "name = \"a\"\n",
+        "name = a\n",
+        "site.toml:15: virtual_host \"a\": name: string values must be quoted",
+    ),
+    ("[[group]]", "[group", "site.toml:7: "),
+    ("[[group]]", "[[groups]]", "site.toml:7: groups: unknown field"),
+    ("[[group]]", "[group]", "site.toml:7: group: expected a list of tables"),
+    ("ports = [443]", "ports = \"443\"", "site.toml:4: listener \"main\": ports: invalid type"),
+    ("ports = [443]", "ports = [70000]", "site.toml:4: listener \"main\": ports: invalid value"),
+    ("ports", "port", "site.toml:4: listener \"main\": port: unknown field `port`"),
+    ("\"1.2\"", "\"1.1\"", "site.toml:9: group \"public\": minimum_version: unknown variant `1.1`"),
+    ("key = \"certs/M.key\"\n", "", "site.toml:22: virtual_host \"m\": missing field `key`"),
+    (
+        "text = \"m\"",
+        "text = \"m\", code = 1",
+        "site.toml:28: virtual_host \"m\": answer.code: unknown field `code`",
+    ),
+    // Listeners.
+    ("127.0.0.1:8443", "localhost", "site.toml:3: listener \"main\": address: \"localhost\" is no"),
+    ("[443]", "[]", "site.toml:4: listener \"main\": ports: no port"),
+    ("[443]", "[443, 0]", "site.toml:4: listener \"main\": ports: port 0"),
+    (
+        "default_virtual_host = \"a\"",
+        "default_virtual_host = \"z\"",
+        "site.toml:5: listener \"main\": default_virtual_host: no [[virtual_host]] has the name \"z\"",
+    ),
+    (
+        "[[group]]",
+        "[[listener]]\nname = \"main\"\naddress = \"127.0.0.1:1\"\n[[group]]",
+        "site.toml:8: listener \"main\": name: already the name of the one in line 1",
+    ),
+    (
+        "[[group]]",
+        "[[listener]]\nname = \"x\"\naddress = \"127.0.0.1:8443\"\n[[group]]",
+        "site.toml:9: listener \"x\": address: already the address of listener \"main\"",
+    ),
+    (
+        "[[group]]",
+        "[[listener]]\naddress = \"127.0.0.1:1\"\n[[group]]",
+        "site.toml:7: listener 2: no name; each of several listeners needs one",
+    ),
+    // Groups.
+    (
+        "listeners = [\"main\"]",
+        "listeners = []",
+        "site.toml:12: group \"public\": listeners: no li",
+    ),
+    (
+        "listeners = [\"main\"]",
+        "listeners = [\"other\"]",
+        "site.toml:12: group \"public\": listeners: no [[listener]] has the name \"other\"",
+    ),
+    (
+        "[[group]]",
+        "[[group]]\nname = \"public\"\n\n[[group]]",
+        "site.toml:11: group \"public\": name: already the name of the one in line 8",
+    ),
+    (
+        "group = \"public\"\n",
+        "group = \"pubic\"\n",
+        "site.toml:17: virtual_host \"a\": group: no [[group]] has the name \"pubic\"; there is \"public\"",
+    ),
+    (
+        "group = \"public\"\n",
+        "group = \"public\"\ncoalesce = \"never\"\n",
+        "site.toml:18: virtual_host \"a\": coalesce: coalesce is not allowed beside group",
+    ),
+    (
+        "certs/client-ca1.pem",
+        "certs/A.key",
+        "site.toml:27: virtual_host \"m\": client_ca: certs/A.key: no CERTIFICATE section",
+    ),
+    (
+        "certs/client-ca1.pem",
+        "certs/empty.pem",
+        "site.toml:27: virtual_host \"m\": client_ca: certs/empty.pem: no CERTIFICATE section",
+    ),
+    (
+        "certs/client-ca1.pem",
+        "certs/missing.pem",
+        "site.toml:27: virtual_host \"m\": client_ca: cannot read certs/missing.pem: No such file",
+    ),
+    // Virtual hosts.
+    (
+        "name = \"m\"\n",
+        "name = \"a\"\n",
+        "site.toml:23: virtual_host \"a\": name: already the name of the one in line 15",
+    ),
+    (
+        "\"m.example.test\"",
+        "\"A.Example.Test.\"",
+        "site.toml:24: virtual_host \"m\": names: \"A.Example.Test.\" is a name of virtual_host \"a\"",
+    ),
+    ("[\"m.example.test\"]", "[]", "site.toml:24: virtual_host \"m\": names: no name"),
+    (
+        "\"m.example.test\"",
+        "\"m*.example.test\"",
+        "site.toml:24: virtual_host \"m\": names: '*' may only stand alone or in a leading",
+    ),
+    (
+        "\"b.example.test\"",
+        "\n  \"x.example.test\"",
+        "site.toml:17: virtual_host \"a\": names: \"x.example.test\" is not covered by certs/A.pem",
+    ),
+    (
+        "\"b.example.test\"",
+        "\"*.example.test\"",
+        "(see: coalesce match --certificate certs/A.pem x.example.test)",
+    ),
+    (
+        "\"b.example.test\"",
+        "\"192.0.2.1\"",
+        "site.toml:16: virtual_host \"a\": names: \"192.0.2.1\" is not covered by certs/A.pem",
+    ),
+    ("\"b.example.test\"", "\"**.nobody.test\"", "site.toml:16: virtual_host \"a\": names: "),
+    (
+        "certs/M.pem",
+        "certs/N.pem",
+        "site.toml:25: virtual_host \"m\": certificate: cannot read certs/N.pem: No such file",
+    ),
+    (
+        "certs/M.pem",
+        "certs/client1.pem",
+        "site.toml:25: virtual_host \"m\": certificate: certs/client1.pem: ",
+    ),
+    ("certs/M.key", "certs/A.key", "site.toml:26: virtual_host \"m\": key: certs/A.key: "),
+    (
+        "certs/M.key",
+        "certs/M.pem",
+        "site.toml:26: virtual_host \"m\": key: certs/M.pem: no PRIVATE KEY section",
+    ),
+    (
+        "{ text = \"m\" }",
+        "{}",
+        "site.toml:28: virtual_host \"m\": answer: one of text, folder and upstream expected",
+    ),
+    (
+        "{ text = \"m\" }",
+        "{ folder = \"public\" }",
+        "site.toml:28: virtual_host \"m\": answer.folder: cannot read public: No such file",
+    ),
+    (
+        "{ text = \"m\" }",
+        "{ upstream = \"https://127.0.0.1\" }",
+        "site.toml:28: virtual_host \"m\": answer.upstream: https is not spoken",
+    ),
+    // What the parts do not show, and the whole does.
+    (
+        "certs/M.pem\"\nkey = \"certs/M.key",
+        "certs/IP.pem\"\nkey = \"certs/IP.key",
+        "site.toml:24: virtual_host \"m\": names: \"m.example.test\" is not covered by certs/IP.pem",
+    ),
+    (
+        "names = [\"m.example.test\"]\ncertificate = \"certs/M.pem\"\nkey = \"certs/M.key\"",
+        "names = [\"127.0.0.1\"]\ncertificate = \"certs/IP.pem\"\nkey = \"certs/IP.key\"",
+        "site.toml:24: virtual_host \"m\": names: \"127.0.0.1\" would be answered 421 on its own",
+    ),
+];
+
+#[test]
+fn each_fault_names_file_line_entry_and_field() {
+    let world = World::new();
+    world.write("certs/empty.pem", "");
+    world.write("site.toml", SOUND);
+    let explain = ["explain", "--config", "site.toml", "--authority", "a.example.test"];
+    let sound = world.run(&explain);
+    assert_eq!(sound.status.code(), Some(0), "{sound:?}");
+    let mut wrong = Vec::new();
+    for (from, to, message) in BROKEN {
+        assert!(SOUND.contains(from), "{from}");
+        world.write("site.toml", &SOUND.replacen(from, to, 1));
+        let output = world.run(&explain);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{to}: {said}");
+        assert_eq!(text(&output.stdout), "", "{to}");
+        if !said.lines().any(|line| line.contains(message)) {
+            wrong.push(format!("{message:?} missing in:\n{said}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_faults_are_shown_at_once_in_the_order_of_the_file() {
+    let world = World::new();
+    let site = SOUND
+        .replace("127.0.0.1:8443", "nowhere")
+        .replace("certs/A.key", "certs/missing.key")
+        .replace("\"m.example.test\"", "\"x.example.test\"");
+    world.write("site.toml", &site);
+    let output = world.run(&["serve", "--config", "site.toml"]);
+    let said = text(&output.stderr);
+    let places: Vec<&str> =
+        said.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!(places, ["site.toml:3", "site.toml:19", "site.toml:24"], "{said}");
+}
+
+#[test]
+fn paths_start_at_the_folder_of_the_file() {
+    let world = World::new();
+    std::fs::create_dir(world.path("elsewhere")).unwrap();
+    world.write("site.toml", SOUND);
+    let config = world.path("site.toml");
+    let output = world
+        .command()
+        .current_dir(world.path("elsewhere"))
+        .args(["explain", "--config"])
+        .arg(config)
+        .args(["--authority", "a.example.test"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn an_empty_file_lacks_both_lists() {
+    let world = World::new();
+    world.write("site.toml", "");
+    let output = world.run(&["explain", "--config", "site.toml"]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = text(&output.stderr);
+    assert!(said.contains("site.toml: no [[listener]]; at least one expected"), "{said}");
+    assert!(said.contains("site.toml: no [[virtual_host]]; at least one expected"), "{said}");
+}

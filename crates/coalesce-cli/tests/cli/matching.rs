@@ -1,0 +1,86 @@
+//! `coalesce match`.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, text};
+
+#[test]
+fn each_host_is_told_what_covers_it() {
+    let world = World::new();
+    let wild = "--san=DNS:*.example.com";
+    let run = |arguments: &[&str]| {
+        let output = world.run(&[&["match"], arguments].concat());
+        (output.status.code().unwrap(), text(&output.stdout).to_owned())
+    };
+    let (code, said) = run(&[wild, "--san", "IP:192.0.2.1", "a.example.com", "192.0.2.1"]);
+    assert_eq!((code, said.lines().count()), (0, 2));
+    assert!(said.contains("a.example.com  DNS:*.example.com"), "{said}");
+    assert!(said.contains("192.0.2.1      IP:192.0.2.1"), "{said}");
+    let (code, said) = run(&[wild, "a.example.com", "a.b.example.com"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("a.b.example.com  not covered"), "{said}");
+    let (code, said) = run(&[wild, "--san=DNS:f*.example.com", "f1.example.com", "--json"]);
+    assert_eq!(code, 0);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    let expected = json!({
+        "host": "f1.example.com", "matched": "DNS:*.example.com",
+        "ignored": ["DNS:f*.example.com"], "error": null
+    });
+    assert_eq!(answer, expected);
+    let (code, said) = run(&["--san=IP:2001:db8::1", "[2001:db8::1]", "2001:db8:0::1"]);
+    assert_eq!((code, said.matches("IP:2001:db8::1").count()), (0, 2), "{said}");
+}
+
+#[test]
+fn ignored_identifiers_are_reported_with_the_reason() {
+    let world = World::new();
+    let output = world.run(&["match", "--san", "DNS:a.*.test", "a.b.test"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    assert!(said.contains("ignored DNS:a.*.test: '*' may only be the whole left-most"), "{said}");
+}
+
+#[test]
+fn a_certificate_is_read() {
+    let world = World::new();
+    let asked = ["match", "--certificate", "certs/A.pem", "x.wild.example.test", "b.example.test"];
+    let output = world.run(&asked);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("DNS:*.wild.example.test"));
+    let asked = ["match", "--certificate", "certs/A.key", "a.example.test"];
+    let output = world.run(&asked);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("certs/A.key: no CERTIFICATE section"), "{said}");
+}
+
+#[test]
+fn a_batch_is_answered_in_order() {
+    let world = World::new();
+    let input = r#"{"san":["DNS:*.example.com","DNS:f*.example.com"],"host":"a.example.com"}
+{"san":["DNS:*.example.com"],"host":"a.b.example.com"}
+{"san":["IP:192.0.2.1","DNS:192.0.2.1"],"host":"192.0.2.1"}
+{"san":["example.com"],"host":"example.com"}
+{"san":["DNS:example.com"],"host":"a..b"}
+{"san":["DNS:example.com"]}
+nonsense
+{"san":[],"host":"example.com"}
+"#;
+    let (code, answers) = world.batch(&["match", "--batch"], input);
+    assert_eq!(code, 0);
+    assert_eq!(answers.len(), 8);
+    assert_eq!(
+        answers[0],
+        json!({"matched": "DNS:*.example.com", "ignored": ["DNS:f*.example.com"], "error": null})
+    );
+    assert_eq!(answers[1], json!({"matched": null, "ignored": [], "error": null}));
+    assert_eq!(
+        answers[2],
+        json!({"matched": "IP:192.0.2.1", "ignored": ["DNS:192.0.2.1"], "error": null})
+    );
+    assert!(answers[3]["error"].as_str().unwrap().contains("DNS: or IP:"), "{}", answers[3]);
+    assert!(answers[4]["error"].as_str().unwrap().contains("host: "), "{}", answers[4]);
+    assert!(answers[5]["error"].as_str().unwrap().contains("host"), "{}", answers[5]);
+    assert_eq!(answers[6]["line"], 7);
+    assert_eq!(answers[7], json!({"matched": null, "ignored": [], "error": null}));
+}

@@ -1,0 +1,119 @@
+//! Servers to stand behind `coalesce serve`.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    H2c,
+}
+
+type Content = BoxBody<bytes::Bytes, hyper::Error>;
+
+/// An upstream that answers by path: `/echo` with the content as it comes, `/slow` after half a
+/// second, anything else with the request's head as text.
+pub(crate) async fn start(protocol: Protocol) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            tokio::spawn(converse(protocol, listener.accept().await.unwrap().0));
+        }
+    });
+    address
+}
+
+async fn converse(protocol: Protocol, stream: TcpStream) {
+    let (io, service) = (TokioIo::new(stream), service_fn(answer));
+    // A client that goes away is no fault of the test's.
+    let _ = match protocol {
+        Protocol::Http1 => http1::Builder::new().serve_connection(io, service).await,
+        Protocol::H2c => {
+            http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
+        }
+    };
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Content>, Infallible> {
+    let full = |text: String| Full::from(text).map_err(|never| match never {}).boxed();
+    let response = match request.uri().path() {
+        "/echo" => Response::new(request.into_body().boxed()),
+        "/slow" => {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Response::new(full("slow\n".to_owned()))
+        }
+        "/hop" => {
+            let mut response = Response::builder().header("x-kept", "1");
+            // HTTP/2 cannot even carry them.
+            if request.version() == http::Version::HTTP_11 {
+                response = response
+                    .header("connection", "x-own")
+                    .header("x-own", "1")
+                    .header("keep-alive", "timeout=5");
+            }
+            response.body(full(String::new())).unwrap()
+        }
+        _ => Response::new(full(head(&request))),
+    };
+    Ok(response)
+}
+
+fn head(request: &Request<Incoming>) -> String {
+    let mut lines = vec![format!("{} {}", request.method(), request.uri())];
+    for (name, value) in request.headers() {
+        lines.push(format!("{name}: {}", value.to_str().unwrap()));
+    }
+    lines.join("\n")
+}
+
+/// An upstream that answers every connection with the same bytes, and closes it.
+pub(crate) async fn start_raw(bytes: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut head = [0; 1024];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(bytes).await;
+        }
+    });
+    address
+}
+
+/// An upstream over HTTP/2 whose first connection gets these bytes and is closed; all others are
+/// answered. Counts the connections.
+pub(crate) async fn start_raw_once(bytes: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        loop {
+            let mut stream = listener.accept().await.unwrap().0;
+            if count.fetch_add(1, Ordering::Relaxed) == 0 {
+                let mut head = [0; 1024];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(bytes).await;
+            } else {
+                tokio::spawn(converse(Protocol::H2c, stream));
+            }
+        }
+    });
+    (address, connections)
+}

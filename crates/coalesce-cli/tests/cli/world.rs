@@ -1,0 +1,157 @@
+//! The lab's fixture world in a temporary folder, and the binary run in it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The lab's certificates and what they present.
+const CERTIFICATES: [(&str, &[&str]); 5] = [
+    (
+        "A",
+        &[
+            "a.example.test",
+            "b.example.test",
+            "*.wild.example.test",
+            "xn--bcher-kva.example.test",
+            "dead.example.test",
+            "m.example.test",
+        ],
+    ),
+    ("B", &["c.example.test", "*.example.test"]),
+    ("API", &["api.example.test"]),
+    ("CDN", &["cdn.example.test"]),
+    ("M", &["m.example.test", "m2.example.test"]),
+];
+
+/// The lab's virtual hosts: name, host, certificate, client CA.
+const VIRTUAL_HOSTS: [(&str, &str, &str, Option<&str>); 9] = [
+    ("a", "a.example.test", "A", None),
+    ("b", "b.example.test", "A", None),
+    ("wild", "*.wild.example.test", "A", None),
+    ("idn", "xn--bcher-kva.example.test", "A", None),
+    ("c", "c.example.test", "B", None),
+    ("api", "api.example.test", "API", None),
+    ("cdn", "cdn.example.test", "CDN", None),
+    ("m", "m.example.test", "M", Some("client-ca1")),
+    ("m2", "m2.example.test", "M", Some("client-ca2")),
+];
+
+/// A folder of certificates.
+pub(crate) struct World {
+    folder: TempDir,
+}
+
+type Ca = CertifiedIssuer<'static, KeyPair>;
+
+impl World {
+    /// The certificates of the lab, its clients' included.
+    pub(crate) fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(world.path("certs")).unwrap();
+        let ca = authority();
+        world.write("certs/ca.pem", &ca.pem());
+        for (name, identifiers) in CERTIFICATES {
+            world.leaf(name, identifiers, &ca, ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        world.leaf("IP", &["127.0.0.1", "::1"], &ca, ExtendedKeyUsagePurpose::ServerAuth);
+        for number in 1..=2 {
+            let ca = authority();
+            world.write(&format!("certs/client-ca{number}.pem"), &ca.pem());
+            let name = format!("client{number}");
+            world.leaf(&name, &[], &ca, ExtendedKeyUsagePurpose::ClientAuth);
+        }
+        world
+    }
+
+    /// The same, with the lab's configuration as `site.toml`.
+    pub(crate) fn lab() -> Self {
+        let world = Self::new();
+        let mut text = "[[listener]]\naddress = \"127.0.0.1:8443\"\nports = [443, 8443]\n\
+                        default_virtual_host = \"a\"\n"
+            .to_owned();
+        for (name, host, certificate, client_ca) in VIRTUAL_HOSTS {
+            text.push_str(&virtual_host(name, host, certificate));
+            if let Some(ca) = client_ca {
+                writeln!(text, "client_ca = \"certs/{ca}.pem\"").unwrap();
+            }
+        }
+        world.write("site.toml", &text);
+        world
+    }
+
+    fn leaf(&self, name: &str, identifiers: &[&str], ca: &Ca, usage: ExtendedKeyUsagePurpose) {
+        let identifiers: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(identifiers).unwrap();
+        params.extended_key_usages = vec![usage];
+        let certificate = params.signed_by(&key, ca).unwrap();
+        self.write(&format!("certs/{name}.pem"), &certificate.pem());
+        self.write(&format!("certs/{name}.key"), &key.serialize_pem());
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The binary, to be run in this folder.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coalesce"));
+        command.current_dir(self.folder()).env_remove("RUST_LOG");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    /// Runs the binary with `input`, and gives its exit code and its lines as JSON.
+    pub(crate) fn batch(&self, arguments: &[&str], input: &str) -> (i32, Vec<Value>) {
+        let mut child = self
+            .command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Small enough for the pipe: nothing waits for anything.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let lines = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap());
+        (output.status.code().unwrap(), lines.collect())
+    }
+}
+
+/// An entry of a configuration. More of its fields may follow.
+pub(crate) fn virtual_host(name: &str, host: &str, certificate: &str) -> String {
+    format!(
+        "\n[[virtual_host]]\nname = \"{name}\"\nnames = [\"{host}\"]\n\
+         certificate = \"certs/{certificate}.pem\"\nkey = \"certs/{certificate}.key\"\n\
+         answer = {{ text = \"vhost={name}\\n\" }}\n"
+    )
+}
+
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn authority() -> Ca {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}

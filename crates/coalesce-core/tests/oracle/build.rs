@@ -1,0 +1,91 @@
+//! From the model's types to the crate's, and back.
+
+use coalesce_core::{
+    AuthorityTable, CoalescePolicy, ConnectPolicy, Connection, DnsName, GroupId, GroupPolicy,
+    HostField, IdentifierSet, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme,
+    Site, UnknownAuthority, Verdict, VirtualHostId, decide,
+};
+
+use crate::model::{
+    Coalesce, Connect, Entry, Facts, Method, Outcome, Policy, Request, Transport, World,
+};
+
+pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
+    let mut table = AuthorityTable::builder();
+    for (id, policy) in &world.groups {
+        table.group(GroupId::new(*id), group_policy(*policy)).unwrap();
+    }
+    for Entry { pattern, virtual_host, group } in &world.entries {
+        let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(*virtual_host), GroupId::new(*group)).unwrap();
+    }
+    table.build().unwrap()
+}
+
+pub(crate) fn group_policy(policy: Policy) -> GroupPolicy {
+    let mut built = GroupPolicy::default();
+    built.coalesce = match policy.coalesce {
+        Coalesce::CertificateAndGroup => CoalescePolicy::CertificateAndGroup,
+        Coalesce::StrictServerName => CoalescePolicy::StrictServerName,
+        Coalesce::Never => CoalescePolicy::Never,
+    };
+    if policy.hand_unknown_over {
+        built.unknown_authority = UnknownAuthority::HandToApplication;
+    }
+    built.connect = match policy.connect {
+        Connect::Refuse => ConnectPolicy::Refuse,
+        Connect::Extended => ConnectPolicy::Extended,
+        Connect::Any => ConnectPolicy::Any,
+    };
+    built
+}
+
+pub(crate) fn presented(name: &str) -> PresentedIdentifier<'_> {
+    match name.parse() {
+        Ok(address) => PresentedIdentifier::Ip(address),
+        Err(_) => PresentedIdentifier::parse_dns(name.as_bytes()).unwrap(),
+    }
+}
+
+pub(crate) fn build_set(certificate: &[String]) -> IdentifierSet<Vec<u8>> {
+    IdentifierSet::build(certificate.iter().map(|name| presented(name))).unwrap()
+}
+
+pub(crate) fn target(request: &Request) -> RequestTarget<'_> {
+    RequestTarget {
+        authority: request.authority.as_deref(),
+        host: HostField::collect(request.hosts.iter().map(Vec::as_slice)),
+        scheme: request.scheme.as_deref(),
+        method: match request.method {
+            Method::Ordinary => MethodKind::Ordinary,
+            Method::Connect => MethodKind::Connect,
+            Method::ExtendedConnect => MethodKind::ExtendedConnect,
+        },
+    }
+}
+
+pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
+    let set = build_set(&facts.certificate);
+    let group = GroupId::new(facts.group);
+    let connection = match facts.transport {
+        Transport::Tls => Connection::tls(set.borrow(), group, &facts.ports),
+        Transport::Cleartext => Connection::cleartext(group, &facts.ports),
+        Transport::GatewayHttp => Connection::trusted_gateway(Scheme::Http, group, &facts.ports),
+        Transport::GatewayHttps => Connection::trusted_gateway(Scheme::Https, group, &facts.ports),
+    };
+    let server_name = facts.server_name.as_ref().map(|name| DnsName::parse(name.as_bytes()));
+    let connection = connection.with_server_name(server_name.transpose().unwrap());
+    decide(&build_table(world), &connection, &target(request))
+}
+
+pub(crate) fn outcome(verdict: &Verdict) -> Outcome {
+    match verdict {
+        Verdict::Serve(proof) => match proof.site() {
+            Site::VirtualHost(id) => Outcome::VirtualHost(id.get()),
+            Site::Unlisted => Outcome::Unlisted,
+            Site::Tunnel => Outcome::Tunnel,
+        },
+        Verdict::Misdirected(reason) => Outcome::Misdirected(reason.code()),
+        Verdict::Malformed(reason) => Outcome::Malformed(reason.code()),
+    }
+}

@@ -1,0 +1,151 @@
+//! Where the observer gives up, and what it does not give up.
+
+use super::super::exceptions::{Exceptions, Sight};
+use super::super::frame::{
+    CONTINUATION, END_HEADERS, HEADER_LEN, HEADERS, PADDED, PRIORITY, PUSH_PROMISE,
+};
+use super::super::fuzzing::{Outcome, fuzz_inspect, read_all};
+use super::super::hpack::push_integer;
+use super::super::observer::BLOCK_LEN_MAX;
+use super::client::{Client, Layout, block_frames, frame};
+use super::encoder::{Headers, PLAIN, USUAL, headers};
+
+fn inspect(bytes: &[u8]) -> (Outcome, Exceptions) {
+    fuzz_inspect(&[bytes]);
+    read_all([bytes], 8192)
+}
+
+fn host_only(host: &[u8]) -> Headers {
+    headers([(":method", b"GET"), (":scheme", b"https"), ("host", host)])
+}
+
+/// A client whose stream 1 is recorded, and the bytes so far.
+fn client() -> Client {
+    let mut client = Client::default();
+    client.headers(1, &host_only(b"a.test"), USUAL);
+    client
+}
+
+/// Asserts that nothing after stream 1 is changed or recorded.
+fn assert_blind(client: &mut Client, sight: Sight) {
+    client.headers(9, &host_only(b"b.test"), USUAL);
+    let (outcome, exceptions) = inspect(&client.bytes);
+    assert!(outcome.blind);
+    assert_eq!(outcome.bytes, client.bytes);
+    assert_eq!(outcome.targets.len(), 1);
+    assert_eq!(exceptions.sight(1), Sight::Clear);
+    assert_eq!(exceptions.sight(3), sight);
+    assert_eq!(exceptions.sight(9), sight);
+}
+
+#[test]
+fn goes_blind_where_the_frames_make_no_sense() {
+    let end = END_HEADERS;
+    let strays: &[&[Vec<u8>]] = &[
+        &[frame(CONTINUATION, end, 3, &[0x82])],
+        &[frame(PUSH_PROMISE, end, 3, &[0, 0, 0, 2])],
+        &[frame(HEADERS, 0, 3, &[0x82]), frame(0, 0, 3, b"data")],
+        &[frame(HEADERS, 0, 3, &[0x82]), frame(CONTINUATION, end, 5, &[])],
+        &[frame(HEADERS, 0, 3, &[0x82]), frame(HEADERS, end, 3, &[])],
+        &[frame(HEADERS, end | PADDED, 3, &[])],
+        &[frame(HEADERS, end | PADDED, 3, &[2, 0])],
+        &[frame(HEADERS, end | PRIORITY, 3, &[0, 0, 0, 0])],
+        &[frame(HEADERS, end | PRIORITY | PADDED, 3, &[1, 0, 0, 0, 0, 0])],
+        // An HPACK error.
+        &[frame(HEADERS, end, 3, &[0x80])],
+    ];
+    for stray in strays {
+        let mut client = client();
+        for frame in *stray {
+            client.frame(frame);
+        }
+        assert_blind(&mut client, Sight::Blind);
+    }
+}
+
+/// `h2` does not decode the block of a stream that depends on itself, and lives on.
+#[test]
+fn a_stream_that_depends_on_itself_misleads() {
+    let mut client = client();
+    let payload = [0x80, 0, 0, 3, 0, 0x82];
+    client.frame(&frame(HEADERS, END_HEADERS | PRIORITY, 3, &payload));
+    assert_blind(&mut client, Sight::Misled);
+}
+
+#[test]
+fn the_reserved_bit_of_a_stream_identifier_is_ignored() {
+    let mut client = client();
+    client.frame(&frame(HEADERS, 0, 0x8000_0003, &[0x82]));
+    client.frame(&frame(CONTINUATION, END_HEADERS, 3, &[0x87, 0x66, 0x01, b'x']));
+    let (outcome, _) = inspect(&client.bytes);
+    assert!(!outcome.blind);
+    assert_eq!(outcome.targets[1].stream_id, 3);
+}
+
+#[test]
+fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
+    for (beyond, blind) in [(0, false), (1, true)] {
+        let mut client = client();
+        let mut block = client.encoder.block(&host_only(b"b.test"), USUAL);
+        // A literal without indexing fills the block up; its length takes four octets.
+        block.extend([0x00, 0x01, b'x']);
+        let value_len = BLOCK_LEN_MAX + beyond - 3 * HEADER_LEN - block.len() - 4;
+        push_integer(value_len, 0x7f, 0x00, &mut block);
+        block.resize(block.len() + value_len, b'v');
+        let layout = Layout { cuts: vec![30_000, 30_000], ..Layout::default() };
+        let frames = block_frames(3, &block, &layout);
+        assert_eq!(frames.len(), BLOCK_LEN_MAX + beyond);
+        client.frame(&frames);
+        let (outcome, exceptions) = inspect(&client.bytes);
+        assert_eq!(outcome.blind, blind);
+        assert_eq!(outcome.bytes, client.bytes);
+        assert_eq!(outcome.targets.len(), if blind { 1 } else { 2 });
+        assert_eq!(exceptions.sight(3), if blind { Sight::Blind } else { Sight::Clear });
+    }
+}
+
+#[test]
+fn an_announcement_alone_is_not_waited_for() {
+    // The frame header says more than would ever be held, so it passes at once.
+    let mut client = client();
+    let mut announcement = frame(HEADERS, END_HEADERS, 3, &[]);
+    announcement[0] = 1;
+    client.frame(&announcement);
+    let (outcome, _) = inspect(&client.bytes);
+    assert!(outcome.blind);
+    assert_eq!(outcome.bytes, client.bytes);
+}
+
+#[test]
+fn blind_with_placeholders_in_the_table_is_misled() {
+    let mut client = client();
+    client.headers(3, &headers([(":authority", b"a b")]), USUAL);
+    let before = client.bytes.len();
+    client.frame(&frame(CONTINUATION, 0, 3, &[]));
+    client.headers(5, &headers([(":authority", b"a b")]), USUAL);
+    let (outcome, exceptions) = inspect(&client.bytes);
+    assert!(outcome.blind);
+    assert!(outcome.bytes.ends_with(&client.bytes[before..]));
+    assert_eq!(exceptions.sight(3), Sight::Clear);
+    assert_eq!(exceptions.sight(5), Sight::Misled);
+
+    // A placeholder that entered no table misleads nobody.
+    let mut client = self::client();
+    client.headers(3, &headers([(":authority", b"a b")]), PLAIN);
+    client.frame(&frame(CONTINUATION, 0, 3, &[]));
+    let (_, exceptions) = inspect(&client.bytes);
+    assert_eq!(exceptions.sight(5), Sight::Blind);
+}
+
+#[test]
+fn the_end_of_the_connection_releases_what_is_held() {
+    let mut client = client();
+    let before = client.bytes.len();
+    client.headers(3, &host_only(b"b\0"), USUAL);
+    for end in before..client.bytes.len() {
+        let bytes = &client.bytes[..end];
+        let (outcome, _) = inspect(bytes);
+        assert_eq!(outcome.bytes, bytes);
+        assert_eq!(outcome.targets.len(), 1);
+    }
+}

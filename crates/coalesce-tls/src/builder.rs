@@ -1,0 +1,335 @@
+//! Building a handshake table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use coalesce_core::{
+    AuthorityTable, AuthorityTableBuilder, BuildError, GroupId, GroupPolicy, Host, NamePattern,
+    PresentedIdentifier, VirtualHostId,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::server::ProducesTickets;
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::builder_error::HandshakeTableError;
+use crate::group::{ClientAuth, GroupState, GroupTls};
+use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
+use crate::presented::PresentedNames;
+use crate::table::{HandshakeTable, Prepared};
+use crate::tickets::{GroupTickets, TicketerFactory};
+
+/// A certificate of a [`HandshakeTableBuilder`], by the order of adding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificateId(u32);
+
+impl CertificateId {
+    /// The number, counted from 0.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for CertificateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What becomes of a ClientHello whose server name leads nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerNamePolicy {
+    /// It is refused with the fatal alert `unrecognized_name`.
+    #[default]
+    Refuse,
+    /// It gets this certificate, under this group's TLS policy.
+    ///
+    /// # Security
+    /// There is no default that is picked by position, because "no server name" must never come to
+    /// mean "the weaker rule for client certificates" (CVE-2026-32305). The group is named here,
+    /// its own rule applies, and the connection belongs to it: step 6 of
+    /// [`decide`](coalesce_core::decide()) keeps it from the virtual hosts of every other group.
+    Default {
+        /// The group.
+        group: GroupId,
+        /// The certificate.
+        certificate: CertificateId,
+    },
+}
+
+/// Collects groups, certificates and names for a [`HandshakeTable`].
+///
+/// Groups and certificates are added before the names that use them.
+pub struct HandshakeTableBuilder {
+    provider: Arc<CryptoProvider>,
+    ticketer: Option<TicketerFactory>,
+    groups: BTreeMap<GroupId, GroupTls>,
+    certificates: Vec<Certificate>,
+    names: AuthorityTableBuilder,
+    /// Numbered as the entries of `names` are.
+    choices: Vec<Pair>,
+    absent: ServerNamePolicy,
+    unknown: ServerNamePolicy,
+}
+
+type Pair = (GroupId, CertificateId);
+
+struct Certificate {
+    key: Arc<CertifiedKey>,
+    presented: Arc<PresentedNames>,
+}
+
+impl HandshakeTableBuilder {
+    /// Starts an empty table whose handshakes use `provider`.
+    pub fn new(provider: Arc<CryptoProvider>) -> Self {
+        Self {
+            provider,
+            ticketer: None,
+            groups: BTreeMap::new(),
+            certificates: Vec::new(),
+            names: AuthorityTable::builder(),
+            choices: Vec::new(),
+            absent: ServerNamePolicy::Refuse,
+            unknown: ServerNamePolicy::Refuse,
+        }
+    }
+
+    /// Makes session tickets with what `factory` returns, called once for each group. Without it
+    /// sessions are kept in memory, [`SESSIONS_PER_GROUP`](crate::limits::SESSIONS_PER_GROUP) for
+    /// each group.
+    pub fn ticketer(&mut self, factory: TicketerFactory) -> &mut Self {
+        self.ticketer = Some(factory);
+        self
+    }
+
+    /// Adds a coalescing group and its TLS policy.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::NoClientRoots`],
+    /// [`HandshakeTableError::ProtocolName`], [`HandshakeTableError::Table`] for too many groups.
+    pub fn group(&mut self, id: GroupId, tls: GroupTls) -> Result<&mut Self, HandshakeTableError> {
+        if self.groups.contains_key(&id) {
+            return Err(HandshakeTableError::DuplicateGroup { group: id });
+        }
+        // CVE-2026-27586: CAs that could not be loaded switched client certificates off.
+        if matches!(&tls.client_auth, ClientAuth::Required(roots) if roots.is_empty()) {
+            return Err(HandshakeTableError::NoClientRoots { group: id });
+        }
+        let allowed = 1..=PROTOCOL_NAME_LEN_MAX;
+        if let Some(name) = tls.alpn.iter().find(|name| !allowed.contains(&name.len())) {
+            return Err(HandshakeTableError::ProtocolName { len: name.len() });
+        }
+        self.names.group(id, GroupPolicy::default()).map_err(HandshakeTableError::Table)?;
+        self.groups.insert(id, tls);
+        Ok(self)
+    }
+
+    /// Adds a certificate chain, the end-entity certificate first, and its private key.
+    ///
+    /// What is not checked: whether the chain leads to a root, whether it has expired, whether it has
+    /// been revoked. The clients see to that.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
+    /// [`HandshakeTableError::Certificate`], [`HandshakeTableError::NoUsableName`],
+    /// [`HandshakeTableError::Key`], [`HandshakeTableError::KeyMismatch`].
+    pub fn certificate(
+        &mut self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<CertificateId, HandshakeTableError> {
+        let leaf = chain.first().ok_or(HandshakeTableError::NoCertificate)?;
+        let len = chain.iter().fold(0_usize, |sum, der| sum.saturating_add(der.len()));
+        if len > CHAIN_LEN_MAX {
+            return Err(HandshakeTableError::ChainTooLong { len, max: CHAIN_LEN_MAX });
+        }
+        let presented = PresentedNames::read_der(leaf).map_err(HandshakeTableError::Certificate)?;
+        if presented.is_empty() {
+            let ignored = presented.ignored().iter().map(ToString::to_string).collect();
+            return Err(HandshakeTableError::NoUsableName { ignored });
+        }
+        let key = self.provider.key_provider.load_private_key(key);
+        let key = CertifiedKey::new(chain, key.map_err(HandshakeTableError::Key)?);
+        match key.keys_match() {
+            // A provider may be unable to tell, for a key in hardware for instance. Then a mismatch
+            // shows in the first handshake, which fails.
+            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
+            Err(error) => return Err(HandshakeTableError::Key(error)),
+        }
+        let id = u32::try_from(self.certificates.len())
+            .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
+        self.certificates.push(Certificate { key: Arc::new(key), presented: Arc::new(presented) });
+        Ok(CertificateId(id))
+    }
+
+    /// Adds server names: a ClientHello that `pattern` stands for gets `certificate`, under the TLS
+    /// policy of `group`.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`],
+    /// [`HandshakeTableError::DuplicateName`], [`HandshakeTableError::AddressAsServerName`],
+    /// [`HandshakeTableError::NotCovered`] when the certificate is valid for no name that the pattern
+    /// stands for, [`HandshakeTableError::Table`] for too many names. The builder is as it was
+    /// before.
+    pub fn server_name(
+        &mut self,
+        pattern: NamePattern<'_>,
+        group: GroupId,
+        certificate: CertificateId,
+    ) -> Result<&mut Self, HandshakeTableError> {
+        let (_, shown) = self.resolve((group, certificate))?;
+        if let NamePattern::Ip(address) = pattern {
+            return Err(HandshakeTableError::AddressAsServerName { address });
+        }
+        if !fits(&pattern, &shown.presented) {
+            let presented = shown.presented.names().to_vec();
+            return Err(HandshakeTableError::NotCovered { name: pattern.to_string(), presented });
+        }
+        let number = u32::try_from(self.choices.len())
+            .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
+        self.names.entry(pattern, VirtualHostId::new(number), group).map_err(
+            |error| match error {
+                BuildError::Duplicate { .. } => {
+                    HandshakeTableError::DuplicateName { name: pattern.to_string() }
+                }
+                error => HandshakeTableError::Table(error),
+            },
+        )?;
+        self.choices.push((group, certificate));
+        Ok(self)
+    }
+
+    /// Sets what becomes of a ClientHello without a server name; [`ServerNamePolicy::Refuse`] unless
+    /// set. Clients that connect to an address send none (RFC 6066 §3).
+    pub fn absent_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
+        self.absent = policy;
+        self
+    }
+
+    /// Sets what becomes of a server name that no pattern stands for; [`ServerNamePolicy::Refuse`]
+    /// unless set.
+    pub fn unknown_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
+        self.unknown = policy;
+        self
+    }
+
+    /// Freezes the table, with session memory and tickets that no other table has.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::UnknownGroup`] or [`HandshakeTableError::UnknownCertificate`] for a
+    /// default, [`HandshakeTableError::Tls`] when the provider cannot do what a group asks for.
+    pub fn build(&self) -> Result<HandshakeTable, HandshakeTableError> {
+        let states = self
+            .groups
+            .iter()
+            .map(|(id, tls)| Ok((*id, self.state(tls).map_err(HandshakeTableError::Tls)?)))
+            .collect::<Result<BTreeMap<_, _>, HandshakeTableError>>()?;
+        // One configuration for each pair, however many names lead to it.
+        let mut prepared = BTreeMap::new();
+        let mut prepare = |pair: Pair| {
+            if let Some(prepared) = prepared.get(&pair) {
+                return Ok(Prepared::clone(prepared));
+            }
+            let made = self.prepare(pair, &states)?;
+            prepared.insert(pair, made.clone());
+            Ok(made)
+        };
+        let choices = self.choices.iter().map(|pair| prepare(*pair)).collect::<Result<_, _>>()?;
+        let mut default = |policy| match policy {
+            ServerNamePolicy::Refuse => Ok(None),
+            ServerNamePolicy::Default { group, certificate } => {
+                prepare((group, certificate)).map(Some)
+            }
+        };
+        let (absent, unknown) = (default(self.absent)?, default(self.unknown)?);
+        let names = self.names.build().map_err(HandshakeTableError::Table)?;
+        Ok(HandshakeTable::new(names, choices, absent, unknown))
+    }
+
+    fn state(&self, tls: &GroupTls) -> Result<GroupState, TlsError> {
+        let tickets = match self.ticketer {
+            None => None,
+            Some(factory) => {
+                let tickets = GroupTickets::new(factory()?, self.provider.secure_random)?;
+                Some(Arc::new(tickets) as Arc<dyn ProducesTickets>)
+            }
+        };
+        GroupState::new(tls, &self.provider, tickets)
+    }
+
+    fn prepare(
+        &self,
+        pair: Pair,
+        states: &BTreeMap<GroupId, GroupState>,
+    ) -> Result<Prepared, HandshakeTableError> {
+        let (tls, shown) = self.resolve(pair)?;
+        let (group, certificate) = pair;
+        let state = states.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
+        let config =
+            state.config(tls, &self.provider, &shown.key).map_err(HandshakeTableError::Tls)?;
+        let presented = shown.presented.clone();
+        Ok(Prepared { config: Arc::new(config), group, certificate, presented })
+    }
+
+    fn resolve(
+        &self,
+        (group, certificate): Pair,
+    ) -> Result<(&GroupTls, &Certificate), HandshakeTableError> {
+        let tls = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
+        let shown = usize::try_from(certificate.0)
+            .ok()
+            .and_then(|number| self.certificates.get(number))
+            .ok_or(HandshakeTableError::UnknownCertificate { certificate })?;
+        Ok((tls, shown))
+    }
+}
+
+impl fmt::Debug for HandshakeTableBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeTableBuilder")
+            .field("groups", &self.groups)
+            .field("certificates", &self.certificates.len())
+            .field("choices", &self.choices)
+            .field("absent", &self.absent)
+            .field("unknown", &self.unknown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the certificate is valid for the pattern's name, or for some name below it.
+///
+/// | pattern | certificate | fits |
+/// | --- | --- | --- |
+/// | `a.example.test` | `a.example.test` or `*.example.test` | yes |
+/// | `a.example.test` | `b.example.test` | no: every handshake under that name would fail |
+/// | `*.example.test` | `a.example.test` | yes: some names can be served, clients refuse the others |
+/// | `*.example.test` | `a.b.example.test`, `example.test` | no |
+/// | `*` | anything | yes |
+fn fits(pattern: &NamePattern<'_>, presented: &PresentedNames) -> bool {
+    if let NamePattern::Exact(name) = pattern {
+        return presented.covering(&Host::Name(*name)).is_some();
+    }
+    presented.names().iter().any(|name| {
+        let identifier = name
+            .strip_prefix("DNS:")
+            .and_then(|text| PresentedIdentifier::parse_dns(text.as_bytes()).ok());
+        match (identifier, pattern) {
+            (_, NamePattern::CatchAll) => true,
+            (Some(PresentedIdentifier::Dns(name)), pattern) => pattern.matches(&Host::Name(name)),
+            (Some(PresentedIdentifier::Wildcard(parent)), NamePattern::OneLabel(below)) => {
+                parent == *below
+            }
+            (Some(PresentedIdentifier::Wildcard(parent)), NamePattern::AnyDepth(below)) => {
+                parent == *below || parent.is_below(*below)
+            }
+            _ => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+use super::*;
+use coalesce_core::DnsName;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::RootCertStore;
+use rustls::crypto::ring;
+
+use crate::presented::CertificateError;
+use crate::{Refused, TlsVersion};
+
+const A: GroupId = GroupId::new(1);
+const B: GroupId = GroupId::new(2);
+
+fn builder() -> HandshakeTableBuilder {
+    HandshakeTableBuilder::new(Arc::new(ring::default_provider()))
+}
+
+fn made(names: &[&str]) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let key = KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    (vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+}
+
+fn pattern(text: &str) -> NamePattern<'_> {
+    NamePattern::parse(text.as_bytes()).unwrap()
+}
+
+fn roots_of(chain: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    roots.add(chain[0].clone()).unwrap();
+    Arc::new(roots)
+}
+
+/// A builder with the groups `A` and `B` and a certificate for everything below `example.test`.
+fn with_groups() -> (HandshakeTableBuilder, CertificateId) {
+    let mut builder = builder();
+    let (chain, key) = made(&["*.example.test", "example.test"]);
+    let tls =
+        GroupTls { client_auth: ClientAuth::Required(roots_of(&chain)), ..GroupTls::default() };
+    let certificate = builder.certificate(chain, key).unwrap();
+    builder.group(A, GroupTls::default()).unwrap().group(B, tls).unwrap();
+    (builder, certificate)
+}
+
+#[test]
+fn certificates_are_refused_for_a_reason() {
+    use HandshakeTableError as E;
+    let (chain, key) = made(&["a.example.test"]);
+    let (other_chain, other_key) = made(&["a.example.test"]);
+    let mut builder = builder();
+    let mut refused = |chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'_>| {
+        builder.certificate(chain.to_vec(), key.clone_key()).unwrap_err()
+    };
+    assert_eq!(refused(&[], &key), E::NoCertificate);
+    assert_eq!(refused(&chain, &other_key), E::KeyMismatch);
+    assert_eq!(refused(&other_chain, &key), E::KeyMismatch);
+    // The key belongs to the end-entity certificate, not to a later one.
+    assert_eq!(refused(&[&other_chain[..], &chain].concat(), &key), E::KeyMismatch);
+    let nameless = made(&[]);
+    assert_eq!(
+        refused(&nameless.0, &nameless.1),
+        E::Certificate(CertificateError::NoSubjectAltName)
+    );
+    let useless = made(&["f*.example.test"]);
+    let ignored =
+        vec!["DNS:f*.example.test: '*' may only be the whole left-most label of a name".to_owned()];
+    assert_eq!(refused(&useless.0, &useless.1), E::NoUsableName { ignored });
+    let junk_key = PrivateKeyDer::Pkcs8(vec![0x30, 0].into());
+    assert!(matches!(refused(&chain, &junk_key), E::Key(_)));
+    let long = [&chain[..], &[CertificateDer::from(vec![0; CHAIN_LEN_MAX])]].concat();
+    assert!(matches!(refused(&long, &key), E::ChainTooLong { max: CHAIN_LEN_MAX, .. }));
+    let first = builder.certificate(chain, key).unwrap();
+    let second = builder.certificate(other_chain, other_key).unwrap();
+    assert_eq!((first.get(), second.get()), (0, 1));
+}
+
+#[test]
+fn groups_are_refused_for_a_reason() {
+    use HandshakeTableError as E;
+    let mut builder = builder();
+    let tls = GroupTls {
+        client_auth: ClientAuth::Required(Arc::new(RootCertStore::empty())),
+        ..GroupTls::default()
+    };
+    assert_eq!(builder.group(A, tls).unwrap_err(), E::NoClientRoots { group: A });
+    for len in [0, 256] {
+        let tls = GroupTls { alpn: vec![b"h2".to_vec(), vec![b'x'; len]], ..GroupTls::default() };
+        assert_eq!(builder.group(A, tls).unwrap_err(), E::ProtocolName { len });
+    }
+    let tls = GroupTls { alpn: vec![vec![b'x'; 255]], ..GroupTls::default() };
+    builder.group(A, tls).unwrap();
+    let again = builder.group(A, GroupTls::default()).unwrap_err();
+    assert_eq!(again, E::DuplicateGroup { group: A });
+}
+
+#[test]
+fn names_are_refused_for_a_reason_and_leave_the_builder_as_it_was() {
+    use HandshakeTableError as E;
+    let (mut builder, certificate) = with_groups();
+    let unknown_group = GroupId::new(9);
+    let unknown = CertificateId(9);
+    builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
+    let address = "192.0.2.1".parse().unwrap();
+    let presented = vec!["DNS:*.example.test".to_owned(), "DNS:example.test".to_owned()];
+    let cases = [
+        ("b.example.test", unknown_group, certificate, E::UnknownGroup { group: unknown_group }),
+        ("b.example.test", A, unknown, E::UnknownCertificate { certificate: unknown }),
+        ("A.example.test.", B, certificate, E::DuplicateName { name: "a.example.test".to_owned() }),
+        ("192.0.2.1", A, certificate, E::AddressAsServerName { address }),
+        ("a.test", A, certificate, E::NotCovered { name: "a.test".to_owned(), presented }),
+    ];
+    for (name, group, certificate, error) in cases {
+        assert_eq!(builder.server_name(pattern(name), group, certificate).unwrap_err(), error);
+    }
+    let table = builder.build().unwrap();
+    assert_eq!(table.choose_by_name(Some("a.example.test")).unwrap().facts.group(), A);
+    let refused = table.choose_by_name(Some("b.example.test")).unwrap_err();
+    let server_name = "b.example.test".to_owned();
+    assert_eq!(refused, Refused::UnknownServerName { server_name });
+}
+
+#[test]
+fn a_certificate_fits_what_it_can_serve() {
+    let presented = PresentedNames::from_text([
+        "DNS:a.example.test",
+        "DNS:*.deep.example.test",
+        "DNS:example.test",
+        "IP:192.0.2.1",
+    ])
+    .unwrap();
+    let cases = [
+        ("a.example.test", true),
+        ("b.example.test", false),
+        ("x.deep.example.test", true),
+        ("x.y.deep.example.test", false),
+        ("*.example.test", true),
+        ("*.deep.example.test", true),
+        ("*.a.example.test", false),
+        ("*.test", true),
+        ("**.deep.example.test", true),
+        ("**.example.test", true),
+        ("**.test", true),
+        ("**.x.deep.example.test", false),
+        ("**.invalid", false),
+        ("*", true),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(fits(&pattern(text), &presented), expected, "{text}");
+    }
+}
+
+#[test]
+fn defaults_are_checked_when_the_table_is_built() {
+    use HandshakeTableError as E;
+    let (mut builder, certificate) = with_groups();
+    let group = GroupId::new(9);
+    builder.absent_server_name(ServerNamePolicy::Default { group, certificate });
+    assert_eq!(builder.build().unwrap_err(), E::UnknownGroup { group });
+    builder.absent_server_name(ServerNamePolicy::Refuse);
+    let certificate = CertificateId(9);
+    builder.unknown_server_name(ServerNamePolicy::Default { group: A, certificate });
+    assert_eq!(builder.build().unwrap_err(), E::UnknownCertificate { certificate });
+}
+
+#[test]
+fn a_provider_that_cannot_do_a_version_refuses_the_table() {
+    let mut provider = ring::default_provider();
+    provider
+        .cipher_suites
+        .retain(|suite| suite.version().version != rustls::ProtocolVersion::TLSv1_3);
+    let mut builder = HandshakeTableBuilder::new(Arc::new(provider));
+    let (chain, key) = made(&["a.example.test"]);
+    let certificate = builder.certificate(chain, key).unwrap();
+    let tls = GroupTls { minimum_version: TlsVersion::Tls13, ..GroupTls::default() };
+    builder.group(A, tls).unwrap();
+    builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
+    assert!(matches!(builder.build().unwrap_err(), HandshakeTableError::Tls(_)));
+}
+
+#[test]
+fn a_ticketer_that_fails_refuses_the_table() {
+    let (mut builder, _) = with_groups();
+    builder.ticketer(|| Err(TlsError::FailedToGetRandomBytes));
+    let error = HandshakeTableError::Tls(TlsError::FailedToGetRandomBytes);
+    assert_eq!(builder.build().unwrap_err(), error);
+}
+
+/// Session memory and tickets are one per group and table: the same within a group, whatever the
+/// certificate, and different everywhere else.
+#[test]
+fn resumption_state_is_shared_within_a_group_and_nowhere_else() {
+    let (mut builder, first) = with_groups();
+    builder.ticketer(ring::Ticketer::new);
+    let (chain, key) = made(&["*.example.test"]);
+    let second = builder.certificate(chain, key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, first).unwrap();
+    builder.server_name(pattern("b.example.test"), A, second).unwrap();
+    builder.server_name(pattern("c.example.test"), B, second).unwrap();
+    builder.server_name(pattern("d.example.test"), A, first).unwrap();
+    let (table, reloaded) = (builder.build().unwrap(), builder.build().unwrap());
+    let config = |table: &HandshakeTable, name| table.choose_by_name(Some(name)).unwrap().config;
+    let a = config(&table, "a.example.test");
+    assert_eq!((a.max_early_data_size, a.send_half_rtt_data), (0, false), "no early data");
+    let cases = [
+        ("b.example.test", config(&table, "b.example.test"), true),
+        ("c.example.test", config(&table, "c.example.test"), false),
+        ("a.example.test after a reload", config(&reloaded, "a.example.test"), false),
+    ];
+    for (what, other, shared) in cases {
+        assert_eq!(Arc::ptr_eq(&a.session_storage, &other.session_storage), shared, "{what}");
+        assert_eq!(Arc::ptr_eq(&a.ticketer, &other.ticketer), shared, "{what}");
+        let ticket = a.ticketer.encrypt(b"session").unwrap();
+        assert_eq!(other.ticketer.decrypt(&ticket).is_some(), shared, "{what}");
+        assert!(!Arc::ptr_eq(&a, &other), "{what}");
+    }
+    assert!(Arc::ptr_eq(&a, &config(&table, "d.example.test")), "one configuration for each pair");
+}
+
+#[test]
+fn the_default_policies_choose_what_they_name() {
+    let (mut builder, certificate) = with_groups();
+    builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
+    builder.absent_server_name(ServerNamePolicy::Default { group: B, certificate });
+    let table = builder.build().unwrap();
+    // An IP literal is no server name (RFC 6066 §3).
+    for absent in [None, Some("192.0.2.1"), Some("2001:db8::1")] {
+        let choice = table.choose_by_name(absent).unwrap();
+        assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, None));
+    }
+    let unknown = Refused::UnknownServerName { server_name: "b.test".to_owned() };
+    assert_eq!(table.choose_by_name(Some("b.test")).unwrap_err(), unknown);
+
+    builder.absent_server_name(ServerNamePolicy::Refuse);
+    builder.unknown_server_name(ServerNamePolicy::Default { group: B, certificate });
+    let table = builder.build().unwrap();
+    assert_eq!(table.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
+    assert_eq!(table.choose_by_name(Some("::1")).unwrap_err(), Refused::AbsentServerName);
+    let choice = table.choose_by_name(Some("B.test.")).unwrap();
+    let name = DnsName::parse(b"b.test").unwrap();
+    assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, Some(name)));
+    assert_eq!(choice.facts.certificate(), certificate);
+    // Names that are none: looked up nowhere, and no server name in the facts.
+    for text in ["a.0x7f", "", "a b", "a.example.test\0"] {
+        let choice = table.choose_by_name(Some(text)).unwrap();
+        assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, None), "{text:?}");
+    }
+    assert_eq!(table.choose_by_name(Some("a.example.test")).unwrap().facts.group(), A);
+}
+
+#[test]
+fn an_empty_table_refuses_everybody() {
+    let table = builder().build().unwrap();
+    assert_eq!(table.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
+    assert!(table.choose_by_name(Some("a.example.test")).is_err());
+}
+
+#[test]
+fn refusals_say_what_was_found() {
+    let absent = Refused::AbsentServerName;
+    assert_eq!(absent.to_string(), "no server name; one expected");
+    assert_eq!(absent.code(), "absent_server_name");
+    let table = builder().build().unwrap();
+    let unknown = table.choose_by_name(Some("a\n.test")).unwrap_err();
+    assert_eq!(unknown.to_string(), "server name 'a\\n.test' is not known here");
+    assert_eq!(unknown.code(), "unknown_server_name");
+    for refused in [absent, unknown] {
+        assert_eq!(refused.alert_record(), [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
+    }
+}
+
+#[test]
+fn messages_say_what_was_found() {
+    use HandshakeTableError as E;
+    let names = |count: usize| (0..count).map(|at| format!("DNS:{at}.test")).collect::<Vec<_>>();
+    let tls = TlsError::FailedToGetRandomBytes;
+    let not_covered =
+        |count| E::NotCovered { name: "a.test".to_owned(), presented: names(count) }.to_string();
+    let cases = [
+        (E::NoCertificate, "empty certificate chain; at least one expected"),
+        (E::ChainTooLong { len: 9, max: 8 }, "certificate chain of 9 bytes; at most 8 allowed"),
+        (
+            E::Certificate(CertificateError::TrailingData { len: 3 }),
+            "3 bytes after the end of the certificate; none expected",
+        ),
+        (
+            E::NoUsableName { ignored: vec!["x".to_owned(), "y".to_owned()] },
+            "certificate without a usable name; found x and y",
+        ),
+        (E::Key(tls.clone()), "certificate or private key not usable: failed to get random bytes"),
+        (E::KeyMismatch, "private key of another certificate"),
+        (E::DuplicateGroup { group: A }, "group 1 was added before"),
+        (
+            E::NoClientRoots { group: A },
+            "group 1 requires client certificates from an empty set of CAs; at least one CA \
+             expected",
+        ),
+        (E::ProtocolName { len: 0 }, "ALPN protocol name of 0 bytes; 1 to 255 expected"),
+        (E::UnknownGroup { group: A }, "group 1 was not added"),
+        (E::UnknownCertificate { certificate: CertificateId(7) }, "certificate 7 was not added"),
+        (E::DuplicateName { name: "*.test".to_owned() }, "server name *.test was added before"),
+        (
+            E::AddressAsServerName { address: "::1".parse().unwrap() },
+            "::1 as server name; a DNS name expected, since clients send no address",
+        ),
+        (E::Table(BuildError::UnknownGroup { group: 3 }), "group 3 was not added"),
+        (E::Tls(tls), "TLS configuration refused: failed to get random bytes"),
+    ];
+    for (error, message) in cases {
+        assert_eq!(error.to_string(), message);
+    }
+    let prefix = "certificate not valid for server name a.test; only valid for ";
+    for (count, listed) in [
+        (0, "none"),
+        (1, "DNS:0.test"),
+        (3, "DNS:0.test, DNS:1.test or DNS:2.test"),
+        (
+            8,
+            "DNS:0.test, DNS:1.test, DNS:2.test, DNS:3.test, DNS:4.test, DNS:5.test, DNS:6.test \
+             or DNS:7.test",
+        ),
+        (
+            10,
+            "DNS:0.test, DNS:1.test, DNS:2.test, DNS:3.test, DNS:4.test, DNS:5.test, DNS:6.test, \
+             DNS:7.test or 2 more",
+        ),
+    ] {
+        assert_eq!(not_covered(count), format!("{prefix}{listed}"));
+    }
+}
+
+#[test]
+fn debug_output_shows_no_keys() {
+    let (mut builder, certificate) = with_groups();
+    builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
+    let table = builder.build().unwrap();
+    let choice = table.choose_by_name(Some("a.example.test")).unwrap();
+    for text in [format!("{builder:?}"), format!("{table:?}"), format!("{choice:?}")] {
+        assert!(!text.to_lowercase().contains("key"), "{text}");
+    }
+    assert!(format!("{builder:?}").contains("Required(1 roots)"));
+}

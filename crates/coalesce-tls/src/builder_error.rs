@@ -1,0 +1,159 @@
+//! Why a handshake table cannot be built.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use coalesce_core::{BuildError, GroupId};
+
+use crate::builder::CertificateId;
+use crate::limits::PROTOCOL_NAME_LEN_MAX;
+use crate::presented::CertificateError;
+
+/// Why a handshake table cannot be built. A table that cannot be built is refused whole; a server
+/// that has one already keeps it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum HandshakeTableError {
+    /// A chain without a single certificate.
+    NoCertificate,
+    /// A chain of more than [`CHAIN_LEN_MAX`](crate::limits::CHAIN_LEN_MAX) bytes.
+    ChainTooLong {
+        /// The length found, in bytes.
+        len: usize,
+        /// The length allowed.
+        max: usize,
+    },
+    /// The end-entity certificate cannot be read.
+    Certificate(CertificateError),
+    /// The end-entity certificate has names, none of which can match: on its connections every
+    /// request would be misdirected.
+    NoUsableName {
+        /// The names, each with what is wrong with it.
+        ignored: Vec<String>,
+    },
+    /// The private key or the certificate is of no use to the provider.
+    Key(rustls::Error),
+    /// The private key belongs to another certificate.
+    KeyMismatch,
+    /// The group was added before.
+    DuplicateGroup {
+        /// The group.
+        group: GroupId,
+    },
+    /// The group requires client certificates and names no CA to judge them by.
+    NoClientRoots {
+        /// The group.
+        group: GroupId,
+    },
+    /// An ALPN protocol name that is empty or longer than
+    /// [`PROTOCOL_NAME_LEN_MAX`].
+    ProtocolName {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// The group was not added.
+    UnknownGroup {
+        /// The group.
+        group: GroupId,
+    },
+    /// The certificate was not added to this builder.
+    UnknownCertificate {
+        /// The certificate.
+        certificate: CertificateId,
+    },
+    /// The pattern was added before.
+    DuplicateName {
+        /// The pattern.
+        name: String,
+    },
+    /// An address, which no client sends as a server name (RFC 6066 §3).
+    AddressAsServerName {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The certificate is valid for no name that the pattern stands for.
+    NotCovered {
+        /// The pattern.
+        name: String,
+        /// What the certificate is valid for.
+        presented: Vec<String>,
+    },
+    /// The name table refused an entry or a group.
+    Table(BuildError),
+    /// rustls or its provider cannot do what a group asks for.
+    Tls(rustls::Error),
+}
+
+impl fmt::Display for HandshakeTableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("empty certificate chain; at least one expected"),
+            Self::ChainTooLong { len, max } => {
+                write!(f, "certificate chain of {len} bytes; at most {max} allowed")
+            }
+            Self::Certificate(error) => error.fmt(f),
+            Self::NoUsableName { ignored } => {
+                write!(f, "certificate without a usable name; found {}", Listed(ignored, "and"))
+            }
+            Self::Key(error) => write!(f, "certificate or private key not usable: {error}"),
+            Self::KeyMismatch => f.write_str("private key of another certificate"),
+            Self::DuplicateGroup { group } => write!(f, "group {group} was added before"),
+            Self::NoClientRoots { group } => write!(
+                f,
+                "group {group} requires client certificates from an empty set of CAs; at least one \
+                 CA expected"
+            ),
+            Self::ProtocolName { len } => write!(
+                f,
+                "ALPN protocol name of {len} bytes; 1 to {PROTOCOL_NAME_LEN_MAX} expected"
+            ),
+            Self::UnknownGroup { group } => write!(f, "group {group} was not added"),
+            Self::UnknownCertificate { certificate } => {
+                write!(f, "certificate {certificate} was not added")
+            }
+            Self::DuplicateName { name } => write!(f, "server name {name} was added before"),
+            Self::AddressAsServerName { address } => write!(
+                f,
+                "{address} as server name; a DNS name expected, since clients send no address"
+            ),
+            Self::NotCovered { name, presented } => write!(
+                f,
+                "certificate not valid for server name {name}; only valid for {}",
+                Listed(presented, "or")
+            ),
+            Self::Table(error) => error.fmt(f),
+            Self::Tls(error) => write!(f, "TLS configuration refused: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HandshakeTableError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Key(error) | Self::Tls(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// A message names this many names and counts the rest.
+const LISTED_MAX: usize = 8;
+
+/// `a, b or c`.
+struct Listed<'a>(&'a [String], &'static str);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(names, conjunction) = self;
+        if let Some((shown, rest)) = names.split_at_checked(LISTED_MAX)
+            && !rest.is_empty()
+        {
+            return write!(f, "{} {conjunction} {} more", shown.join(", "), rest.len());
+        }
+        match names.split_last() {
+            None => f.write_str("none"),
+            Some((last, [])) => f.write_str(last),
+            Some((last, others)) => write!(f, "{} {conjunction} {last}", others.join(", ")),
+        }
+    }
+}

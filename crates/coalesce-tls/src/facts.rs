@@ -1,0 +1,69 @@
+//! The facts of one handshake.
+
+use std::sync::Arc;
+
+use coalesce_core::{Connection, DnsName, GroupId};
+
+use crate::builder::CertificateId;
+use crate::presented::PresentedNames;
+
+/// What a handshake settled, for as long as its connection lives. Cloning it is cheap.
+///
+/// The facts are those of the configuration that the handshake was made with. They are never looked
+/// up again: a certificate that is replaced later was not the one this client verified.
+#[derive(Clone, Debug)]
+pub struct HandshakeFacts {
+    settled: Arc<Settled>,
+}
+
+#[derive(Debug)]
+struct Settled {
+    /// Lower case, without a trailing dot, and a [`DnsName`].
+    server_name: Option<String>,
+    group: GroupId,
+    certificate: CertificateId,
+    presented: Arc<PresentedNames>,
+}
+
+impl HandshakeFacts {
+    pub(crate) fn new(
+        server_name: Option<DnsName<'_>>,
+        group: GroupId,
+        certificate: CertificateId,
+        presented: Arc<PresentedNames>,
+    ) -> Self {
+        let server_name = server_name.map(|name| name.to_string());
+        Self { settled: Arc::new(Settled { server_name, group, certificate, presented }) }
+    }
+
+    /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
+    pub fn server_name(&self) -> Option<DnsName<'_>> {
+        // The text was a name when it was stored; were it none, no host would equal it.
+        self.settled.server_name.as_ref().and_then(|name| DnsName::parse(name.as_bytes()).ok())
+    }
+
+    /// The coalescing group whose TLS policy the handshake met.
+    pub fn group(&self) -> GroupId {
+        self.settled.group
+    }
+
+    /// The certificate that the client was shown.
+    pub fn certificate(&self) -> CertificateId {
+        self.settled.certificate
+    }
+
+    /// The identifiers that this certificate presents.
+    pub fn presented(&self) -> &PresentedNames {
+        &self.settled.presented
+    }
+
+    /// The facts as [`decide`](coalesce_core::decide()) takes them, for a listener that answers for
+    /// `ports`.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn connection<'a>(&'a self, ports: &'a [u16]) -> Connection<'a> {
+        Connection::tls(self.presented().identifiers(), self.group(), ports)
+            .with_server_name(self.server_name())
+    }
+}

@@ -1,0 +1,311 @@
+//! Certificates and keys from PEM text (RFC 7468).
+//!
+//! All or nothing: a file with one section that cannot be read is refused, since what is left of it
+//! is not what its owner wrote. For client CAs that is a matter of security: a store that lost its
+//! certificates on the way must not pass for "no client certificate needed".
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::{Error as SyntaxError, PemObject, SectionKind};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// The certificates of a PEM text, in their order: the end-entity certificate first, then the ones
+/// that lead to the root. Other sections are passed over, so that a file may hold the key as well.
+///
+/// # Errors
+/// [`PemError::NoCertificate`], [`PemError::Syntax`].
+pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let mut certificates = Vec::new();
+    for section in sections(pem) {
+        let (kind, der) = section?;
+        certificates.extend(CertificateDer::from_pem(kind, der));
+    }
+    if certificates.is_empty() {
+        return Err(PemError::NoCertificate { found: labels(pem) });
+    }
+    Ok(certificates)
+}
+
+/// The one private key of a PEM text, as PKCS #8, PKCS #1 or SEC 1. Other sections are passed over.
+///
+/// # Errors
+/// [`PemError::NoKey`], [`PemError::EncryptedKey`], [`PemError::SeveralKeys`],
+/// [`PemError::Syntax`].
+pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
+    let mut keys = Vec::new();
+    for section in sections(pem) {
+        let (kind, der) = section?;
+        keys.extend(PrivateKeyDer::from_pem(kind, der));
+    }
+    let count = keys.len();
+    match (keys.pop(), count) {
+        (Some(key), 1) => Ok(key),
+        (Some(_), count) => Err(PemError::SeveralKeys { count }),
+        (None, _) => {
+            let found = labels(pem);
+            let encrypted = found.iter().any(|label| label == "ENCRYPTED PRIVATE KEY");
+            Err(if encrypted { PemError::EncryptedKey } else { PemError::NoKey { found } })
+        }
+    }
+}
+
+/// The CA certificates of a PEM text, as [`ClientAuth::Required`](crate::ClientAuth::Required)
+/// takes them.
+///
+/// # Errors
+/// As [`certificates_from_pem`], and [`PemError::Root`] for the first certificate that cannot be a
+/// trust anchor. None is left out in silence.
+pub fn client_roots_from_pem(pem: &[u8]) -> Result<Arc<RootCertStore>, PemError> {
+    let mut roots = RootCertStore::empty();
+    for (at, certificate) in certificates_from_pem(pem)?.into_iter().enumerate() {
+        roots
+            .add(certificate)
+            .map_err(|error| PemError::Root { number: at.saturating_add(1), error })?;
+    }
+    Ok(Arc::new(roots))
+}
+
+fn sections(
+    pem: &[u8],
+) -> impl Iterator<Item = Result<(SectionKind, Vec<u8>), PemError>> + use<'_> {
+    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem)
+        .map(|section| section.map_err(|error| PemError::Syntax(Syntax::from(error))))
+}
+
+/// The labels of the sections, those included that this crate and its libraries pass over: they
+/// tell the owner of a wrong file what it is.
+fn labels(pem: &[u8]) -> Vec<String> {
+    pem.split(|byte| matches!(byte, b'\n' | b'\r'))
+        .filter_map(|line| {
+            line.strip_prefix(b"-----BEGIN ")?.trim_ascii_end().strip_suffix(b"-----")
+        })
+        .map(|label| label.escape_ascii().to_string())
+        .collect()
+}
+
+/// Why a PEM text does not hold what it should. No message repeats what is inside a section.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PemError {
+    /// No `CERTIFICATE` section.
+    NoCertificate {
+        /// The labels of the sections there are.
+        found: Vec<String>,
+    },
+    /// No section with a private key.
+    NoKey {
+        /// The labels of the sections there are.
+        found: Vec<String>,
+    },
+    /// The key needs a passphrase, and there is nobody to ask.
+    EncryptedKey,
+    /// More than one private key; which is meant cannot be told.
+    SeveralKeys {
+        /// How many.
+        count: usize,
+    },
+    /// A section that is not written as RFC 7468 says.
+    Syntax(Syntax),
+    /// A certificate that cannot be a trust anchor.
+    Root {
+        /// Which one, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: rustls::Error,
+    },
+}
+
+/// What is wrong with the writing of a PEM section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Syntax {
+    /// A `BEGIN` line that does not end in five hyphens.
+    Begin,
+    /// A `BEGIN` line without its `END` line.
+    End,
+    /// Something that is not base64 between the two.
+    Base64,
+    /// Anything else the parser refuses.
+    Other,
+}
+
+impl From<SyntaxError> for Syntax {
+    fn from(error: SyntaxError) -> Self {
+        match error {
+            SyntaxError::IllegalSectionStart { .. } => Self::Begin,
+            SyntaxError::MissingSectionEnd { .. } => Self::End,
+            SyntaxError::Base64Decode(_) => Self::Base64,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for PemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate { found } => {
+                write!(f, "no CERTIFICATE section in the PEM text; found {}", Labels(found))
+            }
+            Self::NoKey { found } => {
+                write!(f, "no PRIVATE KEY section in the PEM text; found {}", Labels(found))
+            }
+            Self::EncryptedKey => {
+                f.write_str("the private key is encrypted; one without a passphrase expected")
+            }
+            Self::SeveralKeys { count } => {
+                write!(f, "{count} private keys in the PEM text; exactly one expected")
+            }
+            Self::Syntax(syntax) => syntax.fmt(f),
+            Self::Root { number, error } => {
+                write!(f, "certificate {number} cannot be a trust anchor: {error}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Syntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Begin => {
+                "a PEM section starts with a broken line; '-----BEGIN ...-----' expected"
+            }
+            Self::End => "a PEM section is cut off; a matching '-----END ...-----' line expected",
+            Self::Base64 => "a PEM section holds something else than base64",
+            Self::Other => "a PEM section cannot be read",
+        })
+    }
+}
+
+impl std::error::Error for PemError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Root { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+struct Labels<'a>(&'a [String]);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("no section at all"),
+            labels => f.write_str(&labels.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Made {
+        certificate: String,
+        der: Vec<u8>,
+        key: String,
+    }
+
+    fn made() -> Made {
+        let made = rcgen::generate_simple_self_signed(["a.example.test".to_owned()]).unwrap();
+        let der = made.cert.der().to_vec();
+        Made { certificate: made.cert.pem(), der, key: made.signing_key.serialize_pem() }
+    }
+
+    fn section(label: &str) -> String {
+        format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn a_chain_keeps_its_order_and_may_stand_beside_its_key() {
+        let (a, b) = (made(), made());
+        let pem = format!("# note\n{}{}{}", a.key, b.certificate, a.certificate);
+        let chain = certificates_from_pem(pem.as_bytes()).unwrap();
+        assert_eq!(chain, [CertificateDer::from(b.der), CertificateDer::from(a.der)]);
+        assert!(matches!(private_key_from_pem(pem.as_bytes()), Ok(PrivateKeyDer::Pkcs8(_))));
+        let windows = pem.replace('\n', "\r\n");
+        assert_eq!(certificates_from_pem(windows.as_bytes()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn keys_come_in_three_forms_beside_their_parameters() {
+        let pem = section("EC PARAMETERS") + &section("EC PRIVATE KEY");
+        assert!(matches!(private_key_from_pem(pem.as_bytes()), Ok(PrivateKeyDer::Sec1(_))));
+        let pem = section("RSA PRIVATE KEY");
+        assert!(matches!(private_key_from_pem(pem.as_bytes()), Ok(PrivateKeyDer::Pkcs1(_))));
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_is_there() {
+        let made = made();
+        let two = section("CERTIFICATE REQUEST") + &made.key;
+        let cases = [
+            ("junk", "found no section at all"),
+            ("", "found no section at all"),
+            (made.key.as_str(), "found PRIVATE KEY"),
+            (two.as_str(), "found CERTIFICATE REQUEST, PRIVATE KEY"),
+            (&section("TRUSTED CERTIFICATE"), "found TRUSTED CERTIFICATE"),
+        ];
+        for (pem, found) in cases {
+            let error = certificates_from_pem(pem.as_bytes()).unwrap_err();
+            let message = format!("no CERTIFICATE section in the PEM text; {found}");
+            assert_eq!(error.to_string(), message);
+            assert_eq!(client_roots_from_pem(pem.as_bytes()).unwrap_err(), error);
+        }
+        let cases = [
+            (made.certificate.clone(), "no PRIVATE KEY section in the PEM text; found CERTIFICATE"),
+            (
+                section("OPENSSH PRIVATE KEY"),
+                "no PRIVATE KEY section in the PEM text; found OPENSSH PRIVATE KEY",
+            ),
+            (
+                section("ENCRYPTED PRIVATE KEY"),
+                "the private key is encrypted; one without a passphrase expected",
+            ),
+            (made.key.repeat(2), "2 private keys in the PEM text; exactly one expected"),
+        ];
+        for (pem, message) in cases {
+            let error = private_key_from_pem(pem.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+        // DER is no PEM.
+        assert!(matches!(certificates_from_pem(&made.der), Err(PemError::NoCertificate { .. })));
+    }
+
+    #[test]
+    fn one_broken_section_refuses_the_whole_text() {
+        let made = made();
+        let cut_off = made.certificate.replace("-----END CERTIFICATE-----", "");
+        let base64 = made.certificate.replace("\nMII", "\n!!!");
+        let begin = made.certificate.replace("BEGIN CERTIFICATE-----", "BEGIN CERTIFICATE---");
+        assert!(base64 != made.certificate, "the certificate starts as a long SEQUENCE does");
+        let cases = [
+            (cut_off, "a PEM section is cut off; a matching '-----END ...-----' line expected"),
+            (base64, "a PEM section holds something else than base64"),
+            (begin, "a PEM section starts with a broken line; '-----BEGIN ...-----' expected"),
+        ];
+        for (broken, message) in cases {
+            let pem = made.certificate.clone() + &broken;
+            let error = certificates_from_pem(pem.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert!(client_roots_from_pem(pem.as_bytes()).is_err());
+            let pem = made.key.clone() + &broken;
+            assert!(private_key_from_pem(pem.as_bytes()).is_err());
+        }
+        assert_eq!(PemError::Syntax(Syntax::Other).to_string(), "a PEM section cannot be read");
+    }
+
+    #[test]
+    fn no_root_is_left_out_in_silence() {
+        let made = made();
+        let roots = client_roots_from_pem(made.certificate.as_bytes()).unwrap();
+        assert_eq!(roots.len(), 1);
+        let pem = made.certificate + &section("CERTIFICATE");
+        let error = client_roots_from_pem(pem.as_bytes()).unwrap_err();
+        assert!(matches!(error, PemError::Root { number: 2, .. }));
+        let message = error.to_string();
+        assert!(message.starts_with("certificate 2 cannot be a trust anchor: "), "{message}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Real handshakes, between this crate's acceptor and rustls clients or bytes on a wire.
+
+mod client_certificates;
+mod common;
+mod hostile;
+mod resumption;
+mod selection;

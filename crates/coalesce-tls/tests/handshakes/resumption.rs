@@ -1,0 +1,222 @@
+//! Sessions are resumed under their own server name, in their own group and table, and nowhere else.
+
+use std::sync::{Arc, OnceLock};
+
+use coalesce_tls::{
+    Acceptor, ClientAuth, GroupTls, HandshakeTableBuilder, PresentedNames, TicketerFactory,
+};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
+use rustls::crypto::ring::Ticketer;
+use rustls::server::ProducesTickets;
+use rustls::{ClientConfig, Error as TlsError, HandshakeKind, NamedGroup};
+use rustls_pki_types::ServerName;
+
+use crate::common::{
+    A, B, Ca, EACH_VERSION, Identity, Versions, acceptor, builder, client, meet, pattern,
+};
+
+/// In memory; tickets with keys of each group's own; tickets that a careless factory makes with one
+/// key for all.
+const FACTORIES: [Option<TicketerFactory>; 3] = [None, Some(Ticketer::new), Some(one_for_all)];
+
+fn one_for_all() -> Result<Arc<dyn ProducesTickets>, TlsError> {
+    static TICKETER: OnceLock<Result<Arc<dyn ProducesTickets>, TlsError>> = OnceLock::new();
+    TICKETER.get_or_init(Ticketer::new).clone()
+}
+
+/// A client's session memory that forgets which server name a session was made under: it offers
+/// any session to any server.
+#[derive(Debug)]
+struct AnyName(ClientSessionMemoryCache);
+
+impl AnyName {
+    fn name() -> ServerName<'static> {
+        ServerName::try_from("any.test").unwrap()
+    }
+}
+
+impl ClientSessionStore for AnyName {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(Self::name(), group);
+    }
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&Self::name())
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(Self::name(), value);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&Self::name())
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&Self::name());
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(Self::name(), value);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&Self::name())
+    }
+}
+
+fn resuming(ca: &Ca, versions: Versions, identity: Option<&Identity>) -> Arc<ClientConfig> {
+    let mut config = client(ca, versions, identity);
+    config.resumption = Resumption::store(Arc::new(AnyName(ClientSessionMemoryCache::new(8))));
+    Arc::new(config)
+}
+
+struct World {
+    server_ca: Ca,
+    client_ca: Ca,
+    identity: Identity,
+}
+
+impl World {
+    fn new() -> Self {
+        let client_ca = Ca::new("client ca");
+        let identity = client_ca.issue(&["client.test"]);
+        Self { server_ca: Ca::new("server ca"), client_ca, identity }
+    }
+
+    /// Group `A` asks for nothing, group `B` for a client certificate.
+    fn groups(&self, ticketer: Option<TicketerFactory>) -> HandshakeTableBuilder {
+        let mut builder = builder();
+        if let Some(factory) = ticketer {
+            builder.ticketer(factory);
+        }
+        let mut private = GroupTls::default();
+        private.client_auth = ClientAuth::Required(self.client_ca.roots());
+        builder.group(A, GroupTls::default()).unwrap().group(B, private).unwrap();
+        builder
+    }
+
+    /// `a` and `b` in `A`, `c` in `B`; `a` and `c` with one certificate, `b` with another.
+    fn acceptor(&self, ticketer: Option<TicketerFactory>) -> Acceptor {
+        let mut builder = self.groups(ticketer);
+        let first = self.server_ca.issue(&["a.example.test", "c.example.test"]);
+        let second = self.server_ca.issue(&["b.example.test"]);
+        let first = builder.certificate(first.chain, first.key).unwrap();
+        let second = builder.certificate(second.chain, second.key).unwrap();
+        builder.server_name(pattern("a.example.test"), A, first).unwrap();
+        builder.server_name(pattern("b.example.test"), A, second).unwrap();
+        builder.server_name(pattern("c.example.test"), B, first).unwrap();
+        acceptor(&builder)
+    }
+}
+
+async fn kind(acceptor: &Acceptor, config: &Arc<ClientConfig>, name: &str) -> HandshakeKind {
+    let (seen, served) = meet(acceptor, config, name).await;
+    let (seen, served) = (seen.unwrap(), served.unwrap());
+    assert_eq!(seen.kind, served.kind);
+    served.kind
+}
+
+#[tokio::test]
+async fn under_the_same_name_a_session_is_resumed_with_its_facts() {
+    let world = World::new();
+    for (versions, factory) in every_way() {
+        let acceptor = world.acceptor(factory);
+        for name in ["a.example.test", "b.example.test", "c.example.test"] {
+            let config = resuming(&world.server_ca, versions, Some(&world.identity));
+            let (_, first) = meet(&acceptor, &config, name).await;
+            let first = first.unwrap();
+            assert_eq!(first.kind, HandshakeKind::Full);
+            let (seen, again) = meet(&acceptor, &config, name).await;
+            let (seen, again) = (seen.unwrap(), again.unwrap());
+            assert_eq!(again.kind, HandshakeKind::Resumed, "{versions:?} {name}");
+            assert_eq!(again.facts.group(), first.facts.group());
+            assert_eq!(again.facts.certificate(), first.facts.certificate());
+            assert_eq!(again.client_certificate, first.client_certificate);
+            // The certificate that the client remembers from the first handshake.
+            let presented = PresentedNames::read_der(&seen.certificate).unwrap();
+            assert_eq!(again.facts.presented().names(), presented.names());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_one_name_is_never_resumed_under_another() {
+    let world = World::new();
+    for (versions, factory) in every_way() {
+        let acceptor = world.acceptor(factory);
+        let names = ["a.example.test", "b.example.test", "c.example.test"];
+        for from in names {
+            for to in names.into_iter().filter(|to| *to != from) {
+                let config = resuming(&world.server_ca, versions, Some(&world.identity));
+                assert_eq!(kind(&acceptor, &config, from).await, HandshakeKind::Full);
+                let found = kind(&acceptor, &config, to).await;
+                assert_eq!(found, HandshakeKind::Full, "{versions:?} {from} to {to}");
+            }
+        }
+        // A session made without a certificate opens no door that asks for one.
+        let config = resuming(&world.server_ca, versions, None);
+        assert_eq!(kind(&acceptor, &config, "a.example.test").await, HandshakeKind::Full);
+        let (seen, served) = meet(&acceptor, &config, "c.example.test").await;
+        assert!(seen.is_err());
+        assert_eq!(served.unwrap_err().tls_error(), Some(&TlsError::NoCertificatesPresented));
+    }
+}
+
+/// The attack: a client makes a session while a name asks for no client certificate, the name moves
+/// to a group that does (under the same name, so that rustls sees nothing amiss), and the client
+/// resumes.
+#[tokio::test]
+async fn a_session_does_not_follow_its_name_into_another_group() {
+    let world = World::new();
+    let own = world.server_ca.issue(&["a.example.test"]);
+    for (versions, factory) in every_way() {
+        let [before, after] = [A, B].map(|group| {
+            let mut builder = world.groups(factory);
+            let own = own.clone();
+            let own = builder.certificate(own.chain, own.key).unwrap();
+            builder.server_name(pattern("a.example.test"), group, own).unwrap();
+            acceptor(&builder)
+        });
+        let config = resuming(&world.server_ca, versions, None);
+        assert_eq!(kind(&before, &config, "a.example.test").await, HandshakeKind::Full);
+        assert_eq!(kind(&before, &config, "a.example.test").await, HandshakeKind::Resumed);
+        let (seen, served) = meet(&after, &config, "a.example.test").await;
+        assert!(seen.is_err(), "{versions:?}");
+        assert_eq!(served.unwrap_err().tls_error(), Some(&TlsError::NoCertificatesPresented));
+
+        let config = resuming(&world.server_ca, versions, Some(&world.identity));
+        assert_eq!(kind(&before, &config, "a.example.test").await, HandshakeKind::Full);
+        let (_, served) = meet(&after, &config, "a.example.test").await;
+        let served = served.unwrap();
+        assert_eq!(served.kind, HandshakeKind::Full, "{versions:?}");
+        assert_eq!(served.client_certificate.as_ref(), Some(&world.identity.chain[0]));
+    }
+}
+
+/// The same group id, but other client CAs, or another certificate: a new table starts afresh.
+#[tokio::test]
+async fn a_session_does_not_survive_a_new_table() {
+    let world = World::new();
+    let own = world.server_ca.issue(&["a.example.test"]);
+    for (versions, factory) in every_way() {
+        let mut builder = world.groups(factory);
+        let own = own.clone();
+        let own = builder.certificate(own.chain, own.key).unwrap();
+        builder.server_name(pattern("a.example.test"), B, own).unwrap();
+        let (before, after) = (acceptor(&builder), acceptor(&builder));
+        let config = resuming(&world.server_ca, versions, Some(&world.identity));
+        assert_eq!(kind(&before, &config, "a.example.test").await, HandshakeKind::Full);
+        assert_eq!(kind(&after, &config, "a.example.test").await, HandshakeKind::Full);
+        assert_eq!(kind(&after, &config, "a.example.test").await, HandshakeKind::Resumed);
+    }
+}
+
+fn every_way() -> impl Iterator<Item = (Versions, Option<TicketerFactory>)> {
+    EACH_VERSION
+        .into_iter()
+        .flat_map(|versions| FACTORIES.into_iter().map(move |factory| (versions, factory)))
+}

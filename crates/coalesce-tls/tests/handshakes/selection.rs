@@ -1,0 +1,281 @@
+//! The server name chooses the group and the certificate.
+
+use std::sync::Arc;
+
+use coalesce_core::{
+    AuthorityTable, CoalescePolicy, GroupPolicy, Misdirected, RequestTarget, Verdict,
+    VirtualHostId, decide,
+};
+use coalesce_tls::{Acceptor, GroupTls, PresentedNames, Refused, ServerNamePolicy, TlsVersion};
+use rustls::{AlertDescription, Error as TlsError, HandshakeKind, ProtocolVersion};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::{
+    A, B, Ca, EACH_VERSION, acceptor, builder, client, connect, meet, pattern, provider, serve,
+};
+
+const UNRECOGNIZED_NAME: TlsError = TlsError::AlertReceived(AlertDescription::UnrecognisedName);
+
+#[tokio::test]
+async fn the_most_specific_name_chooses_group_and_certificate() {
+    let ca = Ca::new("server ca");
+    let exact = ca.issue(&["a.example.test", "192.0.2.1"]);
+    let wide = ca.issue(&["*.example.test", "*.deep.example.test"]);
+    let other = ca.issue(&["b.example.test", "*.example.test"]);
+    let mut builder = builder();
+    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    let exact_id = builder.certificate(exact.chain.clone(), exact.key).unwrap();
+    let wide_id = builder.certificate(wide.chain.clone(), wide.key).unwrap();
+    let other_id = builder.certificate(other.chain.clone(), other.key).unwrap();
+    builder.server_name(pattern("**.example.test"), A, wide_id).unwrap();
+    builder.server_name(pattern("a.example.test"), A, exact_id).unwrap();
+    builder.server_name(pattern("b.example.test"), B, other_id).unwrap();
+    let acceptor = acceptor(&builder);
+
+    let cases = [
+        ("a.example.test", A, &exact.chain[0]),
+        ("A.Example.TEST", A, &exact.chain[0]),
+        ("b.example.test", B, &other.chain[0]),
+        ("c.example.test", A, &wide.chain[0]),
+        ("x.deep.example.test", A, &wide.chain[0]),
+    ];
+    for versions in EACH_VERSION {
+        let config = Arc::new(client(&ca, versions, None));
+        for (name, group, certificate) in &cases {
+            let (seen, served) = meet(&acceptor, &config, name).await;
+            let (seen, served) = (seen.unwrap(), served.unwrap());
+            assert_eq!(seen.certificate, **certificate, "{name}");
+            assert_eq!(seen.kind, HandshakeKind::Full);
+            assert_eq!(served.facts.group(), *group, "{name}");
+            let server_name = served.facts.server_name().unwrap().to_string();
+            assert_eq!(server_name, name.to_lowercase());
+            // The facts are about the certificate that the client saw.
+            let presented = PresentedNames::read_der(&seen.certificate).unwrap();
+            assert_eq!(served.facts.presented().names(), presented.names(), "{name}");
+            assert_eq!(served.version, versions[0].version);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_facts_decide_requests() {
+    let ca = Ca::new("server ca");
+    let both = ca.issue(&["a.example.test", "b.example.test", "d.example.test"]);
+    let mut builder = builder();
+    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    let both = builder.certificate(both.chain, both.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, both).unwrap();
+    builder.server_name(pattern("b.example.test"), B, both).unwrap();
+
+    let mut strict = GroupPolicy::default();
+    strict.coalesce = CoalescePolicy::StrictServerName;
+    let table = |policy| {
+        let mut table = AuthorityTable::builder();
+        table.group(A, policy).unwrap().group(B, GroupPolicy::default()).unwrap();
+        table.entry(pattern("a.example.test"), VirtualHostId::new(0), A).unwrap();
+        table.entry(pattern("b.example.test"), VirtualHostId::new(1), B).unwrap();
+        table.entry(pattern("c.example.test"), VirtualHostId::new(2), A).unwrap();
+        table.entry(pattern("d.example.test"), VirtualHostId::new(3), A).unwrap();
+        table.build().unwrap()
+    };
+    let (table, strict) = (table(GroupPolicy::default()), table(strict));
+
+    let config = Arc::new(client(&ca, EACH_VERSION[1], None));
+    let (_, served) = meet(&acceptor(&builder), &config, "a.example.test").await;
+    let facts = served.unwrap().facts.clone();
+    let answer = |authority: &'static [u8], ports: &[u16]| {
+        decide(&table, &facts.connection(ports), &RequestTarget::https(authority))
+    };
+    let Verdict::Serve(proof) = answer(b"a.example.test", &[443]) else { panic!("own name") };
+    assert_eq!((proof.virtual_host(), proof.group()), (Some(VirtualHostId::new(0)), A));
+    let misdirected = |reason| Verdict::Misdirected(reason);
+    assert_eq!(answer(b"b.example.test", &[443]), misdirected(Misdirected::Group));
+    assert_eq!(answer(b"c.example.test", &[443]), misdirected(Misdirected::Certificate));
+    assert_eq!(answer(b"a.example.test", &[8443]), misdirected(Misdirected::Port));
+    // The server name is one of the facts.
+    assert!(matches!(answer(b"d.example.test", &[443]), Verdict::Serve(_)));
+    let answer = |authority: &'static [u8]| {
+        decide(&strict, &facts.connection(&[443]), &RequestTarget::https(authority))
+    };
+    assert!(matches!(answer(b"a.example.test"), Verdict::Serve(_)));
+    assert_eq!(answer(b"d.example.test"), misdirected(Misdirected::ServerName));
+}
+
+#[tokio::test]
+async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["a.example.test", "*.other.test"]);
+    let mut builder = builder();
+    builder.group(A, GroupTls::default()).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    let acceptor = acceptor(&builder);
+    for versions in EACH_VERSION {
+        let config = Arc::new(client(&ca, versions, None));
+        // The last one is a name for rustls and none for coalesce-core.
+        for name in ["b.other.test", "x.a.example.test", "example.test", "a.0x7f"] {
+            let (seen, served) = meet(&acceptor, &config, name).await;
+            assert_eq!(seen.unwrap_err(), UNRECOGNIZED_NAME, "{name}");
+            let error = served.unwrap_err();
+            let server_name = name.to_owned();
+            assert_eq!(error.refused(), Some(&Refused::UnknownServerName { server_name }));
+            assert_eq!(error.to_string(), format!("server name '{name}' is not known here"));
+        }
+        let mut silent = client(&ca, versions, None);
+        silent.enable_sni = false;
+        let (seen, served) = meet(&acceptor, &Arc::new(silent), "a.example.test").await;
+        assert_eq!(seen.unwrap_err(), UNRECOGNIZED_NAME);
+        assert_eq!(served.unwrap_err().refused(), Some(&Refused::AbsentServerName));
+        // A client that connects to an address sends no server name.
+        let (seen, served) = meet(&acceptor, &config, "192.0.2.1").await;
+        assert_eq!(seen.unwrap_err(), UNRECOGNIZED_NAME);
+        assert_eq!(served.unwrap_err().refused(), Some(&Refused::AbsentServerName));
+    }
+}
+
+#[tokio::test]
+async fn defaults_serve_under_the_group_that_they_name() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["a.example.test"]);
+    let fallback = ca.issue(&["192.0.2.1", "*.other.test"]);
+    let mut builder = builder();
+    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    let certificate = builder.certificate(fallback.chain.clone(), fallback.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    let default = ServerNamePolicy::Default { group: B, certificate };
+    builder.absent_server_name(default).unknown_server_name(default);
+    let acceptor = acceptor(&builder);
+    for versions in EACH_VERSION {
+        let config = Arc::new(client(&ca, versions, None));
+        let cases = [("192.0.2.1", None), ("x.other.test", Some("x.other.test".to_owned()))];
+        for (name, server_name) in cases {
+            let (seen, served) = meet(&acceptor, &config, name).await;
+            let (seen, served) = (seen.unwrap(), served.unwrap());
+            assert_eq!(seen.certificate, fallback.chain[0]);
+            assert_eq!(served.facts.group(), B);
+            assert_eq!(served.facts.server_name().map(|name| name.to_string()), server_name);
+            assert_eq!(served.facts.presented().names(), ["IP:192.0.2.1", "DNS:*.other.test"]);
+        }
+        let (_, served) = meet(&acceptor, &config, "a.example.test").await;
+        assert_eq!(served.unwrap().facts.group(), A);
+    }
+}
+
+#[tokio::test]
+async fn each_group_has_its_own_minimum_version() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["*.example.test"]);
+    let mut builder = builder();
+    let mut strict = GroupTls::default();
+    strict.minimum_version = TlsVersion::Tls13;
+    builder.group(A, GroupTls::default()).unwrap().group(B, strict).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    builder.server_name(pattern("b.example.test"), B, own).unwrap();
+    let acceptor = acceptor(&builder);
+    let [old, new] = EACH_VERSION.map(|versions| Arc::new(client(&ca, versions, None)));
+
+    let (_, served) = meet(&acceptor, &old, "a.example.test").await;
+    assert_eq!(served.unwrap().version, ProtocolVersion::TLSv1_2);
+    let (seen, served) = meet(&acceptor, &old, "b.example.test").await;
+    assert_eq!(seen.unwrap_err(), TlsError::AlertReceived(AlertDescription::ProtocolVersion));
+    let error = served.unwrap_err();
+    assert!(error.tls_error().is_some());
+    assert!(error.to_string().starts_with("TLS handshake failed: "), "{error}");
+    for name in ["a.example.test", "b.example.test"] {
+        let (_, served) = meet(&acceptor, &new, name).await;
+        assert_eq!(served.unwrap().version, ProtocolVersion::TLSv1_3, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn each_group_negotiates_its_own_protocols() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["*.example.test"]);
+    let mut builder = builder();
+    let mut both = GroupTls::default();
+    both.alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    builder.group(A, GroupTls::default()).unwrap().group(B, both).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    builder.server_name(pattern("b.example.test"), B, own).unwrap();
+    let acceptor = acceptor(&builder);
+    let refused = Err(TlsError::AlertReceived(AlertDescription::NoApplicationProtocol));
+    let cases = [
+        ("a.example.test", vec!["http/1.1", "h2"], Ok(Some("h2"))),
+        ("a.example.test", vec!["http/1.1"], refused),
+        ("a.example.test", vec![], Ok(None)),
+        ("b.example.test", vec!["http/1.1"], Ok(Some("http/1.1"))),
+        ("b.example.test", vec!["http/1.1", "h2"], Ok(Some("h2"))),
+    ];
+    for (name, offered, expected) in cases {
+        let mut config = client(&ca, EACH_VERSION[1], None);
+        config.alpn_protocols = offered.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let (seen, _) = meet(&acceptor, &Arc::new(config), name).await;
+        let expected = expected.map(|alpn| alpn.map(|name| name.as_bytes().to_vec()));
+        assert_eq!(seen.map(|seen| seen.alpn), expected, "{name} {offered:?}");
+    }
+}
+
+/// RFC 8446 §4.1.4: the second ClientHello must carry the same server name, so the choice made for
+/// the first one holds.
+#[tokio::test]
+async fn the_choice_survives_a_hello_retry_request() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["a.example.test"]);
+    let mut slow = rustls::crypto::ring::default_provider();
+    slow.kx_groups.retain(|group| group.name() == rustls::NamedGroup::secp384r1);
+    let mut builder = coalesce_tls::HandshakeTableBuilder::new(Arc::new(slow));
+    assert!(provider().kx_groups[0].name() != rustls::NamedGroup::secp384r1);
+    builder.group(A, GroupTls::default()).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    let config = Arc::new(client(&ca, EACH_VERSION[1], None));
+    let (seen, served) = meet(&acceptor(&builder), &config, "a.example.test").await;
+    assert_eq!(seen.unwrap().kind, HandshakeKind::FullWithHelloRetryRequest);
+    assert_eq!(served.unwrap().facts.group(), A);
+}
+
+/// Over TCP, in tasks of their own: the alert is not overtaken by a reset.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tcp() {
+    let ca = Ca::new("server ca");
+    let own = ca.issue(&["a.example.test"]);
+    let mut builder = builder();
+    builder.group(A, GroupTls::default()).unwrap();
+    let own = builder.certificate(own.chain, own.key).unwrap();
+    builder.server_name(pattern("a.example.test"), A, own).unwrap();
+    let acceptor: Acceptor = acceptor(&builder);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut handshakes = Vec::new();
+        for _ in 0..8 {
+            let (io, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            handshakes.push(tokio::spawn(async move { serve(&acceptor, io).await.is_ok() }));
+        }
+        let mut accepted = 0;
+        for handshake in handshakes {
+            accepted += usize::from(handshake.await.unwrap());
+        }
+        accepted
+    });
+    for versions in EACH_VERSION {
+        let config = Arc::new(client(&ca, versions, None));
+        for (name, accepted) in [
+            ("a.example.test", true),
+            ("b.test", false),
+            ("192.0.2.1", false),
+            ("a.example.test", true),
+        ] {
+            let io = TcpStream::connect(address).await.unwrap();
+            match connect(&config, name, io).await {
+                Ok(_) => assert!(accepted, "{name}"),
+                Err(error) => assert_eq!((error, accepted), (UNRECOGNIZED_NAME, false), "{name}"),
+            }
+        }
+    }
+    assert_eq!(server.await.unwrap(), 4);
+}

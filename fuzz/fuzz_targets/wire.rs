@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let pieces: Vec<&[u8]> = data.chunks(13).collect();
+    coalesce_h2::fuzzing::inspect(&pieces);
+});

@@ -1,0 +1,139 @@
+//! Generators over the fuzzer's bytes that make valid things by construction.
+
+use arbitrary::{Result, Unstructured};
+
+use crate::model::{Coalesce, Connect, Entry, Facts, Method, Policy, Request, Transport, World};
+
+/// Few labels, so that names, wildcards and queries meet all the time.
+const LABELS: &[&str] = &["a", "b", "ab", "a-b", "x_y", "xn--a", "0", "1", "test"];
+const LAST_LABELS: &[&str] = &["test", "a", "ab"];
+const ADDRESSES: &[&str] = &["192.0.2.1", "192.0.2.2", "::1", "2001:db8::1", "::ffff:192.0.2.1"];
+const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
+const PORTS: &[u16] = &[443, 80, 8443, 0];
+
+/// A valid name, lower case and without a trailing dot.
+pub(crate) fn name(u: &mut Unstructured<'_>) -> Result<String> {
+    let mut name = String::new();
+    for _ in 0..u.int_in_range(0..=4)? {
+        name.push_str(u.choose(LABELS)?);
+        name.push('.');
+    }
+    name.push_str(u.choose(LAST_LABELS)?);
+    Ok(name)
+}
+
+fn address(u: &mut Unstructured<'_>) -> Result<String> {
+    u.choose(ADDRESSES).map(ToString::to_string)
+}
+
+/// What a certificate may present.
+pub(crate) fn identifier(u: &mut Unstructured<'_>) -> Result<String> {
+    Ok(match u.int_in_range(0..=7)? {
+        0..=2 => name(u)?,
+        3..=5 => format!("*.{}", name(u)?),
+        _ => address(u)?,
+    })
+}
+
+/// What an entry may be called.
+pub(crate) fn pattern(u: &mut Unstructured<'_>) -> Result<String> {
+    Ok(match u.int_in_range(0..=15)? {
+        0 => "*".to_owned(),
+        1..=4 => format!("**.{}", name(u)?),
+        _ => identifier(u)?,
+    })
+}
+
+/// What `:authority` or `Host` may say, now and then anything at all.
+pub(crate) fn field(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut host = match u.int_in_range(0..=9)? {
+        0 => {
+            let len = u.int_in_range(0..=16)?;
+            return Ok(u.bytes(len)?.to_vec());
+        }
+        1 => format!("[{}]", address(u)?),
+        2 => address(u)?,
+        3 => format!("user@{}", name(u)?),
+        _ => name(u)?,
+    };
+    if u.ratio(1, 4)? {
+        host.make_ascii_uppercase();
+    }
+    if u.ratio(1, 6)? {
+        host.push('.');
+    }
+    match u.int_in_range(0..=7)? {
+        0 => host.push(':'),
+        1 => host.push_str(":x"),
+        2 | 3 => host = format!("{host}:{}", u.choose(PORTS)?),
+        _ => {}
+    }
+    Ok(host.into_bytes())
+}
+
+fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
+    let coalesce = [Coalesce::CertificateAndGroup, Coalesce::StrictServerName, Coalesce::Never];
+    let connect = [Connect::Refuse, Connect::Extended, Connect::Any];
+    Ok(Policy {
+        coalesce: *u.choose(&coalesce)?,
+        hand_unknown_over: u.arbitrary()?,
+        connect: *u.choose(&connect)?,
+    })
+}
+
+/// A table's content: groups, and entries in them.
+pub(crate) fn world(u: &mut Unstructured<'_>) -> Result<World> {
+    let count = u.int_in_range(1..=GROUPS.len())?;
+    let groups: Vec<(u32, Policy)> =
+        GROUPS[..count].iter().map(|id| Ok((*id, policy(u)?))).collect::<Result<_>>()?;
+    let mut entries: Vec<Entry> = Vec::new();
+    for virtual_host in 0..u.int_in_range(0..=12)? {
+        let (pattern, group) = (pattern(u)?, u.choose(&groups)?.0);
+        if entries.iter().all(|entry| entry.pattern != pattern) {
+            entries.push(Entry { pattern, virtual_host, group });
+        }
+    }
+    Ok(World { entries, groups })
+}
+
+fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
+    let transports = [
+        Transport::Tls,
+        Transport::Tls,
+        Transport::Tls,
+        Transport::Cleartext,
+        Transport::GatewayHttp,
+        Transport::GatewayHttps,
+    ];
+    let transport = *u.choose(&transports)?;
+    let certificate = (0..u.int_in_range(0..=6)?).map(|_| identifier(u)).collect::<Result<_>>()?;
+    let server_name = if u.arbitrary()? { Some(name(u)?) } else { None };
+    let group = *u.choose(GROUPS)?;
+    let ports = PORTS[..u.int_in_range(0..=PORTS.len())?].to_vec();
+    Ok(Facts { transport, certificate, server_name, group, ports })
+}
+
+fn request(u: &mut Unstructured<'_>) -> Result<Request> {
+    let authority = if u.ratio(4, 5)? { Some(field(u)?) } else { None };
+    let hosts = match (u.int_in_range(0..=7)?, &authority) {
+        (0, _) => vec![field(u)?, field(u)?],
+        (1 | 2, Some(authority)) => vec![authority.to_ascii_lowercase()],
+        (1..=3, _) => vec![field(u)?],
+        _ => vec![],
+    };
+    let schemes = [Some("https"), Some("https"), Some("http"), Some("HTTPS"), Some("ftp"), None];
+    let scheme = u.choose(&schemes)?.map(|scheme| scheme.as_bytes().to_vec());
+    let methods = [
+        Method::Ordinary,
+        Method::Ordinary,
+        Method::Ordinary,
+        Method::Connect,
+        Method::ExtendedConnect,
+    ];
+    Ok(Request { authority, hosts, scheme, method: *u.choose(&methods)? })
+}
+
+/// Everything that one decision needs.
+pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> {
+    Ok((world(u)?, facts(u)?, request(u)?))
+}

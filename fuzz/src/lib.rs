@@ -1,0 +1,115 @@
+//! What the fuzz targets check, as functions of bytes: a crash is replayed by calling one of them.
+//!
+//! The model and its conversions are those of the property tests of `coalesce-core`.
+
+#[path = "../../crates/coalesce-core/tests/oracle/build.rs"]
+mod build;
+mod generate;
+mod image;
+#[path = "../../crates/coalesce-core/tests/oracle/model.rs"]
+mod model;
+
+use arbitrary::Unstructured;
+use coalesce_core::{
+    Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Host, IdentifierSet, Malformed,
+    NamePattern, PresentedIdentifier, Verdict, VirtualHostId,
+};
+
+use build::{build_table, outcome, presented, run};
+use model::Transport;
+
+pub use image::image;
+
+/// The parser and the model agree about `field`, and what is shown of it means the same.
+pub fn authority(field: &[u8]) {
+    match (Authority::parse(field), model::authority(field)) {
+        (Ok(parsed), Ok((host, port))) => {
+            assert_eq!(parsed.port(), port);
+            match (parsed.host(), host) {
+                (Host::Name(name), model::Host::Name(text)) => assert_eq!(name.to_string(), text),
+                (Host::Ip(address), model::Host::Ip(other)) => assert_eq!(address, other),
+                (Host::Other(_), model::Host::Nobodys(_)) => {}
+                (found, expected) => panic!("{found:?} / {expected:?}"),
+            }
+            let shown = parsed.to_string();
+            let again = Authority::parse(shown.as_bytes()).expect("what is shown is well-formed");
+            assert_eq!(again, parsed);
+            let upper = Authority::parse(&field.to_ascii_uppercase()).map(|it| it.to_string());
+            assert!(matches!(parsed.host(), Host::Other(_)) || upper == Ok(shown));
+        }
+        (Err(found), Err(expected)) => {
+            assert_eq!(Malformed::Authority(found).code(), format!("authority_{expected}"));
+        }
+        (parsed, expected) => panic!("{parsed:?} / {expected:?}"),
+    }
+}
+
+/// Lines of text, each taken for whatever it can be: an entry of a table, an identifier, a query.
+pub fn names(data: &[u8]) {
+    let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(64).collect();
+    let mut builder = AuthorityTable::builder();
+    let group = GroupId::new(0);
+    builder.group(group, GroupPolicy::default()).expect("one group fits");
+    let mut patterns = Vec::new();
+    let mut identifiers = Vec::new();
+    for line in &lines {
+        if let Ok(text) = str::from_utf8(line) {
+            assert_eq!(DnsName::parse(line).is_ok(), model::is_name(text));
+            assert_eq!(Host::parse(line).is_ok(), model::is_host(text));
+            assert_eq!(NamePattern::parse(line).is_ok(), model::is_pattern(text));
+            let identifier = PresentedIdentifier::parse_dns(line).is_ok();
+            assert_eq!(identifier, model::is_identifier(text));
+        }
+        if let Ok(pattern) = NamePattern::parse(line) {
+            let shown = pattern.to_string();
+            assert_eq!(NamePattern::parse(shown.as_bytes()), Ok(pattern));
+            let number = u32::try_from(patterns.len()).expect("few lines");
+            let known = patterns.contains(&pattern);
+            let added = builder.entry(pattern, VirtualHostId::new(number), group);
+            assert_eq!(added.is_err(), known, "{shown}");
+            if !known {
+                patterns.push(pattern);
+            }
+        }
+        identifiers.extend(PresentedIdentifier::parse_dns(line));
+        identifiers.extend(PresentedIdentifier::from_address_octets(line));
+    }
+    let table = builder.build().expect("few entries fit");
+    let set = IdentifierSet::build(identifiers.iter().copied()).expect("few identifiers fit");
+    for line in &lines {
+        let Ok(host) = Authority::parse(line).map(|authority| authority.host()) else { continue };
+        let (naive, _) = model::authority(line).expect("the parsers agree");
+        let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), &naive);
+        let expected = (0..patterns.len())
+            .filter(|at| {
+                let matches = patterns[*at].matches(&host);
+                assert_eq!(matches, rank(at).is_some());
+                matches
+            })
+            .max_by_key(rank);
+        assert_eq!(table.lookup(&host).map(|found| found.entry as usize), expected);
+        let covering = (0..identifiers.len())
+            .filter(|at| identifiers[*at].covers(&host))
+            .min_by_key(|at| matches!(identifiers[*at], PresentedIdentifier::Wildcard(_)));
+        assert_eq!(set.find(&host), covering);
+    }
+}
+
+/// A generated request on a generated connection: the verdict is the model's, and a served virtual
+/// host is covered and in the group, whatever the model says.
+pub fn decide(data: &[u8]) {
+    let mut u = Unstructured::new(data);
+    let Ok((world, facts, request)) = generate::case(&mut u) else { return };
+    let verdict = run(&world, &facts, &request);
+    assert_eq!(outcome(&verdict), model::decide(&world, &facts, &request));
+
+    let Verdict::Serve(proof) = verdict else { return };
+    assert_eq!(proof.group().get(), facts.group);
+    let Some(id) = proof.virtual_host() else { return };
+    let field = request.authority.as_ref().unwrap_or_else(|| &request.hosts[0]);
+    let host = Authority::parse(field).expect("it is served").host();
+    let found = build_table(&world).lookup(&host).expect("it is served");
+    assert_eq!((found.virtual_host, found.group.get()), (id, facts.group));
+    let covered = facts.certificate.iter().any(|name| presented(name).covers(&host));
+    assert!(covered || facts.transport != Transport::Tls);
+}

@@ -1,0 +1,64 @@
+//! Proof by linking: reading images, parsing authorities and deciding need no allocator, no
+//! standard library and no operating system. There is no `#[global_allocator]` here and no crate
+//! that brings one, so if anything on this path could allocate, this would not link.
+//!
+//! ```text
+//! cargo build --release --target x86_64-unknown-none --manifest-path tests/no-alloc/Cargo.toml
+//! ```
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use coalesce_core::{
+    AuthorityTable, Connection, DnsName, GroupId, HostField, IdentifierSet, MethodKind,
+    RequestTarget, Verdict, decide,
+};
+
+static TABLE: &[u8] = include_bytes!("../../../crates/coalesce-core/tests/golden/table.image");
+static IDENTIFIERS: &[u8] =
+    include_bytes!("../../../crates/coalesce-core/tests/golden/identifiers.image");
+
+/// Where the loader jumps to. Every input goes through `black_box`, so that nothing is decided at
+/// compile time, and so does the answer, so that the decision is not left out.
+#[allow(unsafe_code, reason = "an entry point keeps its name; that is all the attribute does")]
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    black_box(status(b"a.example.test:443"));
+    black_box(status(b"m.example.test"));
+    black_box(status(b"user@a.example.test"));
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+/// The status of an answer to a request for `authority`, or 500 for an image that is none.
+#[inline(never)]
+fn status(authority: &[u8]) -> u16 {
+    let table = AuthorityTable::from_image(black_box(TABLE));
+    let presented = IdentifierSet::from_image(black_box(IDENTIFIERS));
+    let (Ok(table), Ok(presented)) = (table, presented) else { return 500 };
+    let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
+    let connection = Connection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))
+        .with_server_name(server_name);
+    let authority = black_box(authority);
+    let request = RequestTarget {
+        authority: Some(authority),
+        host: HostField::One(authority),
+        scheme: Some(black_box(b"https")),
+        method: black_box(MethodKind::Ordinary),
+    };
+    match decide(&table, &connection, &request) {
+        Verdict::Serve(_) => 200,
+        Verdict::Misdirected(_) => 421,
+        Verdict::Malformed(reason) => reason.answer().status(),
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}

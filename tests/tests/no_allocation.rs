@@ -1,0 +1,202 @@
+//! The hot path allocates nothing: counted, not promised.
+//!
+//! Tables and certificates are built first; what is counted is what happens for each request.
+
+use std::hint::black_box;
+
+use allocation_counter::measure;
+use coalesce_core::{
+    Authority, AuthorityTable, CoalescePolicy, ConnectPolicy, Connection, DnsName, GroupId,
+    GroupPolicy, HostField, IdentifierSet, MethodKind, NamePattern, PresentedIdentifier,
+    RequestTarget, Scheme, UnknownAuthority, Verdict, VirtualHostId, decide,
+};
+
+const OPEN: GroupId = GroupId::new(1);
+const STRICT: GroupId = GroupId::new(2);
+
+fn table() -> AuthorityTable<Vec<u8>> {
+    let mut open = GroupPolicy::default();
+    open.connect = ConnectPolicy::Any;
+    let mut strict = GroupPolicy::default();
+    strict.coalesce = CoalescePolicy::StrictServerName;
+    strict.unknown_authority = UnknownAuthority::HandToApplication;
+    let mut table = AuthorityTable::builder();
+    table.group(OPEN, open).unwrap().group(STRICT, strict).unwrap();
+    let entries = [
+        ("a.example.test", OPEN),
+        ("*.wild.example.test", OPEN),
+        ("**.deep.example.test", OPEN),
+        ("192.0.2.1", OPEN),
+        ("2001:db8::1", OPEN),
+        ("cdn.example.test", OPEN),
+        ("s.example.test", STRICT),
+        ("t.example.test", STRICT),
+    ];
+    for (number, (text, group)) in (0..).zip(entries) {
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), group).unwrap();
+    }
+    // A table of a real size, so that nothing rests on few entries.
+    for number in 0..10_000 {
+        let text = format!("host-{number}.bulk.example.test");
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), OPEN).unwrap();
+    }
+    table.build().unwrap()
+}
+
+fn presented() -> IdentifierSet<Vec<u8>> {
+    let names =
+        ["a.example.test", "*.wild.example.test", "*.deep.example.test", "*.bulk.example.test"];
+    let more = ["s.example.test", "t.example.test", "dead.example.test"];
+    let names = names.into_iter().chain(more);
+    let names = names.map(|name| PresentedIdentifier::parse_dns(name.as_bytes()).unwrap());
+    let address = PresentedIdentifier::from_address_octets(&[192, 0, 2, 1]).unwrap();
+    IdentifierSet::build(names.chain([address])).unwrap()
+}
+
+/// A name of 8 KiB, which no table holds.
+fn huge() -> String {
+    format!("{}test", "abcdefg.".repeat(1_024))
+}
+
+/// Runs `work` often enough that a rare allocation shows as well, and wants none.
+fn assert_no_allocation(what: &str, mut work: impl FnMut()) {
+    // What an operating system sets up once is not what is asked about.
+    work();
+    let counted = measure(|| (0..100).for_each(|_| work()));
+    assert_eq!(counted.count_total, 0, "{what}: {counted:?}");
+}
+
+#[test]
+fn the_counter_counts() {
+    let counted = measure(|| drop(black_box(Box::new(black_box(1_u64)))));
+    assert_eq!((counted.count_total, counted.bytes_total), (1, 8));
+    let counted = measure(|| drop(black_box(table())));
+    assert!(counted.count_total > 10_000, "building allocates: {counted:?}");
+}
+
+#[test]
+fn deciding_allocates_nothing_whatever_the_verdict() {
+    let (table, presented, huge) = (table(), presented(), huge());
+    let name = DnsName::parse(b"s.example.test").ok();
+    let open = Connection::tls(presented.borrow(), OPEN, &[443]);
+    let strict = Connection::tls(presented.borrow(), STRICT, &[443]).with_server_name(name);
+    let get = |authority| RequestTarget::https(authority);
+    let ordinary = get(b"a.example.test");
+    let method = |method, authority| RequestTarget { method, ..get(authority) };
+    let host = |host| RequestTarget { host, ..ordinary };
+    let alone = |host| RequestTarget { authority: None, host, ..ordinary };
+    let (tunnel, extended) = (MethodKind::Connect, MethodKind::ExtendedConnect);
+    let cases = [
+        // Served.
+        (&open, ordinary, "serve"),
+        (&open, get(b"A.Example.TEST.:00443"), "serve"),
+        (&open, get(b"x.wild.example.test"), "serve"),
+        (&open, get(b"x.deep.example.test"), "serve"),
+        (&open, get(b"host-9999.bulk.example.test"), "serve"),
+        (&open, get(b"192.0.2.1"), "serve"),
+        (&open, host(HostField::One(b"a.example.test:443")), "serve"),
+        (&open, alone(HostField::One(b"a.example.test")), "serve"),
+        (&open, method(tunnel, b"elsewhere.test:443"), "serve"),
+        (&open, method(extended, b"a.example.test"), "serve"),
+        (&strict, get(b"s.example.test"), "serve"),
+        (&strict, get(b"dead.example.test"), "serve"),
+        // Misdirected, for each reason.
+        (&open, RequestTarget { scheme: Some(b"http"), ..ordinary }, "scheme"),
+        (&open, get(b"dead.example.test"), "unknown_authority"),
+        (&open, get(b"%61.example.test"), "unknown_authority"),
+        (&open, get(huge.as_bytes()), "unknown_authority"),
+        (&open, get(b"a.example.test:8443"), "port"),
+        (&open, get(b"cdn.example.test"), "certificate"),
+        (&open, get(b"x.y.deep.example.test"), "certificate"),
+        (&open, get(b"[2001:db8::1]"), "certificate"),
+        (&open, get(b"s.example.test"), "group"),
+        (&strict, get(b"t.example.test"), "server_name"),
+        // Malformed, for each reason.
+        (&open, alone(HostField::Absent), "no_authority"),
+        (&open, host(HostField::Several), "several_hosts"),
+        (&open, get(b"a\0"), "authority_field_value"),
+        (&open, get(b"user@a.example.test"), "authority_userinfo"),
+        (&open, get(b""), "authority_empty_host"),
+        (&open, get(b"a:99999"), "authority_port"),
+        (&open, get(b"a b"), "authority_host"),
+        (&open, get(b"[::1"), "authority_host"),
+        (&open, get(b"a%zz"), "authority_host"),
+        (&open, alone(HostField::One(b"a b")), "host_invalid"),
+        (&open, host(HostField::One(b"b.example.test")), "host_differs"),
+        (&strict, method(extended, b"s.example.test"), "connect_refused"),
+        (&open, method(tunnel, b"elsewhere.test"), "connect_port"),
+    ];
+    for (connection, request, expected) in &cases {
+        let what =
+            format!("{expected} {}", String::from_utf8_lossy(request.authority.unwrap_or(b"")));
+        assert_no_allocation(&what, || {
+            let verdict = decide(black_box(&table), black_box(connection), black_box(request));
+            let code = match &verdict {
+                Verdict::Serve(_) => "serve",
+                Verdict::Misdirected(reason) => reason.code(),
+                Verdict::Malformed(reason) => reason.code(),
+            };
+            assert_eq!(code, *expected);
+        });
+    }
+    // Every stable name that a verdict can have stands above.
+    let tried = |code: &str| cases.iter().any(|(.., expected)| *expected == code);
+    assert!(coalesce_core::Misdirected::ALL.iter().all(|reason| tried(reason.code())));
+}
+
+#[test]
+fn connections_without_a_certificate_allocate_nothing_either() {
+    let table = table();
+    let http = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.example.test") };
+    for connection in
+        [Connection::cleartext(OPEN, &[80]), Connection::trusted_gateway(Scheme::Http, OPEN, &[80])]
+    {
+        assert_no_allocation("http", || {
+            let verdict = decide(black_box(&table), &connection, black_box(&http));
+            assert!(matches!(verdict, Verdict::Serve(_)));
+        });
+    }
+}
+
+#[test]
+fn parsing_and_looking_up_allocate_nothing() {
+    let (table, presented, huge) = (table(), presented(), huge());
+    let cases = [
+        ("a.example.test", true, true),
+        ("HOST-7.Bulk.Example.Test.", true, true),
+        ("x.wild.example.test:443", true, true),
+        ("x.y.wild.example.test", false, false),
+        ("x.y.deep.example.test", true, false),
+        ("192.0.2.1:80", true, true),
+        ("[2001:db8::1]", true, false),
+        ("[::2]", false, false),
+        ("%61.example.test", false, false),
+        (&huge, false, false),
+    ];
+    for (text, known, covered) in cases {
+        assert_no_allocation(text, || {
+            let host = Authority::parse(black_box(text.as_bytes())).unwrap().host();
+            assert_eq!(black_box(&table).lookup(&host).is_some(), known);
+            assert_eq!(black_box(&presented).find(&host).is_some(), covered);
+        });
+    }
+    for faulty in ["", ":1", "a@b", "a b", "[::", "a:x", "a%", " a", "a\n"] {
+        assert_no_allocation(faulty, || {
+            assert!(Authority::parse(black_box(faulty.as_bytes())).is_err());
+        });
+    }
+}
+
+/// A snapshot that is mapped from a file or baked into a binary needs no allocator to be read.
+#[test]
+fn reading_images_allocates_nothing() {
+    let (table, presented) = (table(), presented());
+    let (table, presented) = (table.as_image(), presented.as_image());
+    assert_no_allocation("images", || {
+        assert!(AuthorityTable::from_image(black_box(table)).is_ok());
+        assert!(IdentifierSet::from_image(black_box(presented)).is_ok());
+        assert!(AuthorityTable::from_image(black_box(presented)).is_err());
+    });
+}

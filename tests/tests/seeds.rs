@@ -1,0 +1,193 @@
+//! The project's seeds, over real sockets with curl and nghttp.
+
+use coalesce_tests::{CONTENT_421, Curl, Server, World, curl, nghttp2};
+
+const CONFIGURATION: &str = r#"
+[[listener]]
+address = "127.0.0.1:0"
+
+[[group]]
+name = "public"
+
+[[group]]
+name = "staff"
+client_ca = "client-ca.pem"
+
+# nghttp resolves names by itself, so this host has one that resolves everywhere.
+[[virtual_host]]
+name = "api"
+names = ["api.example.test", "localhost"]
+group = "public"
+certificate = "api.pem"
+key = "api.key"
+answer = { text = "vhost=api\n" }
+
+[[virtual_host]]
+name = "cdn"
+names = ["cdn.example.test"]
+group = "public"
+certificate = "cdn.pem"
+key = "cdn.key"
+answer = { text = "vhost=cdn\n" }
+
+[[virtual_host]]
+name = "files"
+names = ["files.example.test"]
+group = "public"
+certificate = "files.pem"
+key = "files.key"
+answer = { folder = "public" }
+
+[[virtual_host]]
+name = "staff"
+names = ["staff.example.test"]
+group = "staff"
+certificate = "staff.pem"
+key = "staff.key"
+answer = { text = "vhost=staff\n" }
+"#;
+
+struct Fixture {
+    world: World,
+    server: Server,
+}
+
+impl Fixture {
+    fn start() -> Self {
+        let world = World::new(
+            &[
+                ("api", &["api.example.test", "localhost"]),
+                ("cdn", &["cdn.example.test"]),
+                // Names the staff host as well, which demands what this connection never asked for.
+                ("files", &["files.example.test", "staff.example.test"]),
+                ("staff", &["staff.example.test"]),
+            ],
+            CONFIGURATION,
+        );
+        std::fs::create_dir(world.path("public")).unwrap();
+        std::fs::write(world.path("public/there.txt"), "here\n").unwrap();
+        let server = world.serve();
+        Self { world, server }
+    }
+
+    fn port(&self) -> u16 {
+        self.server.address.port()
+    }
+
+    /// A request on a connection for `host`.
+    fn get(&self, host: &str, path: &str, authority: Option<&str>, more: &[&str]) -> Curl {
+        let url = format!("https://{host}:{}{path}", self.port());
+        let authority = authority.map(|name| format!("{name}:{}", self.port()));
+        curl(&self.world, &self.server, &url, authority.as_deref(), more)
+    }
+}
+
+#[track_caller]
+fn assert_is_the_421(answer: &Curl) {
+    assert_eq!((answer.status, answer.exit), (421, 0), "{answer:?}");
+    assert_eq!(answer.version, "2");
+    assert_eq!(answer.body, CONTENT_421);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    // No routing detail: these fields and no others.
+    let names: Vec<&str> =
+        answer.headers.lines().skip(1).filter_map(|line| line.split(": ").next()).collect();
+    let mut expected = vec!["cache-control", "content-length", "content-type"];
+    let mut found: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    (expected.sort_unstable(), found.sort_unstable());
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn cdn_on_a_connection_for_api_is_misdirected() {
+    let fixture = Fixture::start();
+    let own = fixture.get("api.example.test", "/", None, &[]);
+    assert_eq!((own.status, own.body.as_str()), (200, "vhost=api\n"));
+    let known = fixture.get("api.example.test", "/", Some("cdn.example.test"), &[]);
+    assert_is_the_421(&known);
+    let unknown = fixture.get("api.example.test", "/", Some("wrong.example.test"), &[]);
+    assert_is_the_421(&unknown);
+    assert_eq!((known.headers, known.body), (unknown.headers, unknown.body));
+}
+
+#[test]
+fn a_fresh_connection_for_the_misdirected_host_is_served() {
+    let fixture = Fixture::start();
+    assert_eq!(fixture.get("api.example.test", "/", Some("cdn.example.test"), &[]).status, 421);
+    let retried = fixture.get("cdn.example.test", "/", None, &[]);
+    assert_eq!((retried.status, retried.body.as_str()), (200, "vhost=cdn\n"));
+}
+
+#[test]
+fn a_missing_path_is_404_and_bad_syntax_400_or_a_reset() {
+    let fixture = Fixture::start();
+    let there = fixture.get("files.example.test", "/there.txt", None, &[]);
+    assert_eq!((there.status, there.body.as_str()), (200, "here\n"));
+    assert_eq!(fixture.get("files.example.test", "/missing", None, &[]).status, 404);
+
+    let url = format!("https://api.example.test:{}/", fixture.port());
+    for bad in ["api.example.test:port", "api.example.test:99999", "api.example.test:1:2"] {
+        let answer = curl(&fixture.world, &fixture.server, &url, Some(bad), &[]);
+        assert_eq!((answer.status, answer.exit), (400, 0), "{bad}: {answer:?}");
+    }
+    let answer = curl(&fixture.world, &fixture.server, &url, Some("user@api.example.test"), &[]);
+    assert_eq!((answer.status, answer.exit), (0, 92), "curl's word for a reset stream: {answer:?}");
+}
+
+#[test]
+fn missing_credentials_are_never_421_on_their_own_connection() {
+    let fixture = Fixture::start();
+    let without = fixture.get("staff.example.test", "/", None, &[]);
+    assert_eq!(without.status, 0, "{without:?}");
+    assert_ne!(without.exit, 0);
+    let certificate = ["--cert", "client.pem", "--key", "client.key"];
+    let with = fixture.get("staff.example.test", "/", None, &certificate);
+    assert_eq!((with.status, with.body.as_str()), (200, "vhost=staff\n"));
+    // Covered by the certificate of `files`, but that connection never asked for credentials.
+    let coalesced =
+        fixture.get("files.example.test", "/", Some("staff.example.test"), &certificate);
+    assert_is_the_421(&coalesced);
+}
+
+#[test]
+fn a_misdirected_upload_is_refused_unread() {
+    let fixture = Fixture::start();
+    std::fs::write(fixture.world.path("upload"), vec![b'x'; 4 << 20]).unwrap();
+    let upload = ["--data-binary", "@upload", "--header", "Expect: 100-continue"];
+    let answer = fixture.get("api.example.test", "/", Some("cdn.example.test"), &upload);
+    assert_eq!((answer.status, answer.body.as_str()), (421, CONTENT_421), "{answer:?}");
+    assert!(!answer.headers.contains(" 100"), "no invitation to send what nobody reads");
+}
+
+#[test]
+fn nghttp_sees_the_same_on_one_connection() {
+    let fixture = Fixture::start();
+    let url = |path: &str| format!("https://localhost:{}{path}", fixture.port());
+    let own = nghttp2("nghttp", &["--no-verify-peer", "-v", &url("/1"), &url("/2")]);
+    assert_eq!(own.matches(":status: 200").count(), 2, "{own}");
+    assert_eq!(own.matches("vhost=api").count(), 2);
+
+    let cdn = format!(":authority: cdn.example.test:{}", fixture.port());
+    let other = nghttp2("nghttp", &["--no-verify-peer", "-v", "-H", &cdn, &url("/1"), &url("/2")]);
+    assert_eq!(other.matches(":status: 421").count(), 2, "{other}");
+    assert_eq!(other.matches(CONTENT_421).count(), 2);
+    assert!(!other.contains("recv RST_STREAM"), "the streams had ended: nothing to reset");
+    assert!(!other.contains("recv GOAWAY"), "the connection stays usable");
+}
+
+#[test]
+fn h2load_counts_a_421_for_every_misdirected_request() {
+    let fixture = Fixture::start();
+    let cdn = format!(":authority: cdn.example.test:{}", fixture.port());
+    let url = format!("https://localhost:{}/", fixture.port());
+    let report = nghttp2("h2load", &["-n", "5000", "-c", "4", "-m", "100", "-H", &cdn, &url]);
+    assert!(report.contains("status codes: 0 2xx, 0 3xx, 5000 4xx, 0 5xx"), "{report}");
+    assert!(report.contains("0 failed, 0 errored, 0 timeout"), "{report}");
+}
+
+#[test]
+fn the_server_ends_in_peace_when_asked() {
+    let fixture = Fixture::start();
+    assert_eq!(fixture.get("api.example.test", "/", None, &[]).status, 200);
+    assert!(fixture.server.terminate().success());
+}
