@@ -7,7 +7,8 @@ use crate::model::{Coalesce, Connect, Entry, Facts, Method, Policy, Request, Tra
 /// Few labels, so that names, wildcards and queries meet all the time.
 const LABELS: &[&str] = &["a", "b", "ab", "a-b", "x_y", "xn--a", "0", "1", "test"];
 const LAST_LABELS: &[&str] = &["test", "a", "ab"];
-const ADDRESSES: &[&str] = &["192.0.2.1", "192.0.2.2", "::1", "2001:db8::1", "::ffff:192.0.2.1"];
+const ADDRESSES: &[&str] =
+    &["192.0.2.1", "203.0.113.200", "::1", "2001:db8::1", "::ffff:192.0.2.1"];
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
@@ -133,7 +134,53 @@ fn request(u: &mut Unstructured<'_>) -> Result<Request> {
     Ok(Request { authority, hosts, scheme, method: *u.choose(&methods)? })
 }
 
-/// Everything that one decision needs.
+/// Everything that one decision needs. Most requests are aimed at an entry of the table, so that the
+/// last steps are reached as often as the first.
 pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> {
-    Ok((world(u)?, facts(u)?, request(u)?))
+    let (world, mut facts, mut request) = (world(u)?, facts(u)?, request(u)?);
+    if !world.entries.is_empty() && u.ratio(3, 4)? {
+        take_aim(u, &world, &mut facts, &mut request)?;
+    }
+    Ok((world, facts, request))
+}
+
+fn take_aim(
+    u: &mut Unstructured<'_>,
+    world: &World,
+    facts: &mut Facts,
+    request: &mut Request,
+) -> Result<()> {
+    let entry = u.choose(&world.entries)?;
+    let host = match entry.pattern.rsplit_once("*.") {
+        Some((_, suffix)) => format!("{}.{suffix}", u.choose(LABELS)?),
+        None if entry.pattern == "*" => "a.test".to_owned(),
+        None => entry.pattern.clone(),
+    };
+    let is_address = ADDRESSES.contains(&host.as_str());
+    let written = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    if u.ratio(7, 8)? {
+        request.authority = Some(written.into_bytes());
+        request.scheme = None;
+    }
+    if u.ratio(7, 8)? {
+        facts.group = entry.group;
+    }
+    if u.ratio(7, 8)? {
+        facts.ports.extend([443, 80]);
+    }
+    if u.ratio(7, 8)? && !request.hosts.is_empty() {
+        request.hosts = request.authority.iter().cloned().collect();
+    }
+    if u.ratio(7, 8)? && !is_address {
+        facts.server_name = Some(host.clone());
+    }
+    match u.int_in_range(0..=7)? {
+        0 => {}
+        1..=3 if !is_address && host.contains('.') => {
+            let (_, parent) = host.split_once('.').unwrap_or_default();
+            facts.certificate.push(format!("*.{parent}"));
+        }
+        _ => facts.certificate.push(host),
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@
 #
 # environment  LAB        the lab's folder (default: ../shared/lab beside this repository)
 #              SCENARIOS  a scenario file (default: the lab's own)
-#              COALESCE   the binary to test (default: built here, in release mode)
+#              COALESCE   the binary to test (default: built here)
 # exit status and last line are the driver's: 0 fine, 1 a verdict worse than acceptable,
 # 2 unreachable; 3 when the lab could not be set up.
 set -euo pipefail
@@ -20,8 +20,8 @@ SCENARIOS=${SCENARIOS:-$LAB/scenarios.toml}
 SCENARIOS=$(cd "$(dirname "$SCENARIOS")" && pwd)/$(basename "$SCENARIOS")
 
 if [ -z "${COALESCE:-}" ]; then
-    cargo build --quiet --release --package coalesce-cli --manifest-path "$root/Cargo.toml" || exit 3
-    COALESCE=${CARGO_TARGET_DIR:-$root/target}/release/coalesce
+    cargo build --quiet --package coalesce-cli --manifest-path "$root/Cargo.toml" || exit 3
+    COALESCE=${CARGO_TARGET_DIR:-$root/target}/debug/coalesce
 fi
 
 # The lab's folder may be read-only: everything that is made goes to a folder of this run.

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
 };
 use tempfile::TempDir;
 
@@ -55,14 +56,14 @@ impl World {
         let write = |name: &str, content: &str| {
             fs::write(folder.path().join(name), content).expect("the temporary folder is writable");
         };
-        let ca = authority();
+        let ca = authority("CA of the tests");
         write("ca.pem", &ca.pem());
         for (name, identifiers) in certificates {
             let (certificate, key) = leaf(&ca, identifiers, ExtendedKeyUsagePurpose::ServerAuth);
             write(&format!("{name}.pem"), &certificate);
             write(&format!("{name}.key"), &key);
         }
-        let client_ca = authority();
+        let client_ca = authority("client CA of the tests");
         write("client-ca.pem", &client_ca.pem());
         let (certificate, key) = leaf(&client_ca, &[], ExtendedKeyUsagePurpose::ClientAuth);
         write("client.pem", &certificate);
@@ -101,8 +102,9 @@ impl World {
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a signature")
 }
@@ -114,6 +116,8 @@ fn leaf(
 ) -> (String, String) {
     let identifiers: Vec<String> = identifiers.iter().map(|&name| name.into()).collect();
     let mut params = CertificateParams::new(identifiers).expect("valid identifiers");
+    // A subject of its own: one that equals the issuer's would look self-signed to OpenSSL.
+    params.distinguished_name.push(DnType::CommonName, "a leaf of the tests");
     params.extended_key_usages = vec![usage];
     let key = KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, issuer).expect("a signature");

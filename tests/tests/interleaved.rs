@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use coalesce_tests::{CONTENT_421, World};
 use h2::client::ResponseFuture;
 use http::{Request, Version};
@@ -66,7 +65,7 @@ async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection
     let name = ServerName::try_from("api.example.test").unwrap();
     let socket = TcpStream::connect(server.address).await.unwrap();
     let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();
-    let (mut client, connection) = h2::client::handshake::<_, Bytes>(stream).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
 
     let (mut served, mut misdirected) = (0, 0);

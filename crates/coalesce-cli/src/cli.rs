@@ -61,6 +61,9 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show every verdict on made-up hosts, with real TLS and HTTP/2; needs nothing
+    #[command(long_about = help::DEMO)]
+    Demo(DemoArguments),
     /// Serve the virtual hosts of a configuration file over HTTP/2
     #[command(long_about = help::SERVE, after_long_help = help::CONFIGURATION)]
     Serve(ServeArguments),
@@ -70,6 +73,16 @@ pub(crate) enum Command {
     /// Say which hosts a certificate covers
     #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
     Match(MatchArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArguments {
+    /// Stay up afterwards, and print curl commands to paste
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object per row instead of the table
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

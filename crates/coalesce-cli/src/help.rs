@@ -27,6 +27,7 @@ pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit c
 
 pub(crate) const AFTER_LONG: &str = "\
 Examples:
+  coalesce demo
   coalesce serve --config site.toml
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
   coalesce match --san 'DNS:*.example.test' a.example.test a.b.example.test
@@ -34,13 +35,22 @@ Examples:
 
 Exit codes:
   0  fine: served, matched, ended as asked
-  1  the answer is no: explain: not served; match: a host is not covered
+  1  the answer is no: explain: not served; match: a host is not covered; demo: a row failed
   2  usage: the command line is wrong, or names a file that cannot be read
   3  configuration: it does not load; each fault is named with file, line and field
   4  run time: an address cannot be bound, output cannot be written
 
 'coalesce COMMAND --help' says more about each command; 'coalesce serve --help' has the
 configuration file.";
+
+pub(crate) const DEMO: &str = "\
+Show every verdict on made-up hosts.
+
+Makes a small CA and certificates in a temporary folder, serves a handful of hosts on a loopback
+port, drives a TLS and HTTP/2 client through them, and prints what was expected and what came. The
+requests are real; the reason, which no response carries, is what 'coalesce explain' says.
+
+The exit code is 0 when every row came out as expected, else 1.";
 
 pub(crate) const SERVE: &str = "\
 Serve the virtual hosts of a configuration file over HTTP/2 with TLS.

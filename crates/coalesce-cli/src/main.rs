@@ -1,9 +1,10 @@
-//! The `coalesce` command: `serve`, `explain` and `match`.
+//! The `coalesce` command: `demo`, `serve`, `explain` and `match`.
 #![forbid(unsafe_code)]
 
 mod batch;
 mod cli;
 mod config;
+mod demo;
 mod exit;
 mod explain;
 mod help;
@@ -47,10 +48,11 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let verbosity = match &arguments.command {
         Command::Serve(_) => Verbosity::Serving,
-        Command::Explain(_) | Command::Match(_) => Verbosity::Answering,
+        Command::Demo(_) | Command::Explain(_) | Command::Match(_) => Verbosity::Answering,
     };
     logging::start(&arguments.logging, verbosity)?;
     match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Match(arguments) => match_command::run(arguments),

@@ -83,9 +83,9 @@ impl Answer {
 
     /// Answers a stream and ends it.
     ///
-    /// The handles of a request whose body is still coming are dropped right after this; `h2` then
-    /// sends `RST_STREAM(NO_ERROR)` behind the answer (RFC 9113 §8.1) and gives the connection's
-    /// window back for whatever arrives late.
+    /// When the request's body is still coming, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) as
+    /// soon as the body's handle is dropped, and gives the connection's window back for whatever
+    /// arrives late.
     ///
     /// # Errors
     /// The stream is gone already: nobody is left to be told.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroU32;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use coalesce_core::{
@@ -14,7 +14,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{Answers, MisdirectedContent};
+use crate::answer::{Answer, Answers, MisdirectedContent};
 use crate::budget::{Budget, Left};
 use crate::error::Error;
 use crate::limits;
@@ -148,6 +148,7 @@ impl Builder {
             decide,
             answers: Answers::new(&self.content, self.allow),
             budget: Budget::new(self.budget),
+            unread: Vec::new(),
             state: State::Open,
         })
     }
@@ -163,6 +164,8 @@ pub struct Connection<T, D> {
     decide: D,
     answers: Answers,
     budget: Budget,
+    /// Bodies of answered requests that were still coming; dropping one sends its `RST_STREAM`.
+    unread: Vec<RecvStream>,
     state: State,
 }
 
@@ -223,7 +226,15 @@ where
             return Poll::Ready(None);
         }
         loop {
-            let next = ready!(self.inner.poll_accept(context));
+            let Poll::Ready(next) = self.inner.poll_accept(context) else {
+                if self.unread.is_empty() {
+                    return Poll::Pending;
+                }
+                // The answers have left, so their streams may be reset now. Not earlier: curl 7
+                // loses an answer that comes in one TLS record with its RST_STREAM.
+                self.unread.clear();
+                continue;
+            };
             let ended = match (next, self.state) {
                 // What comes after the GOAWAY is not looked at; dropping it resets the stream.
                 (Some(Ok(_)), State::SentAway) => continue,
@@ -276,11 +287,21 @@ where
                 Some(Accepted { request, respond, proof })
             }
             Verdict::Misdirected(_) => {
-                self.answer(|answers| &answers.misdirected, &request, respond);
+                self.answer(|answers| &answers.misdirected, request, respond);
                 None
             }
             Verdict::Malformed(reason) => {
-                self.refuse_malformed(reason, &request, respond);
+                match reason.answer() {
+                    MalformedAnswer::MethodNotAllowed => {
+                        self.answer(|answers| &answers.method_not_allowed, request, respond);
+                    }
+                    MalformedAnswer::BadRequest => {
+                        self.answer(|answers| &answers.bad_request, request, respond);
+                    }
+                    // Any answer that this version does not know ends the stream, which serves
+                    // nothing.
+                    _ => self.reset(respond, reason.code()),
+                }
                 None
             }
         }
@@ -297,32 +318,18 @@ where
         }
     }
 
-    fn refuse_malformed(
-        &mut self,
-        reason: Malformed,
-        request: &Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-    ) {
-        match reason.answer() {
-            MalformedAnswer::MethodNotAllowed => {
-                self.answer(|answers| &answers.method_not_allowed, request, respond);
-            }
-            MalformedAnswer::BadRequest => {
-                self.answer(|answers| &answers.bad_request, request, respond);
-            }
-            // Any answer that this version does not know ends the stream, which serves nothing.
-            _ => self.reset(respond, reason.code()),
-        }
-    }
-
     fn answer(
         &mut self,
-        choose: impl FnOnce(&Answers) -> &crate::answer::Answer,
-        request: &Request<RecvStream>,
+        choose: impl FnOnce(&Answers) -> &Answer,
+        request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
         if let Err(error) = choose(&self.answers).send(request.method(), respond) {
             tracing::debug!(%error, "the stream was gone before its answer");
+        }
+        let body = request.into_body();
+        if !body.is_end_stream() {
+            self.unread.push(body);
         }
         self.spend();
     }

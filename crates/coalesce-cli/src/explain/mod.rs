@@ -12,7 +12,8 @@ use crate::config::{Listener, Site};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
-use question::{Line, Question};
+use question::Line;
+pub(crate) use question::{Client, Question};
 
 pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
     let site = Site::load(&arguments.config).map_err(Failure::configuration)?;
@@ -37,6 +38,11 @@ pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
     }
     output.flush()?;
     Ok(if answer.is_served() { Exit::Fine } else { Exit::No })
+}
+
+/// The reason code of one answer, for the demo.
+pub(crate) fn reason(site: &Site, listener: &Listener, question: &Question) -> &'static str {
+    report::json(site, &answer::answer(site, listener, question)).reason
 }
 
 fn choose_listener<'a>(site: &'a Site, name: Option<&str>) -> Result<&'a Listener, Failure> {

@@ -20,7 +20,7 @@ use crate::text::some_of;
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Report<'a> {
     verdict: &'static str,
-    reason: &'static str,
+    pub(crate) reason: &'static str,
     status: Option<u16>,
     virtual_host: Option<&'a str>,
     group: Option<&'a str>,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::array::uniform7;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -30,7 +31,8 @@ const LABELS: &[&str] = &[
     "lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll",
 ];
 const LAST_LABELS: &[&str] = &["test", "a", "ab"];
-const ADDRESSES: &[&str] = &["192.0.2.1", "192.0.2.2", "::1", "2001:db8::1", "::ffff:192.0.2.1"];
+const ADDRESSES: &[&str] =
+    &["192.0.2.1", "203.0.113.200", "::1", "2001:db8::1", "::ffff:192.0.2.1"];
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
@@ -175,7 +177,7 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
     })
 }
 
-pub(crate) fn facts() -> impl Strategy<Value = Facts> {
+fn facts() -> impl Strategy<Value = Facts> {
     let transport = prop_oneof![
         6 => Just(Transport::Tls),
         1 => Just(Transport::Cleartext),
@@ -195,7 +197,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     )
 }
 
-pub(crate) fn request() -> impl Strategy<Value = Request> {
+fn request() -> impl Strategy<Value = Request> {
     let scheme = prop_oneof![
         4 => Just(Some("https")),
         2 => Just(None),
@@ -222,4 +224,72 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         scheme: scheme.map(|scheme| scheme.as_bytes().to_vec()),
         method,
     })
+}
+
+/// What turns a request into one that some step is content with.
+#[derive(Clone, Debug)]
+struct Aim {
+    entry: Index,
+    label: &'static str,
+    case: u64,
+    /// Each mostly true: authority, method, group, certificate, server name, port, `Host`.
+    right: [bool; 7],
+}
+
+fn aim() -> impl Strategy<Value = Aim> {
+    let right = uniform7(prop::bool::weighted(0.85));
+    (any::<Index>(), select(LABELS), any::<u64>(), right)
+        .prop_map(|(entry, label, case, right)| Aim { entry, label, case, right })
+}
+
+/// Everything that one decision needs. Three of four requests are aimed at an entry of the table,
+/// so that the last steps are reached as often as the first.
+pub(crate) fn case() -> impl Strategy<Value = (World, Facts, Request)> {
+    (world(), facts(), request(), prop::option::weighted(0.75, aim())).prop_map(
+        |(world, mut facts, mut request, aim)| {
+            if let Some(aim) = aim.filter(|_| !world.entries.is_empty()) {
+                take_aim(&aim, &world, &mut facts, &mut request);
+            }
+            (world, facts, request)
+        },
+    )
+}
+
+fn take_aim(aim: &Aim, world: &World, facts: &mut Facts, request: &mut Request) {
+    let entry = &world.entries[aim.entry.index(world.entries.len())];
+    let host = match entry.pattern.rsplit_once("*.") {
+        Some((_, suffix)) => format!("{}.{suffix}", aim.label),
+        None if entry.pattern == "*" => format!("{}.test", aim.label),
+        None => entry.pattern.clone(),
+    };
+    let is_address = ADDRESSES.contains(&host.as_str());
+    let written = match (is_address, host.contains(':')) {
+        (true, true) => format!("[{host}]"),
+        (true, false) => host.clone(),
+        (false, _) => spell(&host, aim.case, aim.case & 1 == 1),
+    };
+    let [authority, method, group, certificate, server_name, port, same_host] = aim.right;
+    if authority {
+        request.authority = Some(written.into_bytes());
+        request.scheme = None;
+    }
+    if method && request.method == Method::Connect {
+        request.method = Method::Ordinary;
+    }
+    if group {
+        facts.group = entry.group;
+    }
+    if port {
+        facts.ports.extend([443, 80]);
+    }
+    if same_host && !request.hosts.is_empty() {
+        request.hosts = request.authority.iter().cloned().collect();
+    }
+    if server_name && !is_address {
+        facts.server_name = Some(host.clone());
+    }
+    if certificate {
+        let parent = host.split_once('.').filter(|_| !is_address && aim.case & 2 == 2);
+        facts.certificate.push(parent.map_or(host.clone(), |(_, parent)| format!("*.{parent}")));
+    }
 }

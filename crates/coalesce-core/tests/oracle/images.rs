@@ -119,7 +119,7 @@ proptest! {
         apply(&mut image, &damages);
         let Ok(set) = IdentifierSet::from_image(&image) else { return Ok(()) };
         // Labels that stand in no generated image: only a wildcard could cover them.
-        for deep in ["q.q.q.q.q.q.a", "q.q.q.q.q.q.test", "q", "203.0.113.200"] {
+        for deep in ["q.q.q.q.q.q.a", "q.q.q.q.q.q.test", "q", "198.51.100.7"] {
             let host = Authority::parse(deep.as_bytes()).unwrap().host();
             prop_assert_eq!(set.find(&host), None, "{}", deep);
         }
@@ -192,6 +192,12 @@ fn each_rule_of_the_format_refuses_with_its_own_error() {
         ),
         ("a family that is none", with_word(&image, node(4), 5), E::Address { at: address }),
         ("padding that is none", with_word(&image, node(4) + 4, 1), E::Address { at: address }),
+        ("padding that is none", with_word(&image, node(4) + 2, 1), E::Address { at: address }),
+        (
+            "the same address twice",
+            with_word(&image, node(4) + 7, word(&image, node(4) + 1)),
+            E::Address { at: address + 24 },
+        ),
         (
             "an address without value",
             with_word(&image, node(4) + 5, u32::MAX),
@@ -213,6 +219,22 @@ fn each_rule_of_the_format_refuses_with_its_own_error() {
     // The last label bytes are `ab`, and `A` still comes before `b`.
     let upper = [&image[..cut - 1], b"Ab"].concat();
     assert_eq!(IdentifierSet::from_image(upper).unwrap_err(), E::Node { at: node(2) * 4 });
+}
+
+/// Every node but the root is the child of exactly one node before it.
+#[test]
+fn children_stand_where_their_parents_say_and_nowhere_else() {
+    use ImageError as E;
+    // Nodes: the root, `x`, `y`, `a.x`, `b.y`.
+    let image = build_set(&["a.x", "b.y"].map(str::to_owned)).as_image().to_vec();
+    let swapped = with_word(&with_word(&image, node(1) + 2, 4), node(2) + 2, 3);
+    assert_eq!(IdentifierSet::from_image(swapped).unwrap_err(), E::Node { at: node(1) * 4 });
+    let shared = with_word(&image, node(2) + 2, 3);
+    assert_eq!(IdentifierSet::from_image(shared).unwrap_err(), E::Node { at: node(2) * 4 });
+    // A root without children, and the node behind it its own child.
+    let childless = with_word(&with_word(&image, node(0) + 2, 0), node(0) + 3, 0);
+    let own_child = with_word(&childless, node(1) + 2, 1);
+    assert_eq!(IdentifierSet::from_image(own_child).unwrap_err(), E::Node { at: node(1) * 4 });
 }
 
 #[test]

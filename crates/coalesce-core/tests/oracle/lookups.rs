@@ -1,8 +1,8 @@
 //! Tries against linear scans.
 
 use coalesce_core::{
-    Authority, AuthorityTable, GroupId, Host, IdentifierSet, NamePattern, PresentedIdentifier,
-    VirtualHostId,
+    Authority, AuthorityTable, BuildError, CoalescePolicy, GroupId, GroupPolicy, Host,
+    IdentifierSet, NamePattern, PresentedIdentifier, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -128,5 +128,54 @@ proptest! {
         let host = Authority::parse(written.as_bytes()).unwrap().host();
         let plain = Authority::parse(query.as_bytes()).unwrap().host();
         prop_assert_eq!(table.lookup(&host), table.lookup(&plain));
+    }
+}
+
+#[test]
+fn a_builder_refuses_what_would_be_ambiguous_and_stays_as_it_was() {
+    let (group, other) = (GroupId::new(1), GroupId::new(2));
+    let mut never = GroupPolicy::default();
+    never.coalesce = CoalescePolicy::Never;
+    let mut table = AuthorityTable::builder();
+    table.group(group, GroupPolicy::default()).unwrap();
+    table.group(group, GroupPolicy::default()).unwrap();
+    let conflict = table.group(group, never).unwrap_err();
+    assert_eq!(conflict, BuildError::GroupConflict { group: 1 });
+    let patterns = ["a.test", "*.a.test", "**.a.test", "192.0.2.1", "::1", "*"];
+    let mut add = |text: &str, id: u32, group| {
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(id), group).map(|_| ())
+    };
+    for text in patterns {
+        assert_eq!(add(text, 9, other), Err(BuildError::UnknownGroup { group: 2 }), "{text}");
+    }
+    for (id, text) in (0..).zip(patterns) {
+        assert_eq!(add(text, id, group), Ok(()), "{text}");
+    }
+    let spelled = ["A.Test.", "*.A.test", "**.a.TEST", "192.0.2.1", "[0::1]", "*"];
+    for (earlier, text) in (0..).zip(spelled) {
+        assert_eq!(add(text, 9, group), Err(BuildError::Duplicate { earlier }), "{text}");
+    }
+    let table = table.build().unwrap();
+    assert_eq!(table.len(), patterns.len());
+    assert_eq!(table.group_policy(group), Some(GroupPolicy::default()));
+    assert_eq!(table.group_policy(other), None);
+    for (id, query) in (0..).zip(["a.test", "b.a.test", "c.b.a.test", "192.0.2.1", "[::1]", "b"]) {
+        let host = Authority::parse(query.as_bytes()).unwrap().host();
+        let found = table.lookup(&host).unwrap();
+        assert_eq!((found.entry, found.virtual_host.get()), (id, id), "{query}");
+    }
+}
+
+/// Nothing is no mistake: a server without sites, a certificate without names.
+#[test]
+fn empty_tables_and_sets_know_nobody() {
+    let table = AuthorityTable::builder().build().unwrap();
+    let set = IdentifierSet::build([]).unwrap();
+    assert!(table.is_empty() && set.is_empty());
+    for query in ["a", "a.test", "192.0.2.1", "[::1]", "%61"] {
+        let host = Authority::parse(query.as_bytes()).unwrap().host();
+        assert_eq!(table.lookup(&host), None);
+        assert_eq!(set.find(&host), None);
     }
 }

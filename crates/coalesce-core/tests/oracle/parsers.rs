@@ -20,6 +20,38 @@ fn hash_of(value: impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// The parser and the model agree about `field`, its fault included, and what is shown of it means
+/// the same.
+fn assert_authority(field: &[u8]) {
+    match (Authority::parse(field), model::authority(field)) {
+        (Ok(parsed), Ok((host, port))) => {
+            assert_eq!(parsed.port(), port);
+            match (parsed.host(), host) {
+                (Host::Name(name), model::Host::Name(text)) => assert_eq!(name.to_string(), text),
+                (Host::Ip(address), model::Host::Ip(other)) => assert_eq!(address, other),
+                (Host::Other(_), model::Host::Nobodys(_)) => {}
+                (found, expected) => panic!("{found:?} / {expected:?}"),
+            }
+            let shown = parsed.to_string();
+            assert_eq!(Authority::parse(shown.as_bytes()), Ok(parsed), "{shown}");
+        }
+        (Err(found), Err(expected)) => {
+            assert_eq!(Malformed::Authority(found).code(), format!("authority_{expected}"));
+        }
+        (parsed, expected) => panic!("{parsed:?} / {expected:?}"),
+    }
+}
+
+/// The parsers of names agree with the model about what they take.
+fn assert_names(text: &str) {
+    let bytes = text.as_bytes();
+    assert_eq!(DnsName::parse(bytes).is_ok(), model::is_name(text), "{text:?}");
+    assert_eq!(Host::parse(bytes).is_ok(), model::is_host(text), "{text:?}");
+    assert_eq!(NamePattern::parse(bytes).is_ok(), model::is_pattern(text), "{text:?}");
+    let presented = PresentedIdentifier::parse_dns(bytes).is_ok();
+    assert_eq!(presented, model::is_identifier(text), "{text:?}");
+}
+
 proptest! {
     #![proptest_config(cases(4))]
 
@@ -56,32 +88,9 @@ proptest! {
         prop_assert!(expected.contains(&shown), "{}", shown);
     }
 
-    /// The parser and the model agree about every byte string, faults included.
     #[test]
     fn authority_parser_is_the_model(field in field()) {
-        let parsed = Authority::parse(&field);
-        let expected = model::authority(&field);
-        match (parsed, expected) {
-            (Ok(parsed), Ok((host, port))) => {
-                prop_assert_eq!(parsed.port(), port);
-                match (parsed.host(), host) {
-                    (Host::Name(name), model::Host::Name(text)) => {
-                        prop_assert_eq!(name.to_string(), text);
-                    }
-                    (Host::Ip(address), model::Host::Ip(other)) => prop_assert_eq!(address, other),
-                    (Host::Other(_), model::Host::Nobodys(_)) => {}
-                    (found, expected) => prop_assert!(false, "{:?} / {:?}", found, expected),
-                }
-                // A wrong kind of equality would show up as two hosts that only look the same.
-                let shown = parsed.to_string();
-                prop_assert_eq!(Authority::parse(shown.as_bytes()), Ok(parsed), "{}", shown);
-            }
-            (Err(found), Err(expected)) => {
-                let code = Malformed::Authority(found).code();
-                prop_assert_eq!(code, format!("authority_{expected}"));
-            }
-            (parsed, expected) => prop_assert!(false, "{:?} / {:?}", parsed, expected),
-        }
+        assert_authority(&field);
     }
 
     /// Two authorities are equal exactly when the model says that they name the same.
@@ -92,16 +101,9 @@ proptest! {
         prop_assert_eq!(equal, expected, "{} / {}", one, other);
     }
 
-    /// The three parsers of names agree with the model about what they take.
     #[test]
     fn name_parsers_are_the_model(field in field(), stars in 0_usize..4) {
-        let text = ["", "*.", "**.", "*"][stars].to_owned() + &String::from_utf8_lossy(&field);
-        let bytes = text.as_bytes();
-        prop_assert_eq!(DnsName::parse(bytes).is_ok(), model::is_name(&text), "{:?}", &text);
-        prop_assert_eq!(NamePattern::parse(bytes).is_ok(), model::is_pattern(&text), "{:?}", &text);
-        let presented = PresentedIdentifier::parse_dns(bytes).is_ok();
-        prop_assert_eq!(presented, model::is_identifier(&text), "{:?}", &text);
-        prop_assert_eq!(Host::parse(bytes).is_ok(), model::is_host(&text), "{:?}", &text);
+        assert_names(&(["", "*.", "**.", "*"][stars].to_owned() + &String::from_utf8_lossy(&field)));
     }
 
     #[test]
@@ -114,5 +116,81 @@ proptest! {
         let _ = PresentedIdentifier::from_address_octets(&bytes);
         let _ = AuthorityTable::from_image(&bytes);
         let _ = IdentifierSet::from_image(&bytes);
+    }
+}
+
+/// What random text seldom is: names at their limits, and last labels that are numbers or nearly.
+#[test]
+fn names_at_the_edges_are_the_model() {
+    let of = |len: usize| "l".repeat(len);
+    let name = |first: usize| [of(first), of(63), of(63), of(63)].join(".");
+    let mut texts: Vec<String> = [
+        "",
+        ".",
+        "..",
+        "a.",
+        "a..",
+        ".a",
+        "-",
+        "-a",
+        "a-",
+        "a-.b",
+        "a.-b",
+        "_",
+        "a_",
+        "*",
+        "*.",
+        "**",
+        "**.",
+        "***.a",
+        "*.*",
+        "*a.b",
+        "a*.b",
+        "0",
+        "a.0",
+        "0.a",
+        "a.00",
+        "a.0x",
+        "a.0X",
+        "a.0xf",
+        "a.0XF",
+        "a.0xg",
+        "a.0xfg",
+        "a.1f",
+        "a.x0",
+        "192.0.2.1",
+        "192.0.2.1.",
+        "192.0.2",
+        "1.2.3.4.5",
+        "256.0.0.1",
+        "192.0.2.01",
+        "255.255.255.255",
+        "0.0.0.0",
+        "::",
+        "::1",
+        "[::1]",
+        "[192.0.2.1]",
+        "[::1",
+        "::1]",
+        "[]",
+        "1::2::3",
+        "::ffff:192.0.2.1",
+        "fe80::1%eth0",
+        "1:2:3:4:5:6:7:8:9",
+        "1:2:3:4:5:6:7::",
+        "a\u{fc}.b",
+        "a b",
+        "a\0b",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.extend([of(63), of(64), of(63) + ".", of(64) + "."]);
+    for first in 58..=63 {
+        texts.extend(["", "*.", "**."].map(|stars| format!("{stars}{}", name(first))));
+        texts.push(name(first) + ".");
+    }
+    for text in &texts {
+        assert_names(text);
+        assert_authority(text.as_bytes());
     }
 }

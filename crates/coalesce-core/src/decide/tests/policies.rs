@@ -133,6 +133,8 @@ fn plain_connect_names_its_target_in_authority_alone() {
     let cases: &[(Option<&str>, &[&str], &str)] = &[
         (Some(TARGET), &[TARGET], "tunnel"),
         (Some(TARGET), &["b.example.test"], "tunnel"),
+        (Some("b.example.test:8080"), &["b.example.test"], "tunnel"),
+        (Some("b.example.test:8080"), &["b.example.test:443"], "reset host_differs"),
         (Some(TARGET), &["b.example.test:80"], "reset host_differs"),
         (Some(TARGET), &["m.example.test:443"], "reset host_differs"),
         (Some(TARGET), &["user@b.example.test"], "400 host_invalid"),
