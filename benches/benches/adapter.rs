@@ -98,11 +98,12 @@ fn bursts(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut group = criterion.benchmark_group("burst of 100");
     group.throughput(Throughput::Elements(BURST as u64));
-    let mut run = |name: &str, client: SendRequest<Bytes>, tasks: &tokio::task::LocalSet, to, status| {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| tasks.block_on(&runtime, burst(&client, to, status)));
-        });
-    };
+    let mut run =
+        |name: &str, client: SendRequest<Bytes>, tasks: &tokio::task::LocalSet, to, status| {
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| tasks.block_on(&runtime, burst(&client, to, status)));
+            });
+        };
     let tasks = tokio::task::LocalSet::new();
     run("bare h2, 200", connect(&tasks, &runtime, bare), &tasks, "api.example.test", 200);
     run("adapter, 200", connect(&tasks, &runtime, adapter), &tasks, "api.example.test", 200);

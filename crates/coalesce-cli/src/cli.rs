@@ -121,7 +121,8 @@ pub(crate) struct ExplainArguments {
     /// The :protocol of an extended CONNECT (RFC 8441)
     #[arg(long)]
     pub(crate) protocol: Option<String>,
-    /// The client's certificate chain; without it, the client has none to send
+    /// What the client sends when it is asked: its certificate chain, or 'none'; without this, the
+    /// question is about a connection whose handshake was completed
     #[arg(long, value_name = "FILE")]
     pub(crate) client_certificate: Option<PathBuf>,
     /// Answer as one JSON object

@@ -103,8 +103,12 @@ The server name chooses certificate and group exactly as a ClientHello does; the
 decided by the same code that serves. --authority is what stands on the wire: without a port it
 means the scheme's default port, 443.
 
-Where the group demands a client certificate, the handshake is accepted only with one that
-verifies (--client-certificate); else the verdict is 'refused', before any request.";
+The question is about a connection whose handshake was completed. With --client-certificate it is
+about the handshake too: where the group demands a client certificate and this one does not verify,
+or there is none, the verdict is 'refused', before any request.
+
+On an address with port 0 the system chooses the port; the listener is then taken to answer for
+443, unless its configuration says for which.";
 
 pub(crate) const EXPLAIN_AFTER: &str = "\
 Example:
@@ -122,12 +126,12 @@ JSON (--json, and one per line with --batch):
   step          the number of the deciding step; null when refused
   reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
 
-Batch input, every member optional and null the same as absent:
+Batch input, every member optional; null is the same as absent, but for client_certificate it means
+that the client had none to send:
   {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"...\" or [...],
    \"scheme\":\"https\",\"method\":\"GET\",\"protocol\":\"websocket\",\"client_certificate\":FILE}
 
-One difference: without the member client_certificate a line is about a connection whose
-handshake was completed; with null, the client had none to send. A bad line gets
+A bad line gets
 {\"error\":\"...\",\"line\":N}, and the next one is read. The exit code is 0.";
 
 pub(crate) const MATCH: &str = "\

@@ -349,6 +349,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_host_that_is_nobodys_is_that_host() {
+        for text in ["a'b.test", "[v1.a]:443", "[vF.x'y:z]", "%61.test:80", "vf.1.2"] {
+            let shown = parse(text).unwrap().to_string();
+            assert_eq!(parse(&shown), parse(text), "{text}");
+        }
+        assert_ne!(parse("[vf.1.2]"), parse("vf.1.2"));
+    }
+
+    #[test]
     fn same_authority_in_other_spelling_is_equal() {
         assert_eq!(parse("A.test.:443"), parse("a.test:0443"));
         assert_ne!(parse("a.test:443"), parse("a.test"));

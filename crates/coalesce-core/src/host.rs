@@ -120,6 +120,14 @@ mod tests {
     }
 
     #[test]
+    fn brackets_are_for_ipv6() {
+        assert!(matches!(Host::parse(b"[2001:db8::1]"), Ok(Host::Ip(IpAddr::V6(_)))));
+        for text in [&b"[192.0.2.1]"[..], b"[a.test]", b"[::1", b"::1]", b"[]"] {
+            assert!(Host::parse(text).is_err(), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
     fn other_hosts_compare_by_their_bytes() {
         assert_eq!(Host::Other(b"%61.Test."), Host::Other(b"%61.test"));
         assert_ne!(Host::Other(b"%61.test"), Host::classify(b"a.test"));

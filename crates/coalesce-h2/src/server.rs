@@ -264,7 +264,7 @@ where
     ) -> Option<Accepted> {
         let stream = respond.stream_id().as_u32();
         let seen = self.exceptions.take(stream);
-        if !path_is_well_formed(&request) {
+        if !path_is_well_formed(&request, seen.as_ref()) {
             self.reset(respond, "path");
             return None;
         }

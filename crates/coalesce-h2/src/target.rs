@@ -44,9 +44,13 @@ fn method_kind<B>(request: &Request<B>) -> MethodKind {
 
 /// RFC 9113 §8.3.1: every request but a plain `CONNECT` has a `:path`, which starts with `/` or, for
 /// `OPTIONS`, is `*`. `h2` does not look when there is no `:authority`.
-pub(crate) fn path_is_well_formed<B>(request: &Request<B>) -> bool {
+pub(crate) fn path_is_well_formed<B>(request: &Request<B>, seen: Option<&Target>) -> bool {
     if method_kind(request) == MethodKind::Connect {
         return true;
+    }
+    // `http` shows a path that is not there as the root.
+    if seen.is_some_and(|seen| !seen.has_path()) {
+        return false;
     }
     request.uri().path_and_query().is_some_and(|path| {
         path.as_str().starts_with('/') || path == "*" && request.method() == Method::OPTIONS
@@ -78,13 +82,11 @@ mod tests {
 
     #[test]
     fn a_path_starts_with_a_slash_or_is_the_star_of_options() {
-        assert!(path_is_well_formed(&request(Method::GET, "https://a.test/")));
-        assert!(path_is_well_formed(&request(Method::OPTIONS, "*")));
-        assert!(!path_is_well_formed(&request(Method::GET, "*")));
-        assert!(path_is_well_formed(&request(Method::CONNECT, "a.test:443")));
-        let mut pathless = request(Method::GET, "/");
-        *pathless.uri_mut() = Uri::from_parts(http::uri::Parts::default()).unwrap();
-        assert!(!path_is_well_formed(&pathless));
+        let well_formed = |method, uri| path_is_well_formed(&request(method, uri), None);
+        assert!(well_formed(Method::GET, "https://a.test/"));
+        assert!(well_formed(Method::OPTIONS, "*"));
+        assert!(!well_formed(Method::GET, "*"));
+        assert!(well_formed(Method::CONNECT, "a.test:443"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod source;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, GroupId, VirtualHostId};
+use coalesce_core::{AuthorityTable, GroupId, Scheme, VirtualHostId};
 use coalesce_tls::HandshakeTable;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -99,6 +99,15 @@ impl Listener {
     /// The ports that requests may name when `bound` is listened on.
     pub(crate) fn ports_when_bound(&self, bound: u16) -> Vec<u16> {
         self.ports.clone().unwrap_or_else(|| vec![bound])
+    }
+
+    /// The ports that requests may name, as far as the configuration alone can tell. Of an address
+    /// whose port the system will choose it cannot; the one that `https` means stands for it.
+    pub(crate) fn ports_when_configured(&self) -> Vec<u16> {
+        self.ports_when_bound(match self.address.port() {
+            0 => Scheme::Https.default_port(),
+            port => port,
+        })
     }
 }
 

@@ -53,9 +53,8 @@ impl Expected {
             }
             (Self::Misdirected, Got::Response { status: 421, content }) => content == CONTENT_421,
             (Self::Status(expected), Got::Response { status, .. }) => expected == *status,
-            (Self::Reset, Got::Reset(h2::Reason::PROTOCOL_ERROR)) | (Self::Refused, Got::Refused(_)) => {
-                true
-            }
+            (Self::Reset, Got::Reset(h2::Reason::PROTOCOL_ERROR))
+            | (Self::Refused, Got::Refused(_)) => true,
             _ => false,
         }
     }
@@ -138,8 +137,14 @@ pub(super) const ROWS: &[Row] = &[
     get(API, "wrong.example.test", Misdirected, "nobody's: the same bytes as for cdn"),
     get(CDN, CDN, Served("cdn"), "what a client does with a 421: a connection for cdn"),
     get(ADMIN, ADMIN, Refused, "no client certificate: no connection, and never a 421"),
-    Row { certificate: Certificate::Demo, ..get(ADMIN, ADMIN, Served("admin"), "with the certificate") },
-    Row { certificate: Certificate::Demo, ..get(ADMIN, WWW, Misdirected, "certificate of admin only") },
+    Row {
+        certificate: Certificate::Demo,
+        ..get(ADMIN, ADMIN, Served("admin"), "with the certificate")
+    },
+    Row {
+        certificate: Certificate::Demo,
+        ..get(ADMIN, WWW, Misdirected, "certificate of admin only")
+    },
     get("unknown.example.test", WWW, Refused, "a server name that nobody has: unrecognized_name"),
     get(WWW, WWW, Served("www"), "and the first connection is as good as ever"),
 ];

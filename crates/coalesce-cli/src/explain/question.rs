@@ -71,7 +71,8 @@ enum OneOrSeveral {
 impl Question {
     pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Self, String> {
         let client = match &arguments.client_certificate {
-            None => Client::WithoutCertificate,
+            None => Client::Accepted,
+            Some(word) if word.as_os_str() == "none" => Client::WithoutCertificate,
             Some(path) => read_client(path)?,
         };
         Ok(Self {
@@ -87,8 +88,7 @@ impl Question {
 
     pub(crate) fn from_line(line: Line) -> Result<Self, String> {
         let client = match &line.client_certificate {
-            // A line is about a request, and a request there is only on a connection that was
-            // accepted.
+            // A request there is only on a connection that was accepted.
             ClientCertificate::Absent => Client::Accepted,
             ClientCertificate::Null => Client::WithoutCertificate,
             ClientCertificate::File(path) => read_client(path)?,

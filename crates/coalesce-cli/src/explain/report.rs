@@ -232,7 +232,7 @@ fn port_hint(listener: &Listener, authority: &Authority<'_>) -> Vec<String> {
         let hint = "the listener's port is chosen when it starts; its 'ports' may list others";
         return vec![hint.to_owned()];
     }
-    let ports = listener.ports_when_bound(listener.address.port());
+    let ports = listener.ports_when_configured();
     let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let known = format!("listener {} answers for port {}", listener.name, texts.join(", "));
     let (None, Some(port)) = (authority.port(), ports.first()) else { return vec![known] };
@@ -257,7 +257,7 @@ fn own_connection(
     if own.group() == facts.group() && own.certificate() == facts.certificate() {
         return None;
     }
-    let ports = listener.ports_when_bound(listener.address.port());
+    let ports = listener.ports_when_configured();
     let text = authority.to_string();
     let again =
         decide(&site.table, &own.connection(&ports), &RequestTarget::https(text.as_bytes()));

@@ -265,8 +265,9 @@ fn a_group_that_demands_a_certificate_accepts_its_own_clients_only() {
         let answer: Value = serde_json::from_str(&said).unwrap();
         (code, answer["verdict"].clone(), answer["reason"].clone(), answer["status"].clone())
     };
+    assert_eq!(verdict(&[]), (0, json!("serve"), json!("served"), json!(200)));
     assert_eq!(
-        verdict(&[]),
+        verdict(&["--client-certificate", "none"]),
         (1, json!("refused"), json!("client_certificate_required"), Value::Null)
     );
     assert_eq!(

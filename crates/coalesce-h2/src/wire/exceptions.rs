@@ -26,6 +26,8 @@ pub(crate) struct Target {
     pub(super) host_count: usize,
     /// The first `:scheme`.
     pub(super) scheme: Option<Box<[u8]>>,
+    /// Whether there is a `:path`.
+    pub(super) has_path: bool,
 }
 
 impl Target {
@@ -41,6 +43,11 @@ impl Target {
             Some(value) if self.host_count == 1 => HostField::One(value),
             Some(_) => HostField::Several,
         }
+    }
+
+    /// Whether there is a `:path`.
+    pub(crate) const fn has_path(&self) -> bool {
+        self.has_path
     }
 
     /// The `:scheme`. A request with two of them never arrives: `h2` resets its stream.

@@ -15,7 +15,7 @@ pub(super) fn refuses(kind: Kind, value: &[u8]) -> bool {
     match kind {
         Kind::Authority => !is_plain(value) && Authority::try_from(value).is_err(),
         Kind::Host => HeaderValue::from_bytes(value).is_err(),
-        Kind::Scheme | Kind::Other => false,
+        Kind::Scheme | Kind::Path | Kind::Other => false,
     }
 }
 
@@ -76,6 +76,7 @@ pub(super) struct Fields {
     authority: First,
     scheme: First,
     host: First,
+    path: bool,
     /// In the order of the block.
     edits: Vec<Edit>,
 }
@@ -114,6 +115,7 @@ impl Fields {
         self.authority.clear();
         self.scheme.clear();
         self.host.clear();
+        self.path = false;
         self.edits.clear();
     }
 
@@ -123,6 +125,7 @@ impl Fields {
             Kind::Authority => self.authority.add(field.value, field.refused),
             Kind::Scheme => self.scheme.add(field.value, field.refused),
             Kind::Host => self.host.add(field.value, field.refused),
+            Kind::Path => self.path = true,
             Kind::Other => {}
         }
         if field.refused {
@@ -151,6 +154,7 @@ impl Fields {
             host: self.host.get(),
             host_count: self.host.count,
             scheme: self.scheme.get(),
+            has_path: self.path,
         })
     }
 

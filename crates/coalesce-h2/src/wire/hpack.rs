@@ -174,9 +174,14 @@ impl Decoder {
         };
         let string_start = input.at;
         let string = input.string()?;
-        if kind == Kind::Other {
+        let form = Form::Literal { string: string_start..input.at, inserted };
+        let span = start..input.at;
+        if matches!(kind, Kind::Other | Kind::Path) {
+            if kind == Kind::Path {
+                visit(Field { kind, value: b"", refused: false, span, form });
+            }
             if inserted {
-                self.insert_other(name_len, string.decoded_len()?);
+                self.insert_without_value(kind, name_len, string.decoded_len()?);
             }
             return Ok(());
         }
@@ -188,13 +193,7 @@ impl Decoder {
             string.octets
         };
         let refused = refuses(kind, value);
-        visit(Field {
-            kind,
-            value,
-            refused,
-            span: start..input.at,
-            form: Form::Literal { string: string_start..input.at, inserted },
-        });
+        visit(Field { kind, value, refused, span, form });
         if inserted && self.table.reserve(name_len, value.len()) {
             let (value_len, value) = (value.len(), value.into());
             self.table.insert(Entry { kind, name_len, value_len, value, refused });
@@ -202,9 +201,9 @@ impl Decoder {
         Ok(())
     }
 
-    fn insert_other(&mut self, name_len: usize, value_len: usize) {
+    fn insert_without_value(&mut self, kind: Kind, name_len: usize, value_len: usize) {
         if self.table.reserve(name_len, value_len) {
-            let (kind, value, refused) = (Kind::Other, Box::default(), false);
+            let (value, refused) = (Box::default(), false);
             self.table.insert(Entry { kind, name_len, value_len, value, refused });
         }
     }
@@ -231,6 +230,7 @@ fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
             [0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f] => Kind::Authority,
             [0xb8, 0x82, 0x4e, 0x5a, 0x4b] => Kind::Scheme,
             [0x9c, 0xe8, 0x4f] => Kind::Host,
+            [0xb9, 0x58, 0xd3, 0x3f] => Kind::Path,
             _ => Kind::Other,
         }
     } else {
@@ -238,6 +238,7 @@ fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
             b":authority" => Kind::Authority,
             b":scheme" => Kind::Scheme,
             b"host" => Kind::Host,
+            b":path" => Kind::Path,
             _ => Kind::Other,
         }
     };

@@ -11,6 +11,8 @@ pub(super) enum Kind {
     Scheme,
     /// `host`
     Host,
+    /// `:path`, whose presence alone matters.
+    Path,
     /// Any other field.
     Other,
 }
@@ -90,6 +92,7 @@ pub(super) const STATIC_NAMES: [&str; 61] = [
 pub(super) fn static_field(index: usize) -> (Kind, &'static [u8]) {
     match index {
         1 => (Kind::Authority, b""),
+        4 | 5 => (Kind::Path, b""),
         6 => (Kind::Scheme, b"http"),
         7 => (Kind::Scheme, b"https"),
         38 => (Kind::Host, b""),

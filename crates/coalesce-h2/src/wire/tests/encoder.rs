@@ -61,6 +61,10 @@ pub(super) const PLAIN: Style = Style {
     huffman_value: false,
 };
 
+/// Octets as they are, and everything enters the table.
+pub(super) const INCREMENTAL: Style =
+    Style { representation: Representation::Incremental, ..PLAIN };
+
 /// Any style.
 pub(super) fn style() -> impl Strategy<Value = Style> {
     use Representation::{Incremental, Indexed, Never, Without};

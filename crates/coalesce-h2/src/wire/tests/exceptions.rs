@@ -1,7 +1,14 @@
 use super::super::exceptions::{Exceptions, PENDING_BYTES_MAX, PENDING_MAX, Sight, Target};
 
 fn target(stream_id: u32) -> Target {
-    Target { stream_id, authority: None, host: Some((*b"a").into()), host_count: 1, scheme: None }
+    Target {
+        stream_id,
+        authority: None,
+        host: Some((*b"a").into()),
+        host_count: 1,
+        scheme: None,
+        has_path: true,
+    }
 }
 
 fn id(nth: usize) -> u32 {

@@ -20,13 +20,15 @@ fn kind(name: &[u8]) -> Kind {
         b":authority" => Kind::Authority,
         b":scheme" => Kind::Scheme,
         b"host" => Kind::Host,
+        b":path" => Kind::Path,
         _ => Kind::Other,
     }
 }
 
-/// The fields of interest in a header list.
+/// The fields of interest in a header list; of a path, that it is there.
 fn of_interest(headers: &Headers) -> Vec<(Kind, Vec<u8>)> {
-    let fields = headers.iter().map(|(name, value)| (kind(name), value.clone()));
+    let shown = |kind, value: &Vec<u8>| if kind == Kind::Path { Vec::new() } else { value.clone() };
+    let fields = headers.iter().map(|(name, value)| (kind(name), shown(kind(name), value)));
     fields.filter(|(kind, _)| *kind != Kind::Other).collect()
 }
 
@@ -140,6 +142,7 @@ fn knows_names_of_interest_in_either_coding() {
             (":authority", b"a.test"),
             (":scheme", b"https"),
             ("host", b"b.test"),
+            (":path", b"/x"),
             (":authoritz", b"x"),
             ("hosts", b"x"),
         ]);

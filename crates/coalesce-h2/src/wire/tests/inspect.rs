@@ -12,7 +12,8 @@ use super::super::fuzzing::{fuzz_inspect, read_all};
 use super::super::table::Kind;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
-    Encoder, Header, Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style,
+    Encoder, Header, Headers, INCREMENTAL, PLAIN, Representation, Style, Styled, USUAL, Used,
+    headers, style,
 };
 
 /// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
@@ -128,13 +129,12 @@ fn an_empty_authority_is_dropped_where_it_enters_no_table() {
 
 #[test]
 fn an_empty_authority_that_enters_the_table_stays_for_h2_to_refuse() {
-    let incremental = Style { representation: Representation::Incremental, ..PLAIN };
-    let (shown, _) = inspect_list(&get(b""), incremental);
+    let (shown, _) = inspect_list(&get(b""), INCREMENTAL);
     assert_eq!(shown, get(b""));
 
     // Once it is in the table, an index to it can go.
     let mut client = Client::default();
-    client.headers(1, &get(b""), incremental).block(3, &[0x82, 0xbf, 0x84]);
+    client.headers(1, &get(b""), INCREMENTAL).block(3, &[0x82, 0xbf, 0x84]);
     let (bytes, targets) = inspect(&client.bytes);
     assert_eq!(decode(&bytes)[1].1, headers([(":method", b"GET"), (":path", b"/")]));
     assert_eq!(targets[1].stream_id, 3);
@@ -387,6 +387,7 @@ proptest! {
                     host: of("host"),
                     host_count: list.iter().filter(|(name, _)| name == b"host").count(),
                     scheme: of(":scheme"),
+                    has_path: of(":path").is_some(),
                 });
             }
             bytes.extend(block_frames(id, &block, &layout));

@@ -8,7 +8,7 @@ use super::super::fuzzing::{Outcome, fuzz_inspect, read_all};
 use super::super::hpack::push_integer;
 use super::super::observer::BLOCK_LEN_MAX;
 use super::client::{Client, Layout, block_frames, frame};
-use super::encoder::{Headers, PLAIN, USUAL, headers};
+use super::encoder::{Headers, INCREMENTAL, PLAIN, USUAL, headers};
 
 fn inspect(bytes: &[u8]) -> (Outcome, Exceptions) {
     fuzz_inspect(&[bytes]);
@@ -129,12 +129,14 @@ fn blind_with_placeholders_in_the_table_is_misled() {
     assert_eq!(exceptions.sight(3), Sight::Clear);
     assert_eq!(exceptions.sight(5), Sight::Misled);
 
-    // A placeholder that entered no table misleads nobody.
-    let mut client = self::client();
-    client.headers(3, &headers([(":authority", b"a b")]), PLAIN);
-    client.frame(&frame(CONTINUATION, 0, 3, &[]));
-    let (_, exceptions) = inspect(&client.bytes);
-    assert_eq!(exceptions.sight(5), Sight::Blind);
+    // A placeholder that entered no table misleads nobody, nor does a value that has none.
+    for (authority, style) in [(&b"a b"[..], PLAIN), (b"", USUAL), (b"", INCREMENTAL)] {
+        let mut client = self::client();
+        client.headers(3, &headers([(":authority", authority)]), style);
+        client.frame(&frame(CONTINUATION, 0, 3, &[]));
+        let (_, exceptions) = inspect(&client.bytes);
+        assert_eq!(exceptions.sight(5), Sight::Blind);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::super::frame::HEADERS;
 use super::super::table::Kind;
 use super::super::{ExtendedConnect, Options, Transport};
 use super::client::{Client, Layout, block_frames, frame, layout, parse};
-use super::encoder::{Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style};
+use super::encoder::{Headers, INCREMENTAL, PLAIN, Style, Styled, USUAL, Used, headers, style};
 
 /// `RST_STREAM`, RFC 9113 §6.4.
 const RST_STREAM: u8 = 0x3;
@@ -185,9 +185,8 @@ async fn the_scheme_of_a_request_with_host_only_is_known() {
 async fn h2_resets_what_is_left_to_it() {
     let mut twice = get(b"\xff");
     twice.insert(0, (b":authority".to_vec(), b"a.test".to_vec()));
-    let incremental = Style { representation: Representation::Incremental, ..PLAIN };
     let mut client = Client::default();
-    client.headers(1, &twice, USUAL).headers(3, &get(b""), incremental);
+    client.headers(1, &twice, USUAL).headers(3, &get(b""), INCREMENTAL);
     client.headers(5, &get(b"a.test"), USUAL);
     let conversation = converse(client, 4096).await;
     assert_eq!(conversation.resets(), [1, 3]);
@@ -330,6 +329,7 @@ fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
             host: hosts.first().map(|host| host.clone().into()),
             host_count: hosts.len(),
             scheme: Some((*b"https").into()),
+            has_path: true,
         }),
         sight: Sight::Clear,
     })
