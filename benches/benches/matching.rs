@@ -51,7 +51,7 @@ impl Random {
     }
 }
 
-/// Names in zones of about sixteen, of every eight the last a wildcard. The numbers keep them apart.
+/// Names in zones of about sixteen, of every eight the last a wildcard. Numbers keep them apart.
 fn patterns(count: usize, any_depth: bool, random: &mut Random) -> Vec<String> {
     let zones = (0..count.div_ceil(16)).map(|at| format!("{}-{at}.example.test", random.label()));
     let zones: Vec<String> = zones.collect();

@@ -134,8 +134,8 @@ fn request(u: &mut Unstructured<'_>) -> Result<Request> {
     Ok(Request { authority, hosts, scheme, method: *u.choose(&methods)? })
 }
 
-/// Everything that one decision needs. Most requests are aimed at an entry of the table, so that the
-/// last steps are reached as often as the first.
+/// Everything that one decision needs. Most requests are aimed at an entry of the table, so that
+/// the last steps are reached as often as the first.
 pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> {
     let (world, mut facts, mut request) = (world(u)?, facts(u)?, request(u)?);
     if !world.entries.is_empty() && u.ratio(3, 4)? {

@@ -196,6 +196,17 @@ fn h2load_counts_a_421_for_every_misdirected_request() {
 }
 
 #[test]
+fn an_answer_to_an_upload_that_nobody_reads_arrives() {
+    let fixture = Fixture::start();
+    std::fs::write(fixture.world.path("upload"), vec![b'x'; 4 << 20]).unwrap();
+    let upload = ["--data-binary", "@upload"];
+    let text = fixture.get("api.example.test", "/", None, &upload);
+    assert_eq!((text.status, text.exit), (200, 0), "{text:?}");
+    let folder = fixture.get("files.example.test", "/there.txt", None, &upload);
+    assert_eq!((folder.status, folder.exit), (405, 0), "{folder:?}");
+}
+
+#[test]
 fn the_server_ends_in_peace_when_asked() {
     let fixture = Fixture::start();
     assert_eq!(fixture.get("api.example.test", "/", None, &[]).status, 200);

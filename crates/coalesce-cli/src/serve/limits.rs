@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// How long a request body that nobody wants is read before the answer is given all the same.
+/// nginx's default for such reading.
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long such a body may pause: a lost segment that is retransmitted after one timeout at its
+/// least (RFC 6298 §2.4) still arrives.
+pub(super) const DISCARD_PAUSE: Duration = Duration::from_secs(1);
+
 /// Connections open at once, over all listeners. Beyond it none is accepted until one ends: they
 /// wait in the kernel, where they cost least. Above what one process serves in comfort, below what
 /// systems allow it in file descriptors once asked.

@@ -234,8 +234,8 @@ fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
     let (table, handshakes) = (table(), Handshakes::new());
     let authorities = [
         format!("{}a.example.test", "abcde.".repeat(50)),
-        format!("{}test", "abcdefg.".repeat(1_024)),
-        format!("{}test", "abcdefg.".repeat(5_120)),
+        format!("{}test", "abcdefg.".repeat(if cfg!(miri) { 64 } else { 1_024 })),
+        format!("{}test", "abcdefg.".repeat(if cfg!(miri) { 65 } else { 5_120 })),
         format!("{}.wild.example.test", "a".repeat(64)),
         "%61.example.test".to_string(),
         "under_score.example.test".to_string(),
@@ -381,8 +381,8 @@ fn the_default_port_follows_the_scheme() {
 
 // ---------------------------------------------------------------- 5. certificate
 
-/// RFC 9110 §7.4, RFC 9113 §9.1.1: the certificate that this handshake presented, not the one that
-/// the virtual host would present.
+/// RFC 9110 §7.4, RFC 9113 §9.1.1: the certificate that this handshake presented, not the one
+/// that the virtual host would present.
 #[test]
 fn step_5_wants_the_presented_certificate_to_cover_the_host() {
     check(
@@ -550,6 +550,10 @@ const FAULTS: &[&str] = &[
 fn of_all_faults_the_earliest_step_speaks() {
     let (table, a) = (table_with(coalesce(CoalescePolicy::StrictServerName)), set(CERTIFICATE_A));
     for faults in 0_u32..1 << FAULTS.len() {
+        // Under Miri every pair of faults is enough, and a twelfth of the time.
+        if cfg!(miri) && faults.count_ones() > 2 {
+            continue;
+        }
         let has = |fault: &str| {
             FAULTS
                 .iter()

@@ -69,7 +69,8 @@ proptest! {
         names in vec((identifier(), any::<u64>()), 0..12),
         queries in vec(authority(), 1..24),
     ) {
-        let spelled: Vec<String> = names.iter().map(|(name, case)| spell(name, *case, false)).collect();
+        let spelled: Vec<String> =
+            names.iter().map(|(name, case)| spell(name, *case, false)).collect();
         let identifiers: Vec<_> = spelled.iter().map(|name| presented(name)).collect();
         let set = IdentifierSet::build(identifiers.iter().copied()).unwrap();
         prop_assert_eq!(set.len(), identifiers.len());

@@ -125,8 +125,8 @@ pub(crate) fn is_pattern(text: &str) -> bool {
     text == "*" || suffix.map_or(is_host(text), is_name)
 }
 
-/// What a dNSName may say (RFC 9525 §6.3, RFC 5280 §4.2.1.6): no trailing dot, and a wildcard only
-/// as the whole first label of a name that DNS can hold.
+/// What a dNSName may say (RFC 9525 §6.3, RFC 5280 §4.2.1.6): no trailing dot, and a wildcard
+/// only as the whole first label of a name that DNS can hold.
 pub(crate) fn is_identifier(text: &str) -> bool {
     is_dns_name(text.strip_prefix("*.").unwrap_or(text)) && text.len() <= 253
 }

@@ -103,7 +103,8 @@ proptest! {
 
     #[test]
     fn name_parsers_are_the_model(field in field(), stars in 0_usize..4) {
-        assert_names(&(["", "*.", "**.", "*"][stars].to_owned() + &String::from_utf8_lossy(&field)));
+        let stars = ["", "*.", "**.", "*"][stars];
+        assert_names(&format!("{stars}{}", String::from_utf8_lossy(&field)));
     }
 
     #[test]

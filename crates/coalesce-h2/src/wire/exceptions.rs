@@ -180,7 +180,8 @@ impl Exceptions {
     #[cfg(any(test, fuzzing))]
     pub(super) fn drain(&self) -> Vec<Target> {
         let mut records = self.records();
-        self.0.pending.store(0, Ordering::Release);
+        let pending = self.0.pending.swap(0, Ordering::AcqRel);
+        assert_eq!(pending, records.queue.len(), "the count of records is wrong");
         std::iter::from_fn(|| records.pop()).collect()
     }
 }

@@ -141,7 +141,8 @@ impl Progress {
 /// piece took is given back when the reader has it, so that no more than one window of it is here.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    stream: RecvStream,
+    /// `None` where there is nothing to come.
+    stream: Option<RecvStream>,
     /// What is to come, when the request says so.
     left: Option<u64>,
     progress: Progress,
@@ -154,8 +155,17 @@ impl RequestBody {
         progress: Progress,
     ) -> (http::request::Parts, Self) {
         let (parts, stream) = request.into_parts();
-        let left = if stream.is_end_stream() { Some(0) } else { length(&parts.headers) };
-        (parts, Self { stream, left, progress })
+        let ended = stream.is_end_stream();
+        let left = if ended { Some(0) } else { length(&parts.headers) };
+        (parts, Self { stream: (!ended).then_some(stream), left, progress })
+    }
+
+    /// The same body, for a second try, when there is nothing in it that could be read once only.
+    pub(super) fn copy_if_empty(&self) -> Option<Self> {
+        match self.stream {
+            None => Some(Self { stream: None, left: Some(0), progress: self.progress.clone() }),
+            Some(_) => None,
+        }
     }
 }
 
@@ -173,24 +183,25 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let body = &mut *self;
-        match ready!(body.stream.poll_data(context)) {
+        let Some(stream) = &mut body.stream else { return Poll::Ready(None) };
+        match ready!(stream.poll_data(context)) {
             Some(Ok(data)) => {
                 body.progress.moved();
                 let taken = u64::try_from(data.len()).unwrap_or(u64::MAX);
                 body.left = body.left.map(|left| left.saturating_sub(taken));
-                body.stream.flow_control().release_capacity(data.len())?;
+                stream.flow_control().release_capacity(data.len())?;
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => {
-                let trailers = ready!(body.stream.poll_trailers(context))?;
+                let trailers = ready!(stream.poll_trailers(context))?;
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.stream.as_ref().is_none_or(RecvStream::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

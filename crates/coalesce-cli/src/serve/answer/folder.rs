@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use h2::RecvStream;
 use h2::server::SendResponse;
 use http::{Method, Request, StatusCode};
 use http_body::Body;
@@ -30,14 +29,9 @@ impl Folder {
         }
     }
 
-    pub(super) async fn send(
-        &self,
-        request: Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-    ) {
+    pub(super) async fn send(&self, request: Request<()>, mut respond: SendResponse<Bytes>) {
         let method = request.method().clone();
-        // The body is let go here: no file depends on it.
-        let found = self.files.clone().try_call(request.map(drop)).await;
+        let found = self.files.clone().try_call(request).await;
         let (parts, content) = match found {
             Ok(found) => found.into_parts(),
             Err(error) if is_not_there(&error) => return self.not_found.send(&method, respond),

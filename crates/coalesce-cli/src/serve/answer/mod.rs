@@ -3,6 +3,7 @@
 mod body;
 mod folder;
 mod forward;
+mod h2c;
 mod text;
 mod upstream;
 
@@ -15,10 +16,12 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::header::DATE;
 use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::timeout;
 
 use crate::config::{Answer, Site};
 use crate::serve::connection::Client;
 use crate::serve::date;
+use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 use folder::Folder;
 use text::Text;
 use upstream::Upstream;
@@ -27,13 +30,13 @@ use upstream::Upstream;
 #[derive(Debug)]
 pub(super) struct Answers {
     hosts: Vec<Responder>,
-    not_found: Text,
-    not_implemented: Text,
+    not_found: Arc<Text>,
+    not_implemented: Arc<Text>,
 }
 
 #[derive(Debug)]
 enum Responder {
-    Text(Text),
+    Text(Arc<Text>),
     Folder(Arc<Folder>),
     Upstream(Arc<Upstream>),
 }
@@ -44,14 +47,14 @@ type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Answers {
     pub(super) fn new(site: &Site) -> Self {
         let responder = |answer: &Answer| match answer {
-            Answer::Text(text) => Responder::Text(Text::new(text)),
+            Answer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
             Answer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
             Answer::Upstream(upstream) => Responder::Upstream(Arc::new(Upstream::new(upstream))),
         };
         Self {
             hosts: site.virtual_hosts().iter().map(|host| responder(&host.answer)).collect(),
-            not_found: Text::error(StatusCode::NOT_FOUND),
-            not_implemented: Text::error(StatusCode::NOT_IMPLEMENTED),
+            not_found: Arc::new(Text::error(StatusCode::NOT_FOUND)),
+            not_implemented: Arc::new(Text::error(StatusCode::NOT_IMPLEMENTED)),
         }
     }
 
@@ -66,20 +69,16 @@ impl Answers {
         let responder = match proof.site() {
             ServedAs::VirtualHost(id) => self.hosts.get(id.get() as usize),
             ServedAs::Unlisted => None,
-            ServedAs::Tunnel => {
-                self.not_implemented.send(request.method(), respond);
-                return None;
-            }
+            ServedAs::Tunnel => return answer_text(&self.not_implemented, request, respond),
         };
         match responder {
-            Some(Responder::Text(text)) => {
-                text.send(request.method(), respond);
-                None
-            }
+            Some(Responder::Text(text)) => answer_text(text, request, respond),
             Some(Responder::Folder(folder)) => {
                 let (folder, client) = (folder.clone(), client.clone());
                 Some(Box::pin(async move {
-                    folder.send(request, respond).await;
+                    let (parts, body) = request.into_parts();
+                    discard(body).await;
+                    folder.send(Request::from_parts(parts, ()), respond).await;
                     drop(client);
                 }))
             }
@@ -87,11 +86,41 @@ impl Answers {
                 let (upstream, client) = (upstream.clone(), client.clone());
                 Some(Box::pin(async move { upstream.send(request, respond, &client).await }))
             }
-            None => {
-                self.not_found.send(request.method(), respond);
-                None
-            }
+            None => answer_text(&self.not_found, request, respond),
         }
+    }
+}
+
+/// Answers at once, unless a request body is still coming.
+fn answer_text(
+    text: &Arc<Text>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) -> Option<Later> {
+    if request.body().is_end_stream() {
+        text.send(request.method(), respond);
+        return None;
+    }
+    let text = text.clone();
+    Some(Box::pin(async move {
+        let (parts, body) = request.into_parts();
+        discard(body).await;
+        text.send(&parts.method, respond);
+    }))
+}
+
+/// Reads a request body that nobody wants. To answer first and reset the stream would be allowed
+/// (RFC 9113 §8.1), but clients such as curl 7 fail on that when the answer is no error. A body
+/// that pauses or goes on for too long is not waited for.
+async fn discard(mut body: RecvStream) {
+    let everything = async {
+        while let Ok(Some(Ok(data))) = timeout(DISCARD_PAUSE, body.data()).await {
+            // The stream may have ended in the meantime; then there is no window to give back.
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+    };
+    if timeout(DISCARD_TIMEOUT, everything).await.is_err() {
+        tracing::debug!("request body takes too long; no longer read");
     }
 }
 

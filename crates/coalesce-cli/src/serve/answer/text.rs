@@ -40,8 +40,7 @@ impl Text {
         })
     }
 
-    /// Answers, and ends the stream. A request body that is still coming is not read: its handle
-    /// is dropped with the request, and `h2` resets the stream with `NO_ERROR` (RFC 9113 §8.1).
+    /// Answers, and ends this side of the stream.
     pub(super) fn send(&self, method: &Method, mut respond: SendResponse<Bytes>) {
         let no_content = self.body.is_empty() || *method == Method::HEAD;
         let begun = respond.send_response(head(self.status, self.fields.clone()), no_content);

@@ -12,22 +12,18 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::http2;
 use hyper_util::client::legacy::Client as PooledClient;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tokio::sync::Mutex;
-use tokio::time::{sleep_until, timeout};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::sleep_until;
 
 use crate::config::{Upstream as Target, UpstreamProtocol};
 use crate::serve::answer::body::{self, Progress, RequestBody};
+use crate::serve::answer::h2c::SharedConnection;
 use crate::serve::answer::text::Text;
 use crate::serve::answer::{forward, head};
 use crate::serve::connection::Client;
-use crate::serve::limits::{
-    ANSWER_TIMEOUT, CONNECT_TIMEOUT, STREAM_WINDOW_BYTES, UPSTREAM_IDLE_MAX,
-};
+use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
@@ -54,7 +50,8 @@ impl Way {
 }
 
 /// Why there is no answer from upstream.
-enum Failed {
+#[derive(Debug)]
+pub(super) enum Failed {
     /// It was silent for too long.
     TimedOut,
     /// It cannot be reached, or speaks something else.
@@ -62,7 +59,7 @@ enum Failed {
 }
 
 impl Failed {
-    fn broken(error: &dyn Error) -> Self {
+    pub(super) fn broken(error: &dyn Error) -> Self {
         // The outermost error says "client error" and little else.
         let mut text = error.to_string();
         let mut source = error.source();
@@ -192,70 +189,6 @@ async fn pass_back(answer: Response<Incoming>, mut respond: SendResponse<Bytes>,
         return;
     }
     tracing::debug!(status = status.as_u16(), %method, "answered");
-}
-
-/// The one HTTP/2 connection to an upstream, made when it is first needed and again when it is
-/// gone. All requests share it, whatever authority they name: hyper-util's pool would open one for
-/// each authority.
-#[derive(Debug, Default)]
-struct SharedConnection(Mutex<Option<http2::SendRequest<RequestBody>>>);
-
-impl SharedConnection {
-    async fn ask(
-        &self,
-        to: &Authority,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Failed> {
-        let mut error = match self.get(to).await?.try_send_request(request).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        // The connection may have ended while it was idle. A request that was not sent is here
-        // again, and has one more try.
-        match error.take_message() {
-            Some(request) => self
-                .get(to)
-                .await?
-                .send_request(request)
-                .await
-                .map_err(|error| Failed::broken(&error)),
-            None => Err(Failed::broken(error.error())),
-        }
-    }
-
-    async fn get(&self, to: &Authority) -> Result<http2::SendRequest<RequestBody>, Failed> {
-        let mut shared = self.0.lock().await;
-        if let Some(connection) = shared.as_ref().filter(|connection| !connection.is_closed()) {
-            return Ok(connection.clone());
-        }
-        let connected = timeout(CONNECT_TIMEOUT, connect(to)).await;
-        let connection = connected.map_err(|_elapsed| Failed::TimedOut)??;
-        *shared = Some(connection.clone());
-        Ok(connection)
-    }
-}
-
-async fn connect(to: &Authority) -> Result<http2::SendRequest<RequestBody>, Failed> {
-    const HTTP_PORT: u16 = 80;
-    // Brackets are the authority's way to write an IPv6 address, not the resolver's.
-    let host = to.host().trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, to.port_u16().unwrap_or(HTTP_PORT)))
-        .await
-        .map_err(|error| Failed::broken(&error))?;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let (send, connection) = http2::Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| Failed::broken(&error))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection to the upstream ended");
-        }
-    });
-    Ok(send)
 }
 
 #[cfg(test)]

@@ -113,14 +113,19 @@ fn plain_connect_is_refused_unless_the_user_opts_in() {
         ("a.example.test", "400 connect_port"),
         ("a.example.test:", "400 connect_port"),
     ];
-    for (authority, allowed) in cases {
-        let request = RequestTarget { method: MethodKind::Connect, scheme: None, ..get(authority) };
-        for policy in [ConnectPolicy::Refuse, ConnectPolicy::Extended] {
-            let verdict = decide(&table_with(connect(policy)), &connection, &request);
-            assert_eq!(line(&verdict), "405 connect_refused", "{authority}");
+    for (policy, taken) in [
+        (ConnectPolicy::Refuse, false),
+        (ConnectPolicy::Extended, false),
+        (ConnectPolicy::Any, true),
+    ] {
+        let table = table_with(connect(policy));
+        for (authority, allowed) in cases {
+            let request =
+                RequestTarget { method: MethodKind::Connect, scheme: None, ..get(authority) };
+            let expected = if taken { allowed } else { "405 connect_refused" };
+            let verdict = decide(&table, &connection, &request);
+            assert_eq!(line(&verdict), expected, "{authority} with {policy:?}");
         }
-        let verdict = decide(&table_with(connect(ConnectPolicy::Any)), &connection, &request);
-        assert_eq!(line(&verdict), allowed, "{authority}");
     }
 }
 
@@ -143,6 +148,7 @@ fn plain_connect_names_its_target_in_authority_alone() {
         (None, &[TARGET], "400 no_authority"),
         (None, &[], "400 no_authority"),
     ];
+    let table = table_with(connect(ConnectPolicy::Any));
     for (authority, hosts, expected) in cases {
         let request = RequestTarget {
             authority: authority.map(str::as_bytes),
@@ -150,7 +156,6 @@ fn plain_connect_names_its_target_in_authority_alone() {
             scheme: None,
             method: MethodKind::Connect,
         };
-        let table = table_with(connect(ConnectPolicy::Any));
         let verdict = decide(&table, &handshakes.with("a.example.test"), &request);
         assert_eq!(line(&verdict), *expected, "{authority:?} {hosts:?}");
     }
@@ -166,14 +171,11 @@ fn extended_connect_is_decided_like_any_request() {
         ("wrong.example.test", "421 unknown_authority", "421 unknown_authority"),
         ("api.example.test:80", "421 port", "421 port"),
     ];
-    for (authority, refused, taken) in cases {
-        let request = RequestTarget { method: MethodKind::ExtendedConnect, ..get(authority) };
-        for (policy, expected) in [
-            (ConnectPolicy::Refuse, refused),
-            (ConnectPolicy::Extended, taken),
-            (ConnectPolicy::Any, taken),
-        ] {
-            let table = table_with(connect(policy));
+    for policy in [ConnectPolicy::Refuse, ConnectPolicy::Extended, ConnectPolicy::Any] {
+        let table = table_with(connect(policy));
+        for (authority, refused, taken) in cases {
+            let request = RequestTarget { method: MethodKind::ExtendedConnect, ..get(authority) };
+            let expected = if policy == ConnectPolicy::Refuse { refused } else { taken };
             let verdict = decide(&table, &handshakes.with("api.example.test"), &request);
             assert_eq!(line(&verdict), expected, "{authority} with {policy:?}");
         }

@@ -23,6 +23,7 @@ fn takes_the_record_of_a_stream_once() {
     assert_eq!(exceptions.take(1), None);
     assert_eq!(exceptions.clone().take(3), Some(target(3)));
     assert_eq!(exceptions.take(3), None);
+    assert_eq!(exceptions.drain(), []);
 }
 
 #[test]

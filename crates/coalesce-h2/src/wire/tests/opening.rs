@@ -156,6 +156,14 @@ fn any_other_first_frame_passes() {
 }
 
 #[test]
+fn a_first_frame_of_absurd_length_is_not_waited_for() {
+    let mut transport = transport(Peer::new(usize::MAX), ExtendedConnect::Withheld);
+    let header = &frame(SETTINGS, 0, 0, &vec![8; 60_000])[..9];
+    write(&mut transport, header, &[usize::MAX], false);
+    assert_eq!(transport.io().taken, header);
+}
+
+#[test]
 fn a_flush_sends_the_first_frame_before_it_is_done() {
     let mut transport = transport(Peer::new(1), ExtendedConnect::Withheld);
     write(&mut transport, &settings(&[(8, 1), (4, 1)]), &[usize::MAX], false);
