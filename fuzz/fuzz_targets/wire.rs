@@ -1,3 +1,4 @@
+//! Shows a connection, cut into pieces, to the transport under h2.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

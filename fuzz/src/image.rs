@@ -36,6 +36,9 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
         Kind::Table if AuthorityTable::from_image(&image).is_ok() => read(&image),
         _ => return Ok(()),
     };
+    // RFC 9525 §6.3: no certificate presents everything, or a wildcard for several labels.
+    let too_wide = |(pattern, _): &(String, u32)| pattern == "*" || pattern.starts_with("**");
+    assert!(kind == Kind::Table || !patterns.iter().any(too_wide));
     // The image's own names are the queries most likely to find something.
     for (pattern, _) in patterns.iter().take(64) {
         queries.push(pattern.replace('*', "a").into_bytes());

@@ -15,6 +15,8 @@ use coalesce_core::{
     NamePattern, PresentedIdentifier, Verdict, VirtualHostId,
 };
 
+use coalesce_tls::PresentedNames;
+
 use build::{build_table, outcome, presented, run};
 use model::Transport;
 
@@ -112,4 +114,19 @@ pub fn decide(data: &[u8]) {
     assert_eq!((found.virtual_host, found.group.get()), (id, facts.group));
     let covered = facts.certificate.iter().any(|name| presented(name).covers(&host));
     assert!(covered || facts.transport != Transport::Tls);
+}
+
+/// Whatever a certificate says, its names are read or refused, and what is read covers itself.
+pub fn certificate(der: &[u8]) {
+    let Ok(presented) = PresentedNames::read_der(der) else { return };
+    assert_eq!(presented.names().len(), presented.identifiers().len());
+    let again = PresentedNames::from_text(presented.names().iter().map(String::as_str))
+        .expect("the text of a name is a name");
+    assert_eq!(again.names(), presented.names());
+    assert!(again.ignored().is_empty());
+    for name in presented.names() {
+        let host = name.trim_start_matches("DNS:").trim_start_matches("IP:").replace('*', "any");
+        let host = Host::parse(host.as_bytes()).expect("a presented name stands for a host");
+        assert!(presented.covering(&host).is_some(), "{name} does not cover {host}");
+    }
 }

@@ -75,6 +75,16 @@ mod server;
 mod target;
 mod wire;
 
+/// What the fuzz targets call; no part of the API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Shows a connection, in pieces, to the transport and asserts what must hold.
+    pub fn inspect(pieces: &[&[u8]]) {
+        crate::wire::fuzz_inspect(pieces);
+    }
+}
+
 pub use answer::MisdirectedContent;
 pub use error::Error;
 pub use server::{Accepted, Builder, Connection, Decide};

@@ -39,7 +39,6 @@
 //! observer releases what it holds, unmodified, and stays off for the rest of the connection.
 //! `h2` ends the connection for most of these; for the others the adapter asks
 //! [`Exceptions::sight`] and fails closed.
-#![allow(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`, which cargo does not know")]
 
 mod exceptions;
 mod fields;
