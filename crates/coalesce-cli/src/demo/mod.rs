@@ -35,8 +35,8 @@ async fn demonstrate(arguments: &DemoArguments, world: &World) -> Result<Exit, F
     let mut signals = Signals::new()?;
     let load = || Site::load(&world.configuration()).map_err(Failure::configuration);
     // One copy serves; the other is asked for the reason, which no response carries.
-    let (served, explained) = (load()?, load()?);
-    let server = Server::bind(served).await?;
+    let (live, explained) = (load()?, load()?);
+    let server = Server::bind(live).await?;
     let address = server
         .addresses()
         .next()

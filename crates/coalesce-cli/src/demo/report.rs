@@ -103,11 +103,8 @@ pub(super) fn table(
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     });
     for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(&format!("{cell:<width$}  "));
-        }
-        output.line(line.trim_end())?;
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        output.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     let failed = lines.iter().filter(|line| !line.holds).count();
     let connections = lines.iter().filter_map(|line| line.connection).max().unwrap_or_default();
