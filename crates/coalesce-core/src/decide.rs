@@ -192,7 +192,8 @@ fn steps<S: AsRef<[u8]>>(
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Site, Refusal> {
-    // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the rest.
+    // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the
+    // rest.
     let policy = table.group_policy(connection.group).unwrap_or_default();
 
     // 1. One authority.

@@ -34,7 +34,8 @@
 //! let connection = Connection::tls(presented.borrow(), public, &[443]);
 //!
 //! let own = decide(&table, &connection, &RequestTarget::https(b"A.example.test:443"));
-//! assert!(matches!(own, Verdict::Serve(proof) if proof.virtual_host() == Some(VirtualHostId::new(0))));
+//! let Verdict::Serve(proof) = own else { panic!("{own:?}") };
+//! assert_eq!(proof.virtual_host(), Some(VirtualHostId::new(0)));
 //!
 //! let other = decide(&table, &connection, &RequestTarget::https(b"cdn.example.test"));
 //! assert!(matches!(other, Verdict::Misdirected(reason) if reason.code() == "certificate"));

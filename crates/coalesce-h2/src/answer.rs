@@ -83,8 +83,8 @@ impl Answer {
 
     /// Answers a stream and ends it.
     ///
-    /// When the request's body is still coming, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) as
-    /// soon as the body's handle is dropped, and gives the connection's window back for whatever
+    /// When the request's body is still coming, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1)
+    /// as soon as the body's handle is dropped, and gives the connection's window back for whatever
     /// arrives late.
     ///
     /// # Errors

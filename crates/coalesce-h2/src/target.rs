@@ -42,8 +42,8 @@ fn method_kind<B>(request: &Request<B>) -> MethodKind {
     }
 }
 
-/// RFC 9113 §8.3.1: every request but a plain `CONNECT` has a `:path`, which starts with `/` or, for
-/// `OPTIONS`, is `*`. `h2` does not look when there is no `:authority`.
+/// RFC 9113 §8.3.1: every request but a plain `CONNECT` has a `:path`, which starts with `/` or,
+/// for `OPTIONS`, is `*`. `h2` does not look when there is no `:authority`.
 pub(crate) fn path_is_well_formed<B>(request: &Request<B>, seen: Option<&Target>) -> bool {
     if method_kind(request) == MethodKind::Connect {
         return true;

@@ -57,7 +57,8 @@ impl Acceptor {
         let error = match timeout(self.handshake_timeout, self.handshake(io)).await {
             Ok(Ok(accepted)) => return Ok(accepted),
             Ok(Err(Failed { kind, farewell })) => {
-                // The client learns why, or it does not: the reason that the caller gets is the same.
+                // The client learns why, or it does not: the reason that the caller gets is the
+                // same.
                 if let Some(farewell) = farewell {
                     let _ = timeout(CLOSE_TIMEOUT, farewell.say()).await;
                 }

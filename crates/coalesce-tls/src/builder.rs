@@ -129,8 +129,8 @@ impl HandshakeTableBuilder {
 
     /// Adds a certificate chain, the end-entity certificate first, and its private key.
     ///
-    /// What is not checked: whether the chain leads to a root, whether it has expired, whether it has
-    /// been revoked. The clients see to that.
+    /// What is not checked: whether the chain leads to a root, whether it has expired, whether it
+    /// has been revoked. The clients see to that.
     ///
     /// # Errors
     /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
@@ -172,9 +172,9 @@ impl HandshakeTableBuilder {
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`],
     /// [`HandshakeTableError::DuplicateName`], [`HandshakeTableError::AddressAsServerName`],
-    /// [`HandshakeTableError::NotCovered`] when the certificate is valid for no name that the pattern
-    /// stands for, [`HandshakeTableError::Table`] for too many names. The builder is as it was
-    /// before.
+    /// [`HandshakeTableError::NotCovered`] when the certificate is valid for no name that the
+    /// pattern stands for, [`HandshakeTableError::Table`] for too many names. The builder is as it
+    /// was before.
     pub fn server_name(
         &mut self,
         pattern: NamePattern<'_>,
@@ -203,8 +203,8 @@ impl HandshakeTableBuilder {
         Ok(self)
     }
 
-    /// Sets what becomes of a ClientHello without a server name; [`ServerNamePolicy::Refuse`] unless
-    /// set. Clients that connect to an address send none (RFC 6066 §3).
+    /// Sets what becomes of a ClientHello without a server name; [`ServerNamePolicy::Refuse`]
+    /// unless set. Clients that connect to an address send none (RFC 6066 §3).
     pub fn absent_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
         self.absent = policy;
         self

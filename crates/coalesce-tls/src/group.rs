@@ -25,12 +25,12 @@ pub struct GroupTls {
     pub client_auth: ClientAuth,
     /// The lowest version that is negotiated. [`TlsVersion::Tls12`] by default.
     pub minimum_version: TlsVersion,
-    /// The protocols that are negotiated (RFC 7301), most preferred first. `h2` alone by default; none
-    /// turns the negotiation off.
+    /// The protocols that are negotiated (RFC 7301), most preferred first. `h2` alone by default;
+    /// none turns the negotiation off.
     ///
     /// A client that offers only others is refused with `no_application_protocol`. One that offers
-    /// none at all is not: whether it may go on is for the server to say, which can ask the finished
-    /// connection (RFC 9113 §3.2 wants `h2` negotiated, not assumed).
+    /// none at all is not: whether it may go on is for the server to say, which can ask the
+    /// finished connection (RFC 9113 §3.2 wants `h2` negotiated, not assumed).
     pub alpn: Vec<Vec<u8>>,
 }
 
@@ -89,9 +89,9 @@ impl TlsVersion {
 /// What all configurations of one group share, and no other group does: the memory that sessions
 /// are resumed from, and the rule for client certificates.
 ///
-/// rustls does not run the client verifier again when a session is resumed. A session must therefore
-/// never be resumed where another verifier would have judged it (CVE-2014-3616, CVE-2025-23419 and
-/// their kin).
+/// rustls does not run the client verifier again when a session is resumed. A session must
+/// therefore never be resumed where another verifier would have judged it (CVE-2014-3616,
+/// CVE-2025-23419 and their kin).
 #[derive(Debug)]
 pub(crate) struct GroupState {
     sessions: Arc<dyn StoresServerSessions>,

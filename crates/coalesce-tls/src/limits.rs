@@ -27,9 +27,9 @@ pub const SUBJECT_ALT_NAMES_MAX: usize = 10_000;
 pub const PROTOCOL_NAME_LEN_MAX: usize = 255;
 
 /// How many sessions each group keeps in memory for resumption, where no tickets are made; the
-/// oldest gives way. A TLS 1.3 handshake stores two, since each can be resumed once (RFC 8446 §C.4).
-/// A session takes some hundreds of bytes, and the client's chain besides in a group that requires
-/// client certificates: at most 64 KiB each, 64 MiB for a group.
+/// oldest gives way. A TLS 1.3 handshake stores two, since each can be resumed once (RFC 8446
+/// §C.4). A session takes some hundreds of bytes, and the client's chain besides in a group that
+/// requires client certificates: at most 64 KiB each, 64 MiB for a group.
 pub const SESSIONS_PER_GROUP: usize = 1024;
 
 /// How long a handshake may take unless the caller says otherwise. A first flight that is lost

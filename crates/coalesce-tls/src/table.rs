@@ -22,8 +22,8 @@ use crate::presented::PresentedNames;
 /// | any other DNS name | what [`unknown_server_name`](crate::HandshakeTableBuilder::unknown_server_name) says |
 /// | a text that rustls lets through and that is no [`DnsName`] | the same |
 ///
-/// Names are looked up in an [`AuthorityTable`], by the matcher that later decides the requests: two
-/// matchers with two ideas of a wildcard are how requests reach hosts that they should not
+/// Names are looked up in an [`AuthorityTable`], by the matcher that later decides the requests:
+/// two matchers with two ideas of a wildcard are how requests reach hosts that they should not
 /// (CVE-2022-23632 and its kin).
 ///
 /// # Security
@@ -171,9 +171,9 @@ impl Refused {
     /// rustls has no call for it, since it knows of no names; but no key exists yet, so the alert
     /// is a record in plaintext that is the same in TLS 1.2 and 1.3 (RFC 8446 §5.1, §6).
     ///
-    /// For an absent name, RFC 8446 §9.2 suggests `missing_extension`. That alert is new in TLS 1.3,
-    /// and no version has been agreed on when the choice is made: every client gets the one that
-    /// both versions know.
+    /// For an absent name, RFC 8446 §9.2 suggests `missing_extension`. That alert is new in TLS
+    /// 1.3, and no version has been agreed on when the choice is made: every client gets the one
+    /// that both versions know.
     pub const fn alert_record(&self) -> [u8; 7] {
         const ALERT: u8 = 21;
         const FATAL: u8 = 2;

@@ -1,4 +1,5 @@
-//! Sessions are resumed under their own server name, in their own group and table, and nowhere else.
+//! Sessions are resumed under their own server name, in their own group and table, and nowhere
+//! else.
 
 use std::sync::{Arc, OnceLock};
 

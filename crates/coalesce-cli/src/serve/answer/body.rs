@@ -109,8 +109,8 @@ async fn send_piece<E>(
     Ok(())
 }
 
-/// Room for the next piece; `None` when the client has left, which alone would wake nobody who waits
-/// for room.
+/// Room for the next piece; `None` when the client has left, which alone would wake nobody who
+/// waits for room.
 fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<Option<usize>> {
     if let Poll::Ready(room) = stream.poll_capacity(context) {
         return Poll::Ready(room.and_then(Result::ok));
