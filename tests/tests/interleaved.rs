@@ -68,7 +68,7 @@ async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
 
-    let (mut served, mut misdirected) = (0, 0);
+    let (mut answered_200, mut answered_421) = (0, 0);
     let mut waiting = Vec::new();
     for number in 0..2_000 {
         let host = if number % 2 == 0 { "api" } else { "cdn" };
@@ -83,15 +83,15 @@ async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection
         if waiting.len() == IN_FLIGHT {
             for (host, answer) in waiting.drain(..) {
                 match (host, answer.await.unwrap()) {
-                    ("api", (200, content)) if content == b"vhost=api\n" => served += 1,
+                    ("api", (200, content)) if content == b"vhost=api\n" => answered_200 += 1,
                     ("cdn", (421, content)) if content == CONTENT_421.as_bytes() => {
-                        misdirected += 1;
+                        answered_421 += 1;
                     }
                     other => panic!("{other:?}"),
                 }
             }
         }
     }
-    assert_eq!((served, misdirected), (1_000, 1_000));
+    assert_eq!((answered_200, answered_421), (1_000, 1_000));
     assert!(!connection.is_finished(), "the connection lives");
 }

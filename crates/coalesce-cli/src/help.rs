@@ -128,7 +128,7 @@ JSON (--json, and one per line with --batch):
 
 Batch input, every member optional; null is the same as absent, but for client_certificate it means
 that the client had none to send:
-  {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"...\" or [...],
+  {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"..\" or [..],
    \"scheme\":\"https\",\"method\":\"GET\",\"protocol\":\"websocket\",\"client_certificate\":FILE}
 
 A bad line gets
