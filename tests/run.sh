@@ -30,6 +30,8 @@ cargo test --workspace --no-fail-fast 2>&1 | tee "$log" || status=1
 
 lab="lab: not run, no folder at ${LAB:-../shared/lab}"
 if [ -d "${LAB:-../shared/lab}" ] || [ -n "${CI:-}" ]; then
+    # Our own scenarios, then the lab's or those that SCENARIOS names.
+    SCENARIOS=tests/lab/more.toml tests/lab/run.sh 2>&1 | tee -a "$log" || status=1
     tests/lab/run.sh 2>&1 | tee -a "$log" || status=1
     lab=$(tail -n 1 "$log")
 fi

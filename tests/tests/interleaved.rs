@@ -93,5 +93,12 @@ async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection
         }
     }
     assert_eq!((answered_200, answered_421), (1_000, 1_000));
-    assert!(!connection.is_finished(), "the connection lives");
+    let request = Request::builder()
+        .version(Version::HTTP_2)
+        .uri("https://api.example.test/last")
+        .body(())
+        .unwrap();
+    let (response, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
+    assert_eq!(answer(response).await, (200, b"vhost=api\n".to_vec()), "the connection lives");
+    assert!(!connection.is_finished());
 }

@@ -125,7 +125,9 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
         (&open, get(b"a%zz"), "authority_host"),
         (&open, alone(HostField::One(b"a b")), "host_invalid"),
         (&open, host(HostField::One(b"b.example.test")), "host_differs"),
-        (&strict, method(extended, b"s.example.test"), "connect_refused"),
+        (&strict, method(tunnel, b"elsewhere.test:443"), "connect_refused"),
+        (&strict, method(extended, b"s.example.test"), "extended_connect_refused"),
+        (&open, host(HostField::One(b"a b")), "host_invalid"),
         (&open, method(tunnel, b"elsewhere.test"), "connect_port"),
     ];
     for (connection, request, expected) in &cases {

@@ -129,7 +129,13 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Found> 
 fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Line<Q>, String> {
     serde_json::from_slice(line).map_err(|error| {
         // One line was read, so serde_json's own line number would mislead.
-        error.to_string().replacen(" at line 1 column ", " at column ", 1)
+        let text = error.to_string().replacen(" at line 1 column ", " at column ", 1);
+        // The same in words of JSON, not of this program.
+        if line.trim_ascii().is_empty() {
+            "empty line; a JSON object expected".to_owned()
+        } else {
+            text.replace("expected struct Line", "expected an object")
+        }
     })
 }
 

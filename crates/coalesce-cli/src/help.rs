@@ -14,13 +14,13 @@ again on a connection of its own.
 
 Each request is decided in eight steps; the first that fails is the reason:
 
-  1 authority    the request names one authority, well-formed           else 400 or a reset
+  1 authority    the request names one authority, well-formed           else 400, 405 or a reset
   2 scheme       its scheme is the connection's                         else 421
   3 known        a virtual host has this name                           else 421
   4 port         the listener answers for this port                     else 421
   5 certificate  the certificate that was presented covers the host     else 421
   6 group        the virtual host is in the connection's group          else 421
-  7 host_field   Host, when there is one, names the same authority      else a reset
+  7 host_field   Host, when there is one, names the same authority      else 400 or a reset
   8 serve";
 
 pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit codes.";
@@ -36,7 +36,7 @@ Examples:
 Exit codes:
   0  fine: served, matched, ended as asked
   1  the answer is no: explain: not served; match: a host is not covered; demo: a row failed
-  2  usage: the command line is wrong, or names a file that cannot be read
+  2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
   3  configuration: it does not load; each fault is named with file, line and field
   4  run time: an address cannot be bound, output cannot be written
 
@@ -57,7 +57,7 @@ Serve the virtual hosts of a configuration file over HTTP/2 with TLS.
 
 All listeners are bound before the first connection is taken, or none is. Each prints one line
 'listening on ADDR' on standard output. SIGINT and SIGTERM let the open requests finish; a second
-one ends at once. The reason of every refusal is in the log, never in a response.";
+one ends at once. The reason of every 421 is in the log, never in a response.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
@@ -149,6 +149,8 @@ Examples:
 Batch input and output:
   {\"san\":[\"DNS:*.example.test\",\"DNS:f*.example.test\"],\"host\":\"a.example.test\"}
   {\"matched\":\"DNS:*.example.test\",\"ignored\":[\"DNS:f*.example.test\"],\"error\":null}
+
+A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the next one is read.
 
 Of several that cover a host the most specific is named. The exit code is 0 when every host is
 covered, 1 when one is not; of a batch it is 0.";

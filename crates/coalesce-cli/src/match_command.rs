@@ -61,6 +61,11 @@ impl FromStr for San {
 }
 
 impl San {
+    /// Text without a prefix that is known: no identifier, and ignored as one.
+    fn of_no_kind(text: &str) -> Self {
+        Self { text: text.to_owned(), kind: Kind::Other, value_at: 0 }
+    }
+
     /// The identifier, or why it never matches.
     fn identifier(&self) -> Result<PresentedIdentifier<'_>, String> {
         let value = &self.text[self.value_at..];
@@ -204,8 +209,9 @@ fn report_ignored(
 }
 
 fn answer(question: &Question) -> Answer<'static> {
-    let sans: Result<Vec<San>, String> = question.san.iter().map(|text| text.parse()).collect();
-    let identifiers = match sans.and_then(|sans| Identifiers::new(sans, None)) {
+    let sans =
+        question.san.iter().map(|text| text.parse().unwrap_or_else(|_| San::of_no_kind(text)));
+    let identifiers = match Identifiers::new(sans.collect(), None) {
         Ok(identifiers) => identifiers,
         Err(error) => return Answer::error(format!("san: {error}")),
     };
@@ -262,9 +268,11 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_without_kind_and_a_host_that_is_none_are_errors() {
-        let error = ask(&["a.test"], "a.test").error.unwrap();
-        assert_eq!(error, "san: \"a.test\" does not begin with DNS: or IP:");
+    fn an_identifier_without_kind_is_ignored_and_a_host_that_is_none_is_an_error() {
+        let answer = ask(&["a.test", "DNS:*.test"], "a.test");
+        assert_eq!(answer.ignored, ["a.test"]);
+        assert_eq!(answer.matched.unwrap(), "DNS:*.test");
+        assert_eq!(answer.error, None);
         assert_eq!(ask(&["DNS:a.test"], "a..test").error.unwrap(), "host: empty label at byte 2");
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Connection<'a> {
 }
 
 /// What becomes of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
 #[allow(clippy::exhaustive_enums, reason = "callers must handle every outcome")]
 pub enum Verdict {
@@ -90,9 +90,10 @@ pub enum Verdict {
 
 /// The proof that a request may be served on its connection, and as what.
 ///
-/// Only [`decide`] makes one: an application that takes it by value cannot be reached without the
-/// decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Only [`decide`] makes one, and nobody copies it: an application that takes it by value cannot be
+/// reached without the decision. It proves something of the request that was decided and of no
+/// other.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Authoritative {
     site: Site,
     group: GroupId,
@@ -289,7 +290,7 @@ fn extended_connect_taken(
 ) -> Result<(), Malformed> {
     let extended = request.method == MethodKind::ExtendedConnect;
     if extended && policy.connect == ConnectPolicy::Refuse {
-        return Err(Malformed::ConnectRefused);
+        return Err(Malformed::ExtendedConnectRefused);
     }
     Ok(())
 }
@@ -324,7 +325,7 @@ fn same_host_field(
     if field.is_empty() {
         return Err(Malformed::HostDiffers);
     }
-    let named = Authority::parse(field).map_err(Malformed::Host)?;
+    let named = Authority::parse(field).map_err(Malformed::HostBeside)?;
     let same = named.host() == authority.host()
         && named.port_or(default_port) == authority.port_or(default_port);
     if same { Ok(()) } else { Err(Malformed::HostDiffers) }

@@ -58,10 +58,6 @@ impl<'a> PresentedIdentifier<'a> {
             Ok(name) if wildcard => Ok(Self::Wildcard(name)),
             Ok(name) => Ok(Self::Dns(name)),
             Err(NameError::ForbiddenByte { byte: b'*', .. }) => Err(IdentifierError::Wildcard),
-            Err(error) if wildcard && rest.is_empty() => {
-                let _ = error;
-                Err(IdentifierError::Wildcard)
-            }
             Err(error) => Err(IdentifierError::Name(error)),
         }
     }

@@ -121,12 +121,16 @@ pub enum Malformed {
     SeveralHosts,
     /// `:authority` is no authority.
     Authority(AuthorityError),
-    /// `Host` is no authority.
+    /// `Host`, the only one to name an authority, is none.
     Host(AuthorityError),
+    /// `Host` beside `:authority` is no authority.
+    HostBeside(AuthorityError),
     /// `Host` names another authority than `:authority`.
     HostDiffers,
-    /// `CONNECT` where the group's policy does not take it.
+    /// `CONNECT` for a tunnel where the group's policy does not take it.
     ConnectRefused,
+    /// Extended `CONNECT` where the group's policy does not take it.
+    ExtendedConnectRefused,
     /// `CONNECT` for a tunnel without a port to connect to.
     ConnectPort,
 }
@@ -154,9 +158,10 @@ impl Malformed {
             Self::Authority(AuthorityError::EmptyHost) => "authority_empty_host",
             Self::Authority(AuthorityError::BadPort) => "authority_port",
             Self::Authority(_) => "authority_host",
-            Self::Host(_) => "host_invalid",
+            Self::Host(_) | Self::HostBeside(_) => "host_invalid",
             Self::HostDiffers => "host_differs",
             Self::ConnectRefused => "connect_refused",
+            Self::ExtendedConnectRefused => "extended_connect_refused",
             Self::ConnectPort => "connect_port",
         }
     }
@@ -164,7 +169,8 @@ impl Malformed {
     /// The step that refused.
     pub const fn step(self) -> Step {
         match self {
-            Self::HostDiffers => Step::HostField,
+            Self::HostBeside(_) | Self::HostDiffers => Step::HostField,
+            Self::ExtendedConnectRefused => Step::Serve,
             _ => Step::Authority,
         }
     }
@@ -173,7 +179,7 @@ impl Malformed {
     pub const fn rule(self) -> &'static str {
         match self {
             Self::NoAuthority => "RFC 9113 §8.3.1, RFC 9110 §7.2",
-            Self::SeveralHosts | Self::Host(_) => "RFC 9110 §7.2",
+            Self::SeveralHosts | Self::Host(_) | Self::HostBeside(_) => "RFC 9110 §7.2",
             Self::Authority(AuthorityError::FieldValue { .. }) => "RFC 9113 §8.2.1",
             Self::Authority(AuthorityError::Userinfo { .. }) | Self::HostDiffers => {
                 "RFC 9113 §8.3.1"
@@ -182,6 +188,7 @@ impl Malformed {
             Self::Authority(AuthorityError::BadPort) => "RFC 3986 §3.2.3",
             Self::Authority(_) => "RFC 3986 §3.2.2",
             Self::ConnectRefused | Self::ConnectPort => "RFC 9110 §9.3.6",
+            Self::ExtendedConnectRefused => "RFC 8441 §3, §4",
         }
     }
 
@@ -196,8 +203,11 @@ impl Malformed {
             | Self::Authority(
                 AuthorityError::FieldValue { .. } | AuthorityError::Userinfo { .. },
             )
-            | Self::Host(AuthorityError::FieldValue { .. }) => MalformedAnswer::Reset,
-            Self::ConnectRefused => MalformedAnswer::MethodNotAllowed,
+            | Self::Host(AuthorityError::FieldValue { .. })
+            | Self::HostBeside(AuthorityError::FieldValue { .. }) => MalformedAnswer::Reset,
+            Self::ConnectRefused | Self::ExtendedConnectRefused => {
+                MalformedAnswer::MethodNotAllowed
+            }
             _ => MalformedAnswer::BadRequest,
         }
     }
@@ -219,9 +229,10 @@ impl fmt::Display for Malformed {
             Self::NoAuthority => f.write_str("neither :authority nor Host"),
             Self::SeveralHosts => f.write_str("more than one Host"),
             Self::Authority(error) => write!(f, ":authority: {error}"),
-            Self::Host(error) => write!(f, "Host: {error}"),
+            Self::Host(error) | Self::HostBeside(error) => write!(f, "Host: {error}"),
             Self::HostDiffers => f.write_str("Host names another authority than :authority"),
             Self::ConnectRefused => f.write_str("CONNECT is not taken here"),
+            Self::ExtendedConnectRefused => f.write_str("extended CONNECT is not taken here"),
             Self::ConnectPort => f.write_str("CONNECT without a port"),
         }
     }

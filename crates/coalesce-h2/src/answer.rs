@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+use crate::date::date;
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
 /// learns from them which names exist.
@@ -97,6 +99,7 @@ impl Answer {
         let mut response = Response::new(());
         *response.status_mut() = self.status;
         *response.headers_mut() = self.fields.clone();
+        response.headers_mut().insert(DATE, date());
         // RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
         let no_content = self.body.is_empty() || *method == Method::HEAD;
         let mut stream = respond.send_response(response, no_content)?;

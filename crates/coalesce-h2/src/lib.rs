@@ -50,6 +50,7 @@
 //! | --- | --- |
 //! | misdirected | 421, `cache-control: no-store`, the same bytes for every reason |
 //! | malformed as HTTP/2 (RFC 9113 §8.1.1) | `RST_STREAM(PROTOCOL_ERROR)` |
+//! | a target that neither `h2` nor the transport saw whole | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | malformed as HTTP (RFC 9110 §7.2, RFC 3986) | 400 |
 //! | `CONNECT` that the policy does not take | 405 |
 //! | too many refusals in a row | `GOAWAY(ENHANCE_YOUR_CALM)` |
@@ -59,7 +60,7 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`], most of them adjustable in [`Builder`]. Nothing
+//! Limits are named constants in [`limits`], most of them adjustable in [`Builder`]. Nothing
 //! in this crate panics on anything a peer can send.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -69,6 +70,7 @@
 
 mod answer;
 mod budget;
+mod date;
 mod error;
 pub mod limits;
 mod server;
@@ -86,5 +88,6 @@ pub mod fuzzing {
 }
 
 pub use answer::MisdirectedContent;
+pub use date::date;
 pub use error::Error;
 pub use server::{Accepted, Builder, Connection, Decide};

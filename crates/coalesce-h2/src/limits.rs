@@ -1,4 +1,6 @@
-//! Every limit of the adapter, each with its source.
+//! The limits that users meet, each with its source. Those of the transport stand where they hold.
+
+use std::time::Duration;
 
 /// Refusals in a row, without one served request between them, after which a connection ends with
 /// `GOAWAY(ENHANCE_YOUR_CALM)`. Generous: a browser that coalesces wrongly learns from the first
@@ -19,5 +21,13 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// How many streams that this end has reset are remembered, so that DATA already on its way is
-/// ignored in silence (RFC 9113 §5.1). As many as may be open at once.
-pub const RESET_STREAMS_REMEMBERED: usize = CONCURRENT_STREAMS_MAX as usize;
+/// ignored in silence (RFC 9113 §5.1): every one of [`CONCURRENT_STREAMS_MAX`], several times over.
+pub const RESET_STREAMS_REMEMBERED: usize = 2_000;
+
+/// How long they are remembered: no DATA is under way for longer than TCP keeps trying on a path
+/// that works at all.
+pub const RESET_STREAM_DURATION: Duration = Duration::from_secs(30);
+
+/// Stream errors that `h2` answers by itself, over the life of a connection, before it ends it: no
+/// fewer than the refusals that this adapter bears in a row.
+pub const STREAM_ERRORS_MAX: usize = REFUSED_IN_A_ROW_MAX as usize;

@@ -19,13 +19,13 @@ use crate::budget::{Budget, Left};
 use crate::error::Error;
 use crate::limits;
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
-use crate::wire::{Exceptions, ExtendedConnect, Options, Sight, Transport};
+use crate::wire::{Exceptions, ExtendedConnect, Sight, Transport};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
 ///
 /// Called once for each request, so a closure that reads the newest authority table from a shared
 /// place decides each request on the newest table. The proof in [`Verdict::Serve`] comes from
-/// [`coalesce_core::decide`] alone: no implementation can let a request through by itself.
+/// [`coalesce_core::decide`] alone; an implementation returns the one it got for this very request.
 pub trait Decide {
     /// Decides one request.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict;
@@ -62,6 +62,8 @@ impl Builder {
             .initial_window_size(limits::STREAM_WINDOW_BYTES)
             .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
             .max_concurrent_reset_streams(limits::RESET_STREAMS_REMEMBERED)
+            .reset_stream_duration(limits::RESET_STREAM_DURATION)
+            .max_local_error_reset_streams(Some(limits::STREAM_ERRORS_MAX))
             // A misdirected extended CONNECT is to be answered 421, so `h2` must let it through
             // even where the transport keeps the setting from being announced.
             .enable_connect_protocol();
@@ -89,7 +91,8 @@ impl Builder {
         self
     }
 
-    /// How many refusals in a row end the connection; `None` for no limit.
+    /// How many refusals in a row end the connection, whatever else is open on it; `None` for no
+    /// limit.
     /// Default: [`limits::REFUSED_IN_A_ROW_MAX`].
     #[must_use]
     pub const fn refused_in_a_row(mut self, max: Option<NonZeroU32>) -> Self {
@@ -139,8 +142,7 @@ impl Builder {
         T: AsyncRead + AsyncWrite + Unpin,
         D: Decide,
     {
-        let options = Options { extended_connect: self.extended_connect, ..Options::default() };
-        let (transport, exceptions) = Transport::new(io, options);
+        let (transport, exceptions) = Transport::new(io, self.extended_connect);
         let inner = self.h2.handshake(transport).await?;
         Ok(Connection {
             inner,
@@ -230,8 +232,9 @@ where
                 if self.unread.is_empty() {
                     return Poll::Pending;
                 }
-                // The answers have left, so their streams may be reset now. Not earlier: curl 7
-                // loses an answer that comes in one TLS record with its RST_STREAM.
+                // The answers have been written, as far as the socket takes them, so their streams
+                // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS record
+                // with its RST_STREAM.
                 self.unread.clear();
                 continue;
             };
@@ -265,11 +268,13 @@ where
         let stream = respond.stream_id().as_u32();
         let seen = self.exceptions.take(stream);
         if !path_is_well_formed(&request, seen.as_ref()) {
-            self.reset(respond, "path");
+            log_form(stream, "path", "RFC 9113 §8.3.1");
+            self.reset(respond);
             return None;
         }
         if seen.is_none() && !self.target_is_whole(stream, &request) {
-            self.reset(respond, "target unseen");
+            log_form(stream, "target_unseen", "RFC 9110 §7.4");
+            self.reset(respond);
             return None;
         }
         let decide = &mut self.decide;
@@ -300,7 +305,7 @@ where
                     }
                     // Any answer that this version does not know ends the stream, which serves
                     // nothing.
-                    _ => self.reset(respond, reason.code()),
+                    _ => self.reset(respond),
                 }
                 None
             }
@@ -334,8 +339,7 @@ where
         self.spend();
     }
 
-    fn reset(&mut self, mut respond: SendResponse<Bytes>, reason: &'static str) {
-        tracing::debug!(reason, "stream reset with PROTOCOL_ERROR");
+    fn reset(&mut self, mut respond: SendResponse<Bytes>) {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         self.spend();
     }
@@ -356,6 +360,11 @@ fn log(target: &RequestTarget<'_>, verdict: &Verdict) {
         Verdict::Misdirected(reason) => log_misdirected(target, *reason),
         Verdict::Malformed(reason) => log_malformed(target, *reason),
     }
+}
+
+/// A request that is refused before it can be decided.
+fn log_form(stream: u32, reason: &'static str, rule: &'static str) {
+    tracing::info!(reason, rule, stream, "malformed");
 }
 
 fn log_misdirected(target: &RequestTarget<'_>, reason: Misdirected) {

@@ -146,6 +146,9 @@ async fn misdirected_gets_421_and_nothing_else_of_the_connection_changes() {
     assert_eq!(known.headers()["content-length"], "31");
     assert!(!known.headers().contains_key("alt-svc"));
     // A stranger cannot tell a host that lives elsewhere from one that does not exist.
+    let (mut known, mut unknown) = (known, unknown);
+    assert!(known.headers_mut().remove("date").is_some());
+    assert!(unknown.headers_mut().remove("date").is_some());
     assert_eq!(known.headers(), unknown.headers());
     assert_eq!((known.status(), known_body), (unknown.status(), unknown_body));
     assert_eq!(pair.get("https://api.test/").await.0, 200);
@@ -207,7 +210,8 @@ async fn interleaved_streams_each_get_their_own_answer() {
     assert!(outcome.error.is_none());
 }
 
-/// Attack: uploads to a host that is not here, each far larger than any window, none ever read.
+/// Attack: uploads to a host that is not here, together far larger than the connection's window,
+/// none ever read.
 /// Their bytes must not take the connection's window from the streams that are served.
 #[tokio::test]
 async fn refused_uploads_give_their_window_back() {
@@ -251,6 +255,20 @@ async fn a_client_that_only_misses_is_sent_away() {
     let outcome = pair.finish().await;
     assert_eq!(outcome.served.len(), 1);
     assert!(outcome.error.unwrap().is_budget_spent());
+}
+
+#[tokio::test]
+async fn by_default_ten_thousand_misses_in_a_row_are_borne() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    for _ in 0..9_999 {
+        assert_eq!(pair.get("https://cdn.test/").await.0, 421);
+    }
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+    for _ in 0..9_999 {
+        assert_eq!(pair.get("https://cdn.test/").await.0, 421);
+    }
+    let _ = pair.send(request(Method::GET, "https://cdn.test/")).await;
+    assert!(pair.finish().await.error.unwrap().is_budget_spent());
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ pub(crate) fn read(
             notes.faults.add(entry.name.span(), message);
         }
         let group = groups.of_host(&mut entry, &mut notes.faults);
-        let certificate = certificates.read(&entry, source, &mut notes.faults);
+        let certificate = certificates.read(&entry, source, notes);
         let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
         if entry.names.get_ref().is_empty() {
             notes.faults.add(entry.names.span(), "no name; at least one expected");
@@ -90,8 +90,9 @@ impl Certificates {
         &mut self,
         entry: &VirtualHostEntry,
         source: &Source,
-        faults: &mut Faults,
+        notes: &mut Notes,
     ) -> Option<usize> {
+        let Notes { faults, warnings, .. } = notes;
         let path = source.folder().join(entry.certificate.get_ref());
         let key_path = source.folder().join(entry.key.get_ref());
         let pair = (path.clone(), key_path.clone());
@@ -112,6 +113,10 @@ impl Certificates {
             });
             Some(Certificate { path, chain, key, presented: presented.ok()? })
         });
+        for ignored in certificate.iter().flat_map(|certificate| certificate.presented.ignored()) {
+            let at = entry.certificate.span();
+            warnings.add(at, format!("ignored in the certificate: {ignored}"));
+        }
         let number = certificate.map(|certificate| {
             self.read.push(certificate);
             self.read.len() - 1

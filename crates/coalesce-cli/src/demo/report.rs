@@ -47,7 +47,7 @@ impl Line {
             got: got.to_string(),
             reason,
             connection,
-            holds: row.expected.holds(got),
+            holds: row.expected.holds(got) && row.reason == reason,
             shows: row.shows,
         }
     }

@@ -1,6 +1,7 @@
 //! What the demo asks, and what must come of it.
 
 use http::{Method, Request};
+use rustls::AlertDescription;
 
 use super::client::Got;
 
@@ -18,6 +19,8 @@ pub(super) struct Row {
     /// A `Host` beside it.
     pub(super) host: Option<&'static str>,
     pub(super) expected: Expected,
+    /// What `coalesce explain` must say of it.
+    pub(super) reason: &'static str,
     /// Why this row is there.
     pub(super) shows: &'static str,
 }
@@ -39,8 +42,8 @@ pub(super) enum Expected {
     Status(u16),
     /// `RST_STREAM(PROTOCOL_ERROR)`.
     Reset,
-    /// The handshake ends with an alert.
-    Refused,
+    /// The handshake ends with this alert.
+    Refused(AlertDescription),
 }
 
 const CONTENT_421: &[u8] = br#"{"error":"misdirected_request"}"#;
@@ -53,8 +56,8 @@ impl Expected {
             }
             (Self::Misdirected, Got::Response { status: 421, content }) => content == CONTENT_421,
             (Self::Status(expected), Got::Response { status, .. }) => expected == *status,
-            (Self::Reset, Got::Reset(h2::Reason::PROTOCOL_ERROR))
-            | (Self::Refused, Got::Refused(_)) => true,
+            (Self::Reset, Got::Reset(h2::Reason::PROTOCOL_ERROR)) => true,
+            (Self::Refused(expected), Got::Refused(alert)) => expected == *alert,
             _ => false,
         }
     }
@@ -67,7 +70,7 @@ impl std::fmt::Display for Expected {
             Self::Misdirected => f.write_str("421"),
             Self::Status(status) => status.fmt(f),
             Self::Reset => f.write_str("reset"),
-            Self::Refused => f.write_str("no TLS"),
+            Self::Refused(_) => f.write_str("no TLS"),
         }
     }
 }
@@ -93,6 +96,7 @@ const fn get(
     server_name: &'static str,
     authority: &'static str,
     expected: Expected,
+    reason: &'static str,
     shows: &'static str,
 ) -> Row {
     Row {
@@ -103,6 +107,7 @@ const fn get(
         authority,
         host: None,
         expected,
+        reason,
         shows,
     }
 }
@@ -112,39 +117,108 @@ const API: &str = "api.example.test";
 const CDN: &str = "cdn.example.test";
 const ADMIN: &str = "admin.example.test";
 
-use Expected::{Misdirected, Refused, Reset, Served, Status};
+const CERTIFICATE_REQUIRED: Expected = Expected::Refused(AlertDescription::CertificateRequired);
+const UNRECOGNIZED_NAME: Expected = Expected::Refused(AlertDescription::UnrecognisedName);
+
+use Expected::{Misdirected, Reset, Served, Status};
 
 /// The rows, in order; rows with the same server name and certificate share a connection.
 pub(super) const ROWS: &[Row] = &[
-    get(WWW, WWW, Served("www"), "the host that the connection was made for"),
-    get(WWW, "img.example.test", Served("img"), "another name of the same certificate: coalesced"),
-    get(WWW, "shoes.shop.example.test", Served("shops"), "covered by a wildcard: coalesced"),
-    get(WWW, "a.b.shop.example.test", Misdirected, "a wildcard is one label"),
-    get(WWW, API, Misdirected, "served here, with another certificate"),
-    get(WWW, "old.example.test", Misdirected, "in the certificate, but nobody serves it"),
-    get(WWW, ADMIN, Misdirected, "in the certificate, but it demands a client certificate"),
-    get(WWW, "WWW.Example.TEST.", Served("www"), "case and one trailing dot do not matter"),
-    get(WWW, "www.example.test:8443", Misdirected, "another port is another origin"),
-    Row { scheme: "http", ..get(WWW, WWW, Misdirected, "http inside TLS is another origin") },
-    Row { host: Some(CDN), ..get(WWW, WWW, Reset, "Host and :authority differ: malformed") },
-    get(WWW, "www.example.test:99999", Status(400), "no port: bad syntax is no 421"),
+    get(WWW, WWW, Served("www"), "served", "the host that the connection was made for"),
+    get(
+        WWW,
+        "img.example.test",
+        Served("img"),
+        "served",
+        "another name of the same certificate: coalesced",
+    ),
+    get(
+        WWW,
+        "shoes.shop.example.test",
+        Served("shops"),
+        "served",
+        "covered by a wildcard: coalesced",
+    ),
+    get(WWW, "a.b.shop.example.test", Misdirected, "unknown_authority", "a wildcard is one label"),
+    get(WWW, API, Misdirected, "certificate", "served here, with another certificate"),
+    get(
+        WWW,
+        "old.example.test",
+        Misdirected,
+        "unknown_authority",
+        "in the certificate, but nobody serves it",
+    ),
+    get(
+        WWW,
+        ADMIN,
+        Misdirected,
+        "group",
+        "in the certificate, but it demands a client certificate",
+    ),
+    get(
+        WWW,
+        "WWW.Example.TEST.",
+        Served("www"),
+        "served",
+        "case and one trailing dot do not matter",
+    ),
+    get(WWW, "www.example.test:8443", Misdirected, "port", "another port is another origin"),
+    Row {
+        scheme: "http",
+        ..get(WWW, WWW, Misdirected, "scheme", "http inside TLS is another origin")
+    },
+    Row {
+        host: Some(CDN),
+        ..get(WWW, WWW, Reset, "host_differs", "Host and :authority differ: malformed")
+    },
+    get(
+        WWW,
+        "www.example.test:99999",
+        Status(400),
+        "authority_port",
+        "no port: bad syntax is no 421",
+    ),
     Row {
         method: "CONNECT",
-        ..get(WWW, "cdn.example.test:443", Status(405), "an origin server is no proxy")
+        ..get(
+            WWW,
+            "cdn.example.test:443",
+            Status(405),
+            "connect_refused",
+            "an origin server is no proxy",
+        )
     },
-    get(API, API, Served("api"), "a connection for api"),
-    get(API, CDN, Misdirected, "cdn has another certificate"),
-    get(API, "wrong.example.test", Misdirected, "nobody's: the same bytes as for cdn"),
-    get(CDN, CDN, Served("cdn"), "what a client does with a 421: a connection for cdn"),
-    get(ADMIN, ADMIN, Refused, "no client certificate: no connection, and never a 421"),
+    get(API, API, Served("api"), "served", "a connection for api"),
+    get(API, CDN, Misdirected, "certificate", "cdn has another certificate"),
+    get(
+        API,
+        "wrong.example.test",
+        Misdirected,
+        "unknown_authority",
+        "nobody's: the same bytes as for cdn",
+    ),
+    get(CDN, CDN, Served("cdn"), "served", "what a client does with a 421: a connection for cdn"),
+    get(
+        ADMIN,
+        ADMIN,
+        CERTIFICATE_REQUIRED,
+        "client_certificate_required",
+        "no client certificate: no connection, and never a 421",
+    ),
     Row {
         certificate: Certificate::Demo,
-        ..get(ADMIN, ADMIN, Served("admin"), "with the certificate")
+        ..get(ADMIN, ADMIN, Served("admin"), "served", "with the certificate")
     },
     Row {
         certificate: Certificate::Demo,
-        ..get(ADMIN, WWW, Misdirected, "certificate of admin only")
+        ..get(ADMIN, WWW, Misdirected, "certificate", "certificate of admin only")
     },
-    get("unknown.example.test", WWW, Refused, "a server name that nobody has: unrecognized_name"),
-    get(WWW, WWW, Served("www"), "and the first connection is as good as ever"),
+    get(
+        "unknown.example.test",
+        WWW,
+        UNRECOGNIZED_NAME,
+        "unrecognized_name",
+        "a server name that nobody has: unrecognized_name",
+    ),
+    get(WWW, WWW, Served("www"), "served", "and the first connection is as good as ever"),
 ];

@@ -70,6 +70,7 @@ enum OneOrSeveral {
 
 impl Question {
     pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Self, String> {
+        check_method(arguments.method.as_deref(), arguments.protocol.as_deref())?;
         let client = match &arguments.client_certificate {
             None => Client::Accepted,
             Some(word) if word.as_os_str() == "none" => Client::WithoutCertificate,
@@ -87,6 +88,7 @@ impl Question {
     }
 
     pub(crate) fn from_line(line: Line) -> Result<Self, String> {
+        check_method(line.method.as_deref(), line.protocol.as_deref())?;
         let client = match &line.client_certificate {
             // A request there is only on a connection that was accepted.
             ClientCertificate::Absent => Client::Accepted,
@@ -128,6 +130,22 @@ impl Question {
         }
     }
 }
+
+/// What HTTP/2 resets before there is a target to decide (RFC 9110 §9.1, RFC 8441 §4).
+fn check_method(method: Option<&str>, protocol: Option<&str>) -> Result<(), String> {
+    let Some(name) = method else {
+        return if protocol.is_some() { Err(PROTOCOL_ALONE.to_owned()) } else { Ok(()) };
+    };
+    match http::Method::from_bytes(name.as_bytes()) {
+        Err(_) => Err(format!("method: {name:?} is no method; a token is expected")),
+        Ok(method) if protocol.is_some() && method != http::Method::CONNECT => {
+            Err(PROTOCOL_ALONE.to_owned())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+const PROTOCOL_ALONE: &str = "protocol: only the method CONNECT may have one";
 
 fn read_client(path: &Path) -> Result<Client, String> {
     match files::chain(path) {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coalesce_core::{RequestTarget, decide};
 use coalesce_h2::Accepted;
@@ -42,8 +43,9 @@ pub(super) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let asked = Arc::new(AtomicBool::new(false));
     let opened = tokio::select! {
-        opened = open(entrance, stream) => opened,
+        opened = open(entrance, stream, asked.clone()) => opened,
         // No request has been made that would be owed an answer.
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
@@ -51,7 +53,7 @@ pub(super) async fn serve(
     let client = Arc::new(Client { peer });
     // When to say farewell for want of requests; once it was said, when to wait no longer.
     let mut deadline = Instant::now() + IDLE_TIMEOUT;
-    let mut ending = false;
+    let (mut ending, mut stopping) = (false, false);
     loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
@@ -67,18 +69,20 @@ pub(super) async fn serve(
                 }
                 None => return,
             },
-            _ = stopped.wait_for(|stopped| *stopped), if !ending => {
-                ending = true;
+            _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
+                (ending, stopping) = (true, true);
                 deadline = Instant::now() + DRAIN_TIMEOUT;
                 connection.graceful_shutdown();
             }
             () = sleep_until(deadline) => {
-                if ending {
+                // Every open request holds its client. One that crossed a farewell for want of
+                // requests was accepted all the same, and is answered.
+                let busy = Arc::strong_count(&client) > 1;
+                if stopping || ending && !busy {
                     tracing::debug!("connection did not end in time");
                     return;
                 }
-                // Every open request holds its client.
-                if Arc::strong_count(&client) > 1 {
+                if busy || asked.swap(false, Ordering::Relaxed) {
                     deadline = Instant::now() + IDLE_TIMEOUT;
                 } else {
                     ending = true;
@@ -92,10 +96,12 @@ pub(super) async fn serve(
 
 type Connection<D> = coalesce_h2::Connection<TlsStream<TcpStream>, D>;
 
-/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`.
+/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`. `asked`
+/// is set by every request, the refused ones included: their connection is in use as well.
 async fn open(
     entrance: &Entrance,
     stream: TcpStream,
+    asked: Arc<AtomicBool>,
 ) -> Option<Connection<impl coalesce_h2::Decide + use<>>> {
     // The acceptor logs its own refusals.
     let (stream, facts) = entrance.acceptor.accept(stream).await.ok()?;
@@ -103,8 +109,15 @@ async fn open(
         Span::current().record("server_name", field::display(name));
     }
     let (site, ports) = (entrance.site.clone(), entrance.ports.clone());
-    let decide =
-        move |target: &RequestTarget<'_>| decide(&site.table, &facts.connection(&ports), target);
+    // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed.
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        tracing::debug!("the client did not negotiate h2");
+        return None;
+    }
+    let decide = move |target: &RequestTarget<'_>| {
+        asked.store(true, Ordering::Relaxed);
+        decide(&site.table, &facts.connection(&ports), target)
+    };
     let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
     match timeout(PREFACE_TIMEOUT, handshake).await {
         Ok(Ok(connection)) => Some(connection),

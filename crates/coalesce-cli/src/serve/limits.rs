@@ -37,6 +37,12 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// was sent. nginx's default for the same.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often an upstream that is being waited for over HTTP/2 is pinged, and how long it may take
+/// to answer: a lost one is found in half the time that [`ANSWER_TIMEOUT`] allows it.
+pub(super) const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// See [`UPSTREAM_PING_INTERVAL`].
+pub(super) const UPSTREAM_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Idle connections kept open to one upstream.
 pub(super) const UPSTREAM_IDLE_MAX: usize = 64;
 

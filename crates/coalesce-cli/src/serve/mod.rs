@@ -2,7 +2,6 @@
 
 mod answer;
 mod connection;
-mod date;
 mod limits;
 mod server;
 

@@ -526,6 +526,9 @@ fn step_7_wants_host_to_name_the_same_authority() {
         let request = RequestTarget { host: HostField::One(host.as_bytes()), ..get(authority) };
         let verdict = decide(&table, &handshakes.with("a.example.test"), &request);
         assert_eq!(line(&verdict), expected, "{authority} and {host:?}");
+        if let Verdict::Malformed(reason) = verdict {
+            assert_eq!(reason.step(), Step::HostField, "{authority} and {host:?}");
+        }
     }
 }
 
@@ -542,7 +545,7 @@ const FAULTS: &[&str] = &[
     "421 group",
     "421 server_name",
     "reset host_differs",
-    "405 connect_refused",
+    "405 extended_connect_refused",
 ];
 
 /// A request that breaks several rules is refused for the earliest: order is behaviour.
@@ -576,7 +579,7 @@ fn of_all_faults_the_earliest_step_speaks() {
         let request = RequestTarget {
             host: if has("host_differs") { other_host } else { HostField::Absent },
             scheme: Some(if has("scheme") { b"http" } else { b"https" }),
-            method: if has("connect_refused") {
+            method: if has("extended_connect_refused") {
                 MethodKind::ExtendedConnect
             } else {
                 MethodKind::Ordinary
@@ -588,10 +591,14 @@ fn of_all_faults_the_earliest_step_speaks() {
         let verdict = decide(&table, &connection, &request);
         let expected = FAULTS.get(faults.trailing_zeros() as usize).unwrap_or(&"serve a");
         assert_eq!(line(&verdict), **expected, "{authority} with faults {faults:#b}");
-        if let Verdict::Misdirected(reason) = verdict {
-            let step = [2, 3, 4, 5, 6, 6][faults.trailing_zeros() as usize - 1];
-            assert_eq!(reason.step().number(), step);
-        }
+        let step = match verdict {
+            Verdict::Serve(_) => Step::Serve,
+            Verdict::Misdirected(reason) => reason.step(),
+            Verdict::Malformed(reason) => reason.step(),
+        };
+        let steps = [1, 2, 3, 4, 5, 6, 6, 7, 8];
+        let expected = steps.get(faults.trailing_zeros() as usize).copied().unwrap_or(8);
+        assert_eq!(step.number(), expected, "{authority} with faults {faults:#b}");
     }
 }
 

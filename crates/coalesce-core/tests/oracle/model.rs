@@ -389,5 +389,5 @@ fn host_field(request: &Request, host: &Host, port: u16, default_port: u16) -> O
 /// Extended CONNECT comes last, so that a misdirected one is told so.
 fn extended(policy: Policy, request: &Request) -> Option<Outcome> {
     let extended = request.method == Method::ExtendedConnect;
-    (extended && policy.connect == Connect::Refuse).then_some(Malformed("connect_refused"))
+    (extended && policy.connect == Connect::Refuse).then_some(Malformed("extended_connect_refused"))
 }

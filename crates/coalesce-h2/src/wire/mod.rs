@@ -57,4 +57,4 @@ mod transport;
 pub(crate) use exceptions::{Exceptions, Sight, Target};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
-pub(crate) use transport::{ExtendedConnect, Options, Transport};
+pub(crate) use transport::{ExtendedConnect, Transport};

@@ -26,15 +26,6 @@ pub(crate) enum ExtendedConnect {
     Withheld,
 }
 
-/// What a [`Transport`] must know about the `h2` above it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
-    /// What `h2` announces as `SETTINGS_HEADER_TABLE_SIZE`, if anything.
-    pub(crate) header_table_size: Option<u32>,
-    /// What becomes of `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
-    pub(crate) extended_connect: ExtendedConnect,
-}
-
 /// A byte stream under an `h2` server; see the module for what it does.
 #[derive(Debug)]
 pub(crate) struct Transport<T> {
@@ -61,18 +52,14 @@ enum Stashed {
 
 impl<T> Transport<T> {
     /// Wraps a connection before its first byte.
-    pub(crate) fn new(io: T, options: Options) -> (Self, Exceptions) {
+    pub(crate) fn new(io: T, extended_connect: ExtendedConnect) -> (Self, Exceptions) {
         let exceptions = Exceptions::default();
-        let table_size_max = match options.header_table_size {
-            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
-            None => TABLE_SIZE_DEFAULT,
-        };
         let transport = Self {
             io,
-            observer: Observer::new(table_size_max, exceptions.clone()),
+            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone()),
             stash: Vec::new(),
             stashed: Stashed::Nothing,
-            opening: match options.extended_connect {
+            opening: match extended_connect {
                 ExtendedConnect::Announced => Opening::Sent,
                 ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
             },

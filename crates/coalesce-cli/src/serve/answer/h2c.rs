@@ -11,14 +11,16 @@ use http::uri::Authority;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::serve::answer::body::RequestBody;
 use crate::serve::answer::upstream::Failed;
-use crate::serve::limits::{CONNECT_TIMEOUT, STREAM_WINDOW_BYTES};
+use crate::serve::limits::{
+    CONNECT_TIMEOUT, STREAM_WINDOW_BYTES, UPSTREAM_PING_INTERVAL, UPSTREAM_PING_TIMEOUT,
+};
 
 /// The connection, and how many there were before it.
 #[derive(Debug, Default)]
@@ -113,6 +115,10 @@ async fn connect(to: &Authority) -> Result<Sender, Failed> {
     }
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        // An upstream that vanished without a word is found out, and asked anew.
+        .timer(TokioTimer::new())
+        .keep_alive_interval(UPSTREAM_PING_INTERVAL)
+        .keep_alive_timeout(UPSTREAM_PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| Failed::broken(&error))?;

@@ -20,7 +20,6 @@ use tokio::time::timeout;
 
 use crate::config::{Answer, Site};
 use crate::serve::connection::Client;
-use crate::serve::date;
 use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 use folder::Folder;
 use text::Text;
@@ -69,10 +68,12 @@ impl Answers {
         let responder = match proof.site() {
             ServedAs::VirtualHost(id) => self.hosts.get(id.get() as usize),
             ServedAs::Unlisted => None,
-            ServedAs::Tunnel => return answer_text(&self.not_implemented, request, respond),
+            ServedAs::Tunnel => {
+                return answer_text(&self.not_implemented, request, respond, client);
+            }
         };
         match responder {
-            Some(Responder::Text(text)) => answer_text(text, request, respond),
+            Some(Responder::Text(text)) => answer_text(text, request, respond, client),
             Some(Responder::Folder(folder)) => {
                 let (folder, client) = (folder.clone(), client.clone());
                 Some(Box::pin(async move {
@@ -86,7 +87,7 @@ impl Answers {
                 let (upstream, client) = (upstream.clone(), client.clone());
                 Some(Box::pin(async move { upstream.send(request, respond, &client).await }))
             }
-            None => answer_text(&self.not_found, request, respond),
+            None => answer_text(&self.not_found, request, respond, client),
         }
     }
 }
@@ -96,16 +97,18 @@ fn answer_text(
     text: &Arc<Text>,
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
+    client: &Arc<Client>,
 ) -> Option<Later> {
     if request.body().is_end_stream() {
         text.send(request.method(), respond);
         return None;
     }
-    let text = text.clone();
+    let (text, client) = (text.clone(), client.clone());
     Some(Box::pin(async move {
         let (parts, body) = request.into_parts();
         discard(body).await;
         text.send(&parts.method, respond);
+        drop(client);
     }))
 }
 
@@ -126,7 +129,7 @@ async fn discard(mut body: RecvStream) {
 
 /// A response head with these parts and, unless there is one, a date.
 fn head(status: StatusCode, mut fields: HeaderMap) -> Response<()> {
-    fields.entry(DATE).or_insert_with(date::now);
+    fields.entry(DATE).or_insert_with(coalesce_h2::date);
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.headers_mut() = fields;

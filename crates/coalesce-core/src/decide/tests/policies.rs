@@ -91,7 +91,7 @@ fn an_unknown_authority_goes_to_the_application_by_policy() {
     let cases = [
         (RequestTarget { scheme: http, host: other, method: extended, ..dead }, "421 scheme"),
         (RequestTarget { host: other, method: extended, ..dead }, "reset host_differs"),
-        (RequestTarget { method: extended, ..dead }, "405 connect_refused"),
+        (RequestTarget { method: extended, ..dead }, "405 extended_connect_refused"),
     ];
     for (request, expected) in cases {
         assert_eq!(line(&decide(&table, &connection, &request)), expected);
@@ -166,7 +166,7 @@ fn plain_connect_names_its_target_in_authority_alone() {
 fn extended_connect_is_decided_like_any_request() {
     let handshakes = Handshakes::new();
     let cases = [
-        ("api.example.test", "405 connect_refused", "serve api"),
+        ("api.example.test", "405 extended_connect_refused", "serve api"),
         ("cdn.example.test", "421 certificate", "421 certificate"),
         ("wrong.example.test", "421 unknown_authority", "421 unknown_authority"),
         ("api.example.test:80", "421 port", "421 port"),

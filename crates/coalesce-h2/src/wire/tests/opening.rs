@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncWrite;
 
 use super::super::frame::{ACK, HEADERS, SETTINGS};
-use super::super::{ExtendedConnect, Options, Transport};
+use super::super::{ExtendedConnect, Transport};
 use super::client::frame;
 
 /// A peer that takes so many octets at once, and every other time none.
@@ -104,7 +104,7 @@ fn write(transport: &mut Transport<Peer>, mut bytes: &[u8], lengths: &[usize], v
 }
 
 fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer> {
-    Transport::new(peer, Options { extended_connect, ..Options::default() }).0
+    Transport::new(peer, extended_connect).0
 }
 
 /// What the peer gets of these bytes.

@@ -8,8 +8,10 @@ use http::HeaderValue;
 /// Formatted once in a second, however many answers there are.
 static NOW: Mutex<Option<(u64, HeaderValue)>> = Mutex::new(None);
 
-/// The current time as a `date` field.
-pub(super) fn now() -> HeaderValue {
+/// The current time as a `date` field, for answers of the application; this crate's own have it.
+///
+/// Formatted once in a second; the value is shared.
+pub fn date() -> HeaderValue {
     let time = SystemTime::now();
     // A clock before 1970 is no clock; whatever it says, it says the same all along.
     let second = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -33,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_date_is_in_the_preferred_format() {
-        let now = now();
+        let now = date();
         let text = now.to_str().unwrap();
         assert!(httpdate::parse_http_date(text).is_ok() && text.ends_with(" GMT"), "{text}");
     }
