@@ -216,6 +216,15 @@ fn an_answer_to_an_upload_that_nobody_reads_arrives() {
     assert_eq!((folder.status, folder.exit), (405, 0), "{folder:?}");
 }
 
+/// RFC 9113 §3.2: HTTP/2 over TLS is negotiated.
+#[test]
+fn a_client_that_negotiates_nothing_gets_nothing() {
+    let fixture = Fixture::start();
+    let answer = fixture.get("api.example.test", "/", None, &["--no-alpn"]);
+    assert_eq!(answer.status, 0, "{answer:?}");
+    assert_ne!(answer.exit, 0);
+}
+
 #[test]
 fn the_server_ends_in_peace_when_asked() {
     let fixture = Fixture::start();

@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn each_refusal_names_the_step_that_made_it() {
+        let cases = [
+            (Malformed::Host(AuthorityError::BadPort), 1, "host_invalid"),
+            (Malformed::HostBeside(AuthorityError::BadPort), 7, "host_invalid"),
+            (Malformed::HostDiffers, 7, "host_differs"),
+            (Malformed::ConnectRefused, 1, "connect_refused"),
+            (Malformed::ExtendedConnectRefused, 8, "extended_connect_refused"),
+        ];
+        for (reason, step, code) in cases {
+            assert_eq!((reason.step().number(), reason.code()), (step, code));
+        }
+    }
+
+    #[test]
     fn framing_faults_reset_and_target_faults_get_400() {
         let reset = [
             Malformed::HostDiffers,

@@ -163,6 +163,17 @@ mod tests {
     }
 
     #[test]
+    fn what_http_2_resets_undecided_is_no_question() {
+        let error = line(r#"{"method":"GE T"}"#).unwrap_err();
+        assert_eq!(error, "method: \"GE T\" is no method; a token is expected");
+        for protocol_alone in [r#"{"protocol":"x"}"#, r#"{"method":"GET","protocol":"x"}"#] {
+            assert_eq!(line(protocol_alone).unwrap_err(), PROTOCOL_ALONE);
+        }
+        assert!(line(r#"{"method":"CONNECT","protocol":"websocket"}"#).is_ok());
+        assert!(line(r#"{"method":"PURGE"}"#).is_ok());
+    }
+
+    #[test]
     fn null_is_the_same_as_absent() {
         let question =
             line(r#"{"server_name":null,"authority":null,"host":null,"method":null}"#).unwrap();
