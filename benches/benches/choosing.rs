@@ -1,5 +1,5 @@
-//! What a ClientHello's server name costs before rustls goes on: choosing certificate and group, and
-//! capturing the connection facts.
+//! What a ClientHello's server name costs before rustls goes on: choosing certificate and group,
+//! and capturing the connection facts.
 
 use std::hint::black_box;
 use std::sync::Arc;

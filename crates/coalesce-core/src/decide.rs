@@ -300,9 +300,9 @@ fn server_name_allows(
     connection: &Connection<'_>,
     host: &Host<'_>,
 ) -> bool {
-    // Without TLS there is no server name to miss; one that a gateway passed on is compared.
-    let presented = matches!(connection.coverage, Coverage::Presented(_));
-    if !presented && connection.server_name.is_none() {
+    // In the clear there is no server name to miss. A gateway that terminated TLS knows it, and one
+    // that does not pass it on serves nothing that is compared with it.
+    if matches!(connection.coverage, Coverage::Cleartext) && connection.server_name.is_none() {
         return true;
     }
     match (policy, connection.server_name, host) {

@@ -60,11 +60,11 @@ pub enum CoalescePolicy {
     #[default]
     CertificateAndGroup,
     /// As above, and the host equals the server name. A TLS connection without a server name serves
-    /// only IP literals, for which no client sends one (RFC 6066 §3). In the clear and behind a
-    /// trusted gateway there is nothing to compare, unless the gateway passed a server name on.
+    /// only IP literals, for which no client sends one (RFC 6066 §3); so does one from a trusted
+    /// gateway that passes none on. In the clear there is nothing to compare.
     StrictServerName,
-    /// One connection, one host: as above, and a TLS connection without a server name serves
-    /// nothing.
+    /// One connection, one host: as above, and without a server name not even IP literals, so that
+    /// hosts which clients reach by address do not belong in such a group.
     Never,
 }
 

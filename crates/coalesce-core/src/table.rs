@@ -115,14 +115,15 @@ impl AuthorityTableBuilder {
     /// [`BuildError::GroupConflict`], or [`BuildError::TooLarge`] beyond [`GROUPS_MAX`].
     pub fn group(&mut self, id: GroupId, policy: GroupPolicy) -> Result<&mut Self, BuildError> {
         let bits = policy.to_bits();
-        let known = *self.groups.entry(id.get()).or_insert(bits);
-        if known != bits {
-            return Err(BuildError::GroupConflict { group: id.get() });
+        match self.groups.get(&id.get()) {
+            Some(known) if *known == bits => Ok(self),
+            Some(_) => Err(BuildError::GroupConflict { group: id.get() }),
+            None if self.groups.len() >= GROUPS_MAX => Err(BuildError::TooLarge),
+            None => {
+                self.groups.insert(id.get(), bits);
+                Ok(self)
+            }
         }
-        if self.groups.len() > GROUPS_MAX {
-            return Err(BuildError::TooLarge);
-        }
-        Ok(self)
     }
 
     /// Adds an entry: `pattern` is `virtual_host`, in `group`.

@@ -233,8 +233,8 @@ where
                     return Poll::Pending;
                 }
                 // The answers have been written, as far as the socket takes them, so their streams
-                // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS record
-                // with its RST_STREAM.
+                // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS
+                // record with its RST_STREAM.
                 self.unread.clear();
                 continue;
             };

@@ -347,8 +347,8 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
     let own = facts.server_name.as_ref().is_some_and(|name| host == Host::Name(name.clone()));
     let allowed = match (policy.coalesce, &facts.server_name) {
         (Coalesce::CertificateAndGroup, _) => true,
-        // Without TLS there is no server name to miss; one that a gateway passed on counts.
-        (_, None) if facts.transport != Transport::Tls => true,
+        // In the clear there is no server name to miss.
+        (_, None) if facts.transport == Transport::Cleartext => true,
         (Coalesce::StrictServerName, None) => matches!(host, Host::Ip(_)),
         (Coalesce::Never, None) => false,
         (_, Some(_)) => own,
