@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::cli::DemoArguments;
-use crate::config::Site;
+use crate::config::{Listener, Site};
 use crate::exit::{Exit, Failure};
 use crate::explain::{self, Client as ClientCertificate, Question};
 use crate::output::Output;
-use crate::serve::{Server, Signals};
+use crate::serve::{self, Server, Signals};
 
 use client::{Client, Connection, Got};
 use report::Line;
@@ -22,13 +22,7 @@ use world::World;
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     let world = World::make().map_err(Failure::runtime)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
-    let exit = runtime.block_on(demonstrate(arguments, &world));
-    runtime.shutdown_background();
-    exit
+    serve::block_on(demonstrate(arguments, &world))
 }
 
 async fn demonstrate(arguments: &DemoArguments, world: &World) -> Result<Exit, Failure> {
@@ -70,6 +64,10 @@ async fn ask_everything(
     let client = Client::new(world, address)
         .map_err(|error| Failure::runtime(format_args!("the demo's client: {error}")))?;
     let mut connections: HashMap<(&str, Certificate), (usize, Connection)> = HashMap::new();
+    let listener = site
+        .listeners
+        .first()
+        .ok_or_else(|| Failure::runtime("the demo's configuration has no listener"))?;
     let mut lines = Vec::with_capacity(ROWS.len());
     for row in ROWS {
         let key = (row.server_name, row.certificate);
@@ -85,7 +83,7 @@ async fn ask_everything(
                 Err(got) => (None, got),
             },
         };
-        lines.push(Line::new(row, number, &got, reason(site, row)?));
+        lines.push(Line::new(row, number, &got, reason(site, listener, row)));
     }
     Ok(lines)
 }
@@ -98,11 +96,7 @@ async fn ask(connection: &Connection, row: &Row) -> Result<Got, Failure> {
 }
 
 /// What `coalesce explain` says of the row.
-fn reason(site: &Site, row: &Row) -> Result<&'static str, Failure> {
-    let listener = site
-        .listeners
-        .first()
-        .ok_or_else(|| Failure::runtime("the demo's configuration has no listener"))?;
+fn reason(site: &Site, listener: &Listener, row: &Row) -> &'static str {
     let question = Question {
         server_name: Some(row.server_name.to_owned()),
         authority: Some(row.authority.to_owned()),
@@ -115,5 +109,5 @@ fn reason(site: &Site, row: &Row) -> Result<&'static str, Failure> {
             Certificate::Demo => ClientCertificate::Accepted,
         },
     };
-    Ok(explain::reason(site, listener, &question))
+    explain::reason(site, listener, &question)
 }

@@ -22,11 +22,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     if let Some(address) = arguments.listen {
         listen_on(&mut site, address)?;
     }
+    block_on(serve(site))
+}
+
+/// Runs `future` to its end, on as many threads as there are cores.
+pub(crate) fn block_on(
+    future: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
-    let ended = runtime.block_on(serve(site));
+    let ended = runtime.block_on(future);
     // A file that is still being read keeps nobody waiting.
     runtime.shutdown_background();
     ended

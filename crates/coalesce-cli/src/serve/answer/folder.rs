@@ -5,12 +5,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use http::{Method, Request, StatusCode};
-use http_body::Body;
+use http::{Request, StatusCode};
 use tower_http::services::ServeDir;
 
+use crate::serve::answer::send_streaming;
 use crate::serve::answer::text::Text;
-use crate::serve::answer::{body, head};
 
 /// The files below one folder; whatever is not there is a 404.
 #[derive(Debug)]
@@ -29,30 +28,21 @@ impl Folder {
         }
     }
 
-    pub(super) async fn send(&self, request: Request<()>, mut respond: SendResponse<Bytes>) {
+    pub(super) async fn send(&self, request: Request<()>, respond: SendResponse<Bytes>) {
         let method = request.method().clone();
         let found = self.files.clone().try_call(request).await;
-        let (parts, content) = match found {
-            Ok(found) => found.into_parts(),
+        let answer = match found {
+            Ok(answer) => answer,
             Err(error) if is_not_there(&error) => return self.not_found.send(&method, respond),
             Err(error) => {
                 tracing::error!(%error, "cannot read a file");
                 return self.unreadable.send(&method, respond);
             }
         };
-        let status = parts.status;
-        if status == StatusCode::NOT_FOUND {
+        if answer.status() == StatusCode::NOT_FOUND {
             return self.not_found.send(&method, respond);
         }
-        let no_content = method == Method::HEAD || content.is_end_stream();
-        let Ok(mut stream) = respond.send_response(head(status, parts.headers), no_content) else {
-            return;
-        };
-        if !no_content && let Err(error) = body::send(&mut stream, content).await {
-            tracing::debug!(%error, "answer broken off");
-            return;
-        }
-        tracing::debug!(status = status.as_u16(), %method, "answered");
+        send_streaming(answer, respond, &method).await;
     }
 }
 

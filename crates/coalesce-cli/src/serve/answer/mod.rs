@@ -7,6 +7,7 @@ mod h2c;
 mod text;
 mod upstream;
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use coalesce_core::{Authoritative, Site as ServedAs};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::header::DATE;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
 use tokio::time::timeout;
 
 use crate::config::{Answer, Site};
@@ -125,6 +127,25 @@ async fn discard(mut body: RecvStream) {
     if timeout(DISCARD_TIMEOUT, everything).await.is_err() {
         tracing::debug!("request body takes too long; no longer read");
     }
+}
+
+/// Sends an answer whose content comes piece by piece.
+async fn send_streaming<B>(answer: Response<B>, mut respond: SendResponse<Bytes>, method: &Method)
+where
+    B: Body<Data = Bytes>,
+    B::Error: fmt::Display,
+{
+    let (parts, content) = answer.into_parts();
+    let status = parts.status;
+    let no_content = *method == Method::HEAD || content.is_end_stream();
+    let Ok(mut stream) = respond.send_response(head(status, parts.headers), no_content) else {
+        return;
+    };
+    if !no_content && let Err(error) = body::send(&mut stream, content).await {
+        tracing::debug!(%error, "answer broken off");
+        return;
+    }
+    tracing::debug!(status = status.as_u16(), %method, "answered");
 }
 
 /// A response head with these parts and, unless there is one, a date.

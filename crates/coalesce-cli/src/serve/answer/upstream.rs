@@ -9,7 +9,7 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::header::EXPECT;
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as PooledClient;
@@ -18,10 +18,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::sleep_until;
 
 use crate::config::{Upstream as Target, UpstreamProtocol};
-use crate::serve::answer::body::{self, Progress, RequestBody};
+use crate::serve::answer::body::{Progress, RequestBody};
 use crate::serve::answer::h2c::SharedConnection;
 use crate::serve::answer::text::Text;
-use crate::serve::answer::{forward, head};
+use crate::serve::answer::{forward, send_streaming};
 use crate::serve::connection::Client;
 use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
 
@@ -134,7 +134,10 @@ impl Upstream {
             }
         };
         match answered {
-            Ok(answer) => pass_back(answer, respond, &method).await,
+            Ok(mut answer) => {
+                forward::answer(answer.headers_mut());
+                send_streaming(answer, respond, &method).await;
+            }
             Err(failed) => {
                 tracing::warn!(upstream = %self.authority, error = %failed, "upstream failed");
                 let text = match failed {
@@ -174,21 +177,6 @@ async fn silence(progress: &Progress) {
             return;
         }
     }
-}
-
-async fn pass_back(answer: Response<Incoming>, mut respond: SendResponse<Bytes>, method: &Method) {
-    let (mut parts, content) = answer.into_parts();
-    forward::answer(&mut parts.headers);
-    let status = parts.status;
-    let no_content = *method == Method::HEAD || content.is_end_stream();
-    let Ok(mut stream) = respond.send_response(head(status, parts.headers), no_content) else {
-        return;
-    };
-    if !no_content && let Err(error) = body::send(&mut stream, content).await {
-        tracing::debug!(%error, "answer broken off");
-        return;
-    }
-    tracing::debug!(status = status.as_u16(), %method, "answered");
 }
 
 #[cfg(test)]
