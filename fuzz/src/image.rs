@@ -32,8 +32,8 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
         _ => damaged(kind, u)?,
     };
     let patterns = match kind {
-        Kind::Identifiers if IdentifierSet::from_image(&image).is_ok() => read(&image),
-        Kind::Table if AuthorityTable::from_image(&image).is_ok() => read(&image),
+        Kind::Identifiers if IdentifierSet::from_bytes(&image).is_ok() => read(&image),
+        Kind::Table if AuthorityTable::from_bytes(&image).is_ok() => read(&image),
         _ => return Ok(()),
     };
     // RFC 9525 §6.3: no certificate presents everything, or a wildcard for several labels.
@@ -48,12 +48,12 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
         let (naive, _) = model::authority(query).expect("the parsers agree");
         let expected = most_specific(&patterns, &naive);
         if kind == Kind::Identifiers {
-            let set = IdentifierSet::from_image(&image).expect("it was read before");
+            let set = IdentifierSet::from_bytes(&image).expect("it was read before");
             let found = set.find(&host);
             assert!(found.is_none_or(|found| found < set.len()));
             assert_eq!(found, expected.map(|value| value as usize));
         } else {
-            let table = AuthorityTable::from_image(&image).expect("it was read before");
+            let table = AuthorityTable::from_bytes(&image).expect("it was read before");
             let found = table.lookup(&host);
             assert_eq!(found.map(|found| found.entry), expected);
             if let Some(found) = found {
@@ -101,9 +101,9 @@ fn damaged(kind: Kind, u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut image = if kind == Kind::Identifiers {
         let names: Vec<String> =
             (0..u.int_in_range(0..=8)?).map(|_| identifier(u)).collect::<Result<_>>()?;
-        build_set(&names).as_image().to_vec()
+        build_set(&names).as_bytes().to_vec()
     } else {
-        build_table(&world(u)?).as_image().to_vec()
+        build_table(&world(u)?).as_bytes().to_vec()
     };
     for _ in 0..u.int_in_range(0..=3)? {
         let at = u.choose_index(image.len() / 4)? * 4;

@@ -1,5 +1,6 @@
 //! `coalesce match`: what a certificate covers.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::str::FromStr;
 
@@ -94,7 +95,7 @@ struct Ignored {
 struct Identifiers {
     set: IdentifierSet<Vec<u8>>,
     /// The text of each identifier in `set`, by its number.
-    texts: Vec<String>,
+    texts: BTreeMap<usize, String>,
     ignored: Vec<Ignored>,
     certificate: Option<PresentedNames>,
 }
@@ -111,7 +112,13 @@ impl Identifiers {
         }
         let set = IdentifierSet::build(used.iter().filter_map(|san| san.identifier().ok()))
             .map_err(|error| error.to_string())?;
-        let texts = used.into_iter().map(|san| san.text).collect();
+        // Of a name that is repeated the first counts.
+        let mut texts = BTreeMap::new();
+        for san in used {
+            if let Some(number) = san.identifier().ok().and_then(|name| set.number(&name)) {
+                texts.entry(number).or_insert(san.text);
+            }
+        }
         if let Some(names) = &certificate {
             ignored.extend(names.ignored().iter().map(|name| Ignored {
                 text: name.text().to_owned(),
@@ -122,7 +129,7 @@ impl Identifiers {
     }
 
     fn covering(&self, host: &Host<'_>) -> Option<&str> {
-        let given = self.set.find(host).and_then(|number| self.texts.get(number));
+        let given = self.set.find(host).and_then(|number| self.texts.get(&number));
         match (given, &self.certificate) {
             (Some(text), _) => Some(text),
             (None, Some(names)) => names.covering(host),

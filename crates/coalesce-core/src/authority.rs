@@ -4,6 +4,8 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::host::{Host, parse_ip};
+use crate::name::DnsName;
+use crate::name::scan::{Machine, OnMachine, on_this_machine};
 
 /// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +40,30 @@ impl<'a> Authority<'a> {
     /// # Complexity
     /// Linear in `bytes.len()`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
-        if let Some((host, port)) = split_plain(bytes) {
-            return Ok(Self { host: Host::classify(host), port: parse_port(port)? });
+        struct Parsing<'a>(&'a [u8]);
+        impl<'a> OnMachine for Parsing<'a> {
+            type Output = Result<Authority<'a>, AuthorityError>;
+            #[inline(always)]
+            fn on(self, machine: impl Machine) -> Self::Output {
+                Authority::parse_on(machine, self.0)
+            }
         }
+        on_this_machine(Parsing(bytes))
+    }
+
+    /// Nearly every authority is a name, with or without a port: then that is all there is to see.
+    #[inline(always)]
+    pub(crate) fn parse_on(machine: impl Machine, bytes: &'a [u8]) -> Result<Self, AuthorityError> {
+        let (host, port) = split_port(bytes);
+        match DnsName::parse_plain(machine, host) {
+            Some(name) => Ok(Self { host: Host::Name(name), port: parse_port(port)? }),
+            None => Self::parse_any(bytes),
+        }
+    }
+
+    /// Everything that is not a plain name: addresses, hosts that are nobody's, and errors.
+    #[inline(never)]
+    fn parse_any(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
         check_field_value(bytes)?;
         if let Some(at) = bytes.iter().position(|byte| *byte == b'@') {
             return Err(AuthorityError::Userinfo { at });
@@ -80,18 +103,18 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
-/// Splits at the colon when everything before it is a letter, digit, `-`, `.` or `_`: the shape of
-/// nearly every authority, for which the slower checks have nothing to find.
-fn split_plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    let end = bytes.iter().position(|byte| !plain(byte)).unwrap_or(bytes.len());
-    let (host, rest) = bytes.split_at_checked(end)?;
-    let digits = match rest {
-        [] => rest,
-        [b':', digits @ ..] => digits,
-        _ => return None,
-    };
-    (!host.is_empty() && digits.iter().all(u8::is_ascii_digit)).then_some((host, rest))
+/// Splits a colon and the digits after it off. Names end in letters, so most have none to look for.
+#[inline(always)]
+pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut host = bytes;
+    while let [head @ .., last] = host {
+        match last {
+            b'0'..=b'9' => host = head,
+            b':' => return bytes.split_at_checked(head.len()).unwrap_or((bytes, b"")),
+            _ => break,
+        }
+    }
+    (bytes, b"")
 }
 
 /// RFC 9113 §8.2.1: no NUL, CR or LF anywhere in a field value, no space or tab at its ends.
@@ -170,7 +193,7 @@ fn is_ip_future(inner: &[u8]) -> bool {
 }
 
 /// Parses what follows the host: nothing, or a colon and the digits of a port.
-fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
+pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
     let digits = match rest {
         [] | [b':'] => return Ok(None),
         [b':', digits @ ..] => digits,

@@ -39,7 +39,7 @@ impl<'a> PresentedIdentifier<'a> {
     /// # Errors
     /// [`IdentifierError`] for a name that RFC 9525 §6.3 says must never match; callers report
     /// such an identifier and go on without it.
-    pub const fn parse_dns(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
+    pub fn parse_dns(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
         if let [.., b'.'] = bytes {
             return Err(IdentifierError::TrailingDot);
         }

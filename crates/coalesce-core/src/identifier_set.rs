@@ -1,18 +1,14 @@
 //! The identifiers that one certificate presents, ready for lookup.
 
 #[cfg(feature = "alloc")]
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::vec::Vec;
 
 use crate::host::Host;
-#[cfg(feature = "alloc")]
 use crate::identifier::PresentedIdentifier;
-#[cfg(feature = "alloc")]
-use crate::limits::IDENTIFIERS_MAX;
-#[cfg(feature = "alloc")]
 use crate::pattern::NamePattern;
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, IndexBuilder};
-use crate::trie::{ImageError, Kind, NameIndex};
+use crate::trie::{ImageError, ImagePattern, Kind, NameIndex};
 
 /// A set of presented identifiers (RFC 9525 §2) over any byte storage: a `Vec`, a `&'static [u8]`,
 /// an `Arc<[u8]>`.
@@ -23,36 +19,24 @@ pub struct IdentifierSet<S = &'static [u8]> {
 
 #[cfg(feature = "alloc")]
 impl IdentifierSet<Vec<u8>> {
-    /// Builds a set. Identifiers are numbered as they come; of equal ones the first counts.
+    /// Builds a set. Of equal identifiers one counts; the order of the others does not matter.
     ///
     /// # Errors
-    /// [`BuildError::TooLarge`] beyond [`IDENTIFIERS_MAX`] identifiers.
+    /// [`BuildError::TooLarge`] beyond [`IDENTIFIERS_MAX`](crate::limits::IDENTIFIERS_MAX)
+    /// identifiers.
     pub fn build<'a>(
         identifiers: impl IntoIterator<Item = PresentedIdentifier<'a>>,
     ) -> Result<Self, BuildError> {
         let mut builder = IndexBuilder::default();
-        let mut count = 0_usize;
         for identifier in identifiers {
-            if count >= IDENTIFIERS_MAX {
-                return Err(BuildError::TooLarge);
-            }
-            let pattern = match identifier {
-                PresentedIdentifier::Dns(name) => NamePattern::Exact(name),
-                PresentedIdentifier::Wildcard(parent) => NamePattern::OneLabel(parent),
-                PresentedIdentifier::Ip(address) => NamePattern::Ip(address),
-            };
-            let number = u32::try_from(count).map_err(|_| BuildError::TooLarge)?;
-            // A certificate may repeat a name; it covers no more for that.
-            let _ = builder.insert(&pattern, number);
-            count = count.saturating_add(1);
+            builder.insert(&pattern_of(&identifier), 0, 0)?;
         }
-        let image = builder.write(Kind::Identifiers, count, &[], &BTreeMap::new())?;
-        Self::from_image(image).map_err(|_| BuildError::TooLarge)
+        Self::from_bytes(builder.write_identifiers()?).map_err(|_| BuildError::TooLarge)
     }
 }
 
 impl<S: AsRef<[u8]>> IdentifierSet<S> {
-    /// Reads an image made by [`as_image`](Self::as_image), checking all of it.
+    /// Reads an image made by [`as_bytes`](Self::as_bytes), checking all of it.
     ///
     /// # Errors
     /// [`ImageError`] for the first thing found wrong. The format may change between versions of
@@ -60,13 +44,13 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn from_image(image: S) -> Result<Self, ImageError> {
-        NameIndex::from_image(image, Kind::Identifiers).map(|index| Self { index })
+    pub fn from_bytes(image: S) -> Result<Self, ImageError> {
+        NameIndex::from_bytes(image, Kind::Identifiers).map(|index| Self { index })
     }
 
     /// The set as bytes.
-    pub fn as_image(&self) -> &[u8] {
-        self.index.as_image()
+    pub fn as_bytes(&self) -> &[u8] {
+        self.index.as_bytes()
     }
 
     /// The same set, borrowed: what [`Connection::tls`](crate::Connection::tls) takes.
@@ -74,24 +58,62 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         IdentifierSet { index: self.index.borrow() }
     }
 
-    /// The number of an identifier that covers `host`; of several the most specific.
+    /// The number of an identifier that covers `host`, its place among
+    /// [`identifiers`](Self::identifiers); of several the most specific.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
     /// A binary search for each label of the host.
+    #[inline]
     pub fn find(&self, host: &Host<'_>) -> Option<usize> {
         self.index.find(host).map(|number| number as usize)
     }
 
-    /// How many identifiers were given, repeated ones included.
-    pub const fn len(&self) -> usize {
-        self.index.values()
+    /// [`find`](Self::find) for the host of an authority field, in one pass over its bytes. What
+    /// [`Authority::parse`](crate::Authority::parse) refuses is covered by nothing.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn find_authority(&self, authority: &[u8]) -> Option<usize> {
+        let found = self.index.find_authority(authority);
+        found.map(|number| number as usize)
+    }
+
+    /// The number of this very identifier.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn number(&self, identifier: &PresentedIdentifier<'_>) -> Option<usize> {
+        self.index.find_pattern(&pattern_of(identifier)).map(|number| number as usize)
+    }
+
+    /// The identifiers in the order of their numbers: canonical order, label by label from the
+    /// right, then addresses.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn identifiers(&self) -> impl Iterator<Item = ImagePattern<'_>> {
+        self.index.patterns().map(|(pattern, _)| pattern)
+    }
+
+    /// How many identifiers there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
     }
 
     /// Whether the set covers nothing.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// An identifier as the index holds it: RFC 9525 §6.3 knows wildcards of one label only.
+fn pattern_of<'a>(identifier: &PresentedIdentifier<'a>) -> NamePattern<'a> {
+    match *identifier {
+        PresentedIdentifier::Dns(name) => NamePattern::Exact(name),
+        PresentedIdentifier::Wildcard(parent) => NamePattern::OneLabel(parent),
+        PresentedIdentifier::Ip(address) => NamePattern::Ip(address),
     }
 }

@@ -53,7 +53,7 @@
 //! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input, and
 //! nothing outside the builders allocates.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(
@@ -97,9 +97,9 @@ pub use reason::{Malformed, MalformedAnswer, Misdirected, Step};
 pub use request::{HostField, MethodKind, RequestTarget, Scheme};
 #[cfg(feature = "alloc")]
 pub use table::AuthorityTableBuilder;
-pub use table::{AuthorityTable, TableMatch};
+pub use table::{AuthorityTable, TableEntry, TableMatch};
 #[cfg(feature = "alloc")]
-pub use trie::BuildError;
-pub use trie::ImageError;
+pub use trie::{BuildError, Duplicate, Progress};
+pub use trie::{ImageError, ImagePattern, Layout};
 
 mod request;

@@ -21,3 +21,7 @@ pub const ENTRIES_MAX: usize = 1 << 26;
 /// The largest number of coalescing groups in one table: far above any real number of TLS policies,
 /// low enough to search in a few steps.
 pub const GROUPS_MAX: usize = 1 << 16;
+
+/// The largest number of bytes that the names of more than 30 bytes in one image may have together;
+/// the image's offsets must stay below 2^32.
+pub const LONG_NAME_BYTES_MAX: usize = 1 << 31;

@@ -5,13 +5,13 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::host::Host;
 #[cfg(feature = "alloc")]
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX};
-#[cfg(feature = "alloc")]
+use crate::limits::GROUPS_MAX;
+use crate::name::DnsName;
 use crate::pattern::NamePattern;
 use crate::policy::{GroupId, GroupPolicy, VirtualHostId};
 #[cfg(feature = "alloc")]
-use crate::trie::{BuildError, IndexBuilder};
-use crate::trie::{ImageError, Kind, NameIndex};
+use crate::trie::{BuildError, Duplicate, IndexBuilder, Progress};
+use crate::trie::{ImageError, ImagePattern, Kind, Layout, NameIndex};
 
 /// Which names a server answers for, as which virtual host, in which coalescing group.
 ///
@@ -25,8 +25,18 @@ pub struct AuthorityTable<S = &'static [u8]> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableMatch {
-    /// The entry's number, in the order of adding.
-    pub entry: u32,
+    /// Its virtual host.
+    pub virtual_host: VirtualHostId,
+    /// Its coalescing group.
+    pub group: GroupId,
+}
+
+/// One entry, as a table lists it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TableEntry<'a> {
+    /// What it stands for.
+    pub pattern: ImagePattern<'a>,
     /// Its virtual host.
     pub virtual_host: VirtualHostId,
     /// Its coalescing group.
@@ -34,7 +44,7 @@ pub struct TableMatch {
 }
 
 impl<S: AsRef<[u8]>> AuthorityTable<S> {
-    /// Reads an image made by [`as_image`](Self::as_image), checking all of it.
+    /// Reads an image made by [`as_bytes`](Self::as_bytes), checking all of it.
     ///
     /// # Errors
     /// [`ImageError`] for the first thing found wrong. The format may change between versions of
@@ -42,13 +52,13 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn from_image(image: S) -> Result<Self, ImageError> {
-        NameIndex::from_image(image, Kind::Table).map(|index| Self { index })
+    pub fn from_bytes(image: S) -> Result<Self, ImageError> {
+        NameIndex::from_bytes(image, Kind::Table).map(|index| Self { index })
     }
 
     /// The table as bytes.
-    pub fn as_image(&self) -> &[u8] {
-        self.index.as_image()
+    pub fn as_bytes(&self) -> &[u8] {
+        self.index.as_bytes()
     }
 
     /// The same table, borrowed.
@@ -64,14 +74,79 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Complexity
     /// A binary search for each label of the host.
+    #[inline]
     pub fn lookup(&self, host: &Host<'_>) -> Option<TableMatch> {
-        let entry = self.index.find(host)?;
-        let (virtual_host, group) = self.index.entry(entry)?;
+        self.matched(self.index.find(host)?)
+    }
+
+    /// [`lookup`](Self::lookup) for the host of an authority field, in one pass over its bytes. What
+    /// [`Authority::parse`](crate::Authority::parse) refuses has no entry.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn lookup_authority(&self, authority: &[u8]) -> Option<TableMatch> {
+        let found = self.index.find_authority(authority);
+        found.and_then(|value| self.matched(value))
+    }
+
+    #[inline(always)]
+    fn matched(&self, value: u32) -> Option<TableMatch> {
+        let (virtual_host, group) = self.index.entry(value)?;
         Some(TableMatch {
-            entry,
             virtual_host: VirtualHostId::new(virtual_host),
             group: GroupId::new(group),
         })
+    }
+
+    /// The entry with this very pattern, whatever other entry stands for what it stands for.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn get(&self, pattern: &NamePattern<'_>) -> Option<TableMatch> {
+        self.index.find_pattern(pattern).and_then(|value| self.matched(value))
+    }
+
+    /// Every entry in canonical order: names label by label from the right, each before the names
+    /// below it and before its wildcards; then addresses by family and octets; then the catch-all.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn entries(&self) -> impl Iterator<Item = TableEntry<'_>> {
+        self.index.patterns().filter_map(|(pattern, value)| self.entry(pattern, value))
+    }
+
+    /// The entries for `suffix` and for what is below it, in canonical order, wildcards included.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// A binary search, then linear in what is found.
+    pub fn entries_below(&self, suffix: DnsName<'_>) -> impl Iterator<Item = TableEntry<'_>> {
+        self.index.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
+    }
+
+    fn entry<'a>(&self, pattern: ImagePattern<'a>, value: u32) -> Option<TableEntry<'a>> {
+        let TableMatch { virtual_host, group } = self.matched(value)?;
+        Some(TableEntry { pattern, virtual_host, group })
+    }
+
+    /// Every group with its policies, by id.
+    pub fn groups(&self) -> impl Iterator<Item = (GroupId, GroupPolicy)> {
+        self.index
+            .groups()
+            .filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
+    }
+
+    /// The checksum of the image. Tables with the same groups and entries in the same layout have
+    /// the same; that others differ is likely and no more.
+    pub fn checksum(&self) -> u64 {
+        self.index.checksum()
+    }
+
+    /// How the names are kept.
+    pub const fn layout(&self) -> Layout {
+        self.index.layout()
     }
 
     /// The policies of `group`, or `None` when this table has no such group.
@@ -80,12 +155,12 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     /// How many entries there are.
-    pub const fn len(&self) -> usize {
-        self.index.values()
+    pub fn len(&self) -> usize {
+        self.index.len()
     }
 
     /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
@@ -100,63 +175,108 @@ impl AuthorityTable<Vec<u8>> {
 
 /// Collects groups and entries for an [`AuthorityTable`].
 #[cfg(feature = "alloc")]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AuthorityTableBuilder {
     index: IndexBuilder,
-    entries: Vec<(u32, u32)>,
-    groups: BTreeMap<u32, u32>,
+    layout: Layout,
+    /// Ids and policy bits, in the order of adding.
+    groups: Vec<(u32, u32)>,
+    /// The places of the ids among the groups.
+    places: BTreeMap<u32, u16>,
 }
 
 #[cfg(feature = "alloc")]
 impl AuthorityTableBuilder {
+    /// Chooses a layout; without this, [`Layout::Fast`].
+    pub fn layout(&mut self, layout: Layout) -> &mut Self {
+        self.layout = layout;
+        self
+    }
+
+    /// Makes room for `names` further entries of `bytes` bytes together, for those who know.
+    pub fn reserve(&mut self, names: usize, bytes: usize) -> &mut Self {
+        self.index.reserve(names, bytes);
+        self
+    }
+
     /// Adds a coalescing group. Adding one twice with the same policies is no mistake.
     ///
     /// # Errors
     /// [`BuildError::GroupConflict`], or [`BuildError::TooLarge`] beyond [`GROUPS_MAX`].
     pub fn group(&mut self, id: GroupId, policy: GroupPolicy) -> Result<&mut Self, BuildError> {
         let bits = policy.to_bits();
-        match self.groups.get(&id.get()) {
-            Some(known) if *known == bits => Ok(self),
+        let known =
+            self.places.get(&id.get()).and_then(|place| self.groups.get(usize::from(*place)));
+        match known {
+            Some((_, known)) if *known == bits => Ok(self),
             Some(_) => Err(BuildError::GroupConflict { group: id.get() }),
             None if self.groups.len() >= GROUPS_MAX => Err(BuildError::TooLarge),
             None => {
-                self.groups.insert(id.get(), bits);
+                let place = u16::try_from(self.groups.len()).map_err(|_| BuildError::TooLarge)?;
+                self.places.insert(id.get(), place);
+                self.groups.push((id.get(), bits));
                 Ok(self)
             }
         }
     }
 
-    /// Adds an entry: `pattern` is `virtual_host`, in `group`.
+    /// Adds an entry: `pattern` is `virtual_host`, in `group`. Entries are numbered in the order of
+    /// adding. That a pattern is there already is found when the table is built.
     ///
     /// # Errors
-    /// [`BuildError::Duplicate`] when the pattern is there already, [`BuildError::UnknownGroup`]
-    /// when the group is not, [`BuildError::TooLarge`] beyond [`ENTRIES_MAX`]. The builder is as it
-    /// was before.
+    /// [`BuildError::UnknownGroup`] when the group was not added before,
+    /// [`BuildError::TooLarge`] beyond [`ENTRIES_MAX`](crate::limits::ENTRIES_MAX). The builder is
+    /// as it was before.
     pub fn entry(
         &mut self,
         pattern: NamePattern<'_>,
         virtual_host: VirtualHostId,
         group: GroupId,
     ) -> Result<&mut Self, BuildError> {
-        if !self.groups.contains_key(&group.get()) {
-            return Err(BuildError::UnknownGroup { group: group.get() });
-        }
-        if self.entries.len() >= ENTRIES_MAX {
-            return Err(BuildError::TooLarge);
-        }
-        let number = u32::try_from(self.entries.len()).map_err(|_| BuildError::TooLarge)?;
-        self.index.insert(&pattern, number).map_err(|earlier| BuildError::Duplicate { earlier })?;
-        self.entries.push((virtual_host.get(), group.get()));
+        let group = self
+            .places
+            .get(&group.get())
+            .copied()
+            .ok_or(BuildError::UnknownGroup { group: group.get() })?;
+        self.index.insert(&pattern, virtual_host.get(), group)?;
         Ok(self)
     }
 
-    /// Freezes the table.
+    /// How many entries were added.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every pair of entries with the same pattern, by the number of the later one. Of three equal
+    /// entries the first and the second are a pair, and the second and the third.
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        self.index.duplicates()
+    }
+
+    /// Freezes the table. The same groups and entries in any order give the same image.
     ///
     /// # Errors
-    /// [`BuildError::TooLarge`] when the image would exceed 4 GiB.
+    /// [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
+    /// [`BuildError::TooLarge`] when the image would exceed 4 GiB, [`BuildError::Inseparable`] for
+    /// names that were made to have the same hashes.
     pub fn build(&self) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
-        let image =
-            self.index.write(Kind::Table, self.entries.len(), &self.entries, &self.groups)?;
-        AuthorityTable::from_image(image).map_err(|_| BuildError::TooLarge)
+        self.build_with(&mut |_| {})
+    }
+
+    /// [`build`](Self::build), telling `progress` how far it is.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_with(
+        &self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
+        let image = self.index.write_table(self.layout, &self.groups, progress)?;
+        AuthorityTable::from_bytes(image).map_err(|_| BuildError::TooLarge)
     }
 }

@@ -43,13 +43,13 @@ const COVERED: &[(&str, Option<usize>)] = &[
 
 #[test]
 fn committed_images_are_read_as_ever() {
-    let table = AuthorityTable::from_image(TABLE).unwrap();
+    let table = AuthorityTable::from_bytes(TABLE).unwrap();
     for (text, expected) in LOOKUPS {
         let found = table.lookup(&Authority::parse(text.as_bytes()).unwrap().host());
         assert_eq!(found.map(|found| (found.entry, found.group.get())), *expected, "{text}");
         assert!(found.is_none_or(|found| found.virtual_host.get() == found.entry + 10));
     }
-    let identifiers = IdentifierSet::from_image(IDENTIFIERS).unwrap();
+    let identifiers = IdentifierSet::from_bytes(IDENTIFIERS).unwrap();
     for (text, expected) in COVERED {
         let host = Authority::parse(text.as_bytes()).unwrap().host();
         assert_eq!(identifiers.find(&host), *expected, "{text}");
@@ -94,7 +94,7 @@ mod made_today {
             let pattern = NamePattern::parse(text.as_bytes()).unwrap();
             table.entry(pattern, VirtualHostId::new(number + 10), GroupId::new(group)).unwrap();
         }
-        table.build().unwrap().as_image().to_vec()
+        table.build().unwrap().as_bytes().to_vec()
     }
 
     fn identifiers() -> Vec<u8> {
@@ -105,7 +105,7 @@ mod made_today {
         let names = names.map(|name| PresentedIdentifier::parse_dns(name).unwrap());
         let addresses =
             addresses.map(|octets| PresentedIdentifier::from_address_octets(octets).unwrap());
-        IdentifierSet::build(names.into_iter().chain(addresses)).unwrap().as_image().to_vec()
+        IdentifierSet::build(names.into_iter().chain(addresses)).unwrap().as_bytes().to_vec()
     }
 
     /// Sixteen bytes a line, so that a diff shows which words have changed.

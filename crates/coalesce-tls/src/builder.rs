@@ -1,6 +1,6 @@
 //! Building a handshake table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,6 +69,8 @@ pub struct HandshakeTableBuilder {
     groups: BTreeMap<GroupId, GroupTls>,
     certificates: Vec<Certificate>,
     names: AuthorityTableBuilder,
+    /// The patterns of `names`.
+    taken: BTreeSet<String>,
     /// Numbered as the entries of `names` are.
     choices: Vec<Pair>,
     absent: ServerNamePolicy,
@@ -91,6 +93,7 @@ impl HandshakeTableBuilder {
             groups: BTreeMap::new(),
             certificates: Vec::new(),
             names: AuthorityTable::builder(),
+            taken: BTreeSet::new(),
             choices: Vec::new(),
             absent: ServerNamePolicy::Refuse,
             unknown: ServerNamePolicy::Refuse,
@@ -191,14 +194,14 @@ impl HandshakeTableBuilder {
         }
         let number = u32::try_from(self.choices.len())
             .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
-        self.names.entry(pattern, VirtualHostId::new(number), group).map_err(
-            |error| match error {
-                BuildError::Duplicate { .. } => {
-                    HandshakeTableError::DuplicateName { name: pattern.to_string() }
-                }
-                error => HandshakeTableError::Table(error),
-            },
-        )?;
+        let name = pattern.to_string();
+        if self.taken.contains(&name) {
+            return Err(HandshakeTableError::DuplicateName { name });
+        }
+        self.names
+            .entry(pattern, VirtualHostId::new(number), group)
+            .map_err(HandshakeTableError::Table)?;
+        self.taken.insert(name);
         self.choices.push((group, certificate));
         Ok(self)
     }

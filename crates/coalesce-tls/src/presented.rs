@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use coalesce_core::{Host, IdentifierError, IdentifierSet, PresentedIdentifier};
+use coalesce_core::{BuildError, Host, IdentifierError, IdentifierSet, PresentedIdentifier};
 use x509_parser::asn1_rs::Tag;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
@@ -28,6 +28,8 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 pub struct PresentedNames {
     identifiers: IdentifierSet<Vec<u8>>,
     names: Vec<String>,
+    /// By the numbers of `identifiers`, places among `names`.
+    places: Vec<u32>,
     ignored: Vec<IgnoredName>,
 }
 
@@ -96,7 +98,7 @@ impl PresentedNames {
         self.identifiers.borrow()
     }
 
-    /// The names behind [`identifiers`](Self::identifiers), by their numbers:
+    /// The names behind [`identifiers`](Self::identifiers), in the order of the certificate:
     /// `DNS:a.example.test`, `IP:192.0.2.1`.
     pub fn names(&self) -> &[String] {
         &self.names
@@ -118,7 +120,8 @@ impl PresentedNames {
     /// None.
     pub fn covering(&self, host: &Host<'_>) -> Option<&str> {
         let number = self.identifiers.find(host)?;
-        self.names.get(number).map(String::as_str)
+        let place = *self.places.get(number)?;
+        self.names.get(place as usize).map(String::as_str)
     }
 }
 
@@ -211,6 +214,8 @@ pub enum CertificateError {
         /// The number allowed.
         max: usize,
     },
+    /// Names that no index takes: so far only some that were made for it.
+    Identifiers(BuildError),
     /// A text that begins with neither `DNS:` nor `IP:`.
     UnknownKind {
         /// The text, escaped.
@@ -248,6 +253,7 @@ impl fmt::Display for CertificateError {
             Self::TooManyNames { max } => {
                 write!(f, "too many subject alternative names; at most {max} allowed")
             }
+            Self::Identifiers(error) => write!(f, "names that cannot be indexed: {error}"),
             Self::UnknownKind { text } => {
                 write!(f, "name '{text}' of unknown kind; 'DNS:' or 'IP:' expected")
             }
@@ -337,9 +343,17 @@ impl<'a> Collector<'a> {
 
     fn finish(self) -> Result<PresentedNames, CertificateError> {
         let names = self.identifiers.iter().map(ToString::to_string).collect();
-        // The one error that building has is a set too large, and the limit here is the lower one.
-        let identifiers = IdentifierSet::build(self.identifiers).map_err(|_| TOO_MANY_NAMES)?;
-        Ok(PresentedNames { identifiers, names, ignored: self.ignored })
+        let identifiers = IdentifierSet::build(self.identifiers.iter().copied())
+            .map_err(CertificateError::Identifiers)?;
+        let mut places = vec![0; identifiers.len()];
+        // Of a name that is repeated the first counts.
+        for (place, identifier) in (0..).zip(&self.identifiers).rev() {
+            let number = identifiers.number(identifier);
+            if let Some(slot) = number.and_then(|number| places.get_mut(number)) {
+                *slot = place;
+            }
+        }
+        Ok(PresentedNames { identifiers, names, places, ignored: self.ignored })
     }
 }
 

@@ -36,8 +36,8 @@ extern "C" fn _start() -> ! {
 /// The status of an answer to a request for `authority`, or 500 for an image that is none.
 #[inline(never)]
 fn status(authority: &[u8]) -> u16 {
-    let table = AuthorityTable::from_image(black_box(TABLE));
-    let presented = IdentifierSet::from_image(black_box(IDENTIFIERS));
+    let table = AuthorityTable::from_bytes(black_box(TABLE));
+    let presented = IdentifierSet::from_bytes(black_box(IDENTIFIERS));
     let (Ok(table), Ok(presented)) = (table, presented) else { return 500 };
     let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
     let connection = Connection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))

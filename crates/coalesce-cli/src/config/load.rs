@@ -8,6 +8,7 @@ use coalesce_core::{AuthorityTable, BuildError, NamePattern, VirtualHostId};
 use coalesce_tls::{
     CertificateId, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
 };
+use toml::Spanned;
 
 use crate::config::groups::{self, Groups};
 use crate::config::hosts::{self, Certificate, Certificates, HostDraft, Notes};
@@ -75,7 +76,7 @@ fn finished(host: HostDraft) -> Option<VirtualHost> {
     let (group, answer) = host.group.zip(host.answer)?;
     Some(VirtualHost {
         name: host.name.into_inner(),
-        names: host.names.into_iter().map(toml::Spanned::into_inner).collect(),
+        names: host.names.into_iter().map(Spanned::into_inner).collect(),
         group: groups::id(group),
         answer,
     })
@@ -93,21 +94,15 @@ fn authority_table(
             return None;
         }
     }
-    let mut owners: Vec<&HostDraft> = Vec::new();
+    // By the number of the entry.
+    let mut added: Vec<(&HostDraft, &Spanned<String>)> = Vec::new();
     for (number, host) in hosts.iter().enumerate() {
         // Without its group a host has a fault already; its names are still looked at.
         let group = groups::id(host.group.unwrap_or_default());
         for name in &host.names {
             let Ok(pattern) = NamePattern::parse(name.get_ref().as_bytes()) else { continue };
             match builder.entry(pattern, virtual_host_id(number), group) {
-                Ok(_) => owners.push(host),
-                Err(BuildError::Duplicate { earlier }) => {
-                    let owner = owners.get(earlier as usize).map(|owner| owner.name.get_ref());
-                    let owner = owner.map(String::as_str).unwrap_or_default();
-                    let text = name.get_ref();
-                    let message = format!("{text:?} is a name of virtual_host {owner:?} already");
-                    faults.add(name.span(), message);
-                }
+                Ok(_) => added.push((host, name)),
                 // There are no groups at all, which is a fault of its own.
                 Err(BuildError::UnknownGroup { .. }) => {}
                 Err(error) => {
@@ -117,7 +112,18 @@ fn authority_table(
             }
         }
     }
-    faults.take(0..0, builder.build())
+    let duplicates = builder.duplicates();
+    for duplicate in &duplicates {
+        let entry = |number: u32| added.get(number as usize);
+        if let (Some((owner, _)), Some((_, name))) =
+            (entry(duplicate.earlier), entry(duplicate.later))
+        {
+            let (text, owner) = (name.get_ref(), owner.name.get_ref());
+            let message = format!("{text:?} is a name of virtual_host {owner:?} already");
+            faults.add(name.span(), message);
+        }
+    }
+    if duplicates.is_empty() { faults.take(0..0, builder.build()) } else { None }
 }
 
 /// A virtual host's number as its id.

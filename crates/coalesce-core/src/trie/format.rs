@@ -1,41 +1,21 @@
-//! The byte image of a name index, and its validation.
-//!
-//! All numbers are little-endian `u32` words, so that one image serves every machine. `NONE`
-//! (`0xffff_ffff`) stands for "no value".
-//!
-//! ```text
-//! header      magic "COAL" · version and kind · nodes · addresses · values · groups
-//!             · label bytes · catch-all value or NONE                                (8 words)
-//! nodes       label offset · label length · first child · children
-//!             · exact · one-label · any-depth value or NONE                  (7 words a node)
-//! addresses   family (4 or 6) · 16 octets, zero-padded · value           (6 words an address)
-//! entries     virtual host · group                                (2 words a value, tables only)
-//! groups      id · policy bits                                    (2 words a group, tables only)
-//! labels      lower-case label bytes
-//! ```
-//!
-//! Node 0 is the root, whose label is empty and which has no values. Nodes stand in breadth-first
-//! order, so the children of a node are neighbours and follow those of the node before it; siblings
-//! are sorted by label, addresses by family and octets, groups by id. Identifiers have no catch-all
-//! and no any-depth values, since no certificate can present them (RFC 9525 §6.3). An image that
-//! breaks any of this is refused by [`Header::validate`], after which a lookup cannot leave the
-//! image, loop, or need more steps than a name has labels.
-
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LABEL_LEN_MAX};
-use crate::policy::GroupPolicy;
+use super::hash::{Hasher, Shape};
+use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
+use crate::name::scan::{Best, TAIL_CODES};
 
-pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) const MAGIC: [u8; 4] = *b"COAL";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u8 = 2;
 
-const WORD: usize = 4;
-const HEADER_LEN: usize = 8 * WORD;
-const NODE_LEN: usize = 7 * WORD;
-const ADDRESS_LEN: usize = 6 * WORD;
-const PAIR_LEN: usize = 2 * WORD;
+pub(crate) const HEADER_LEN: usize = 96;
+pub(crate) const GROUP_LEN: usize = 8;
+pub(crate) const ADDRESS_LEN: usize = 24;
+pub(crate) const PAIR_LEN: usize = 8;
+
+/// Where the checksum stands; it covers everything after it.
+pub(crate) const CHECKSUM_AT: usize = 8;
+pub(crate) const CHECKED_FROM: usize = 16;
 
 /// What an image holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,268 +24,351 @@ pub(crate) enum Kind {
     Table = 2,
 }
 
-impl Kind {
-    /// The header's second word.
-    pub(crate) const fn tag(self) -> u32 {
-        VERSION << 16 | self as u32
-    }
+/// How an image keeps its names. Answers are the same in both.
+///
+/// | layout | bytes per name | a lookup |
+/// | --- | --- | --- |
+/// | [`Fast`](Self::Fast) | 32 to 34 | one cache line of a name's own, whatever the size |
+/// | [`Compact`](Self::Compact) | 14 to 16 | a short run of names that share their suffixes |
+///
+/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Layout {
+    /// For speed.
+    #[default]
+    Fast = 1,
+    /// For size.
+    Compact = 2,
 }
 
-/// The header of a valid image, and where its sections start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Header {
-    nodes: usize,
-    addresses: usize,
-    values: usize,
-    groups: usize,
+/// The numbers at the head of an image, in their order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) names: u32,
+    pub(crate) slots: u32,
+    pub(crate) buckets: u32,
+    pub(crate) seed: u32,
+    pub(crate) addresses: u32,
+    pub(crate) pairs: u32,
+    pub(crate) groups: u32,
+    pub(crate) long_bytes: u32,
+    pub(crate) blocks: u32,
+    pub(crate) block_bytes: u32,
     pub(crate) catch_all: u32,
-    addresses_at: usize,
-    entries_at: usize,
-    groups_at: usize,
-    labels_at: usize,
+    /// `host_bits`, longest exact name, longest one-label parent, flags.
+    pub(crate) shape: [u8; 4],
+    /// Bit `n`: whether some any-depth pattern's suffix has `n` bytes.
+    pub(crate) any_depth: [u64; 4],
 }
 
-/// One node, as read from an image.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    label_at: u32,
-    label_len: u32,
-    pub(crate) first_child: u32,
-    pub(crate) children: u32,
-    pub(crate) exact: u32,
-    pub(crate) one_label: u32,
-    pub(crate) any_depth: u32,
-}
+/// Slots that are taken to be in a near cache: 56 KiB of them.
+const NEAR_SLOTS_MAX: usize = 2_048;
 
-impl Header {
-    /// Checks everything that lookups rely on, in one pass over the image.
-    pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Self, ImageError> {
-        let header = Self::read(image, kind)?;
-        header.validate_nodes(image, kind)?;
-        header.validate_addresses(image)?;
-        header.validate_groups(image)?;
-        header.validate_entries(image, kind)?;
-        Ok(header)
+/// Flags in [`Counts::shape`].
+pub(crate) const HAS_CATCH_ALL: u8 = 1;
+
+impl Counts {
+    /// The header after its checksum.
+    pub(crate) fn to_bytes(self) -> [u8; HEADER_LEN - CHECKED_FROM] {
+        let mut bytes = [0; HEADER_LEN - CHECKED_FROM];
+        let words = [
+            self.names,
+            self.slots,
+            self.buckets,
+            self.seed,
+            self.addresses,
+            self.pairs,
+            self.groups,
+            self.long_bytes,
+            self.blocks,
+            self.block_bytes,
+            self.catch_all,
+            u32::from_le_bytes(self.shape),
+        ];
+        let parts = words.map(u32::to_le_bytes);
+        let masks = self.any_depth.map(u64::to_le_bytes);
+        let all = parts.as_flattened().iter().chain(masks.as_flattened());
+        for (byte, value) in bytes.iter_mut().zip(all) {
+            *byte = *value;
+        }
+        bytes
     }
 
-    fn read(image: &[u8], kind: Kind) -> Result<Self, ImageError> {
-        let word = |index: usize| {
-            word(image, index.saturating_mul(WORD)).ok_or(ImageError::Length { len: image.len() })
-        };
-        if image.get(..WORD) != Some(&MAGIC) {
-            return Err(ImageError::Magic);
-        }
-        if word(1)? != kind.tag() {
-            return Err(ImageError::Version { found: word(1)?, expected: kind.tag() });
-        }
-        let count = |index: usize, max: usize| {
-            let count = word(index)? as usize;
-            if count > max {
-                Err(ImageError::Count { at: index.saturating_mul(WORD), count, max })
-            } else {
-                Ok(count)
-            }
-        };
-        let nodes = count(2, u32::MAX as usize)?;
-        let addresses = count(3, ENTRIES_MAX)?;
-        let (values_max, groups_max) = match kind {
-            Kind::Table => (ENTRIES_MAX, GROUPS_MAX),
-            Kind::Identifiers => (IDENTIFIERS_MAX, 0),
-        };
-        let values = count(4, values_max)?;
-        let groups = count(5, groups_max)?;
-        let label_len = count(6, u32::MAX as usize)?;
-        let catch_all = word(7)?;
-        let entries = if kind == Kind::Table { values } else { 0 };
-        let too_long = || ImageError::Length { len: image.len() };
-        let section = |start: usize, count: usize, size: usize| {
-            count.checked_mul(size).and_then(|len| start.checked_add(len)).ok_or_else(too_long)
-        };
-        let addresses_at = section(HEADER_LEN, nodes, NODE_LEN)?;
-        let entries_at = section(addresses_at, addresses, ADDRESS_LEN)?;
-        let groups_at = section(entries_at, entries, PAIR_LEN)?;
-        let labels_at = section(groups_at, groups, PAIR_LEN)?;
-        if section(labels_at, label_len, 1)? != image.len() || nodes == 0 {
-            return Err(too_long());
-        }
-        let header = Self {
-            nodes,
-            addresses,
-            values,
-            groups,
-            catch_all,
-            addresses_at,
-            entries_at,
-            groups_at,
-            labels_at,
-        };
-        header.check_value(catch_all, 7 * WORD)?;
-        if kind == Kind::Identifiers && catch_all != NONE {
-            return Err(ImageError::Value { at: 7 * WORD, value: catch_all });
-        }
-        Ok(header)
-    }
-
-    fn validate_nodes(&self, image: &[u8], kind: Kind) -> Result<(), ImageError> {
-        let mut next_child = 1_usize;
-        for index in 0..self.nodes {
-            let at = HEADER_LEN.saturating_add(index.saturating_mul(NODE_LEN));
-            let bad = ImageError::Node { at };
-            let node = Self::node(image, index).ok_or(bad)?;
-            let label = self.label(image, &node).ok_or(bad)?;
-            let label_fits = if index == 0 {
-                label.is_empty()
-            } else {
-                (1..=LABEL_LEN_MAX).contains(&label.len())
-                    && label.iter().all(|byte| is_canonical(*byte))
-            };
-            // A parent stands before its children, and every node but the root has one parent.
-            let children_fit = node.children == 0 && node.first_child == 0
-                || node.children > 0
-                    && node.first_child as usize == next_child
-                    && next_child > index;
-            next_child = next_child.saturating_add(node.children as usize);
-            let values_fit = match kind {
-                _ if index == 0 => {
-                    [node.exact, node.one_label, node.any_depth].iter().all(|value| *value == NONE)
-                }
-                Kind::Table => true,
-                Kind::Identifiers => node.any_depth == NONE,
-            };
-            if !label_fits || !children_fit || !values_fit || next_child > self.nodes {
-                return Err(bad);
-            }
-            for value in [node.exact, node.one_label, node.any_depth] {
-                self.check_value(value, at)?;
-            }
-            self.validate_order(image, &node).ok_or(bad)?;
-        }
-        if next_child == self.nodes { Ok(()) } else { Err(ImageError::Node { at: HEADER_LEN }) }
-    }
-
-    fn validate_order(&self, image: &[u8], parent: &Node) -> Option<()> {
-        let first = parent.first_child as usize;
-        let mut previous: &[u8] = b"";
-        for index in first..first.checked_add(parent.children as usize)? {
-            let label = self.label(image, &Self::node(image, index)?)?;
-            if label <= previous {
-                return None;
-            }
-            previous = label;
-        }
-        Some(())
-    }
-
-    fn validate_addresses(&self, image: &[u8]) -> Result<(), ImageError> {
-        let mut previous = None;
-        for index in 0..self.addresses {
-            let at = self.addresses_at.saturating_add(index.saturating_mul(ADDRESS_LEN));
-            let (key, value) = self.address(image, index).ok_or(ImageError::Address { at })?;
-            let padded = key.0 == 6 || key.0 == 4 && key.1.iter().skip(4).all(|octet| *octet == 0);
-            if !padded || previous.is_some_and(|previous| previous >= key) || value == NONE {
-                return Err(ImageError::Address { at });
-            }
-            self.check_value(value, at)?;
-            previous = Some(key);
-        }
-        Ok(())
-    }
-
-    fn validate_groups(&self, image: &[u8]) -> Result<(), ImageError> {
-        let mut previous = None;
-        for index in 0..self.groups {
-            let at = self.groups_at.saturating_add(index.saturating_mul(PAIR_LEN));
-            let (id, bits) = self.group(image, index).ok_or(ImageError::Group { at })?;
-            let policy = GroupPolicy::from_bits(bits);
-            if policy.is_none() || previous.is_some_and(|previous| previous >= id) {
-                return Err(ImageError::Group { at });
-            }
-            previous = Some(id);
-        }
-        Ok(())
-    }
-
-    fn validate_entries(&self, image: &[u8], kind: Kind) -> Result<(), ImageError> {
-        if kind == Kind::Identifiers {
-            return Ok(());
-        }
-        for index in 0..self.values {
-            let at = self.entries_at.saturating_add(index.saturating_mul(PAIR_LEN));
-            let (_, group) = self.entry(image, index).ok_or(ImageError::Entry { at })?;
-            if self.find_group(image, group).is_none() {
-                return Err(ImageError::Entry { at });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_value(&self, value: u32, at: usize) -> Result<(), ImageError> {
-        if value == NONE || (value as usize) < self.values {
-            Ok(())
-        } else {
-            Err(ImageError::Value { at, value })
-        }
-    }
-
-    /// The number of values: entries of a table, identifiers of a set.
-    pub(crate) const fn values(&self) -> usize {
-        self.values
-    }
-
-    pub(crate) fn node(image: &[u8], index: usize) -> Option<Node> {
-        let at = HEADER_LEN.checked_add(index.checked_mul(NODE_LEN)?)?;
-        let bytes: &[u8; NODE_LEN] = image.get(at..)?.first_chunk()?;
-        let (words, _) = bytes.as_chunks::<WORD>();
-        let &[label_at, label_len, first_child, children, exact, one_label, any_depth] = words
-        else {
-            return None;
-        };
-        Some(Node {
-            label_at: u32::from_le_bytes(label_at),
-            label_len: u32::from_le_bytes(label_len),
-            first_child: u32::from_le_bytes(first_child),
-            children: u32::from_le_bytes(children),
-            exact: u32::from_le_bytes(exact),
-            one_label: u32::from_le_bytes(one_label),
-            any_depth: u32::from_le_bytes(any_depth),
+    fn read(image: &[u8]) -> Option<Self> {
+        let at = |index: usize| word(image, CHECKED_FROM.checked_add(index.checked_mul(4)?)?);
+        let mask = |index: usize| long(image, 64_usize.checked_add(index.checked_mul(8)?)?);
+        Some(Self {
+            names: at(0)?,
+            slots: at(1)?,
+            buckets: at(2)?,
+            seed: at(3)?,
+            addresses: at(4)?,
+            pairs: at(5)?,
+            groups: at(6)?,
+            long_bytes: at(7)?,
+            blocks: at(8)?,
+            block_bytes: at(9)?,
+            catch_all: at(10)?,
+            shape: at(11)?.to_le_bytes(),
+            any_depth: [mask(0)?, mask(1)?, mask(2)?, mask(3)?],
         })
     }
 
-    pub(crate) fn label<'a>(&self, image: &'a [u8], node: &Node) -> Option<&'a [u8]> {
-        let start = self.labels_at.checked_add(node.label_at as usize)?;
-        image.get(start..start.checked_add(node.label_len as usize)?)
+    pub(crate) const fn has_catch_all(&self) -> bool {
+        self.shape[3] & HAS_CATCH_ALL != 0
+    }
+}
+
+/// The header of an image, and where its sections start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) layout: Layout,
+    pub(crate) counts: Counts,
+    pub(crate) hasher: Hasher,
+    /// Bit `i`: whether some any-depth pattern's suffix may begin behind a dot at window byte `i`.
+    /// Bit 0, which no short name needs: whether there is a catch-all.
+    pub(crate) further: u32,
+    /// In an image of the fast layout, the one shape that its wildcards have: then a name and the
+    /// wildcard above it are all there is to look for at first.
+    pub(crate) wildcard: Option<Shape>,
+    /// Whether the slots are so few that to look into one costs no more than to look at its tag.
+    pub(crate) near: bool,
+    pub(crate) at: Sections,
+    /// What scans the names of queries.
+    pub(crate) machine: Best,
+}
+
+/// Where each section starts, in the order in which they stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sections {
+    pub(crate) groups: u32,
+    pub(crate) pairs: u32,
+    pub(crate) addresses: u32,
+    pub(crate) pilots: u32,
+    /// Fast: a tag for each slot.
+    pub(crate) tags: u32,
+    /// Fast: the slots of the names in their order.
+    pub(crate) order: u32,
+    pub(crate) slots: u32,
+    /// Compact: a block and a tag for each slot.
+    pub(crate) places: u32,
+    pub(crate) block_starts: u32,
+    pub(crate) blocks: u32,
+    pub(crate) long: u32,
+    pub(crate) end: u32,
+}
+
+/// The bytes that hold every number below `below`.
+pub(crate) const fn width(below: u32) -> usize {
+    match below {
+        0..=0x100 => 1,
+        0x101..=0x1_0000 => 2,
+        0x1_0001..=0x100_0000 => 3,
+        _ => 4,
+    }
+}
+
+/// The bits that hold `number`.
+pub(crate) const fn bits(number: u32) -> u32 {
+    u32::BITS.saturating_sub(number.leading_zeros())
+}
+
+impl Sections {
+    /// Lays the sections out; `None` when they would not fit a `u32`.
+    pub(crate) fn of(counts: &Counts, layout: Layout) -> Option<Self> {
+        let mut at = Self::default();
+        let mut end = HEADER_LEN;
+        let mut section = |count: u32, size: usize| {
+            let start = end;
+            end = start.checked_add((count as usize).checked_mul(size)?)?;
+            u32::try_from(end).ok()?;
+            u32::try_from(start).ok()
+        };
+        at.groups = section(counts.groups, GROUP_LEN)?;
+        at.pairs = section(counts.pairs, PAIR_LEN)?;
+        at.addresses = section(counts.addresses, ADDRESS_LEN)?;
+        at.pilots = section(counts.buckets, 1)?;
+        match layout {
+            Layout::Fast => {
+                at.tags = section(counts.slots, 1)?;
+                at.order = section(counts.names, width(counts.slots))?;
+                at.slots = section(counts.slots, super::fast::SLOT_LEN)?;
+            }
+            Layout::Compact => {
+                at.places = section(counts.slots, super::compact::place_width(counts.blocks))?;
+                at.block_starts = section(counts.blocks, 4)?;
+                at.blocks = section(counts.block_bytes, 1)?;
+            }
+        }
+        at.long = section(counts.long_bytes, 1)?;
+        at.end = u32::try_from(end).ok()?;
+        Some(at)
+    }
+}
+
+impl Header {
+    /// Reads the header and checks the lengths: what every lookup needs not to be lost.
+    pub(crate) fn read(image: &[u8], kind: Kind) -> Result<Self, ImageError> {
+        let too_short = ImageError::Length { len: image.len() };
+        if image.get(..4).ok_or(too_short)? != MAGIC {
+            return Err(ImageError::Magic);
+        }
+        let found = word(image, 4).ok_or(too_short)?;
+        let tag = |layout: Layout| u32::from_le_bytes([VERSION, kind as u8, layout as u8, 0]);
+        let layout = match found {
+            found if found == tag(Layout::Fast) => Layout::Fast,
+            found if found == tag(Layout::Compact) => Layout::Compact,
+            _ => return Err(ImageError::Version { found, expected: tag(Layout::Fast) }),
+        };
+        let counts = Counts::read(image).ok_or(too_short)?;
+        let limits = match kind {
+            Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],
+            Kind::Identifiers => [IDENTIFIERS_MAX, 0, 0],
+        };
+        let limited = [
+            (CHECKED_FROM, counts.names, limits[0]),
+            (CHECKED_FROM + 4, counts.slots, super::slots_max(counts.names)),
+            (CHECKED_FROM + 8, counts.buckets, super::slots_max(counts.names)),
+            (CHECKED_FROM + 16, counts.addresses, limits[0]),
+            (CHECKED_FROM + 20, counts.pairs, limits[1]),
+            (CHECKED_FROM + 24, counts.groups, limits[2]),
+            (CHECKED_FROM + 28, counts.long_bytes, LONG_NAME_BYTES_MAX),
+        ];
+        for (at, count, max) in limited {
+            if count as usize > max {
+                return Err(ImageError::Count { at, count: count as usize, max });
+            }
+        }
+        let at = Sections::of(&counts, layout).ok_or(too_short)?;
+        if at.end as usize != image.len() || counts.slots < counts.names {
+            return Err(too_short);
+        }
+        let [short, _, _, _] = counts.any_depth;
+        let any_depth = counts.any_depth != [0; 4];
+        let one_label = counts.shape[2] != 0;
+        Ok(Self {
+            kind,
+            layout,
+            hasher: Hasher::new(counts.seed),
+            // A suffix of n bytes begins behind a dot at byte 31 - n.
+            further: ((short as u32).reverse_bits() & !1) | u32::from(counts.has_catch_all()),
+            wildcard: match (layout, one_label, any_depth) {
+                (Layout::Fast, _, false) => Some(Shape::OneLabel),
+                (Layout::Fast, false, true) => Some(Shape::AnyDepth),
+                (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
+            },
+            near: counts.slots as usize <= NEAR_SLOTS_MAX,
+            counts,
+            at,
+            machine: Best::detect(),
+        })
     }
 
-    fn address(&self, image: &[u8], index: usize) -> Option<(AddressKey, u32)> {
-        let at = self.addresses_at.checked_add(index.checked_mul(ADDRESS_LEN)?)?;
-        let octets: &[u8; 16] = image.get(at.checked_add(WORD)?..)?.first_chunk()?;
-        Some(((word(image, at)?, *octets), word(image, at.checked_add(WORD + 16)?)?))
+    /// The number of values: entries of a table, identifiers of a set.
+    pub(crate) fn len(&self) -> usize {
+        let names = (self.counts.names as usize).saturating_add(self.counts.addresses as usize);
+        names.saturating_add(usize::from(self.counts.has_catch_all()))
+    }
+
+    pub(crate) const fn longest_exact(&self) -> usize {
+        self.counts.shape[1] as usize
+    }
+
+    pub(crate) const fn longest_one_label(&self) -> usize {
+        self.counts.shape[2] as usize
+    }
+
+    pub(crate) fn has_long_any_depth(&self) -> bool {
+        let [short, rest @ ..] = self.counts.any_depth;
+        short >> 31 != 0 || rest != [0; 3]
+    }
+
+    pub(crate) fn has_any_depth(&self, len: usize) -> bool {
+        let mask = self.counts.any_depth.get(len / 64).copied().unwrap_or(0);
+        len <= NAME_LEN_MAX && mask >> (len % 64) & 1 != 0
+    }
+
+    /// Bits of a value: all of it, or the number of its pair.
+    pub(crate) const fn value_bits(&self) -> u32 {
+        value_bits(&self.counts, self.kind)
+    }
+
+    /// The number of a name's shape and value that `value` may not reach.
+    pub(crate) fn value_fits(&self, image: &[u8], value: u32) -> bool {
+        match self.kind {
+            Kind::Identifiers => (value as usize) < self.len(),
+            Kind::Table => self.entry(image, value).is_some(),
+        }
+    }
+
+    /// The virtual host and the group's id behind a table's value.
+    #[inline(always)]
+    pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32)> {
+        let (host, group) = if self.counts.pairs == 0 {
+            let [bits, ..] = self.counts.shape;
+            // 32 bits are shifted as 64, so that all of them may belong to the virtual host.
+            let above = u64::from(value) >> (bits % 64);
+            (value ^ ((above << (bits % 64)) as u32), above as u32)
+        } else {
+            self.pair(image, value)?
+        };
+        self.group(image, group).map(|(id, _)| (host, id))
+    }
+
+    pub(crate) fn pair(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
+        pair(image, self.at.pairs as usize, index, self.counts.pairs)
+    }
+
+    pub(crate) fn group(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
+        pair(image, self.at.groups as usize, index, self.counts.groups)
+    }
+
+    /// The policy bits of group `id`, by binary search.
+    pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
+        let found = binary_search(self.counts.groups as usize, |index| {
+            self.group(image, index as u32).map(|(found, _)| found.cmp(&id))
+        })?;
+        self.group(image, found as u32).map(|(_, bits)| bits)
+    }
+
+    pub(crate) fn address(&self, image: &[u8], index: usize) -> Option<(AddressKey, u32)> {
+        if index >= self.counts.addresses as usize {
+            return None;
+        }
+        let at = (self.at.addresses as usize).checked_add(index.checked_mul(ADDRESS_LEN)?)?;
+        let octets: &[u8; 16] = image.get(at.checked_add(4)?..)?.first_chunk()?;
+        Some(((word(image, at)?, *octets), word(image, at.checked_add(20)?)?))
     }
 
     /// The value of `address`, by binary search.
     pub(crate) fn find_address(&self, image: &[u8], address: IpAddr) -> Option<u32> {
         let wanted = address_key(address);
-        let found = binary_search(self.addresses, |index| {
+        let found = binary_search(self.counts.addresses as usize, |index| {
             self.address(image, index).map(|(key, _)| key.cmp(&wanted))
         })?;
         self.address(image, found).map(|(_, value)| value)
     }
 
-    /// The virtual host and the group of entry `index`.
-    pub(crate) fn entry(&self, image: &[u8], index: usize) -> Option<(u32, u32)> {
-        pair(image, self.entries_at, index)
+    /// The bytes of a name that is longer than a key.
+    pub(crate) fn long_name<'a>(&self, image: &'a [u8], at: usize, len: usize) -> Option<&'a [u8]> {
+        let pool = image.get(self.at.long as usize..self.at.end as usize)?;
+        if len <= TAIL_CODES {
+            return None;
+        }
+        pool.get(at..at.checked_add(len)?)
     }
+}
 
-    fn group(&self, image: &[u8], index: usize) -> Option<(u32, u32)> {
-        pair(image, self.groups_at, index)
-    }
-
-    /// The policy bits of group `id`, by binary search.
-    pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
-        let found = binary_search(self.groups, |index| {
-            self.group(image, index).map(|(found, _)| found.cmp(&id))
-        })?;
-        self.group(image, found).map(|(_, bits)| bits)
+/// See [`Header::value_bits`].
+pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
+    match kind {
+        Kind::Identifiers => bits(counts.names),
+        Kind::Table if counts.pairs > 0 => bits(counts.pairs),
+        Kind::Table => {
+            (counts.shape[0] as u32).saturating_add(bits(counts.groups.saturating_sub(1)))
+        }
     }
 }
 
@@ -322,18 +385,38 @@ pub(crate) fn address_key(address: IpAddr) -> AddressKey {
     }
 }
 
-/// A byte that a folded label may hold.
-fn is_canonical(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')
+/// The address behind a key; `None` for a key that no address has.
+pub(crate) fn address_of((family, octets): AddressKey) -> Option<IpAddr> {
+    let ([a, b, c, d], rest) = octets.split_first_chunk()?;
+    match family {
+        4 if rest.iter().all(|octet| *octet == 0) => Some(IpAddr::from([*a, *b, *c, *d])),
+        6 => Some(IpAddr::from(octets)),
+        _ => None,
+    }
 }
 
-fn word(image: &[u8], at: usize) -> Option<u32> {
+#[inline(always)]
+pub(crate) fn word(image: &[u8], at: usize) -> Option<u32> {
     image.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-fn pair(image: &[u8], section: usize, index: usize) -> Option<(u32, u32)> {
-    let at = section.checked_add(index.checked_mul(PAIR_LEN)?)?;
-    Some((word(image, at)?, word(image, at.checked_add(WORD)?)?))
+pub(crate) fn long(image: &[u8], at: usize) -> Option<u64> {
+    image.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+/// A number of `width` bytes.
+pub(crate) fn narrow(image: &[u8], at: usize, width: usize) -> Option<u32> {
+    let bytes = image.get(at..at.checked_add(width)?)?;
+    Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
+}
+
+#[inline(always)]
+fn pair(image: &[u8], section: usize, index: u32, count: u32) -> Option<(u32, u32)> {
+    if index >= count {
+        return None;
+    }
+    let at = section.checked_add((index as usize).checked_mul(8)?)?;
+    long(image, at).map(|both| (both as u32, (both >> 32) as u32))
 }
 
 /// Finds an index below `len` for which `compare` says `Equal`. `None` from `compare` ends the
@@ -360,7 +443,7 @@ pub(crate) fn binary_search(
 pub enum ImageError {
     /// The first bytes are not `COAL`.
     Magic,
-    /// Another version of the format, or another kind of image.
+    /// Another version of the format, another kind of image, or no known layout.
     Version {
         /// The header word found.
         found: u32,
@@ -372,6 +455,13 @@ pub enum ImageError {
         /// The length found, in bytes.
         len: usize,
     },
+    /// The checksum is of other bytes.
+    Checksum {
+        /// The checksum in the header.
+        stored: u64,
+        /// The checksum of the bytes.
+        computed: u64,
+    },
     /// More of something than any image may hold.
     Count {
         /// Where the count is.
@@ -381,19 +471,24 @@ pub enum ImageError {
         /// The count allowed.
         max: usize,
     },
-    /// A node whose label, order, children or kinds of value are wrong.
-    Node {
-        /// Where the node is.
+    /// Something in the header that contradicts the names.
+    Header {
+        /// Where it is.
         at: usize,
+    },
+    /// A stored name that is no name, or where no lookup would find it.
+    Name {
+        /// Where the name is.
+        at: usize,
+    },
+    /// A name out of its order.
+    Order {
+        /// The number of the name, in the order of the image.
+        number: usize,
     },
     /// An address out of order or of no known family.
     Address {
         /// Where the address is.
-        at: usize,
-    },
-    /// An entry that names a group the image does not have.
-    Entry {
-        /// Where the entry is.
         at: usize,
     },
     /// A group out of order, or with policies that do not exist.
@@ -401,7 +496,12 @@ pub enum ImageError {
         /// Where the group is.
         at: usize,
     },
-    /// A value that is no index.
+    /// A pair of virtual host and group that is out of order or names no group of the image.
+    Pair {
+        /// Where the pair is.
+        at: usize,
+    },
+    /// A value that stands for nothing.
     Value {
         /// Where the value is.
         at: usize,
@@ -418,14 +518,21 @@ impl fmt::Display for ImageError {
                 write!(f, "image of version and kind {found:#010x}; {expected:#010x} expected")
             }
             Self::Length { len } => write!(f, "image of {len} bytes does not hold its sections"),
+            Self::Checksum { stored, computed } => {
+                write!(f, "image with checksum {stored:016x} whose bytes give {computed:016x}")
+            }
             Self::Count { at, count, max } => {
                 write!(f, "count {count} at byte {at}; at most {max} allowed")
             }
-            Self::Node { at } => write!(f, "node at byte {at} is out of place"),
+            Self::Header { at } => {
+                write!(f, "header field at byte {at} contradicts the names of the image")
+            }
+            Self::Name { at } => write!(f, "name at byte {at} is no name, or is out of place"),
+            Self::Order { number } => write!(f, "name {number} is out of order"),
             Self::Address { at } => write!(f, "address at byte {at} is out of place"),
-            Self::Entry { at } => write!(f, "entry at byte {at} names no group of this image"),
             Self::Group { at } => write!(f, "group at byte {at} is out of place"),
-            Self::Value { at, value } => write!(f, "value {value} at byte {at} is no index"),
+            Self::Pair { at } => write!(f, "pair at byte {at} is out of place"),
+            Self::Value { at, value } => write!(f, "value {value} at byte {at} stands for nothing"),
         }
     }
 }

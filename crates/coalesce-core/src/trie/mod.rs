@@ -1,24 +1,40 @@
-//! The name index behind authority tables and identifier sets: a trie of labels, read from the
-//! right, in one byte image.
-//!
-//! Callers see [`NameIndex::find`] and nothing of the layout, so that the inside can change.
+//! The name index behind authority tables and identifier sets, in one byte image.
 
 #[cfg(feature = "alloc")]
 mod build;
+mod checksum;
+mod compact;
+mod fast;
 mod format;
-
-use core::cmp::Ordering;
-
+mod hash;
+mod list;
 #[cfg(feature = "alloc")]
-pub use build::BuildError;
+mod perfect;
+mod stored;
+mod validate;
+
 #[cfg(feature = "alloc")]
 pub(crate) use build::IndexBuilder;
-pub use format::ImageError;
+#[cfg(feature = "alloc")]
+pub use build::{BuildError, Duplicate, Progress};
+use fast::Verified;
+use format::Header;
 pub(crate) use format::Kind;
-use format::{Header, NONE, Node, binary_search};
+pub use format::{ImageError, Layout};
+use hash::{Shape, key};
+pub use list::ImagePattern;
+use list::Patterns;
 
+use crate::authority::{Authority, parse_port, split_port};
 use crate::host::Host;
-use crate::name::{DnsName, Remaining};
+use crate::name::scan::{self, Machine, OnMachine, TAIL_CODES, WINDOW};
+use crate::name::{DnsName, without_trailing_dot};
+use crate::pattern::NamePattern;
+
+/// The most slots that an image with this many names may have.
+const fn slots_max(names: u32) -> usize {
+    (names as usize).saturating_mul(2).saturating_add(2)
+}
 
 /// A validated image over any storage, and the lookups on it.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +43,35 @@ pub(crate) struct NameIndex<S> {
     header: Header,
 }
 
+/// What [`NameIndex::find_pair`] found.
+struct Pair {
+    own: Verified,
+    above: Verified,
+}
+
+/// [`NameIndex::find_host`] as work for a machine.
+struct Finding<'a, S> {
+    index: &'a NameIndex<S>,
+    host: &'a [u8],
+}
+
+impl<S: AsRef<[u8]>> OnMachine for Finding<'_, S> {
+    type Output = Option<u32>;
+
+    #[inline(always)]
+    fn on(self, machine: impl Machine) -> Option<u32> {
+        self.index.find_host(machine, self.host)
+    }
+}
+
 impl<S: AsRef<[u8]>> NameIndex<S> {
     /// Validates `image` once; every lookup after that is total.
-    pub(crate) fn from_image(image: S, kind: Kind) -> Result<Self, ImageError> {
-        let header = Header::validate(image.as_ref(), kind)?;
+    pub(crate) fn from_bytes(image: S, kind: Kind) -> Result<Self, ImageError> {
+        let header = validate::validate(image.as_ref(), kind)?;
         Ok(Self { image, header })
     }
 
-    pub(crate) fn as_image(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.image.as_ref()
     }
 
@@ -42,12 +79,17 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         NameIndex { image: self.image.as_ref(), header: self.header }
     }
 
-    pub(crate) const fn values(&self) -> usize {
-        self.header.values()
+    pub(crate) fn len(&self) -> usize {
+        self.header.len()
     }
 
-    pub(crate) fn entry(&self, index: u32) -> Option<(u32, u32)> {
-        self.header.entry(self.image.as_ref(), index as usize)
+    pub(crate) const fn layout(&self) -> Layout {
+        self.header.layout
+    }
+
+    #[inline(always)]
+    pub(crate) fn entry(&self, value: u32) -> Option<(u32, u32)> {
+        self.header.entry(self.image.as_ref(), value)
     }
 
     pub(crate) fn group(&self, id: u32) -> Option<u32> {
@@ -55,51 +97,263 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     }
 
     /// The value of the most specific pattern that stands for `host`.
+    #[inline(always)]
     pub(crate) fn find(&self, host: &Host<'_>) -> Option<u32> {
+        let image = self.image.as_ref();
         let found = match host {
-            Host::Name(name) => self.find_name(*name),
-            Host::Ip(address) => self.header.find_address(self.image.as_ref(), *address),
+            Host::Name(name) => self.find_name(image, *name),
+            Host::Ip(address) => self.header.find_address(image, *address),
             Host::Other(_) => return None,
         };
-        found.or_else(|| some(self.header.catch_all))
+        found.or_else(|| self.catch_all())
     }
 
-    /// One walk from the right: whatever a deeper node offers is more specific.
-    fn find_name(&self, name: DnsName<'_>) -> Option<u32> {
+    /// The value of this very pattern, whatever else stands for what it stands for.
+    pub(crate) fn find_pattern(&self, pattern: &NamePattern<'_>) -> Option<u32> {
         let image = self.image.as_ref();
-        let mut node = Header::node(image, 0)?;
-        let mut best = None;
-        let mut labels = name.labels_from_right();
-        loop {
-            let here = match labels.remaining() {
-                Remaining::Nothing => some(node.exact),
-                Remaining::OneLabel => some(node.one_label).or_else(|| some(node.any_depth)),
-                Remaining::Several => some(node.any_depth),
-            };
-            best = here.or(best);
-            let Some(label) = labels.next() else { return best };
-            match self.child(image, &node, label) {
-                Some(child) => node = child,
-                None => return best,
-            }
+        let (name, shape) = match pattern {
+            NamePattern::Exact(name) => (name, Shape::Exact),
+            NamePattern::OneLabel(name) => (name, Shape::OneLabel),
+            NamePattern::AnyDepth(name) => (name, Shape::AnyDepth),
+            NamePattern::Ip(address) => return self.header.find_address(image, *address),
+            NamePattern::CatchAll => return self.catch_all(),
+        };
+        self.find_stored(image, name, name.as_bytes().len(), shape)
+    }
+
+    /// The value of a stored name of any length: the last `len` bytes of `name`, in this shape.
+    fn find_stored(
+        &self,
+        image: &[u8],
+        name: &DnsName<'_>,
+        len: usize,
+        shape: Shape,
+    ) -> Option<u32> {
+        let header = &self.header;
+        if len <= TAIL_CODES {
+            return self.find_key(image, key(scan::suffix(name.tail(), len), len, shape));
+        }
+        let bytes = name.as_bytes();
+        let suffix = bytes.get(bytes.len().checked_sub(len)?..)?;
+        match header.layout {
+            Layout::Fast => fast::find_long(header, image, suffix, shape),
+            Layout::Compact => compact::find_long(header, image, suffix, shape),
         }
     }
 
-    fn child(&self, image: &[u8], parent: &Node, label: &[u8]) -> Option<Node> {
-        let node =
-            |offset: usize| Header::node(image, (parent.first_child as usize).checked_add(offset)?);
-        let found = binary_search(parent.children as usize, |offset| {
-            Some(compare_folded(self.header.label(image, &node(offset)?)?, label))
-        })?;
-        node(found)
+    /// Every pattern with its value, in canonical order.
+    pub(crate) fn patterns(&self) -> Patterns<'_> {
+        Patterns::all(&self.header, self.image.as_ref())
     }
-}
 
-/// Orders a canonical label against one in any case.
-fn compare_folded(canonical: &[u8], label: &[u8]) -> Ordering {
-    canonical.iter().copied().cmp(label.iter().map(u8::to_ascii_lowercase))
-}
+    /// The patterns of `suffix` and of what is below it, in canonical order.
+    pub(crate) fn patterns_below(&self, suffix: DnsName<'_>) -> Patterns<'_> {
+        Patterns::below(&self.header, self.image.as_ref(), suffix)
+    }
 
-fn some(value: u32) -> Option<u32> {
-    (value != NONE).then_some(value)
+    /// Ids and policy bits of the groups, by id.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let image = self.image.as_ref();
+        (0..self.header.counts.groups).filter_map(move |index| self.header.group(image, index))
+    }
+
+    /// The checksum in the header.
+    pub(crate) fn checksum(&self) -> u64 {
+        format::long(self.image.as_ref(), format::CHECKSUM_AT).unwrap_or_default()
+    }
+
+    /// [`find`](Self::find) for the host of an authority field; `None` as well when it is none.
+    #[inline(always)]
+    pub(crate) fn find_authority(&self, authority: &[u8]) -> Option<u32> {
+        // A host that ends in a digit may be an address.
+        match authority.last() {
+            Some(b'0'..=b'9' | b':') => self.find_before_port(authority),
+            Some(_) => self.header.machine.run(Finding { index: self, host: authority }),
+            None => None,
+        }
+    }
+
+    #[inline(never)]
+    fn find_before_port(&self, authority: &[u8]) -> Option<u32> {
+        let (host, port) = split_port(authority);
+        match host.last() {
+            Some(last) if !last.is_ascii_digit() && parse_port(port).is_ok() => {
+                self.header.machine.run(Finding { index: self, host })
+            }
+            _ => self.find_any(authority),
+        }
+    }
+
+    /// Names of at most [`TAIL_CODES`] bytes, which is nearly all of them, without asking first
+    /// whether they are valid: what is found byte for byte is. Only what a wildcard adds to what
+    /// was found has to be looked at.
+    #[inline(always)]
+    fn find_host(&self, machine: impl Machine, host: &[u8]) -> Option<u32> {
+        let (header, image) = (&self.header, self.image.as_ref());
+        let name = without_trailing_dot(host);
+        let len = name.len();
+        let Some(wildcard) = header.wildcard else { return self.find_any(host) };
+        if len == 0 || len > TAIL_CODES {
+            return self.find_any(host);
+        }
+        let window = machine.window(name);
+        let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
+        if machine.ambiguous(window) & first.wrapping_neg() != 0 {
+            return self.find_any(host);
+        }
+        let dots = machine.dots(window);
+        let dot = dots & dots.wrapping_neg();
+        // 31 without a dot, which is the length of no suffix here.
+        let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
+        let pair = self.find_pair(image, machine.words(window), len, parent_len, wildcard);
+        let further = ((dots ^ dot) | 1) & header.further != 0;
+        // One branch for all that is rare; the others would be taken by chance.
+        if !pair.own.found & (pair.above.found | further) {
+            if !pair.above.found {
+                return self.find_any(host);
+            }
+            let hyphens = machine.hyphens(window);
+            let label = dot.wrapping_sub(first);
+            let wrong =
+                (machine.bad(window) & label) | ((dots | hyphens) & first) | (hyphens & (dot >> 1));
+            return (wrong == 0).then_some(pair.above.value);
+        }
+        pair.own.found.then_some(pair.own.value)
+    }
+
+    /// The name itself and the wildcard right above it are looked for at once, because that costs
+    /// less than to wait for the one before asking for the other.
+    #[inline(always)]
+    fn find_pair(
+        &self,
+        image: &[u8],
+        tail: [u64; 3],
+        len: usize,
+        parent_len: usize,
+        wildcard: Shape,
+    ) -> Pair {
+        let header = &self.header;
+        let own = key(tail, len, Shape::Exact);
+        let above = key(scan::suffix(tail, parent_len), parent_len, wildcard);
+        let (own_hash, above_hash) = (header.hasher.hash(own), header.hasher.hash(above));
+        let own_slot = fast::slot(header, image, own_hash);
+        let above_slot = fast::slot(header, image, above_hash);
+        let tags = !header.near;
+        Pair {
+            own: if tags && !fast::has_tag(header, image, own_slot, own_hash) {
+                Verified::NOT
+            } else {
+                fast::verify(header, image, own_slot, own)
+            },
+            above: if tags && !fast::has_tag(header, image, above_slot, above_hash) {
+                Verified::NOT
+            } else {
+                fast::verify(header, image, above_slot, above)
+            },
+        }
+    }
+
+    /// Everything else, step by step.
+    #[inline(never)]
+    fn find_any(&self, authority: &[u8]) -> Option<u32> {
+        self.find(&Authority::parse(authority).ok()?.host())
+    }
+
+    #[inline(always)]
+    fn catch_all(&self) -> Option<u32> {
+        let counts = &self.header.counts;
+        counts.has_catch_all().then_some(counts.catch_all)
+    }
+
+    /// What is above the parent is looked for only where the image has a wildcard of such a length.
+    #[inline(always)]
+    fn find_name(&self, image: &[u8], name: DnsName<'_>) -> Option<u32> {
+        let header = &self.header;
+        let (len, parent_len) = (name.as_bytes().len(), name.parent_len());
+        let Some(wildcard) = header.wildcard else { return self.find_slowly(image, &name) };
+        if len > TAIL_CODES {
+            return self.find_slowly(image, &name);
+        }
+        let pair = self.find_pair(image, name.tail(), len, parent_len, wildcard);
+        if pair.own.found | pair.above.found {
+            return Some(if pair.own.found { pair.own.value } else { pair.above.value });
+        }
+        if name.dots() & header.further == 0 {
+            return None;
+        }
+        self.find_above(image, name.tail(), name.dots())
+    }
+
+    /// The longest any-depth wildcard above the parent of a name of at most one window.
+    #[inline(never)]
+    fn find_above(&self, image: &[u8], tail: [u64; 3], dots: u32) -> Option<u32> {
+        let mut dots = dots & dots.wrapping_sub(1) & self.header.further & !1;
+        while dots != 0 {
+            let len = 31_usize.checked_sub(dots.trailing_zeros() as usize)?;
+            let suffix = scan::suffix(tail, len);
+            let found = self.find_key(image, key(suffix, len, Shape::AnyDepth));
+            if found.is_some() {
+                return found;
+            }
+            dots &= dots.wrapping_sub(1);
+        }
+        None
+    }
+
+    #[inline]
+    fn find_key(&self, image: &[u8], key: [u64; 3]) -> Option<u32> {
+        let header = &self.header;
+        let hash = header.hasher.hash(key);
+        match header.layout {
+            Layout::Fast => fast::find_key(header, image, hash, key).some(),
+            Layout::Compact => compact::find_key(header, image, hash, key),
+        }
+    }
+
+    /// Every name, one look after the other.
+    #[inline(never)]
+    fn find_slowly(&self, image: &[u8], name: &DnsName<'_>) -> Option<u32> {
+        let header = &self.header;
+        let bytes = name.as_bytes();
+        let parent_len = name.parent_len();
+        let look = |len: usize, shape: Shape| self.find_stored(image, name, len, shape);
+        if bytes.len() <= header.longest_exact() {
+            let found = look(bytes.len(), Shape::Exact);
+            if found.is_some() {
+                return found;
+            }
+        }
+        if parent_len == 0 {
+            return None;
+        }
+        if parent_len <= header.longest_one_label() {
+            let found = look(parent_len, Shape::OneLabel);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let any_depth = |len: usize| {
+            if header.has_any_depth(len) { look(len, Shape::AnyDepth) } else { None }
+        };
+        // Suffixes that begin at the last window or left of it, if any wildcard is that long.
+        if bytes.len() >= WINDOW && header.has_long_any_depth() {
+            let edge = bytes.len().checked_sub(WINDOW)?.checked_add(1)?;
+            for (at, _) in bytes.get(..edge)?.iter().enumerate().filter(|(_, byte)| **byte == b'.')
+            {
+                let found = any_depth(bytes.len().checked_sub(at)?.checked_sub(1)?);
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        let mut dots = name.dots() & header.further & !1;
+        while dots != 0 {
+            let found = any_depth(31_usize.checked_sub(dots.trailing_zeros() as usize)?);
+            if found.is_some() {
+                return found;
+            }
+            dots &= dots.wrapping_sub(1);
+        }
+        None
+    }
 }

@@ -78,10 +78,10 @@ proptest! {
         damages in vec(damage(), 1..4),
         queries in vec(authority(), 8),
     ) {
-        let mut image = build_table(&world).as_image().to_vec();
+        let mut image = build_table(&world).as_bytes().to_vec();
         apply(&mut image, &damages);
-        let Ok(table) = AuthorityTable::from_image(&image) else { return Ok(()) };
-        prop_assert_eq!(table.as_image(), &image);
+        let Ok(table) = AuthorityTable::from_bytes(&image) else { return Ok(()) };
+        prop_assert_eq!(table.as_bytes(), &image);
         for query in &queries {
             let host = Authority::parse(query.as_bytes()).unwrap().host();
             if let Some(found) = table.lookup(&host) {
@@ -98,9 +98,9 @@ proptest! {
         damages in vec(damage(), 1..4),
         queries in vec(authority(), 8),
     ) {
-        let mut image = build_set(&certificate).as_image().to_vec();
+        let mut image = build_set(&certificate).as_bytes().to_vec();
         apply(&mut image, &damages);
-        let Ok(set) = IdentifierSet::from_image(&image) else { return Ok(()) };
+        let Ok(set) = IdentifierSet::from_bytes(&image) else { return Ok(()) };
         for query in &queries {
             let host = Authority::parse(query.as_bytes()).unwrap().host();
             prop_assert!(set.find(&host).is_none_or(|found| found < set.len()));
@@ -115,9 +115,9 @@ proptest! {
         certificate in vec(identifier(), 0..8),
         damages in vec(damage(), 1..4),
     ) {
-        let mut image = build_set(&certificate).as_image().to_vec();
+        let mut image = build_set(&certificate).as_bytes().to_vec();
         apply(&mut image, &damages);
-        let Ok(set) = IdentifierSet::from_image(&image) else { return Ok(()) };
+        let Ok(set) = IdentifierSet::from_bytes(&image) else { return Ok(()) };
         // Labels that stand in no generated image: only a wildcard could cover them.
         for deep in ["q.q.q.q.q.q.a", "q.q.q.q.q.q.test", "q", "198.51.100.7"] {
             let host = Authority::parse(deep.as_bytes()).unwrap().host();
@@ -147,7 +147,7 @@ fn each_rule_of_the_format_refuses_with_its_own_error() {
     use ImageError as E;
     // Nodes: the root, `test`, `a.test`, `b.test`.
     let names = ["a.test", "b.test", "192.0.2.1", "192.0.2.2"].map(str::to_owned);
-    let image = build_set(&names).as_image().to_vec();
+    let image = build_set(&names).as_bytes().to_vec();
     let cut = image.len() - 1;
     let address = node(4) * 4;
     let cases = [
@@ -209,16 +209,16 @@ fn each_rule_of_the_format_refuses_with_its_own_error() {
             E::Address { at: address + 24 },
         ),
     ];
-    assert!(IdentifierSet::from_image(&image).is_ok());
+    assert!(IdentifierSet::from_bytes(&image).is_ok());
     for (what, damaged, error) in cases {
-        assert_eq!(IdentifierSet::from_image(&damaged).unwrap_err(), error, "{what}");
+        assert_eq!(IdentifierSet::from_bytes(&damaged).unwrap_err(), error, "{what}");
     }
     let found = word(&image, 1);
-    let other_kind = AuthorityTable::from_image(&image).unwrap_err();
+    let other_kind = AuthorityTable::from_bytes(&image).unwrap_err();
     assert_eq!(other_kind, E::Version { found, expected: found + 1 });
     // The last label bytes are `ab`, and `A` still comes before `b`.
     let upper = [&image[..cut - 1], b"Ab"].concat();
-    assert_eq!(IdentifierSet::from_image(upper).unwrap_err(), E::Node { at: node(2) * 4 });
+    assert_eq!(IdentifierSet::from_bytes(upper).unwrap_err(), E::Node { at: node(2) * 4 });
 }
 
 /// Every node but the root is the child of exactly one node before it.
@@ -226,15 +226,15 @@ fn each_rule_of_the_format_refuses_with_its_own_error() {
 fn children_stand_where_their_parents_say_and_nowhere_else() {
     use ImageError as E;
     // Nodes: the root, `x`, `y`, `a.x`, `b.y`.
-    let image = build_set(&["a.x", "b.y"].map(str::to_owned)).as_image().to_vec();
+    let image = build_set(&["a.x", "b.y"].map(str::to_owned)).as_bytes().to_vec();
     let swapped = with_word(&with_word(&image, node(1) + 2, 4), node(2) + 2, 3);
-    assert_eq!(IdentifierSet::from_image(swapped).unwrap_err(), E::Node { at: node(1) * 4 });
+    assert_eq!(IdentifierSet::from_bytes(swapped).unwrap_err(), E::Node { at: node(1) * 4 });
     let shared = with_word(&image, node(2) + 2, 3);
-    assert_eq!(IdentifierSet::from_image(shared).unwrap_err(), E::Node { at: node(2) * 4 });
+    assert_eq!(IdentifierSet::from_bytes(shared).unwrap_err(), E::Node { at: node(2) * 4 });
     // A root without children, and the node behind it its own child.
     let childless = with_word(&with_word(&image, node(0) + 2, 0), node(0) + 3, 0);
     let own_child = with_word(&childless, node(1) + 2, 1);
-    assert_eq!(IdentifierSet::from_image(own_child).unwrap_err(), E::Node { at: node(1) * 4 });
+    assert_eq!(IdentifierSet::from_bytes(own_child).unwrap_err(), E::Node { at: node(1) * 4 });
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_table_names_only_groups_and_policies_that_exist() {
     table.group(group, GroupPolicy::default()).unwrap();
     table.group(other, GroupPolicy::default()).unwrap();
     table.entry(NamePattern::CatchAll, VirtualHostId::new(0), group).unwrap();
-    let image = table.build().unwrap().as_image().to_vec();
+    let image = table.build().unwrap().as_bytes().to_vec();
     // One node, no addresses, one entry, two groups.
     let (entry, groups) = (node(1), node(1) + 2);
     let cases = [
@@ -257,9 +257,9 @@ fn a_table_names_only_groups_and_policies_that_exist() {
         ("CONNECT policy 3", groups + 1, 3 << 4, E::Group { at: groups * 4 }),
         ("a policy bit beyond all", groups + 3, 1 << 31, E::Group { at: groups * 4 + 8 }),
     ];
-    assert!(AuthorityTable::from_image(&image).is_ok());
+    assert!(AuthorityTable::from_bytes(&image).is_ok());
     for (what, at, value, error) in cases {
         let damaged = with_word(&image, at, value);
-        assert_eq!(AuthorityTable::from_image(&damaged).unwrap_err(), error, "{what}");
+        assert_eq!(AuthorityTable::from_bytes(&damaged).unwrap_err(), error, "{what}");
     }
 }

@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn table_lookup_is_the_linear_scan(world in world(), queries in vec(authority(), 1..24)) {
         let table = build_table(&world);
-        let again = AuthorityTable::from_image(table.as_image()).unwrap();
+        let again = AuthorityTable::from_bytes(table.as_bytes()).unwrap();
         let patterns: Vec<_> = world
             .entries
             .iter()
@@ -74,7 +74,7 @@ proptest! {
         let identifiers: Vec<_> = spelled.iter().map(|name| presented(name)).collect();
         let set = IdentifierSet::build(identifiers.iter().copied()).unwrap();
         prop_assert_eq!(set.len(), identifiers.len());
-        let again = IdentifierSet::from_image(set.as_image()).unwrap();
+        let again = IdentifierSet::from_bytes(set.as_bytes()).unwrap();
         for query in &queries {
             let host = Authority::parse(query.as_bytes()).unwrap().host();
             prop_assert_eq!(set.find(&host), scan_set(&identifiers, &host), "{}", query);
@@ -124,7 +124,7 @@ proptest! {
             respelled.entry(pattern, id, group).unwrap();
         }
         let respelled = respelled.build().unwrap();
-        prop_assert_eq!(respelled.as_image(), table.as_image());
+        prop_assert_eq!(respelled.as_bytes(), table.as_bytes());
         let written = spell(&query, case, dot);
         let host = Authority::parse(written.as_bytes()).unwrap().host();
         let plain = Authority::parse(query.as_bytes()).unwrap().host();

@@ -115,8 +115,8 @@ proptest! {
         let _ = NamePattern::parse(&bytes);
         let _ = PresentedIdentifier::parse_dns(&bytes);
         let _ = PresentedIdentifier::from_address_octets(&bytes);
-        let _ = AuthorityTable::from_image(&bytes);
-        let _ = IdentifierSet::from_image(&bytes);
+        let _ = AuthorityTable::from_bytes(&bytes);
+        let _ = IdentifierSet::from_bytes(&bytes);
     }
 }
 

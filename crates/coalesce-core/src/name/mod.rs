@@ -3,7 +3,12 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use self::scan::{Machine, OnMachine, Scan, TAIL_MASK, WINDOW, on_this_machine};
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
+
+#[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
+mod avx2;
+pub(crate) mod scan;
 
 /// A DNS name in preferred syntax, relative or absolute, borrowed as it was written.
 ///
@@ -20,6 +25,12 @@ use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
 pub struct DnsName<'a> {
     /// Valid, and without the trailing dot.
     bytes: &'a [u8],
+    /// The codes of the last [`TAIL_CODES`] bytes; see [`scan`].
+    tail: [u64; 3],
+    /// Where the dots among the last [`WINDOW`] bytes are.
+    dots: u32,
+    /// The bytes after the first dot, or 0 without one.
+    parent_len: u32,
 }
 
 impl<'a> DnsName<'a> {
@@ -29,55 +40,122 @@ impl<'a> DnsName<'a> {
     /// The first rule that `bytes` breaks, from the left.
     ///
     /// # Complexity
-    /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] steps.
-    pub const fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
-        let bytes = without_trailing_dot(bytes);
-        if bytes.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if bytes.len() > NAME_LEN_MAX {
-            return Err(NameError::TooLong { len: bytes.len(), max: NAME_LEN_MAX });
-        }
-        let mut rest = bytes;
-        let mut at = 0_usize;
-        let mut label_at = 0_usize;
-        let mut numeric = LabelShape::new();
-        let mut previous = b'.';
-        while let [byte, tail @ ..] = rest {
-            match *byte {
-                b'.' => {
-                    if previous == b'.' {
-                        return Err(NameError::EmptyLabel { at });
-                    }
-                    if previous == b'-' {
-                        return Err(NameError::HyphenAtEdge { at: at.saturating_sub(1) });
-                    }
-                    label_at = at.saturating_add(1);
-                    numeric = LabelShape::new();
+    /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes; 32 of them at a time.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
+        struct Parsing<'a>(&'a [u8]);
+        impl<'a> OnMachine for Parsing<'a> {
+            type Output = Result<DnsName<'a>, NameError>;
+            #[inline(always)]
+            fn on(self, machine: impl Machine) -> Self::Output {
+                match DnsName::scan(machine, self.0) {
+                    Some(name) => Ok(name),
+                    None => DnsName::explain(self.0),
                 }
-                b'-' if previous == b'.' => return Err(NameError::HyphenAtEdge { at }),
-                b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                    if at.saturating_sub(label_at) >= LABEL_LEN_MAX {
-                        return Err(NameError::LabelTooLong { at: label_at, max: LABEL_LEN_MAX });
-                    }
-                    numeric = numeric.next(*byte);
-                }
-                _ => return Err(NameError::ForbiddenByte { at, byte: *byte }),
             }
-            previous = *byte;
-            at = at.saturating_add(1);
-            rest = tail;
         }
-        if previous == b'.' {
-            return Err(NameError::EmptyLabel { at });
+        on_this_machine(Parsing(without_trailing_dot(bytes)))
+    }
+
+    /// The name, if `bytes` are one whose last label begins with no digit: what an address does,
+    /// and hardly any name.
+    #[inline(always)]
+    pub(crate) fn parse_plain(machine: impl Machine, bytes: &'a [u8]) -> Option<Self> {
+        Self::scan(machine, without_trailing_dot(bytes))
+    }
+
+    /// The one pass: the name, unless something is wrong with it or its last label begins with a
+    /// digit, which [`Self::explain`] tells apart.
+    #[inline(always)]
+    fn scan(machine: impl Machine, bytes: &'a [u8]) -> Option<Self> {
+        let len = bytes.len();
+        if len > WINDOW {
+            return Self::scan_long(bytes);
         }
-        if previous == b'-' {
-            return Err(NameError::HyphenAtEdge { at: at.saturating_sub(1) });
+        let Scan { words, dots, hyphens, bad } = machine.scan(bytes);
+        if len == 0 {
+            return None;
         }
-        if numeric.is_number() {
-            return Err(NameError::LastLabelNumeric { at: label_at });
+        let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
+        let after_edge = dots.wrapping_shl(1) | first;
+        let wrong = (bad & first.wrapping_neg())
+            | ((dots | hyphens) & (after_edge | LAST))
+            | (dots & hyphens.wrapping_shl(1));
+        if wrong != 0 || starts_with_digit(bytes, dots, len) {
+            return None;
         }
-        Ok(Self { bytes })
+        // Of 32 bytes or fewer the first dot is in the window.
+        let parent_len = if dots == 0 { 0 } else { 31_u32.wrapping_sub(dots.trailing_zeros()) };
+        Some(Self { bytes, tail: tail_of(words), dots, parent_len })
+    }
+
+    /// The same for a name of more than one window, a window at a time from the left.
+    #[inline(never)]
+    fn scan_long(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > NAME_LEN_MAX {
+            return None;
+        }
+        let (mut start, mut end) = (0_usize, bytes.len() % WINDOW);
+        if end == 0 {
+            end = WINDOW;
+        }
+        let mut label_at = 0_usize;
+        let mut first_dot = None;
+        // What came before the window: the edge of a label, or a hyphen.
+        let (mut edge, mut hyphen) = (1_u32, 0_u32);
+        loop {
+            let window = bytes.get(start..end)?;
+            let Scan { words, dots, hyphens, bad } = scan::scan(window);
+            let first =
+                1_u32.checked_shl(u32::try_from(WINDOW.checked_sub(window.len())?).ok()?)?;
+            let after_edge = dots.wrapping_shl(1) | first.wrapping_mul(edge);
+            let after_hyphen = hyphens.wrapping_shl(1) | first.wrapping_mul(hyphen);
+            let wrong = (bad & first.wrapping_neg())
+                | ((dots | hyphens) & after_edge)
+                | (dots & after_hyphen);
+            if wrong != 0 {
+                return None;
+            }
+            if dots != 0 {
+                // Only the label that began before this window can be too long.
+                let at = end.checked_sub(WINDOW.checked_sub(dots.trailing_zeros() as usize)?)?;
+                if at.checked_sub(label_at)? > LABEL_LEN_MAX {
+                    return None;
+                }
+                first_dot = first_dot.or(Some(at));
+                label_at = end.checked_sub(dots.leading_zeros() as usize)?;
+            }
+            if end == bytes.len() {
+                let label = end.checked_sub(label_at)?;
+                if (dots | hyphens) & LAST != 0
+                    || label > LABEL_LEN_MAX
+                    || bytes.get(label_at)?.is_ascii_digit()
+                {
+                    return None;
+                }
+                let parent_len = match first_dot {
+                    Some(at) => u32::try_from(end.checked_sub(at)?.checked_sub(1)?).ok()?,
+                    None => 0,
+                };
+                return Some(Self { bytes, tail: tail_of(words), dots, parent_len });
+            }
+            (edge, hyphen) = (dots >> 31, hyphens >> 31);
+            start = end;
+            end = end.checked_add(WINDOW)?;
+        }
+    }
+
+    /// What is wrong with `bytes`, byte by byte; or the name, when its last label begins with a
+    /// digit and is no number for all that.
+    #[cold]
+    #[inline(never)]
+    fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
+        check(bytes)?;
+        let Scan { words, dots, .. } = scan::scan(bytes);
+        let parent_len = bytes.iter().position(|byte| *byte == b'.').map_or(0, |at| {
+            let after = bytes.len().saturating_sub(at).saturating_sub(1);
+            u32::try_from(after).unwrap_or_default()
+        });
+        Ok(Self { bytes, tail: tail_of(words), dots, parent_len })
     }
 
     /// The name as it was written, without a trailing dot; its case is not folded.
@@ -85,16 +163,39 @@ impl<'a> DnsName<'a> {
         self.bytes
     }
 
-    /// The labels from the right-most to the left-most.
-    pub(crate) const fn labels_from_right(self) -> LabelsFromRight<'a> {
-        LabelsFromRight { rest: Some(self.bytes) }
+    /// The codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
+    pub(crate) const fn tail(self) -> [u64; 3] {
+        self.tail
+    }
+
+    /// Where the dots among the last [`WINDOW`] bytes are.
+    pub(crate) const fn dots(self) -> u32 {
+        self.dots
+    }
+
+    /// The bytes after the first dot, or 0 without one.
+    pub(crate) const fn parent_len(self) -> usize {
+        self.parent_len as usize
     }
 
     /// The name without its left-most label, or `None` when it has only one.
     pub fn parent(self) -> Option<Self> {
-        let dot = self.bytes.iter().position(|byte| *byte == b'.')?;
-        let bytes = self.bytes.get(dot.checked_add(1)?..)?;
-        Some(Self { bytes })
+        let at = self.bytes.len().checked_sub(self.parent_len())?;
+        if self.parent_len == 0 {
+            return None;
+        }
+        let bytes = self.bytes.get(at..)?;
+        let dots = if bytes.len() < WINDOW {
+            self.dots & u32::MAX.checked_shl(u32::try_from(WINDOW - bytes.len()).ok()?)?
+        } else {
+            self.dots
+        };
+        let parent_len = bytes
+            .iter()
+            .position(|byte| *byte == b'.')
+            .and_then(|at| bytes.len().checked_sub(at)?.checked_sub(1))
+            .map_or(Some(0), |len| u32::try_from(len).ok())?;
+        Some(Self { bytes, tail: scan::suffix(self.tail, bytes.len()), dots, parent_len })
     }
 
     /// Whether this is a subdomain of `suffix` by at least one label.
@@ -103,6 +204,71 @@ impl<'a> DnsName<'a> {
         let Some((head, tail)) = self.bytes.split_at_checked(cut) else { return false };
         head.last() == Some(&b'.') && tail.eq_ignore_ascii_case(suffix.bytes)
     }
+}
+
+/// The last byte of a window.
+const LAST: u32 = 1 << 31;
+
+const fn tail_of(words: [u64; 3]) -> [u64; 3] {
+    let [low, middle, high] = words;
+    [low & TAIL_MASK, middle, high]
+}
+
+/// Whether the last label of a name of at most one window begins with a digit.
+#[inline(always)]
+fn starts_with_digit(bytes: &[u8], dots: u32, len: usize) -> bool {
+    let label = (dots.leading_zeros() as usize).min(len);
+    len.checked_sub(label).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit)
+}
+
+/// The rules, byte by byte from the left.
+fn check(bytes: &[u8]) -> Result<(), NameError> {
+    if bytes.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if bytes.len() > NAME_LEN_MAX {
+        return Err(NameError::TooLong { len: bytes.len(), max: NAME_LEN_MAX });
+    }
+    let mut rest = bytes;
+    let mut at = 0_usize;
+    let mut label_at = 0_usize;
+    let mut numeric = LabelShape::new();
+    let mut previous = b'.';
+    while let [byte, tail @ ..] = rest {
+        match *byte {
+            b'.' => {
+                if previous == b'.' {
+                    return Err(NameError::EmptyLabel { at });
+                }
+                if previous == b'-' {
+                    return Err(NameError::HyphenAtEdge { at: at.saturating_sub(1) });
+                }
+                label_at = at.saturating_add(1);
+                numeric = LabelShape::new();
+            }
+            b'-' if previous == b'.' => return Err(NameError::HyphenAtEdge { at }),
+            b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                if at.saturating_sub(label_at) >= LABEL_LEN_MAX {
+                    return Err(NameError::LabelTooLong { at: label_at, max: LABEL_LEN_MAX });
+                }
+                numeric = numeric.next(*byte);
+            }
+            _ => return Err(NameError::ForbiddenByte { at, byte: *byte }),
+        }
+        previous = *byte;
+        at = at.saturating_add(1);
+        rest = tail;
+    }
+    if previous == b'.' {
+        return Err(NameError::EmptyLabel { at });
+    }
+    if previous == b'-' {
+        return Err(NameError::HyphenAtEdge { at: at.saturating_sub(1) });
+    }
+    if numeric.is_number() {
+        return Err(NameError::LastLabelNumeric { at: label_at });
+    }
+    Ok(())
 }
 
 /// Removes one trailing dot: `a.example.` and `a.example` are the same host (RFC 3986 §3.2.2).
@@ -142,45 +308,6 @@ impl LabelShape {
 
     const fn is_number(self) -> bool {
         matches!(self, Self::Zero | Self::Digits | Self::Hex)
-    }
-}
-
-/// Iterates over labels from the right; at most [`crate::limits::LABELS_MAX`] items.
-#[derive(Clone)]
-pub(crate) struct LabelsFromRight<'a> {
-    rest: Option<&'a [u8]>,
-}
-
-impl LabelsFromRight<'_> {
-    /// How much of the name is still to come.
-    pub(crate) fn remaining(&self) -> Remaining {
-        match self.rest {
-            None => Remaining::Nothing,
-            Some(rest) if rest.contains(&b'.') => Remaining::Several,
-            Some(_) => Remaining::OneLabel,
-        }
-    }
-}
-
-/// See [`LabelsFromRight::remaining`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Remaining {
-    Nothing,
-    OneLabel,
-    Several,
-}
-
-impl<'a> Iterator for LabelsFromRight<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest?;
-        let Some(dot) = rest.iter().rposition(|byte| *byte == b'.') else {
-            self.rest = None;
-            return Some(rest);
-        };
-        self.rest = rest.get(..dot);
-        rest.get(dot.saturating_add(1)..)
     }
 }
 
@@ -362,13 +489,6 @@ mod tests {
         assert_eq!(ok(b"A.Example.Test."), ok(b"a.example.test"));
         assert_ne!(ok(b"a.example.test"), ok(b"b.example.test"));
         assert_eq!(ok(b"A.Example.Test.").to_string(), "a.example.test");
-    }
-
-    #[test]
-    fn labels_come_from_the_right() {
-        let labels: Vec<&[u8]> = ok(b"a.bc.def.").labels_from_right().collect();
-        assert_eq!(labels, [&b"def"[..], b"bc", b"a"]);
-        assert_eq!(ok(b"one").labels_from_right().count(), 1);
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! The fast layout: every name in a slot of its own, found at one look.
+
+use super::format::{Header, narrow, width};
+use super::hash::{Hash, SHAPE_SHIFT, Shape};
+use super::stored::{Stored, StoredName};
+use crate::name::scan::TAIL_CODES;
+
+/// Three words of key and a value.
+pub(crate) const SLOT_LEN: usize = 28;
+
+/// Where a long name's length stands in the first word of its key.
+pub(crate) const LONG_LEN_SHIFT: u32 = 12;
+
+/// The key of a name that is longer than [`TAIL_CODES`], and stands at `at` among the long names.
+pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
+    [((shape as u64) << SHAPE_SHIFT) | (len as u64) << LONG_LEN_SHIFT, at as u64, 0]
+}
+
+/// Reads a slot.
+#[inline(always)]
+pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
+    // In 64 bits none of this can overflow, so that one comparison is all that is left to check.
+    let at = u64::from(header.at.slots) + u64::from(slot) * SLOT_LEN as u64;
+    let bytes: &[u8; SLOT_LEN] =
+        image.get(at as usize..(at + SLOT_LEN as u64) as usize)?.first_chunk()?;
+    let (words, value) = bytes.split_first_chunk::<24>()?;
+    let (words, _) = words.as_chunks::<8>();
+    let &[a, b, c] = words else { return None };
+    Some(Stored {
+        key: [a, b, c].map(u64::from_le_bytes),
+        value: u32::from_le_bytes(*value.first_chunk()?),
+    })
+}
+
+/// A byte of a section.
+#[inline(always)]
+fn byte(image: &[u8], section: u32, index: u32) -> Option<u8> {
+    image.get((u64::from(section) + u64::from(index)) as usize).copied()
+}
+
+/// The one slot where a name with this hash can be. Reads a pilot.
+#[inline(always)]
+pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> u32 {
+    let pilot = byte(image, header.at.pilots, hash.bucket(header.counts.buckets)).unwrap_or(0);
+    hash.slot(pilot, header.counts.slots)
+}
+
+/// Whether the name in `slot` has the tag of `hash`. Tags are much smaller than names, so that most
+/// of what is not there is told without a look into memory that is far away.
+#[inline(always)]
+pub(crate) fn has_tag(header: &Header, image: &[u8], slot: u32, hash: Hash) -> bool {
+    byte(image, header.at.tags, slot) == Some(hash.tag())
+}
+
+/// Whether a key was found, and the value that means something then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verified {
+    pub(crate) found: bool,
+    pub(crate) value: u32,
+}
+
+impl Verified {
+    pub(crate) const NOT: Self = Self { found: false, value: 0 };
+
+    pub(crate) fn some(self) -> Option<u32> {
+        self.found.then_some(self.value)
+    }
+}
+
+/// Whether `key` stands in `slot`, compared without a branch.
+#[inline(always)]
+pub(crate) fn verify(header: &Header, image: &[u8], slot: u32, key: [u64; 3]) -> Verified {
+    let Some(stored) = read(header, image, slot) else { return Verified::NOT };
+    let ([a, b, c], [x, y, z]) = (stored.key, key);
+    Verified { found: (a ^ x) | (b ^ y) | (c ^ z) == 0, value: stored.value }
+}
+
+/// Looks for a short name.
+#[inline(always)]
+pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, key: [u64; 3]) -> Verified {
+    let slot = slot(header, image, hash);
+    if has_tag(header, image, slot, hash) {
+        verify(header, image, slot, key)
+    } else {
+        Verified::NOT
+    }
+}
+
+/// Looks for a name that is longer than a key.
+pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape) -> Option<u32> {
+    let hash = header.hasher.hash_long(name, shape);
+    let slot = slot(header, image, hash);
+    if !has_tag(header, image, slot, hash) {
+        return None;
+    }
+    let slot = read(header, image, slot)?;
+    let StoredName::Long(found) = slot.name(header, image)? else { return None };
+    (slot.shape()? == shape && found.eq_ignore_ascii_case(name)).then_some(slot.value)
+}
+
+/// The slot of the name with this number in the order of the image.
+pub(crate) fn slot_of(header: &Header, image: &[u8], number: usize) -> Option<u32> {
+    let width = width(header.counts.slots);
+    if number >= header.counts.names as usize {
+        return None;
+    }
+    narrow(image, (header.at.order as usize).checked_add(number.checked_mul(width)?)?, width)
+}
+
+/// Whether a lookup for a name that stands in `slot` would find it there.
+pub(crate) fn leads_to(
+    header: &Header,
+    image: &[u8],
+    stored: &Stored,
+    name: &[u8],
+    shape: Shape,
+    place: u32,
+) -> bool {
+    let hash = if name.len() <= TAIL_CODES {
+        header.hasher.hash(stored.key)
+    } else {
+        header.hasher.hash_long(name, shape)
+    };
+    slot(header, image, hash) == place && has_tag(header, image, place, hash)
+}

@@ -1,0 +1,200 @@
+//! The names of an image in order.
+
+use core::cmp::Ordering;
+use core::fmt;
+use core::net::IpAddr;
+
+use super::compact::{BLOCK, Reader};
+use super::fast;
+use super::format::{Header, Layout, address_of};
+use super::hash::Shape;
+use super::stored::{Stored, StoredName};
+use crate::limits::NAME_LEN_MAX;
+use crate::name::DnsName;
+
+/// Canonical order of lower-case names: label by label from the right, so that a name stands right
+/// before the names below it.
+pub(crate) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
+    a.rsplit(|byte| *byte == b'.').cmp(b.rsplit(|byte| *byte == b'.'))
+}
+
+/// A pattern as an image holds it: lower case, and without a lifetime of its own where it is short.
+#[derive(Clone, Copy, Debug)]
+pub struct ImagePattern<'a> {
+    form: Form<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
+    Name(StoredName<'a>, Shape),
+    Ip(IpAddr),
+    CatchAll,
+}
+
+impl<'a> ImagePattern<'a> {
+    /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all.
+    pub fn name(&self) -> Option<DnsName<'_>> {
+        match &self.form {
+            Form::Name(name, _) => DnsName::parse(name.as_bytes()).ok(),
+            Form::Ip(_) | Form::CatchAll => None,
+        }
+    }
+
+    /// The same pattern as the builder takes it.
+    pub fn as_pattern(&self) -> Option<crate::NamePattern<'_>> {
+        match &self.form {
+            Form::Name(_, Shape::Exact) => self.name().map(crate::NamePattern::Exact),
+            Form::Name(_, Shape::OneLabel) => self.name().map(crate::NamePattern::OneLabel),
+            Form::Name(_, Shape::AnyDepth) => self.name().map(crate::NamePattern::AnyDepth),
+            Form::Ip(address) => Some(crate::NamePattern::Ip(*address)),
+            Form::CatchAll => Some(crate::NamePattern::CatchAll),
+        }
+    }
+}
+
+/// As [`NamePattern::parse`](crate::NamePattern::parse) reads it.
+impl fmt::Display for ImagePattern<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_pattern() {
+            Some(pattern) => pattern.fmt(f),
+            None => f.write_str("?"),
+        }
+    }
+}
+
+/// Goes through the patterns of an image: names in canonical order, a name before its wildcards,
+/// then addresses, then the catch-all.
+#[derive(Clone, Debug)]
+pub(crate) struct Patterns<'a> {
+    header: &'a Header,
+    image: &'a [u8],
+    next: usize,
+    end: usize,
+    /// The block that is being read.
+    block: Option<Reader<'a>>,
+    /// What every name must be or be below.
+    below: Option<Suffix>,
+}
+
+/// A lower-case name of any length.
+#[derive(Clone, Debug)]
+struct Suffix {
+    bytes: [u8; NAME_LEN_MAX],
+    len: usize,
+}
+
+impl Suffix {
+    fn of(name: DnsName<'_>) -> Self {
+        let mut bytes = [0; NAME_LEN_MAX];
+        for (byte, value) in bytes.iter_mut().zip(name.as_bytes()) {
+            *byte = value.to_ascii_lowercase();
+        }
+        Self { bytes, len: name.as_bytes().len() }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    fn holds(&self, name: &[u8]) -> bool {
+        name.strip_suffix(self.as_bytes()).is_some_and(|head| matches!(head, [] | [.., b'.']))
+    }
+}
+
+impl<'a> Patterns<'a> {
+    pub(crate) fn all(header: &'a Header, image: &'a [u8]) -> Self {
+        Self { header, image, next: 0, end: header.len(), block: None, below: None }
+    }
+
+    /// The patterns whose name is `suffix` or below it: neighbours, found by a binary search.
+    pub(crate) fn below(header: &'a Header, image: &'a [u8], suffix: DnsName<'_>) -> Self {
+        let suffix = Suffix::of(suffix);
+        let before = |number: usize| {
+            let name = Self::name_at(header, image, number)?;
+            Some(compare_names(name.as_bytes(), suffix.as_bytes()) == Ordering::Less)
+        };
+        let end = header.counts.names as usize;
+        let (mut low, mut high) = (0, end);
+        while low < high {
+            let middle = low.midpoint(high);
+            match before(middle) {
+                Some(true) => low = middle.saturating_add(1),
+                Some(false) => high = middle,
+                None => low = end,
+            }
+        }
+        Self { header, image, next: low, end, block: None, below: Some(suffix) }
+    }
+
+    fn name_at(header: &Header, image: &'a [u8], number: usize) -> Option<StoredName<'a>> {
+        let stored = match header.layout {
+            Layout::Fast => fast::read(header, image, fast::slot_of(header, image, number)?)?,
+            Layout::Compact => Self::reader_at(header, image, number)?.next()?,
+        };
+        stored.name(header, image)
+    }
+
+    /// Reads up to the name with this number.
+    fn reader_at(header: &Header, image: &'a [u8], number: usize) -> Option<Reader<'a>> {
+        let mut reader = Reader::at_block(header, image, u32::try_from(number / BLOCK).ok()?)?;
+        for _ in 0..number % BLOCK {
+            reader.next()?;
+        }
+        Some(reader)
+    }
+
+    fn stored(&mut self) -> Option<Stored> {
+        match self.header.layout {
+            Layout::Fast => {
+                let slot = fast::slot_of(self.header, self.image, self.next)?;
+                fast::read(self.header, self.image, slot)
+            }
+            Layout::Compact => {
+                if self.next % BLOCK == 0 || self.block.is_none() {
+                    self.block = Some(Self::reader_at(self.header, self.image, self.next)?);
+                }
+                self.block.as_mut()?.next()
+            }
+        }
+    }
+
+    fn item(&mut self) -> Option<(ImagePattern<'a>, u32)> {
+        let names = self.header.counts.names as usize;
+        let (form, value) = match self.next.checked_sub(names) {
+            None => {
+                let stored = self.stored()?;
+                let name = stored.name(self.header, self.image)?;
+                (Form::Name(name, stored.shape()?), stored.value)
+            }
+            Some(index) if index < self.header.counts.addresses as usize => {
+                let (key, value) = self.header.address(self.image, index)?;
+                (Form::Ip(address_of(key)?), value)
+            }
+            Some(_) => (Form::CatchAll, self.header.counts.catch_all),
+        };
+        self.next = self.next.saturating_add(1);
+        Some((ImagePattern { form }, value))
+    }
+}
+
+impl<'a> Iterator for Patterns<'a> {
+    type Item = (ImagePattern<'a>, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let item = self.item()?;
+        if let (Some(suffix), Form::Name(name, _)) = (&self.below, &item.0.form)
+            && !suffix.holds(name.as_bytes())
+        {
+            self.end = 0;
+            return None;
+        }
+        Some(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.end.saturating_sub(self.next)))
+    }
+}

@@ -1,0 +1,225 @@
+//! Finding pilots under which no two keys meet.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "numbers and places are made here, of lengths that limits bound"
+)]
+
+use alloc::collections::BinaryHeap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::hash::Hash;
+
+/// Keys to a bucket, on average. Fewer need more pilots, more take longer to place.
+const KEYS_PER_BUCKET: usize = 3;
+
+/// How often buckets may be moved for each bucket there is, before another seed is tried.
+const MOVES_PER_BUCKET: usize = 32;
+
+/// Buckets that were just placed are not moved again at once, or two would throw each other out
+/// for ever.
+const RECENT: usize = 16;
+
+/// No key.
+pub(crate) const VACANT: u32 = u32::MAX;
+
+pub(crate) const fn buckets_for(keys: usize) -> usize {
+    keys / KEYS_PER_BUCKET + 1
+}
+
+/// Keys up to which a slot in five stays vacant, so that certificates are indexed at once.
+const FEW: usize = 256;
+
+/// One slot in a hundred stays vacant.
+pub(crate) const fn slots_for(keys: usize) -> usize {
+    keys + if keys <= FEW { keys / 4 } else { keys / 100 } + 1
+}
+
+/// The pilots, and which key stands in each slot.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    pub(crate) pilots: Vec<u8>,
+    pub(crate) owners: Vec<u32>,
+}
+
+/// Places every key, or gives up: then another seed will do.
+///
+/// Buckets are placed from the largest to the smallest. One that fits nowhere takes the place that
+/// costs the least, and the buckets that stood there are placed again.
+pub(crate) fn place(hashes: &[Hash], progress: &mut dyn FnMut(usize)) -> Option<Placement> {
+    let buckets = u32::try_from(buckets_for(hashes.len())).ok()?;
+    let slots = u32::try_from(slots_for(hashes.len())).ok()?;
+    let keys = Buckets::group(hashes, buckets);
+    let mut work = Work {
+        hashes,
+        slots,
+        keys,
+        pilots: vec![0; buckets as usize],
+        owners: vec![VACANT; slots as usize],
+        recent: [VACANT; RECENT],
+        moves: (buckets as usize).saturating_mul(MOVES_PER_BUCKET).saturating_add(1_000),
+    };
+    let mut queue = BinaryHeap::new();
+    for (done, bucket) in work.keys.by_size().into_iter().enumerate() {
+        if done % 4_096 == 0 {
+            progress(done);
+        }
+        queue.push((work.keys.len(bucket), bucket));
+        while let Some((_, bucket)) = queue.pop() {
+            work.place(bucket, &mut queue)?;
+        }
+    }
+    Some(Placement { pilots: work.pilots, owners: work.owners })
+}
+
+/// Keys by bucket.
+struct Buckets {
+    starts: Vec<u32>,
+    keys: Vec<u32>,
+}
+
+impl Buckets {
+    fn group(hashes: &[Hash], buckets: u32) -> Self {
+        let mut starts = vec![0_u32; buckets as usize + 1];
+        for hash in hashes {
+            starts[hash.bucket(buckets) as usize + 1] += 1;
+        }
+        for bucket in 1..starts.len() {
+            starts[bucket] += starts[bucket - 1];
+        }
+        let mut ends = starts.clone();
+        let mut keys = vec![0; hashes.len()];
+        for (key, hash) in (0_u32..).zip(hashes) {
+            let end = &mut ends[hash.bucket(buckets) as usize];
+            keys[*end as usize] = key;
+            *end += 1;
+        }
+        Self { starts, keys }
+    }
+
+    fn len(&self, bucket: u32) -> u32 {
+        self.starts[bucket as usize + 1] - self.starts[bucket as usize]
+    }
+
+    fn of(&self, bucket: u32) -> &[u32] {
+        let bucket = bucket as usize;
+        &self.keys[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
+    }
+
+    /// Every bucket that has keys, the largest first.
+    fn by_size(&self) -> Vec<u32> {
+        let buckets = self.starts.len() as u32 - 1;
+        let largest = (0..buckets).map(|bucket| self.len(bucket)).max().unwrap_or(0);
+        let mut starts = vec![0_u32; largest as usize + 2];
+        for bucket in 0..buckets {
+            starts[(largest - self.len(bucket)) as usize + 1] += 1;
+        }
+        for size in 1..starts.len() {
+            starts[size] += starts[size - 1];
+        }
+        let empty = starts[largest as usize];
+        let mut sorted = vec![0; buckets as usize];
+        for bucket in 0..buckets {
+            let start = &mut starts[(largest - self.len(bucket)) as usize];
+            sorted[*start as usize] = bucket;
+            *start += 1;
+        }
+        sorted.truncate(empty as usize);
+        sorted
+    }
+}
+
+struct Work<'a> {
+    hashes: &'a [Hash],
+    slots: u32,
+    keys: Buckets,
+    pilots: Vec<u8>,
+    owners: Vec<u32>,
+    recent: [u32; RECENT],
+    moves: usize,
+}
+
+impl Work<'_> {
+    fn place(&mut self, bucket: u32, queue: &mut BinaryHeap<(u32, u32)>) -> Option<()> {
+        let pilot = match self.free_pilot(bucket) {
+            Some(pilot) => pilot,
+            None => {
+                let pilot = self.cheapest_pilot(bucket)?;
+                self.evict(bucket, pilot, queue);
+                self.moves = self.moves.checked_sub(1)?;
+                let next = self.moves % RECENT;
+                self.recent[next] = bucket;
+                pilot
+            }
+        };
+        self.pilots[bucket as usize] = pilot;
+        for key in self.keys.of(bucket) {
+            let slot = self.hashes[*key as usize].slot(pilot, self.slots);
+            self.owners[slot as usize] = *key;
+        }
+        Some(())
+    }
+
+    /// The first pilot that leads every key of the bucket to a vacant slot of its own.
+    fn free_pilot(&self, bucket: u32) -> Option<u8> {
+        let keys = self.keys.of(bucket);
+        (0..=u8::MAX).find(|pilot| {
+            let vacant = |key: &u32| {
+                self.owners[self.hashes[*key as usize].slot(*pilot, self.slots) as usize] == VACANT
+            };
+            keys.iter().all(vacant) && self.apart(keys, *pilot)
+        })
+    }
+
+    /// Whether no two of the keys share a slot under this pilot.
+    fn apart(&self, keys: &[u32], pilot: u8) -> bool {
+        let slot = |key: &u32| self.hashes[*key as usize].slot(pilot, self.slots);
+        keys.iter()
+            .enumerate()
+            .all(|(at, key)| keys[..at].iter().all(|other| slot(other) != slot(key)))
+    }
+
+    /// The pilot that moves the fewest keys, by the squares of their buckets' sizes.
+    fn cheapest_pilot(&self, bucket: u32) -> Option<u8> {
+        let keys = self.keys.of(bucket);
+        let buckets = self.pilots.len() as u32;
+        // Another first pilot each time, or equal costs would lead in circles.
+        let first = (self.moves as u8).wrapping_mul(0x9d);
+        let mut best: Option<(u32, u8)> = None;
+        for step in 0..=u8::MAX {
+            let pilot = first.wrapping_add(step);
+            let cost = keys.iter().try_fold(0_u32, |cost, key| {
+                let owner =
+                    self.owners[self.hashes[*key as usize].slot(pilot, self.slots) as usize];
+                if owner == VACANT {
+                    return Some(cost);
+                }
+                let other = self.hashes[owner as usize].bucket(buckets);
+                let size = self.keys.len(other);
+                (!self.recent.contains(&other)).then(|| cost + size * size)
+            });
+            let Some(cost) = cost else { continue };
+            if best.is_none_or(|(least, _)| cost < least) && self.apart(keys, pilot) {
+                best = Some((cost, pilot));
+            }
+        }
+        best.map(|(_, pilot)| pilot)
+    }
+
+    fn evict(&mut self, bucket: u32, pilot: u8, queue: &mut BinaryHeap<(u32, u32)>) {
+        let buckets = self.pilots.len() as u32;
+        for key in self.keys.of(bucket) {
+            let owner = self.owners[self.hashes[*key as usize].slot(pilot, self.slots) as usize];
+            if owner == VACANT {
+                continue;
+            }
+            let other = self.hashes[owner as usize].bucket(buckets);
+            for key in self.keys.of(other) {
+                let slot = self.hashes[*key as usize].slot(self.pilots[other as usize], self.slots);
+                self.owners[slot as usize] = VACANT;
+            }
+            queue.push((self.keys.len(other), other));
+        }
+    }
+}

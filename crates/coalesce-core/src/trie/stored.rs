@@ -1,0 +1,82 @@
+//! Names as an image holds them.
+
+use core::fmt;
+
+use super::fast::LONG_LEN_SHIFT;
+use super::format::Header;
+use super::hash::{SHAPE_SHIFT, Shape};
+use crate::name::scan::{self, TAIL_CODES, TAIL_MASK};
+
+/// A key and a value, as they stand in a slot or come out of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) key: [u64; 3],
+    pub(crate) value: u32,
+}
+
+impl Stored {
+    /// Whether nothing is here: no key is zero.
+    pub(crate) const fn is_vacant(&self) -> bool {
+        let [a, b, c] = self.key;
+        a | b | c == 0
+    }
+
+    pub(crate) const fn shape(&self) -> Option<Shape> {
+        let [a, _, _] = self.key;
+        Shape::from_bits(a >> SHAPE_SHIFT & 3)
+    }
+
+    /// The name; `None` where there is none to be read.
+    pub(crate) fn name<'a>(&self, header: &Header, image: &'a [u8]) -> Option<StoredName<'a>> {
+        let [a, b, _] = self.key;
+        match (a & 0x1f) as usize {
+            0 => {
+                let len = usize::try_from(a >> LONG_LEN_SHIFT).ok()?;
+                header.long_name(image, usize::try_from(b).ok()?, len).map(StoredName::Long)
+            }
+            len => StoredName::unpack(self.key, len),
+        }
+    }
+}
+
+/// The bytes of a stored name, lower case.
+#[derive(Clone, Copy)]
+pub(crate) enum StoredName<'a> {
+    Short {
+        /// Right-aligned.
+        bytes: [u8; TAIL_CODES],
+        len: u8,
+    },
+    Long(&'a [u8]),
+}
+
+impl StoredName<'_> {
+    fn unpack(key: [u64; 3], len: usize) -> Option<Self> {
+        let [a, b, c] = key;
+        let mut words = [a & TAIL_MASK, b, c];
+        let mut bytes = [0; TAIL_CODES];
+        for byte in bytes.iter_mut().rev().take(len) {
+            let [a, b, c] = words;
+            *byte = scan::byte_of((c >> 58) as u8)?;
+            words = [a << 6, b << 6 | a >> 58, c << 6 | b >> 58];
+        }
+        // Left of the name there is nothing.
+        (words == [0; 3]).then_some(Self::Short { bytes, len: len as u8 })
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { bytes, len } => {
+                let start = TAIL_CODES.saturating_sub(usize::from(*len));
+                bytes.get(start..).unwrap_or_default()
+            }
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for StoredName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.as_bytes().escape_ascii())
+    }
+}

@@ -1,0 +1,287 @@
+//! The one pass that decides whether bytes are an image.
+//!
+//! In this order: magic, version, kind and layout; counts against their limits; the lengths of all
+//! sections against the length of the bytes; the checksum; groups, pairs and addresses, sorted and
+//! of known kinds; every name: its syntax, its value, that the hash of it leads to where it stands;
+//! the order of the names; and what the header says about them.
+//!
+//! Lookups do not rest on this to be memory-safe: each read of theirs is checked. They rest on it
+//! to be right.
+
+use super::checksum::checksum;
+use super::compact::{self, BLOCK, Reader};
+use super::fast;
+use super::format::{
+    ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, GROUP_LEN, HEADER_LEN, Header, ImageError, Kind,
+    Layout, PAIR_LEN, address_of, long,
+};
+use super::hash::Shape;
+use super::list::compare_names;
+use super::stored::{Stored, StoredName};
+use crate::limits::NAME_LEN_MAX;
+use crate::name::DnsName;
+use crate::policy::GroupPolicy;
+
+pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, ImageError> {
+    let header = Header::read(image, kind)?;
+    let too_short = ImageError::Length { len: image.len() };
+    let stored = long(image, CHECKSUM_AT).ok_or(too_short)?;
+    let computed = checksum(image.get(CHECKED_FROM..).ok_or(too_short)?);
+    if stored != computed {
+        return Err(ImageError::Checksum { stored, computed });
+    }
+    let pass = Pass { header: &header, image };
+    pass.groups()?;
+    pass.pairs()?;
+    pass.addresses()?;
+    pass.header_values()?;
+    match header.layout {
+        Layout::Fast => pass.slots()?,
+        Layout::Compact => pass.blocks()?,
+    }
+    Ok(header)
+}
+
+struct Pass<'a> {
+    header: &'a Header,
+    image: &'a [u8],
+}
+
+/// What the names say about themselves, to be compared with what the header says.
+#[derive(Default)]
+struct Seen {
+    longest_exact: usize,
+    longest_one_label: usize,
+    any_depth: [u64; 4],
+}
+
+impl Seen {
+    fn add(&mut self, len: usize, shape: Shape) {
+        match shape {
+            Shape::Exact => self.longest_exact = self.longest_exact.max(len),
+            Shape::OneLabel => self.longest_one_label = self.longest_one_label.max(len),
+            Shape::AnyDepth => {
+                if let Some(mask) = self.any_depth.get_mut(len / 64) {
+                    *mask |= 1 << (len % 64);
+                }
+            }
+        }
+    }
+}
+
+impl Pass<'_> {
+    fn groups(&self) -> Result<(), ImageError> {
+        let mut previous = None;
+        for index in 0..self.header.counts.groups {
+            let at = offset(self.header.at.groups, index as usize, GROUP_LEN);
+            let bad = ImageError::Group { at };
+            let (id, bits) = self.header.group(self.image, index).ok_or(bad)?;
+            if GroupPolicy::from_bits(bits).is_none() || previous.is_some_and(|last| last >= id) {
+                return Err(bad);
+            }
+            previous = Some(id);
+        }
+        Ok(())
+    }
+
+    fn pairs(&self) -> Result<(), ImageError> {
+        let mut previous = None;
+        for index in 0..self.header.counts.pairs {
+            let at = offset(self.header.at.pairs, index as usize, PAIR_LEN);
+            let bad = ImageError::Pair { at };
+            let pair = self.header.pair(self.image, index).ok_or(bad)?;
+            if pair.1 >= self.header.counts.groups || previous.is_some_and(|last| last >= pair) {
+                return Err(bad);
+            }
+            previous = Some(pair);
+        }
+        Ok(())
+    }
+
+    fn addresses(&self) -> Result<(), ImageError> {
+        let mut previous = None;
+        for index in 0..self.header.counts.addresses as usize {
+            let at = offset(self.header.at.addresses, index, ADDRESS_LEN);
+            let bad = ImageError::Address { at };
+            let (key, value) = self.header.address(self.image, index).ok_or(bad)?;
+            if address_of(key).is_none() || previous.is_some_and(|last| last >= key) {
+                return Err(bad);
+            }
+            self.value(value, at)?;
+            if self.header.kind == Kind::Identifiers {
+                let number = (self.header.counts.names as usize).saturating_add(index);
+                self.own_number(value, number, at)?;
+            }
+            previous = Some(key);
+        }
+        Ok(())
+    }
+
+    /// The fields of the header that no name is needed for.
+    fn header_values(&self) -> Result<(), ImageError> {
+        let counts = &self.header.counts;
+        let [host_bits, .., flags] = counts.shape;
+        let table = self.header.kind == Kind::Table;
+        if flags > 1 || !table && (flags != 0 || counts.any_depth != [0; 4]) {
+            return Err(ImageError::Header { at: 63 });
+        }
+        if self.header.value_bits() > u32::BITS || (!table || counts.pairs > 0) && host_bits != 0 {
+            return Err(ImageError::Header { at: 60 });
+        }
+        if counts.has_catch_all() {
+            self.value(counts.catch_all, 56)?;
+        } else if counts.catch_all != 0 {
+            return Err(ImageError::Value { at: 56, value: counts.catch_all });
+        }
+        let blocks = match self.header.layout {
+            Layout::Fast => 0,
+            Layout::Compact => (counts.names as usize).div_ceil(BLOCK),
+        };
+        if counts.blocks as usize != blocks {
+            return Err(ImageError::Header { at: 48 });
+        }
+        Ok(())
+    }
+
+    fn value(&self, value: u32, at: usize) -> Result<(), ImageError> {
+        if self.header.value_fits(self.image, value) {
+            Ok(())
+        } else {
+            Err(ImageError::Value { at, value })
+        }
+    }
+
+    /// The value of an identifier is its number.
+    fn own_number(&self, value: u32, number: usize, at: usize) -> Result<(), ImageError> {
+        if value as usize == number { Ok(()) } else { Err(ImageError::Value { at, value }) }
+    }
+
+    /// A stored name, its length and its shape, if it is one that the builder would write.
+    fn name(&self, stored: &Stored) -> Option<(StoredName<'_>, Shape)> {
+        let shape = stored.shape()?;
+        let name = stored.name(self.header, self.image)?;
+        let bytes = name.as_bytes();
+        let parsed = DnsName::parse(bytes).ok()?;
+        let longest = match (self.header.kind, shape) {
+            (_, Shape::Exact) | (Kind::Table, _) => NAME_LEN_MAX,
+            (Kind::Identifiers, Shape::OneLabel) => NAME_LEN_MAX - 2,
+            (Kind::Identifiers, Shape::AnyDepth) => 0,
+        };
+        let canonical = parsed.as_bytes().len() == bytes.len()
+            && !bytes.iter().any(u8::is_ascii_uppercase)
+            && bytes.len() <= longest;
+        // Bits of the first word that mean nothing are 0.
+        let [low, _, high] = stored.key;
+        let clean = match &name {
+            StoredName::Short { .. } => low >> 7 & 0x1f == 0,
+            StoredName::Long(_) => low >> 20 == 0 && high == 0 && low >> 7 & 0x1f == 0,
+        };
+        (canonical && clean).then_some((name, shape))
+    }
+
+    fn slots(&self) -> Result<(), ImageError> {
+        let (header, image) = (self.header, self.image);
+        let mut seen = Seen::default();
+        let mut names = 0_usize;
+        for slot in 0..header.counts.slots {
+            let at = offset(header.at.slots, slot as usize, fast::SLOT_LEN);
+            let bad = ImageError::Name { at };
+            let stored = fast::read(header, image, slot).ok_or(bad)?;
+            if stored.is_vacant() {
+                continue;
+            }
+            let (name, shape) = self.name(&stored).ok_or(bad)?;
+            if !fast::leads_to(header, image, &stored, name.as_bytes(), shape, slot) {
+                return Err(bad);
+            }
+            self.value(stored.value, at)?;
+            seen.add(name.as_bytes().len(), shape);
+            names = names.saturating_add(1);
+        }
+        if names != header.counts.names as usize {
+            return Err(ImageError::Header { at: CHECKED_FROM });
+        }
+        self.compare(&seen)?;
+        let mut previous: Option<(StoredName<'_>, Shape)> = None;
+        for number in 0..names {
+            let bad = ImageError::Order { number };
+            let slot = fast::slot_of(header, image, number).ok_or(bad)?;
+            let stored = fast::read(header, image, slot).ok_or(bad)?;
+            let shape = stored.shape().ok_or(bad)?;
+            let name = stored.name(header, image).ok_or(bad)?;
+            if !follows(previous.as_ref(), &name, shape) {
+                return Err(bad);
+            }
+            if header.kind == Kind::Identifiers {
+                let at = offset(header.at.slots, slot as usize, fast::SLOT_LEN).saturating_add(24);
+                self.own_number(stored.value, number, at)?;
+            }
+            previous = Some((name, shape));
+        }
+        Ok(())
+    }
+
+    fn blocks(&self) -> Result<(), ImageError> {
+        let (header, image) = (self.header, self.image);
+        let mut seen = Seen::default();
+        let mut previous: Option<(StoredName<'_>, Shape)> = None;
+        let mut number = 0_usize;
+        let mut expected = 0_usize;
+        for block in 0..header.counts.blocks {
+            let at = offset(header.at.block_starts, block as usize, 4);
+            let start = super::format::word(image, at).ok_or(ImageError::Name { at })?;
+            let block_at = offset(header.at.blocks, start as usize, 1);
+            let bad = ImageError::Name { at: block_at };
+            if start as usize != expected {
+                return Err(bad);
+            }
+            let mut reader = Reader::at_block(header, image, block).ok_or(bad)?;
+            let count = (header.counts.names as usize).saturating_sub(number).min(BLOCK);
+            for _ in 0..count {
+                let stored = reader.next().ok_or(bad)?;
+                let (name, shape) = self.name(&stored).ok_or(bad)?;
+                if !follows(previous.as_ref(), &name, shape) {
+                    return Err(ImageError::Order { number });
+                }
+                if !compact::leads_to(header, image, name.as_bytes(), shape, block) {
+                    return Err(bad);
+                }
+                self.value(stored.value, block_at)?;
+                seen.add(name.as_bytes().len(), shape);
+                previous = Some((name, shape));
+                number = number.saturating_add(1);
+            }
+            expected = expected.saturating_add(reader.consumed());
+        }
+        self.compare(&seen)
+    }
+
+    fn compare(&self, seen: &Seen) -> Result<(), ImageError> {
+        let counts = &self.header.counts;
+        if seen.longest_exact != self.header.longest_exact() {
+            return Err(ImageError::Header { at: 61 });
+        }
+        if seen.longest_one_label != self.header.longest_one_label() {
+            return Err(ImageError::Header { at: 62 });
+        }
+        if seen.any_depth != counts.any_depth {
+            return Err(ImageError::Header { at: HEADER_LEN - 32 });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name may stand after `previous`.
+fn follows(
+    previous: Option<&(StoredName<'_>, Shape)>,
+    name: &StoredName<'_>,
+    shape: Shape,
+) -> bool {
+    previous.is_none_or(|(last, last_shape)| {
+        compare_names(last.as_bytes(), name.as_bytes()).then(last_shape.cmp(&shape)).is_lt()
+    })
+}
+
+fn offset(section: u32, index: usize, size: usize) -> usize {
+    (section as usize).saturating_add(index.saturating_mul(size))
+}
