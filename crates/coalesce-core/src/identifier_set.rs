@@ -31,7 +31,9 @@ impl IdentifierSet<Vec<u8>> {
         for identifier in identifiers {
             builder.insert(&pattern_of(&identifier), 0, 0)?;
         }
-        Self::from_bytes(builder.write_identifiers()?).map_err(|_| BuildError::TooLarge)
+        let image = builder.write_identifiers()?;
+        let index = NameIndex::built(image, Kind::Identifiers).map_err(|_| BuildError::TooLarge)?;
+        Ok(Self { index })
     }
 }
 

@@ -277,6 +277,7 @@ impl AuthorityTableBuilder {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
         let image = self.index.write_table(self.layout, &self.groups, progress)?;
-        AuthorityTable::from_bytes(image).map_err(|_| BuildError::TooLarge)
+        let index = NameIndex::built(image, Kind::Table).map_err(|_| BuildError::TooLarge)?;
+        Ok(AuthorityTable { index })
     }
 }

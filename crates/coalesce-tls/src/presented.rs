@@ -29,7 +29,7 @@ pub struct PresentedNames {
     identifiers: IdentifierSet<Vec<u8>>,
     names: Vec<String>,
     /// By the numbers of `identifiers`, places among `names`.
-    places: Vec<u32>,
+    places: Vec<usize>,
     ignored: Vec<IgnoredName>,
 }
 
@@ -121,7 +121,7 @@ impl PresentedNames {
     pub fn covering(&self, host: &Host<'_>) -> Option<&str> {
         let number = self.identifiers.find(host)?;
         let place = *self.places.get(number)?;
-        self.names.get(place as usize).map(String::as_str)
+        self.names.get(place).map(String::as_str)
     }
 }
 
@@ -345,14 +345,15 @@ impl<'a> Collector<'a> {
         let names = self.identifiers.iter().map(ToString::to_string).collect();
         let identifiers = IdentifierSet::build(self.identifiers.iter().copied())
             .map_err(CertificateError::Identifiers)?;
-        let mut places = vec![0; identifiers.len()];
+        let mut places = vec![None; identifiers.len()];
         // Of a name that is repeated the first counts.
-        for (place, identifier) in (0..).zip(&self.identifiers).rev() {
+        for (place, identifier) in self.identifiers.iter().enumerate() {
             let number = identifiers.number(identifier);
-            if let Some(slot) = number.and_then(|number| places.get_mut(number)) {
-                *slot = place;
+            if let Some(first) = number.and_then(|number| places.get_mut(number)) {
+                first.get_or_insert(place);
             }
         }
+        let places = places.into_iter().flatten().collect();
         Ok(PresentedNames { identifiers, names, places, ignored: self.ignored })
     }
 }

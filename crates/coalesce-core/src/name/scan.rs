@@ -188,14 +188,31 @@ pub(crate) const fn code(byte: u8) -> u8 {
     byte & (0x3f ^ ((byte & 0x40) >> 1))
 }
 
-/// The lower-case byte with this code; `None` for a code that no byte of a name has.
-pub(crate) const fn byte_of(code: u8) -> Option<u8> {
-    match code {
-        1..=26 => Some(code | 0x60),
-        31 => Some(b'_'),
-        45 | 46 | 48..=57 => Some(code),
-        _ => None,
+/// The lower-case bytes with these codes. What a code that no name has becomes is no byte of a name,
+/// or not the byte with that code.
+pub(crate) fn unpack(words: [u64; 3]) -> [u8; WINDOW] {
+    let [a, b, c] = words;
+    let mut bytes = [0; WINDOW];
+    let (chunks, _) = bytes.as_chunks_mut::<8>();
+    for (chunk, codes) in
+        chunks.iter_mut().zip([a, (a >> 48) | (b << 16), (b >> 32) | (c << 32), c >> 16])
+    {
+        *chunk = unpack_word(codes & 0xffff_ffff_ffff).to_le_bytes();
     }
+    bytes
+}
+
+/// The bytes of 48 bits of codes.
+#[allow(clippy::arithmetic_side_effects, reason = "codes have six bits, which carry into no other")]
+const fn unpack_word(codes: u64) -> u64 {
+    let fours = (codes & 0x00ff_ffff) | ((codes & 0xffff_ff00_0000) << 8);
+    let pairs = (fours & 0x0000_0fff_0000_0fff) | ((fours & 0x00ff_f000_00ff_f000) << 4);
+    let single = (pairs & 0x003f_003f_003f_003f) | ((pairs & 0x0fc0_0fc0_0fc0_0fc0) << 2);
+    // Codes below 32 are letters, 0x60 below their bytes; all but 31, which is 0x40 below, and 0.
+    let letter = !single & (ONES * 0x20);
+    let underscore = ((single + ONES) >> 5) & letter >> 5 & ONES;
+    let some = ((single + ONES * 0x3f) >> 6) & ONES;
+    (single | letter | letter << 1) & !(underscore << 5) & (some * 0xff)
 }
 
 /// The codes of the last `len` bytes, of which there are at most [`TAIL_CODES`]; none for 31.
@@ -324,7 +341,6 @@ mod tests {
                 assert_eq!(found.bad, bit(!good), "{byte} at {at}");
                 if good {
                     assert_eq!(codes(found.words)[at], code(byte));
-                    assert_eq!(byte_of(code(byte)), Some(byte.to_ascii_lowercase()));
                 }
                 let other = !(0x20..0x7f).contains(&byte);
                 assert_eq!(ambiguous, bit(other), "{byte} at {at}");
@@ -350,9 +366,29 @@ mod tests {
     }
 
     #[test]
-    fn codes_stand_for_one_byte_each() {
-        let known: Vec<u8> = (0..64).filter_map(byte_of).collect();
-        assert_eq!(known.len(), 39);
-        assert!(known.iter().all(|byte| byte_of(code(*byte)) == Some(*byte)));
+    fn codes_become_the_lower_case_bytes_again() {
+        let bytes: Vec<u8> = (0..=u8::MAX)
+            .filter(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
+            .collect();
+        for window in bytes.windows(WINDOW) {
+            for len in 0..=WINDOW {
+                let name = &window[..len];
+                let unpacked = unpack(scan(name).words);
+                assert_eq!(unpacked[WINDOW - len..], name.to_ascii_lowercase());
+                assert!(unpacked[..WINDOW - len].iter().all(|byte| *byte == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_no_name_has_becomes_no_byte_of_a_name() {
+        let known: Vec<u8> = (0..=u8::MAX)
+            .filter(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
+            .map(code)
+            .collect();
+        for unknown in (1..64).filter(|code| !known.contains(code)) {
+            let unpacked = unpack([0, 0, u64::from(unknown) << 58]);
+            assert_ne!(Portable.bad(window(&unpacked)) >> 31, 0, "{unknown} is {}", unpacked[31]);
+        }
     }
 }

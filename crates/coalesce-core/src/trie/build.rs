@@ -21,7 +21,7 @@ use super::hash::{Hash, Hasher, Shape, key};
 use super::list::compare_names;
 use super::perfect::{self, Placement, VACANT};
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX};
-use crate::name::scan::{self, TAIL_CODES, TAIL_MASK};
+use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK};
 use crate::pattern::NamePattern;
 
 /// Seeds to try before the names are said not to be separable.
@@ -171,24 +171,34 @@ impl IndexBuilder {
     fn sorted(&self, progress: &mut dyn FnMut(Progress)) -> Vec<u32> {
         let of = self.entries.len();
         progress(Progress { stage: "sorting", done: 0, of });
-        let mut keyed: Vec<(u64, u32)> = (0..)
-            .zip(&self.entries)
-            .map(|(number, entry)| {
-                let prefix = match entry.class {
-                    Class::Name(_) => order_prefix(self.bytes_of(entry)),
-                    Class::Address | Class::CatchAll => u64::MAX,
-                };
-                (prefix, number)
-            })
-            .collect();
-        keyed.sort_unstable_by(|(a, first), (b, second)| {
-            a.cmp(b).then_with(|| {
-                let entry = |number: &u32| &self.entries[*number as usize];
-                self.compare(entry(first), entry(second)).then(first.cmp(second))
-            })
-        });
+        let mut keyed: Vec<(u64, u32)> = (0..).take(of).map(|number| (0, number)).collect();
+        self.sort_from(0, &mut keyed);
         progress(Progress { stage: "sorting", done: of, of });
         keyed.into_iter().map(|(_, number)| number).collect()
+    }
+
+    /// Sorts entries that are alike before place `from`: by the next places, which are numbers and
+    /// sorted much faster than names, and those that are alike again by the places after them.
+    fn sort_from(&self, from: usize, keyed: &mut [(u64, u32)]) {
+        for (places, number) in keyed.iter_mut() {
+            let entry = &self.entries[*number as usize];
+            *places = match entry.class {
+                Class::Name(_) => order_places(self.bytes_of(entry), from),
+                Class::Address | Class::CatchAll => u64::MAX,
+            };
+        }
+        keyed.sort_unstable();
+        for alike in keyed.chunk_by_mut(|(a, _), (b, _)| a == b) {
+            let ended = |places: u64| places % (1 << CODE_BITS) == 0 || places == u64::MAX;
+            match alike {
+                [] | [_] => {}
+                [(places, _), ..] if !ended(*places) => self.sort_from(from + PLACES, alike),
+                _ => alike.sort_unstable_by(|(_, first), (_, second)| {
+                    let entry = |number: &u32| &self.entries[*number as usize];
+                    self.compare(entry(first), entry(second)).then(first.cmp(second))
+                }),
+            }
+        }
     }
 
     /// Writes the image of a table, whose `groups` are ids and policy bits.
@@ -459,19 +469,41 @@ fn hash_of(hasher: Hasher, name: &[u8], shape: Shape) -> Hash {
     }
 }
 
-/// The first ten places of a name in canonical order, six bits each: sorting by this first and by
-/// [`compare_names`] among equals is sorting by the latter.
-fn order_prefix(name: &[u8]) -> u64 {
+/// Places of six bits in a number.
+const PLACES: usize = 10;
+
+/// The places of a name in canonical order from place `from` on. Sorting by all of them is sorting
+/// by [`compare_names`]; zeros are places after the end.
+fn order_places(name: &[u8], from: usize) -> u64 {
     let place = |byte: u8| match byte {
         b'-' => 2,
         b'0'..=b'9' => u64::from(byte - b'0') + 3,
         b'_' => 13,
         _ => u64::from(byte.saturating_sub(b'a')) + 14,
     };
-    let labels = name.rsplit(|byte| *byte == b'.');
-    let places = labels.flat_map(|label| label.iter().map(|byte| place(*byte)).chain([1]));
-    // The end of the name is before everything else.
-    places.take(name.len()).chain([0; 10]).take(10).fold(0, |prefix, place| prefix << 6 | place)
+    let (mut places, mut count) = (0, 0);
+    // Where the label under way begins and ends, and how many places there were before it.
+    let (mut end, mut before) = (name.len(), 0);
+    while count < PLACES {
+        let start = name[..end].iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
+        let label = &name[start..end];
+        let skipped = (from + count).saturating_sub(before);
+        for byte in label.iter().skip(skipped).take(PLACES - count) {
+            places = places << CODE_BITS | place(*byte);
+            count += 1;
+        }
+        before += label.len();
+        if start == 0 {
+            break;
+        }
+        if count < PLACES && from + count == before {
+            places = places << CODE_BITS | 1;
+            count += 1;
+        }
+        before += 1;
+        end = start - 1;
+    }
+    places << (CODE_BITS as usize * (PLACES - count))
 }
 
 /// Why a table or an identifier set cannot be built.

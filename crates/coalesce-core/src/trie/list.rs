@@ -15,6 +15,18 @@ use crate::name::DnsName;
 /// Canonical order of lower-case names: label by label from the right, so that a name stands right
 /// before the names below it.
 pub(crate) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
+    // Labels that are the same are found byte by byte, which is all that most comparisons need.
+    let mut same = 0_usize;
+    for (at, (byte, other)) in a.iter().rev().zip(b.iter().rev()).enumerate() {
+        if byte != other {
+            break;
+        }
+        if *byte == b'.' {
+            same = at;
+        }
+    }
+    let rest = |name: &'_ [u8]| name.len().saturating_sub(same);
+    let (a, b) = (a.get(..rest(a)).unwrap_or_default(), b.get(..rest(b)).unwrap_or_default());
     a.rsplit(|byte| *byte == b'.').cmp(b.rsplit(|byte| *byte == b'.'))
 }
 

@@ -71,6 +71,14 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         Ok(Self { image, header })
     }
 
+    /// Takes what the builder wrote.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn built(image: S, kind: Kind) -> Result<Self, ImageError> {
+        debug_assert!(validate::validate(image.as_ref(), kind).is_ok(), "the builder is wrong");
+        let header = Header::read(image.as_ref(), kind)?;
+        Ok(Self { image, header })
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.image.as_ref()
     }

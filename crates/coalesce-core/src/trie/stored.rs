@@ -5,7 +5,7 @@ use core::fmt;
 use super::fast::LONG_LEN_SHIFT;
 use super::format::Header;
 use super::hash::{SHAPE_SHIFT, Shape};
-use crate::name::scan::{self, TAIL_CODES, TAIL_MASK};
+use crate::name::scan::{self, TAIL_CODES, TAIL_MASK, WINDOW};
 
 /// A key and a value, as they stand in a slot or come out of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    pub(crate) const VACANT: Self = Self { key: [0; 3], value: 0 };
+
     /// Whether nothing is here: no key is zero.
     pub(crate) const fn is_vacant(&self) -> bool {
         let [a, b, c] = self.key;
@@ -44,7 +46,7 @@ impl Stored {
 pub(crate) enum StoredName<'a> {
     Short {
         /// Right-aligned.
-        bytes: [u8; TAIL_CODES],
+        bytes: [u8; WINDOW],
         len: u8,
     },
     Long(&'a [u8]),
@@ -53,21 +55,14 @@ pub(crate) enum StoredName<'a> {
 impl StoredName<'_> {
     fn unpack(key: [u64; 3], len: usize) -> Option<Self> {
         let [a, b, c] = key;
-        let mut words = [a & TAIL_MASK, b, c];
-        let mut bytes = [0; TAIL_CODES];
-        for byte in bytes.iter_mut().rev().take(len) {
-            let [a, b, c] = words;
-            *byte = scan::byte_of((c >> 58) as u8)?;
-            words = [a << 6, b << 6 | a >> 58, c << 6 | b >> 58];
-        }
-        // Left of the name there is nothing.
-        (words == [0; 3]).then_some(Self::Short { bytes, len: len as u8 })
+        let bytes = scan::unpack([a & TAIL_MASK, b, c]);
+        (len <= TAIL_CODES).then_some(Self::Short { bytes, len: len as u8 })
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Short { bytes, len } => {
-                let start = TAIL_CODES.saturating_sub(usize::from(*len));
+                let start = WINDOW.saturating_sub(usize::from(*len));
                 bytes.get(start..).unwrap_or_default()
             }
             Self::Long(bytes) => bytes,

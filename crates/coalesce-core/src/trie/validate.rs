@@ -15,7 +15,7 @@ use super::format::{
     ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, GROUP_LEN, HEADER_LEN, Header, ImageError, Kind,
     Layout, PAIR_LEN, address_of, long,
 };
-use super::hash::Shape;
+use super::hash::{Shape, key};
 use super::list::compare_names;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
@@ -41,6 +41,9 @@ pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, ImageError> {
     }
     Ok(header)
 }
+
+/// Slots that are read before they are looked at.
+const READ_TOGETHER: usize = 64;
 
 struct Pass<'a> {
     header: &'a Header,
@@ -167,16 +170,18 @@ impl Pass<'_> {
             (Kind::Identifiers, Shape::OneLabel) => NAME_LEN_MAX - 2,
             (Kind::Identifiers, Shape::AnyDepth) => 0,
         };
-        let canonical = parsed.as_bytes().len() == bytes.len()
-            && !bytes.iter().any(u8::is_ascii_uppercase)
-            && bytes.len() <= longest;
-        // Bits of the first word that mean nothing are 0.
-        let [low, _, high] = stored.key;
-        let clean = match &name {
-            StoredName::Short { .. } => low >> 7 & 0x1f == 0,
-            StoredName::Long(_) => low >> 20 == 0 && high == 0 && low >> 7 & 0x1f == 0,
+        // The key is the one that this very name has, so that no bit of it means something else.
+        let len = bytes.len();
+        let canonical = match &name {
+            StoredName::Short { .. } => stored.key == key(parsed.tail(), len, shape),
+            StoredName::Long(_) => {
+                let [_, at, _] = stored.key;
+                stored.key == fast::long_key(at as usize, len, shape)
+                    && !bytes.iter().any(u8::is_ascii_uppercase)
+            }
         };
-        (canonical && clean).then_some((name, shape))
+        let whole = parsed.as_bytes().len() == len && len <= longest;
+        (canonical && whole).then_some((name, shape))
     }
 
     fn slots(&self) -> Result<(), ImageError> {
@@ -202,21 +207,34 @@ impl Pass<'_> {
             return Err(ImageError::Header { at: CHECKED_FROM });
         }
         self.compare(&seen)?;
+        self.slot_order(names)
+    }
+
+    /// Slots are read some at a time, because the slots of neighbours are far from each other and
+    /// reads that wait for nothing wait together.
+    fn slot_order(&self, names: usize) -> Result<(), ImageError> {
+        let (header, image) = (self.header, self.image);
         let mut previous: Option<(StoredName<'_>, Shape)> = None;
-        for number in 0..names {
-            let bad = ImageError::Order { number };
-            let slot = fast::slot_of(header, image, number).ok_or(bad)?;
-            let stored = fast::read(header, image, slot).ok_or(bad)?;
-            let shape = stored.shape().ok_or(bad)?;
-            let name = stored.name(header, image).ok_or(bad)?;
-            if !follows(previous.as_ref(), &name, shape) {
-                return Err(bad);
+        let mut read = [Stored::VACANT; READ_TOGETHER];
+        for first in (0..names).step_by(READ_TOGETHER) {
+            let together = first..names.min(first.saturating_add(READ_TOGETHER));
+            for (stored, number) in read.iter_mut().zip(together.clone()) {
+                *stored = fast::slot_of(header, image, number)
+                    .and_then(|slot| fast::read(header, image, slot))
+                    .ok_or(ImageError::Order { number })?;
             }
-            if header.kind == Kind::Identifiers {
-                let at = offset(header.at.slots, slot as usize, fast::SLOT_LEN).saturating_add(24);
-                self.own_number(stored.value, number, at)?;
+            for (stored, number) in read.iter().zip(together) {
+                let bad = ImageError::Order { number };
+                let shape = stored.shape().ok_or(bad)?;
+                let name = stored.name(header, image).ok_or(bad)?;
+                if !follows(previous.as_ref(), &name, shape) {
+                    return Err(bad);
+                }
+                if header.kind == Kind::Identifiers && stored.value as usize != number {
+                    return Err(bad);
+                }
+                previous = Some((name, shape));
             }
-            previous = Some((name, shape));
         }
         Ok(())
     }
