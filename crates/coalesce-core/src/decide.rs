@@ -1,9 +1,12 @@
 //! The decision.
 
+pub use memo::Memo;
+
 use crate::authority::Authority;
 use crate::host::Host;
 use crate::identifier_set::IdentifierSet;
 use crate::name::DnsName;
+use crate::name::scan::{Machine, OnMachine, on_this_machine};
 use crate::policy::{
     CoalescePolicy, ConnectPolicy, GroupId, GroupPolicy, UnknownAuthority, VirtualHostId,
 };
@@ -158,16 +161,32 @@ pub enum Site {
 /// None.
 ///
 /// # Complexity
-/// Linear in the length of the fields; the two lookups take a binary search per label.
+/// Linear in the length of the fields, plus two lookups.
 pub fn decide<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
-    match steps(table, connection, request) {
+    match on_this_machine(Deciding { table, connection, request }) {
         Ok(site) => Verdict::Serve(Authoritative { site, group: connection.group }),
         Err(Refusal::Misdirected(reason)) => Verdict::Misdirected(reason),
         Err(Refusal::Malformed(reason)) => Verdict::Malformed(reason),
+    }
+}
+
+/// The steps as work for a machine.
+struct Deciding<'a, S> {
+    table: &'a AuthorityTable<S>,
+    connection: &'a Connection<'a>,
+    request: &'a RequestTarget<'a>,
+}
+
+impl<S: AsRef<[u8]>> OnMachine for Deciding<'_, S> {
+    type Output = Result<Site, Refusal>;
+
+    #[inline(always)]
+    fn on(self, machine: impl Machine) -> Self::Output {
+        steps(machine, self.table, self.connection, self.request)
     }
 }
 
@@ -188,7 +207,9 @@ impl From<Malformed> for Refusal {
     }
 }
 
+#[inline(always)]
 fn steps<S: AsRef<[u8]>>(
+    machine: impl Machine,
     table: &AuthorityTable<S>,
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
@@ -198,7 +219,7 @@ fn steps<S: AsRef<[u8]>>(
     let policy = table.group_policy(connection.group).unwrap_or_default();
 
     // 1. One authority.
-    let authority = one_authority(request)?;
+    let authority = one_authority(machine, request)?;
     if request.method == MethodKind::Connect {
         return tunnel(request, &authority, policy);
     }
@@ -254,10 +275,16 @@ fn steps<S: AsRef<[u8]>>(
     Ok(Site::VirtualHost(entry.virtual_host))
 }
 
-fn one_authority<'a>(request: &RequestTarget<'a>) -> Result<Authority<'a>, Malformed> {
+#[inline(always)]
+fn one_authority<'a>(
+    machine: impl Machine,
+    request: &RequestTarget<'a>,
+) -> Result<Authority<'a>, Malformed> {
     match (request.authority, request.host) {
         (_, HostField::Several) => Err(Malformed::SeveralHosts),
-        (Some(authority), _) => Authority::parse(authority).map_err(Malformed::Authority),
+        (Some(authority), _) => {
+            Authority::parse_on(machine, authority).map_err(Malformed::Authority)
+        }
         (None, HostField::One(host)) if request.method != MethodKind::Connect => {
             Authority::parse(host).map_err(Malformed::Host)
         }
@@ -331,5 +358,6 @@ fn same_host_field(
     if same { Ok(()) } else { Err(Malformed::HostDiffers) }
 }
 
+mod memo;
 #[cfg(all(test, feature = "alloc"))]
 mod tests;

@@ -67,8 +67,8 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// None.
     ///
     /// # Complexity
-    /// A binary search for each label of the host.
-    #[inline]
+    /// Linear in the length of the name, whatever the size of the set.
+    #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<usize> {
         self.index.find(host).map(|number| number as usize)
     }
@@ -98,6 +98,12 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// None.
     pub fn identifiers(&self) -> impl Iterator<Item = ImagePattern<'_>> {
         self.index.patterns().map(|(pattern, _)| pattern)
+    }
+
+    /// The checksum of the image. Sets of the same identifiers have the same; that others differ is
+    /// likely and no more.
+    pub fn checksum(&self) -> u64 {
+        self.index.checksum()
     }
 
     /// How many identifiers there are.

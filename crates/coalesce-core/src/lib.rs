@@ -84,7 +84,7 @@ mod table;
 mod trie;
 
 pub use authority::{Authority, AuthorityError};
-pub use decide::{Authoritative, Connection, Site, Verdict, decide};
+pub use decide::{Authoritative, Connection, Memo, Site, Verdict, decide};
 pub use host::Host;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;

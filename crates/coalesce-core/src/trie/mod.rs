@@ -1,5 +1,6 @@
 //! The name index behind authority tables and identifier sets, in one byte image.
 
+mod batch;
 #[cfg(feature = "alloc")]
 mod build;
 mod checksum;
@@ -69,6 +70,23 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     pub(crate) fn from_bytes(image: S, kind: Kind) -> Result<Self, ImageError> {
         let header = validate::validate(image.as_ref(), kind)?;
         Ok(Self { image, header })
+    }
+
+    /// Takes an image that was validated before: the one whose header has `checksum`. What its bytes
+    /// are beyond the header is not looked at.
+    pub(crate) fn from_known_bytes(
+        image: S,
+        kind: Kind,
+        checksum: u64,
+    ) -> Result<Self, ImageError> {
+        let header = Header::read(image.as_ref(), kind)?;
+        let index = Self { image, header };
+        let stored = index.checksum();
+        if stored == checksum {
+            Ok(index)
+        } else {
+            Err(ImageError::Checksum { stored, computed: checksum })
+        }
     }
 
     /// Takes what the builder wrote.
@@ -189,6 +207,23 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
                 self.header.machine.run(Finding { index: self, host })
             }
             _ => self.find_any(authority),
+        }
+    }
+
+    /// [`find_authority`](Self::find_authority) for each of `authorities`, in turn.
+    #[inline(always)]
+    pub(crate) fn find_authorities(
+        &self,
+        authorities: &[&[u8]],
+        mut found: impl FnMut(usize, Option<u32>),
+    ) {
+        let mut number = 0_usize;
+        for together in authorities.chunks(batch::TOGETHER) {
+            batch::bring_near(&self.header, self.image.as_ref(), together);
+            for authority in together {
+                found(number, self.find_authority(authority));
+                number = number.saturating_add(1);
+            }
         }
     }
 

@@ -1,16 +1,20 @@
 //! From the model's types to the crate's, and back.
 
 use coalesce_core::{
-    AuthorityTable, CoalescePolicy, ConnectPolicy, Connection, DnsName, GroupId, GroupPolicy,
-    HostField, IdentifierSet, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme,
-    Site, UnknownAuthority, Verdict, VirtualHostId, decide,
+    AuthorityTable, AuthorityTableBuilder, CoalescePolicy, ConnectPolicy, Connection, DnsName,
+    GroupId, GroupPolicy, HostField, IdentifierSet, Layout, MethodKind, NamePattern,
+    PresentedIdentifier, RequestTarget, Scheme, Site, UnknownAuthority, Verdict, VirtualHostId,
+    decide,
 };
 
 use crate::model::{
     Coalesce, Connect, Entry, Facts, Method, Outcome, Policy, Request, Transport, World,
 };
 
-pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
+/// How a table may keep its names; every answer is the same in all of them.
+pub(crate) const LAYOUTS: [Layout; 2] = [Layout::Fast, Layout::Compact];
+
+pub(crate) fn builder(world: &World) -> AuthorityTableBuilder {
     let mut table = AuthorityTable::builder();
     for (id, policy) in &world.groups {
         table.group(GroupId::new(*id), group_policy(*policy)).unwrap();
@@ -19,7 +23,15 @@ pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
         let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
         table.entry(pattern, VirtualHostId::new(*virtual_host), GroupId::new(*group)).unwrap();
     }
-    table.build().unwrap()
+    table
+}
+
+pub(crate) fn build_in(world: &World, layout: Layout) -> AuthorityTable<Vec<u8>> {
+    builder(world).layout(layout).build().unwrap()
+}
+
+pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
+    builder(world).build().unwrap()
 }
 
 pub(crate) fn group_policy(policy: Policy) -> GroupPolicy {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use proptest::array::uniform7;
+use proptest::array::{uniform4, uniform7};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -46,6 +46,42 @@ pub(crate) fn name(labels_max: usize) -> impl Strategy<Value = String> {
     })
 }
 
+/// Where names end that are kept in one piece, in one window of bytes or in one label, and where
+/// names end altogether; and something in between.
+const LENGTHS: &[usize] = &[
+    27, 28, 29, 30, 31, 32, 33, 34, 61, 62, 63, 64, 65, 66, 100, 127, 128, 191, 192, 251, 252, 253,
+];
+const LABEL_LENGTHS: &[usize] = &[1, 2, 7, 29, 30, 31, 32, 33, 63];
+const SUFFIXES: &[&str] = &["test", "a.test", "x_y.b.a.test", "a"];
+
+/// A name of `len` bytes, give or take one, that ends in `suffix`, of further labels of `label`
+/// bytes: of one byte each, 253 bytes hold 127.
+pub(crate) fn stretched(suffix: &str, len: usize, label: usize, fill: char) -> String {
+    let mut name = suffix.to_owned();
+    while len >= name.len() + 2 {
+        let room = len - name.len() - 1;
+        // One byte more is not enough for a label and its dot.
+        let step = match label.min(room) {
+            step if room - step != 1 => step,
+            1 => 2,
+            step => step - 1,
+        };
+        name = format!("{}.{name}", String::from(fill).repeat(step));
+    }
+    name
+}
+
+/// Names of every length that matters, with few suffixes between them.
+pub(crate) fn long_name() -> impl Strategy<Value = String> {
+    let fill = select(vec!['a', 'b', 'z', '_', '0']);
+    (select(SUFFIXES), select(LENGTHS), select(LABEL_LENGTHS), fill)
+        .prop_map(|(suffix, len, label, fill)| stretched(suffix, len, label, fill))
+}
+
+fn any_name(labels_max: usize) -> impl Strategy<Value = String> {
+    prop_oneof![2 => name(labels_max), 1 => long_name()]
+}
+
 /// Another spelling of the same name.
 pub(crate) fn spell(name: &str, case: u64, dot: bool) -> String {
     let upper = |(at, c): (usize, char)| {
@@ -61,9 +97,9 @@ pub(crate) fn spell(name: &str, case: u64, dot: bool) -> String {
 /// What an entry may be called, in the model's canonical spelling.
 pub(crate) fn pattern() -> impl Strategy<Value = String> {
     prop_oneof![
-        6 => name(4),
-        3 => name(3).prop_map(|name| format!("*.{name}")),
-        3 => name(3).prop_map(|name| format!("**.{name}")),
+        6 => any_name(4),
+        3 => any_name(3).prop_map(|name| format!("*.{name}")),
+        3 => any_name(3).prop_map(|name| format!("**.{name}")),
         2 => select(ADDRESSES).prop_map(str::to_owned),
         1 => Just("*".to_owned()),
     ]
@@ -72,8 +108,11 @@ pub(crate) fn pattern() -> impl Strategy<Value = String> {
 /// What a certificate may present.
 pub(crate) fn identifier() -> impl Strategy<Value = String> {
     prop_oneof![
-        4 => name(4),
-        4 => name(3).prop_map(|name| format!("*.{name}")),
+        4 => any_name(4),
+        // The wildcard's own label counts towards the length.
+        4 => any_name(3).prop_map(|name| {
+            if name.len() > 251 { "*.test".to_owned() } else { format!("*.{name}") }
+        }),
         2 => select(ADDRESSES).prop_map(str::to_owned),
     ]
 }
@@ -175,6 +214,174 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
             .collect();
         World { entries, groups }
     })
+}
+
+/// A table of several blocks, whose virtual hosts are the numbers of its entries above the first
+/// one's: with few or with all kinds of wildcards, with few groups or with many.
+pub(crate) fn crowded() -> impl Strategy<Value = World> {
+    let first = select(vec![0, 0, 7, 1 << 16, u32::MAX - 99]);
+    let groups = prop_oneof![
+        2 => vec(policy(), 1),
+        2 => vec(policy(), 2..6),
+        1 => vec(policy(), 250..300),
+    ];
+    let kinds = uniform4(prop::bool::weighted(0.7));
+    let entries = vec((pattern(), any::<Index>()), 0..70);
+    (first, groups, kinds, entries).prop_map(|(first, policies, kinds, drawn)| {
+        let [one_label, any_depth, catch_all, addresses] = kinds;
+        let wanted = |pattern: &String| match pattern.as_bytes() {
+            b"*" => catch_all,
+            [b'*', b'*', ..] => any_depth,
+            [b'*', ..] => one_label,
+            _ => addresses || !ADDRESSES.contains(&pattern.as_str()),
+        };
+        // Ids that are no places.
+        let id = |place: usize| u32::MAX - 5 * u32::try_from(place).unwrap();
+        let groups: Vec<_> = policies.into_iter().enumerate().map(|(at, p)| (id(at), p)).collect();
+        let mut seen = BTreeSet::new();
+        let entries = (first..)
+            .zip(drawn.into_iter().filter(|(p, _)| wanted(p) && seen.insert(p.clone())))
+            .map(|(virtual_host, (pattern, group))| Entry {
+                pattern,
+                virtual_host,
+                group: groups[group.index(groups.len())].0,
+            })
+            .collect();
+        World { entries, groups }
+    })
+}
+
+/// What makes another field of a field: a name below or above, a name longer or shorter, another
+/// spelling, or no name any more.
+#[derive(Clone, Debug)]
+enum Change {
+    Prepend(&'static str),
+    Append(&'static str),
+    Stretch(usize, usize),
+    CutLabel,
+    Case(u64),
+    Byte(Index, u8),
+    Remove(Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let index = any::<Index>;
+    let labels = select(vec!["a.", "b.", "0.", "x_y.", "a.b.", "xn--a.", "b.a-b.a."]);
+    let wrong = select(vec![
+        "!", "!x.", "-", "-a.", "a-.", ".", "a..", "%61.", "%61", "a\0.", "\x7f", "\x7f.", "@",
+        "u@", "*.", "**.", "[", "]", "a:1.", " ", "\t", "`.", "{.", "~", "\u{fc}.", "/", "^.",
+        "&.", "-.", "a.-",
+    ]);
+    let port = select(vec![":", ":0", ":443", ":65535", ":00443", "."]);
+    let behind = select(vec![
+        "..",
+        ":443:80",
+        "::80",
+        "::",
+        ":65536",
+        ":99999999999",
+        ":a",
+        ":-1",
+        ":+1",
+        "/",
+        "]",
+        "\0",
+        "\r",
+        "%",
+        "%4",
+        "%41",
+        " ",
+        "-",
+        ".0",
+        ".1",
+        ".0x1",
+        ".0x",
+        "1",
+        ".-",
+        ".a-",
+        ".!",
+        "_",
+        "\x7f",
+    ]);
+    prop_oneof![
+        8 => labels.prop_map(Change::Prepend),
+        2 => wrong.prop_map(Change::Prepend),
+        4 => port.prop_map(Change::Append),
+        2 => behind.prop_map(Change::Append),
+        2 => (select(LENGTHS), select(LABEL_LENGTHS)).prop_map(|(len, l)| Change::Stretch(len, l)),
+        1 => Just(Change::Stretch(255, 63)),
+        2 => Just(Change::CutLabel),
+        6 => any::<u64>().prop_map(Change::Case),
+        1 => (index(), any::<u8>()).prop_map(|(at, byte)| Change::Byte(at, byte)),
+        1 => index().prop_map(Change::Remove),
+    ]
+}
+
+impl Change {
+    fn apply(&self, field: &mut Vec<u8>) {
+        match self {
+            Self::Prepend(text) => drop(field.splice(..0, text.bytes())),
+            Self::Append(text) => field.extend(text.bytes()),
+            Self::Stretch(len, label) => {
+                if let Ok(text) = str::from_utf8(field) {
+                    *field = stretched(text, *len, *label, 'b').into_bytes();
+                }
+            }
+            Self::CutLabel => {
+                if let Some(dot) = field.iter().position(|byte| *byte == b'.') {
+                    field.drain(..=dot);
+                }
+            }
+            Self::Case(case) => {
+                for (at, byte) in field.iter_mut().enumerate() {
+                    if case >> (at % 64) & 1 == 1 {
+                        byte.make_ascii_uppercase();
+                    }
+                }
+            }
+            Self::Byte(at, byte) if !field.is_empty() => {
+                let at = at.index(field.len());
+                field[at] = *byte;
+            }
+            Self::Remove(at) if !field.is_empty() => drop(field.remove(at.index(field.len()))),
+            Self::Byte(..) | Self::Remove(_) => {}
+        }
+    }
+}
+
+/// A field that is mostly about some pattern of a table or of a certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    about: Index,
+    changes: Vec<Change>,
+    instead: Option<Vec<u8>>,
+}
+
+pub(crate) fn query() -> impl Strategy<Value = Query> {
+    (any::<Index>(), vec(change(), 0..4), prop::option::weighted(0.15, field()))
+        .prop_map(|(about, changes, instead)| Query { about, changes, instead })
+}
+
+impl Query {
+    pub(crate) fn about(&self, patterns: &[&str]) -> Vec<u8> {
+        let mut field = match &self.instead {
+            Some(field) => field.clone(),
+            None if patterns.is_empty() => b"a.test".to_vec(),
+            None => sample(patterns[self.about.index(patterns.len())]).into_bytes(),
+        };
+        self.changes.iter().for_each(|change| change.apply(&mut field));
+        field
+    }
+}
+
+/// What an exact pattern stands for, as an authority has it; the suffix of a wildcard.
+fn sample(pattern: &str) -> String {
+    match pattern.rsplit_once('*') {
+        Some((_, "")) => "a.test".to_owned(),
+        Some((_, suffix)) => suffix.trim_start_matches('.').to_owned(),
+        None if pattern.contains(':') => format!("[{pattern}]"),
+        None => pattern.to_owned(),
+    }
 }
 
 fn facts() -> impl Strategy<Value = Facts> {

@@ -1,23 +1,24 @@
 //! Damaged images: refused, or harmless.
 
-use coalesce_core::limits::{ENTRIES_MAX, IDENTIFIERS_MAX};
-use coalesce_core::{
-    Authority, AuthorityTable, GroupId, GroupPolicy, Host, IdentifierSet, ImageError, NamePattern,
-    VirtualHostId,
-};
+use coalesce_core::{AuthorityTable, IdentifierSet, ImageError, Layout, NamePattern};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::build::{build_set, build_table};
-use crate::generate::{authority, cases, identifier, world};
+use crate::build::{LAYOUTS, build_in, build_set};
+use crate::format::repair;
+use crate::generate::{Query, cases, crowded, identifier, query};
+use crate::model::{self, Coalesce, Connect, Entry, Policy, World};
 
 /// A change to a valid image: what a bad disk, an old file or an enemy might do to it.
 #[derive(Clone, Debug)]
 enum Damage {
+    Bit(Index, u8),
     Byte(Index, u8),
     /// A word, where every count, offset and index of the format is.
     Word(Index, u32),
+    /// A word of the header.
+    Header(Index, u32),
     Swap(Index, Index),
     Cut(Index),
     Append(Vec<u8>),
@@ -25,13 +26,17 @@ enum Damage {
 
 fn damage() -> impl Strategy<Value = Damage> {
     let index = any::<Index>;
-    let word = prop_oneof![
-        6 => 0_u32..16,
-        1 => select(vec![u32::MAX, u32::MAX - 1, 1 << 31, 1 << 26, 1 << 16, 63, 64]),
-    ];
+    let word = || {
+        prop_oneof![
+            6 => 0_u32..16,
+            1 => select(vec![u32::MAX, u32::MAX - 1, 1 << 31, 1 << 26, 1 << 16, 63, 64]),
+        ]
+    };
     prop_oneof![
+        4 => (index(), 0_u8..8).prop_map(|(at, bit)| Damage::Bit(at, bit)),
         2 => (index(), any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
-        6 => (index(), word).prop_map(|(at, word)| Damage::Word(at, word)),
+        3 => (index(), word()).prop_map(|(at, word)| Damage::Word(at, word)),
+        2 => (index(), word()).prop_map(|(at, word)| Damage::Header(at, word)),
         2 => (index(), index()).prop_map(|(a, b)| Damage::Swap(a, b)),
         1 => index().prop_map(Damage::Cut),
         1 => vec(any::<u8>(), 1..9).prop_map(Damage::Append),
@@ -49,14 +54,17 @@ fn apply(image: &mut Vec<u8>, damages: &[Damage]) {
 
 fn damage_once(image: &mut Vec<u8>, damage: &Damage) {
     let words = image.len() / 4;
+    let mut put = |at: usize, word: u32| image[at..at + 4].copy_from_slice(&word.to_le_bytes());
     match damage {
+        Damage::Word(at, word) => put(at.index(words) * 4, *word),
+        Damage::Header(at, word) => put(at.index(words.min(24)) * 4, *word),
+        Damage::Bit(at, bit) => {
+            let at = at.index(image.len());
+            image[at] ^= 1 << bit;
+        }
         Damage::Byte(at, byte) => {
             let at = at.index(image.len());
             image[at] = *byte;
-        }
-        Damage::Word(at, word) => {
-            let at = at.index(words) * 4;
-            image[at..at + 4].copy_from_slice(&word.to_le_bytes());
         }
         Damage::Swap(a, b) => {
             let (a, b) = (a.index(words) * 4, b.index(words) * 4);
@@ -69,197 +77,224 @@ fn damage_once(image: &mut Vec<u8>, damage: &Damage) {
     }
 }
 
-proptest! {
-    #![proptest_config(cases(8))]
+/// What an image is asked beside the names that it lists.
+const QUERIES: &[&str] = &[
+    "",
+    "a",
+    "test",
+    "a.test",
+    "x.y.z.test",
+    "192.0.2.1",
+    "[::1]",
+    "q.q.q.q.q.q.a",
+    "!a.test",
+    "lllllllllllllllllllllllllllllllllllllll.test",
+];
 
-    #[test]
-    fn a_damaged_table_is_refused_or_stays_in_range(
-        world in world(),
-        damages in vec(damage(), 1..4),
-        queries in vec(authority(), 8),
-    ) {
-        let mut image = build_table(&world).as_bytes().to_vec();
-        apply(&mut image, &damages);
-        let Ok(table) = AuthorityTable::from_bytes(&image) else { return Ok(()) };
-        prop_assert_eq!(table.as_bytes(), &image);
-        for query in &queries {
-            let host = Authority::parse(query.as_bytes()).unwrap().host();
-            if let Some(found) = table.lookup(&host) {
-                prop_assert!((found.entry as usize) < table.len());
-                prop_assert!(table.group_policy(found.group).is_some());
-                prop_assert!(!matches!(host, Host::Other(_)));
+fn queries_about(listed: &[String], further: &[Query]) -> Vec<Vec<u8>> {
+    let texts: Vec<&str> = listed.iter().map(String::as_str).collect();
+    let mut queries: Vec<Vec<u8>> = QUERIES.iter().map(|query| query.as_bytes().to_vec()).collect();
+    queries.extend(further.iter().map(|query| query.about(&texts)));
+    for text in listed {
+        let suffix = text.trim_start_matches("**.").trim_start_matches("*.");
+        let host = if text.contains(':') { format!("[{text}]") } else { suffix.to_owned() };
+        queries.push(format!("x.y.{host}").into_bytes());
+        queries.push(format!("x.{host}:1").into_bytes());
+        queries.push(host.into_bytes());
+    }
+    queries
+}
+
+/// A table that was accepted is one, whoever made its bytes: what it lists is all that it knows.
+#[track_caller]
+pub(crate) fn assert_is_what_it_lists(table: &AuthorityTable<&[u8]>, further: &[Query]) {
+    let mut entries = Vec::new();
+    for entry in table.entries() {
+        let pattern = entry.pattern.to_string();
+        let there = table.get(&entry.pattern.as_pattern().unwrap());
+        let there = there.map(|found| (found.virtual_host, found.group));
+        assert_eq!(there, Some((entry.virtual_host, entry.group)), "{pattern}");
+        assert!(table.group_policy(entry.group).is_some(), "{pattern}");
+        let (virtual_host, group) = (entry.virtual_host.get(), entry.group.get());
+        entries.push(Entry { pattern, virtual_host, group });
+    }
+    assert_eq!(entries.len(), table.len());
+    let texts: Vec<String> = entries.iter().map(|entry| entry.pattern.clone()).collect();
+    let world = World { entries, groups: vec![] };
+    for query in queries_about(&texts, further) {
+        let host = model::authority(&query).ok().map(|(host, _)| host);
+        let expected = host.and_then(|host| world.lookup(&host));
+        let expected = expected.map(|entry| (entry.virtual_host, entry.group));
+        let found = table.lookup_authority(&query);
+        let found = found.map(|found| (found.virtual_host.get(), found.group.get()));
+        assert_eq!(found, expected, "{} among {texts:?}", query.escape_ascii());
+    }
+}
+
+/// The same for a set. RFC 9525 §6.3: a presented wildcard matches one label, and nothing presents
+/// everything, whatever the bytes say.
+#[track_caller]
+pub(crate) fn assert_covers_what_it_lists(set: &IdentifierSet<&[u8]>, further: &[Query]) {
+    let texts: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
+    assert_eq!(texts.len(), set.len());
+    assert!(!texts.iter().any(|text| text == "*" || text.starts_with("**")), "{texts:?}");
+    for query in queries_about(&texts, further) {
+        let host = model::authority(&query).ok().map(|(host, _)| host);
+        let ranked =
+            |at: &usize| host.as_ref().and_then(|host| model::stands_for(&texts[*at], host));
+        let covering = (0..texts.len()).filter(|at| ranked(at).is_some()).max_by_key(ranked);
+        let found = set.find_authority(&query);
+        assert_eq!(found, covering, "{} among {texts:?}", query.escape_ascii());
+    }
+}
+
+/// Whether the bytes are accepted; if so, they are what they say.
+fn check(image: &[u8], further: &[Query]) -> bool {
+    let (table, set) = (AuthorityTable::from_bytes(image), IdentifierSet::from_bytes(image));
+    assert!(table.is_err() || set.is_err(), "one kind or the other");
+    if let Ok(table) = &table {
+        assert_is_what_it_lists(table, further);
+    }
+    if let Ok(set) = &set {
+        assert_covers_what_it_lists(set, further);
+    }
+    table.is_ok() || set.is_ok()
+}
+
+fn policy() -> Policy {
+    Policy {
+        coalesce: Coalesce::CertificateAndGroup,
+        hand_unknown_over: false,
+        connect: Connect::Refuse,
+    }
+}
+
+/// A world with something in each section.
+fn small(hosts: [u32; 2]) -> World {
+    let long = "a-name-of-more-than-thirty.bytes.test";
+    let patterns = ["a.test", "b.test", "*.test", "**.x-1.test", long, "192.0.2.1", "::1", "*"];
+    let entry = |(number, pattern): (usize, &str)| Entry {
+        pattern: pattern.to_owned(),
+        virtual_host: hosts[number % 2],
+        group: if number % 3 == 0 { 5 } else { 1 },
+    };
+    let entries = patterns.into_iter().enumerate().map(entry).collect();
+    World { entries, groups: vec![(1, policy()), (5, policy())] }
+}
+
+/// Small images of every kind and layout, with and without pairs.
+fn small_images() -> Vec<(&'static str, Vec<u8>)> {
+    let names = ["a.test", "*.b.test", "a-name-of-more-than-thirty.bytes.test", "192.0.2.1", "::1"];
+    let image = |hosts, layout| build_in(&small(hosts), layout).as_bytes().to_vec();
+    vec![
+        ("identifiers", build_set(&names.map(str::to_owned)).as_bytes().to_vec()),
+        ("no identifiers", build_set(&[]).as_bytes().to_vec()),
+        ("fast", image([0, 1], Layout::Fast)),
+        ("fast, pairs", image([7, u32::MAX], Layout::Fast)),
+        ("compact", image([0, 1], Layout::Compact)),
+        ("compact, pairs", image([7, u32::MAX], Layout::Compact)),
+    ]
+}
+
+#[test]
+fn no_byte_of_an_image_is_missing_or_changed_unseen() {
+    for (what, image) in small_images() {
+        assert!(check(&image, &[]), "{what}");
+        for len in 0..image.len() {
+            assert!(!check(&image[..len], &[]), "{what}, {len} bytes of it");
+        }
+        let longer = [&image[..], b"\0"].concat();
+        assert!(!check(&longer, &[]), "{what}, and a zero");
+        for bit in 0..image.len() * 8 {
+            let mut damaged = image.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(!check(&damaged, &[]), "{what}, bit {bit}");
+            // Before the checksum stands what is compared with a constant.
+            let refused = AuthorityTable::from_bytes(&damaged).err();
+            let counted = bit / 8 >= 8 && what.starts_with(['f', 'c']);
+            let early = matches!(refused, Some(ImageError::Magic | ImageError::Version { .. }));
+            assert_ne!(counted, early, "{what}, bit {bit}: {refused:?}");
+        }
+    }
+}
+
+/// The checksum finds damage, not malice: with a right one, the other rules are all there is.
+#[test]
+fn an_image_with_a_changed_byte_and_a_right_checksum_is_refused_or_is_what_it_lists() {
+    for (what, image) in small_images() {
+        let (mut accepted, mut refused) = (0, 0);
+        for at in 0..image.len() {
+            let changes = (0..8).map(|bit| image[at] ^ 1 << bit);
+            for byte in changes.chain([0, 0xff, image[at].wrapping_add(1)]) {
+                let mut damaged = image.clone();
+                damaged[at] = byte;
+                repair(&mut damaged);
+                *(if check(&damaged, &[]) { &mut accepted } else { &mut refused }) += 1;
             }
         }
+        // Virtual hosts and policies are as good as others; what places a name is not.
+        assert!(refused > accepted, "{what}: {accepted} accepted, {refused} refused");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4))]
+
+    #[test]
+    fn a_damaged_table_is_refused_or_is_what_it_lists(
+        world in crowded(),
+        fast in any::<bool>(),
+        damages in vec(damage(), 1..4),
+        right in prop::bool::weighted(0.9),
+        queries in vec(query(), 8),
+    ) {
+        let mut image = build_in(&world, LAYOUTS[usize::from(fast)]).as_bytes().to_vec();
+        let whole = image.clone();
+        apply(&mut image, &damages);
+        if right {
+            repair(&mut image);
+        }
+        let accepted = check(&image, &queries);
+        prop_assert!(!accepted || right || image == whole);
     }
 
     #[test]
-    fn a_damaged_set_is_refused_or_stays_in_range(
-        certificate in vec(identifier(), 0..8),
+    fn a_damaged_set_is_refused_or_covers_what_it_lists(
+        certificate in vec(identifier(), 0..24),
         damages in vec(damage(), 1..4),
-        queries in vec(authority(), 8),
+        queries in vec(query(), 8),
     ) {
         let mut image = build_set(&certificate).as_bytes().to_vec();
         apply(&mut image, &damages);
-        let Ok(set) = IdentifierSet::from_bytes(&image) else { return Ok(()) };
-        for query in &queries {
-            let host = Authority::parse(query.as_bytes()).unwrap().host();
-            prop_assert!(set.find(&host).is_none_or(|found| found < set.len()));
-        }
+        repair(&mut image);
+        check(&image, &queries);
     }
 
-    /// RFC 9525 §6.3: a presented wildcard matches one label, and nothing presents everything. So
-    /// whatever bytes a set accepts, it never covers a host and one that no identifier could cover
-    /// with it.
+    /// No pattern of the other kind is read out of an image, and nothing out of noise.
     #[test]
-    fn no_set_covers_at_any_depth(
-        certificate in vec(identifier(), 0..8),
-        damages in vec(damage(), 1..4),
+    fn noise_behind_a_header_is_refused_or_is_what_it_lists(
+        kind in 0_u8..4,
+        layout in 0_u8..4,
+        words in vec(prop_oneof![3 => 0_u32..4, 1 => any::<u32>()], 20..40),
     ) {
-        let mut image = build_set(&certificate).as_bytes().to_vec();
-        apply(&mut image, &damages);
-        let Ok(set) = IdentifierSet::from_bytes(&image) else { return Ok(()) };
-        // Labels that stand in no generated image: only a wildcard could cover them.
-        for deep in ["q.q.q.q.q.q.a", "q.q.q.q.q.q.test", "q", "198.51.100.7"] {
-            let host = Authority::parse(deep.as_bytes()).unwrap().host();
-            prop_assert_eq!(set.find(&host), None, "{}", deep);
+        let mut image = b"COAL".to_vec();
+        image.extend([2, kind, layout, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        image.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        repair(&mut image);
+        check(&image, &[]);
+    }
+}
+
+/// An image is one kind in one layout, and says which.
+#[test]
+fn an_image_of_another_kind_is_refused() {
+    for (what, image) in small_images() {
+        let (table, set) = (AuthorityTable::from_bytes(&image), IdentifierSet::from_bytes(&image));
+        assert_ne!(table.is_ok(), set.is_ok(), "{what}");
+        if let Ok(table) = table {
+            let layout = table.layout();
+            assert_eq!(layout == Layout::Fast, what.starts_with("fast"), "{what}");
+            assert!(table.get(&NamePattern::CatchAll).is_some(), "{what}");
         }
-    }
-}
-
-/// Word `at` of an image, counted from its start.
-fn with_word(image: &[u8], at: usize, word: u32) -> Vec<u8> {
-    let mut image = image.to_vec();
-    image[at * 4..at * 4 + 4].copy_from_slice(&word.to_le_bytes());
-    image
-}
-
-fn word(image: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(image[at * 4..at * 4 + 4].try_into().unwrap())
-}
-
-/// Where the words of node `index` start: after the 8 of the header, 7 to each node.
-const fn node(index: usize) -> usize {
-    8 + 7 * index
-}
-
-#[test]
-fn each_rule_of_the_format_refuses_with_its_own_error() {
-    use ImageError as E;
-    // Nodes: the root, `test`, `a.test`, `b.test`.
-    let names = ["a.test", "b.test", "192.0.2.1", "192.0.2.2"].map(str::to_owned);
-    let image = build_set(&names).as_bytes().to_vec();
-    let cut = image.len() - 1;
-    let address = node(4) * 4;
-    let cases = [
-        ("magic", with_word(&image, 0, 0), E::Magic),
-        ("nothing", vec![], E::Magic),
-        ("a header cut short", image[..8].to_vec(), E::Length { len: 8 }),
-        ("too short", image[..cut].to_vec(), E::Length { len: cut }),
-        ("too long", [&image[..], b"x"].concat(), E::Length { len: cut + 2 }),
-        ("no root", with_word(&image, 2, 0), E::Length { len: cut + 1 }),
-        ("sections beyond any memory", with_word(&image, 2, u32::MAX), E::Length { len: cut + 1 }),
-        (
-            "too many addresses",
-            with_word(&image, 3, 1 << 27),
-            E::Count { at: 12, count: 1 << 27, max: ENTRIES_MAX },
-        ),
-        (
-            "too many identifiers",
-            with_word(&image, 4, 1 << 20 | 1),
-            E::Count { at: 16, count: 1 << 20 | 1, max: IDENTIFIERS_MAX },
-        ),
-        ("groups of identifiers", with_word(&image, 5, 1), E::Count { at: 20, count: 1, max: 0 }),
-        ("a catch-all identifier", with_word(&image, 7, 0), E::Value { at: 28, value: 0 }),
-        ("a catch-all out of range", with_word(&image, 7, 4), E::Value { at: 28, value: 4 }),
-        ("a root with a label", with_word(&image, node(0) + 1, 1), E::Node { at: node(0) * 4 }),
-        ("a root with a value", with_word(&image, node(0) + 5, 0), E::Node { at: node(0) * 4 }),
-        ("a label outside", with_word(&image, node(1), 99), E::Node { at: node(0) * 4 }),
-        ("an empty label", with_word(&image, node(1) + 1, 0), E::Node { at: node(0) * 4 }),
-        ("children elsewhere", with_word(&image, node(1) + 2, 3), E::Node { at: node(1) * 4 }),
-        ("a child of its own", with_word(&image, node(1) + 2, 1), E::Node { at: node(1) * 4 }),
-        ("too many children", with_word(&image, node(1) + 3, 3), E::Node { at: node(1) * 4 }),
-        ("an orphan", with_word(&image, node(1) + 3, 1), E::Node { at: node(0) * 4 }),
-        ("siblings out of order", with_word(&image, node(2), 5), E::Node { at: node(1) * 4 }),
-        (
-            "any depth for identifiers",
-            with_word(&image, node(1) + 6, 0),
-            E::Node { at: node(1) * 4 },
-        ),
-        (
-            "a value out of range",
-            with_word(&image, node(2) + 4, 4),
-            E::Value { at: node(2) * 4, value: 4 },
-        ),
-        ("a family that is none", with_word(&image, node(4), 5), E::Address { at: address }),
-        ("padding that is none", with_word(&image, node(4) + 4, 1), E::Address { at: address }),
-        ("padding that is none", with_word(&image, node(4) + 2, 1), E::Address { at: address }),
-        (
-            "the same address twice",
-            with_word(&image, node(4) + 7, word(&image, node(4) + 1)),
-            E::Address { at: address + 24 },
-        ),
-        (
-            "an address without value",
-            with_word(&image, node(4) + 5, u32::MAX),
-            E::Address { at: address },
-        ),
-        (
-            "addresses out of order",
-            with_word(&image, node(4) + 1, u32::MAX),
-            E::Address { at: address + 24 },
-        ),
-    ];
-    assert!(IdentifierSet::from_bytes(&image).is_ok());
-    for (what, damaged, error) in cases {
-        assert_eq!(IdentifierSet::from_bytes(&damaged).unwrap_err(), error, "{what}");
-    }
-    let found = word(&image, 1);
-    let other_kind = AuthorityTable::from_bytes(&image).unwrap_err();
-    assert_eq!(other_kind, E::Version { found, expected: found + 1 });
-    // The last label bytes are `ab`, and `A` still comes before `b`.
-    let upper = [&image[..cut - 1], b"Ab"].concat();
-    assert_eq!(IdentifierSet::from_bytes(upper).unwrap_err(), E::Node { at: node(2) * 4 });
-}
-
-/// Every node but the root is the child of exactly one node before it.
-#[test]
-fn children_stand_where_their_parents_say_and_nowhere_else() {
-    use ImageError as E;
-    // Nodes: the root, `x`, `y`, `a.x`, `b.y`.
-    let image = build_set(&["a.x", "b.y"].map(str::to_owned)).as_bytes().to_vec();
-    let swapped = with_word(&with_word(&image, node(1) + 2, 4), node(2) + 2, 3);
-    assert_eq!(IdentifierSet::from_bytes(swapped).unwrap_err(), E::Node { at: node(1) * 4 });
-    let shared = with_word(&image, node(2) + 2, 3);
-    assert_eq!(IdentifierSet::from_bytes(shared).unwrap_err(), E::Node { at: node(2) * 4 });
-    // A root without children, and the node behind it its own child.
-    let childless = with_word(&with_word(&image, node(0) + 2, 0), node(0) + 3, 0);
-    let own_child = with_word(&childless, node(1) + 2, 1);
-    assert_eq!(IdentifierSet::from_bytes(own_child).unwrap_err(), E::Node { at: node(1) * 4 });
-}
-
-#[test]
-fn a_table_names_only_groups_and_policies_that_exist() {
-    use ImageError as E;
-    let (group, other) = (GroupId::new(1), GroupId::new(5));
-    let mut table = AuthorityTable::builder();
-    table.group(group, GroupPolicy::default()).unwrap();
-    table.group(other, GroupPolicy::default()).unwrap();
-    table.entry(NamePattern::CatchAll, VirtualHostId::new(0), group).unwrap();
-    let image = table.build().unwrap().as_bytes().to_vec();
-    // One node, no addresses, one entry, two groups.
-    let (entry, groups) = (node(1), node(1) + 2);
-    let cases = [
-        ("a group that is not there", entry + 1, 4, E::Entry { at: entry * 4 }),
-        ("groups out of order", groups, 6, E::Group { at: groups * 4 + 8 }),
-        ("a group twice", groups, 5, E::Group { at: groups * 4 + 8 }),
-        ("coalescing policy 3", groups + 1, 3, E::Group { at: groups * 4 }),
-        ("unknown-authority policy 2", groups + 1, 2 << 2, E::Group { at: groups * 4 }),
-        ("CONNECT policy 3", groups + 1, 3 << 4, E::Group { at: groups * 4 }),
-        ("a policy bit beyond all", groups + 3, 1 << 31, E::Group { at: groups * 4 + 8 }),
-    ];
-    assert!(AuthorityTable::from_bytes(&image).is_ok());
-    for (what, at, value, error) in cases {
-        let damaged = with_word(&image, at, value);
-        assert_eq!(AuthorityTable::from_bytes(&damaged).unwrap_err(), error, "{what}");
     }
 }

@@ -1,15 +1,15 @@
-//! Tries against linear scans.
+//! Lookups against linear scans.
 
 use coalesce_core::{
-    Authority, AuthorityTable, BuildError, CoalescePolicy, GroupId, GroupPolicy, Host,
-    IdentifierSet, NamePattern, PresentedIdentifier, VirtualHostId,
+    Authority, AuthorityTable, BuildError, CoalescePolicy, DnsName, GroupId, GroupPolicy, Host,
+    IdentifierSet, Layout, NamePattern, PresentedIdentifier, TableMatch, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::build::{build_table, group_policy, presented};
-use crate::generate::{authority, cases, identifier, name, spell, world};
-use crate::model::{self, World};
+use crate::build::{LAYOUTS, build_in, build_table, builder, group_policy, presented};
+use crate::generate::{Query, cases, crowded, identifier, long_name, name, query, spell, world};
+use crate::model::{self, Entry, World};
 
 /// Exact before wildcards, the longer suffix before the shorter, one label before any depth, and
 /// the catch-all last.
@@ -29,59 +29,126 @@ fn scan_table(patterns: &[NamePattern<'_>], host: &Host<'_>) -> Option<usize> {
         .max_by_key(|at| specificity(&patterns[*at]))
 }
 
-/// A name before a wildcard; of equal ones the first.
+/// A name before a wildcard.
 fn scan_set(identifiers: &[PresentedIdentifier<'_>], host: &Host<'_>) -> Option<usize> {
     (0..identifiers.len())
         .filter(|at| identifiers[*at].covers(host))
         .min_by_key(|at| matches!(identifiers[*at], PresentedIdentifier::Wildcard(_)))
 }
 
+fn numbers(found: Option<TableMatch>) -> Option<(u32, u32)> {
+    found.map(|found| (found.virtual_host.get(), found.group.get()))
+}
+
+fn parsed(world: &World) -> Vec<NamePattern<'_>> {
+    world
+        .entries
+        .iter()
+        .map(|entry| NamePattern::parse(entry.pattern.as_bytes()).unwrap())
+        .collect()
+}
+
+fn texts(world: &World) -> Vec<&str> {
+    world.entries.iter().map(|entry| entry.pattern.as_str()).collect()
+}
+
+/// Whatever the bytes of `field` are: the table, by the bytes and by the parsed host, answers as
+/// the model does, which shares no code with the crate.
+#[track_caller]
+fn assert_answer(table: &AuthorityTable<Vec<u8>>, world: &World, field: &[u8]) {
+    let naive = model::authority(field).ok();
+    let expected = naive.as_ref().and_then(|(host, _)| world.lookup(host));
+    let expected = expected.map(|entry| (entry.virtual_host, entry.group));
+    let shown = || format!("{} in {:?}", field.escape_ascii(), table.layout());
+    let host = Authority::parse(field).ok().map(|authority| authority.host());
+    let by_host = host.and_then(|host| table.lookup(&host));
+    assert_eq!(numbers(by_host), expected, "by host: {}", shown());
+    assert_eq!(numbers(table.lookup_authority(field)), expected, "by bytes: {}", shown());
+    // A name that was made by cutting another is the name that is parsed.
+    let Some(Host::Name(mut name)) = host else { return };
+    while let Some(parent) = name.parent() {
+        let parsed = DnsName::parse(parent.as_bytes()).unwrap();
+        let (cut, whole) = (table.lookup(&Host::Name(parent)), table.lookup(&Host::Name(parsed)));
+        assert_eq!(cut, whole, "{parent}, cut from {}", shown());
+        name = parent;
+    }
+}
+
 proptest! {
     #![proptest_config(cases(4))]
 
     #[test]
-    fn table_lookup_is_the_linear_scan(world in world(), queries in vec(authority(), 1..24)) {
+    fn table_lookup_is_the_model_in_every_layout(
+        world in crowded(),
+        queries in vec(query(), 1..24),
+    ) {
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            prop_assert_eq!(table.layout(), layout);
+            for query in &queries {
+                assert_answer(&table, &world, &query.about(&texts(&world)));
+            }
+        }
+    }
+
+    #[test]
+    fn table_lookup_is_the_linear_scan(world in crowded(), queries in vec(query(), 1..24)) {
         let table = build_table(&world);
         let again = AuthorityTable::from_bytes(table.as_bytes()).unwrap();
-        let patterns: Vec<_> = world
-            .entries
-            .iter()
-            .map(|entry| NamePattern::parse(entry.pattern.as_bytes()).unwrap())
-            .collect();
+        let patterns = parsed(&world);
         for query in &queries {
-            let host = Authority::parse(query.as_bytes()).unwrap().host();
+            let field = query.about(&texts(&world));
+            let Ok(authority) = Authority::parse(&field) else { continue };
+            let host = authority.host();
             let found = table.lookup(&host);
             prop_assert_eq!(found, again.lookup(&host));
             prop_assert_eq!(found, table.borrow().lookup(&host));
-            let expected = scan_table(&patterns, &host);
-            prop_assert_eq!(found.map(|found| found.entry as usize), expected, "{}", query);
-            let said = expected.map(|at| (world.entries[at].virtual_host, world.entries[at].group));
-            prop_assert_eq!(found.map(|f| (f.virtual_host.get(), f.group.get())), said);
-            // The model, which shares no code with the crate, picks the same entry.
-            let (naive, _) = model::authority(query.as_bytes()).unwrap();
-            let naive = world.lookup(&naive).map(|entry| (entry.virtual_host, entry.group));
-            prop_assert_eq!(naive, said, "{}", query);
+            prop_assert_eq!(again.lookup_authority(&field), found);
+            let expected = scan_table(&patterns, &host).map(|at| &world.entries[at]);
+            let said = expected.map(|entry| (entry.virtual_host, entry.group));
+            prop_assert_eq!(numbers(found), said, "{}", host);
         }
     }
 
     #[test]
     fn set_lookup_is_the_linear_scan(
-        names in vec((identifier(), any::<u64>()), 0..12),
-        queries in vec(authority(), 1..24),
+        names in vec((identifier(), any::<u64>()), 0..24),
+        queries in vec(query(), 1..24),
     ) {
         let spelled: Vec<String> =
             names.iter().map(|(name, case)| spell(name, *case, false)).collect();
-        let identifiers: Vec<_> = spelled.iter().map(|name| presented(name)).collect();
-        let set = IdentifierSet::build(identifiers.iter().copied()).unwrap();
-        prop_assert_eq!(set.len(), identifiers.len());
+        let given: Vec<_> = spelled.iter().map(|name| presented(name)).collect();
+        let set = IdentifierSet::build(given.iter().copied()).unwrap();
+        let listed: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
+        let numbered: Vec<_> = listed.iter().map(|name| presented(name)).collect();
+        prop_assert_eq!(set.len(), numbered.len());
         let again = IdentifierSet::from_bytes(set.as_bytes()).unwrap();
+        let texts: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
         for query in &queries {
-            let host = Authority::parse(query.as_bytes()).unwrap().host();
-            prop_assert_eq!(set.find(&host), scan_set(&identifiers, &host), "{}", query);
-            prop_assert_eq!(set.find(&host), again.find(&host));
-            let (naive, _) = model::authority(query.as_bytes()).unwrap();
-            let covered = names.iter().any(|(name, _)| model::covers(name, &naive));
-            prop_assert_eq!(set.find(&host).is_some(), covered, "{}", query);
+            let field = query.about(&texts);
+            let naive = model::authority(&field).ok().map(|(host, _)| host);
+            let found = set.find_authority(&field);
+            let covered = |name: &&str| naive.as_ref().is_some_and(|host| model::covers(name, host));
+            prop_assert_eq!(found.is_some(), texts.iter().any(covered), "{}", field.escape_ascii());
+            prop_assert_eq!(again.find_authority(&field), found);
+            let host = Authority::parse(&field).ok().map(|authority| authority.host());
+            prop_assert_eq!(host.and_then(|host| set.find(&host)), found);
+            prop_assert_eq!(host.and_then(|host| scan_set(&numbered, &host)), found);
+            prop_assert_eq!(host.and_then(|host| again.borrow().find(&host)), found);
+        }
+    }
+
+    /// Arbitrary bytes have no answer that the parser would not lead to.
+    #[test]
+    fn arbitrary_bytes_are_answered_as_the_parser_reads_them(
+        world in crowded(),
+        fields in vec(vec(any::<u8>(), 0..40), 0..16),
+    ) {
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            for field in &fields {
+                assert_answer(&table, &world, field);
+            }
         }
     }
 
@@ -91,53 +158,219 @@ proptest! {
         (world, shuffled) in world().prop_flat_map(|world| {
             (Just(world.clone()), Just(world.entries).prop_shuffle())
         }),
-        queries in vec(authority(), 1..24),
+        queries in vec(query(), 1..24),
     ) {
         let other = build_table(&World { entries: shuffled, groups: world.groups.clone() });
         let table = build_table(&world);
         for query in &queries {
-            let host = Authority::parse(query.as_bytes()).unwrap().host();
-            let answer = |table: &AuthorityTable<Vec<u8>>| {
-                table.lookup(&host).map(|found| (found.virtual_host, found.group))
-            };
-            prop_assert_eq!(answer(&table), answer(&other), "{}", query);
+            let field = query.about(&texts(&world));
+            prop_assert_eq!(table.lookup_authority(&field), other.lookup_authority(&field));
         }
     }
 
     /// However a name is spelled in the configuration and in the request, it is one name.
     #[test]
     fn spelling_changes_no_answer(
-        world in world(),
-        query in name(4),
+        world in crowded(),
+        query in prop_oneof![name(4), long_name()],
         case in any::<u64>(),
         dot in any::<bool>(),
     ) {
-        let table = build_table(&world);
-        let mut respelled = AuthorityTable::builder();
-        for (id, policy) in &world.groups {
-            respelled.group(GroupId::new(*id), group_policy(*policy)).unwrap();
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            let mut respelled = AuthorityTable::builder();
+            for (id, policy) in &world.groups {
+                respelled.group(GroupId::new(*id), group_policy(*policy)).unwrap();
+            }
+            for entry in &world.entries {
+                let text = spell(&entry.pattern, case, false);
+                let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+                let id = VirtualHostId::new(entry.virtual_host);
+                respelled.entry(pattern, id, GroupId::new(entry.group)).unwrap();
+            }
+            let respelled = respelled.layout(layout).build().unwrap();
+            prop_assert_eq!(respelled.as_bytes(), table.as_bytes());
+            let written = spell(&query, case, dot);
+            let answer = table.lookup_authority(written.as_bytes());
+            prop_assert_eq!(answer, table.lookup_authority(query.as_bytes()));
         }
-        for entry in &world.entries {
-            let text = spell(&entry.pattern, case, false);
-            let pattern = NamePattern::parse(text.as_bytes()).unwrap();
-            let (id, group) = (VirtualHostId::new(entry.virtual_host), GroupId::new(entry.group));
-            respelled.entry(pattern, id, group).unwrap();
+    }
+}
+
+/// The fields that a fast path may take for something else, over every combination of the patterns
+/// that decide which path is taken.
+#[test]
+fn a_field_is_read_before_it_is_looked_up() {
+    let patterns =
+        ["a.example.test", "*.example.test", "**.example.test", "*", "2001:db8::1", "192.0.2.1"];
+    let before =
+        ["", "a.", "b.", "x.y.", "!x.", "-x.", "x-.", ".", "a..", "%61.", "u@", "*.", "a:1."];
+    let long = "l".repeat(40) + ".";
+    let hosts = ["example.test", "[2001:db8::1]", "[2001:DB8:0::1]", "[::2]", "192.0.2.1", "test"];
+    let after =
+        ["", ".", "..", ":", ":443", "::", "::443", ":1:2", ".:443", "..:443", ":65536", ":a", " "];
+    for present in 0_u32..1 << patterns.len() {
+        let chosen = (0..6).filter(|at| present >> at & 1 == 1);
+        let entries = chosen.map(|at| Entry {
+            pattern: patterns[at].to_owned(),
+            virtual_host: u32::try_from(at).unwrap(),
+            group: 1,
+        });
+        let policy = model::Policy {
+            coalesce: model::Coalesce::Never,
+            hand_unknown_over: false,
+            connect: model::Connect::Refuse,
+        };
+        let world = World { entries: entries.collect(), groups: vec![(1, policy)] };
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            for host in hosts {
+                for before in before.into_iter().chain([long.as_str()]) {
+                    for after in after {
+                        let field = format!("{before}{host}{after}");
+                        assert_answer(&table, &world, field.as_bytes());
+                    }
+                }
+            }
         }
-        let respelled = respelled.build().unwrap();
-        prop_assert_eq!(respelled.as_bytes(), table.as_bytes());
-        let written = spell(&query, case, dot);
-        let host = Authority::parse(written.as_bytes()).unwrap().host();
-        let plain = Authority::parse(query.as_bytes()).unwrap().host();
-        prop_assert_eq!(table.lookup(&host), table.lookup(&plain));
+    }
+}
+
+/// Any-depth wildcards of every length, each by itself and all together, under names of every
+/// length: which suffixes are looked for follows from numbers of bytes.
+#[test]
+fn a_wildcard_of_every_length_is_found_from_every_depth() {
+    let policy = model::Policy {
+        coalesce: model::Coalesce::Never,
+        hand_unknown_over: false,
+        connect: model::Connect::Refuse,
+    };
+    // Labels of two bytes, so that a suffix of every third length begins at a label; of the other
+    // lengths with first labels of one and of three bytes.
+    let all = "ab.".repeat(83) + "test";
+    let suffix = |len: usize| {
+        let whole = &all[all.len() - len..];
+        match (len + 2) % 3 {
+            0 => whole.to_owned(),
+            1 => format!("c{}", &whole[1..]),
+            _ => format!("cc{}", &whole[2..]),
+        }
+    };
+    let lengths: Vec<usize> = (4..=253).filter(|len| model::is_name(&suffix(*len))).collect();
+    assert!(lengths.len() > 150, "{lengths:?}");
+    let entry = |number: usize, len: usize, stars: &str| Entry {
+        pattern: format!("{stars}{}", suffix(len)),
+        virtual_host: u32::try_from(number).unwrap(),
+        group: 1,
+    };
+    let groups = vec![(1, policy)];
+    let fields = |len: usize| {
+        let name = suffix(len);
+        ["", "x.", "x.y.", "x.y.z.", "!.", "-.", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.y."]
+            .map(|before| format!("{before}{name}").into_bytes())
+    };
+    for layout in LAYOUTS {
+        for len in &lengths {
+            let world = World { entries: vec![entry(0, *len, "**.")], groups: groups.clone() };
+            let table = build_in(&world, layout);
+            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+            // Whatever else is looked for, so that no length by itself decides it.
+            let mut both = world.entries.clone();
+            both.push(entry(1, 4, "*."));
+            let world = World { entries: both, groups: groups.clone() };
+            let table = build_in(&world, layout);
+            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+        }
+        let stars = ["", "*.", "**."];
+        let entries = lengths.iter().flat_map(|len| stars.map(|stars| (*len, stars)));
+        let entries =
+            entries.enumerate().map(|(number, (len, stars))| entry(number, len, stars)).collect();
+        let world = World { entries, groups: groups.clone() };
+        let table = build_in(&world, layout);
+        for len in lengths.iter().filter(|len| *len % 5 == 0 || (27..36).contains(*len)) {
+            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+        }
+    }
+}
+
+/// A table of more slots than are looked into without a tag, and of many blocks: every name is
+/// found, and nothing else is.
+#[test]
+fn a_large_table_answers_every_name_and_no_other() {
+    let mut table = AuthorityTable::builder();
+    let group = GroupId::new(1);
+    table.group(group, GroupPolicy::default()).unwrap();
+    let count = 6_000;
+    let name = |number: u32| match number % 5 {
+        0 => format!("*.w{number}.example.test"),
+        1 => format!("h{number}.a-name-that-is-longer-than-thirty-bytes.example.test"),
+        2 => format!("n{number}.test"),
+        3 => format!("**.d{number}.a-suffix-of-more-bytes-than-a-window.test"),
+        _ => format!("host-{number}.shop.example.test"),
+    };
+    let names: Vec<String> = (0..count).map(name).collect();
+    for (number, text) in (0..).zip(&names) {
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), group).unwrap();
+    }
+    for layout in LAYOUTS {
+        let table = table.layout(layout).build().unwrap();
+        let again = AuthorityTable::from_bytes(table.as_bytes()).unwrap();
+        let find = |text: &str| {
+            let by_bytes = again.lookup_authority(text.as_bytes());
+            let host = Authority::parse(text.as_bytes()).unwrap().host();
+            assert_eq!(table.lookup(&host), by_bytes, "{text} in {layout:?}");
+            by_bytes.map(|found| found.virtual_host.get())
+        };
+        for (number, text) in (0..).zip(&names) {
+            let host = text.replace("**", "x.y").replace('*', "x");
+            assert_eq!(find(&host), Some(number), "{host} in {layout:?}");
+            assert_eq!(find(&format!("{}:443", host.to_ascii_uppercase())), Some(number));
+            // What is below a name, below a one-label wildcard's names, or what a wildcard is of.
+            let below = text.starts_with("**").then_some(number);
+            assert_eq!(find(&format!("z.{host}")), below, "z.{host}");
+            let suffix = text.trim_start_matches(['*', '.']);
+            let own = (suffix == text).then_some(number);
+            assert_eq!(find(suffix), own, "{suffix}");
+            assert_eq!(find(&format!("{host}a")), None);
+        }
+        let listed: Vec<u32> = again.entries().map(|entry| entry.virtual_host.get()).collect();
+        let mut sorted = listed.clone();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..count), "every entry is listed once");
+        assert_ne!(listed[0], 0, "in canonical order, not in that of adding");
+    }
+}
+
+/// The same for sets, which certificates of CDNs fill with thousands of names.
+#[test]
+fn a_large_set_answers_every_name_and_no_other() {
+    let texts: Vec<String> = (0..3_000)
+        .map(|number| match number % 3 {
+            0 => format!("*.w{number}.example.test"),
+            1 => format!("h{number}.a-name-that-is-longer-than-thirty-bytes.example.test"),
+            _ => format!("n{number}.test"),
+        })
+        .collect();
+    let set = IdentifierSet::build(texts.iter().map(|text| presented(text))).unwrap();
+    let listed: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
+    assert_eq!(listed.len(), texts.len());
+    for text in &texts {
+        let number = listed.iter().position(|other| other == text);
+        let host = text.replace('*', "x");
+        assert_eq!(set.find_authority(host.as_bytes()), number, "{host}");
+        assert_eq!(set.number(&presented(text)), number, "{text}");
+        assert_eq!(set.find_authority(format!("z.{host}").as_bytes()), None, "z.{host}");
     }
 }
 
 #[test]
-fn a_builder_refuses_what_would_be_ambiguous_and_stays_as_it_was() {
+fn a_builder_refuses_what_would_be_ambiguous() {
     let (group, other) = (GroupId::new(1), GroupId::new(2));
     let mut never = GroupPolicy::default();
     never.coalesce = CoalescePolicy::Never;
     let mut table = AuthorityTable::builder();
+    assert!(table.is_empty());
     table.group(group, GroupPolicy::default()).unwrap();
     table.group(group, GroupPolicy::default()).unwrap();
     let conflict = table.group(group, never).unwrap_err();
@@ -153,30 +386,101 @@ fn a_builder_refuses_what_would_be_ambiguous_and_stays_as_it_was() {
     for (id, text) in (0..).zip(patterns) {
         assert_eq!(add(text, id, group), Ok(()), "{text}");
     }
+    assert_eq!(table.len(), patterns.len());
     let spelled = ["A.Test.", "*.A.test", "**.a.TEST", "192.0.2.1", "[0::1]", "*"];
     for (earlier, text) in (0..).zip(spelled) {
-        assert_eq!(add(text, 9, group), Err(BuildError::Duplicate { earlier }), "{text}");
+        let mut twice = table.clone();
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        twice.entry(pattern, VirtualHostId::new(9), group).unwrap();
+        let refused = twice.build().unwrap_err();
+        assert_eq!(refused, BuildError::Duplicate { earlier, later: 6 }, "{text}");
     }
-    let table = table.build().unwrap();
-    assert_eq!(table.len(), patterns.len());
-    assert_eq!(table.group_policy(group), Some(GroupPolicy::default()));
-    assert_eq!(table.group_policy(other), None);
-    for (id, query) in (0..).zip(["a.test", "b.a.test", "c.b.a.test", "192.0.2.1", "[::1]", "b"]) {
-        let host = Authority::parse(query.as_bytes()).unwrap().host();
-        let found = table.lookup(&host).unwrap();
-        assert_eq!((found.entry, found.virtual_host.get()), (id, id), "{query}");
+    for layout in LAYOUTS {
+        let table = table.layout(layout).build().unwrap();
+        assert_eq!(table.len(), patterns.len());
+        assert_eq!(table.group_policy(group), Some(GroupPolicy::default()));
+        assert_eq!(table.group_policy(other), None);
+        let queries = ["a.test", "b.a.test", "c.b.a.test", "192.0.2.1", "[::1]", "b"];
+        for (id, query) in (0..).zip(queries) {
+            let found = table.lookup_authority(query.as_bytes()).unwrap();
+            assert_eq!(found.virtual_host.get(), id, "{query}");
+        }
     }
 }
 
 /// Nothing is no mistake: a server without sites, a certificate without names.
 #[test]
 fn empty_tables_and_sets_know_nobody() {
-    let table = AuthorityTable::builder().build().unwrap();
     let set = IdentifierSet::build([]).unwrap();
-    assert!(table.is_empty() && set.is_empty());
-    for query in ["a", "a.test", "192.0.2.1", "[::1]", "%61"] {
-        let host = Authority::parse(query.as_bytes()).unwrap().host();
-        assert_eq!(table.lookup(&host), None);
-        assert_eq!(set.find(&host), None);
+    assert!(set.is_empty());
+    assert_eq!(set.identifiers().count(), 0);
+    for layout in LAYOUTS {
+        let table = AuthorityTable::builder().layout(layout).build().unwrap();
+        assert!(table.is_empty());
+        assert_eq!((table.entries().count(), table.groups().count()), (0, 0));
+        for query in ["", "a", "a.test", "192.0.2.1", "[::1]", "%61"] {
+            assert_eq!(table.lookup_authority(query.as_bytes()), None);
+            assert_eq!(set.find_authority(query.as_bytes()), None);
+            if let Ok(authority) = Authority::parse(query.as_bytes()) {
+                assert_eq!(table.lookup(&authority.host()), None);
+                assert_eq!(set.find(&authority.host()), None);
+            }
+        }
     }
+}
+
+/// Without a layout asked for, tables are fast; what is reserved changes nothing.
+#[test]
+fn reserving_and_watching_change_no_byte() {
+    let mut table = AuthorityTable::builder();
+    table.group(GroupId::new(1), GroupPolicy::default()).unwrap();
+    table.reserve(3, 40);
+    for number in 0..40 {
+        let text = format!("n{number}.test");
+        let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), GroupId::new(1)).unwrap();
+    }
+    let mut seen = Vec::new();
+    let watched = table.build_with(&mut |progress| seen.push(progress)).unwrap();
+    assert_eq!(watched.layout(), Layout::Fast);
+    assert_eq!(watched.as_bytes(), table.build().unwrap().as_bytes());
+    assert!(!seen.is_empty() && seen.iter().all(|progress| progress.done <= progress.of));
+}
+
+/// The property tests are about something: among their queries are names that are found in each
+/// way, names that are not, and fields that are none.
+#[test]
+fn queries_reach_every_kind_of_answer() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut reached = std::collections::BTreeMap::new();
+    for _ in 0..400 {
+        let drawn: (World, Vec<Query>) =
+            (crowded(), vec(query(), 8)).new_tree(&mut runner).unwrap().current();
+        let (world, queries) = drawn;
+        for query in queries {
+            let field = query.about(&texts(&world));
+            let kind = match model::authority(&field) {
+                Err(_) => "no authority",
+                Ok((model::Host::Nobodys(_), _)) => "nobody's",
+                Ok((host, _)) => match world.lookup(&host).map(|entry| entry.pattern.as_str()) {
+                    None => "unknown",
+                    Some("*") => "catch-all",
+                    Some(pattern) if pattern.parse::<std::net::IpAddr>().is_ok() => "address",
+                    Some(pattern) => match (pattern.split('.').next(), pattern.len() > 33) {
+                        (Some("*"), false) => "one label",
+                        (Some("*"), true) => "one label, long",
+                        (Some("**"), false) => "any depth",
+                        (Some("**"), true) => "any depth, long",
+                        (_, false) => "exact",
+                        (_, true) => "exact, long",
+                    },
+                },
+            };
+            *reached.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(reached.len(), 11, "{reached:?}");
+    assert!(reached.values().all(|count| *count >= 25), "{reached:?}");
 }

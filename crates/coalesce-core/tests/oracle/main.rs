@@ -1,13 +1,16 @@
-//! Tries, parsers and the decision against naive oracles, for generated inputs.
+//! Tables, parsers and the decision against naive oracles, for generated inputs.
 //!
 //! `PROPTEST_CASES` sets how many; `every_outcome_is_reached` proves that the comparisons are not
 //! about nothing.
 #![cfg(feature = "alloc")]
 
 mod build;
+mod corruptions;
 mod decision;
+mod format;
 mod generate;
 mod images;
+mod listing;
 mod lookups;
 mod model;
 mod parsers;

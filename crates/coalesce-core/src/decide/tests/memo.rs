@@ -1,0 +1,74 @@
+//! What the memo says is what the decision says.
+
+use super::*;
+use crate::Memo;
+
+/// Every connection, table and request in turn, twice over, with one memo for all of them.
+#[test]
+fn a_memo_lent_to_everybody_says_what_the_decision_says() {
+    let handshakes = Handshakes::new();
+    let strict = table_with(coalesce(CoalescePolicy::StrictServerName));
+    let tables = [table(), table_of(&SITES[1..], GroupPolicy::default()), strict];
+    let names = ["a.example.test", "c.example.test", "m.example.test", "api.example.test", ""];
+    let authorities = [
+        "a.example.test",
+        "A.example.test",
+        "a.example.test:443",
+        "a.example.test:8443",
+        "c.example.test",
+        "m.example.test",
+        "unknown.example.test",
+        "a.example.test.",
+        "user@a.example.test",
+        "",
+    ];
+    let mut memo = Memo::new();
+    let mut remembered = 0;
+    for round in 0..3 {
+        for (table, name, authority) in tables.iter().flat_map(|table| {
+            let names = names.iter().flat_map(|name| authorities.iter().map(move |it| (name, it)));
+            names.map(move |(name, authority)| (table, name, authority))
+        }) {
+            let connection = handshakes.with(name);
+            for request in [
+                get(authority),
+                get(authority),
+                RequestTarget { scheme: Some(b"http"), ..get(authority) },
+                RequestTarget { scheme: None, ..get(authority) },
+                RequestTarget { host: HostField::One(b"b.test"), ..get(authority) },
+                RequestTarget { method: MethodKind::Connect, ..get(authority) },
+                RequestTarget { method: MethodKind::ExtendedConnect, ..get(authority) },
+            ] {
+                let expected = line(&decide(table, &connection, &request));
+                let said = line(&memo.decide(table, &connection, &request));
+                assert_eq!(said, expected, "{name} {authority} {request:?} in round {round}");
+                remembered += u32::from(memo.remembers(authority.as_bytes()));
+            }
+        }
+    }
+    assert!(remembered > 100, "it remembers: {remembered}");
+}
+
+#[test]
+fn a_port_that_the_listener_lost_is_decided_anew() {
+    let handshakes = Handshakes::new();
+    let table = table();
+    let mut memo = Memo::new();
+    let served = memo.decide(&table, &handshakes.with("a.example.test"), &get("a.example.test"));
+    assert_eq!(line(&served), "serve a");
+    let other = Connection::tls(handshakes.a.borrow(), PUBLIC, &[8443]);
+    assert_eq!(line(&memo.decide(&table, &other, &get("a.example.test"))), "421 port");
+}
+
+#[test]
+fn a_gateway_and_a_certificate_are_not_taken_for_each_other() {
+    let handshakes = Handshakes::new();
+    let table = table();
+    let mut memo = Memo::new();
+    let gateway = Connection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
+    assert_eq!(line(&memo.decide(&table, &gateway, &get("a.example.test"))), "serve a");
+    let other = Connection::tls(handshakes.api.borrow(), PUBLIC, &[443]);
+    let expected = line(&decide(&table, &other, &get("a.example.test")));
+    assert_eq!(line(&memo.decide(&table, &other, &get("a.example.test"))), expected);
+    assert_ne!(expected, "serve a");
+}

@@ -1,0 +1,342 @@
+//! What tables and sets say of themselves, and that the same content is the same bytes.
+
+use std::net::IpAddr;
+
+use coalesce_core::{
+    AuthorityTable, AuthorityTableBuilder, BuildError, DnsName, GroupId, IdentifierSet,
+    NamePattern, TableMatch, VirtualHostId,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::build::{LAYOUTS, build_in, builder, group_policy, presented};
+use crate::format;
+use crate::generate::{cases, crowded, identifier, long_name, name, pattern, policy, spell};
+use crate::model::World;
+
+/// Where a pattern stands: names before addresses before the catch-all; names by their labels from
+/// the right, then the name itself, its one-label wildcard, its any-depth one.
+pub(crate) fn place(pattern: &str) -> (u8, Vec<&str>, u8, Option<IpAddr>) {
+    if pattern == "*" {
+        return (2, vec![], 0, None);
+    }
+    if let Ok(address) = pattern.parse() {
+        return (1, vec![], 0, Some(address));
+    }
+    let (shape, name) = match (pattern.strip_prefix("**."), pattern.strip_prefix("*.")) {
+        (Some(suffix), _) => (2, suffix),
+        (None, Some(suffix)) => (1, suffix),
+        (None, None) => (0, pattern),
+    };
+    (0, name.rsplit('.').collect(), shape, None)
+}
+
+/// The entries of a world in canonical order, as a table lists them.
+fn sorted(world: &World) -> Vec<(String, u32, u32)> {
+    let mut entries: Vec<_> = world
+        .entries
+        .iter()
+        .map(|entry| (entry.pattern.clone(), entry.virtual_host, entry.group))
+        .collect();
+    entries.sort_by(|(a, ..), (b, ..)| place(a).cmp(&place(b)));
+    entries
+}
+
+fn listed<'a>(
+    entries: impl Iterator<Item = coalesce_core::TableEntry<'a>>,
+) -> Vec<(String, u32, u32)> {
+    entries
+        .map(|entry| {
+            let text = entry.pattern.to_string();
+            let pattern = entry.pattern.as_pattern().unwrap();
+            assert_eq!(pattern.to_string(), text);
+            let suffix = text.trim_start_matches("**.").trim_start_matches("*.").to_owned();
+            let is_name = text != "*" && text.parse::<IpAddr>().is_err();
+            let name = entry.pattern.name().map(|name| name.to_string());
+            assert_eq!(name, is_name.then_some(suffix));
+            (text, entry.virtual_host.get(), entry.group.get())
+        })
+        .collect()
+}
+
+/// The world of a table, by what the table says of itself.
+fn rebuilt(table: &AuthorityTable<Vec<u8>>) -> AuthorityTableBuilder {
+    let mut again = AuthorityTable::builder();
+    for (id, policy) in table.groups() {
+        again.group(id, policy).unwrap();
+    }
+    for entry in table.entries() {
+        let pattern = entry.pattern.as_pattern().unwrap();
+        again.entry(pattern, entry.virtual_host, entry.group).unwrap();
+    }
+    again
+}
+
+fn numbers(found: Option<TableMatch>) -> Option<(u32, u32)> {
+    found.map(|found| (found.virtual_host.get(), found.group.get()))
+}
+
+proptest! {
+    #![proptest_config(cases(2))]
+
+    #[test]
+    fn entries_are_the_input_in_canonical_order(world in crowded()) {
+        let mut groups = world.groups.clone();
+        groups.sort_by_key(|(id, _)| *id);
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            prop_assert_eq!(listed(table.entries()), sorted(&world));
+            prop_assert_eq!(table.len(), world.entries.len());
+            let expected =
+                groups.iter().map(|(id, policy)| (GroupId::new(*id), group_policy(*policy)));
+            prop_assert!(table.groups().eq(expected));
+            for (id, policy) in table.groups() {
+                prop_assert_eq!(table.group_policy(id), Some(policy));
+            }
+            let (checked, image) = (format::CHECKED_FROM, table.as_bytes());
+            prop_assert_eq!(table.checksum(), format::checksum(&image[checked..]));
+            prop_assert_eq!(&table.checksum().to_le_bytes(), &image[format::CHECKSUM_AT..checked]);
+        }
+    }
+
+    #[test]
+    fn entries_below_are_those_of_the_name_and_of_what_is_below_it(
+        world in crowded(),
+        others in vec(prop_oneof![name(3), long_name()], 0..4),
+        case in any::<u64>(),
+        dot in any::<bool>(),
+    ) {
+        let mut suffixes = others;
+        for entry in &world.entries {
+            let mut name = entry.pattern.trim_start_matches(['*', '.']);
+            if name.is_empty() || name.parse::<IpAddr>().is_ok() {
+                continue;
+            }
+            suffixes.push(name.to_owned());
+            while let Some((_, parent)) = name.split_once('.') {
+                name = parent;
+                suffixes.push(name.to_owned());
+            }
+        }
+        suffixes.sort_unstable();
+        suffixes.dedup();
+        let all = sorted(&world);
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            for suffix in suffixes.iter().take(100) {
+                let below = |pattern: &str| {
+                    let name = pattern.trim_start_matches("**.").trim_start_matches("*.");
+                    let name = if pattern == "*" { "" } else { name };
+                    name == suffix || name.ends_with(&format!(".{suffix}"))
+                };
+                let expected: Vec<_> =
+                    all.iter().filter(|(pattern, ..)| below(pattern)).cloned().collect();
+                let spelled = spell(suffix, case, dot);
+                let found = table.entries_below(DnsName::parse(spelled.as_bytes()).unwrap());
+                prop_assert_eq!(listed(found), expected, "below {} in {:?}", suffix, layout);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_got_if_it_is_there_itself(
+        world in crowded(),
+        others in vec(pattern(), 0..8),
+        case in any::<u64>(),
+    ) {
+        let mut asked = others;
+        for entry in &world.entries {
+            asked.push(entry.pattern.clone());
+            let suffix = entry.pattern.trim_start_matches(['*', '.']);
+            if !suffix.is_empty() && suffix.parse::<IpAddr>().is_err() {
+                asked.extend(["", "*.", "**."].map(|stars| format!("{stars}{suffix}")));
+                asked.push(format!("a.{suffix}"));
+                asked.extend(suffix.split_once('.').map(|(_, parent)| parent.to_owned()));
+            }
+        }
+        asked.push("*".to_owned());
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            for text in &asked {
+                let spelled = spell(text, case, false);
+                // One label more may be too many.
+                let Ok(pattern) = NamePattern::parse(spelled.as_bytes()) else { continue };
+                let there = world.entries.iter().find(|entry| entry.pattern == *text);
+                let there = there.map(|entry| (entry.virtual_host, entry.group));
+                prop_assert_eq!(numbers(table.get(&pattern)), there, "{} in {:?}", text, layout);
+            }
+        }
+    }
+
+    /// In both layouts, whatever the order of entries and groups, and through what a table lists.
+    #[test]
+    fn the_same_content_is_the_same_bytes(
+        (world, entries, groups) in crowded().prop_flat_map(|world| (
+            Just(world.clone()),
+            Just(world.entries).prop_shuffle(),
+            Just(world.groups).prop_shuffle(),
+        )),
+    ) {
+        let shuffled = World { entries, groups };
+        for layout in LAYOUTS {
+            let table = build_in(&world, layout);
+            prop_assert_eq!(table.as_bytes(), build_in(&shuffled, layout).as_bytes());
+            for other in LAYOUTS {
+                let again = rebuilt(&build_in(&world, other)).layout(layout).build().unwrap();
+                prop_assert_eq!(table.as_bytes(), again.as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn identifiers_are_numbered_in_canonical_order_and_once(
+        (names, shuffled) in vec(identifier(), 0..40)
+            .prop_flat_map(|names| (Just(names.clone()), Just(names).prop_shuffle())),
+        others in vec(identifier(), 0..8),
+        case in any::<u64>(),
+    ) {
+        let mut expected = names.clone();
+        expected.sort_by(|a, b| place(a).cmp(&place(b)));
+        expected.dedup();
+        let spelled: Vec<String> = shuffled.iter().map(|name| spell(name, case, false)).collect();
+        let set = IdentifierSet::build(names.iter().map(|name| presented(name))).unwrap();
+        let other = IdentifierSet::build(spelled.iter().map(|name| presented(name))).unwrap();
+        prop_assert_eq!(set.as_bytes(), other.as_bytes());
+        let listed: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
+        prop_assert_eq!(&listed, &expected);
+        prop_assert_eq!(set.len(), expected.len());
+        for name in names.iter().chain(&spelled).chain(&others) {
+            let lower = name.to_ascii_lowercase();
+            let number = expected.iter().position(|other| *other == lower);
+            prop_assert_eq!(set.number(&presented(name)), number, "{}", name);
+        }
+        let image = set.as_bytes();
+        let sum = format::checksum(&image[format::CHECKED_FROM..]).to_le_bytes();
+        prop_assert_eq!(&sum, &image[format::CHECKSUM_AT..format::CHECKED_FROM]);
+    }
+
+    /// Every entry with the nearest equal one before it, and a table of them is not built.
+    #[test]
+    fn duplicates_are_what_a_naive_search_finds(
+        pool in vec(pattern(), 1..12),
+        policies in vec(policy(), 2),
+        drawn in vec((any::<Index>(), 0_u32..3, 0_u32..2, any::<u64>()), 0..40),
+    ) {
+        let mut table = AuthorityTable::builder();
+        for (id, policy) in (0..).zip(&policies) {
+            table.group(GroupId::new(id), group_policy(*policy)).unwrap();
+        }
+        let mut added: Vec<(&str, u32, u32)> = Vec::new();
+        let mut expected = Vec::new();
+        for (later, (at, virtual_host, group, case)) in drawn.iter().enumerate() {
+            let text = &pool[at.index(pool.len())];
+            let spelled = spell(text, *case, false);
+            let pattern = NamePattern::parse(spelled.as_bytes()).unwrap();
+            table.entry(pattern, VirtualHostId::new(*virtual_host), GroupId::new(*group)).unwrap();
+            if let Some(earlier) = added.iter().rposition(|(other, ..)| other == text) {
+                let conflicting = added[earlier] != (text, *virtual_host, *group);
+                expected.push((earlier, later, conflicting));
+            }
+            added.push((text, *virtual_host, *group));
+        }
+        let found: Vec<(usize, usize, bool)> = table
+            .duplicates()
+            .iter()
+            .map(|found| (found.earlier as usize, found.later as usize, found.conflicting))
+            .collect();
+        prop_assert_eq!(&found, &expected);
+        for layout in LAYOUTS {
+            match table.layout(layout).build() {
+                Ok(built) => prop_assert!(expected.is_empty() && built.len() == drawn.len()),
+                Err(BuildError::Duplicate { earlier, later }) => {
+                    let pair = (earlier as usize, later as usize);
+                    prop_assert!(expected.iter().any(|(a, b, _)| (*a, *b) == pair));
+                }
+                Err(error) => prop_assert!(false, "{}", error),
+            }
+        }
+    }
+}
+
+/// Virtual hosts and groups that do not fit one word together are kept apart; nothing is lost, and
+/// equal pairs of the two are kept once.
+#[test]
+fn the_largest_numbers_are_kept() {
+    let policy = coalesce_core::GroupPolicy::default();
+    for groups in [1_u32, 2, 3, 1_000] {
+        for layout in LAYOUTS {
+            let mut table = AuthorityTable::builder();
+            for place in 0..groups {
+                table.group(GroupId::new(u32::MAX - place), policy).unwrap();
+            }
+            let host = |number: u32| u32::MAX - number % 7;
+            let group = |number: u32| u32::MAX - number % groups;
+            let names: Vec<String> = (0..100).map(|number| format!("n{number}.test")).collect();
+            for (number, text) in (0..).zip(&names) {
+                let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+                let (id, group) = (VirtualHostId::new(host(number)), GroupId::new(group(number)));
+                table.entry(pattern, id, group).unwrap();
+            }
+            let address = NamePattern::parse(b"192.0.2.1").unwrap();
+            table.entry(address, VirtualHostId::new(0), GroupId::new(u32::MAX)).unwrap();
+            let any = NamePattern::CatchAll;
+            table.entry(any, VirtualHostId::new(u32::MAX), GroupId::new(group(1))).unwrap();
+            let table = table.layout(layout).build().unwrap();
+            for (number, text) in (0..).zip(&names) {
+                let found = numbers(table.lookup_authority(text.as_bytes()));
+                assert_eq!(found, Some((host(number), group(number))), "{text}");
+            }
+            assert_eq!(numbers(table.lookup_authority(b"192.0.2.1")), Some((0, u32::MAX)));
+            assert_eq!(numbers(table.lookup_authority(b"a")), Some((u32::MAX, group(1))));
+            let again = rebuilt(&table).layout(layout).build().unwrap();
+            assert_eq!(again.as_bytes(), table.as_bytes());
+        }
+    }
+}
+
+/// What a listing is for: two tables that differ in one entry differ in one line.
+#[test]
+fn canonical_order_is_that_of_the_documentation() {
+    let order = [
+        "example",
+        "a.example",
+        "*.a.example",
+        "**.a.example",
+        "b.a.example",
+        "a-b.example",
+        "a0.example",
+        "a_.example",
+        "ab.example",
+        "test",
+        "*.test",
+        "**.test",
+        "192.0.2.1",
+        "203.0.113.200",
+        "::",
+        "::1",
+        "2001:db8::1",
+        "*",
+    ];
+    let policy = coalesce_core::GroupPolicy::default();
+    for layout in LAYOUTS {
+        let mut table = AuthorityTable::builder();
+        table.group(GroupId::new(0), policy).unwrap();
+        for (number, text) in (0..).zip(order.iter().rev()) {
+            let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+            table.entry(pattern, VirtualHostId::new(number), GroupId::new(0)).unwrap();
+        }
+        let table = table.layout(layout).build().unwrap();
+        let found: Vec<String> = table.entries().map(|entry| entry.pattern.to_string()).collect();
+        assert_eq!(found, order);
+    }
+}
+
+/// Nothing that is asked of a builder changes what it builds.
+#[test]
+fn a_builder_that_was_asked_builds_the_same() {
+    let world = World { entries: vec![], groups: vec![] };
+    let table = builder(&world);
+    assert!(table.duplicates().is_empty());
+    assert_eq!(table.build().unwrap().as_bytes(), table.build().unwrap().as_bytes());
+}
