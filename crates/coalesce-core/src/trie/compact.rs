@@ -1,14 +1,18 @@
 //! The compact layout: names in canonical order, each written as what it does not share with the
 //! name before it, in blocks of [`BLOCK`]; a hash leads to the block.
+//!
+//! A name is written in the order in which names are compared, label by label from the right and
+//! each label from the left: `www.example.com` as `com.example.www`. So neighbours share their
+//! beginnings, and a [`Sequence`] is compared as it is read.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
 use super::fast::long_key;
 use super::format::{Header, bits, narrow, word};
-use super::hash::{Hash, Shape, key};
-use super::stored::{Stored, StoredName};
-use crate::name::scan::{self, TAIL_CODES, TAIL_MASK};
+use super::hash::{Hash, SHAPE_SHIFT, Shape, key};
+use super::stored::Stored;
+use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW};
 
 /// Names to a block: what a lookup reads through, half of them on average.
 pub(crate) const BLOCK: usize = 16;
@@ -23,7 +27,7 @@ const SHAPE_BITS: u32 = 2;
 const HEAD_BITS: u32 = SHARED_BITS + OWN_BITS + SHAPE_BITS;
 
 /// In place of the number of own bytes: a long name follows, its length and place.
-const LONG: u64 = 31;
+const LONG: usize = 31;
 const LONG_LEN_BITS: u32 = 8;
 const LONG_AT_BITS: u32 = 32;
 
@@ -60,26 +64,91 @@ fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     (found == expected & mask).then_some(block)
 }
 
-/// The value of a short name.
+/// The value of a short name, whose dots are among `dots`.
 #[inline]
-pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, wanted: [u64; 3]) -> Option<u32> {
+pub(crate) fn find_key(
+    header: &Header,
+    image: &[u8],
+    hash: Hash,
+    key: [u64; 3],
+    dots: u32,
+) -> Option<u32> {
     let mut reader = Reader::at_block(header, image, locate(header, image, hash)?)?;
-    while let Some(stored) = reader.next() {
-        if stored.key == wanted {
-            return Some(stored.value);
+    reader.find(&Sequence::of(key, dots)?)
+}
+
+/// A short name in the order of its comparison, six bits a byte from the lowest bits on, with its
+/// length and shape. A long name's length and place in their stead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sequence {
+    codes: [u64; 3],
+    len: usize,
+    shape: Shape,
+    long_at: Option<usize>,
+}
+
+impl Sequence {
+    const NONE: Self = Self { codes: [0; 3], len: 0, shape: Shape::Exact, long_at: None };
+
+    /// The sequence of a key.
+    #[inline]
+    fn of(key: [u64; 3], dots: u32) -> Option<Self> {
+        let [low, middle, high] = key;
+        let len = (low & 0x1f) as usize;
+        let shape = Shape::from_bits(low >> SHAPE_SHIFT & 3)?;
+        let name = [low & TAIL_MASK, middle, high];
+        let start = WINDOW.checked_sub(len)?;
+        let mut dots = dots & u32::MAX.checked_shl(u32::try_from(start).ok()?)?;
+        let (mut codes, mut count, mut end) = ([0; 3], 0_usize, WINDOW);
+        loop {
+            let dot = 31_u32.checked_sub(dots.leading_zeros());
+            let label = dot.map_or(start, |dot| (dot as usize).saturating_add(1));
+            let bytes = end.checked_sub(label)?;
+            append(&mut codes, count, low_bits(shift_right(name, label), bytes));
+            count = count.saturating_add(bytes);
+            let Some(dot) = dot else { break };
+            append(&mut codes, count, [u64::from(scan::code(b'.')), 0, 0]);
+            count = count.saturating_add(1);
+            dots ^= 1_u32.checked_shl(dot)?;
+            end = dot as usize;
         }
+        Some(Self { codes, len, shape, long_at: None })
     }
-    None
+
+    /// The key of this sequence.
+    fn to_key(self) -> Option<[u64; 3]> {
+        if let Some(at) = self.long_at {
+            return Some(long_key(at, self.len, self.shape));
+        }
+        let sequence = scan::unpack(self.codes);
+        let sequence = sequence.get(..self.len)?;
+        let mut bytes = [0; WINDOW];
+        let mut end = WINDOW;
+        for label in sequence.split(|byte| *byte == b'.') {
+            let start = end.checked_sub(label.len())?;
+            bytes.get_mut(start..end)?.copy_from_slice(label);
+            end = start;
+            if let Some(dot) = start.checked_sub(1)
+                && WINDOW.saturating_sub(start) < self.len
+            {
+                *bytes.get_mut(dot)? = b'.';
+                end = dot;
+            }
+        }
+        let [a, b, c] = scan::scan(&bytes).words;
+        Some(key([a & TAIL_MASK, b, c], self.len, self.shape))
+    }
 }
 
 /// The value of a name that is longer than a key.
 pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape) -> Option<u32> {
     let block = locate(header, image, header.hasher.hash_long(name, shape))?;
     let mut reader = Reader::at_block(header, image, block)?;
-    while let Some(stored) = reader.next() {
-        let StoredName::Long(found) = stored.name(header, image)? else { continue };
-        if stored.shape()? == shape && found.eq_ignore_ascii_case(name) {
-            return Some(stored.value);
+    while let Some(Entry { sequence, value }) = reader.next() {
+        let Some(at) = sequence.long_at else { continue };
+        let found = header.long_name(image, at, sequence.len)?;
+        if sequence.shape == shape && found.eq_ignore_ascii_case(name) {
+            return Some(value);
         }
     }
     None
@@ -102,6 +171,20 @@ pub(crate) fn leads_to(
     locate(header, image, hash) == Some(block)
 }
 
+/// What stands before the codes of every name.
+struct Head {
+    shared: usize,
+    own: usize,
+    shape: Shape,
+    value: u32,
+}
+
+/// One name of a block.
+struct Entry {
+    sequence: Sequence,
+    value: u32,
+}
+
 /// Reads the names of one block.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
@@ -111,8 +194,8 @@ pub(crate) struct Reader<'a> {
     /// In bits.
     position: usize,
     left: usize,
-    /// The codes of the name before.
-    tail: [u64; 3],
+    /// The name before.
+    last: Sequence,
 }
 
 impl<'a> Reader<'a> {
@@ -129,7 +212,7 @@ impl<'a> Reader<'a> {
             value_bits: header.value_bits(),
             position: 0,
             left: (counts.names as usize).checked_sub(first)?.min(BLOCK),
-            tail: [0; 3],
+            last: Sequence::NONE,
         })
     }
 
@@ -138,33 +221,79 @@ impl<'a> Reader<'a> {
         self.position.div_ceil(8)
     }
 
-    /// The next name; `None` at the end of the block, or where the bytes end.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Option<Stored> {
-        self.left = self.left.checked_sub(1)?;
-        let head = self.take(HEAD_BITS)?;
-        let shared = (head & 0x1f) as usize;
-        let own = head >> SHARED_BITS & 0x1f;
-        let shape = Shape::from_bits(head >> (SHARED_BITS + OWN_BITS) & 3)?;
-        let value = self.take(self.value_bits)? as u32;
-        if own == LONG {
-            let len = self.take(LONG_LEN_BITS)?;
-            let at = self.take(LONG_AT_BITS)?;
-            self.tail = [0; 3];
-            let key = long_key(at as usize, len as usize, shape);
-            return Some(Stored { key, value });
-        }
-        let own = own as usize;
-        let len = shared.checked_add(own).filter(|len| (1..=TAIL_CODES).contains(len))?;
-        let [a, b, c] = self.window(own)?;
-        let [x, y, z] = scan::suffix(self.tail, shared);
-        let [a, b, c] = shift_left([a, b, c], 192_usize.checked_sub(len.checked_mul(6)?)?);
-        self.tail = [a | x, b | y, c | z];
-        Some(Stored { key: key(self.tail, len, shape), value })
+    /// The next name as other layouts store it; `None` at the end of the block, or where there is
+    /// none to be read.
+    pub(crate) fn next_stored(&mut self) -> Option<Stored> {
+        let Entry { sequence, value } = self.next()?;
+        Some(Stored { key: sequence.to_key()?, value })
     }
 
-    /// The next `count` bits, at most 32.
+    /// Looks for a short name in the rest of the block. Codes are read only of names that may agree
+    /// with more of it than the name before, and what is sorted after it is not read at all.
     #[inline]
+    fn find(&mut self, wanted: &Sequence) -> Option<u32> {
+        // How many codes the name before has in common with what is wanted.
+        let mut common = 0_usize;
+        loop {
+            let Head { shared, own, shape, value } = self.head()?;
+            if own == LONG {
+                self.position =
+                    self.position.checked_add((LONG_LEN_BITS + LONG_AT_BITS) as usize)?;
+                // A long name is written without what it shares.
+                common = 0;
+                continue;
+            }
+            if shared < common {
+                return None;
+            }
+            if shared > common {
+                self.position = self.position.checked_add(own.checked_mul(CODE_BITS as usize)?)?;
+                continue;
+            }
+            let [a, b, c] = self.codes(own)?;
+            let [x, y, z] = low_bits(shift_right(wanted.codes, common), own);
+            let same = first_difference([a ^ x, b ^ y, c ^ z]).min(own);
+            common = common.checked_add(same)?;
+            if same == own && common == wanted.len && shape == wanted.shape {
+                return Some(value);
+            }
+        }
+    }
+
+    /// The fixed part of the next name.
+    #[inline(always)]
+    fn head(&mut self) -> Option<Head> {
+        self.left = self.left.checked_sub(1)?;
+        let bits = self.take(HEAD_BITS.checked_add(self.value_bits)?)?;
+        Some(Head {
+            shared: (bits & 0x1f) as usize,
+            own: (bits >> SHARED_BITS & 0x1f) as usize,
+            shape: Shape::from_bits(bits >> (SHARED_BITS + OWN_BITS) & 3)?,
+            value: (bits >> HEAD_BITS) as u32,
+        })
+    }
+
+    fn next(&mut self) -> Option<Entry> {
+        let Head { shared, own, shape, value } = self.head()?;
+        if own == LONG {
+            let len = self.take(LONG_LEN_BITS)? as usize;
+            let long_at = Some(self.take(LONG_AT_BITS)? as usize);
+            let sequence = Sequence { codes: [0; 3], len, shape, long_at };
+            self.last = Sequence::NONE;
+            return Some(Entry { sequence, value });
+        }
+        let len = shared.checked_add(own).filter(|len| (1..=TAIL_CODES).contains(len))?;
+        if shared > self.last.len {
+            return None;
+        }
+        let mut codes = low_bits(self.last.codes, shared);
+        append(&mut codes, shared, self.codes(own)?);
+        self.last = Sequence { codes, len, shape, long_at: None };
+        Some(Entry { sequence: self.last, value })
+    }
+
+    /// The next `count` bits, at most 57.
+    #[inline(always)]
     fn take(&mut self, count: u32) -> Option<u64> {
         let bytes: &[u8; 8] = self.bytes.get(self.position / 8..)?.first_chunk()?;
         let word = u64::from_le_bytes(*bytes) >> (self.position % 8);
@@ -172,51 +301,93 @@ impl<'a> Reader<'a> {
         Some(word & !u64::MAX.checked_shl(count)?)
     }
 
-    /// The next `codes` codes, lowest bits first.
+    /// The next `count` codes, at most [`TAIL_CODES`].
     #[inline]
-    fn window(&mut self, codes: usize) -> Option<[u64; 3]> {
+    fn codes(&mut self, count: usize) -> Option<[u64; 3]> {
         let bytes: &[u8; 32] = self.bytes.get(self.position / 8..)?.first_chunk()?;
         let (words, _) = bytes.as_chunks::<8>();
         let &[a, b, c, d] = words else { return None };
         let [a, b, c, d] = [a, b, c, d].map(u64::from_le_bytes);
         let shift = self.position % 8;
-        let join = |low: u64, high: u64| {
-            if shift == 0 { low } else { low >> shift | high << (64_usize.wrapping_sub(shift)) }
-        };
-        let read = [join(a, b), join(b, c), join(c, d)];
-        let count = codes.checked_mul(6)?;
-        self.position = self.position.checked_add(count)?;
-        Some(low_bits(read, count))
+        // Shifted twice, because a word is not shifted by all of its bits.
+        let join = |low: u64, high: u64| (low >> shift) | (high << (63 - shift) << 1);
+        self.position = self.position.checked_add(count.checked_mul(CODE_BITS as usize)?)?;
+        Some(low_bits([join(a, b), join(b, c), join(c, d)], count))
     }
 }
 
-/// The lowest `count` bits.
+/// How many codes are zero before the first that is not.
 #[inline(always)]
-fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
-    let mask = |below: usize| match count.saturating_sub(below) {
-        0 => 0,
-        bits @ 1..64 => !(u64::MAX << bits),
-        _ => u64::MAX,
-    };
+const fn first_difference(words: [u64; 3]) -> usize {
     let [a, b, c] = words;
-    [a & mask(0), b & mask(64), c & mask(128)]
+    let bits = if a != 0 {
+        a.trailing_zeros()
+    } else if b != 0 {
+        b.trailing_zeros() | 64
+    } else if c != 0 {
+        c.trailing_zeros() | 128
+    } else {
+        192
+    };
+    (bits / CODE_BITS) as usize
 }
 
-/// Shifts 192 bits by fewer than 192.
+/// The lowest `count` codes.
 #[inline(always)]
-fn shift_left(words: [u64; 3], by: usize) -> [u64; 3] {
-    let [a, b, c] = words;
-    let [a, b, c] = match by / 64 {
+fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
+    let ([a, b, c], [x, y, z, _]) = (words, LOW_MASKS[count % WINDOW]);
+    [a & x, b & y, c & z]
+}
+
+/// By a number of codes, their bits.
+static LOW_MASKS: [[u64; 4]; WINDOW] = low_masks();
+
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]
+const fn low_masks() -> [[u64; 4]; WINDOW] {
+    let mut masks = [[0; 4]; WINDOW];
+    let mut count = 0;
+    while count < WINDOW {
+        let mut bit = 0;
+        while bit < CODE_BITS as usize * count {
+            masks[count][bit / 64] |= 1 << (bit % 64);
+            bit += 1;
+        }
+        count += 1;
+    }
+    masks
+}
+
+/// Puts codes after the first `count`, where there are zeros.
+#[inline(always)]
+#[allow(clippy::arithmetic_side_effects, reason = "shifts are below the width of a word")]
+fn append(codes: &mut [u64; 3], count: usize, more: [u64; 3]) {
+    let bits = (count % WINDOW) * CODE_BITS as usize;
+    let ([a, b, c], shift) = (more, bits % 64);
+    // Shifted twice, because a word is not shifted by all of its bits.
+    let over = |low: u64| low >> 1 >> (63 - shift);
+    let [a, b, c] = [a << shift, b << shift | over(a), c << shift | over(b)];
+    let [a, b, c] = match bits / 64 {
         0 => [a, b, c],
         1 => [0, a, b],
         _ => [0, 0, a],
     };
-    let by = by % 64;
-    if by == 0 {
-        return [a, b, c];
+    let [x, y, z] = *codes;
+    *codes = [x | a, y | b, z | c];
+}
+
+/// Drops the lowest `count` codes.
+#[inline(always)]
+#[allow(clippy::arithmetic_side_effects, reason = "shifts are below the width of a word")]
+fn shift_right(words: [u64; 3], count: usize) -> [u64; 3] {
+    let bits = (count % WINDOW) * CODE_BITS as usize;
+    let ([a, b, c], shift) = (words, bits % 64);
+    let under = |high: u64| high << 1 << (63 - shift);
+    let [a, b, c] = [a >> shift | under(b), b >> shift | under(c), c >> shift];
+    match bits / 64 {
+        0 => [a, b, c],
+        1 => [b, c, 0],
+        _ => [c, 0, 0],
     }
-    let back = 64_usize.wrapping_sub(by);
-    [a << by, b << by | a >> back, c << by | b >> back]
 }
 
 /// Writes blocks.
@@ -250,23 +421,27 @@ impl Writer {
         }
         self.names += 1;
         let long = name.len() > TAIL_CODES;
-        let same = self.previous.iter().rev().zip(name.iter().rev());
-        let shared = if long { 0 } else { same.take_while(|(a, b)| a == b).count() };
-        let own = if long { LONG } else { (name.len() - shared) as u64 };
+        let sequence: Vec<u8> = if long {
+            Vec::new()
+        } else {
+            let labels: Vec<&[u8]> = name.rsplit(|byte| *byte == b'.').collect();
+            labels.join(&b'.')
+        };
+        let same = self.previous.iter().zip(&sequence);
+        let shared = same.take_while(|(a, b)| a == b).count();
+        let own = if long { LONG } else { sequence.len() - shared };
         self.put(shared as u64, SHARED_BITS);
-        self.put(own, OWN_BITS);
+        self.put(own as u64, OWN_BITS);
         self.put(shape as u64, SHAPE_BITS);
         self.put(u64::from(value), self.value_bits);
-        self.previous.clear();
         if long {
             self.put(name.len() as u64, LONG_LEN_BITS);
             self.put(long_at as u64, LONG_AT_BITS);
-            return;
         }
-        self.previous.extend_from_slice(name);
-        for byte in name.iter().take(name.len() - shared) {
-            self.put(u64::from(scan::code(*byte)), scan::CODE_BITS);
+        for byte in sequence.iter().skip(shared) {
+            self.put(u64::from(scan::code(*byte)), CODE_BITS);
         }
+        self.previous = sequence;
     }
 
     /// The blocks; `None` when they are too large.

@@ -141,7 +141,7 @@ impl<'a> Patterns<'a> {
     fn name_at(header: &Header, image: &'a [u8], number: usize) -> Option<StoredName<'a>> {
         let stored = match header.layout {
             Layout::Fast => fast::read(header, image, fast::slot_of(header, image, number)?)?,
-            Layout::Compact => Self::reader_at(header, image, number)?.next()?,
+            Layout::Compact => Self::reader_at(header, image, number)?.next_stored()?,
         };
         stored.name(header, image)
     }
@@ -150,7 +150,7 @@ impl<'a> Patterns<'a> {
     fn reader_at(header: &Header, image: &'a [u8], number: usize) -> Option<Reader<'a>> {
         let mut reader = Reader::at_block(header, image, u32::try_from(number / BLOCK).ok()?)?;
         for _ in 0..number % BLOCK {
-            reader.next()?;
+            reader.next_stored()?;
         }
         Some(reader)
     }
@@ -165,7 +165,7 @@ impl<'a> Patterns<'a> {
                 if self.next % BLOCK == 0 || self.block.is_none() {
                     self.block = Some(Self::reader_at(self.header, self.image, self.next)?);
                 }
-                self.block.as_mut()?.next()
+                self.block.as_mut()?.next_stored()
             }
         }
     }

@@ -157,7 +157,8 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     ) -> Option<u32> {
         let header = &self.header;
         if len <= TAIL_CODES {
-            return self.find_key(image, key(scan::suffix(name.tail(), len), len, shape));
+            let key = key(scan::suffix(name.tail(), len), len, shape);
+            return self.find_key(image, key, name.dots());
         }
         let bytes = name.as_bytes();
         let suffix = bytes.get(bytes.len().checked_sub(len)?..)?;
@@ -334,7 +335,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         while dots != 0 {
             let len = 31_usize.checked_sub(dots.trailing_zeros() as usize)?;
             let suffix = scan::suffix(tail, len);
-            let found = self.find_key(image, key(suffix, len, Shape::AnyDepth));
+            let found = self.find_key(image, key(suffix, len, Shape::AnyDepth), dots);
             if found.is_some() {
                 return found;
             }
@@ -344,12 +345,12 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     }
 
     #[inline]
-    fn find_key(&self, image: &[u8], key: [u64; 3]) -> Option<u32> {
+    fn find_key(&self, image: &[u8], key: [u64; 3], dots: u32) -> Option<u32> {
         let header = &self.header;
         let hash = header.hasher.hash(key);
         match header.layout {
             Layout::Fast => fast::find_key(header, image, hash, key).some(),
-            Layout::Compact => compact::find_key(header, image, hash, key),
+            Layout::Compact => compact::find_key(header, image, hash, key, dots),
         }
     }
 

@@ -256,7 +256,7 @@ impl Pass<'_> {
             let mut reader = Reader::at_block(header, image, block).ok_or(bad)?;
             let count = (header.counts.names as usize).saturating_sub(number).min(BLOCK);
             for _ in 0..count {
-                let stored = reader.next().ok_or(bad)?;
+                let stored = reader.next_stored().ok_or(bad)?;
                 let (name, shape) = self.name(&stored).ok_or(bad)?;
                 if !follows(previous.as_ref(), &name, shape) {
                     return Err(ImageError::Order { number });

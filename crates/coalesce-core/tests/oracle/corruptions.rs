@@ -572,12 +572,14 @@ fn a_stored_name_is_a_name_wherever_it_stands() {
     let label = "l".repeat(63);
     let full = format!("{label}.{label}.{label}.{}", "m".repeat(61));
     let too_long = format!("{full}m");
-    let thirty = "abcdefghijklmnopqrstuvwxyz.123";
+    let long_label = format!("l{label}");
+    let numeric = "abcdefghijklmnopqrstuvwxyz.123";
+    let thirty = "abcdefghijklmnopqrstuvwxyz.12a";
     let cases: &[(&str, bool)] = &[
         ("a", true),
         ("a.test", true),
         ("x_y-0.test", true),
-        (&thirty.replace('3', "a"), true),
+        (thirty, true),
         ("abcdefghijklmnopqrstuvwxyzabcde", true),
         ("abcdefghijklmnopqrstuvwxyz.abcde", true),
         (&label, true),
@@ -593,13 +595,13 @@ fn a_stored_name_is_a_name_wherever_it_stands() {
         ("@.test", false),
         ("a.1", false),
         ("a.0x1", false),
-        (thirty, false),
+        (numeric, false),
         ("abcdefghijklmnopqrstuvwxyz.-abcde", false),
         ("abcdefghijklmnopqrstuvwxyz!abcde", false),
         ("abcdefghijklmnopqrstuvwxyz.12345", false),
         ("abcdefghijklmnopqrstuvwxyz.abcde.", false),
         ("Abcdefghijklmnopqrstuvwxyz.abcde", false),
-        (&format!("l{label}"), false),
+        (&long_label, false),
         (&too_long, false),
     ];
     for (name, good) in cases {

@@ -465,6 +465,8 @@ pub(crate) fn case() -> impl Strategy<Value = (World, Facts, Request)> {
 fn take_aim(aim: &Aim, world: &World, facts: &mut Facts, request: &mut Request) {
     let entry = &world.entries[aim.entry.index(world.entries.len())];
     let host = match entry.pattern.rsplit_once("*.") {
+        // No name stands below the longest ones.
+        Some((_, suffix)) if aim.label.len() + 1 + suffix.len() > 253 => suffix.to_owned(),
         Some((_, suffix)) => format!("{}.{suffix}", aim.label),
         None if entry.pattern == "*" => format!("{}.test", aim.label),
         None => entry.pattern.clone(),
@@ -497,6 +499,7 @@ fn take_aim(aim: &Aim, world: &World, facts: &mut Facts, request: &mut Request) 
     }
     if certificate {
         let parent = host.split_once('.').filter(|_| !is_address && aim.case & 2 == 2);
+        let parent = parent.filter(|(_, parent)| parent.len() <= 251);
         facts.certificate.push(parent.map_or(host.clone(), |(_, parent)| format!("*.{parent}")));
     }
 }

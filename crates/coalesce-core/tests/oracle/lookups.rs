@@ -7,7 +7,7 @@ use coalesce_core::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::build::{LAYOUTS, build_in, build_table, builder, group_policy, presented};
+use crate::build::{LAYOUTS, build_in, build_table, group_policy, presented};
 use crate::generate::{Query, cases, crowded, identifier, long_name, name, query, spell, world};
 use crate::model::{self, Entry, World};
 
