@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod explain;
 mod help;
+mod lines;
 mod logging;
 mod match_command;
 mod output;
