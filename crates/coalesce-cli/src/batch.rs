@@ -4,18 +4,15 @@
 //! side; a line that cannot be answered gets an object with `error` and `line`.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
+use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::output::Output;
-
-/// The longest line that is read, in bytes: far more than any header list that servers take. The
-/// rest of a longer one is skipped, not held.
-pub(crate) const LINE_LEN_MAX: usize = 1 << 20;
 
 /// What a line that cannot be answered gets.
 #[derive(Debug, Serialize)]
@@ -82,49 +79,8 @@ where
     }
 }
 
-/// How much is read at once.
-const READ_BYTES: usize = 64 * 1024;
-
 /// How many names of unknown members are remembered, so that input cannot grow the memory.
 const IGNORED_NAMES_MAX: usize = 100;
-
-enum Found {
-    Line,
-    TooLong,
-    End,
-}
-
-/// Reads one line into `line`, without its end. The last line needs no line feed.
-fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Found> {
-    line.clear();
-    let mut too_long = false;
-    let mut anything = false;
-    loop {
-        let available = match input.fill_buf() {
-            Ok(available) => available,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let feed = available.iter().position(|byte| *byte == b'\n');
-        let part = &available[..feed.unwrap_or(available.len())];
-        let ended = available.is_empty() || feed.is_some();
-        anything |= !available.is_empty();
-        if line.len() + part.len() > LINE_LEN_MAX {
-            too_long = true;
-        } else if !too_long {
-            line.extend_from_slice(part);
-        }
-        let consumed = feed.map_or(available.len(), |feed| feed + 1);
-        input.consume(consumed);
-        if ended {
-            return Ok(match (anything, too_long) {
-                (false, _) => Found::End,
-                (true, true) => Found::TooLong,
-                (true, false) => Found::Line,
-            });
-        }
-    }
-}
 
 fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Line<Q>, String> {
     serde_json::from_slice(line).map_err(|error| {

@@ -32,13 +32,17 @@ Examples:
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
   coalesce match --san 'DNS:*.example.test' a.example.test a.b.example.test
   coalesce match --certificate cert.pem a.example.test 192.0.2.1
+  coalesce compile --config site.toml names.list -o names.table
+  coalesce lookup names.table www.example.test
 
 Exit codes:
   0  fine: served, matched, ended as asked
-  1  the answer is no: explain: not served; match: a host is not covered; demo: a row failed
+  1  the answer is no: explain: not served; match: a host is not covered; lookup: a name has no
+     entry; demo: a row failed
   2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
-  3  configuration: it does not load; each fault is named with file, line and field
-  4  run time: an address cannot be bound, output cannot be written
+  3  configuration: it does not load, or a list or a compiled table does not; each fault is named
+     with file, line and field
+  4  run time: an address cannot be bound, output or a table cannot be written
 
 'coalesce COMMAND --help' says more about each command; 'coalesce serve --help' has the
 configuration file.";
@@ -61,6 +65,9 @@ one ends at once. The reason of every 421 is in the log, never in a response.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
+
+  table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
+                                 # has the names below and others; default: the names below alone
 
   [[listener]]
   name = \"main\"                  # may be left out when there is one
@@ -154,3 +161,88 @@ A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the next 
 
 Of several that cover a host the most specific is named. The exit code is 0 when every host is
 covered, 1 when one is not; of a batch it is 0.";
+
+pub(crate) const COMPILE: &str = "\
+Make a compiled table of a list of names, millions of them if need be.
+
+A compiled table is one file that is mapped into memory as it stands: it is there at once, however
+large it is, and every process that serves it shares the memory. 'table' in a configuration names
+the one to serve; 'coalesce inspect' and 'coalesce lookup' read it.
+
+Each line of the list is an entry, in any order; '#' begins a comment, at the start of a line or
+behind white space:
+
+  PATTERN [VIRTUAL-HOST [GROUP]]
+
+  PATTERN       a name, *.name (one more label), **.name (any depth), an IP address, or *
+  VIRTUAL-HOST  with --config the name of one in the configuration, which must be there, and whose
+                certificate must cover the name; else a number, by default 0
+  GROUP         with --config the group of that virtual host, which need not be said; else a number,
+                by default 0
+
+With --config the table has the names of the configuration as well, which are not to be in the list.
+It is for this configuration: another one, or this one with virtual hosts or groups moved, refuses
+to load it.
+
+Every fault is named with its line, the first hundred of them: what is no entry, a duplicate (the
+same name with the same values) and a conflict (with others) with both of their lines. Then nothing
+is written. The table is put in its place whole, once it is on the disk; who serves the older one
+goes on with that until it is started again.
+
+What takes longer than two seconds shows a progress bar, where standard error is a terminal; -v
+logs the progress elsewhere, and -q shows none.";
+
+pub(crate) const COMPILE_AFTER: &str = "\
+Examples:
+  coalesce compile names.list -o names.table
+  coalesce compile --config site.toml names.list -o names.table --layout compact
+  sort -u names.list | coalesce compile - -o names.table --json
+
+JSON (--json):
+  {\"table\":\"names.table\",\"names\":3,\"bytes\":412,\"bytes_per_name\":137.3,\"layout\":\"fast\",
+   \"checksum\":\"3f0c7a1de52b9648\",\"seconds\":0.01}";
+
+pub(crate) const INSPECT: &str = "\
+Say what a compiled table holds, and whether it is sound.
+
+All of it is checked first; one that is not sound is refused with what is wrong, and the exit code
+is 3. The depth is the greatest number of labels in a name.
+
+--names lists the entries as 'coalesce compile' reads them, with the numbers of virtual host and
+group: names by their labels from the right, each before those below it, then addresses.";
+
+pub(crate) const INSPECT_AFTER: &str = "\
+Examples:
+  coalesce inspect names.table
+  coalesce inspect names.table --names --below example.test
+  coalesce inspect names.table --names --json
+
+JSON (--json), without --names:
+  {\"table\":\"names.table\",\"kind\":\"authority table\",\"layout\":\"fast\",\"names\":3,\"exact\":2,
+   \"one_label\":1,\"any_depth\":0,\"addresses\":0,\"catch_all\":0,\"virtual_hosts\":1,\"groups\":1,
+   \"depth\":3,\"longest\":\"www.example.test\",\"bytes\":412,\"bytes_per_name\":137.3,
+   \"checksum\":\"3f0c7a1de52b9648\"}
+
+JSON, one per entry with --names:
+  {\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}";
+
+pub(crate) const LOOKUP: &str = "\
+Say which entry of a compiled table stands for a name: the most specific, as in every request.
+
+Names are authorities as requests have them: case, one trailing dot and a port make no difference
+here.";
+
+pub(crate) const LOOKUP_AFTER: &str = "\
+Examples:
+  coalesce lookup names.table www.example.test 192.0.2.1
+  coalesce lookup names.table --json WWW.example.test:8443
+  coalesce inspect names.table --names | cut -d' ' -f1 | coalesce lookup names.table --batch -
+
+JSON (--json), one per authority:
+  {\"name\":\"www.example.test\",\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}
+
+Without an entry the last three are null. A batch has one line of output for each line of input; a
+line that is no authority gets 'line N: ...', with --json {\"error\":\"...\",\"line\":N}, and the next
+one is read.
+
+The exit code is 0 when every name has an entry, 1 when one has none; of a batch it is 0.";

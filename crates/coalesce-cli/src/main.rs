@@ -1,17 +1,26 @@
-//! The `coalesce` command: `demo`, `serve`, `explain` and `match`.
-#![forbid(unsafe_code)]
+//! The `coalesce` command: `demo`, `serve`, `explain` and `match`, and `compile`, `inspect` and
+//! `lookup` for compiled tables.
+// Forbidden everywhere but in `mapped`, which says why.
+#![deny(unsafe_code)]
 
 mod batch;
 mod cli;
+mod compile;
 mod config;
 mod demo;
 mod exit;
 mod explain;
 mod help;
+mod inspect;
+mod lines;
 mod logging;
+mod lookup;
+mod mapped;
 mod match_command;
 mod output;
+mod progress;
 mod serve;
+mod table_image;
 mod text;
 
 use std::io::{self, Write};
@@ -48,7 +57,12 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let verbosity = match &arguments.command {
         Command::Serve(_) => Verbosity::Serving,
-        Command::Demo(_) | Command::Explain(_) | Command::Match(_) => Verbosity::Answering,
+        Command::Demo(_)
+        | Command::Explain(_)
+        | Command::Match(_)
+        | Command::Compile(_)
+        | Command::Inspect(_)
+        | Command::Lookup(_) => Verbosity::Answering,
     };
     logging::start(&arguments.logging, verbosity)?;
     match arguments.command {
@@ -56,5 +70,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Match(arguments) => match_command::run(arguments),
+        Command::Compile(compile) => compile::run(&compile, &arguments.logging),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Lookup(arguments) => lookup::run(&arguments),
     }
 }

@@ -3,12 +3,13 @@
 //! It asks the tables themselves, as a client would come to them. A host that is served here is
 //! never answered 421 on a connection made for it, or the configuration does not load.
 
-use coalesce_core::{AuthorityTable, DnsName, Host, NamePattern, RequestTarget, Verdict, decide};
-use toml::Spanned;
+use coalesce_core::{DnsName, Host, NamePattern, RequestTarget, Verdict, decide};
 
 use crate::config::Listener;
 use crate::config::hosts::Notes;
 use crate::config::load::Draft;
+use crate::config::table::{CompiledNames, Several};
+use crate::table_image::Table;
 
 /// A label that no one is likely to have as a virtual host of its own, to stand for the `*` of a
 /// wildcard.
@@ -18,7 +19,7 @@ const ANY_LABEL: &str = "any-label-0a1b2c3d";
 const PORTS: [u16; 1] = [443];
 
 pub(crate) fn own_connections(
-    table: &AuthorityTable<Vec<u8>>,
+    table: &Table,
     listeners: &[Listener],
     draft: &Draft<'_>,
     notes: &mut Notes,
@@ -26,63 +27,92 @@ pub(crate) fn own_connections(
     for (number, listener) in listeners.iter().enumerate() {
         for (_, host) in draft.hosts_of(number) {
             for name in &host.names {
-                own_connection(table, listener, name, notes);
+                match own_connection(table, listener, name.get_ref()) {
+                    Ok(()) => {}
+                    Err(Finding::Fault(message)) => notes.faults.add(name.span(), message),
+                    Err(Finding::Warning(message)) => notes.warnings.add(name.span(), message),
+                }
             }
         }
     }
 }
 
-fn own_connection(
-    table: &AuthorityTable<Vec<u8>>,
-    listener: &Listener,
-    name: &Spanned<String>,
+/// The same for the addresses of a compiled table, whose connections no server name makes.
+///
+/// What [`table::open`](crate::config::table::open) has checked of its names leaves nothing to ask:
+/// the handshakes have the same names, so that a connection made for one is in the group of its
+/// virtual host, and shows a certificate that covers it.
+pub(crate) fn own_connections_by_address(
+    image: &CompiledNames,
+    listeners: &[Listener],
+    draft: &Draft<'_>,
     notes: &mut Notes,
 ) {
-    let Ok(pattern) = NamePattern::parse(name.get_ref().as_bytes()) else { return };
+    let (mut faults, mut warnings) = (Several::default(), Several::default());
+    for entry in image.table.entries() {
+        let host = entry.virtual_host.get() as usize;
+        let Some(pattern @ NamePattern::Ip(_)) = entry.pattern.as_pattern() else { continue };
+        // Those of the configuration have been asked for where they stand.
+        if draft.has_name(host, &pattern) {
+            continue;
+        }
+        for (number, listener) in listeners.iter().enumerate() {
+            if draft.is_on(host, number) {
+                match own_connection(&image.table, listener, &pattern.to_string()) {
+                    Ok(()) => {}
+                    Err(Finding::Fault(message)) => faults.add(|| message),
+                    Err(Finding::Warning(message)) => warnings.add(|| message),
+                }
+            }
+        }
+    }
+    faults.move_to(&mut notes.faults, &image.at);
+    warnings.move_to(&mut notes.warnings, &image.at);
+}
+
+/// What is not as it should be with a name on a listener.
+enum Finding {
+    Fault(String),
+    Warning(String),
+}
+
+fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), Finding> {
+    let Ok(pattern) = NamePattern::parse(text.as_bytes()) else { return Ok(()) };
     let (server_name, authority) = match pattern {
         NamePattern::Exact(name) => (Some(name.to_string()), name.to_string()),
         NamePattern::OneLabel(parent) => {
             let name = format!("{ANY_LABEL}.{parent}");
             // A suffix so long has room for shorter labels only.
             if DnsName::parse(name.as_bytes()).is_err() {
-                return;
+                return Ok(());
             }
             (Some(name.clone()), name)
         }
         // No client sends a server name for an address (RFC 6066 §3).
         NamePattern::Ip(address) => (None, Host::Ip(address).to_string()),
         // Open-ended names have their warning.
-        _ => return,
+        _ => return Ok(()),
     };
     let Ok(choice) = listener.handshakes.choose_by_name(server_name.as_deref()) else {
-        notes.warnings.add(
-            name.span(),
-            format!(
-                "{:?} cannot be reached on listener {:?}: clients send no server name for an \
-                 address, and there is no default_virtual_host",
-                name.get_ref(),
-                listener.name,
-            ),
-        );
-        return;
+        return Err(Finding::Warning(format!(
+            "{text:?} cannot be reached on listener {:?}: clients send no server name for an \
+             address, and there is no default_virtual_host",
+            listener.name,
+        )));
     };
     let connection = choice.facts.connection(&PORTS);
     let refused = match decide(table, &connection, &RequestTarget::https(authority.as_bytes())) {
-        Verdict::Serve(_) => return,
+        Verdict::Serve(_) => return Ok(()),
         Verdict::Misdirected(reason) => reason.to_string(),
         Verdict::Malformed(reason) => reason.to_string(),
     };
-    notes.faults.add(
-        name.span(),
-        format!(
-            "{:?} would be answered 421 on its own connections to listener {:?}: {refused}{}",
-            name.get_ref(),
-            listener.name,
-            if server_name.is_none() {
-                "; clients send no server name for an address, so that default_virtual_host decides"
-            } else {
-                ""
-            },
-        ),
-    );
+    Err(Finding::Fault(format!(
+        "{text:?} would be answered 421 on its own connections to listener {:?}: {refused}{}",
+        listener.name,
+        if server_name.is_none() {
+            "; clients send no server name for an address, so that default_virtual_host decides"
+        } else {
+            ""
+        },
+    )))
 }

@@ -1,5 +1,7 @@
 //! From the file's text to its entries.
 
+use std::path::PathBuf;
+
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -10,6 +12,7 @@ use crate::config::source::{ConfigErrors, Faults, Source};
 /// The entries, each with its place, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
+    pub(crate) table: Option<Spanned<PathBuf>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
     pub(crate) groups: Vec<Spanned<GroupEntry>>,
     pub(crate) virtual_hosts: Vec<Spanned<VirtualHostEntry>>,
@@ -28,12 +31,13 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     let mut entries = Entries::default();
     for (key, value) in root.into_inner() {
         match key.get_ref().as_ref() {
+            "table" => entries.table = one(value, &mut faults),
             "listener" => entries.listeners = list(value, &mut faults),
             "group" => entries.groups = list(value, &mut faults),
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected [[listener]], [[group]] or [[virtual_host]]",
+                "unknown field, expected table, [[listener]], [[group]] or [[virtual_host]]",
             ),
         }
     }
@@ -47,15 +51,21 @@ fn list<T: DeserializeOwned>(value: Spanned<DeValue<'_>>, faults: &mut Faults) -
         return Vec::new();
     };
     let mut entries = Vec::with_capacity(values.len());
-    for value in values {
-        let span = value.span();
-        match T::deserialize(ValueDeserializer::from(value)) {
-            Ok(entry) => entries.push(Spanned::new(span, entry)),
-            Err(error) if error.span().is_none() => faults.add(span, error.message()),
-            Err(error) => add(faults, &error),
-        }
-    }
+    entries.extend(values.into_iter().filter_map(|value| one(value, faults)));
     entries
+}
+
+fn one<T: DeserializeOwned>(
+    value: Spanned<DeValue<'_>>,
+    faults: &mut Faults,
+) -> Option<Spanned<T>> {
+    let span = value.span();
+    match T::deserialize(ValueDeserializer::from(value)) {
+        Ok(entry) => return Some(Spanned::new(span, entry)),
+        Err(error) if error.span().is_none() => faults.add(span, error.message()),
+        Err(error) => add(faults, &error),
+    }
+    None
 }
 
 fn add(faults: &mut Faults, error: &toml::de::Error) {

@@ -1,8 +1,9 @@
 //! Virtual hosts, with their certificates.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use coalesce_core::{Host, NamePattern};
 use coalesce_tls::{HandshakeTableBuilder, HandshakeTableError, PresentedNames};
@@ -30,11 +31,26 @@ pub(crate) struct HostDraft {
 /// A certificate that can be shown.
 #[derive(Debug)]
 pub(crate) struct Certificate {
-    /// The file, as it was found.
-    pub(crate) path: PathBuf,
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
-    pub(crate) presented: PresentedNames,
+    pub(crate) shown: Arc<Shown>,
+}
+
+/// What a client sees of a certificate.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// The file, as it was found.
+    path: PathBuf,
+    presented: PresentedNames,
+}
+
+/// How much of what a pattern stands for a certificate covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    /// All of it.
+    Whole,
+    /// The pattern stands for more names than any certificate can cover.
+    OpenEnded,
 }
 
 /// Every certificate, read once however many virtual hosts show it.
@@ -111,9 +127,11 @@ impl Certificates {
                 };
                 faults.add(at, format!("{}: {error}", path.display()));
             });
-            Some(Certificate { path, chain, key, presented: presented.ok()? })
+            let presented = presented.ok()?;
+            Some(Certificate { chain, key, shown: Arc::new(Shown { path, presented }) })
         });
-        for ignored in certificate.iter().flat_map(|certificate| certificate.presented.ignored()) {
+        let presented = certificate.iter().map(|certificate| &certificate.shown.presented);
+        for ignored in presented.flat_map(PresentedNames::ignored) {
             let at = entry.certificate.span();
             warnings.add(at, format!("ignored in the certificate: {ignored}"));
         }
@@ -139,45 +157,51 @@ fn usable(
 /// Checks one of a virtual host's names: that it is a name, and that the virtual host's own
 /// certificate covers it. One that is not covered would be answered 421 on the very connection
 /// that was made for it.
-fn check_name(name: &Spanned<String>, shown: Option<&Certificate>, notes: &mut Notes) {
+fn check_name(name: &Spanned<String>, certificate: Option<&Certificate>, notes: &mut Notes) {
     let text = name.get_ref().as_str();
     let pattern = NamePattern::parse(text.as_bytes());
     let Some(pattern) = notes.faults.take(name.span(), pattern) else { return };
-    let Some(certificate) = shown else { return };
-    let covered = match pattern {
-        NamePattern::Exact(name) => certificate.presented.covering(&Host::Name(name)).is_some(),
-        NamePattern::Ip(address) => certificate.presented.covering(&Host::Ip(address)).is_some(),
-        NamePattern::OneLabel(parent) => {
-            let wildcard = format!("DNS:*.{parent}");
-            certificate.presented.names().contains(&wildcard)
-        }
-        _ => {
-            warn_open_ended(text, name.span(), &mut notes.warnings);
-            return;
-        }
-    };
-    if !covered {
-        let path = certificate.path.display();
-        notes.faults.add(
+    let Some(certificate) = certificate else { return };
+    match certificate.shown.covers(&pattern, &text) {
+        Ok(Coverage::Whole) => {}
+        Ok(Coverage::OpenEnded) => notes.warnings.add(
             name.span(),
             format!(
-                "{text:?} is not covered by {path}, which presents {}; it would be answered 421 \
-                 on its own connections (see: coalesce match --certificate {path} {})",
-                some_of(certificate.presented.names()),
-                example(&pattern),
+                "{text:?} stands for more names than a certificate can cover; those that it does \
+                 not cover are answered 421 on every connection"
             ),
-        );
+        ),
+        Err(not_covered) => notes.faults.add(name.span(), not_covered),
     }
 }
 
-fn warn_open_ended(text: &str, at: Range<usize>, warnings: &mut Faults) {
-    warnings.add(
-        at,
-        format!(
-            "{text:?} stands for more names than a certificate can cover; those that it does not \
-             cover are answered 421 on every connection"
-        ),
-    );
+impl Shown {
+    /// Whether `pattern`, written in this way, is covered; if not, the error says what is.
+    pub(crate) fn covers(
+        &self,
+        pattern: &NamePattern<'_>,
+        written: &dyn fmt::Display,
+    ) -> Result<Coverage, String> {
+        let covered = match pattern {
+            NamePattern::Exact(name) => self.presented.covering(&Host::Name(*name)).is_some(),
+            NamePattern::Ip(address) => self.presented.covering(&Host::Ip(*address)).is_some(),
+            NamePattern::OneLabel(parent) => {
+                let wildcard = format!("DNS:*.{parent}");
+                self.presented.names().contains(&wildcard)
+            }
+            _ => return Ok(Coverage::OpenEnded),
+        };
+        if covered {
+            return Ok(Coverage::Whole);
+        }
+        let path = self.path.display();
+        Err(format!(
+            "\"{written}\" is not covered by {path}, which presents {}; it would be answered 421 on its \
+             own connections (see: coalesce match --certificate {path} {})",
+            some_of(self.presented.names()),
+            example(pattern),
+        ))
+    }
 }
 
 /// A host that `pattern` stands for.

@@ -10,14 +10,19 @@ use coalesce_tls::{
 };
 use toml::Spanned;
 
-use crate::config::groups::{self, Groups};
+use crate::config::groups::{self, GroupDraft, Groups};
 use crate::config::hosts::{self, Certificate, Certificates, HostDraft, Notes};
 use crate::config::listeners::{self, ListenerDraft};
 use crate::config::source::{ConfigErrors, Faults, Source};
-use crate::config::{Group, Listener, Site, VirtualHost, check, crypto_provider, entries};
+use crate::config::table::{self, CompiledNames};
+use crate::config::{
+    CompiledTable, ConfiguredName, Group, Listener, Site, VirtualHost, check, crypto_provider,
+    entries,
+};
+use crate::table_image::{self, Table};
 
 /// Loads the configuration file `path`.
-pub(crate) fn load(path: &Path) -> Result<Site, ConfigErrors> {
+pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigErrors> {
     let source = Source::read(path)?;
     let entries = entries::parse(&source)?;
     let mut notes = Notes::default();
@@ -32,19 +37,29 @@ pub(crate) fn load(path: &Path) -> Result<Site, ConfigErrors> {
     let mut certificates = Certificates::default();
     let hosts =
         hosts::read(entries.virtual_hosts, &mut groups, &mut certificates, &source, &mut notes);
-    let table = authority_table(&groups, &hosts, &mut notes.faults);
+    let own_names = authority_table(&groups, &hosts, &mut notes.faults);
     let draft = Draft { listeners: &listeners, groups: &groups, hosts: &hosts };
     let defaults = draft.defaults(&mut notes.faults);
     draft.every_listener_has_hosts(&mut notes.faults);
-    let Some(table) = table.filter(|_| notes.faults.is_empty()) else {
+    let Some(own_names) = own_names.filter(|_| notes.faults.is_empty()) else {
         return Err(source.errors(notes.faults));
+    };
+    let image = match entries.table.as_ref().filter(|_| compiled == CompiledTable::Served) {
+        None => None,
+        Some(named) => {
+            let image = table::open(named, &draft, &certificates.read, &source, &mut notes);
+            let Some(image) = image.filter(|_| notes.faults.is_empty()) else {
+                return Err(source.errors(notes.faults));
+            };
+            Some(image)
+        }
     };
 
     let mut built = Vec::with_capacity(listeners.len());
     for (number, listener) in listeners.iter().enumerate() {
         let default = defaults.get(number).copied().flatten();
         let handshakes = draft
-            .handshakes(number, default, &certificates.read)
+            .handshakes(number, default, &certificates.read, image.as_ref())
             .map_err(|(at, error)| notes.faults.add(at, error));
         if let Ok(handshakes) = handshakes {
             built.push(Listener {
@@ -58,35 +73,45 @@ pub(crate) fn load(path: &Path) -> Result<Site, ConfigErrors> {
     if !notes.faults.is_empty() {
         return Err(source.errors(notes.faults));
     }
-    check::own_connections(&table, &built, &draft, &mut notes);
+    let table = image.as_ref().map_or(&own_names, |image| &image.table);
+    check::own_connections(table, &built, &draft, &mut notes);
+    if let Some(image) = &image {
+        check::own_connections_by_address(image, &built, &draft, &mut notes);
+    }
     if !notes.faults.is_empty() {
         return Err(source.errors(notes.faults));
     }
 
     let warnings = source.lines(notes.warnings);
-    let groups = groups.drafts.into_iter();
-    let groups =
-        groups.map(|draft| Group { name: draft.name, client_roots: draft.client_roots }).collect();
-    let virtual_hosts = hosts.into_iter().filter_map(finished).collect();
+    let groups = groups.drafts.into_iter().map(|draft| {
+        let GroupDraft { name, policy, client_roots, .. } = draft;
+        Group { name, policy, client_roots }
+    });
+    let groups = groups.collect();
+    let virtual_hosts =
+        hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
+    let table = image.map_or(own_names, |image| image.table);
     Ok(Site { table, listeners: built, groups, virtual_hosts, warnings })
 }
 
 /// A virtual host without faults has all of its parts, so this leaves none out.
-fn finished(host: HostDraft) -> Option<VirtualHost> {
+fn finished(host: HostDraft, certificates: &[Certificate], source: &Source) -> Option<VirtualHost> {
     let (group, answer) = host.group.zip(host.answer)?;
+    let configured = |name: Spanned<String>| {
+        let line = source.line_number(name.span().start);
+        ConfiguredName { text: name.into_inner(), line }
+    };
     Some(VirtualHost {
         name: host.name.into_inner(),
-        names: host.names.into_iter().map(Spanned::into_inner).collect(),
+        names: host.names.into_iter().map(configured).collect(),
         group: groups::id(group),
+        certificate: certificates.get(host.certificate?)?.shown.clone(),
         answer,
     })
 }
 
-fn authority_table(
-    groups: &Groups<'_>,
-    hosts: &[HostDraft],
-    faults: &mut Faults,
-) -> Option<AuthorityTable<Vec<u8>>> {
+/// The table of the configuration's own names.
+fn authority_table(groups: &Groups<'_>, hosts: &[HostDraft], faults: &mut Faults) -> Option<Table> {
     let mut builder = AuthorityTable::builder();
     for (number, group) in groups.drafts.iter().enumerate() {
         if let Err(error) = builder.group(groups::id(number), group.policy) {
@@ -114,16 +139,20 @@ fn authority_table(
     }
     let duplicates = builder.duplicates();
     for duplicate in &duplicates {
-        let entry = |number: u32| added.get(number as usize);
-        if let (Some((owner, _)), Some((_, name))) =
-            (entry(duplicate.earlier), entry(duplicate.later))
-        {
-            let (text, owner) = (name.get_ref(), owner.name.get_ref());
-            let message = format!("{text:?} is a name of virtual_host {owner:?} already");
-            faults.add(name.span(), message);
-        }
+        let at = |index: u32| added.get(index as usize);
+        let Some(((owner, _), (_, name))) = at(duplicate.earlier).zip(at(duplicate.later)) else {
+            continue;
+        };
+        let (text, owner) = (name.get_ref(), owner.name.get_ref());
+        faults.add(name.span(), format!("{text:?} is a name of virtual_host {owner:?} already"));
     }
-    if duplicates.is_empty() { faults.take(0..0, builder.build()) } else { None }
+    if !duplicates.is_empty() {
+        return None;
+    }
+    let table = builder.build().map_err(|error| error.to_string());
+    let table =
+        table.and_then(|table| table_image::built(&table).map_err(|error| error.to_string()));
+    faults.take(0..0, table)
 }
 
 /// A virtual host's number as its id.
@@ -146,10 +175,19 @@ impl<'a> Draft<'a> {
         &self,
         listener: usize,
     ) -> impl Iterator<Item = (usize, &'a HostDraft)> + use<'a, '_> {
-        self.hosts.iter().enumerate().filter(move |(_, host)| {
-            let group = host.group.and_then(|group| self.groups.drafts.get(group));
-            group.is_some_and(|group| group.listeners.contains(&listener))
-        })
+        self.hosts.iter().enumerate().filter(move |(number, _)| self.is_on(*number, listener))
+    }
+
+    /// Whether the virtual host with this number is on the listener with that one.
+    pub(crate) fn is_on(&self, host: usize, listener: usize) -> bool {
+        let group = self.hosts.get(host).and_then(|host| self.groups.drafts.get(host.group?));
+        group.is_some_and(|group| group.listeners.contains(&listener))
+    }
+
+    /// Whether the configuration itself gives this name to the virtual host with this number.
+    pub(crate) fn has_name(&self, host: usize, pattern: &NamePattern<'_>) -> bool {
+        let mut names = self.hosts.get(host).into_iter().flat_map(|host| &host.names);
+        names.any(|name| NamePattern::parse(name.get_ref().as_bytes()).as_ref() == Ok(pattern))
     }
 
     /// The default virtual host of each listener, by number.
@@ -198,6 +236,7 @@ impl<'a> Draft<'a> {
         listener: usize,
         default: Option<usize>,
         certificates: &[Certificate],
+        image: Option<&CompiledNames>,
     ) -> Result<HandshakeTable, (Range<usize>, HandshakeTableError)> {
         let at = self.listeners.get(listener).map(|draft| draft.at.clone()).unwrap_or_default();
         let here = |error| (at.clone(), error);
@@ -224,7 +263,9 @@ impl<'a> Draft<'a> {
                 ),
             };
             let group = groups::id(group);
-            for name in &host.names {
+            // A compiled table has these names, and others.
+            let names = if image.is_none() { host.names.as_slice() } else { &[] };
+            for name in names {
                 match NamePattern::parse(name.get_ref().as_bytes()) {
                     // No ClientHello names an address (RFC 6066 §3): the default serves it.
                     Ok(NamePattern::Ip(_)) | Err(_) => {}
@@ -238,6 +279,22 @@ impl<'a> Draft<'a> {
             if default == Some(number) {
                 let policy = ServerNamePolicy::Default { group, certificate: id };
                 builder.absent_server_name(policy).unknown_server_name(policy);
+            }
+        }
+        if let Some(image) = image {
+            for entry in image.table.entries() {
+                let number = entry.virtual_host.get() as usize;
+                // A host of another listener has no certificate on this one.
+                let shown = self.hosts.get(number).and_then(|host| host.certificate);
+                let certificate = shown.and_then(|shown| ids.get(shown).copied().flatten());
+                if let Some(certificate) = certificate.filter(|_| self.is_on(number, listener))
+                    && let Some(pattern) = entry.pattern.as_pattern()
+                    && !matches!(pattern, NamePattern::Ip(_))
+                {
+                    builder
+                        .server_name(pattern, entry.group, certificate)
+                        .map_err(|error| (image.at.clone(), error))?;
+                }
             }
         }
         builder.build().map_err(here)

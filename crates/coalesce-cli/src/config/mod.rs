@@ -10,23 +10,30 @@ mod listeners;
 mod load;
 mod model;
 mod source;
+mod table;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, GroupId, Scheme, VirtualHostId};
+use coalesce_core::{GroupId, GroupPolicy, Scheme, VirtualHostId};
 use coalesce_tls::HandshakeTable;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 
 pub(crate) use answer::{Answer, TextAnswer, Upstream, UpstreamProtocol};
+pub(crate) use groups::id as group_id;
+pub(crate) use hosts::{Coverage, Shown};
+pub(crate) use load::virtual_host_id;
 pub(crate) use source::ConfigErrors;
+
+use crate::table_image::Table;
 
 /// A configuration that loads.
 #[derive(Debug)]
 pub(crate) struct Site {
     /// Which names are served, as which virtual host, in which group.
-    pub(crate) table: AuthorityTable<Vec<u8>>,
+    pub(crate) table: Table,
     pub(crate) listeners: Vec<Listener>,
     /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
     /// hosts make by their own fields.
@@ -51,6 +58,7 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
+    pub(crate) policy: GroupPolicy,
     /// The CAs whose client certificates the group demands.
     pub(crate) client_roots: Option<Arc<RootCertStore>>,
 }
@@ -59,15 +67,39 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
     pub(crate) name: String,
-    /// Its names, as they were written.
-    pub(crate) names: Vec<String>,
+    /// The names that the configuration itself gives it. A compiled table may have more.
+    pub(crate) names: Vec<ConfiguredName>,
     pub(crate) group: GroupId,
+    pub(crate) certificate: Arc<Shown>,
     pub(crate) answer: Answer,
 }
 
+/// A name of a virtual host in the configuration.
+#[derive(Debug)]
+pub(crate) struct ConfiguredName {
+    /// As it was written.
+    pub(crate) text: String,
+    /// Where, counted from 1.
+    pub(crate) line: usize,
+}
+
+/// What a compiled table that the configuration names is to the one who loads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CompiledTable {
+    /// The table that is served; it must fit the configuration.
+    Served,
+    /// Not looked at, because it is about to be made.
+    Ignored,
+}
+
 impl Site {
-    pub(crate) fn load(path: &std::path::Path) -> Result<Self, ConfigErrors> {
-        load::load(path)
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        load::load(path, CompiledTable::Served)
+    }
+
+    /// The site of the configuration's own names, whatever `table` it has.
+    pub(crate) fn load_without_table(path: &Path) -> Result<Self, ConfigErrors> {
+        load::load(path, CompiledTable::Ignored)
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
@@ -76,6 +108,10 @@ impl Site {
 
     pub(crate) fn virtual_host(&self, id: VirtualHostId) -> Option<&VirtualHost> {
         self.virtual_hosts.get(id.get() as usize)
+    }
+
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     pub(crate) fn virtual_hosts(&self) -> &[VirtualHost] {
@@ -87,9 +123,11 @@ impl Site {
         for warning in &self.warnings {
             tracing::warn!("{warning}");
         }
+        tracing::debug!(names = self.table.len(), bytes = self.table.as_bytes().len(), "table");
         for host in &self.virtual_hosts {
             let group = self.group(host.group).map(|group| group.name.as_str());
-            let names = host.names.join(", ");
+            let names: Vec<&str> = host.names.iter().map(|name| name.text.as_str()).collect();
+            let names = names.join(", ");
             tracing::debug!(virtual_host = host.name, group, names, "loaded");
         }
     }

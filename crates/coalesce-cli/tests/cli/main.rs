@@ -1,10 +1,13 @@
 //! The built binary, with real files: what it prints, and how it exits.
 
 mod client;
+mod compile;
+mod compiled_site;
 mod config_errors;
 mod explain;
 mod matching;
 mod serve;
+mod tables;
 mod upstream;
 mod usage;
 mod world;

@@ -11,12 +11,21 @@ fn help_teaches_and_version_says() {
     let help = world.run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let said = text(&help.stdout);
-    for part in ["421 (Misdirected Request", "5 certificate", "Examples:", "Exit codes:", "match"] {
+    for part in [
+        "421 (Misdirected Request",
+        "5 certificate",
+        "Examples:",
+        "Exit codes:",
+        "match",
+        "compile",
+    ] {
         assert!(said.contains(part), "{part:?} missing in:\n{said}");
     }
     let help = world.run(&["serve", "--help"]);
     let said = text(&help.stdout);
-    for part in ["[[listener]]", "[[group]]", "[[virtual_host]]", "default_virtual_host"] {
+    for part in
+        ["table = ", "[[listener]]", "[[group]]", "[[virtual_host]]", "default_virtual_host"]
+    {
         assert!(said.contains(part), "{part:?} missing in:\n{said}");
     }
     let version = world.run(&["--version"]);
@@ -46,6 +55,16 @@ fn exit_codes_are_the_documented_ones() {
         (&["serve"], 2),
         (&["serve", "--config", "site.toml", "--listen", "nowhere"], 2),
         (&["serve", "--config", "broken.toml"], 3),
+        (&["compile"], 2),
+        (&["compile", "missing.list", "-o", "x.table"], 2),
+        (&["compile", "site.toml", "-o", "x.table"], 3),
+        (&["compile", "--config", "broken.toml", "missing.list", "-o", "x.table"], 3),
+        (&["compile", "site.toml", "-o", "nowhere/x.table"], 4),
+        (&["inspect"], 2),
+        (&["inspect", "missing.table"], 2),
+        (&["inspect", "site.toml"], 3),
+        (&["lookup", "site.toml"], 2),
+        (&["lookup", "site.toml", "a"], 3),
         // An address of documentation (RFC 5737), which no machine has.
         (&["serve", "--config", "site.toml", "--listen", "192.0.2.1:0"], 4),
     ];

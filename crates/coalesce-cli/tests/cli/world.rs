@@ -120,6 +120,14 @@ impl World {
         self.command().args(arguments).output().unwrap()
     }
 
+    /// Runs the binary, which is to exit with `code`, and gives its standard output, or its
+    /// standard error where there is no answer.
+    pub(crate) fn say(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        text(if code < 2 { &output.stdout } else { &output.stderr }).to_owned()
+    }
+
     /// Runs the binary with `input`, and gives its exit code and its lines as JSON.
     pub(crate) fn batch(&self, arguments: &[&str], input: &str) -> (i32, Vec<Value>) {
         let mut child = self

@@ -1,0 +1,169 @@
+//! Whose a name is: numbers as the list has them, or virtual hosts of a configuration.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use coalesce_core::{
+    AuthorityTableBuilder, BuildError, Duplicate, GroupId, GroupPolicy, NamePattern, VirtualHostId,
+};
+
+use crate::compile::Entered;
+use crate::compile::list::{Field, Line, LineFault};
+use crate::config::{self, Coverage, Site, VirtualHost};
+
+/// What the lines of a list may say.
+#[derive(Debug)]
+pub(super) enum Owners<'a> {
+    /// Numbers, which mean something to whoever reads the table. Every group has the default
+    /// policies.
+    Numbers,
+    /// Names of virtual hosts.
+    Configured {
+        site: &'a Site,
+        path: &'a Path,
+        /// The virtual hosts by their names.
+        hosts: HashMap<&'a [u8], (VirtualHostId, &'a VirtualHost)>,
+    },
+}
+
+/// A virtual host and its group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) virtual_host: VirtualHostId,
+    pub(super) group: GroupId,
+}
+
+/// A line that was understood.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) pattern: NamePattern<'a>,
+    pub(super) owner: Owner,
+    pub(super) policy: GroupPolicy,
+    /// Whether it stands for more names than its certificate can cover.
+    pub(super) open_ended: bool,
+}
+
+impl<'a> Owners<'a> {
+    pub(super) fn new(configuration: Option<(&'a Site, &'a Path)>) -> Self {
+        let Some((site, path)) = configuration else { return Self::Numbers };
+        let hosts = site.virtual_hosts().iter().enumerate();
+        let hosts = hosts
+            .map(|(number, host)| (host.name.as_bytes(), (config::virtual_host_id(number), host)))
+            .collect();
+        Self::Configured { site, path, hosts }
+    }
+
+    /// Adds what the configuration itself has: every group, and the names of its virtual hosts, so
+    /// that the table is all that is served. Gives the number of entries.
+    pub(super) fn add_configured(
+        &self,
+        builder: &mut AuthorityTableBuilder,
+    ) -> Result<u32, BuildError> {
+        let Self::Configured { site, .. } = self else { return Ok(0) };
+        for (number, group) in site.groups().iter().enumerate() {
+            builder.group(config::group_id(number), group.policy)?;
+        }
+        let mut added = 0;
+        for (number, host) in site.virtual_hosts().iter().enumerate() {
+            for name in &host.names {
+                // A site that loads has no other names.
+                if let Ok(pattern) = NamePattern::parse(name.text.as_bytes()) {
+                    builder.entry(pattern, config::virtual_host_id(number), host.group)?;
+                    added += 1;
+                }
+            }
+        }
+        Ok(added)
+    }
+
+    /// What a line stands for, or what is wrong with it.
+    pub(super) fn entry<'l>(&self, line: &Line<'l>) -> Result<Entry<'l>, LineFault> {
+        let pattern = line.name_pattern()?;
+        match self {
+            Self::Numbers => {
+                let owner = Owner {
+                    virtual_host: VirtualHostId::new(number(line.virtual_host, "virtual host")?),
+                    group: GroupId::new(number(line.group, "group")?),
+                };
+                Ok(Entry { pattern, owner, policy: GroupPolicy::default(), open_ended: false })
+            }
+            Self::Configured { site, path, hosts } => {
+                let Some(named) = line.virtual_host else {
+                    let message = format!(
+                        "{} has no virtual host; with --config the name of one is expected behind it",
+                        line.pattern
+                    );
+                    return Err(line.pattern.fault(message));
+                };
+                let Some((virtual_host, host)) = hosts.get(named.text) else {
+                    let path = path.display();
+                    return Err(named.fault(format_args!("no virtual_host of {path} is {named}")));
+                };
+                let group = site.group(host.group);
+                if let Some(stated) = line.group
+                    && group.is_none_or(|group| group.name.as_bytes() != stated.text)
+                {
+                    let group = group.map(|group| group.name.as_str()).unwrap_or_default();
+                    let message = format!(
+                        "{stated} is not the group of virtual_host {named}, which is {group:?}"
+                    );
+                    return Err(stated.fault(message));
+                }
+                let text = String::from_utf8_lossy(line.pattern.text);
+                let coverage = host.certificate.covers(&pattern, &text);
+                let coverage = coverage.map_err(|not_covered| line.pattern.fault(not_covered))?;
+                Ok(Entry {
+                    pattern,
+                    owner: Owner { virtual_host: *virtual_host, group: host.group },
+                    policy: group.map(|group| group.policy).unwrap_or_default(),
+                    open_ended: coverage == Coverage::OpenEnded,
+                })
+            }
+        }
+    }
+
+    /// The owner in words.
+    pub(super) fn text(&self, owner: Owner) -> String {
+        match self {
+            Self::Numbers => format!("virtual host {}, group {}", owner.virtual_host, owner.group),
+            Self::Configured { site, .. } => {
+                let host = site.virtual_host(owner.virtual_host);
+                format!(
+                    "of virtual_host {:?}",
+                    host.map(|host| host.name.as_str()).unwrap_or_default()
+                )
+            }
+        }
+    }
+
+    /// What is wrong with an entry of the list that has the pattern of one in the configuration.
+    pub(super) fn after_configured(&self, pair: &Duplicate, later: &Entered) -> String {
+        let what = if pair.conflicting { "conflict" } else { "duplicate" };
+        let start = format!("{what}: {} is ", later.pattern);
+        let Self::Configured { site, path, .. } = self else { return start + "there already" };
+        let path = path.display();
+        let hosts = site.virtual_hosts().iter();
+        let mut names = hosts.flat_map(|host| host.names.iter().map(move |name| (host, name)));
+        match names.nth(pair.earlier as usize) {
+            Some((host, name)) => {
+                let (host, line) = (&host.name, name.line);
+                format!("{start}a name of virtual_host {host:?} in {path}:{line} already")
+            }
+            None => format!("{start}in {path} already"),
+        }
+    }
+}
+
+/// The number in `field`; 0 when there is none.
+fn number(field: Option<Field<'_>>, of: &str) -> Result<u32, LineFault> {
+    let Some(field) = field else { return Ok(0) };
+    let text = std::str::from_utf8(field.text).ok();
+    // No sign, which `parse` would take.
+    let digits = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        field.fault(format_args!(
+            "{field} is no {of}; a number from 0 to {} expected, or --config for names",
+            u32::MAX
+        ))
+    })
+}

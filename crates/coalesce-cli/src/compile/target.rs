@@ -1,0 +1,150 @@
+//! Where a compiled table goes: all of it, or what was there before.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use coalesce_core::AuthorityTable;
+
+use crate::config::files::without_code;
+use crate::exit::Failure;
+
+/// A file to be written, or written anew.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// As the user calls it.
+    named: PathBuf,
+    /// Behind all links: they stay, and what they lead to is replaced.
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+/// What any user of a new file may do with it, unless the process's umask says otherwise.
+const MODE: u32 = 0o666;
+
+impl Target {
+    /// Looks at what is there already, before hours of work: another kind of file is not replaced.
+    pub(super) fn find(named: &Path) -> Result<Self, Failure> {
+        let path = match named.canonicalize() {
+            Ok(path) => {
+                let kept = |what| {
+                    Failure::usage(format_args!(
+                        "--output {}: there is {what} with this name, which is not replaced",
+                        named.display()
+                    ))
+                };
+                match is_replaceable(&path) {
+                    Ok(true) => path,
+                    Ok(false) if path.is_file() => return Err(kept("a file that is no table")),
+                    Ok(false) => return Err(kept("something that is no file")),
+                    Err(error) => return Err(cannot_write(named, &error)),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => named.to_owned(),
+            Err(error) => return Err(cannot_write(named, &error)),
+        };
+        let folder = match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+            Some(folder) => folder.to_owned(),
+            None => PathBuf::from("/"),
+        };
+        if !folder.is_dir() {
+            return Err(cannot_write(named, &io::ErrorKind::NotFound.into()));
+        }
+        Ok(Self { named: named.to_owned(), path, folder })
+    }
+
+    /// Puts `bytes` in the place of what is there. Whoever opens the file at any time, or after any
+    /// failure, a power cut included, finds the old content or the new one, whole.
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.try_replace(bytes).map_err(|error| cannot_write(&self.named, &error))
+    }
+
+    fn try_replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut name = OsStr::new(".").to_owned();
+        name.push(self.path.file_name().unwrap_or_default());
+        // In the same folder, since nothing is renamed across file systems. It is removed on
+        // failure.
+        let mut file = tempfile::Builder::new()
+            .prefix(&name)
+            .suffix(".tmp")
+            .permissions(Permissions::from_mode(MODE))
+            .tempfile_in(&self.folder)?;
+        file.write_all(bytes)?;
+        // The content before the name: else a power cut could leave the name on an empty file.
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+/// Whether `path` is a regular file that is empty or begins as every table does.
+fn is_replaceable(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    File::open(path)?.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
+    let empty = AuthorityTable::builder().build().map_err(io::Error::other)?;
+    Ok(start.is_empty() || empty.as_bytes().starts_with(&start) && start.len() == MAGIC_LEN)
+}
+
+/// How many bytes at the start of a table are the same whatever its version.
+const MAGIC_LEN: usize = 4;
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::runtime(format_args!("cannot write {}: {}", path.display(), without_code(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    fn table() -> Vec<u8> {
+        AuthorityTable::builder().build().unwrap().as_bytes().to_vec()
+    }
+
+    #[test]
+    fn a_table_is_replaced_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table");
+        let find = |path: &Path| Target::find(path).map_err(|failure| failure.exit());
+        find(&path).unwrap().replace(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(find(&path).unwrap_err(), Exit::Usage, "no table");
+        for replaceable in [b"".as_slice(), &table()] {
+            fs::write(&path, replaceable).unwrap();
+            find(&path).unwrap().replace(b"newer").unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"newer");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+        assert_eq!(find(folder.path()).unwrap_err(), Exit::Usage, "a folder");
+        assert_eq!(find(Path::new("/dev/null")).unwrap_err(), Exit::Usage, "a device");
+        assert_eq!(find(&folder.path().join("no/table")).unwrap_err(), Exit::Runtime);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("table"), folder.path().join("link"));
+        fs::write(&path, table()).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        Target::find(&link).unwrap().replace(b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn others_may_read_it_as_any_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, plain) = (folder.path().join("table"), folder.path().join("plain"));
+        Target::find(&path).unwrap().replace(b"new").unwrap();
+        fs::write(&plain, b"").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(path), mode(plain));
+    }
+}

@@ -1,0 +1,151 @@
+//! `coalesce inspect`: what a compiled table holds.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Write;
+
+use coalesce_core::{DnsName, NamePattern, TableEntry};
+use serde::Serialize;
+
+use crate::cli::InspectArguments;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use crate::table_image::{self, Table};
+
+pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
+    let table = table_image::open(&arguments.table)?;
+    let mut output = Output::stdout();
+    if arguments.names {
+        names(&table, arguments, &mut output)?;
+    } else {
+        let report = Report::new(arguments.table.display().to_string(), &table);
+        if arguments.json {
+            output.json(&report)?;
+        } else {
+            output.line(&report)?;
+        }
+    }
+    output.flush()?;
+    Ok(Exit::Fine)
+}
+
+/// One entry, as JSON.
+#[derive(Debug, Serialize)]
+struct Listed {
+    pattern: String,
+    virtual_host: u32,
+    group: u32,
+}
+
+fn names(
+    table: &Table,
+    arguments: &InspectArguments,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
+    let mut list = |TableEntry { pattern, virtual_host, group, .. }: TableEntry<'_>| {
+        if arguments.json {
+            let (virtual_host, group) = (virtual_host.get(), group.get());
+            output.json(&Listed { pattern: pattern.to_string(), virtual_host, group })
+        } else {
+            output.line(format_args!("{pattern} {virtual_host} {group}"))
+        }
+    };
+    match &arguments.below {
+        None => table.entries().try_for_each(list),
+        Some(suffix) => {
+            let suffix = DnsName::parse(suffix.as_bytes())
+                .map_err(|error| Failure::usage(format_args!("{suffix}: {error}")))?;
+            table.entries_below(suffix).try_for_each(&mut list)
+        }
+    }
+}
+
+/// What there is to say about a table.
+#[derive(Debug, Serialize)]
+struct Report {
+    table: String,
+    kind: &'static str,
+    layout: &'static str,
+    names: usize,
+    exact: usize,
+    one_label: usize,
+    any_depth: usize,
+    addresses: usize,
+    catch_all: usize,
+    virtual_hosts: usize,
+    groups: usize,
+    depth: usize,
+    longest: Option<String>,
+    bytes: usize,
+    bytes_per_name: f64,
+    checksum: String,
+}
+
+impl Report {
+    fn new(path: String, table: &Table) -> Self {
+        let mut report = Self {
+            table: path,
+            kind: "authority table",
+            layout: table_image::layout_name(table.layout()),
+            names: table.len(),
+            exact: 0,
+            one_label: 0,
+            any_depth: 0,
+            addresses: 0,
+            catch_all: 0,
+            virtual_hosts: 0,
+            groups: table.groups().count(),
+            depth: 0,
+            longest: None,
+            bytes: table.as_bytes().len(),
+            bytes_per_name: table_image::bytes_per_name(table),
+            checksum: table_image::checksum(table),
+        };
+        let mut virtual_hosts = HashSet::new();
+        let mut longest = String::new();
+        for entry in table.entries() {
+            virtual_hosts.insert(entry.virtual_host.get());
+            let (count, name) = match entry.pattern.as_pattern() {
+                Some(NamePattern::Exact(name)) => (&mut report.exact, Some(name)),
+                Some(NamePattern::OneLabel(parent)) => (&mut report.one_label, Some(parent)),
+                Some(NamePattern::AnyDepth(parent)) => (&mut report.any_depth, Some(parent)),
+                Some(NamePattern::Ip(_)) => (&mut report.addresses, None),
+                _ => (&mut report.catch_all, None),
+            };
+            *count += 1;
+            if let Some(name) = name {
+                report.depth = report.depth.max(labels(name));
+                if name.as_bytes().len() > longest.len() {
+                    longest = name.to_string();
+                }
+            }
+        }
+        report.virtual_hosts = virtual_hosts.len();
+        report.longest = Some(longest).filter(|longest| !longest.is_empty());
+        report
+    }
+}
+
+fn labels(name: DnsName<'_>) -> usize {
+    name.as_bytes().split(|byte| *byte == b'.').count()
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "table          {}", self.table)?;
+        writeln!(f, "kind           {}, layout {}", self.kind, self.layout)?;
+        writeln!(f, "names          {}", self.names)?;
+        writeln!(f, "  name         {}", self.exact)?;
+        writeln!(f, "  *.name       {}", self.one_label)?;
+        writeln!(f, "  **.name      {}", self.any_depth)?;
+        writeln!(f, "  address      {}", self.addresses)?;
+        writeln!(f, "  *            {}", self.catch_all)?;
+        writeln!(f, "virtual hosts  {}, in {} groups", self.virtual_hosts, self.groups)?;
+        writeln!(f, "depth          {} labels", self.depth)?;
+        if let Some(longest) = &self.longest {
+            writeln!(f, "longest name   {longest}, {} bytes", longest.len())?;
+        }
+        writeln!(f, "bytes          {}, {:.1} a name", self.bytes, self.bytes_per_name)?;
+        write!(f, "checksum       {}", self.checksum)
+    }
+}

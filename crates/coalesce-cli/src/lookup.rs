@@ -1,0 +1,153 @@
+//! `coalesce lookup`: which entry of a compiled table stands for a name.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+use coalesce_core::{Authority, Host};
+use serde::Serialize;
+
+use crate::cli::LookupArguments;
+use crate::config::files::without_code;
+use crate::exit::{Exit, Failure};
+use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
+use crate::output::Output;
+use crate::table_image::{self, Matched, Table};
+
+pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
+    let table = table_image::open(&arguments.table)?;
+    let mut output = Output::stdout();
+    if let Some(path) = &arguments.batch {
+        batch(&table, path, arguments.json, &mut output)?;
+        return Ok(Exit::Fine);
+    }
+    let mut exit = Exit::Fine;
+    let width = arguments.names.iter().map(String::len).max().unwrap_or_default();
+    for name in &arguments.names {
+        let host = host(name.as_bytes())
+            .map_err(|error| Failure::usage(format_args!("{name}: {error}")))?;
+        let matched = table_image::matched(&table, &host);
+        if matched.is_none() {
+            exit = Exit::No;
+        }
+        answer(name, matched, width, arguments.json, &mut output)?;
+    }
+    output.flush()?;
+    Ok(exit)
+}
+
+/// The host of an authority. An IPv6 address needs no brackets where it stands alone.
+pub(crate) fn host(text: &[u8]) -> Result<Host<'_>, String> {
+    if let Ok(host @ Host::Ip(_)) = Host::parse(text) {
+        return Ok(host);
+    }
+    Authority::parse(text).map(|authority| authority.host()).map_err(|error| error.to_string())
+}
+
+/// The answer for one authority, as JSON.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    name: &'a str,
+    pattern: Option<&'a str>,
+    virtual_host: Option<u32>,
+    group: Option<u32>,
+}
+
+/// What a line without an authority gets.
+#[derive(Debug, Serialize)]
+struct LineError<'a> {
+    error: &'a str,
+    line: u64,
+}
+
+fn answer(
+    name: &str,
+    matched: Option<Matched>,
+    width: usize,
+    json: bool,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
+    if json {
+        return output.json(&Answer {
+            name,
+            pattern: matched.as_ref().map(|matched| matched.pattern.as_str()),
+            virtual_host: matched.as_ref().map(|matched| matched.entry.virtual_host.get()),
+            group: matched.as_ref().map(|matched| matched.entry.group.get()),
+        });
+    }
+    match matched {
+        Some(Matched { pattern, entry }) => output.line(format_args!(
+            "{name:width$}  {pattern}, virtual host {}, group {}",
+            entry.virtual_host, entry.group
+        )),
+        None => output.line(format_args!("{name:width$}  no entry")),
+    }
+}
+
+/// Answers each line of a file, in order, one line for each.
+fn batch(
+    table: &Table,
+    path: &Path,
+    json: bool,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        let opened = File::open(path);
+        Box::new(opened.map_err(|error| cannot_read(path, &error))?)
+    };
+    let mut input = BufReader::with_capacity(READ_BYTES, input);
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    loop {
+        let found = read_line(&mut input, &mut line).map_err(|error| cannot_read(path, &error))?;
+        number = number.saturating_add(1);
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\r').unwrap_or(&text);
+        let host = match found {
+            Found::End => return output.flush(),
+            Found::TooLong => {
+                Err(format!("line is too long; at most {LINE_LEN_MAX} bytes allowed"))
+            }
+            Found::Line => host(text.as_bytes()),
+        };
+        match host {
+            Ok(host) => {
+                answer(text, table_image::matched(table, &host), 0, json, output)?;
+            }
+            Err(error) if json => output.json(&LineError { error: &error, line: number })?,
+            Err(error) => output.line(format_args!("line {number}: {error}"))?,
+        }
+        // A caller that waits for each answer gets it; one that sends everything at once pays for
+        // no system call per line.
+        if !input.buffer().contains(&b'\n') {
+            output.flush()?;
+        }
+    }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    let error = without_code(error);
+    if path.as_os_str() == "-" {
+        return Failure::runtime(format_args!("cannot read standard input: {error}"));
+    }
+    Failure::usage(format_args!("--batch: cannot read {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_looked_up_by_its_host() {
+        let texts = ["A.test.:443", "2001:db8::1", "[2001:db8::1]:8443", "192.0.2.1:80", "a..b"];
+        let hosts = ["a.test", "[2001:db8::1]", "[2001:db8::1]", "192.0.2.1", "a..b"];
+        for (text, expected) in texts.into_iter().zip(hosts) {
+            assert_eq!(host(text.as_bytes()).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["", "a b", "user@a.test", "a.test:x", ":443"] {
+            assert!(host(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

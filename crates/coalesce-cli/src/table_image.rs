@@ -1,0 +1,124 @@
+//! Authority tables as the commands hold them: built here, or mapped from the file that
+//! `coalesce compile` wrote.
+
+use std::fmt;
+use std::path::Path;
+
+use coalesce_core::{AuthorityTable, DnsName, Host, ImageError, Layout, NamePattern, TableMatch};
+
+use crate::config::files::without_code;
+use crate::exit::Failure;
+use crate::mapped::MappedFile;
+
+/// An authority table from anywhere.
+pub(crate) type Table = AuthorityTable<TableBytes>;
+
+/// Where the bytes of a table are.
+pub(crate) enum TableBytes {
+    /// Made by this process.
+    Built(Vec<u8>),
+    /// In a file, shared with whoever else has mapped it.
+    Mapped(MappedFile),
+}
+
+impl AsRef<[u8]> for TableBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Built(bytes) => bytes,
+            Self::Mapped(file) => file.as_ref(),
+        }
+    }
+}
+
+/// A table of millions of names is no debug output.
+impl fmt::Debug for TableBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableBytes").field("len", &self.as_ref().len()).finish()
+    }
+}
+
+/// Takes a table that was just built.
+pub(crate) fn built(table: &AuthorityTable<Vec<u8>>) -> Result<Table, ImageError> {
+    AuthorityTable::from_bytes(TableBytes::Built(table.as_bytes().to_vec()))
+}
+
+/// Maps the compiled table in the file `path`, and checks all of it.
+pub(crate) fn open(path: &Path) -> Result<Table, OpenError> {
+    let file = MappedFile::open(path).map_err(|error| {
+        OpenError::Unreadable(format!("cannot read {}: {}", path.display(), without_code(&error)))
+    })?;
+    AuthorityTable::from_bytes(TableBytes::Mapped(file))
+        .map_err(|error| OpenError::NoTable(format!("{}: {error}", path.display())))
+}
+
+/// Why a file gives no table; the messages name the file.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// It cannot be read.
+    Unreadable(String),
+    /// It can, and holds something else.
+    NoTable(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(message) | Self::NoTable(message) => f.write_str(message),
+        }
+    }
+}
+
+/// The entry that stands for `host`, with its pattern.
+pub(crate) fn matched(table: &Table, host: &Host<'_>) -> Option<Matched> {
+    let found = table.lookup(host)?;
+    let pattern = candidates(host).find(|pattern| table.get(pattern).is_some())?;
+    Some(Matched { pattern: pattern.to_string(), entry: found })
+}
+
+/// The answer of a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Matched {
+    pub(crate) pattern: String,
+    pub(crate) entry: TableMatch,
+}
+
+/// Every pattern that stands for `host`, the most specific first.
+fn candidates<'a>(host: &Host<'a>) -> impl Iterator<Item = NamePattern<'a>> + use<'a> {
+    let (name, own) = match *host {
+        Host::Name(name) => (Some(name), Some(NamePattern::Exact(name))),
+        Host::Ip(address) => (None, Some(NamePattern::Ip(address))),
+        _ => (None, None),
+    };
+    let parent = name.and_then(DnsName::parent);
+    let above = std::iter::successors(parent, |name| name.parent()).map(NamePattern::AnyDepth);
+    let wildcards = parent.map(NamePattern::OneLabel).into_iter().chain(above);
+    own.into_iter().chain(wildcards).chain([NamePattern::CatchAll])
+}
+
+/// The layout as the command line calls it.
+pub(crate) fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Compact => "compact",
+        _ => "fast",
+    }
+}
+
+/// The checksum as text: not every reader of JSON keeps 64 bits of a number.
+pub(crate) fn checksum<S: AsRef<[u8]>>(table: &AuthorityTable<S>) -> String {
+    format!("{:016x}", table.checksum())
+}
+
+/// What one name costs; 0 for a table without names.
+#[allow(clippy::cast_precision_loss, reason = "tables are far smaller than 2^52 bytes")]
+pub(crate) fn bytes_per_name<S: AsRef<[u8]>>(table: &AuthorityTable<S>) -> f64 {
+    if table.is_empty() { 0.0 } else { table.as_bytes().len() as f64 / table.len() as f64 }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Unreadable(message) => Self::usage(message),
+            OpenError::NoTable(message) => Self::configuration(message),
+        }
+    }
+}
