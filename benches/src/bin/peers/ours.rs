@@ -1,8 +1,8 @@
 //! Coalesce as a peer: the only file that calls it.
 //!
-//! Each layout is one type here and one row of [`PEERS`](crate::peers::PEERS); a batch entry
-//! implements [`Peer`](crate::peers::Peer) itself, where the others implement
-//! [`Lookup`](crate::peers::Lookup).
+//! Each layout is one builder here, and one row of [`PEERS`](crate::peers::PEERS) whose name starts
+//! with `ours`. A batch entry implements [`Peer`](crate::peers::Peer) itself, where the others
+//! implement [`Lookup`](crate::peers::Lookup).
 
 use coalesce_core::{
     Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, IdentifierSet, NamePattern,

@@ -1,7 +1,7 @@
 //! What is compared. Every peer answers from the raw bytes of an authority: it strips the port and
 //! the trailing dot, folds case, and finds the number of the most specific entry.
 //!
-//! [`PEERS`] says of each why it is there, how it is used, who keeps it up, and where its rules
+//! [`PEERS`] says of each what it is and how it is used, who keeps it up, and where its rules
 //! differ; `--list` and the written results show the same table.
 
 mod arena;
@@ -15,6 +15,7 @@ mod null;
 #[cfg(feature = "openssl")]
 mod openssl;
 mod ptr_hash;
+mod registry;
 mod scan;
 #[cfg(feature = "sozu")]
 mod sozu;
@@ -23,7 +24,9 @@ mod suffixes;
 use std::fmt::Display;
 use std::hint::black_box;
 
-use crate::sets::NameSet;
+use crate::sets::{NameSet, Pattern};
+
+pub(crate) use registry::{OURS, PEERS, REFERENCE, is_ours};
 
 /// One lookup.
 pub(crate) trait Lookup {
@@ -124,8 +127,7 @@ impl Difference {
     pub(crate) fn explains(self, set: &NameSet, right: Option<u32>, given: Option<u32>) -> bool {
         match self {
             Self::HiddenWildcard => {
-                let wildcard =
-                    |number| matches!(set.get(number), crate::sets::Pattern::Wildcard(_));
+                let wildcard = |number| matches!(set.get(number), Pattern::Wildcard(_));
                 given != right && right.is_some_and(wildcard)
             }
         }
@@ -145,13 +147,13 @@ impl Difference {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerKind {
     pub(crate) name: &'static str,
-    /// What it is, why it is here, how it is used.
+    /// What it is and how it is used.
     pub(crate) about: &'static str,
-    /// Who keeps it up.
+    /// The release that is measured, and whose it is.
     pub(crate) upkeep: &'static str,
     pub(crate) scope: Scope,
     pub(crate) answers: Answers,
-    /// The largest set it is measured on: what more would cost is in `about` or plain.
+    /// The largest set it is measured on, in names.
     pub(crate) largest: usize,
     pub(crate) differences: &'static [Difference],
     pub(crate) build: fn(&NameSet) -> Result<Built, Refusal>,
@@ -177,232 +179,4 @@ impl PeerKind {
             Answers::Nothing => true,
         }
     }
-}
-
-/// Sets up to here are measured with everything.
-const SMALL: usize = 10_000;
-/// Peers that take hundreds of bytes for a name, or seconds to build beyond this.
-const MEDIUM: usize = 100_000;
-/// Peers that would need more than a tenth of the memory for ten million names.
-const LARGE: usize = 1_000_000;
-/// The largest set.
-const ALL: usize = 10_000_000;
-
-const fn peer(
-    name: &'static str,
-    largest: usize,
-    build: fn(&NameSet) -> Result<Built, Refusal>,
-    about: &'static str,
-    upkeep: &'static str,
-) -> PeerKind {
-    PeerKind {
-        name,
-        about,
-        upkeep,
-        scope: Scope::Any,
-        answers: Answers::Number,
-        largest,
-        differences: &[],
-        build,
-    }
-}
-
-const fn reads_certificates(peer: PeerKind) -> PeerKind {
-    PeerKind { scope: Scope::Certificates, ..peer }
-}
-
-const fn says_covered(peer: PeerKind) -> PeerKind {
-    PeerKind { answers: Answers::Coverage, ..peer }
-}
-
-/// The peer all ratios are against.
-pub(crate) const OURS: &str = "ours";
-
-/// The peer that a user would otherwise write.
-pub(crate) const REFERENCE: &str = "hashbrown-foldhash";
-
-/// All peers, in the order of the tables.
-pub(crate) const PEERS: &[PeerKind] = &[
-    peer(
-        OURS,
-        ALL,
-        crate::ours::build,
-        "`IdentifierSet::find` or `AuthorityTable::lookup` behind `Authority::parse`",
-        "this workspace",
-    ),
-    peer(
-        REFERENCE,
-        ALL,
-        maps::hashbrown_foldhash,
-        "`hashbrown` 0.17 with `foldhash`, one map for names and one for wildcards, label stripping between bounds on length: what a user would otherwise write; the reference",
-        "rust-lang, released 2026",
-    ),
-    peer(
-        "std-siphash",
-        LARGE,
-        maps::std_siphash,
-        "`std::collections::HashMap` as it comes, label stripping",
-        "the standard library",
-    ),
-    peer(
-        "std-ahash",
-        LARGE,
-        maps::std_ahash,
-        "`HashMap` with `ahash`, label stripping",
-        "1 maintainer, released 2025",
-    ),
-    peer(
-        "std-foldhash",
-        LARGE,
-        maps::std_foldhash,
-        "`HashMap` with `foldhash`, label stripping",
-        "1 maintainer, released 2025",
-    ),
-    peer(
-        "std-fx",
-        LARGE,
-        maps::std_fx,
-        "`HashMap` with `rustc-hash`, label stripping; not meant for names that strangers choose",
-        "rust-lang, released 2026",
-    ),
-    peer(
-        "hashbrown-arena",
-        ALL,
-        arena::build,
-        "`hashbrown::HashTable` of offsets into one arena, `foldhash`: the compact way to write a map",
-        "rust-lang, released 2026",
-    ),
-    peer(
-        "ptr-hash",
-        ALL,
-        ptr_hash::build,
-        "perfect hashing (`ptr_hash`) into entries that are compared with the name",
-        "1 maintainer, released 2026",
-    ),
-    peer(
-        "linear",
-        SMALL,
-        scan::linear,
-        "a scan over names in one arena, lengths first: what a first version of anything has",
-        "no dependency",
-    ),
-    reads_certificates(peer(
-        "x509-scan",
-        SMALL,
-        certificate::x509_scan,
-        "a scan over the parsed `GeneralName`s of `x509-parser`",
-        "rusticata, released 2025",
-    )),
-    says_covered(reads_certificates(peer(
-        "webpki",
-        SMALL,
-        certificate::webpki,
-        "`rustls-webpki`, `verify_is_valid_for_subject_name` on a parsed certificate, `ServerName` made for each query: what rustls clients do",
-        "rustls, released 2026",
-    ))),
-    says_covered(reads_certificates(peer(
-        "openssl",
-        SMALL,
-        openssl_build,
-        "OpenSSL's `X509_check_host` and `X509_check_ip` on a parsed certificate; feature `openssl`",
-        "the OpenSSL project",
-    ))),
-    PeerKind {
-        differences: &[Difference::HiddenWildcard],
-        ..peer(
-            "sozu",
-            LARGE,
-            sozu_build,
-            "the pattern trie of Sōzu's router; its wildcards stand for one label, so that any depth takes a second trie and stripping; feature `sozu`, AGPL-3.0",
-            "Clever Cloud, released 2026",
-        )
-    },
-    peer(
-        "matchit",
-        MEDIUM,
-        matchit::build,
-        "`matchit`, axum's router: labels reversed into a path, wildcards as `{x}` or `{*x}`",
-        "1 maintainer, released 2025",
-    ),
-    peer(
-        "radix-trie",
-        LARGE,
-        byte_tries::radix,
-        "`radix_trie`, names reversed byte by byte; allocates a key for each step",
-        "1 maintainer, released 2025",
-    ),
-    peer(
-        "patricia-tree",
-        ALL,
-        byte_tries::patricia,
-        "`patricia_tree`, names reversed byte by byte, one walk over common prefixes",
-        "1 maintainer, released 2025",
-    ),
-    peer(
-        "qp-trie",
-        LARGE,
-        byte_tries::qp,
-        "`qp-trie`, names reversed, label stripping",
-        "1 maintainer, released 2024",
-    ),
-    peer(
-        "blart",
-        LARGE,
-        byte_tries::blart,
-        "`blart`, an adaptive radix tree, names reversed and closed by NUL, label stripping",
-        "1 maintainer, released 2026",
-    ),
-    peer(
-        "trie-hard",
-        MEDIUM,
-        byte_tries::trie_hard,
-        "`trie-hard`, names reversed, `ancestor` for wildcards",
-        "Cloudflare, released 2026",
-    ),
-    peer(
-        "fst",
-        ALL,
-        automata::fst,
-        "`fst`, one automaton over reversed names, walked once by its raw nodes",
-        "1 maintainer, released 2021",
-    ),
-    peer(
-        "yada",
-        ALL,
-        automata::yada,
-        "`yada`, a double array over reversed names, one common-prefix search",
-        "1 maintainer, released 2026",
-    ),
-    peer(
-        "crawdad",
-        ALL,
-        automata::crawdad,
-        "`crawdad`, a double array over characters, reversed, one common-prefix search",
-        "1 maintainer, released 2024",
-    ),
-    PeerKind {
-        answers: Answers::Nothing,
-        ..peer(
-            "null",
-            ALL,
-            null::build,
-            "reads one byte of the query: what measuring itself costs",
-            "no dependency",
-        )
-    },
-];
-
-#[cfg(feature = "openssl")]
-use openssl::build as openssl_build;
-#[cfg(feature = "sozu")]
-use sozu::build as sozu_build;
-
-#[cfg(not(feature = "openssl"))]
-fn openssl_build(_: &NameSet) -> Result<Built, Refusal> {
-    Err(Refusal::new("built without the feature `openssl`"))
-}
-
-#[cfg(not(feature = "sozu"))]
-fn sozu_build(_: &NameSet) -> Result<Built, Refusal> {
-    Err(Refusal::new("built without the feature `sozu`"))
 }

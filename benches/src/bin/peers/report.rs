@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::loads::LOADS;
-use crate::peers::{Answers, Difference, OURS, PEERS, PeerKind, REFERENCE};
+use crate::peers::{Answers, Difference, OURS, PEERS, PeerKind, REFERENCE, is_ours};
 use crate::records::{Machine, Records, Time};
 use crate::sets::{Depth, SETS, SetKind};
 
@@ -245,12 +245,12 @@ fn loads_table(records: &Records, set: &str, cell: impl Fn(&Time) -> String) -> 
 
 /// Ours and the reference stand out.
 fn shown(peer: &str) -> String {
-    if peer == OURS || peer == REFERENCE { format!("**{peer}**") } else { peer.to_owned() }
+    if is_ours(peer) || peer == REFERENCE { format!("**{peer}**") } else { peer.to_owned() }
 }
 
 fn builds_table(records: &Records, set: &str) -> Table {
     let mut table =
-        Table::new(["peer", "bytes per name", "build, ms", "allocations per lookup", "wrong"]);
+        Table::new(["peer", "bytes per name", "build, ms", "allocations, at most", "wrong"]);
     for build in records.builds().filter(|build| build.set == set) {
         let times = || records.times().filter(|time| time.set == set && time.peer == build.peer);
         let allocations = times().map(|time| time.allocations).fold(0.0, f64::max);
