@@ -2,7 +2,7 @@
 //!
 //! Each layout is one builder here, and one row of [`PEERS`](crate::peers::PEERS) whose name starts
 //! with `ours`. A batch entry implements [`Peer`](crate::peers::Peer) itself, where the others
-//! implement [`Lookup`](crate::peers::Lookup).
+//! implement [`Lookup`].
 
 use coalesce_core::{
     Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, IdentifierSet, NamePattern,
