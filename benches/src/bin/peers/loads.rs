@@ -17,7 +17,7 @@
 
 use crate::generator::Generator;
 use crate::oracle::Oracle;
-use crate::sets::{Depth, NameSet};
+use crate::sets::{Depth, NameSet, Pattern};
 
 /// A load by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +69,18 @@ impl Load {
     ) -> Self {
         let generator = Generator::new(0x10ad + kind as u64);
         let mut drawing = Drawing { set, oracle, generator, text: String::new() };
-        let mut load = Self::default();
+        let mut queries: Vec<String> = Vec::with_capacity(count);
         for _ in 0..count {
             drawing.draw(kind);
-            load.arena.extend_from_slice(drawing.text.as_bytes());
+            queries.push(drawing.text.clone());
+        }
+        // The generator stays in one domain for some names.
+        drawing.generator.random.shuffle(&mut queries);
+        let mut load = Self::default();
+        for query in queries {
+            load.arena.extend_from_slice(query.as_bytes());
             load.ends.push(load.arena.len());
-            load.answers.push(oracle.answer(drawing.text.as_bytes()));
+            load.answers.push(oracle.answer(query.as_bytes()));
         }
         load
     }
@@ -122,7 +128,7 @@ impl Drawing<'_> {
     fn hit(&mut self, number: usize) {
         let number = u32::try_from(number).unwrap_or(0);
         let pattern = self.set.get(number);
-        if let crate::sets::Pattern::Exact(name) = pattern {
+        if let Pattern::Exact(name) = pattern {
             self.set_text(name);
         } else {
             self.below(pattern.name());
@@ -247,7 +253,7 @@ impl Drawing<'_> {
         loop {
             let number = self.generator.random.zipf(self.set.len());
             let number = u32::try_from(number).unwrap_or(0);
-            if let crate::sets::Pattern::Exact(name) = self.set.get(number) {
+            if let Pattern::Exact(name) = self.set.get(number) {
                 return self.set_text(name);
             }
         }
@@ -317,9 +323,12 @@ impl Drawing<'_> {
             }
             self.generator.registered_label(&mut left);
         }
-        // Neither a dot nor a hyphen may stand at the cut.
         left.truncate(wanted.saturating_sub(suffix.len() + 1).max(1));
-        left.truncate(left.trim_end_matches(['.', '-']).len());
+        // Neither a dot nor a hyphen may stand at the cut.
+        if left.ends_with(['.', '-']) {
+            left.pop();
+            left.push('x');
+        }
         self.set_text(&suffix);
         self.text.insert(0, '.');
         self.text.insert_str(0, &left);
@@ -341,6 +350,39 @@ impl Drawing<'_> {
         };
         if random.chance(25) {
             self.text.push_str(":443");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sets::SETS;
+
+    /// What the table at the top promises, on a set with wildcards and addresses.
+    #[test]
+    fn loads_are_as_described() {
+        let set = NameSet::generate(*SETS.iter().find(|set| set.name == "table-1e3").unwrap());
+        let oracle = Oracle::new(&set);
+        for (name, kind) in LOADS {
+            let load = Load::generate(kind, &set, &oracle, 2000);
+            let hits = load.answers.iter().flatten().count();
+            let expected = match kind {
+                LoadKind::Uniform | LoadKind::Zipf => 2000..=2000,
+                LoadKind::Misses | LoadKind::NearMisses => 0..=0,
+                LoadKind::Mixed | LoadKind::Messy => 1400..=1600,
+                // A name that ends as an exact one is a hit only below some wildcard.
+                LoadKind::Adversarial => 500..=1100,
+                LoadKind::Long | LoadKind::Addresses => 900..=1100,
+            };
+            assert!(expected.contains(&hits), "{name}: {hits}");
+            let lengths = match kind {
+                LoadKind::Adversarial => 252..=253,
+                LoadKind::Long => 32..=64,
+                _ => 4..=80,
+            };
+            let within = load.queries().iter().all(|query| lengths.contains(&query.len()));
+            assert!(within, "{name}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::peers::{OURS, PEERS, REFERENCE};
+use crate::peers::{Answers, PEERS, REFERENCE, is_ours};
 use crate::records::Records;
 use crate::report::{figure, is_on_curve};
 use crate::sets::SETS;
@@ -37,14 +37,16 @@ fn series(value: impl Fn(&str, &str) -> Option<f64>) -> Vec<Series> {
         let points = sets.filter_map(|set| Some((set.count as f64, value(set.name, peer)?)));
         points.filter(|(_, value)| *value > 0.0).collect::<Vec<_>>()
     };
-    let all = PEERS.iter().map(|peer| Series { peer: peer.name, points: points(peer.name) });
+    // What measures nothing would only take room.
+    let peers = PEERS.iter().filter(|peer| peer.answers != Answers::Nothing);
+    let all = peers.map(|peer| Series { peer: peer.name, points: points(peer.name) });
     all.filter(|series| !series.points.is_empty()).collect()
 }
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 560.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 190.0;
+const RIGHT: f64 = 210.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 52.0;
 const LEGEND_LINE: f64 = 20.0;
@@ -89,7 +91,7 @@ fn draw(title: &str, series: &[Series]) -> String {
     grid(&mut svg, &across, &up);
     let mut ordered: Vec<(usize, &Series)> = series.iter().enumerate().collect();
     // What matters most is drawn last, on top.
-    ordered.sort_by_key(|(_, series)| (series.peer == OURS, series.peer == REFERENCE));
+    ordered.sort_by_key(|(_, series)| (is_ours(series.peer), series.peer == REFERENCE));
     for (at, series) in ordered {
         line(&mut svg, series, &style(at, series.peer), &across, &up);
     }
@@ -112,9 +114,12 @@ struct Style {
 
 fn style(at: usize, peer: &str) -> Style {
     match peer {
-        OURS => Style { colour: "#d6204e".into(), width: 4.0, dashes: "" },
+        // Our second layout, if there is one, is dashed.
+        _ if is_ours(peer) => {
+            let dashes = if at == 0 { "" } else { "8 4" };
+            Style { colour: "#d6204e".into(), width: 4.0, dashes }
+        }
         REFERENCE => Style { colour: "#111".into(), width: 3.0, dashes: "" },
-        "null" => Style { colour: "#999".into(), width: 1.5, dashes: "2 4" },
         _ => {
             // Hues far apart for neighbours, dashes for every second and third.
             let hue = at * 137 % 360;
@@ -201,7 +206,7 @@ fn line(svg: &mut String, series: &Series, style: &Style, across: &Axis, up: &Ax
 fn legend_row(svg: &mut String, row: usize, peer: &str, style: &Style) {
     let Style { colour, width, dashes } = style;
     let (x, y) = (WIDTH - RIGHT + 20.0, TOP + 4.0 + row as f64 * LEGEND_LINE);
-    let weight = if peer == OURS || peer == REFERENCE { "bold" } else { "normal" };
+    let weight = if is_ours(peer) || peer == REFERENCE { "bold" } else { "normal" };
     let _ = writeln!(
         svg,
         "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" \
