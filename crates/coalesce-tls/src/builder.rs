@@ -18,7 +18,7 @@ use crate::builder_error::HandshakeTableError;
 use crate::group::{ClientAuth, GroupState, GroupTls};
 use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
 use crate::presented::PresentedNames;
-use crate::table::{HandshakeTable, Prepared};
+use crate::table::{HandshakeTable, Prepared, ServerNames, Shared};
 use crate::tickets::{GroupTickets, TicketerFactory};
 
 /// A certificate of a [`HandshakeTableBuilder`], by the order of adding.
@@ -73,6 +73,8 @@ pub struct HandshakeTableBuilder {
     taken: BTreeSet<String>,
     /// Numbered as the entries of `names` are.
     choices: Vec<Pair>,
+    shared: Option<Arc<dyn ServerNames>>,
+    virtual_hosts: BTreeMap<VirtualHostId, Pair>,
     absent: ServerNamePolicy,
     unknown: ServerNamePolicy,
 }
@@ -95,6 +97,8 @@ impl HandshakeTableBuilder {
             names: AuthorityTable::builder(),
             taken: BTreeSet::new(),
             choices: Vec::new(),
+            shared: None,
+            virtual_hosts: BTreeMap::new(),
             absent: ServerNamePolicy::Refuse,
             unknown: ServerNamePolicy::Refuse,
         }
@@ -206,6 +210,34 @@ impl HandshakeTableBuilder {
         Ok(self)
     }
 
+    /// Takes server names from `names` instead of [`server_name`](Self::server_name), without a
+    /// copy: what a ClientHello gets is that of the name's virtual host.
+    ///
+    /// # Security
+    /// Whether the certificate of a virtual host covers its names is for the caller to see to. One
+    /// that does not costs its client the handshake; no request is served for it, since
+    /// [`decide`](coalesce_core::decide()) asks again.
+    pub fn shared_names(&mut self, names: Arc<dyn ServerNames>) -> &mut Self {
+        self.shared = Some(names);
+        self
+    }
+
+    /// Says what the names of a virtual host get, when they come from
+    /// [`shared_names`](Self::shared_names). One of which nothing is said is unknown here.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`].
+    pub fn virtual_host(
+        &mut self,
+        id: VirtualHostId,
+        group: GroupId,
+        certificate: CertificateId,
+    ) -> Result<&mut Self, HandshakeTableError> {
+        self.resolve((group, certificate))?;
+        self.virtual_hosts.insert(id, (group, certificate));
+        Ok(self)
+    }
+
     /// Sets what becomes of a ClientHello without a server name; [`ServerNamePolicy::Refuse`]
     /// unless set. Clients that connect to an address send none (RFC 6066 §3).
     pub fn absent_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
@@ -242,6 +274,17 @@ impl HandshakeTableBuilder {
             Ok(made)
         };
         let choices = self.choices.iter().map(|pair| prepare(*pair)).collect::<Result<_, _>>()?;
+        let shared = match &self.shared {
+            None => None,
+            Some(names) => {
+                let hosts = self.virtual_hosts.iter();
+                let choices =
+                    hosts
+                        .map(|(id, pair)| Ok((*id, prepare(*pair)?)))
+                        .collect::<Result<_, HandshakeTableError>>()?;
+                Some(Shared { names: names.clone(), choices })
+            }
+        };
         let mut default = |policy| match policy {
             ServerNamePolicy::Refuse => Ok(None),
             ServerNamePolicy::Default { group, certificate } => {
@@ -250,7 +293,7 @@ impl HandshakeTableBuilder {
         };
         let (absent, unknown) = (default(self.absent)?, default(self.unknown)?);
         let names = self.names.build().map_err(HandshakeTableError::Table)?;
-        Ok(HandshakeTable::new(names, choices, absent, unknown))
+        Ok(HandshakeTable::new(names, choices, shared, absent, unknown))
     }
 
     fn state(&self, tls: &GroupTls) -> Result<GroupState, TlsError> {

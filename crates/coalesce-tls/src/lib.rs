@@ -101,5 +101,5 @@ pub use pem::{
     PemError, Syntax, certificates_from_pem, client_roots_from_pem, private_key_from_pem,
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
-pub use table::{Choice, HandshakeTable, Refused};
+pub use table::{Choice, HandshakeTable, Refused, ServerNames};
 pub use tickets::TicketerFactory;

@@ -1,9 +1,10 @@
 //! The handshake table: server name → certificate and TLS policy.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, DnsName, GroupId, Host};
+use coalesce_core::{AuthorityTable, DnsName, GroupId, Host, VirtualHostId};
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 use rustls_pki_types::ServerName;
@@ -38,8 +39,30 @@ pub struct HandshakeTable {
     names: AuthorityTable<Vec<u8>>,
     /// By the number that `names` holds as virtual host.
     choices: Vec<Prepared>,
+    shared: Option<Shared>,
     absent: Option<Prepared>,
     unknown: Option<Prepared>,
+}
+
+/// Server names that somebody else keeps: whose is this one?
+///
+/// An authority table is such a keeper, over any storage. With it, the table that decides the
+/// requests chooses the handshakes as well, and its names are held once.
+pub trait ServerNames: Send + Sync {
+    /// The virtual host of `name`, by its most specific entry.
+    fn virtual_host(&self, name: DnsName<'_>) -> Option<VirtualHostId>;
+}
+
+impl<S: AsRef<[u8]> + Send + Sync> ServerNames for AuthorityTable<S> {
+    fn virtual_host(&self, name: DnsName<'_>) -> Option<VirtualHostId> {
+        self.lookup(&Host::Name(name)).map(|found| found.virtual_host)
+    }
+}
+
+/// Names that are shared with the table that decides, and what their virtual hosts are served with.
+pub(crate) struct Shared {
+    pub(crate) names: Arc<dyn ServerNames>,
+    pub(crate) choices: BTreeMap<VirtualHostId, Prepared>,
 }
 
 /// One outcome, ready for every handshake that comes to it.
@@ -72,10 +95,11 @@ impl HandshakeTable {
     pub(crate) fn new(
         names: AuthorityTable<Vec<u8>>,
         choices: Vec<Prepared>,
+        shared: Option<Shared>,
         absent: Option<Prepared>,
         unknown: Option<Prepared>,
     ) -> Self {
-        Self { names, choices, absent, unknown }
+        Self { names, choices, shared, absent, unknown }
     }
 
     /// Chooses for a ClientHello, as [`rustls::server::Acceptor`] reads it.
@@ -114,6 +138,10 @@ impl HandshakeTable {
     }
 
     fn lookup(&self, name: DnsName<'_>) -> Option<&Prepared> {
+        if let Some(Shared { names, choices }) = &self.shared {
+            // A virtual host without a choice is another listener's, and unknown on this one.
+            return choices.get(&names.virtual_host(name)?);
+        }
         let found = self.names.lookup(&Host::Name(name))?;
         let prepared = usize::try_from(found.virtual_host.get())
             .ok()

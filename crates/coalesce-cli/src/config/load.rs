@@ -73,7 +73,7 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     if !notes.faults.is_empty() {
         return Err(source.errors(notes.faults));
     }
-    let table = image.as_ref().map_or(&own_names, |image| &image.table);
+    let table = image.as_ref().map_or(&own_names, |image| image.table.as_ref());
     check::own_connections(table, &built, &draft, &mut notes);
     if let Some(image) = &image {
         check::own_connections_by_address(image, &built, &draft, &mut notes);
@@ -90,7 +90,7 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     let groups = groups.collect();
     let virtual_hosts =
         hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
-    let table = image.map_or(own_names, |image| image.table);
+    let table = image.map_or_else(|| Arc::new(own_names), |image| image.table);
     Ok(Site { table, listeners: built, groups, virtual_hosts, warnings })
 }
 
@@ -247,6 +247,9 @@ impl<'a> Draft<'a> {
                 builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
             }
         }
+        if let Some(image) = image {
+            builder.shared_names(image.table.clone());
+        }
         let mut ids: Vec<Option<CertificateId>> = vec![None; certificates.len()];
         for (number, host) in self.hosts_of(listener) {
             let (Some(group), Some(shown)) = (host.group, host.certificate) else { continue };
@@ -264,7 +267,12 @@ impl<'a> Draft<'a> {
             };
             let group = groups::id(group);
             // A compiled table has these names, and others.
-            let names = if image.is_none() { host.names.as_slice() } else { &[] };
+            let names = if image.is_some() {
+                builder.virtual_host(virtual_host_id(number), group, id).map_err(here)?;
+                &[]
+            } else {
+                host.names.as_slice()
+            };
             for name in names {
                 match NamePattern::parse(name.get_ref().as_bytes()) {
                     // No ClientHello names an address (RFC 6066 §3): the default serves it.
@@ -279,22 +287,6 @@ impl<'a> Draft<'a> {
             if default == Some(number) {
                 let policy = ServerNamePolicy::Default { group, certificate: id };
                 builder.absent_server_name(policy).unknown_server_name(policy);
-            }
-        }
-        if let Some(image) = image {
-            for entry in image.table.entries() {
-                let number = entry.virtual_host.get() as usize;
-                // A host of another listener has no certificate on this one.
-                let shown = self.hosts.get(number).and_then(|host| host.certificate);
-                let certificate = shown.and_then(|shown| ids.get(shown).copied().flatten());
-                if let Some(certificate) = certificate.filter(|_| self.is_on(number, listener))
-                    && let Some(pattern) = entry.pattern.as_pattern()
-                    && !matches!(pattern, NamePattern::Ip(_))
-                {
-                    builder
-                        .server_name(pattern, entry.group, certificate)
-                        .map_err(|error| (image.at.clone(), error))?;
-                }
             }
         }
         builder.build().map_err(here)

@@ -33,7 +33,7 @@ use crate::table_image::Table;
 #[derive(Debug)]
 pub(crate) struct Site {
     /// Which names are served, as which virtual host, in which group.
-    pub(crate) table: Table,
+    pub(crate) table: Arc<Table>,
     pub(crate) listeners: Vec<Listener>,
     /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
     /// hosts make by their own fields.

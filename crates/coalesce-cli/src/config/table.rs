@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use coalesce_core::{NamePattern, TableEntry};
 use toml::Spanned;
@@ -24,7 +25,7 @@ const SHOWN_MAX: usize = 20;
 /// The names of a compiled table that fits the configuration.
 #[derive(Debug)]
 pub(crate) struct CompiledNames {
-    pub(crate) table: Table,
+    pub(crate) table: Arc<Table>,
     /// Where the configuration names it.
     pub(crate) at: Range<usize>,
 }
@@ -55,7 +56,7 @@ pub(crate) fn open(
         fit.misfits.add(|| format!("{listed} of its {len} entries can be listed"));
     }
     fit.finish(&at, notes);
-    Some(CompiledNames { table, at })
+    Some(CompiledNames { table: Arc::new(table), at })
 }
 
 /// The comparison of a table with a configuration.

@@ -50,7 +50,7 @@ pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> A
         return Answer::Refused(refusal);
     }
     let ports = listener.ports_when_configured();
-    let verdict = decide(&site.table, &facts.connection(&ports), &question.target());
+    let verdict = decide(site.table.as_ref(), &facts.connection(&ports), &question.target());
     Answer::Decided { facts, verdict }
 }
 

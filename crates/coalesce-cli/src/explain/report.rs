@@ -259,8 +259,11 @@ fn own_connection(
     }
     let ports = listener.ports_when_configured();
     let text = authority.to_string();
-    let again =
-        decide(&site.table, &own.connection(&ports), &RequestTarget::https(text.as_bytes()));
+    let again = decide(
+        site.table.as_ref(),
+        &own.connection(&ports),
+        &RequestTarget::https(text.as_bytes()),
+    );
     let Verdict::Serve(proof) = again else { return None };
     let served = site.virtual_host(proof.virtual_host()?)?;
     let group = site.group(own.group())?;

@@ -116,7 +116,7 @@ async fn open(
     }
     let decide = move |target: &RequestTarget<'_>| {
         asked.store(true, Ordering::Relaxed);
-        decide(&site.table, &facts.connection(&ports), target)
+        decide(site.table.as_ref(), &facts.connection(&ports), target)
     };
     let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
     match timeout(PREFACE_TIMEOUT, handshake).await {

@@ -77,6 +77,16 @@ pub(crate) fn target(request: &Request) -> RequestTarget<'_> {
 }
 
 pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
+    run_with(world, facts, request, decide)
+}
+
+/// [`run`] with another way to decide, which must be none.
+pub(crate) fn run_with(
+    world: &World,
+    facts: &Facts,
+    request: &Request,
+    judge: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>, &RequestTarget<'_>) -> Verdict,
+) -> Verdict {
     let set = build_set(&facts.certificate);
     let group = GroupId::new(facts.group);
     let connection = match facts.transport {
@@ -87,7 +97,7 @@ pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
     };
     let server_name = facts.server_name.as_ref().map(|name| DnsName::parse(name.as_bytes()));
     let connection = connection.with_server_name(server_name.transpose().unwrap());
-    decide(&build_table(world), &connection, &target(request))
+    judge(&build_table(world), &connection, &target(request))
 }
 
 pub(crate) fn outcome(verdict: &Verdict) -> Outcome {

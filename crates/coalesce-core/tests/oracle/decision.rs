@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use coalesce_core::{Authority, Verdict};
+use coalesce_core::{Authority, Memo, Verdict};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::build::{build_table, outcome, presented, run};
+use crate::build::{build_table, outcome, presented, run, run_with};
 use crate::generate::{case, cases};
 use crate::model::{self, Method, Outcome, Transport};
 
@@ -19,11 +21,31 @@ proptest! {
         let verdict = run(&world, &facts, &request);
         prop_assert_eq!(outcome(&verdict), model::decide(&world, &facts, &request));
     }
-
 }
 
 proptest! {
     #![proptest_config(cases(4))]
+
+    /// Whatever a memo has seen, of this connection and table or of others, it decides as if it had
+    /// seen nothing.
+    #[test]
+    fn a_memo_says_what_the_decision_says(
+        cases in vec(case(), 1..4),
+        order in vec((any::<Index>(), any::<Index>(), any::<Index>()), 1..24),
+    ) {
+        let mut memo = Memo::new();
+        for (world, facts, request) in &order {
+            let (world, _, _) = &cases[world.index(cases.len())];
+            let (_, facts, _) = &cases[facts.index(cases.len())];
+            let (_, _, request) = &cases[request.index(cases.len())];
+            for _ in 0..2 {
+                let said = run_with(world, facts, request, |table, connection, target| {
+                    memo.decide(table, connection, target)
+                });
+                prop_assert_eq!(outcome(&said), outcome(&run(world, facts, request)));
+            }
+        }
+    }
 
     /// The security boundary, without the help of any model: a served virtual host is covered by
     /// the presented certificate and in the connection's group.

@@ -1,6 +1,6 @@
 //! Damaged images: refused, or harmless.
 
-use coalesce_core::{AuthorityTable, IdentifierSet, ImageError, Layout, NamePattern};
+use coalesce_core::{Authority, AuthorityTable, IdentifierSet, ImageError, Layout, NamePattern};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -256,6 +256,45 @@ proptest! {
         }
         let accepted = check(&image, &queries);
         prop_assert!(!accepted || right || image == whole);
+    }
+
+    /// Of known bytes only the header is looked at. What is changed for all that gives wrong answers
+    /// at most.
+    #[test]
+    fn nothing_panics_on_damage_that_nobody_looks_for(
+        world in crowded(),
+        fast in any::<bool>(),
+        damages in vec(damage(), 1..16),
+        queries in vec(query(), 8),
+    ) {
+        let whole = build_in(&world, LAYOUTS[usize::from(fast)]);
+        let checksum = whole.checksum();
+        let known = AuthorityTable::from_known_bytes(whole.as_bytes(), checksum).unwrap();
+        prop_assert_eq!(known.len(), whole.len());
+        let other = AuthorityTable::from_known_bytes(whole.as_bytes(), checksum ^ 1).err();
+        prop_assert!(matches!(other, Some(ImageError::Checksum { .. })), "{:?}", other);
+        let mut image = whole.as_bytes().to_vec();
+        apply(&mut image, &damages);
+        let Some(sum) = image.get(8..16) else { return Ok(()) };
+        let sum = u64::from_le_bytes(sum.try_into().unwrap());
+        let Ok(table) = AuthorityTable::from_known_bytes(&image[..], sum) else { return Ok(()) };
+        let texts: Vec<String> = world.entries.into_iter().map(|entry| entry.pattern).collect();
+        for query in queries_about(&texts, &queries) {
+            table.lookup_authority(&query);
+            if let Ok(authority) = Authority::parse(&query) {
+                table.lookup(&authority.host());
+            }
+        }
+        for text in &texts {
+            let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+            table.get(&pattern);
+            if let NamePattern::Exact(name) = pattern {
+                prop_assert!(table.entries_below(name).count() <= table.len());
+            }
+        }
+        let shown = |entry: coalesce_core::TableEntry<'_>| entry.pattern.to_string();
+        prop_assert!(table.entries().map(shown).count() <= table.len());
+        prop_assert!(table.groups().count() <= 300);
     }
 
     #[test]

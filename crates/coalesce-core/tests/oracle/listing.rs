@@ -214,6 +214,7 @@ proptest! {
         }
         let image = set.as_bytes();
         let sum = format::checksum(&image[format::CHECKED_FROM..]).to_le_bytes();
+        prop_assert_eq!(set.checksum().to_le_bytes(), sum);
         prop_assert_eq!(&sum, &image[format::CHECKSUM_AT..format::CHECKED_FROM]);
     }
 

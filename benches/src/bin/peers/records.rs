@@ -1,0 +1,171 @@
+//! What was measured, as lines of JSON. Runs are merged by replacing records with the same key.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Record {
+    Machine(Machine),
+    Build(Build),
+    Time(Time),
+    Instructions(Instructions),
+    Absent(Absent),
+}
+
+/// Where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) rustc: String,
+    pub(crate) date: String,
+}
+
+/// What a peer costs before the first lookup.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Build {
+    pub(crate) set: String,
+    pub(crate) peer: String,
+    pub(crate) names: usize,
+    /// Not known of memory that C allocates.
+    pub(crate) bytes_per_name: Option<f64>,
+    pub(crate) milliseconds: f64,
+}
+
+/// What a lookup costs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Time {
+    pub(crate) set: String,
+    pub(crate) load: String,
+    pub(crate) peer: String,
+    pub(crate) rounds: usize,
+    pub(crate) block: usize,
+    pub(crate) overlapped_ns: f64,
+    pub(crate) dependent_ns: f64,
+    /// The peer's time in terms of ours, the median over rounds.
+    pub(crate) overlapped_to_ours: Option<f64>,
+    pub(crate) dependent_to_ours: Option<f64>,
+    pub(crate) allocations: f64,
+    pub(crate) checked: usize,
+    pub(crate) wrong: usize,
+    pub(crate) explained: usize,
+}
+
+/// Instructions of one lookup, as callgrind counts them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Instructions {
+    pub(crate) set: String,
+    pub(crate) load: String,
+    pub(crate) peer: String,
+    pub(crate) count: f64,
+}
+
+/// Why something was not measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Absent {
+    pub(crate) set: String,
+    pub(crate) peer: String,
+    pub(crate) reason: String,
+}
+
+/// What makes two records the same measurement: kind, set, load, peer.
+type Key = (u8, String, String, String);
+
+impl Record {
+    fn key(&self) -> Key {
+        let key = |kind, set: &str, load: &str, peer: &str| {
+            (kind, set.to_owned(), load.to_owned(), peer.to_owned())
+        };
+        match self {
+            Self::Machine(_) => key(0, "", "", ""),
+            // A peer is there or absent.
+            Self::Build(Build { set, peer, .. }) | Self::Absent(Absent { set, peer, .. }) => {
+                key(1, set, "", peer)
+            }
+            Self::Time(time) => key(2, &time.set, &time.load, &time.peer),
+            Self::Instructions(counted) => key(3, &counted.set, &counted.load, &counted.peer),
+        }
+    }
+}
+
+/// All records, each measurement once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Records(BTreeMap<Key, Record>);
+
+impl Records {
+    /// Reads a file of lines; a file that is not there holds none.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let shown = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("could not read {shown}"))?;
+        let mut records = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let record = serde_json::from_str(line)
+                .with_context(|| format!("line {number} of {shown} is no record"))?;
+            records.add([record]);
+        }
+        Ok(records)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, self.lines()?)
+            .with_context(|| format!("could not write {}", path.display()))
+    }
+
+    /// As lines of JSON.
+    pub(crate) fn lines(&self) -> Result<String> {
+        let mut text = String::new();
+        for record in self.0.values() {
+            text += &serde_json::to_string(record)?;
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// Adds records, in the place of those with the same key.
+    pub(crate) fn add(&mut self, records: impl IntoIterator<Item = Record>) {
+        self.0.extend(records.into_iter().map(|record| (record.key(), record)));
+    }
+
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.0.values().find_map(|record| match record {
+            Record::Machine(machine) => Some(machine),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn builds(&self) -> impl Iterator<Item = &Build> {
+        self.0.values().filter_map(|record| match record {
+            Record::Build(build) => Some(build),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn times(&self) -> impl Iterator<Item = &Time> {
+        self.0.values().filter_map(|record| match record {
+            Record::Time(time) => Some(time),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn instructions(&self) -> impl Iterator<Item = &Instructions> {
+        self.0.values().filter_map(|record| match record {
+            Record::Instructions(counted) => Some(counted),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn absent(&self) -> impl Iterator<Item = &Absent> {
+        self.0.values().filter_map(|record| match record {
+            Record::Absent(absent) => Some(absent),
+            _ => None,
+        })
+    }
+}
