@@ -103,6 +103,14 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
+/// The address that a host is, an IPv6 address in its brackets.
+pub(crate) fn parse_address(host: &[u8]) -> Option<IpAddr> {
+    match host {
+        [b'[', inner @ .., b']'] => parse_ip(inner).filter(IpAddr::is_ipv6),
+        _ => parse_ip(host).filter(IpAddr::is_ipv4),
+    }
+}
+
 /// Splits a colon and the digits after it off. Names end in letters, so most have none to look for.
 #[inline(always)]
 pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {

@@ -280,6 +280,11 @@ impl Header {
         self.counts.shape[2] as usize
     }
 
+    /// Whether some name is longer than a key can be.
+    pub(crate) fn has_long_names(&self) -> bool {
+        self.counts.long_bytes != 0
+    }
+
     pub(crate) fn has_long_any_depth(&self) -> bool {
         let [short, rest @ ..] = self.counts.any_depth;
         short >> 31 != 0 || rest != [0; 3]

@@ -26,8 +26,9 @@ use hash::{Shape, key};
 pub use list::ImagePattern;
 use list::Patterns;
 
-use crate::authority::{Authority, parse_port, split_port};
+use crate::authority::{Authority, parse_address, parse_port, split_port};
 use crate::host::Host;
+use crate::limits::LABEL_LEN_MAX;
 use crate::name::scan::{self, Machine, OnMachine, TAIL_CODES, WINDOW};
 use crate::name::{DnsName, without_trailing_dot};
 use crate::pattern::NamePattern;
@@ -192,9 +193,9 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     /// [`find`](Self::find) for the host of an authority field; `None` as well when it is none.
     #[inline(always)]
     pub(crate) fn find_authority(&self, authority: &[u8]) -> Option<u32> {
-        // A host that ends in a digit may be an address.
+        // What ends in a digit or a bracket may be an address, and what ends in a colon has a port.
         match authority.last() {
-            Some(b'0'..=b'9' | b':') => self.find_before_port(authority),
+            Some(b'0'..=b'9' | b':' | b']') => self.find_before_port(authority),
             Some(_) => self.header.machine.run(Finding { index: self, host: authority }),
             None => None,
         }
@@ -203,11 +204,18 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     #[inline(never)]
     fn find_before_port(&self, authority: &[u8]) -> Option<u32> {
         let (host, port) = split_port(authority);
-        match host.last() {
-            Some(last) if !last.is_ascii_digit() && parse_port(port).is_ok() => {
-                self.header.machine.run(Finding { index: self, host })
+        if host.is_empty() || parse_port(port).is_err() {
+            return None;
+        }
+        if !matches!(host, [.., b'0'..=b'9' | b']']) {
+            return self.header.machine.run(Finding { index: self, host });
+        }
+        match parse_address(host) {
+            Some(address) => {
+                let found = self.header.find_address(self.image.as_ref(), address);
+                found.or_else(|| self.catch_all())
             }
-            _ => self.find_any(authority),
+            None => self.find_any(authority),
         }
     }
 
@@ -237,8 +245,11 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let name = without_trailing_dot(host);
         let len = name.len();
         let Some(wildcard) = header.wildcard else { return self.find_any(host) };
-        if len == 0 || len > TAIL_CODES {
-            return self.find_any(host);
+        if len > TAIL_CODES {
+            return self.find_long_host(machine, host);
+        }
+        if len == 0 {
+            return None;
         }
         let window = machine.window(name);
         let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
@@ -263,6 +274,48 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
             return (wrong == 0).then_some(pair.above.value);
         }
         pair.own.found.then_some(pair.own.value)
+    }
+
+    /// Names longer than [`TAIL_CODES`]: unless the image has such names itself, only the wildcards
+    /// of their last bytes can stand for them. Whether the rest is valid matters when one does.
+    fn find_long_host(&self, machine: impl Machine, host: &[u8]) -> Option<u32> {
+        let (header, image) = (&self.header, self.image.as_ref());
+        if header.has_long_names() || header.further & 1 != 0 {
+            return self.find_any(host);
+        }
+        let name = without_trailing_dot(host);
+        let window = machine.window(name);
+        let (words, dots) = (machine.words(window), machine.dots(window));
+        // A dot at byte 0 or 1 has a suffix that is longer than any here.
+        let mut behind = dots & !0b11;
+        if header.further == 0 {
+            // The one label of a wildcard is the first, which begins left of the window.
+            let before = name.get(..name.len().saturating_sub(WINDOW))?;
+            if dots & 0b11 != 0 || before.len() > LABEL_LEN_MAX || before.contains(&b'.') {
+                return None;
+            }
+            behind &= behind.wrapping_neg();
+        } else if header.longest_one_label() == 0 {
+            behind &= header.further;
+        }
+        while behind != 0 {
+            let len = 31_usize.checked_sub(behind.trailing_zeros() as usize)?;
+            let suffix = scan::suffix(words, len);
+            let find = |shape| self.find_key(image, key(suffix, len, shape), dots);
+            if header.further != 0 && header.longest_one_label() != 0 {
+                // Which of the two stands for the name depends on how many labels are left of it.
+                if find(Shape::AnyDepth).or_else(|| find(Shape::OneLabel)).is_some() {
+                    return self.find_any(host);
+                }
+            } else {
+                let shape = if header.further == 0 { Shape::OneLabel } else { Shape::AnyDepth };
+                if let Some(value) = find(shape) {
+                    return DnsName::parse(host).is_ok().then_some(value);
+                }
+            }
+            behind &= behind.wrapping_sub(1);
+        }
+        None
     }
 
     /// The name itself and the wildcard right above it are looked for at once, because that costs
