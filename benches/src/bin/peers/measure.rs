@@ -2,8 +2,8 @@
 //!
 //! A round runs one block of queries through every peer, another peer first each time, so that
 //! whatever else the machine does meets all alike; a ratio is taken within a round, and the median
-//! over rounds is what is told. In its turn a peer runs a block that is not timed, to find its own in
-//! the caches and no other's, then another overlapped, then a third dependent.
+//! over rounds is what is told. In its turn a peer runs a block that is not timed, to find its own
+//! names in the caches and no other's, then another block overlapped, then a third dependent.
 
 use std::time::{Duration, Instant};
 
