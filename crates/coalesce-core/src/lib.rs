@@ -54,6 +54,8 @@
 //! nothing outside the builders allocates.
 #![no_std]
 #![deny(unsafe_code)]
+#![allow(clippy::inline_always, reason = "what is compiled anew for each machine is inlined whole")]
+#![allow(clippy::many_single_char_names, reason = "the words of a key have places and no names")]
 #![cfg_attr(
     not(test),
     deny(

@@ -9,8 +9,7 @@ use core::arch::x86_64::{
     _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64,
     _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_permutevar8x32_epi32,
     _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setr_epi8, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_srli_epi16,
+    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
 };
 
 use super::scan::{Machine, OnMachine, WINDOW, window};
@@ -191,11 +190,9 @@ const COLUMNS: [i8; 16] = [
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn twice(table: [i8; 16]) -> __m256i {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = table;
-    _mm256_setr_epi8(
-        a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, a, b, c, d, e, f, g, h, i, j, k, l, m, n,
-        o, p,
-    )
+    let wide = i128::from_le_bytes(table.map(i8::cast_unsigned));
+    let half = _mm_set_epi64x((wide >> 64) as i64, wide as i64);
+    _mm256_set_m128i(half, half)
 }
 
 /// Drops the fourth byte of every four.

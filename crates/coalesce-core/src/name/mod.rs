@@ -1,5 +1,10 @@
 //! DNS names as server names, authorities and certificates carry them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "names have at most 253 bytes, and words are cut into what they are made of"
+)]
+
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
@@ -186,7 +191,8 @@ impl<'a> DnsName<'a> {
         }
         let bytes = self.bytes.get(at..)?;
         let dots = if bytes.len() < WINDOW {
-            self.dots & u32::MAX.checked_shl(u32::try_from(WINDOW - bytes.len()).ok()?)?
+            self.dots
+                & u32::MAX.checked_shl(u32::try_from(WINDOW.checked_sub(bytes.len())?).ok()?)?
         } else {
             self.dots
         };

@@ -146,6 +146,7 @@ impl Best {
 
     /// Does `work` on it.
     #[inline(always)]
+    #[allow(clippy::unused_self, reason = "some machines have nothing to be detected")]
     pub(crate) fn run<W: OnMachine>(self, work: W) -> W::Output {
         #[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
         if let Some(machine) = self.avx2 {
@@ -219,6 +220,7 @@ const fn unpack_word(codes: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn suffix(tail: [u64; 3], len: usize) -> [u64; 3] {
     let [a, b, c] = tail;
+    #[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
     let [mask_a, mask_b, mask_c, _] = SUFFIX_MASKS[len % WINDOW];
     [a & mask_a, b & mask_b, c & mask_c]
 }

@@ -1,6 +1,7 @@
 //! Building images.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "numbers and places are made here, of lengths that limits bound"
 )]
@@ -10,25 +11,17 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-use super::checksum::checksum;
-use super::compact;
-use super::fast::{SLOT_LEN, long_key};
-use super::format::{
-    AddressKey, CHECKED_FROM, CHECKSUM_AT, Counts, HAS_CATCH_ALL, Kind, Layout, MAGIC, Sections,
-    VERSION, address_key, bits, width,
-};
+use super::format::{AddressKey, Kind, Layout, address_key, bits};
 use super::hash::{Hash, Hasher, Shape, key};
 use super::list::compare_names;
-use super::perfect::{self, Placement, VACANT};
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX};
+use super::perfect::{self, Placement};
+use super::write::Draft;
+use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
 use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK};
 use crate::pattern::NamePattern;
 
 /// Seeds to try before the names are said not to be separable.
 const SEEDS_MAX: u32 = 64;
-
-/// Names between two calls of a progress function.
-const PROGRESS_EVERY: usize = 1 << 16;
 
 /// Collects patterns with their virtual hosts and groups, and writes one image of them. The same
 /// patterns in any order give the same bytes.
@@ -41,12 +34,22 @@ pub(crate) struct IndexBuilder {
 
 /// One pattern. Its number is its place among the entries.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+pub(super) struct Entry {
     at: u32,
     virtual_host: u32,
     group: u16,
     len: u8,
     class: Class,
+}
+
+impl Entry {
+    /// The shape of a name.
+    pub(super) const fn shape(&self) -> Shape {
+        match self.class {
+            Class::Name(shape) => shape,
+            Class::Address | Class::CatchAll => Shape::Exact,
+        }
+    }
 }
 
 /// What an entry's bytes are; entries are sorted by this last of all.
@@ -128,7 +131,7 @@ impl IndexBuilder {
         Ok(())
     }
 
-    fn bytes_of(&self, entry: &Entry) -> &[u8] {
+    pub(super) fn bytes_of(&self, entry: &Entry) -> &[u8] {
         &self.bytes[entry.at as usize..][..usize::from(entry.len)]
     }
 
@@ -189,7 +192,7 @@ impl IndexBuilder {
         }
         keyed.sort_unstable();
         for alike in keyed.chunk_by_mut(|(a, _), (b, _)| a == b) {
-            let ended = |places: u64| places % (1 << CODE_BITS) == 0 || places == u64::MAX;
+            let ended = |places: u64| places.is_multiple_of(1 << CODE_BITS) || places == u64::MAX;
             match alike {
                 [] | [_] => {}
                 [(places, _), ..] if !ended(*places) => self.sort_from(from + PLACES, alike),
@@ -270,144 +273,32 @@ impl IndexBuilder {
         values: &Values<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<u8>, BuildError> {
-        let entry = |number: &u32| &self.entries[*number as usize];
-        let names = order.partition_point(|number| matches!(entry(number).class, Class::Name(_)));
+        let class = |number: &u32| self.entry(*number).class;
+        let names = order.partition_point(|number| matches!(class(number), Class::Name(_)));
         let (names, rest) = order.split_at(names);
-        let (addresses, catch_all) =
-            rest.split_at(rest.partition_point(|number| entry(number).class == Class::Address));
+        let addresses = rest.partition_point(|number| class(number) == Class::Address);
+        let (addresses, catch_all) = rest.split_at(addresses);
         let (seed, placement) = self.place(names, progress)?;
-
-        let mut counts = Counts {
-            names: names.len() as u32,
-            slots: placement.owners.len() as u32,
-            buckets: placement.pilots.len() as u32,
+        let draft = Draft {
+            entries: self,
+            kind,
+            layout,
             seed,
-            addresses: addresses.len() as u32,
-            pairs: values.pairs.len() as u32,
-            groups: groups.len() as u32,
-            ..Counts::default()
+            placement: &placement,
+            names,
+            addresses,
+            catch_all: catch_all.first().copied(),
+            groups,
+            values,
         };
-        counts.shape[0] = values.host_bits;
-        let mut long_bytes = 0_usize;
-        for number in names {
-            let Entry { len, class, .. } = *entry(number);
-            long_bytes += if usize::from(len) > TAIL_CODES { usize::from(len) } else { 0 };
-            match class {
-                Class::Name(Shape::Exact) => counts.shape[1] = counts.shape[1].max(len),
-                Class::Name(Shape::OneLabel) => counts.shape[2] = counts.shape[2].max(len),
-                _ => counts.any_depth[usize::from(len) / 64] |= 1 << (len % 64),
-            }
-        }
-        if long_bytes > LONG_NAME_BYTES_MAX {
-            return Err(BuildError::TooLarge);
-        }
-        counts.long_bytes = long_bytes as u32;
-        if let [number] = catch_all {
-            counts.shape[3] |= HAS_CATCH_ALL;
-            counts.catch_all = (values.of)(*number);
-        }
-        let blocks = match layout {
-            Layout::Fast => None,
-            Layout::Compact => {
-                let bits = super::format::value_bits(&counts, kind);
-                let mut writer = compact::Writer::new(bits);
-                let mut long_at = 0_usize;
-                for (done, number) in names.iter().enumerate() {
-                    if done % PROGRESS_EVERY == 0 {
-                        progress(Progress { stage: "writing", done, of: names.len() });
-                    }
-                    let name = self.bytes_of(entry(number));
-                    writer.push(name, shape_of(entry(number)), (values.of)(*number), long_at);
-                    long_at += if name.len() > TAIL_CODES { name.len() } else { 0 };
-                }
-                Some(writer.finish().ok_or(BuildError::TooLarge)?)
-            }
-        };
-        if let Some(blocks) = &blocks {
-            counts.blocks = blocks.starts.len() as u32;
-            counts.block_bytes = blocks.bytes.len() as u32;
-        }
-        let at = Sections::of(&counts, layout).ok_or(BuildError::TooLarge)?;
-        let mut image = vec![0; at.end as usize];
-        let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &MAGIC);
-        put(4, &[VERSION, kind as u8, layout as u8, 0]);
-        put(CHECKED_FROM, &counts.to_bytes());
-        for (index, (id, policy)) in groups.iter().enumerate() {
-            put(at.groups as usize + index * 8, &id.to_le_bytes());
-            put(at.groups as usize + index * 8 + 4, &policy.to_le_bytes());
-        }
-        for (index, (host, group)) in values.pairs.iter().enumerate() {
-            put(at.pairs as usize + index * 8, &host.to_le_bytes());
-            put(at.pairs as usize + index * 8 + 4, &group.to_le_bytes());
-        }
-        for (index, number) in addresses.iter().enumerate() {
-            let (family, octets) = self.address(entry(number));
-            let at = at.addresses as usize + index * 24;
-            put(at, &family.to_le_bytes());
-            put(at + 4, &octets);
-            put(at + 20, &(values.of)(*number).to_le_bytes());
-        }
-        put(at.pilots as usize, &placement.pilots);
-
-        let hasher = Hasher::new(seed);
-        let order_width = width(counts.slots);
-        let place_width = compact::place_width(counts.blocks);
-        // Long names stand in canonical order, so that the place of one follows from those before.
-        let mut long_at = vec![];
-        let mut next_long = 0_usize;
-        for (rank, number) in names.iter().enumerate() {
-            let name = self.bytes_of(entry(number));
-            if name.len() > TAIL_CODES {
-                put(at.long as usize + next_long, name);
-                long_at.push((rank as u32, next_long as u32));
-                next_long += name.len();
-            }
-        }
-        for (slot, rank) in placement.owners.iter().enumerate() {
-            if slot % PROGRESS_EVERY == 0 {
-                let of = placement.owners.len();
-                progress(Progress { stage: "writing", done: slot, of });
-            }
-            if *rank == VACANT {
-                continue;
-            }
-            let entry = entry(&names[*rank as usize]);
-            let (name, shape) = (self.bytes_of(entry), shape_of(entry));
-            let hash = hash_of(hasher, name, shape);
-            match layout {
-                Layout::Fast => {
-                    let words = if name.len() <= TAIL_CODES {
-                        packed(name, shape)
-                    } else {
-                        let index = long_at.partition_point(|(other, _)| other < rank);
-                        long_key(long_at[index].1 as usize, name.len(), shape)
-                    };
-                    put(at.tags as usize + slot, &[hash.tag()]);
-                    let rank = *rank as usize;
-                    let order_at = at.order as usize + rank * order_width;
-                    put(order_at, &(slot as u32).to_le_bytes()[..order_width]);
-                    let slot_at = at.slots as usize + slot * SLOT_LEN;
-                    put(slot_at, words.map(u64::to_le_bytes).as_flattened());
-                    put(slot_at + 24, &(values.of)(names[rank]).to_le_bytes());
-                }
-                Layout::Compact => {
-                    let place = compact::place(hash, *rank, counts.blocks);
-                    let place_at = at.places as usize + slot * place_width;
-                    put(place_at, &place.to_le_bytes()[..place_width]);
-                }
-            }
-        }
-        if let Some(blocks) = blocks {
-            put(at.block_starts as usize, blocks.starts.as_flattened());
-            put(at.blocks as usize, &blocks.bytes);
-        }
-        let sum = checksum(&image[CHECKED_FROM..]);
-        image[CHECKSUM_AT..CHECKED_FROM].copy_from_slice(&sum.to_le_bytes());
-        Ok(image)
+        draft.write(progress)
     }
 
-    fn address(&self, entry: &Entry) -> AddressKey {
+    pub(super) fn entry(&self, number: u32) -> &Entry {
+        &self.entries[number as usize]
+    }
+
+    pub(super) fn address(&self, entry: &Entry) -> AddressKey {
         let mut octets = [0; 16];
         let (family, rest) = self.bytes_of(entry).split_first().unwrap_or((&0, &[]));
         octets[..rest.len()].copy_from_slice(rest);
@@ -422,17 +313,16 @@ impl IndexBuilder {
     ) -> Result<(u32, Placement), BuildError> {
         for seed in 0..SEEDS_MAX {
             let hasher = Hasher::new(seed);
-            let hashes: Vec<Hash> = names
+            let all: Vec<Hash> = names
                 .iter()
                 .map(|number| {
                     let entry = &self.entries[*number as usize];
-                    hash_of(hasher, self.bytes_of(entry), shape_of(entry))
+                    hash_of(hasher, self.bytes_of(entry), entry.shape())
                 })
                 .collect();
-            let of = perfect::buckets_for(hashes.len());
-            let placement = perfect::place(&hashes, &mut |done| {
-                progress(Progress { stage: "placing", done, of })
-            });
+            let of = perfect::buckets_for(all.len());
+            let placement =
+                perfect::place(&all, &mut |done| progress(Progress { stage: "placing", done, of }));
             if let Some(placement) = placement {
                 return Ok((seed, placement));
             }
@@ -442,26 +332,19 @@ impl IndexBuilder {
 }
 
 /// The values of an image's entries, by the entry's number.
-struct Values<'a> {
-    of: &'a dyn Fn(u32) -> u32,
-    pairs: &'a [(u32, u32)],
-    host_bits: u8,
-}
-
-fn shape_of(entry: &Entry) -> Shape {
-    match entry.class {
-        Class::Name(shape) => shape,
-        Class::Address | Class::CatchAll => Shape::Exact,
-    }
+pub(super) struct Values<'a> {
+    pub(super) of: &'a dyn Fn(u32) -> u32,
+    pub(super) pairs: &'a [(u32, u32)],
+    pub(super) host_bits: u8,
 }
 
 /// The key of a short name.
-fn packed(name: &[u8], shape: Shape) -> [u64; 3] {
+pub(super) fn packed(name: &[u8], shape: Shape) -> [u64; 3] {
     let [a, b, c] = scan::scan(name).words;
     key([a & TAIL_MASK, b, c], name.len(), shape)
 }
 
-fn hash_of(hasher: Hasher, name: &[u8], shape: Shape) -> Hash {
+pub(super) fn hash_of(hasher: Hasher, name: &[u8], shape: Shape) -> Hash {
     if name.len() <= TAIL_CODES {
         hasher.hash(packed(name, shape))
     } else {

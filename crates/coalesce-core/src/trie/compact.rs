@@ -18,7 +18,7 @@ use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW};
 pub(crate) const BLOCK: usize = 16;
 
 /// Zeros after the last block, so that reading ahead stays inside the section.
-const PADDING: usize = 40;
+pub(crate) const PADDING: usize = 40;
 
 /// Bits of the shared bytes, of the bytes that follow, and of the shape.
 const SHARED_BITS: u32 = 5;
@@ -36,10 +36,11 @@ const TAG_BITS_MIN: u32 = 3;
 
 /// The bytes of a place: the number of a block, and above it as many bits of the tag as fit.
 pub(crate) const fn place_width(blocks: u32) -> usize {
-    (bits(blocks.saturating_sub(1)) + TAG_BITS_MIN).div_ceil(8) as usize
+    bits(blocks.saturating_sub(1)).saturating_add(TAG_BITS_MIN).div_ceil(8) as usize
 }
 
 /// What the slot of a name holds.
+#[allow(clippy::arithmetic_side_effects, reason = "a block number and eight bits fit into 32")]
 pub(crate) const fn place(hash: Hash, rank: u32, blocks: u32) -> u32 {
     let block_bits = bits(blocks.saturating_sub(1));
     (rank / BLOCK as u32) | (hash.tag() as u32) << block_bits
@@ -303,6 +304,7 @@ impl<'a> Reader<'a> {
 
     /// The next `count` codes, at most [`TAIL_CODES`].
     #[inline]
+    #[allow(clippy::arithmetic_side_effects, reason = "a shift below eight")]
     fn codes(&mut self, count: usize) -> Option<[u64; 3]> {
         let bytes: &[u8; 32] = self.bytes.get(self.position / 8..)?.first_chunk()?;
         let (words, _) = bytes.as_chunks::<8>();
@@ -335,6 +337,7 @@ const fn first_difference(words: [u64; 3]) -> usize {
 /// The lowest `count` codes.
 #[inline(always)]
 fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
+    #[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
     let ([a, b, c], [x, y, z, _]) = (words, LOW_MASKS[count % WINDOW]);
     [a & x, b & y, c & z]
 }
@@ -414,7 +417,7 @@ impl Writer {
 
     /// Adds the next name in canonical order. A long one stands at `long_at` among those.
     pub(crate) fn push(&mut self, name: &[u8], shape: Shape, value: u32, long_at: usize) {
-        if self.names % BLOCK == 0 {
+        if self.names.is_multiple_of(BLOCK) {
             self.align();
             self.starts.push((self.bytes.len() as u32).to_le_bytes());
             self.previous.clear();

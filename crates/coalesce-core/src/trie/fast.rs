@@ -18,6 +18,7 @@ pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
 
 /// Reads a slot.
 #[inline(always)]
+#[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
 pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
     // In 64 bits none of this can overflow, so that one comparison is all that is left to check.
     let at = u64::from(header.at.slots) + u64::from(slot) * SLOT_LEN as u64;
@@ -34,6 +35,7 @@ pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
 
 /// A byte of a section.
 #[inline(always)]
+#[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
 fn byte(image: &[u8], section: u32, index: u32) -> Option<u8> {
     image.get((u64::from(section) + u64::from(index)) as usize).copied()
 }

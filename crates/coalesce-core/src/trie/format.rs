@@ -70,6 +70,7 @@ pub(crate) const HAS_CATCH_ALL: u8 = 1;
 
 impl Counts {
     /// The header after its checksum.
+    #[cfg(feature = "alloc")]
     pub(crate) fn to_bytes(self) -> [u8; HEADER_LEN - CHECKED_FROM] {
         let mut bytes = [0; HEADER_LEN - CHECKED_FROM];
         let words = [

@@ -1,6 +1,6 @@
 //! Hashing of packed names, and the places that a hash leads to.
 //!
-//! A minimal-memory perfect hash in the manner of PTHash and PtrHash: a hash chooses a bucket, the
+//! A perfect hash in the manner of `PTHash` and `PtrHash`: a hash chooses a bucket, the
 //! bucket's one-byte pilot chooses the slot. The builder finds pilots under which no two names of
 //! the image meet, so a lookup looks in one place. Nothing rests on the hash but speed: a name is
 //! found only if its bytes are there.
@@ -115,7 +115,7 @@ pub(crate) const fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// The finaliser of SplitMix64.
+/// The finaliser of `SplitMix64`.
 const fn scramble(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -43,7 +43,7 @@ enum Form<'a> {
     CatchAll,
 }
 
-impl<'a> ImagePattern<'a> {
+impl ImagePattern<'_> {
     /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all.
     pub fn name(&self) -> Option<DnsName<'_>> {
         match &self.form {
@@ -162,7 +162,7 @@ impl<'a> Patterns<'a> {
                 fast::read(self.header, self.image, slot)
             }
             Layout::Compact => {
-                if self.next % BLOCK == 0 || self.block.is_none() {
+                if self.next.is_multiple_of(BLOCK) || self.block.is_none() {
                     self.block = Some(Self::reader_at(self.header, self.image, self.next)?);
                 }
                 self.block.as_mut()?.next_stored()

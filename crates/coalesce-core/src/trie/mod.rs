@@ -1,5 +1,10 @@
 //! The name index behind authority tables and identifier sets, in one byte image.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "an image counts in u32, and words are cut into what they are made of"
+)]
+
 mod batch;
 #[cfg(feature = "alloc")]
 mod build;
@@ -13,6 +18,8 @@ mod list;
 mod perfect;
 mod stored;
 mod validate;
+#[cfg(feature = "alloc")]
+mod write;
 
 #[cfg(feature = "alloc")]
 pub(crate) use build::IndexBuilder;
@@ -263,6 +270,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let pair = self.find_pair(image, machine.words(window), len, parent_len, wildcard);
         let further = ((dots ^ dot) | 1) & header.further != 0;
         // One branch for all that is rare; the others would be taken by chance.
+        #[allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
         if !pair.own.found & (pair.above.found | further) {
             if !pair.above.found {
                 return self.find_any(host);

@@ -1,6 +1,7 @@
 //! Finding pilots under which no two keys meet.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "numbers and places are made here, of lengths that limits bound"
 )]
@@ -142,16 +143,15 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn place(&mut self, bucket: u32, queue: &mut BinaryHeap<(u32, u32)>) -> Option<()> {
-        let pilot = match self.free_pilot(bucket) {
-            Some(pilot) => pilot,
-            None => {
-                let pilot = self.cheapest_pilot(bucket)?;
-                self.evict(bucket, pilot, queue);
-                self.moves = self.moves.checked_sub(1)?;
-                let next = self.moves % RECENT;
-                self.recent[next] = bucket;
-                pilot
-            }
+        let pilot = if let Some(pilot) = self.free_pilot(bucket) {
+            pilot
+        } else {
+            let pilot = self.cheapest_pilot(bucket)?;
+            self.evict(bucket, pilot, queue);
+            self.moves = self.moves.checked_sub(1)?;
+            let next = self.moves % RECENT;
+            self.recent[next] = bucket;
+            pilot
         };
         self.pilots[bucket as usize] = pilot;
         for key in self.keys.of(bucket) {

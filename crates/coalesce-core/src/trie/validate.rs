@@ -113,7 +113,7 @@ impl Pass<'_> {
             self.value(value, at)?;
             if self.header.kind == Kind::Identifiers {
                 let number = (self.header.counts.names as usize).saturating_add(index);
-                self.own_number(value, number, at)?;
+                Self::own_number(value, number, at)?;
             }
             previous = Some(key);
         }
@@ -155,7 +155,7 @@ impl Pass<'_> {
     }
 
     /// The value of an identifier is its number.
-    fn own_number(&self, value: u32, number: usize, at: usize) -> Result<(), ImageError> {
+    fn own_number(value: u32, number: usize, at: usize) -> Result<(), ImageError> {
         if value as usize == number { Ok(()) } else { Err(ImageError::Value { at, value }) }
     }
 
@@ -270,6 +270,12 @@ impl Pass<'_> {
                 number = number.saturating_add(1);
             }
             expected = expected.saturating_add(reader.consumed());
+        }
+        // After the last block there are zeros and nothing else.
+        let at = offset(header.at.blocks, expected, 1);
+        let rest = image.get(at..header.at.long as usize).unwrap_or_default();
+        if rest.len() != compact::PADDING || rest.iter().any(|byte| *byte != 0) {
+            return Err(ImageError::Length { len: image.len() });
         }
         self.compare(&seen)
     }

@@ -247,7 +247,7 @@ fn a_field_is_read_before_it_is_looked_up() {
     }
 }
 
-/// Any-depth wildcards of every length, each by itself and all together, under names of every
+/// Names and wildcards of every length, each by itself and all together, under names of every
 /// length: which suffixes are looked for follows from numbers of bytes.
 #[test]
 fn a_wildcard_of_every_length_is_found_from_every_depth() {
@@ -275,19 +275,27 @@ fn a_wildcard_of_every_length_is_found_from_every_depth() {
         group: 1,
     };
     let groups = vec![(1, policy)];
-    let fields = |len: usize| {
+    let long = "x".repeat(33);
+    let (longest, too_long) = ("y".repeat(63), "z".repeat(64));
+    let befores = ["", "x.", "x.y.", "x.y.z.", "!.", "-.", "x.-."].map(str::to_owned);
+    let befores: Vec<String> = befores
+        .into_iter()
+        .chain([format!("{long}."), format!("{long}.y."), format!("!{long}."), format!("-{long}.")])
+        .chain([format!("{longest}."), format!("{too_long}."), format!("{too_long}.y.")])
+        .collect();
+    let fields = |len: usize| -> Vec<Vec<u8>> {
         let name = suffix(len);
-        ["", "x.", "x.y.", "x.y.z.", "!.", "-.", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.y."]
-            .map(|before| format!("{before}{name}").into_bytes())
+        befores.iter().map(|before| format!("{before}{name}").into_bytes()).collect()
     };
     for layout in LAYOUTS {
         for len in &lengths {
-            let world = World { entries: vec![entry(0, *len, "**.")], groups: groups.clone() };
-            let table = build_in(&world, layout);
-            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+            for stars in ["", "*.", "**."] {
+                let world = World { entries: vec![entry(0, *len, stars)], groups: groups.clone() };
+                let table = build_in(&world, layout);
+                fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+            }
             // Whatever else is looked for, so that no length by itself decides it.
-            let mut both = world.entries.clone();
-            both.push(entry(1, 4, "*."));
+            let both = vec![entry(0, *len, "**."), entry(1, 4, "*.")];
             let world = World { entries: both, groups: groups.clone() };
             let table = build_in(&world, layout);
             fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
