@@ -1,4 +1,5 @@
-//! Lookups and the decision, against a linear scan and `HashMap` with label stripping.
+//! Lookups and the decision, against a linear scan and `HashMap` with label stripping. The program
+//! `peers` measures the lookups beside those of others; this is for a quick look at a change.
 //!
 //! Every figure is for a batch of queries; criterion shows queries per second beside it. Before
 //! anything is timed, all implementations have answered every query alike.
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use coalesce_core::{
     Authority, AuthorityTable, Connection, DnsName, GroupId, GroupPolicy, Host, IdentifierSet,
-    NamePattern, PresentedIdentifier, RequestTarget, Verdict, VirtualHostId, decide,
+    Layout, Memo, NamePattern, PresentedIdentifier, RequestTarget, TableMatch, Verdict,
+    VirtualHostId, decide,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -122,7 +124,12 @@ fn parse(patterns: &[String]) -> Vec<NamePattern<'_>> {
 }
 
 fn table(patterns: &[String]) -> AuthorityTable<Vec<u8>> {
+    table_in(Layout::Fast, patterns)
+}
+
+fn table_in(layout: Layout, patterns: &[String]) -> AuthorityTable<Vec<u8>> {
     let mut table = AuthorityTable::builder();
+    table.layout(layout);
     table.group(GROUP, GroupPolicy::default()).unwrap();
     for (number, pattern) in (0..).zip(parse(patterns)) {
         table.entry(pattern, VirtualHostId::new(number), GROUP).unwrap();
@@ -238,6 +245,12 @@ fn identifier_sets(criterion: &mut Criterion) {
     for size in [1, 10, 100] {
         let patterns = patterns(size, false, &mut random);
         let (set, parsed, maps) = (set(&patterns), parse(&patterns), Maps::new(&patterns));
+        let mut places = vec![0; set.len()];
+        for (place, pattern) in patterns.iter().enumerate() {
+            let identifier = PresentedIdentifier::parse_dns(pattern.as_bytes()).unwrap();
+            places[set.number(&identifier).unwrap()] = place;
+        }
+        let find = |host: &Host<'_>| set.find(host).map(|number| places[number]);
         for (kind_name, kind) in KINDS {
             let queries = queries(kind, &patterns, QUERIES, &mut random);
             let hosts = hosts(&queries);
@@ -245,7 +258,7 @@ fn identifier_sets(criterion: &mut Criterion) {
             assert_kind(kind, size, &expected);
             let group = format!("identifier_set/{size}/{kind_name}");
             let id = BenchmarkId::from_parameter;
-            time(criterion, &group, id("trie"), &hosts, &expected, |host| set.find(host));
+            time(criterion, &group, id("ours"), &hosts, &expected, find);
             time(criterion, &group, id("linear"), &hosts, &expected, |host| scan(&parsed, host));
             time(criterion, &group, id("hash_map"), &hosts, &expected, |host| maps.find(host));
         }
@@ -257,7 +270,8 @@ fn authority_tables(criterion: &mut Criterion) {
     for size in [1_000, 100_000] {
         let patterns = patterns(size, true, &mut random);
         let (table, parsed, maps) = (table(&patterns), parse(&patterns), Maps::new(&patterns));
-        let entry = |host: &Host<'_>| table.lookup(host).map(|found| found.entry as usize);
+        let compact = table_in(Layout::Compact, &patterns);
+        let entry = |found: TableMatch| found.virtual_host.get() as usize;
         for (kind_name, kind) in KINDS {
             let queries = queries(kind, &patterns, QUERIES, &mut random);
             let hosts = hosts(&queries);
@@ -265,7 +279,11 @@ fn authority_tables(criterion: &mut Criterion) {
             assert_kind(kind, size, &expected);
             let group = format!("authority_table/{size}/{kind_name}");
             let id = BenchmarkId::from_parameter;
-            time(criterion, &group, id("trie"), &hosts, &expected, entry);
+            let (fast, small) = (id("ours_fast"), id("ours_compact"));
+            time(criterion, &group, fast, &hosts, &expected, |host| table.lookup(host).map(entry));
+            time(criterion, &group, small, &hosts, &expected, |host| {
+                compact.lookup(host).map(entry)
+            });
             time(criterion, &group, id("hash_map"), &hosts, &expected, |host| maps.find(host));
             let few = &hosts[..QUERIES_TO_SCAN];
             time(criterion, &group, id("linear"), few, &expected, |host| scan(&parsed, host));
@@ -318,8 +336,43 @@ fn decisions(criterion: &mut Criterion) {
                 bencher.iter(|| decide(black_box(&table), &connection, black_box(&request)));
             });
         }
+        // A connection that repeats itself, and one that never does, which is the worst for a memo.
+        let targets =
+            ["a.own.test", "x.own.test"].map(|name| RequestTarget::https(name.as_bytes()));
+        for (id, count) in [("memo_same", 1), ("memo_changing", 2)] {
+            let mut memo = Memo::new();
+            let mut next = 0;
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| {
+                    next = (next + 1) % count;
+                    let verdict = memo.decide(black_box(&table), &connection, &targets[next]);
+                    assert!(matches!(verdict, Verdict::Serve(_)));
+                });
+            });
+        }
         group.finish();
     }
+}
+
+/// An image is validated, or known and only opened, against the maps that hold the same names.
+fn images(criterion: &mut Criterion) {
+    let patterns = patterns(100_000, true, &mut Random(4));
+    let mut group = criterion.benchmark_group("image/100000");
+    group.sample_size(10);
+    group.bench_function("hash_maps_built", |bencher| bencher.iter(|| Maps::new(&patterns)));
+    for (name, layout) in [("fast", Layout::Fast), ("compact", Layout::Compact)] {
+        let table = table_in(layout, &patterns);
+        let (image, checksum) = (table.as_bytes(), table.checksum());
+        group.bench_function(format!("{name}_validated"), |bencher| {
+            bencher.iter(|| assert!(AuthorityTable::from_bytes(black_box(image)).is_ok()));
+        });
+        group.bench_function(format!("{name}_known"), |bencher| {
+            bencher.iter(|| {
+                assert!(AuthorityTable::from_known_bytes(black_box(image), checksum).is_ok());
+            });
+        });
+    }
+    group.finish();
 }
 
 fn code(verdict: &Verdict) -> &'static str {
@@ -356,6 +409,6 @@ criterion_group! {
         .sample_size(30)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_millis(1_500));
-    targets = parsers, identifier_sets, authority_tables, decisions
+    targets = parsers, identifier_sets, authority_tables, decisions, images
 }
 criterion_main!(benches);

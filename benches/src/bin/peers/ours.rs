@@ -60,7 +60,8 @@ fn identifiers(set: &NameSet) -> Result<Identifiers, Refusal> {
     }
     identifiers.extend(set.addresses().map(|(_, address)| PresentedIdentifier::Ip(address)));
     let built = IdentifierSet::build(identifiers.iter().copied()).map_err(Refusal::new)?;
-    let given = set.iter().map(|(number, _)| number).chain(set.addresses().map(|(number, _)| number));
+    let given =
+        set.iter().map(|(number, _)| number).chain(set.addresses().map(|(number, _)| number));
     let mut numbers = vec![0; built.len()];
     for (number, identifier) in given.zip(&identifiers) {
         if let Some(slot) = built.number(identifier).and_then(|place| numbers.get_mut(place)) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coalesce_core::{RequestTarget, decide};
+use coalesce_core::{Memo, RequestTarget};
 use coalesce_h2::Accepted;
 use coalesce_tls::Acceptor;
 use tokio::net::TcpStream;
@@ -114,9 +114,10 @@ async fn open(
         tracing::debug!("the client did not negotiate h2");
         return None;
     }
+    let mut memo = Memo::new();
     let decide = move |target: &RequestTarget<'_>| {
         asked.store(true, Ordering::Relaxed);
-        decide(site.table.as_ref(), &facts.connection(&ports), target)
+        memo.decide(site.table.as_ref(), &facts.connection(&ports), target)
     };
     let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
     match timeout(PREFACE_TIMEOUT, handshake).await {

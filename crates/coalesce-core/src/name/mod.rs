@@ -30,7 +30,7 @@ pub(crate) mod scan;
 pub struct DnsName<'a> {
     /// Valid, and without the trailing dot.
     bytes: &'a [u8],
-    /// The codes of the last [`TAIL_CODES`] bytes; see [`scan`].
+    /// The codes of the last [`TAIL_CODES`](scan::TAIL_CODES) bytes; see [`scan`].
     tail: [u64; 3],
     /// Where the dots among the last [`WINDOW`] bytes are.
     dots: u32,
@@ -168,7 +168,7 @@ impl<'a> DnsName<'a> {
         self.bytes
     }
 
-    /// The codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
+    /// The codes of the last [`TAIL_CODES`](scan::TAIL_CODES) bytes; the lowest twelve bits are 0.
     pub(crate) const fn tail(self) -> [u64; 3] {
         self.tail
     }

@@ -1,3 +1,129 @@
+//! The byte image of a name index: its format, version 2.
+//!
+//! One image holds one authority table or one set of presented identifiers. All numbers are
+//! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets are
+//! not stored: each section follows from the counts before it.
+//!
+//! # Header
+//!
+//! | at | bytes | holds |
+//! | --- | --- | --- |
+//! | 0 | 4 | `COAL` |
+//! | 4 | 4 | version 2; kind (1 identifiers, 2 table); layout (1 fast, 2 compact); 0 |
+//! | 8 | 8 | checksum of everything from byte 16 on, see [`checksum`](super::checksum) |
+//! | 16 | 4 × 10 | names, slots, buckets, seed, addresses, pairs, groups, bytes of long names, blocks, bytes of blocks |
+//! | 56 | 4 | value of the catch-all, or 0 |
+//! | 60 | 4 × 1 | bits of a virtual host in a value; longest exact name; longest one-label parent; 1 with a catch-all |
+//! | 64 | 32 | bit `n`: some any-depth suffix has `n` bytes |
+//!
+//! # Sections, in their order
+//!
+//! | section | an item | items |
+//! | --- | --- | --- |
+//! | groups | id, policy bits (4 + 4) | by id |
+//! | pairs | virtual host, place of the group (4 + 4) | sorted; only if values cannot hold both |
+//! | addresses | family 4 or 6, octets, value (4 + 16 + 4) | sorted |
+//! | pilots | a byte | one for each bucket |
+//! | tags (fast) | a byte | one for each slot |
+//! | order (fast) | a slot, in as few bytes as hold every slot | one for each name, in canonical order |
+//! | slots (fast) | three words of key, value (24 + 4) | zeros where vacant |
+//! | places (compact) | a block and bits of a tag, see [`compact`](super::compact) | one for each slot |
+//! | block starts (compact) | an offset among the blocks (4) | one for each block |
+//! | blocks (compact) | up to 16 names, then 40 zeros | in canonical order |
+//! | long names | lower-case bytes | those of more than 30 bytes, in canonical order |
+//!
+//! # Keys and values
+//!
+//! A name of at most 30 bytes is its own key: six bits a byte as [`scan`](crate::name::scan) packs
+//! them, in the upper 180 bits of three words; in bits 0–4 of the first word its length, in bits 5
+//! and 6 what it stands for (0 itself, 1 one label below it, 2 one or more). A longer name has length
+//! 0 there, its true length from bit 12 on, and in the second word where it stands among the long
+//! names.
+//!
+//! The value of an identifier is its number in canonical order: label by label from the right, in
+//! ASCII order, a name before what is below it and before its wildcards; then addresses. The value of
+//! a table's entry is `virtual host | place of the group << bits of a virtual host` if 32 bits hold
+//! that for all entries, and otherwise the number of a pair.
+//!
+//! # How a name is found
+//!
+//! A [hash](super::hash) of the key chooses a bucket, the bucket's pilot chooses the slot, the tag
+//! there says no to nearly all that is not in the image, and the key there says yes. So a lookup reads
+//! a pilot, a tag and a slot, whatever the number of names.
+//!
+//! # Worked example: a certificate for `*.a.test`
+//!
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+//! use coalesce_core::{DnsName, Host, IdentifierSet, PresentedIdentifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! const IMAGE: [u8; 156] = [
+//!     b'C', b'O', b'A', b'L', 2, 1, 1, 0, // version 2, identifiers, fast
+//!     0xe6, 0xe9, 0x33, 0x5b, 0x16, 0xff, 0x2b, 0x4e, // checksum
+//!     1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, // one name, two slots, one bucket, seed 0
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no addresses, pairs and groups
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no long names and blocks
+//!     0, 0, 0, 0, 0, 0, 6, 0, // the longest parent of a one-label wildcard has six bytes
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+//!     0, // the pilot of the bucket
+//!     0, 0xcc, // the tags of the two slots
+//!     1, // in order, the names are in: slot 1
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // vacant
+//!     0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // six bytes, 1 << 5 for one label below
+//!     0, 0, 0, 0x10, 0xb8, 0x54, 0x31, 0x51, // a = 1, . = 46, t = 20, e = 5, s = 19, t = 20
+//!     0, 0, 0, 0, // identifier 0
+//! ];
+//! let built = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.a.test")?])?;
+//! assert_eq!(built.as_bytes(), IMAGE);
+//!
+//! static STORED: [u8; 156] = IMAGE;
+//! let set = IdentifierSet::from_bytes(&STORED)?;
+//! assert_eq!(set.find(&Host::Name(DnsName::parse(b"www.a.test")?)), Some(0));
+//! assert_eq!(set.find_authority(b"WWW.a.test.:443"), Some(0));
+//! assert_eq!(set.find_authority(b"a.test"), None);
+//! # Ok(()) }
+//! ```
+//!
+//! # Worked example: a compact table
+//!
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+//! use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut table = AuthorityTable::builder();
+//! table.layout(Layout::Compact).group(GroupId::new(7), GroupPolicy::default())?;
+//! for (pattern, host) in [("**.b.test", 6), ("a.test", 5)] {
+//!     let pattern = NamePattern::parse(pattern.as_bytes())?;
+//!     table.entry(pattern, VirtualHostId::new(host), GroupId::new(7))?;
+//! }
+//! let table = table.build()?;
+//! let image = table.as_bytes();
+//! assert_eq!(image[4..8], [2, 2, 2, 0]); // version 2, table, compact
+//! assert_eq!(image[60..64], [3, 6, 0, 0]); // hosts of three bits, an exact name of six bytes
+//! assert_eq!(image[64], 1 << 6); // an any-depth suffix of six bytes
+//! assert_eq!(image[96..104], [7, 0, 0, 0, 0, 0, 0, 0]); // group 7, default policies
+//! let blocks = &image[image.len() - 49..][..9];
+//! let bit = |at: usize| u64::from(blocks[at / 8] >> (at % 8) & 1);
+//! let number = |at: usize, bits: usize| (at..at + bits).rev().fold(0, |n, at| n << 1 | bit(at));
+//! // `test.a`: nothing shared, six codes of its own, exact, virtual host 5.
+//! assert_eq!((number(0, 5), number(5, 5), number(10, 2), number(12, 3)), (0, 6, 0, 5));
+//! let codes = |at: usize, len: usize| (0..len).map(|n| number(at + 6 * n, 6)).collect::<Vec<_>>();
+//! assert_eq!(codes(15, 6), [20, 5, 19, 20, 46, 1]);
+//! // `test.b`: five codes shared, one of its own, any depth, virtual host 6.
+//! assert_eq!((number(51, 5), number(56, 5), number(61, 2), number(63, 3)), (5, 1, 2, 6));
+//! assert_eq!(codes(66, 1), [2]);
+//! # Ok(()) }
+//! ```
+//!
+//! # What validation promises
+//!
+//! [`AuthorityTable::from_bytes`](crate::AuthorityTable::from_bytes) accepts only images that the
+//! builder could have written, as far as lookups and listing can tell; see
+//! [`validate`](super::validate) for what is checked, in which order. Lookups on bytes that nobody
+//! validated are as total: each read of theirs is checked, and what cannot be read is not found.
+
 use core::fmt;
 use core::net::IpAddr;
 

@@ -11,6 +11,7 @@ use super::hash::Shape;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
+use crate::name::scan::WINDOW;
 
 /// Canonical order of lower-case names: label by label from the right, so that a name stands right
 /// before the names below it.
@@ -28,6 +29,31 @@ pub(crate) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
     let rest = |name: &'_ [u8]| name.len().saturating_sub(same);
     let (a, b) = (a.get(..rest(a)).unwrap_or_default(), b.get(..rest(b)).unwrap_or_default());
     a.rsplit(|byte| *byte == b'.').cmp(b.rsplit(|byte| *byte == b'.'))
+}
+
+/// [`compare_names`] for stored names, of which short ones are compared a word at a time.
+pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering {
+    let (StoredName::Short { bytes: a, .. }, StoredName::Short { bytes: b, .. }) = (a, b) else {
+        return compare_names(a.as_bytes(), b.as_bytes());
+    };
+    let ((first, _), (second, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = first.iter().zip(second).enumerate().rev();
+    let differs = words.map(|(at, (a, b))| (at, u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b)));
+    let Some((word, bits)) = differs.into_iter().find(|(_, bits)| *bits != 0) else {
+        return Ordering::Equal;
+    };
+    // The last byte that differs, the end of its label, and where that begins in both. Left of a
+    // short name there are zeros.
+    let last = word.saturating_mul(8).saturating_add((63 ^ bits.leading_zeros() as usize) / 8);
+    let edge = |byte: &u8| matches!(byte, b'.' | 0);
+    let after = last.saturating_add(1);
+    let end = a.iter().skip(after).take_while(|byte| !edge(byte)).count().saturating_add(after);
+    let label = |name: &'_ [u8; WINDOW]| {
+        name.iter().take(after).rposition(edge).map_or(0, |at| at.saturating_add(1))
+    };
+    let labels = (a.get(label(a)..end), b.get(label(b)..end));
+    // The same label: one of the names begins with it, and the other goes on.
+    labels.0.cmp(&labels.1).then(a.get(last).cmp(&b.get(last)))
 }
 
 /// A pattern as an image holds it: lower case, and without a lifetime of its own where it is short.
@@ -208,5 +234,55 @@ impl<'a> Iterator for Patterns<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.end.saturating_sub(self.next)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn stored_names_are_ordered_as_names_are() {
+        let names = [
+            "a",
+            "b",
+            "com",
+            "a.com",
+            "b.com",
+            "ab.com",
+            "a-b.com",
+            "a_b.com",
+            "a1.com",
+            "a.b.com",
+            "b.a.com",
+            "x.a.com",
+            "xa.com",
+            "com.com",
+            "y.com.com",
+            "org",
+            "a.org",
+            "co.org",
+            "a.co.org",
+            "abcdefghijklmnopqrstuvwxyz.org",
+            "www.abcdefghijklmnopqrstuvw.org",
+            "www.abcdefghijklmnopqrstuvv.org",
+            "a.abcdefghijklmnopqrstuvwxyz.a",
+            "www.abcdefghijklmnopqrstuvwxyz.a-long-name.org",
+        ];
+        let stored = |name: &'static str| match name.len() {
+            len @ ..=30 => {
+                let mut bytes = [0; WINDOW];
+                bytes[WINDOW - len..].copy_from_slice(name.as_bytes());
+                StoredName::Short { bytes, len: len as u8 }
+            }
+            _ => StoredName::Long(name.as_bytes()),
+        };
+        for (a, b) in names.iter().flat_map(|a| names.iter().map(move |b| (a, b))) {
+            let labels = |name: &'static str| name.rsplit('.').collect::<Vec<_>>();
+            let expected = labels(a).cmp(&labels(b));
+            assert_eq!(compare_names(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+            assert_eq!(compare_stored(&stored(a), &stored(b)), expected, "{a} {b}");
+        }
     }
 }

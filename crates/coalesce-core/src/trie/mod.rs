@@ -1,4 +1,20 @@
-//! The name index behind authority tables and identifier sets, in one byte image.
+//! The name index behind authority tables and identifier sets: a trie in one byte image.
+//!
+//! Its nodes are the suffixes that names have in common, and exact names and wildcards of both kinds
+//! are kept at the nodes that they are written with. What a trie is asked for is answered as by any
+//! other: the most specific pattern for a name, and the patterns below a suffix in order. How a node
+//! is reached is not: a perfect hash leads straight to it, and only what is not there is looked for
+//! further up.
+//!
+//! | module | does |
+//! | --- | --- |
+//! | [`format`](mod@format) | the image, specified, with worked examples |
+//! | [`hash`] | hashing of packed names |
+//! | [`fast`], [`compact`] | the two layouts |
+//! | [`validate`] | the one pass over an image that was not built here |
+//! | [`list`] | names in order |
+//! | [`batch`] | many lookups at once |
+//! | `build`, `perfect`, `write` | collecting and sorting; placing; writing |
 
 #![allow(
     clippy::cast_possible_truncation,

@@ -16,7 +16,7 @@ use super::format::{
     Layout, PAIR_LEN, address_of, long,
 };
 use super::hash::{Shape, key};
-use super::list::compare_names;
+use super::list::compare_stored;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
@@ -302,7 +302,7 @@ fn follows(
     shape: Shape,
 ) -> bool {
     previous.is_none_or(|(last, last_shape)| {
-        compare_names(last.as_bytes(), name.as_bytes()).then(last_shape.cmp(&shape)).is_lt()
+        compare_stored(last, name).then(last_shape.cmp(&shape)).is_lt()
     })
 }
 

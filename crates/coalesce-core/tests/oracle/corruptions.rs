@@ -213,7 +213,7 @@ fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
         let (first, second) = (E::Pair { at: at.pairs }, E::Pair { at: at.pairs + 8 });
         assert_table("a pair of no group", with_word(&image, at.pairs + 4, 3), first);
         assert_table("pairs out of order", with_word(&image, at.pairs, u32::MAX), second);
-        let twice = with(&image, at.pairs + 8, &image[at.pairs..at.pairs + 8].to_vec());
+        let twice = with(&image, at.pairs + 8, &image[at.pairs..at.pairs + 8]);
         assert_table("a pair twice", twice, second);
         let bits = with_byte(&image, HOST_BITS, 1);
         assert_table("pairs, and bits of a virtual host", bits, E::Header { at: HOST_BITS });

@@ -74,6 +74,13 @@ fn assert_answer(table: &AuthorityTable<Vec<u8>>, world: &World, field: &[u8]) {
     }
 }
 
+#[track_caller]
+fn assert_answers(table: &AuthorityTable<Vec<u8>>, world: &World, fields: &[Vec<u8>]) {
+    for field in fields {
+        assert_answer(table, world, field);
+    }
+}
+
 /// Many at once are answered like one after the other.
 #[track_caller]
 fn assert_batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) {
@@ -97,7 +104,7 @@ proptest! {
             prop_assert_eq!(table.layout(), layout);
             let fields: Vec<Vec<u8>> =
                 queries.iter().map(|query| query.about(&texts(&world))).collect();
-            fields.iter().for_each(|field| assert_answer(&table, &world, field));
+            assert_answers(&table, &world, &fields);
             assert_batch(&table, &fields);
         }
     }
@@ -247,6 +254,43 @@ fn a_field_is_read_before_it_is_looked_up() {
     }
 }
 
+/// Every byte in every place of a name: what is compared without being read first is no other byte
+/// than it seems.
+#[test]
+fn no_byte_is_taken_for_another() {
+    let policy = model::Policy {
+        coalesce: model::Coalesce::Never,
+        hand_unknown_over: false,
+        connect: model::Connect::Refuse,
+    };
+    let tables: &[&[&str]] = &[
+        &["x_y-1.b.test"],
+        &["x_y-1.b.test", "*.b.test"],
+        &["x_y-1.b.test", "**.b.test", "**.test"],
+        &["*.b.test", "**.test", "*"],
+        &["*.b.test", "a-name-of-more-than-thirty-bytes.b.test"],
+    ];
+    for (patterns, layout) in tables.iter().flat_map(|it| LAYOUTS.map(|layout| (it, layout))) {
+        let entry = |(number, pattern): (u32, &&str)| Entry {
+            pattern: (*pattern).to_owned(),
+            virtual_host: number,
+            group: 1,
+        };
+        let entries = (0..).zip(*patterns).map(entry).collect();
+        let world = World { entries, groups: vec![(1, policy)] };
+        let table = build_in(&world, layout);
+        for name in ["x_y-1.b.test", "a-name-of-more-than-thirty-bytes.b.test"] {
+            for at in 0..name.len() {
+                for byte in 0..=u8::MAX {
+                    let mut field = name.as_bytes().to_vec();
+                    field[at] = byte;
+                    assert_answer(&table, &world, &field);
+                }
+            }
+        }
+    }
+}
+
 /// Names and wildcards of every length, each by itself and all together, under names of every
 /// length: which suffixes are looked for follows from numbers of bytes.
 #[test]
@@ -292,13 +336,13 @@ fn a_wildcard_of_every_length_is_found_from_every_depth() {
             for stars in ["", "*.", "**."] {
                 let world = World { entries: vec![entry(0, *len, stars)], groups: groups.clone() };
                 let table = build_in(&world, layout);
-                fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+                assert_answers(&table, &world, &fields(*len));
             }
             // Whatever else is looked for, so that no length by itself decides it.
             let both = vec![entry(0, *len, "**."), entry(1, 4, "*.")];
             let world = World { entries: both, groups: groups.clone() };
             let table = build_in(&world, layout);
-            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+            assert_answers(&table, &world, &fields(*len));
         }
         let stars = ["", "*.", "**."];
         let entries = lengths.iter().flat_map(|len| stars.map(|stars| (*len, stars)));
@@ -307,7 +351,7 @@ fn a_wildcard_of_every_length_is_found_from_every_depth() {
         let world = World { entries, groups: groups.clone() };
         let table = build_in(&world, layout);
         for len in lengths.iter().filter(|len| *len % 5 == 0 || (27..36).contains(*len)) {
-            fields(*len).iter().for_each(|field| assert_answer(&table, &world, field));
+            assert_answers(&table, &world, &fields(*len));
         }
     }
 }

@@ -120,6 +120,26 @@ proptest! {
     }
 }
 
+/// Long names are read a window at a time: no rule is forgotten where one window ends.
+#[test]
+fn every_rule_holds_at_every_place_of_a_name_of_any_length() {
+    for len in 1..=130 {
+        for label in [1, 5, 30, 31, 32, 33, 62, 63, 64] {
+            let plain: String =
+                (1..=len).map(|at| if at % (label + 1) == 0 { '.' } else { 'a' }).collect();
+            let plain = plain.strip_suffix('.').unwrap_or(&plain);
+            assert_names(plain);
+            for at in 0..plain.len() {
+                for byte in ["-", ".", "!", "9", "_", "Z"] {
+                    let mut text = plain.to_owned();
+                    text.replace_range(at..=at, byte);
+                    assert_eq!(DnsName::parse(text.as_bytes()).is_ok(), model::is_name(&text));
+                }
+            }
+        }
+    }
+}
+
 /// What random text seldom is: names at their limits, and last labels that are numbers or nearly.
 #[test]
 fn names_at_the_edges_are_the_model() {

@@ -339,3 +339,33 @@ fn debug_output_shows_no_keys() {
     }
     assert!(format!("{builder:?}").contains("Required(1 roots)"));
 }
+
+#[test]
+fn shared_names_choose_by_virtual_host() {
+    let mut names = AuthorityTable::builder();
+    names.group(A, GroupPolicy::default()).unwrap();
+    names.group(B, GroupPolicy::default()).unwrap();
+    for (text, host, group) in
+        [("a.example.test", 3, A), ("b.example.test", 4, B), ("c.test", 5, A)]
+    {
+        names.entry(pattern(text), VirtualHostId::new(host), group).unwrap();
+    }
+    let names = Arc::new(names.build().unwrap());
+    let (mut builder, certificate) = with_groups();
+    builder.shared_names(names.clone());
+    builder.virtual_host(VirtualHostId::new(3), A, certificate).unwrap();
+    builder.virtual_host(VirtualHostId::new(4), B, certificate).unwrap();
+    let unknown = builder.virtual_host(VirtualHostId::new(5), GroupId::new(9), certificate);
+    let expected = HandshakeTableError::UnknownGroup { group: GroupId::new(9) };
+    assert_eq!(unknown.unwrap_err(), expected);
+    let table = builder.build().unwrap();
+    for (name, group) in [("A.example.test", A), ("b.example.test", B)] {
+        let choice = table.choose_by_name(Some(name)).unwrap();
+        assert_eq!((choice.facts.group(), choice.facts.certificate()), (group, certificate));
+    }
+    // A virtual host of which nothing was said, and a name of nobody.
+    for name in ["c.test", "d.example.test"] {
+        let refused = Refused::UnknownServerName { server_name: name.to_owned() };
+        assert_eq!(table.choose_by_name(Some(name)).unwrap_err(), refused);
+    }
+}
