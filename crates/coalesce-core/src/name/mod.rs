@@ -422,7 +422,7 @@ impl core::error::Error for NameError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{string::ToString, vec, vec::Vec};
+    use std::{string::ToString, vec};
 
     fn ok(name: &[u8]) -> DnsName<'_> {
         DnsName::parse(name).unwrap()

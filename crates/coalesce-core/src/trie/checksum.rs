@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn every_bit_and_the_length_count() {
-        for len in 0..100 {
+        for len in (0..100).step_by(if cfg!(miri) { 33 } else { 1 }) {
             let mut bytes = vec![0x5a; len];
             let before = checksum(&bytes);
             for bit in 0..len * 8 {

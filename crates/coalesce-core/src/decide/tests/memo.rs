@@ -22,12 +22,15 @@ fn a_memo_lent_to_everybody_says_what_the_decision_says() {
         "user@a.example.test",
         "",
     ];
+    let step = if cfg!(miri) { 7 } else { 1 };
     let mut memo = Memo::new();
     let mut remembered = 0;
-    for round in 0..3 {
+    // Miri is a thousand times slower.
+    let rounds = if cfg!(miri) { 1 } else { 3 };
+    for round in 0..rounds {
         for (table, name, authority) in tables.iter().flat_map(|table| {
             let names = names.iter().flat_map(|name| authorities.iter().map(move |it| (name, it)));
-            names.map(move |(name, authority)| (table, name, authority))
+            names.map(move |(name, authority)| (table, name, authority)).step_by(step)
         }) {
             let connection = handshakes.with(name);
             for request in [
@@ -46,7 +49,7 @@ fn a_memo_lent_to_everybody_says_what_the_decision_says() {
             }
         }
     }
-    assert!(remembered > 100, "it remembers: {remembered}");
+    assert!(remembered > if cfg!(miri) { 0 } else { 100 }, "it remembers: {remembered}");
 }
 
 #[test]
