@@ -12,9 +12,17 @@ const ADDRESSES: &[&str] =
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
-/// A valid name, lower case and without a trailing dot.
+/// A valid name, lower case and without a trailing dot; now and then one whose length is near a
+/// limit of how names are kept.
 pub(crate) fn name(u: &mut Unstructured<'_>) -> Result<String> {
     let mut name = String::new();
+    if u.ratio(1, 6)? {
+        let label = usize::from(*u.choose(&[1_u8, 2, 7, 20, 30, 31, 63])?);
+        for _ in 0..u.int_in_range(1..=200 / (label + 1))? {
+            name.push_str(&"l".repeat(label));
+            name.push('.');
+        }
+    }
     for _ in 0..u.int_in_range(0..=4)? {
         name.push_str(u.choose(LABELS)?);
         name.push('.');

@@ -4,6 +4,8 @@
 
 #[path = "../../crates/coalesce-core/tests/oracle/build.rs"]
 mod build;
+#[path = "../../crates/coalesce-core/tests/oracle/format.rs"]
+mod format;
 mod generate;
 mod image;
 #[path = "../../crates/coalesce-core/tests/oracle/model.rs"]
@@ -11,13 +13,13 @@ mod model;
 
 use arbitrary::Unstructured;
 use coalesce_core::{
-    Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Host, IdentifierSet, Malformed,
-    NamePattern, PresentedIdentifier, Verdict, VirtualHostId,
+    Authority, AuthorityTable, BuildError, DnsName, GroupId, GroupPolicy, Host, IdentifierSet,
+    Malformed, Memo, NamePattern, PresentedIdentifier, TableMatch, Verdict, VirtualHostId,
 };
 
 use coalesce_tls::PresentedNames;
 
-use build::{build_table, outcome, presented, run};
+use build::{LAYOUTS, build_table, outcome, presented, run, run_with};
 use model::Transport;
 
 pub use image::image;
@@ -65,35 +67,60 @@ pub fn names(data: &[u8]) {
         if let Ok(pattern) = NamePattern::parse(line) {
             let shown = pattern.to_string();
             assert_eq!(NamePattern::parse(shown.as_bytes()), Ok(pattern));
-            let number = u32::try_from(patterns.len()).expect("few lines");
-            let known = patterns.contains(&pattern);
-            let added = builder.entry(pattern, VirtualHostId::new(number), group);
-            assert_eq!(added.is_err(), known, "{shown}");
-            if !known {
+            let number = VirtualHostId::new(u32::try_from(patterns.len()).expect("few lines"));
+            if patterns.contains(&pattern) {
+                let mut twice = builder.clone();
+                twice.entry(pattern, number, group).expect("duplicates are found later");
+                assert_eq!(twice.duplicates().len(), 1, "{shown}");
+                assert!(matches!(twice.build(), Err(BuildError::Duplicate { .. })), "{shown}");
+            } else {
+                builder.entry(pattern, number, group).expect("few entries fit");
                 patterns.push(pattern);
             }
         }
         identifiers.extend(PresentedIdentifier::parse_dns(line));
         identifiers.extend(PresentedIdentifier::from_address_octets(line));
     }
-    let table = builder.build().expect("few entries fit");
+    let tables = LAYOUTS.map(|layout| builder.layout(layout).build().expect("few entries fit"));
     let set = IdentifierSet::build(identifiers.iter().copied()).expect("few identifiers fit");
+    let listed: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
     for line in &lines {
-        let Ok(host) = Authority::parse(line).map(|authority| authority.host()) else { continue };
-        let (naive, _) = model::authority(line).expect("the parsers agree");
-        let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), &naive);
+        let host = Authority::parse(line).ok().map(|authority| authority.host());
+        let naive = model::authority(line).ok().map(|(host, _)| host);
+        assert_eq!(host.is_some(), naive.is_some());
+        let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), naive.as_ref()?);
         let expected = (0..patterns.len())
             .filter(|at| {
-                let matches = patterns[*at].matches(&host);
+                let matches = host.is_some_and(|host| patterns[*at].matches(&host));
                 assert_eq!(matches, rank(at).is_some());
                 matches
             })
             .max_by_key(rank);
-        assert_eq!(table.lookup(&host).map(|found| found.entry as usize), expected);
-        let covering = (0..identifiers.len())
-            .filter(|at| identifiers[*at].covers(&host))
-            .min_by_key(|at| matches!(identifiers[*at], PresentedIdentifier::Wildcard(_)));
-        assert_eq!(set.find(&host), covering);
+        for table in &tables {
+            let number = |found: TableMatch| found.virtual_host.get() as usize;
+            assert_eq!(host.and_then(|host| table.lookup(&host)).map(number), expected);
+            assert_eq!(table.lookup_authority(line).map(number), expected);
+        }
+        let covering = identifiers
+            .iter()
+            .filter(|identifier| host.is_some_and(|host| identifier.covers(&host)))
+            .min_by_key(|identifier| matches!(identifier, PresentedIdentifier::Wildcard(_)));
+        let number = covering.map(|identifier| {
+            let shown = identifier.to_string();
+            let (_, name) = shown.split_once(':').expect("a kind and a name");
+            listed.iter().position(|other| other == name).expect("it is listed")
+        });
+        assert_eq!(covering.and_then(|identifier| set.number(identifier)), number);
+        assert_eq!(host.and_then(|host| set.find(&host)), number);
+        assert_eq!(set.find_authority(line), number);
+    }
+    let slices = &lines[..];
+    for table in &tables {
+        table.lookup_authorities(slices, |number, found| {
+            assert_eq!(found, table.lookup_authority(slices[number]));
+        });
+        let patterns = table.entries().map(|entry| entry.pattern.to_string());
+        assert_eq!(patterns.count(), table.len());
     }
 }
 
@@ -104,6 +131,13 @@ pub fn decide(data: &[u8]) {
     let Ok((world, facts, request)) = generate::case(&mut u) else { return };
     let verdict = run(&world, &facts, &request);
     assert_eq!(outcome(&verdict), model::decide(&world, &facts, &request));
+    let mut memo = Memo::new();
+    for _ in 0..2 {
+        let said = run_with(&world, &facts, &request, |table, connection, target| {
+            memo.decide(table, connection, target)
+        });
+        assert_eq!(outcome(&said), outcome(&verdict));
+    }
 
     let Verdict::Serve(proof) = verdict else { return };
     assert_eq!(proof.group().get(), facts.group);

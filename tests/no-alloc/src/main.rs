@@ -12,11 +12,13 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use coalesce_core::{
-    AuthorityTable, Connection, DnsName, GroupId, HostField, IdentifierSet, MethodKind,
-    RequestTarget, Verdict, decide,
+    AuthorityTable, Connection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
+    RequestTarget, TableEntry, Verdict,
 };
 
-static TABLE: &[u8] = include_bytes!("../../../crates/coalesce-core/tests/golden/table.image");
+static FAST: &[u8] = include_bytes!("../../../crates/coalesce-core/tests/golden/table-fast.image");
+static COMPACT: &[u8] =
+    include_bytes!("../../../crates/coalesce-core/tests/golden/table-compact.image");
 static IDENTIFIERS: &[u8] =
     include_bytes!("../../../crates/coalesce-core/tests/golden/identifiers.image");
 
@@ -25,9 +27,12 @@ static IDENTIFIERS: &[u8] =
 #[allow(unsafe_code, reason = "an entry point keeps its name; that is all the attribute does")]
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    black_box(status(b"a.example.test:443"));
-    black_box(status(b"m.example.test"));
-    black_box(status(b"user@a.example.test"));
+    for table in [FAST, COMPACT] {
+        black_box(status(table, b"a.example.test:443"));
+        black_box(status(table, b"m.example.test"));
+        black_box(status(table, b"user@a.example.test"));
+        black_box(listed(table));
+    }
     loop {
         core::hint::spin_loop();
     }
@@ -35,11 +40,13 @@ extern "C" fn _start() -> ! {
 
 /// The status of an answer to a request for `authority`, or 500 for an image that is none.
 #[inline(never)]
-fn status(authority: &[u8]) -> u16 {
-    let table = AuthorityTable::from_bytes(black_box(TABLE));
+fn status(table: &[u8], authority: &[u8]) -> u16 {
+    let table = AuthorityTable::from_bytes(black_box(table));
     let presented = IdentifierSet::from_bytes(black_box(IDENTIFIERS));
     let (Ok(table), Ok(presented)) = (table, presented) else { return 500 };
     let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
+    // Lookups by bytes, beside what the decision looks up.
+    black_box((table.lookup_authority(authority), presented.find_authority(authority)));
     let connection = Connection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))
         .with_server_name(server_name);
     let authority = black_box(authority);
@@ -49,11 +56,21 @@ fn status(authority: &[u8]) -> u16 {
         scheme: Some(black_box(b"https")),
         method: black_box(MethodKind::Ordinary),
     };
-    match decide(&table, &connection, &request) {
+    match Memo::new().decide(&table, &connection, &request) {
         Verdict::Serve(_) => 200,
         Verdict::Misdirected(_) => 421,
         Verdict::Malformed(reason) => reason.answer().status(),
     }
+}
+
+/// How many of a table's entries are found by their own names.
+#[inline(never)]
+fn listed(table: &[u8]) -> usize {
+    let Ok(table) = AuthorityTable::from_bytes(black_box(table)) else { return 0 };
+    let found = |entry: &TableEntry<'_>| {
+        entry.pattern.as_pattern().is_some_and(|pattern| table.get(&pattern).is_some())
+    };
+    table.entries().filter(found).count()
 }
 
 #[panic_handler]

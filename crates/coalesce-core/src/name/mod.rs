@@ -8,7 +8,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use self::scan::{Machine, OnMachine, Scan, TAIL_MASK, WINDOW, on_this_machine};
+use self::scan::{Machine, OnMachine, Scan, TAIL_CODES, TAIL_MASK, WINDOW, on_this_machine};
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
 
 #[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
@@ -30,7 +30,7 @@ pub(crate) mod scan;
 pub struct DnsName<'a> {
     /// Valid, and without the trailing dot.
     bytes: &'a [u8],
-    /// The codes of the last [`TAIL_CODES`](scan::TAIL_CODES) bytes; see [`scan`].
+    /// The codes of the last [`TAIL_CODES`] bytes; see [`scan`].
     tail: [u64; 3],
     /// Where the dots among the last [`WINDOW`] bytes are.
     dots: u32,
@@ -168,7 +168,7 @@ impl<'a> DnsName<'a> {
         self.bytes
     }
 
-    /// The codes of the last [`TAIL_CODES`](scan::TAIL_CODES) bytes; the lowest twelve bits are 0.
+    /// The codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
     pub(crate) const fn tail(self) -> [u64; 3] {
         self.tail
     }
@@ -201,7 +201,11 @@ impl<'a> DnsName<'a> {
             .position(|byte| *byte == b'.')
             .and_then(|at| bytes.len().checked_sub(at)?.checked_sub(1))
             .map_or(Some(0), |len| u32::try_from(len).ok())?;
-        Some(Self { bytes, tail: scan::suffix(self.tail, bytes.len()), dots, parent_len })
+        let tail = match bytes.len() {
+            len @ ..=TAIL_CODES => scan::suffix(self.tail, len),
+            _ => self.tail,
+        };
+        Some(Self { bytes, tail, dots, parent_len })
     }
 
     /// Whether this is a subdomain of `suffix` by at least one label.

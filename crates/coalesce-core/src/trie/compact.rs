@@ -284,11 +284,14 @@ impl<'a> Reader<'a> {
             return Some(Entry { sequence, value });
         }
         let len = shared.checked_add(own).filter(|len| (1..=TAIL_CODES).contains(len))?;
-        if shared > self.last.len {
-            return None;
-        }
         let mut codes = low_bits(self.last.codes, shared);
         append(&mut codes, shared, self.codes(own)?);
+        // What is shared is all that can be: looking for a name rests on it.
+        let ([a, b, c], [x, y, z]) = (codes, self.last.codes);
+        let same = first_difference([a ^ x, b ^ y, c ^ z]);
+        if same.min(len).min(self.last.len) != shared {
+            return None;
+        }
         self.last = Sequence { codes, len, shape, long_at: None };
         Some(Entry { sequence: self.last, value })
     }

@@ -369,7 +369,7 @@ impl Header {
             }
         }
         let at = Sections::of(&counts, layout).ok_or(too_short)?;
-        if at.end as usize != image.len() || counts.slots < counts.names {
+        if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
             return Err(too_short);
         }
         let [short, _, _, _] = counts.any_depth;

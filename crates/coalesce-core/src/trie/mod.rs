@@ -227,7 +227,8 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     #[inline(never)]
     fn find_before_port(&self, authority: &[u8]) -> Option<u32> {
         let (host, port) = split_port(authority);
-        if host.is_empty() || parse_port(port).is_err() {
+        // A colon that is left has no port behind it.
+        if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
             return None;
         }
         if !matches!(host, [.., b'0'..=b'9' | b']']) {
@@ -310,12 +311,12 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let name = without_trailing_dot(host);
         let window = machine.window(name);
         let (words, dots) = (machine.words(window), machine.dots(window));
-        // A dot at byte 0 or 1 has a suffix that is longer than any here.
-        let mut behind = dots & !0b11;
+        // Behind a dot at byte 0 there are 31 bytes, more than any name here has.
+        let mut behind = dots & !1;
         if header.further == 0 {
             // The one label of a wildcard is the first, which begins left of the window.
             let before = name.get(..name.len().saturating_sub(WINDOW))?;
-            if dots & 0b11 != 0 || before.len() > LABEL_LEN_MAX || before.contains(&b'.') {
+            if dots & 1 != 0 || before.len() > LABEL_LEN_MAX || before.contains(&b'.') {
                 return None;
             }
             behind &= behind.wrapping_neg();

@@ -140,6 +140,9 @@ impl Pass<'_> {
             Layout::Fast => 0,
             Layout::Compact => (counts.names as usize).div_ceil(BLOCK),
         };
+        if self.header.layout == Layout::Fast && counts.block_bytes != 0 {
+            return Err(ImageError::Header { at: 52 });
+        }
         if counts.blocks as usize != blocks {
             return Err(ImageError::Header { at: 48 });
         }
@@ -265,6 +268,9 @@ impl Pass<'_> {
                     return Err(bad);
                 }
                 self.value(stored.value, block_at)?;
+                if header.kind == Kind::Identifiers {
+                    Self::own_number(stored.value, number, block_at)?;
+                }
                 seen.add(name.as_bytes().len(), shape);
                 previous = Some((name, shape));
                 number = number.saturating_add(1);

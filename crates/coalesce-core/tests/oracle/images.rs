@@ -258,8 +258,8 @@ proptest! {
         prop_assert!(!accepted || right || image == whole);
     }
 
-    /// Of known bytes only the header is looked at. What is changed for all that gives wrong answers
-    /// at most.
+    /// Of known bytes only the header is looked at. What is changed for all that gives wrong
+    /// answers at most.
     #[test]
     fn nothing_panics_on_damage_that_nobody_looks_for(
         world in crowded(),

@@ -146,7 +146,8 @@ proptest! {
             let field = query.about(&texts);
             let naive = model::authority(&field).ok().map(|(host, _)| host);
             let found = set.find_authority(&field);
-            let covered = |name: &&str| naive.as_ref().is_some_and(|host| model::covers(name, host));
+            let covered =
+                |name: &&str| naive.as_ref().is_some_and(|host| model::covers(name, host));
             prop_assert_eq!(found.is_some(), texts.iter().any(covered), "{}", field.escape_ascii());
             prop_assert_eq!(again.find_authority(&field), found);
             let host = Authority::parse(&field).ok().map(|authority| authority.host());
