@@ -165,8 +165,8 @@ covered, 1 when one is not; of a batch it is 0.";
 pub(crate) const COMPILE: &str = "\
 Make a compiled table of a list of names, millions of them if need be.
 
-A compiled table is one file that is mapped into memory as it stands: it is there at once, however
-large it is, and every process that serves it shares the memory. 'table' in a configuration names
+A compiled table is one file that is mapped into memory as it stands: it is checked once at the
+start, not built, and every process that serves it shares the memory. 'table' in a configuration names
 the one to serve; 'coalesce inspect' and 'coalesce lookup' read it.
 
 Each line of the list is an entry, in any order; '#' begins a comment, at the start of a line or
@@ -199,7 +199,7 @@ Examples:
   sort -u names.list | coalesce compile - -o names.table --json
 
 JSON (--json):
-  {\"table\":\"names.table\",\"names\":3,\"bytes\":412,\"bytes_per_name\":137.3,\"layout\":\"fast\",
+  {\"table\":\"names.table\",\"names\":3,\"bytes\":225,\"bytes_per_name\":75.0,\"layout\":\"fast\",
    \"checksum\":\"3f0c7a1de52b9648\",\"seconds\":0.01}";
 
 pub(crate) const INSPECT: &str = "\
@@ -220,7 +220,7 @@ Examples:
 JSON (--json), without --names:
   {\"table\":\"names.table\",\"kind\":\"authority table\",\"layout\":\"fast\",\"names\":3,\"exact\":2,
    \"one_label\":1,\"any_depth\":0,\"addresses\":0,\"catch_all\":0,\"virtual_hosts\":1,\"groups\":1,
-   \"depth\":3,\"longest\":\"www.example.test\",\"bytes\":412,\"bytes_per_name\":137.3,
+   \"depth\":3,\"longest\":\"www.example.test\",\"bytes\":225,\"bytes_per_name\":75.0,
    \"checksum\":\"3f0c7a1de52b9648\"}
 
 JSON, one per entry with --names:

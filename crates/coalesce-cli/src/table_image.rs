@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use coalesce_core::{AuthorityTable, DnsName, Host, ImageError, Layout, NamePattern, TableMatch};
+use coalesce_core::{AuthorityTable, Host, ImageError, Layout, TableMatch};
 
 use crate::config::files::without_code;
 use crate::exit::Failure;
@@ -70,9 +70,8 @@ impl fmt::Display for OpenError {
 
 /// The entry that stands for `host`, with its pattern.
 pub(crate) fn matched(table: &Table, host: &Host<'_>) -> Option<Matched> {
-    let found = table.lookup(host)?;
-    let pattern = candidates(host).find(|pattern| table.get(pattern).is_some())?;
-    Some(Matched { pattern: pattern.to_string(), entry: found })
+    let (pattern, entry) = table.lookup_pattern(host)?;
+    Some(Matched { pattern: pattern.to_string(), entry })
 }
 
 /// The answer of a lookup.
@@ -80,19 +79,6 @@ pub(crate) fn matched(table: &Table, host: &Host<'_>) -> Option<Matched> {
 pub(crate) struct Matched {
     pub(crate) pattern: String,
     pub(crate) entry: TableMatch,
-}
-
-/// Every pattern that stands for `host`, the most specific first.
-fn candidates<'a>(host: &Host<'a>) -> impl Iterator<Item = NamePattern<'a>> + use<'a> {
-    let (name, own) = match *host {
-        Host::Name(name) => (Some(name), Some(NamePattern::Exact(name))),
-        Host::Ip(address) => (None, Some(NamePattern::Ip(address))),
-        _ => (None, None),
-    };
-    let parent = name.and_then(DnsName::parent);
-    let above = std::iter::successors(parent, |name| name.parent()).map(NamePattern::AnyDepth);
-    let wildcards = parent.map(NamePattern::OneLabel).into_iter().chain(above);
-    own.into_iter().chain(wildcards).chain([NamePattern::CatchAll])
 }
 
 /// The layout as the command line calls it.

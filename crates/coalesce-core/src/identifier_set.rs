@@ -23,7 +23,7 @@ impl IdentifierSet<Vec<u8>> {
     ///
     /// # Errors
     /// [`BuildError::TooLarge`] beyond [`IDENTIFIERS_MAX`](crate::limits::IDENTIFIERS_MAX)
-    /// identifiers.
+    /// identifiers, [`BuildError::Inseparable`] for names that were made to have the same hashes.
     pub fn build<'a>(
         identifiers: impl IntoIterator<Item = PresentedIdentifier<'a>>,
     ) -> Result<Self, BuildError> {

@@ -14,12 +14,12 @@ pub const LABELS_MAX: usize = 127;
 /// exceed what a TLS handshake message may carry (2^24 bytes, RFC 8446 §4).
 pub const IDENTIFIERS_MAX: usize = 1 << 20;
 
-/// The largest number of entries in one authority table. An entry's index is a `u32` whose largest
-/// value means "none"; the image's offsets must stay below 2^32 as well.
+/// The largest number of entries in one authority table. The offsets of its image
+/// are below 2^32, and a name takes 32 bytes of it.
 pub const ENTRIES_MAX: usize = 1 << 26;
 
 /// The largest number of coalescing groups in one table: far above any real number of TLS policies,
-/// low enough to search in a few steps.
+/// and as many as 16 bits count.
 pub const GROUPS_MAX: usize = 1 << 16;
 
 /// The largest number of bytes that the names of more than 30 bytes in one image may have together;

@@ -111,7 +111,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
 
     /// [`lookup_authority`](Self::lookup_authority) for each of `authorities`; `found` is called with
     /// the number of each and its entry, in order. In a table that is larger than the caches this
-    /// takes a fraction of the time, because lookups do not wait for memory one after the other.
+    /// takes a fraction of the time, because lookups do not wait for memory one after the other; what
+    /// [`Layout`] says is excepted.
     ///
     /// # Allocation
     /// None.
@@ -140,6 +141,28 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// None.
     pub fn get(&self, pattern: &NamePattern<'_>) -> Option<TableMatch> {
         self.index.find_pattern(pattern).and_then(|value| self.matched(value))
+    }
+
+    /// [`lookup`](Self::lookup), and the pattern that was found.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// A lookup for each label of the name.
+    pub fn lookup_pattern<'a>(&self, host: &Host<'a>) -> Option<(NamePattern<'a>, TableMatch)> {
+        let (name, own) = match *host {
+            Host::Name(name) => (Some(name), NamePattern::Exact(name)),
+            Host::Ip(address) => (None, NamePattern::Ip(address)),
+            Host::Other(_) => return None,
+        };
+        let parent = name.and_then(DnsName::parent);
+        let above = core::iter::successors(parent, |name| name.parent());
+        let wildcards = parent.map(NamePattern::OneLabel).into_iter();
+        let mut candidates = core::iter::once(own)
+            .chain(wildcards.chain(above.map(NamePattern::AnyDepth)))
+            .chain([NamePattern::CatchAll]);
+        candidates.find_map(|pattern| self.get(&pattern).map(|found| (pattern, found)))
     }
 
     /// Every entry in canonical order: names label by label from the right, each before the names

@@ -162,7 +162,8 @@ fn times<'a>(records: &'a Records, set: &str, load: &str) -> Vec<&'a Time> {
 // ---------------------------------------------------------------- as Markdown
 
 const COMMAND: &str = "cargo run --release -p coalesce-benches --bin peers \
-                       --features openssl,sozu -- --results FILE --write benches/RESULTS.md";
+                       --features openssl,sozu -- --results FILE --write benches/RESULTS.md\n\
+                       # for each set (--set NAME, table-1e7 with --rounds 5), and --instructions";
 
 /// Everything, with links to the plots.
 pub(crate) fn markdown(records: &Records) -> String {

@@ -13,9 +13,10 @@ const AUTHORITY_LEN_MAX: usize = 64;
 ///
 /// Browsers repeat themselves: most streams of a connection name the authority of the stream before.
 /// [`decide`](Self::decide) answers those without parsing and without a lookup, and every other as
-/// [`decide`](crate::decide()) does. The verdicts are the same, always: everything that the remembered
-/// one rested on is compared, the bytes of the authority, the contents of the table, the presented
-/// identifiers, group, scheme and port. A memo that outlives a reload or is lent to another connection
+/// [`decide`](crate::decide()) does. The verdicts are the same: everything that the remembered one
+/// rested on is compared, the bytes of the authority, the checksums and lengths of table and presented
+/// identifiers, group, scheme and port. Two images of one server that differ and have the same length
+/// and checksum would be taken for each other; 64 bits make that a matter of chance alone. A memo that outlives a reload or is lent to another connection
 /// forgets.
 ///
 /// Only verdicts to serve are remembered, of requests without a `Host` field, under

@@ -11,7 +11,13 @@ use core::hash::{Hash, Hasher};
 use self::scan::{Machine, OnMachine, Scan, TAIL_CODES, TAIL_MASK, WINDOW, on_this_machine};
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
 
-#[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
+#[cfg(all(
+    target_arch = "x86_64",
+    any(
+        feature = "std",
+        all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
+    )
+))]
 mod avx2;
 pub(crate) mod scan;
 

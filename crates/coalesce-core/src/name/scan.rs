@@ -131,7 +131,13 @@ pub(crate) trait OnMachine {
 /// The best machine there is, once it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Best {
-    #[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
+    #[cfg(all(
+        target_arch = "x86_64",
+        any(
+            feature = "std",
+            all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
+        )
+    ))]
     avx2: Option<super::avx2::Avx2>,
 }
 
@@ -139,7 +145,13 @@ impl Best {
     #[inline(always)]
     pub(crate) fn detect() -> Self {
         Self {
-            #[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
+            #[cfg(all(
+                target_arch = "x86_64",
+                any(
+                    feature = "std",
+                    all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
+                )
+            ))]
             avx2: super::avx2::Avx2::detect(),
         }
     }
@@ -148,7 +160,13 @@ impl Best {
     #[inline(always)]
     #[allow(clippy::unused_self, reason = "some machines have nothing to be detected")]
     pub(crate) fn run<W: OnMachine>(self, work: W) -> W::Output {
-        #[cfg(all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")))]
+        #[cfg(all(
+            target_arch = "x86_64",
+            any(
+                feature = "std",
+                all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
+            )
+        ))]
         if let Some(machine) = self.avx2 {
             return machine.run(work);
         }
@@ -158,7 +176,13 @@ impl Best {
 
 /// Where there is a better machine, this only stands in the way of the calls to it.
 #[cfg_attr(
-    all(target_arch = "x86_64", any(feature = "std", target_feature = "avx2")),
+    all(
+        target_arch = "x86_64",
+        any(
+            feature = "std",
+            all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
+        )
+    ),
     inline(never)
 )]
 fn portably<W: OnMachine>(work: W) -> W::Output {

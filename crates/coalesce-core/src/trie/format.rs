@@ -48,8 +48,10 @@
 //! # How a name is found
 //!
 //! A [hash](super::hash) of the key chooses a bucket, the bucket's pilot chooses the slot, the tag
-//! there says no to nearly all that is not in the image, and the key there says yes. So a lookup reads
-//! a pilot, a tag and a slot, whatever the number of names.
+//! there says no to nearly all that is not in the image, and the key there says yes. So to look for a
+//! key is to read a pilot, a tag and a slot, whatever the number of names; of few slots the tag is left
+//! out. A lookup looks for the name and for the wildcard above it, and further up only where some
+//! any-depth suffix is as long.
 //!
 //! # Worked example: a certificate for `*.a.test`
 //!
@@ -154,10 +156,12 @@ pub(crate) enum Kind {
 ///
 /// | layout | bytes per name | a lookup |
 /// | --- | --- | --- |
-/// | [`Fast`](Self::Fast) | 32 to 34 | one cache line of a name's own, whatever the size |
-/// | [`Compact`](Self::Compact) | 14 to 16 | a short run of names that share their suffixes |
+/// | [`Fast`](Self::Fast) | 32 to 34 | a pilot, a tag and one slot, whatever the size |
+/// | [`Compact`](Self::Compact) | 10 to 16 | a pilot, a place and half a block of names on average |
 ///
-/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements.
+/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a fast table
+/// that has both `*.` and `**.` patterns, lookups take one look after the other instead of two at once,
+/// and batches gain nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layout {

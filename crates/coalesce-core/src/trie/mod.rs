@@ -14,6 +14,7 @@
 //! | [`validate`] | the one pass over an image that was not built here |
 //! | [`list`] | names in order |
 //! | [`batch`] | many lookups at once |
+//! | [`stored`], [`checksum`] | names as they stand in an image; finding damage |
 //! | `build`, `perfect`, `write` | collecting and sorting; placing; writing |
 
 #![allow(
