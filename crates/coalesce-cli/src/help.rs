@@ -166,8 +166,8 @@ pub(crate) const COMPILE: &str = "\
 Make a compiled table of a list of names, millions of them if need be.
 
 A compiled table is one file that is mapped into memory as it stands: it is checked once at the
-start, not built, and every process that serves it shares the memory. 'table' in a configuration names
-the one to serve; 'coalesce inspect' and 'coalesce lookup' read it.
+start, not built, and every process that serves it shares the memory. 'table' in a configuration
+names the one to serve; 'coalesce inspect' and 'coalesce lookup' read it.
 
 Each line of the list is an entry, in any order; '#' begins a comment, at the start of a line or
 behind white space:

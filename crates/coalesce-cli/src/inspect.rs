@@ -110,7 +110,8 @@ impl Report {
                 Some(NamePattern::OneLabel(parent)) => (&mut report.one_label, Some(parent)),
                 Some(NamePattern::AnyDepth(parent)) => (&mut report.any_depth, Some(parent)),
                 Some(NamePattern::Ip(_)) => (&mut report.addresses, None),
-                _ => (&mut report.catch_all, None),
+                Some(NamePattern::CatchAll) => (&mut report.catch_all, None),
+                _ => continue,
             };
             *count += 1;
             if let Some(name) = name {

@@ -16,20 +16,24 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     /// Maps the regular file `path`.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        // A pipe has no bytes to map, and to open one is to wait for its other end. A device may
+        // have other bytes each time.
+        let regular = |file: std::fs::Metadata| match file.is_file() {
+            true => Ok(()),
+            false => Err(io::Error::other("no regular file; one expected")),
+        };
+        regular(std::fs::metadata(path)?)?;
         let file = File::open(path)?;
-        // A pipe has no bytes to map, and a device may have other ones each time.
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("no regular file; one expected"));
-        }
+        regular(file.metadata()?)?;
         // SAFETY: the map is private and for reading only, it outlives every slice of it that is
         // handed out, and no code of this process writes to it. What cannot be kept from here is
         // that another process changes the file in place while it is mapped, and then Rust promises
         // nothing of a `&[u8]` whose bytes change. What that comes to with this program's readers:
-        // they are total on any bytes, check each offset that they find against the length of the
-        // slice, and hold on to nothing that they have read, so that they give wrong answers, and
-        // read nothing outside the map. A file that is cut short ends the process with SIGBUS, at
-        // the first read behind its new end. `coalesce compile` does neither: it puts a new file in
-        // the place of the old one, and whoever has mapped the old one keeps that.
+        // they are total on any bytes, keep only the numbers of the header, and check each offset
+        // that they make of what they read against the length of the slice, so that they give wrong
+        // answers, and read nothing outside the map. A file that is cut short ends the process with
+        // SIGBUS, at the first read behind its new end. `coalesce compile` does neither: it puts a
+        // new file in the place of the old one, and whoever has mapped the old one keeps that.
         #[allow(unsafe_code, reason = "mapping a file is unsafe by nature; see SAFETY above")]
         let map = unsafe { MmapOptions::new().map_copy_read_only(&file)? };
         Ok(Self { map })

@@ -67,7 +67,8 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// None.
     ///
     /// # Complexity
-    /// Linear in the length of the name, whatever the size of the set.
+    /// For a name linear in its length, whatever the size of the set.
+    /// For an address a binary search.
     #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<usize> {
         self.index.find(host).map(|number| number as usize)

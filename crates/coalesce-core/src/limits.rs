@@ -7,9 +7,6 @@ pub const NAME_LEN_MAX: usize = 253;
 /// The longest label, in bytes (RFC 1035 §2.3.4).
 pub const LABEL_LEN_MAX: usize = 63;
 
-/// The largest number of labels in a name of [`NAME_LEN_MAX`] bytes: one byte and one dot each.
-pub const LABELS_MAX: usize = 127;
-
 /// The largest number of presented identifiers in one set. Certificates with more names than this
 /// exceed what a TLS handshake message may carry (2^24 bytes, RFC 8446 §4).
 pub const IDENTIFIERS_MAX: usize = 1 << 20;

@@ -57,13 +57,13 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     /// Takes an image that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
-    /// another, and whose [`checksum`](Self::checksum) the caller kept: opening a table of ten million
-    /// names takes microseconds then.
+    /// another, and whose [`checksum`](Self::checksum) the caller kept: opening a table of ten
+    /// million names takes microseconds then.
     ///
     /// # Security
     /// Only the header is looked at. The checksum in it says which image this claims to be, and
-    /// nothing computes it anew, so the bytes must come from where nobody else can write. Lookups in
-    /// bytes that were changed for all that are as total as any, without panics and within the
+    /// nothing computes it anew, so the bytes must come from where nobody else can write. Lookups
+    /// in bytes that were changed for all that are as total as any, without panics and within the
     /// image, and may give wrong answers.
     ///
     /// # Errors
@@ -92,15 +92,16 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// None.
     ///
     /// # Complexity
-    /// Linear in the length of the name, whatever the size of the set, plus one look for each any-depth
-    /// wildcard length that the name has a suffix of.
+    /// For a name linear in its length, whatever the size of the table, times the number of
+    /// any-depth wildcard lengths of more than 30 bytes that it has suffixes of.
+    /// For an address a binary search.
     #[inline(always)]
     pub fn lookup(&self, host: &Host<'_>) -> Option<TableMatch> {
         self.matched(self.index.find(host)?)
     }
 
-    /// [`lookup`](Self::lookup) for the host of an authority field, in one pass over its bytes. What
-    /// [`Authority::parse`](crate::Authority::parse) refuses has no entry.
+    /// [`lookup`](Self::lookup) for the host of an authority field, in one pass over its bytes.
+    /// What [`Authority::parse`](crate::Authority::parse) refuses has no entry.
     ///
     /// # Allocation
     /// None.
@@ -109,10 +110,10 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         found.and_then(|value| self.matched(value))
     }
 
-    /// [`lookup_authority`](Self::lookup_authority) for each of `authorities`; `found` is called with
-    /// the number of each and its entry, in order. In a table that is larger than the caches this
-    /// takes a fraction of the time, because lookups do not wait for memory one after the other; what
-    /// [`Layout`] says is excepted.
+    /// [`lookup_authority`](Self::lookup_authority) for each of `authorities`; `found` is called
+    /// with the number of each and its entry, in order. In a table that is larger than the caches
+    /// this takes a fraction of the time, because lookups do not wait for memory one after the
+    /// other; what [`Layout`] says is excepted.
     ///
     /// # Allocation
     /// None.

@@ -211,7 +211,8 @@ impl HandshakeTableBuilder {
     }
 
     /// Takes server names from `names` instead of [`server_name`](Self::server_name), without a
-    /// copy: what a ClientHello gets is that of the name's virtual host.
+    /// copy: what a ClientHello gets is that of the name's virtual host. Names that were added
+    /// there are not asked then.
     ///
     /// # Security
     /// Whether the certificate of a virtual host covers its names is for the caller to see to. One

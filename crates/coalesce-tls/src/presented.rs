@@ -29,7 +29,7 @@ pub struct PresentedNames {
     identifiers: IdentifierSet<Vec<u8>>,
     names: Vec<String>,
     /// By the numbers of `identifiers`, places among `names`.
-    places: Vec<usize>,
+    places: Vec<Option<usize>>,
     ignored: Vec<IgnoredName>,
 }
 
@@ -120,7 +120,7 @@ impl PresentedNames {
     /// None.
     pub fn covering(&self, host: &Host<'_>) -> Option<&str> {
         let number = self.identifiers.find(host)?;
-        let place = *self.places.get(number)?;
+        let place = self.places.get(number).copied().flatten()?;
         self.names.get(place).map(String::as_str)
     }
 }
@@ -353,7 +353,6 @@ impl<'a> Collector<'a> {
                 first.get_or_insert(place);
             }
         }
-        let places = places.into_iter().flatten().collect();
         Ok(PresentedNames { identifiers, names, places, ignored: self.ignored })
     }
 }

@@ -1,7 +1,7 @@
 //! Coalesce as a peer: the only file that calls it.
 //!
 //! Each layout is one builder here, and one row of [`PEERS`](crate::peers::PEERS) whose name starts
-//! with `ours`. A batch entry implements [`Peer`](crate::peers::Peer) itself, where the others
+//! with `ours`. A batch entry implements [`Peer`] itself, where the others
 //! implement [`Lookup`].
 
 use std::hint::black_box;

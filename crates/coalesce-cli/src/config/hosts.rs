@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use coalesce_core::{Host, NamePattern};
+use coalesce_core::{Host, NamePattern, PresentedIdentifier};
 use coalesce_tls::{HandshakeTableBuilder, HandshakeTableError, PresentedNames};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use toml::Spanned;
@@ -186,8 +186,8 @@ impl Shown {
             NamePattern::Exact(name) => self.presented.covering(&Host::Name(*name)).is_some(),
             NamePattern::Ip(address) => self.presented.covering(&Host::Ip(*address)).is_some(),
             NamePattern::OneLabel(parent) => {
-                let wildcard = format!("DNS:*.{parent}");
-                self.presented.names().contains(&wildcard)
+                let wildcard = PresentedIdentifier::Wildcard(*parent);
+                self.presented.identifiers().number(&wildcard).is_some()
             }
             _ => return Ok(Coverage::OpenEnded),
         };

@@ -11,19 +11,27 @@ const AUTHORITY_LEN_MAX: usize = 64;
 
 /// Remembers the last authority that was served, for one connection.
 ///
-/// Browsers repeat themselves: most streams of a connection name the authority of the stream before.
-/// [`decide`](Self::decide) answers those without parsing and without a lookup, and every other as
-/// [`decide`](crate::decide()) does. The verdicts are the same: everything that the remembered one
-/// rested on is compared, the bytes of the authority, the checksums and lengths of table and presented
-/// identifiers, group, scheme and port. Two images of one server that differ and have the same length
-/// and checksum would be taken for each other; 64 bits make that a matter of chance alone. A memo that outlives a reload or is lent to another connection
-/// forgets.
+/// Browsers repeat themselves: most streams of a connection name the authority of the stream
+/// before. [`decide`](Self::decide) answers those without parsing and without a lookup, and every
+/// other as [`decide`](crate::decide()) does. The verdicts are the same: everything that the
+/// remembered one rested on is compared, the bytes of the authority, the checksums and lengths of
+/// table and presented identifiers, group, scheme and port. A memo that outlives a reload or is
+/// lent to another connection forgets.
 ///
 /// Only verdicts to serve are remembered, of requests without a `Host` field, under
 /// [`CoalescePolicy::CertificateAndGroup`].
 ///
+/// # Security
+/// Images of the same length and checksum are taken for each other. By chance that does not happen,
+/// but checksums are no signatures: where someone may choose the bytes of certificates or tables, a
+/// memo belongs to one connection, whose certificate never changes.
+///
 /// # Allocation
-/// None, ever; the memo itself has about 120 bytes.
+/// None, ever; the memo itself has 128 bytes.
+///
+/// # Complexity
+/// A comparison for what is remembered; for another authority that is served, a decision and once
+/// more the parsing of it.
 #[derive(Clone, Debug, Default)]
 pub struct Memo {
     last: Option<Remembered>,

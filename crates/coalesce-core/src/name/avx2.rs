@@ -5,11 +5,11 @@
 #![allow(unsafe_code, reason = "a function with a target feature is unsafe to call without it")]
 
 use core::arch::x86_64::{
-    __m256i, _mm_set_epi64x, _mm_shuffle_epi8, _mm256_add_epi8, _mm256_and_si256,
-    _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64,
-    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_permutevar8x32_epi32,
-    _mm256_set_epi64x, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setr_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+    __m256i, _mm_set_epi64x, _mm256_add_epi8, _mm256_and_si256, _mm256_andnot_si256,
+    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_permutevar8x32_epi32, _mm256_set_epi64x,
+    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sllv_epi64, _mm256_srli_epi16,
 };
 
 use super::scan::{Machine, OnMachine, WINDOW, window};
@@ -94,29 +94,50 @@ fn with_features<W: OnMachine>(machine: Avx2, work: W) -> W::Output {
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_wrap, reason = "bits, not numbers")]
 fn load(bytes: &[u8]) -> __m256i {
-    let bytes = bytes.last_chunk::<WINDOW>().map_or(bytes, |last| last);
-    let words = |bytes: &[u8; 16]| {
-        let wide = u128::from_le_bytes(*bytes);
-        _mm_set_epi64x((wide >> 64) as i64, wide as i64)
+    let word = |from_end: usize| {
+        let tail = bytes.get(bytes.len().saturating_sub(from_end)..)?;
+        tail.first_chunk().map(|word| i64::from_le_bytes(*word))
     };
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        // The first sixteen, moved right by what the last sixteen hold of them.
-        let over = bytes.len().wrapping_sub(16).min(16);
-        if let Some((_, places)) = MOVES.split_at_checked(over)
-            && let Some(places) = places.first_chunk()
-        {
-            return _mm256_set_m128i(words(last), _mm_shuffle_epi8(words(first), words(places)));
-        }
+    if let (Some(a), Some(b), Some(c), Some(d)) = (word(32), word(24), word(16), word(8)) {
+        // Words that begin at the first byte because there are no more are moved right by what the
+        // words after them hold as well. Names are of all lengths, so this must not be a branch.
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "one for each of them, from nothing to a whole window"
+        )]
+        let [w, x, y, z] = OVERLAPS[bytes.len().min(WINDOW)];
+        let words = _mm256_set_epi64x(d, c, b, a);
+        return _mm256_sllv_epi64(words, _mm256_set_epi64x(z, y, x, w));
     }
     let [a, b, c, d] = window(bytes).map(|word| word as i64);
     _mm256_set_epi64x(d, c, b, a)
 }
 
-/// From place `n` on, the places to move sixteen bytes right by `16 - n`.
-static MOVES: [u8; 32] = [
-    0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-];
+/// By the length of a name, the bits of each word that the words after it hold as well; a word is
+/// shifted out by 64.
+static OVERLAPS: [[i64; 4]; WINDOW + 1] = overlaps();
+
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_wrap,
+    clippy::indexing_slicing,
+    reason = "run by the compiler"
+)]
+const fn overlaps() -> [[i64; 4]; WINDOW + 1] {
+    let mut overlaps = [[0; 4]; WINDOW + 1];
+    let mut len = 0;
+    while len <= WINDOW {
+        let mut word = 0;
+        while word < 4 {
+            let end = WINDOW - 8 * word;
+            let missing = end.saturating_sub(len);
+            overlaps[len][word] = 8 * (if missing > 8 { 8 } else { missing }) as i64;
+            word += 1;
+        }
+        len += 1;
+    }
+    overlaps
+}
 
 /// The codes: one, two, then four, then sixteen side by side.
 #[inline]

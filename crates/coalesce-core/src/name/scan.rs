@@ -30,7 +30,8 @@ pub(crate) const TAIL_CODES: usize = 30;
 /// Bits per code.
 pub(crate) const CODE_BITS: u32 = 6;
 
-/// Leaves the codes of window bytes 2 to 31. The twelve bits below are for whoever stores the words.
+/// Leaves the codes of window bytes 2 to 31. The twelve bits below are for whoever stores the
+/// words.
 pub(crate) const TAIL_MASK: u64 = !0xfff;
 
 /// What one pass finds. Bit `i` of a mask is about window byte `i`.
@@ -213,8 +214,7 @@ pub(crate) const fn code(byte: u8) -> u8 {
     byte & (0x3f ^ ((byte & 0x40) >> 1))
 }
 
-/// The lower-case bytes with these codes. What a code that no name has becomes is no byte of a name,
-/// or not the byte with that code.
+/// The lower-case bytes with these codes. A code that no name has becomes a byte that no name has.
 pub(crate) fn unpack(words: [u64; 3]) -> [u8; WINDOW] {
     let [a, b, c] = words;
     let mut bytes = [0; WINDOW];

@@ -1,9 +1,10 @@
 //! Many lookups at once.
 //!
-//! A lookup in a large table waits for memory three times: for a pilot, for a tag and for a slot. The
-//! waits of different lookups have nothing to do with each other, but one lookup after the other is
-//! more than a processor sees at once. So a batch goes through all of its names three times, each time
-//! reading only what the next time needs, and then looks each of them up where everything is near.
+//! A lookup in a large table waits for memory three times: for a pilot, for a tag and for a slot.
+//! The waits of different lookups have nothing to do with each other, but one lookup after the
+//! other is more than a processor sees at once. So a batch goes through all of its names three
+//! times, each time reading only what the next time needs, and then looks each of them up where
+//! everything is near.
 
 use core::hint::black_box;
 
@@ -51,18 +52,19 @@ impl OnMachine for BringNear<'_> {
             *pair =
                 [key(words, host.len(), Shape::Exact), above].map(|key| header.hasher.hash(key));
         }
-        for (slots, pair) in slots.iter_mut().zip(hashes) {
+        let count = authorities.len().min(TOGETHER);
+        for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             *slots = pair.map(|hash| fast::slot(header, image, hash));
         }
         // What is read for its own sake must not look useless to the compiler.
         let mut read = 0;
-        for (slots, pair) in slots.iter_mut().zip(hashes) {
+        for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             for (slot, hash) in slots.iter_mut().zip(pair) {
                 // The first slot is near in any case.
                 *slot = if fast::has_tag(header, image, *slot, hash) { *slot } else { 0 };
             }
         }
-        for slot in slots.as_flattened() {
+        for slot in slots.iter().take(count).flatten() {
             let [word, ..] = fast::read(header, image, *slot).map_or([0; 3], |stored| stored.key);
             read ^= word;
         }

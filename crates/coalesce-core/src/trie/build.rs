@@ -413,7 +413,8 @@ pub enum BuildError {
     /// No seed keeps the names apart, which names that were not made for it do not do.
     Inseparable,
     /// More than [`ENTRIES_MAX`] entries, [`IDENTIFIERS_MAX`] identifiers, [`GROUPS_MAX`] groups,
-    /// or an image of 4 GiB.
+    /// [`LONG_NAME_BYTES_MAX`](crate::limits::LONG_NAME_BYTES_MAX) bytes of long names, 4 GiB of
+    /// names, or an image of 4 GiB.
     TooLarge,
 }
 
@@ -432,8 +433,8 @@ impl fmt::Display for BuildError {
             }
             Self::TooLarge => write!(
                 f,
-                "too large; at most {ENTRIES_MAX} entries, {IDENTIFIERS_MAX} identifiers and \
-                 {GROUPS_MAX} groups allowed"
+                "too large; at most {ENTRIES_MAX} entries, {IDENTIFIERS_MAX} identifiers, \
+                 {GROUPS_MAX} groups and 4 GiB of names and of image allowed"
             ),
         }
     }

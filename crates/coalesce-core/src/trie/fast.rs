@@ -21,6 +21,7 @@ pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
 #[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
 pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
     // In 64 bits none of this can overflow, so that one comparison is all that is left to check.
+    // Where addresses have 32, a slot of the image is below its count, and so within them.
     let at = u64::from(header.at.slots) + u64::from(slot) * SLOT_LEN as u64;
     let bytes: &[u8; SLOT_LEN] =
         image.get(at as usize..(at + SLOT_LEN as u64) as usize)?.first_chunk()?;
@@ -106,7 +107,8 @@ pub(crate) fn slot_of(header: &Header, image: &[u8], number: usize) -> Option<u3
     if number >= header.counts.names as usize {
         return None;
     }
-    narrow(image, (header.at.order as usize).checked_add(number.checked_mul(width)?)?, width)
+    let at = (header.at.order as usize).checked_add(number.checked_mul(width)?)?;
+    narrow(image, at, width).filter(|slot| *slot < header.counts.slots)
 }
 
 /// Whether a lookup for a name that stands in `slot` would find it there.

@@ -1,8 +1,8 @@
 //! The byte image of a name index: its format, version 2.
 //!
 //! One image holds one authority table or one set of presented identifiers. All numbers are
-//! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets are
-//! not stored: each section follows from the counts before it.
+//! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets
+//! are not stored: each section follows from the counts before it.
 //!
 //! # Header
 //!
@@ -36,22 +36,22 @@
 //!
 //! A name of at most 30 bytes is its own key: six bits a byte as [`scan`](crate::name::scan) packs
 //! them, in the upper 180 bits of three words; in bits 0–4 of the first word its length, in bits 5
-//! and 6 what it stands for (0 itself, 1 one label below it, 2 one or more). A longer name has length
-//! 0 there, its true length from bit 12 on, and in the second word where it stands among the long
-//! names.
+//! and 6 what it stands for (0 itself, 1 one label below it, 2 one or more). A longer name has
+//! length 0 there, its true length from bit 12 on, and in the second word where it stands among the
+//! long names.
 //!
 //! The value of an identifier is its number in canonical order: label by label from the right, in
-//! ASCII order, a name before what is below it and before its wildcards; then addresses. The value of
-//! a table's entry is `virtual host | place of the group << bits of a virtual host` if 32 bits hold
-//! that for all entries, and otherwise the number of a pair.
+//! ASCII order, a name before what is below it and before its wildcards; then addresses. The value
+//! of a table's entry is `virtual host | place of the group << bits of a virtual host` if 32 bits
+//! hold that for all entries, and otherwise the number of a pair.
 //!
 //! # How a name is found
 //!
 //! A [hash](super::hash) of the key chooses a bucket, the bucket's pilot chooses the slot, the tag
-//! there says no to nearly all that is not in the image, and the key there says yes. So to look for a
-//! key is to read a pilot, a tag and a slot, whatever the number of names; of few slots the tag is left
-//! out. A lookup looks for the name and for the wildcard above it, and further up only where some
-//! any-depth suffix is as long.
+//! there says no to nearly all that is not in the image, and the key there says yes. So to look for
+//! a key is to read a pilot, a tag and a slot, whatever the number of names; of few slots the tag
+//! is left out. A lookup looks for the name and for the wildcard above it, and further up only
+//! where some any-depth suffix is as long.
 //!
 //! # Worked example: a certificate for `*.a.test`
 //!
@@ -67,11 +67,13 @@
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no addresses, pairs and groups
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no long names and blocks
 //!     0, 0, 0, 0, 0, 0, 6, 0, // the longest parent of a one-label wildcard has six bytes
-//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+//! 0,
 //!     0, // the pilot of the bucket
 //!     0, 0xcc, // the tags of the two slots
 //!     1, // in order, the names are in: slot 1
-//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // vacant
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
+//! vacant
 //!     0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // six bytes, 1 << 5 for one label below
 //!     0, 0, 0, 0x10, 0xb8, 0x54, 0x31, 0x51, // a = 1, . = 46, t = 20, e = 5, s = 19, t = 20
 //!     0, 0, 0, 0, // identifier 0
@@ -159,9 +161,9 @@ pub(crate) enum Kind {
 /// | [`Fast`](Self::Fast) | 32 to 34 | a pilot, a tag and one slot, whatever the size |
 /// | [`Compact`](Self::Compact) | 10 to 16 | a pilot, a place and half a block of names on average |
 ///
-/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a fast table
-/// that has both `*.` and `**.` patterns, lookups take one look after the other instead of two at once,
-/// and batches gain nothing.
+/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a compact
+/// table, and in a fast one that has both `*.` and `**.` patterns, one look is taken after the
+/// other instead of two at once, and batches gain nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layout {
@@ -431,7 +433,7 @@ impl Header {
         value_bits(&self.counts, self.kind)
     }
 
-    /// The number of a name's shape and value that `value` may not reach.
+    /// Whether `value` stands for something in this image.
     pub(crate) fn value_fits(&self, image: &[u8], value: u32) -> bool {
         match self.kind {
             Kind::Identifiers => (value as usize) < self.len(),
@@ -598,6 +600,13 @@ pub enum ImageError {
         /// The checksum of the bytes.
         computed: u64,
     },
+    /// A sound header, of another image than the one that was asked for.
+    Unexpected {
+        /// The checksum in the header.
+        stored: u64,
+        /// The checksum that was asked for.
+        expected: u64,
+    },
     /// More of something than any image may hold.
     Count {
         /// Where the count is.
@@ -656,6 +665,9 @@ impl fmt::Display for ImageError {
             Self::Length { len } => write!(f, "image of {len} bytes does not hold its sections"),
             Self::Checksum { stored, computed } => {
                 write!(f, "image with checksum {stored:016x} whose bytes give {computed:016x}")
+            }
+            Self::Unexpected { stored, expected } => {
+                write!(f, "image with checksum {stored:016x}; {expected:016x} expected")
             }
             Self::Count { at, count, max } => {
                 write!(f, "count {count} at byte {at}; at most {max} allowed")

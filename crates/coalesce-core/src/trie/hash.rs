@@ -80,7 +80,8 @@ impl Hasher {
     }
 }
 
-/// A hash, of which different bits choose the bucket, the slot and the tag.
+/// A hash. The upper half chooses the bucket, the lower half the slot, and its last byte is the
+/// tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hash(pub(crate) u64);
 
@@ -99,7 +100,8 @@ impl Hash {
         ((bits as u64).wrapping_mul(slots as u64) >> 32) as u32
     }
 
-    /// One byte that two names share by chance once in 256 times.
+    /// One byte that two names share by chance once in 256 times; a little more often in one slot
+    /// of a table of more than 2^24, where the slot has used some of the same bits.
     #[inline(always)]
     pub(crate) const fn tag(self) -> u8 {
         self.0 as u8

@@ -70,7 +70,8 @@ enum Form<'a> {
 }
 
 impl ImagePattern<'_> {
-    /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all.
+    /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all,
+    /// and for bytes of an image that nobody validated and that are no name.
     pub fn name(&self) -> Option<DnsName<'_>> {
         match &self.form {
             Form::Name(name, _) => DnsName::parse(name.as_bytes()).ok(),
@@ -78,7 +79,8 @@ impl ImagePattern<'_> {
         }
     }
 
-    /// The same pattern as the builder takes it.
+    /// The same pattern as the builder takes it; `None` only for bytes of an image that nobody
+    /// validated and that are no name.
     pub fn as_pattern(&self) -> Option<crate::NamePattern<'_>> {
         match &self.form {
             Form::Name(_, Shape::Exact) => self.name().map(crate::NamePattern::Exact),

@@ -1,10 +1,10 @@
 //! The name index behind authority tables and identifier sets: a trie in one byte image.
 //!
-//! Its nodes are the suffixes that names have in common, and exact names and wildcards of both kinds
-//! are kept at the nodes that they are written with. What a trie is asked for is answered as by any
-//! other: the most specific pattern for a name, and the patterns below a suffix in order. How a node
-//! is reached is not: a perfect hash leads straight to it, and only what is not there is looked for
-//! further up.
+//! Its nodes are the suffixes that names have in common, and exact names and wildcards of both
+//! kinds are kept at the nodes that they are written with. What a trie is asked for is answered as
+//! by any other: the most specific pattern for a name, and the patterns below a suffix in order.
+//! How a node is reached is not: a perfect hash leads straight to it, and only what is not there is
+//! looked for further up.
 //!
 //! | module | does |
 //! | --- | --- |
@@ -97,8 +97,8 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         Ok(Self { image, header })
     }
 
-    /// Takes an image that was validated before: the one whose header has `checksum`. What its bytes
-    /// are beyond the header is not looked at.
+    /// Takes an image that was validated before: the one whose header has `checksum`. What its
+    /// bytes are beyond the header is not looked at.
     pub(crate) fn from_known_bytes(
         image: S,
         kind: Kind,
@@ -110,7 +110,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         if stored == checksum {
             Ok(index)
         } else {
-            Err(ImageError::Checksum { stored, computed: checksum })
+            Err(ImageError::Unexpected { stored, expected: checksum })
         }
     }
 
@@ -271,7 +271,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let len = name.len();
         let Some(wildcard) = header.wildcard else { return self.find_any(host) };
         if len > TAIL_CODES {
-            return self.find_long_host(machine, host);
+            return self.find_long_host(machine, host, wildcard);
         }
         if len == 0 {
             return None;
@@ -304,7 +304,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
 
     /// Names longer than [`TAIL_CODES`]: unless the image has such names itself, only the wildcards
     /// of their last bytes can stand for them. Whether the rest is valid matters when one does.
-    fn find_long_host(&self, machine: impl Machine, host: &[u8]) -> Option<u32> {
+    fn find_long_host(&self, machine: impl Machine, host: &[u8], wildcard: Shape) -> Option<u32> {
         let (header, image) = (&self.header, self.image.as_ref());
         if header.has_long_names() || header.further & 1 != 0 {
             return self.find_any(host);
@@ -314,30 +314,21 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let (words, dots) = (machine.words(window), machine.dots(window));
         // Behind a dot at byte 0 there are 31 bytes, more than any name here has.
         let mut behind = dots & !1;
-        if header.further == 0 {
+        if wildcard == Shape::OneLabel {
             // The one label of a wildcard is the first, which begins left of the window.
             let before = name.get(..name.len().saturating_sub(WINDOW))?;
             if dots & 1 != 0 || before.len() > LABEL_LEN_MAX || before.contains(&b'.') {
                 return None;
             }
             behind &= behind.wrapping_neg();
-        } else if header.longest_one_label() == 0 {
+        } else {
             behind &= header.further;
         }
         while behind != 0 {
             let len = 31_usize.checked_sub(behind.trailing_zeros() as usize)?;
             let suffix = scan::suffix(words, len);
-            let find = |shape| self.find_key(image, key(suffix, len, shape), dots);
-            if header.further != 0 && header.longest_one_label() != 0 {
-                // Which of the two stands for the name depends on how many labels are left of it.
-                if find(Shape::AnyDepth).or_else(|| find(Shape::OneLabel)).is_some() {
-                    return self.find_any(host);
-                }
-            } else {
-                let shape = if header.further == 0 { Shape::OneLabel } else { Shape::AnyDepth };
-                if let Some(value) = find(shape) {
-                    return DnsName::parse(host).is_ok().then_some(value);
-                }
+            if let Some(value) = self.find_key(image, key(suffix, len, wildcard), dots) {
+                return DnsName::parse(host).is_ok().then_some(value);
             }
             behind &= behind.wrapping_sub(1);
         }

@@ -197,7 +197,8 @@ impl Work<'_> {
                 }
                 let other = self.hashes[owner as usize].bucket(buckets);
                 let size = self.keys.len(other);
-                (!self.recent.contains(&other)).then(|| cost + size * size)
+                (!self.recent.contains(&other))
+                    .then(|| cost.saturating_add(size.saturating_mul(size)))
             });
             let Some(cost) = cost else { continue };
             if best.is_none_or(|(least, _)| cost < least) && self.apart(keys, pilot) {
