@@ -18,9 +18,9 @@ impl MappedFile {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // A pipe has no bytes to map, and to open one is to wait for its other end. A device may
         // have other bytes each time.
-        let regular = |file: std::fs::Metadata| match file.is_file() {
-            true => Ok(()),
-            false => Err(io::Error::other("no regular file; one expected")),
+        let regular = |file: std::fs::Metadata| {
+            let error = || io::Error::other("no regular file; one expected");
+            file.is_file().then_some(()).ok_or_else(error)
         };
         regular(std::fs::metadata(path)?)?;
         let file = File::open(path)?;
