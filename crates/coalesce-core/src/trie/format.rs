@@ -269,6 +269,8 @@ pub(crate) struct Header {
     /// Whether the slots are so few that to look into one costs no more than to look at its tag.
     pub(crate) near: bool,
     pub(crate) at: Sections,
+    /// The id of the first group, if there is one.
+    pub(crate) first_group: u32,
     /// What scans the names of queries.
     pub(crate) machine: Best,
 }
@@ -393,6 +395,7 @@ impl Header {
                 (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
             },
             near: counts.slots as usize <= NEAR_SLOTS_MAX,
+            first_group: word(image, at.groups as usize).unwrap_or_default(),
             counts,
             at,
             machine: Best::detect(),
@@ -452,6 +455,10 @@ impl Header {
         } else {
             self.pair(image, value)?
         };
+        // Most tables have few groups, and many have one.
+        if group == 0 && self.counts.groups > 0 {
+            return Some((host, self.first_group));
+        }
         self.group(image, group).map(|(id, _)| (host, id))
     }
 

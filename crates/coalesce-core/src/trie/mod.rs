@@ -38,6 +38,8 @@ mod validate;
 #[cfg(feature = "alloc")]
 mod write;
 
+use core::hint::black_box;
+
 #[cfg(feature = "alloc")]
 pub(crate) use build::IndexBuilder;
 #[cfg(feature = "alloc")]
@@ -285,19 +287,26 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let dot = dots & dots.wrapping_neg();
         // 31 without a dot, which is the length of no suffix here.
         let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
-        let pair = self.find_pair(image, machine.words(window), len, parent_len, wildcard);
+        let words = machine.words(window);
+        let pair = self.find_pair(image, words, len, parent_len, wildcard);
         let further = ((dots ^ dot) | 1) & header.further != 0;
-        // One branch for all that is rare; the others would be taken by chance.
+        // One branch for all that is rare. Whether there is a wildcard above a name that was found
+        // is a matter of chance, and must not be asked by a branch of its own.
         #[allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-        if !pair.own.found & (pair.above.found | further) {
-            if !pair.above.found {
+        if black_box(!pair.own.found & (pair.above.found | further)) {
+            let value = if pair.above.found {
+                pair.above.value
+            } else if header.further & 1 != 0 {
                 return self.find_any(host);
-            }
+            } else {
+                self.find_above(image, words, dots)?
+            };
+            // What the wildcard has of the name is valid; the labels left of that may not be.
             let hyphens = machine.hyphens(window);
-            let label = dot.wrapping_sub(first);
-            let wrong =
-                (machine.bad(window) & label) | ((dots | hyphens) & first) | (hyphens & (dot >> 1));
-            return (wrong == 0).then_some(pair.above.value);
+            let wrong = (machine.bad(window) & first.wrapping_neg())
+                | ((dots | hyphens) & (dots.wrapping_shl(1) | first))
+                | (dots & hyphens.wrapping_shl(1));
+            return (wrong == 0).then_some(value);
         }
         pair.own.found.then_some(pair.own.value)
     }
@@ -352,19 +361,23 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let (own_hash, above_hash) = (header.hasher.hash(own), header.hasher.hash(above));
         let own_slot = fast::slot(header, image, own_hash);
         let above_slot = fast::slot(header, image, above_hash);
-        let tags = !header.near;
-        Pair {
-            own: if tags && !fast::has_tag(header, image, own_slot, own_hash) {
-                Verified::NOT
-            } else {
-                fast::verify(header, image, own_slot, own)
-            },
-            above: if tags && !fast::has_tag(header, image, above_slot, above_hash) {
-                Verified::NOT
-            } else {
-                fast::verify(header, image, above_slot, above)
-            },
+        if header.near {
+            return Pair {
+                own: fast::verify(header, image, own_slot, own),
+                above: fast::verify(header, image, above_slot, above),
+            };
         }
+        // Far slots are looked into only with reason.
+        let verify = |slot, hash, key| {
+            if fast::has_tag(header, image, slot, hash) {
+                fast::verify(header, image, slot, key)
+            } else {
+                Verified::NOT
+            }
+        };
+        let own = verify(own_slot, own_hash, own);
+        let above = if own.found { Verified::NOT } else { verify(above_slot, above_hash, above) };
+        Pair { own, above }
     }
 
     /// Everything else, step by step.
