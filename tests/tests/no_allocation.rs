@@ -274,3 +274,22 @@ fn reading_images_allocates_nothing() {
         assert_eq!(counted.count_total, 0, "images: {counted:?}");
     }
 }
+
+/// What was collected, what building needs beside it, and the image: all of it together.
+#[test]
+fn building_a_fast_table_takes_at_most_three_times_its_image() {
+    let mut len = 0;
+    let taken = measure(|| {
+        let mut builder = AuthorityTable::builder();
+        builder.reserve(100_000, 2_000_000);
+        builder.group(OPEN, GroupPolicy::default()).unwrap();
+        for number in 0..100_000_u32 {
+            let name = format!("host{number}.zone{}.test", number % 997);
+            let name = DnsName::parse(name.as_bytes()).unwrap();
+            let host = VirtualHostId::new(number);
+            builder.entry(NamePattern::Exact(name), host, OPEN).unwrap();
+        }
+        len = builder.build().unwrap().as_bytes().len() as u64;
+    });
+    assert!(taken.bytes_max <= 3 * len, "{} bytes for an image of {len}", taken.bytes_max);
+}
