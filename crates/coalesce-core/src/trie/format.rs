@@ -67,13 +67,13 @@
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no addresses, pairs and groups
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no long names and blocks
 //!     0, 0, 0, 0, 0, 0, 6, 0, // the longest parent of a one-label wildcard has six bytes
-//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-//! 0,
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no any-depth
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // suffixes
 //!     0, // the pilot of the bucket
 //!     0, 0xcc, // the tags of the two slots
 //!     1, // in order, the names are in: slot 1
-//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, //
-//! vacant
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // slot 0 is vacant
+//!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 //!     0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // six bytes, 1 << 5 for one label below
 //!     0, 0, 0, 0x10, 0xb8, 0x54, 0x31, 0x51, // a = 1, . = 46, t = 20, e = 5, s = 19, t = 20
 //!     0, 0, 0, 0, // identifier 0
