@@ -8,7 +8,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use self::scan::{Machine, OnMachine, Scan, TAIL_CODES, TAIL_MASK, WINDOW, on_this_machine};
+use self::scan::{LAST, Machine, OnMachine, Scan, TAIL_CODES, WINDOW, on_this_machine};
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
 
 #[cfg(all(
@@ -82,21 +82,18 @@ impl<'a> DnsName<'a> {
         if len > WINDOW {
             return Self::scan_long(bytes);
         }
-        let Scan { words, dots, hyphens, bad } = machine.scan(bytes);
         if len == 0 {
             return None;
         }
+        let scan = machine.scan(bytes);
+        let dots = scan.dots;
         let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
-        let after_edge = dots.wrapping_shl(1) | first;
-        let wrong = (bad & first.wrapping_neg())
-            | ((dots | hyphens) & (after_edge | LAST))
-            | (dots & hyphens.wrapping_shl(1));
-        if wrong != 0 || starts_with_digit(bytes, dots, len) {
+        if scan.is_wrong(first) || starts_with_digit(bytes, dots, len) {
             return None;
         }
         // Of 32 bytes or fewer the first dot is in the window.
         let parent_len = if dots == 0 { 0 } else { 31_u32.wrapping_sub(dots.trailing_zeros()) };
-        Some(Self { bytes, tail: tail_of(words), dots, parent_len })
+        Some(Self { bytes, tail: scan.tail(), dots, parent_len })
     }
 
     /// The same for a name of more than one window, a window at a time from the left.
@@ -115,7 +112,8 @@ impl<'a> DnsName<'a> {
         let (mut edge, mut hyphen) = (1_u32, 0_u32);
         loop {
             let window = bytes.get(start..end)?;
-            let Scan { words, dots, hyphens, bad } = scan::scan(window);
+            let scan = scan::scan(window);
+            let Scan { dots, hyphens, bad, .. } = scan;
             let first =
                 1_u32.checked_shl(u32::try_from(WINDOW.checked_sub(window.len())?).ok()?)?;
             let after_edge = dots.wrapping_shl(1) | first.wrapping_mul(edge);
@@ -147,7 +145,7 @@ impl<'a> DnsName<'a> {
                     Some(at) => u32::try_from(end.checked_sub(at)?.checked_sub(1)?).ok()?,
                     None => 0,
                 };
-                return Some(Self { bytes, tail: tail_of(words), dots, parent_len });
+                return Some(Self { bytes, tail: scan.tail(), dots, parent_len });
             }
             (edge, hyphen) = (dots >> 31, hyphens >> 31);
             start = end;
@@ -161,12 +159,12 @@ impl<'a> DnsName<'a> {
     #[inline(never)]
     fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
         check(bytes)?;
-        let Scan { words, dots, .. } = scan::scan(bytes);
+        let scan = scan::scan(bytes);
         let parent_len = bytes.iter().position(|byte| *byte == b'.').map_or(0, |at| {
             let after = bytes.len().saturating_sub(at).saturating_sub(1);
             u32::try_from(after).unwrap_or_default()
         });
-        Ok(Self { bytes, tail: tail_of(words), dots, parent_len })
+        Ok(Self { bytes, tail: scan.tail(), dots: scan.dots, parent_len })
     }
 
     /// The name as it was written, without a trailing dot; its case is not folded.
@@ -220,14 +218,6 @@ impl<'a> DnsName<'a> {
         let Some((head, tail)) = self.bytes.split_at_checked(cut) else { return false };
         head.last() == Some(&b'.') && tail.eq_ignore_ascii_case(suffix.bytes)
     }
-}
-
-/// The last byte of a window.
-const LAST: u32 = 1 << 31;
-
-const fn tail_of(words: [u64; 3]) -> [u64; 3] {
-    let [low, middle, high] = words;
-    [low & TAIL_MASK, middle, high]
 }
 
 /// Whether the last label of a name of at most one window begins with a digit.

@@ -47,6 +47,30 @@ pub(crate) struct Scan {
     pub(crate) bad: u32,
 }
 
+impl Scan {
+    /// The codes of the last [`TAIL_CODES`] bytes.
+    #[inline(always)]
+    pub(crate) const fn tail(self) -> [u64; 3] {
+        let [low, middle, high] = self.words;
+        [low & TAIL_MASK, middle, high]
+    }
+
+    /// Whether something is wrong with a name that fills the window from byte `first`, given as its
+    /// bit, on: a byte that no name holds, an empty label, a hyphen at the edge of one.
+    #[inline(always)]
+    pub(crate) const fn is_wrong(self, first: u32) -> bool {
+        let Self { dots, hyphens, bad, .. } = self;
+        let edges = dots.wrapping_shl(1) | first | LAST;
+        let wrong = (bad & first.wrapping_neg())
+            | ((dots | hyphens) & edges)
+            | (dots & hyphens.wrapping_shl(1));
+        wrong != 0
+    }
+}
+
+/// The last byte of a window.
+pub(crate) const LAST: u32 = 1 << 31;
+
 /// What scans: an instruction set, or none in particular.
 pub(crate) trait Machine: Copy {
     /// A window, in whatever the machine likes best.

@@ -12,12 +12,12 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use super::format::{AddressKey, Kind, Layout, address_key, bits};
-use super::hash::{Hash, Hasher, Shape, key};
+use super::hash::{Hash, Hasher, Shape};
 use super::list::compare_names;
 use super::perfect::{self, Placement};
 use super::write::Draft;
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
-use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK};
+use crate::name::scan::CODE_BITS;
 use crate::pattern::NamePattern;
 
 /// Seeds to try before the names are said not to be separable.
@@ -317,7 +317,7 @@ impl IndexBuilder {
                 .iter()
                 .map(|number| {
                     let entry = &self.entries[*number as usize];
-                    hash_of(hasher, self.bytes_of(entry), entry.shape())
+                    hasher.hash_name(self.bytes_of(entry), entry.shape())
                 })
                 .collect();
             let of = perfect::buckets_for(all.len());
@@ -336,20 +336,6 @@ pub(super) struct Values<'a> {
     pub(super) of: &'a dyn Fn(u32) -> u32,
     pub(super) pairs: &'a [(u32, u32)],
     pub(super) host_bits: u8,
-}
-
-/// The key of a short name.
-pub(super) fn packed(name: &[u8], shape: Shape) -> [u64; 3] {
-    let [a, b, c] = scan::scan(name).words;
-    key([a & TAIL_MASK, b, c], name.len(), shape)
-}
-
-pub(super) fn hash_of(hasher: Hasher, name: &[u8], shape: Shape) -> Hash {
-    if name.len() <= TAIL_CODES {
-        hasher.hash(packed(name, shape))
-    } else {
-        hasher.hash_long(name, shape)
-    }
 }
 
 /// Places of six bits in a number.

@@ -136,8 +136,7 @@ impl Sequence {
                 end = dot;
             }
         }
-        let [a, b, c] = scan::scan(&bytes).words;
-        Some(key([a & TAIL_MASK, b, c], self.len, self.shape))
+        Some(key(scan::scan(&bytes).tail(), self.len, self.shape))
     }
 }
 
@@ -163,13 +162,7 @@ pub(crate) fn leads_to(
     shape: Shape,
     block: u32,
 ) -> bool {
-    let hash = if name.len() <= TAIL_CODES {
-        let [a, b, c] = scan::scan(name).words;
-        header.hasher.hash(key([a & TAIL_MASK, b, c], name.len(), shape))
-    } else {
-        header.hasher.hash_long(name, shape)
-    };
-    locate(header, image, hash) == Some(block)
+    locate(header, image, header.hasher.hash_name(name, shape)) == Some(block)
 }
 
 /// What stands before the codes of every name.

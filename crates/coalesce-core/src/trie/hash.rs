@@ -5,7 +5,7 @@
 //! the image meet, so a lookup looks in one place. Nothing rests on the hash but speed: a name is
 //! found only if its bytes are there.
 
-use crate::name::scan::{self, TAIL_CODES, TAIL_MASK};
+use crate::name::scan::{self, TAIL_CODES};
 
 /// What a stored name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,11 @@ pub(crate) const fn key(tail: [u64; 3], len: usize, shape: Shape) -> [u64; 3] {
     [a | len as u64 | ((shape as u64) << SHAPE_SHIFT), b, c]
 }
 
+/// The key of a name of at most [`TAIL_CODES`] bytes.
+pub(crate) fn key_of(name: &[u8], shape: Shape) -> [u64; 3] {
+    key(scan::scan(name).tail(), name.len(), shape)
+}
+
 /// What a seed makes of the hash.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hasher {
@@ -65,6 +70,15 @@ impl Hasher {
         Hash(fold(a.wrapping_add(b.wrapping_mul(z)) ^ x, c ^ y))
     }
 
+    /// Hashes a name of any length.
+    pub(crate) fn hash_name(self, name: &[u8], shape: Shape) -> Hash {
+        if name.len() <= TAIL_CODES {
+            self.hash(key_of(name, shape))
+        } else {
+            self.hash_long(name, shape)
+        }
+    }
+
     /// Hashes a name of more than [`TAIL_CODES`] bytes: piece by piece from the right, the length
     /// last.
     pub(crate) fn hash_long(self, name: &[u8], shape: Shape) -> Hash {
@@ -72,8 +86,7 @@ impl Hasher {
         let mut state = 0;
         let pieces = name.rchunks(TAIL_CODES);
         for piece in pieces {
-            let [a, b, c] = scan::scan(piece).words;
-            let Hash(next) = self.hash(key([a & TAIL_MASK, b, c], 0, shape));
+            let Hash(next) = self.hash(key(scan::scan(piece).tail(), 0, shape));
             state = fold(state ^ x, SPREAD) ^ next;
         }
         Hash(fold(state ^ x, SPREAD ^ name.len() as u64))

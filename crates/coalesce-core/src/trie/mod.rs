@@ -55,7 +55,7 @@ use list::Patterns;
 use crate::authority::{Authority, parse_address, parse_port, split_port};
 use crate::host::Host;
 use crate::limits::LABEL_LEN_MAX;
-use crate::name::scan::{self, Machine, OnMachine, TAIL_CODES, WINDOW};
+use crate::name::scan::{self, Machine, OnMachine, Scan, TAIL_CODES, WINDOW};
 use crate::name::{DnsName, without_trailing_dot};
 use crate::pattern::NamePattern;
 
@@ -302,11 +302,9 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
                 self.find_above(image, words, dots)?
             };
             // What the wildcard has of the name is valid; the labels left of that may not be.
-            let hyphens = machine.hyphens(window);
-            let wrong = (machine.bad(window) & first.wrapping_neg())
-                | ((dots | hyphens) & (dots.wrapping_shl(1) | first))
-                | (dots & hyphens.wrapping_shl(1));
-            return (wrong == 0).then_some(value);
+            let (hyphens, bad) = (machine.hyphens(window), machine.bad(window));
+            let wrong = Scan { words, dots, hyphens, bad }.is_wrong(first);
+            return (!wrong).then_some(value);
         }
         pair.own.found.then_some(pair.own.value)
     }

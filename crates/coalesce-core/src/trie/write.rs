@@ -9,7 +9,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::build::{BuildError, Entry, IndexBuilder, Progress, Values, hash_of, packed};
+use super::build::{BuildError, Entry, IndexBuilder, Progress, Values};
 use super::checksum::checksum;
 use super::compact;
 use super::fast::{SLOT_LEN, long_key};
@@ -17,7 +17,7 @@ use super::format::{
     ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, Counts, GROUP_LEN, HAS_CATCH_ALL, Kind, Layout, MAGIC,
     PAIR_LEN, Sections, VERSION, value_bits, width,
 };
-use super::hash::{Hasher, Shape};
+use super::hash::{Hasher, Shape, key_of};
 use super::perfect::{Placement, VACANT};
 use crate::limits::LONG_NAME_BYTES_MAX;
 use crate::name::scan::TAIL_CODES;
@@ -190,12 +190,12 @@ impl Draft<'_> {
             let (entry, name) = self.name(rank);
             let shape = entry.shape();
             let words = if name.len() <= TAIL_CODES {
-                packed(name, shape)
+                key_of(name, shape)
             } else {
                 let index = long.partition_point(|(other, _)| (*other as usize) < rank);
                 long_key(long[index].1 as usize, name.len(), shape)
             };
-            image.put(at.tags, slot, &[hash_of(hasher, name, shape).tag()]);
+            image.put(at.tags, slot, &[hasher.hash_name(name, shape).tag()]);
             image.put(at.order, rank * width, &(slot as u32).to_le_bytes()[..width]);
             image.put(at.slots, slot * SLOT_LEN, words.map(u64::to_le_bytes).as_flattened());
             let value = (self.values.of)(self.names[rank]);
@@ -215,7 +215,7 @@ impl Draft<'_> {
         let width = compact::place_width(counts.blocks);
         self.each_slot(progress, |slot, rank| {
             let (entry, name) = self.name(rank);
-            let hash = hash_of(hasher, name, entry.shape());
+            let hash = hasher.hash_name(name, entry.shape());
             let place = compact::place(hash, rank as u32, counts.blocks);
             image.put(at.places, slot * width, &place.to_le_bytes()[..width]);
         });
