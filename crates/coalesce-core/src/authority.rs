@@ -40,15 +40,15 @@ impl<'a> Authority<'a> {
     /// # Complexity
     /// Linear in `bytes.len()`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
-        struct Parsing<'a>(&'a [u8]);
-        impl<'a> OnMachine for Parsing<'a> {
+        struct Parsing;
+        impl<'a> OnMachine<&'a [u8]> for Parsing {
             type Output = Result<Authority<'a>, AuthorityError>;
             #[inline(always)]
-            fn on(self, machine: impl Machine) -> Self::Output {
-                Authority::parse_on(machine, self.0)
+            fn on(self, bytes: &'a [u8], machine: impl Machine) -> Self::Output {
+                Authority::parse_on(machine, bytes)
             }
         }
-        on_this_machine(Parsing(bytes))
+        on_this_machine(Parsing, bytes)
     }
 
     /// Nearly every authority is a name, with or without a port: then that is all there is to see.

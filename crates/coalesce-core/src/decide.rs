@@ -167,7 +167,7 @@ pub fn decide<S: AsRef<[u8]>>(
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
-    match on_this_machine(Deciding { table, connection, request }) {
+    match on_this_machine(Deciding { table, connection, request }, ()) {
         Ok(site) => Verdict::Serve(Authoritative { site, group: connection.group }),
         Err(Refusal::Misdirected(reason)) => Verdict::Misdirected(reason),
         Err(Refusal::Malformed(reason)) => Verdict::Malformed(reason),
@@ -181,11 +181,11 @@ struct Deciding<'a, S> {
     request: &'a RequestTarget<'a>,
 }
 
-impl<S: AsRef<[u8]>> OnMachine for Deciding<'_, S> {
+impl<S: AsRef<[u8]>> OnMachine<()> for Deciding<'_, S> {
     type Output = Result<Site, Refusal>;
 
     #[inline(always)]
-    fn on(self, machine: impl Machine) -> Self::Output {
+    fn on(self, (): (), machine: impl Machine) -> Self::Output {
         steps(machine, self.table, self.connection, self.request)
     }
 }

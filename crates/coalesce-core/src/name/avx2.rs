@@ -6,13 +6,16 @@
 
 use core::arch::x86_64::{
     __m256i, _mm_set_epi64x, _mm256_add_epi8, _mm256_and_si256, _mm256_andnot_si256,
-    _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_extract_epi64, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_permutevar8x32_epi32, _mm256_set_epi64x,
-    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sllv_epi64, _mm256_srli_epi16,
+    _mm256_castsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi8, _mm256_cmpeq_epi64,
+    _mm256_cmpgt_epi8, _mm256_extract_epi64, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_maskload_epi32, _mm256_movemask_epi8, _mm256_movemask_pd,
+    _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set_epi64x, _mm256_set_m128i,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sllv_epi32, _mm256_srli_epi16,
+    _mm256_testz_si256,
 };
 
-use super::scan::{Machine, OnMachine, WINDOW, window};
+use super::scan::{Machine, OnMachine, SUFFIX_MASKS, WINDOW, window};
 
 /// The proof that this machine has AVX2 and BMI; [`detect`](Self::detect) makes the only ones.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +41,16 @@ impl Avx2 {
 
     /// Calls `work` where the compiler may use what was detected.
     #[inline(always)]
-    pub(crate) fn run<W: OnMachine>(self, work: W) -> W::Output {
+    pub(crate) fn run<I, W: OnMachine<I>>(self, work: W, input: I) -> W::Output {
         // SAFETY: `self` exists, so the features of `with_features` were detected, or the whole
         // crate is compiled for them.
-        unsafe { with_features(self, work) }
+        unsafe { with_features(self, work, input) }
     }
 }
 
 impl Machine for Avx2 {
     type Window = __m256i;
+    type Codes = __m256i;
 
     #[inline(always)]
     fn window(self, bytes: &[u8]) -> __m256i {
@@ -55,9 +59,33 @@ impl Machine for Avx2 {
     }
 
     #[inline(always)]
-    fn words(self, window: __m256i) -> [u64; 3] {
+    fn codes(self, window: __m256i) -> __m256i {
         // SAFETY: as above.
-        unsafe { words(window) }
+        unsafe { codes(window) }
+    }
+
+    #[inline(always)]
+    fn suffix(self, codes: __m256i, len: usize) -> __m256i {
+        // SAFETY: as above.
+        unsafe { suffix(codes, len) }
+    }
+
+    #[inline(always)]
+    fn marked(self, codes: __m256i, mark: u32) -> __m256i {
+        // SAFETY: as above.
+        unsafe { marked(codes, mark) }
+    }
+
+    #[inline(always)]
+    fn words(self, codes: __m256i) -> [u64; 3] {
+        // SAFETY: as above.
+        unsafe { words(codes) }
+    }
+
+    #[inline(always)]
+    fn is_key(self, codes: __m256i, slot: &[u8; 32]) -> u32 {
+        // SAFETY: as above.
+        unsafe { is_key(codes, slot) }
     }
 
     #[inline(always)]
@@ -79,83 +107,117 @@ impl Machine for Avx2 {
     }
 
     #[inline(always)]
-    fn ambiguous(self, window: __m256i) -> u32 {
+    fn is_ambiguous(self, window: __m256i) -> bool {
         // SAFETY: as above.
-        unsafe { ambiguous(window) }
+        unsafe { is_ambiguous(window) }
     }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-fn with_features<W: OnMachine>(machine: Avx2, work: W) -> W::Output {
-    work.on(machine)
+fn with_features<I, W: OnMachine<I>>(machine: Avx2, work: W, input: I) -> W::Output {
+    work.on(input, machine)
 }
 
+/// The last 32 bytes, read in words of four. Names are of all lengths, so no branch may depend on
+/// how many they are.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_wrap, reason = "bits, not numbers")]
 fn load(bytes: &[u8]) -> __m256i {
-    let word = |from_end: usize| {
-        let tail = bytes.get(bytes.len().saturating_sub(from_end)..)?;
-        tail.first_chunk().map(|word| i64::from_le_bytes(*word))
+    let bytes = bytes.last_chunk::<WINDOW>().map_or(bytes, |last| last);
+    let Some(first) = bytes.first_chunk::<4>() else {
+        let [a, b, c, d] = window(bytes).map(|word| word as i64);
+        return _mm256_set_epi64x(d, c, b, a);
     };
-    if let (Some(a), Some(b), Some(c), Some(d)) = (word(32), word(24), word(16), word(8)) {
-        // Words that begin at the first byte because there are no more are moved right by what the
-        // words after them hold as well. Names are of all lengths, so this must not be a branch.
-        #[allow(
-            clippy::indexing_slicing,
-            reason = "one for each of them, from nothing to a whole window"
-        )]
-        let [w, x, y, z] = OVERLAPS[bytes.len().min(WINDOW)];
-        let words = _mm256_set_epi64x(d, c, b, a);
-        return _mm256_sllv_epi64(words, _mm256_set_epi64x(z, y, x, w));
-    }
-    let [a, b, c, d] = window(bytes).map(|word| word as i64);
-    _mm256_set_epi64x(d, c, b, a)
+    let len = bytes.len();
+    // SAFETY: `len` is at most 32 because of `last_chunk`, so 8 lanes from lane `len / 4` on are
+    // within the 17 of `WHOLE`.
+    let whole = unsafe { _mm256_loadu_si256(WHOLE.as_ptr().add(len / 4).cast()) };
+    // SAFETY: only lanes with a mask are read, which are the `len / 4` up to the end of `bytes`:
+    // lane `i` of `whole` is set if and only if `i >= 8 - len / 4`.
+    let words = unsafe {
+        _mm256_maskload_epi32(bytes.as_ptr().wrapping_add(len).wrapping_sub(WINDOW).cast(), whole)
+    };
+    // The bytes left of the first whole word are the first of `bytes`, moved to where they belong.
+    // SAFETY: `len` is at most 32, of which there are 33.
+    let shifts = unsafe { _mm256_loadu_si256(SHIFTS.as_ptr().add(len).cast()) };
+    let part = _mm256_sllv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*first)), shifts);
+    _mm256_or_si256(words, part)
 }
 
-/// By the length of a name, the bits of each word that the words after it hold as well; a word is
-/// shifted out by 64.
-static OVERLAPS: [[i64; 4]; WINDOW + 1] = overlaps();
+/// Eight lanes from lane `n` on: as many as there are whole words in `4 * n` bytes, right-aligned.
+static WHOLE: [i32; 17] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1];
+
+/// By the length of a name, how far its first four bytes are moved left in the word that they do
+/// not fill, if there is one; in all others everything is moved out.
+static SHIFTS: [[u32; 8]; WINDOW + 1] = shifts();
 
 #[allow(
     clippy::arithmetic_side_effects,
-    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     reason = "run by the compiler"
 )]
-const fn overlaps() -> [[i64; 4]; WINDOW + 1] {
-    let mut overlaps = [[0; 4]; WINDOW + 1];
+const fn shifts() -> [[u32; 8]; WINDOW + 1] {
+    let mut shifts = [[u32::BITS; 8]; WINDOW + 1];
     let mut len = 0;
-    while len <= WINDOW {
-        let mut word = 0;
-        while word < 4 {
-            let end = WINDOW - 8 * word;
-            let missing = end.saturating_sub(len);
-            overlaps[len][word] = 8 * (if missing > 8 { 8 } else { missing }) as i64;
-            word += 1;
-        }
+    while len < WINDOW {
+        shifts[len][7 - len / 4] = 8 * (4 - len as u32 % 4);
         len += 1;
     }
-    overlaps
+    shifts
 }
 
-/// The codes: one, two, then four, then sixteen side by side.
+/// The codes: one, two, then four, then sixteen side by side. What is above
+/// them is nobody's.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
-fn words(window: __m256i) -> [u64; 3] {
+fn codes(window: __m256i) -> __m256i {
     let letter = _mm256_srli_epi16::<1>(_mm256_and_si256(window, _mm256_set1_epi8(0x40)));
     let six = _mm256_and_si256(window, _mm256_set1_epi8(0x3f));
     let codes = _mm256_andnot_si256(letter, six);
     let pairs = _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x4001));
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x1000_0001));
     let lanes = _mm256_shuffle_epi8(fours, three_of_four());
-    let words = _mm256_permutevar8x32_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7));
+    _mm256_permutevar8x32_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
+fn suffix(codes: __m256i, len: usize) -> __m256i {
+    let mask = &SUFFIX_MASKS[len % WINDOW];
+    // SAFETY: four words are 32 bytes.
+    _mm256_and_si256(codes, unsafe { _mm256_loadu_si256(mask.as_ptr().cast()) })
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+fn marked(codes: __m256i, mark: u32) -> __m256i {
+    let mark = _mm256_castsi128_si256(_mm_set_epi64x(0, i64::from(mark)));
+    _mm256_or_si256(codes, mark)
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
+fn words(codes: __m256i) -> [u64; 3] {
     [
-        _mm256_extract_epi64::<0>(words) as u64,
-        _mm256_extract_epi64::<1>(words) as u64,
-        _mm256_extract_epi64::<2>(words) as u64,
+        _mm256_extract_epi64::<0>(codes) as u64,
+        _mm256_extract_epi64::<1>(codes) as u64,
+        _mm256_extract_epi64::<2>(codes) as u64,
     ]
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[allow(clippy::arithmetic_side_effects, clippy::cast_sign_loss, reason = "four bits")]
+fn is_key(codes: __m256i, slot: &[u8; 32]) -> u32 {
+    // SAFETY: there are 32 bytes.
+    let slot = unsafe { _mm256_loadu_si256(slot.as_ptr().cast()) };
+    let equal = _mm256_castsi256_pd(_mm256_cmpeq_epi64(codes, slot));
+    // Of the fourth word nobody asks; if the other three are equal, adding one carries beyond them.
+    ((_mm256_movemask_pd(equal) as u32 & 0b111) + 1) >> 3
 }
 
 #[inline]
@@ -178,13 +240,14 @@ fn bad(window: __m256i) -> u32 {
     _mm256_movemask_epi8(none) as u32
 }
 
-/// Everything but 0x20 to 0x7e, which adding moves to -128 to -34.
+/// Everything but 0 and 0x20 to 0x7e, which adding moves to -128 to -34.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
-fn ambiguous(window: __m256i) -> u32 {
+fn is_ambiguous(window: __m256i) -> bool {
     let moved = _mm256_add_epi8(window, _mm256_set1_epi8(0x60));
-    _mm256_movemask_epi8(_mm256_cmpgt_epi8(moved, _mm256_set1_epi8(-34))) as u32
+    let other = _mm256_cmpgt_epi8(moved, _mm256_set1_epi8(-34));
+    // Of zeros nothing is left.
+    _mm256_testz_si256(window, other) == 0
 }
 
 /// Rows 2 (`-`, `.`), 3 (digits), 4 and 6 (`a` to `o`), 5 and 7 (`p` to `z`), and 5 (`_`).
@@ -216,9 +279,9 @@ fn twice(table: [i8; 16]) -> __m256i {
     _mm256_set_m128i(half, half)
 }
 
-/// Drops the fourth byte of every four.
+/// Drops the fourth byte of every four; what is at the end then, nobody looks at.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn three_of_four() -> __m256i {
-    twice([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1])
+    twice([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15])
 }

@@ -53,18 +53,18 @@ impl<'a> DnsName<'a> {
     /// # Complexity
     /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes; 32 of them at a time.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
-        struct Parsing<'a>(&'a [u8]);
-        impl<'a> OnMachine for Parsing<'a> {
+        struct Parsing;
+        impl<'a> OnMachine<&'a [u8]> for Parsing {
             type Output = Result<DnsName<'a>, NameError>;
             #[inline(always)]
-            fn on(self, machine: impl Machine) -> Self::Output {
-                match DnsName::scan(machine, self.0) {
+            fn on(self, bytes: &'a [u8], machine: impl Machine) -> Self::Output {
+                match DnsName::scan(machine, bytes) {
                     Some(name) => Ok(name),
-                    None => DnsName::explain(self.0),
+                    None => DnsName::explain(bytes),
                 }
             }
         }
-        on_this_machine(Parsing(without_trailing_dot(bytes)))
+        on_this_machine(Parsing, without_trailing_dot(bytes))
     }
 
     /// The name, if `bytes` are one whose last label begins with no digit: what an address does,

@@ -75,12 +75,26 @@ pub(crate) const LAST: u32 = 1 << 31;
 pub(crate) trait Machine: Copy {
     /// A window, in whatever the machine likes best.
     type Window: Copy;
+    /// The codes of a window or of a part of it, in the same manner.
+    type Codes: Copy;
 
     /// The last 32 bytes of `bytes`, or all of them when there are fewer, right-aligned.
     fn window(self, bytes: &[u8]) -> Self::Window;
 
     /// The codes of the window.
-    fn words(self, window: Self::Window) -> [u64; 3];
+    fn codes(self, window: Self::Window) -> Self::Codes;
+
+    /// The codes of the last `len` bytes, of which there are at most [`TAIL_CODES`]; none for 31.
+    fn suffix(self, codes: Self::Codes, len: usize) -> Self::Codes;
+
+    /// The same with the bits of `mark`, which are among the twelve lowest.
+    fn marked(self, codes: Self::Codes, mark: u32) -> Self::Codes;
+
+    /// Codes as words.
+    fn words(self, codes: Self::Codes) -> [u64; 3];
+
+    /// 1 if these words are the first 24 bytes of `slot`, and otherwise 0.
+    fn is_key(self, codes: Self::Codes, slot: &[u8; 32]) -> u32;
 
     /// Where the dots are.
     fn dots(self, window: Self::Window) -> u32;
@@ -91,17 +105,16 @@ pub(crate) trait Machine: Copy {
     /// Where bytes are that no name holds; every byte left of the name among them.
     fn bad(self, window: Self::Window) -> u32;
 
-    /// Where bytes are whose codes other bytes have as well, the two cases of a letter aside; every
-    /// byte left of the name among them. All of these are [`bad`](Self::bad), and codes of the
-    /// other bad ones are no code of a byte that a name holds.
-    fn ambiguous(self, window: Self::Window) -> u32;
+    /// Whether a byte's code is that of another byte as well, the two cases of a letter aside.
+    /// Codes of other bytes that no name holds are no code of a byte that a name holds.
+    fn is_ambiguous(self, window: Self::Window) -> bool;
 
     /// Everything about the last 32 bytes of `bytes`.
     #[inline(always)]
     fn scan(self, bytes: &[u8]) -> Scan {
         let window = self.window(bytes);
         Scan {
-            words: self.words(window),
+            words: self.words(self.codes(window)),
             dots: self.dots(window),
             hyphens: self.hyphens(window),
             bad: self.bad(window),
@@ -115,15 +128,39 @@ pub(crate) struct Portable;
 
 impl Machine for Portable {
     type Window = [u64; 4];
+    type Codes = [u64; 3];
 
     #[inline(always)]
     fn window(self, bytes: &[u8]) -> [u64; 4] {
         window(bytes)
     }
 
-    fn words(self, window: [u64; 4]) -> [u64; 3] {
+    fn codes(self, window: [u64; 4]) -> [u64; 3] {
         let [a, b, c, d] = window.map(pack);
         [a | (b << 48), (b >> 16) | (c << 32), (c >> 32) | (d << 16)]
+    }
+
+    #[inline(always)]
+    fn suffix(self, codes: [u64; 3], len: usize) -> [u64; 3] {
+        suffix(codes, len)
+    }
+
+    #[inline(always)]
+    fn marked(self, [a, b, c]: [u64; 3], mark: u32) -> [u64; 3] {
+        [a | u64::from(mark), b, c]
+    }
+
+    #[inline(always)]
+    fn words(self, codes: [u64; 3]) -> [u64; 3] {
+        codes
+    }
+
+    #[inline(always)]
+    fn is_key(self, [a, b, c]: [u64; 3], slot: &[u8; 32]) -> u32 {
+        let (words, _) = slot.as_chunks::<8>();
+        let &[x, y, z, _] = words else { return 0 };
+        let [x, y, z] = [x, y, z].map(u64::from_le_bytes);
+        u32::from((a ^ x) | (b ^ y) | (c ^ z) == 0)
     }
 
     fn dots(self, window: [u64; 4]) -> u32 {
@@ -138,19 +175,24 @@ impl Machine for Portable {
         gather(window.map(|word| !good(word)))
     }
 
-    fn ambiguous(self, window: [u64; 4]) -> u32 {
-        gather(window.map(|word| !(at_least(word, 0x20) & !at_least(word, 0x7f) & !word)))
+    fn is_ambiguous(self, window: [u64; 4]) -> bool {
+        let wrong = window.map(|word| {
+            let other = !(at_least(word, 0x20) & !at_least(word, 0x7f) & !word);
+            other & !equal(word, 0) & HIGH
+        });
+        wrong != [0; 4]
     }
 }
 
 /// A piece of work that is compiled anew for each machine. Implementations are inlined whole, so
-/// that what they call may use the machine as well.
-pub(crate) trait OnMachine {
+/// that what they call may use the machine as well. `Input` is what changes from one time to the
+/// next; of one or two words, it stays in registers, as does a `self` of one.
+pub(crate) trait OnMachine<Input> {
     /// What comes of it.
     type Output;
 
     /// Does the work.
-    fn on(self, machine: impl Machine) -> Self::Output;
+    fn on(self, input: Input, machine: impl Machine) -> Self::Output;
 }
 
 /// The best machine there is, once it was asked for.
@@ -184,7 +226,7 @@ impl Best {
     /// Does `work` on it.
     #[inline(always)]
     #[allow(clippy::unused_self, reason = "some machines have nothing to be detected")]
-    pub(crate) fn run<W: OnMachine>(self, work: W) -> W::Output {
+    pub(crate) fn run<I, W: OnMachine<I>>(self, work: W, input: I) -> W::Output {
         #[cfg(all(
             target_arch = "x86_64",
             any(
@@ -193,9 +235,9 @@ impl Best {
             )
         ))]
         if let Some(machine) = self.avx2 {
-            return machine.run(work);
+            return machine.run(work, input);
         }
-        portably(work)
+        portably(work, input)
     }
 }
 
@@ -210,27 +252,27 @@ impl Best {
     ),
     inline(never)
 )]
-fn portably<W: OnMachine>(work: W) -> W::Output {
-    work.on(Portable)
+fn portably<I, W: OnMachine<I>>(work: W, input: I) -> W::Output {
+    work.on(input, Portable)
 }
 
 /// Does `work` on the best machine there is.
 #[inline(always)]
-pub(crate) fn on_this_machine<W: OnMachine>(work: W) -> W::Output {
-    Best::detect().run(work)
+pub(crate) fn on_this_machine<I, W: OnMachine<I>>(work: W, input: I) -> W::Output {
+    Best::detect().run(work, input)
 }
 
 /// [`Machine::scan`] on the best machine there is.
 pub(crate) fn scan(bytes: &[u8]) -> Scan {
-    struct Scanning<'a>(&'a [u8]);
-    impl OnMachine for Scanning<'_> {
+    struct Scanning;
+    impl OnMachine<&[u8]> for Scanning {
         type Output = Scan;
         #[inline(always)]
-        fn on(self, machine: impl Machine) -> Scan {
-            machine.scan(self.0)
+        fn on(self, bytes: &[u8], machine: impl Machine) -> Scan {
+            machine.scan(bytes)
         }
     }
-    on_this_machine(Scanning(bytes))
+    on_this_machine(Scanning, bytes)
 }
 
 /// The code of one byte.
@@ -274,7 +316,7 @@ pub(crate) fn suffix(tail: [u64; 3], len: usize) -> [u64; 3] {
 }
 
 /// By the length of a suffix, which bits of the words are its own.
-static SUFFIX_MASKS: [[u64; 4]; WINDOW] = suffix_masks();
+pub(crate) static SUFFIX_MASKS: [[u64; 4]; WINDOW] = suffix_masks();
 
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]
 const fn suffix_masks() -> [[u64; 4]; WINDOW] {
@@ -386,7 +428,7 @@ mod tests {
             let mut bytes = [b'a'; WINDOW];
             bytes[at] = byte;
             let found = Portable.scan(&bytes);
-            let ambiguous = Portable.ambiguous(window(&bytes));
+            let ambiguous = Portable.is_ambiguous(window(&bytes));
             let bit = |set: bool| u32::from(set) << at;
             let good = byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             assert_eq!(found.dots, bit(byte == b'.'), "{byte} at {at}");
@@ -395,8 +437,7 @@ mod tests {
             if good {
                 assert_eq!(codes(found.words)[at], code(byte));
             }
-            let other = !(0x20..0x7f).contains(&byte);
-            assert_eq!(ambiguous, bit(other), "{byte} at {at}");
+            assert_eq!(ambiguous, byte != 0 && !(0x20..0x7f).contains(&byte), "{byte} at {at}");
             assert_eq!(scan(&bytes), found, "the other implementation: {byte} at {at}");
         }
     }

@@ -21,23 +21,22 @@ pub(crate) const TOGETHER: usize = 32;
 /// Reads what the lookups of `authorities`, of which the first [`TOGETHER`] count, will read.
 pub(crate) fn bring_near(header: &Header, image: &[u8], authorities: &[&[u8]]) {
     if let Some(wildcard) = header.wildcard.filter(|_| !header.near) {
-        header.machine.run(BringNear { header, image, authorities, wildcard });
+        header.machine.run(BringNear { header, image, wildcard }, authorities);
     }
 }
 
 struct BringNear<'a> {
     header: &'a Header,
     image: &'a [u8],
-    authorities: &'a [&'a [u8]],
     wildcard: Shape,
 }
 
-impl OnMachine for BringNear<'_> {
+impl OnMachine<&[&[u8]]> for BringNear<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn on(self, machine: impl Machine) {
-        let Self { header, image, authorities, wildcard } = self;
+    fn on(self, authorities: &[&[u8]], machine: impl Machine) {
+        let Self { header, image, wildcard } = self;
         let mut hashes = [[Hash(0); 2]; TOGETHER];
         let mut slots = [[0_u32; 2]; TOGETHER];
         for (pair, authority) in hashes.iter_mut().zip(authorities) {
@@ -46,7 +45,7 @@ impl OnMachine for BringNear<'_> {
                 continue;
             }
             let window = machine.window(host);
-            let words = machine.words(window);
+            let words = machine.words(machine.codes(window));
             let parent_len = (machine.dots(window).trailing_zeros() ^ 31) as usize % WINDOW;
             let above = key(scan::suffix(words, parent_len), parent_len, wildcard);
             *pair =
@@ -54,7 +53,7 @@ impl OnMachine for BringNear<'_> {
         }
         let count = authorities.len().min(TOGETHER);
         for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
-            *slots = pair.map(|hash| fast::slot(header, image, hash));
+            *slots = pair.map(|hash| fast::slot(header, image, hash).unwrap_or_default());
         }
         // What is read for its own sake must not look useless to the compiler.
         let mut read = 0;

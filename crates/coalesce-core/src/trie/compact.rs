@@ -50,7 +50,8 @@ pub(crate) const fn place(hash: Hash, rank: u32, blocks: u32) -> u32 {
 #[inline]
 fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     let counts = &header.counts;
-    let pilot_at = (header.at.pilots as usize).checked_add(hash.bucket(counts.buckets) as usize)?;
+    let pilot_at =
+        (header.at.pilots as usize).checked_add(hash.bucket(header.bucket_shift) as usize)?;
     let slot = hash.slot(*image.get(pilot_at)?, counts.slots);
     let width = place_width(counts.blocks);
     let found = narrow(

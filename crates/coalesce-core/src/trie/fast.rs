@@ -3,10 +3,16 @@
 use super::format::{Header, narrow, width};
 use super::hash::{Hash, SHAPE_SHIFT, Shape};
 use super::stored::{Stored, StoredName};
-use crate::name::scan::TAIL_CODES;
+use crate::name::scan::{Machine, Portable, TAIL_CODES};
 
 /// Three words of key and a value.
 pub(crate) const SLOT_LEN: usize = 28;
+
+/// A slot is read together with the four bytes behind it.
+const READ_LEN: usize = 32;
+
+/// What stands behind the last slot.
+pub(crate) const PADDING_LEN: usize = READ_LEN - SLOT_LEN;
 
 /// Where a long name's length stands in the first word of its key.
 pub(crate) const LONG_LEN_SHIFT: u32 = 12;
@@ -16,22 +22,30 @@ pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
     [((shape as u64) << SHAPE_SHIFT) | (len as u64) << LONG_LEN_SHIFT, at as u64, 0]
 }
 
-/// Reads a slot.
+/// A slot and what is behind it.
 #[inline(always)]
 #[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
-pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
+fn bytes<'a>(header: &Header, image: &'a [u8], slot: u32) -> Option<&'a [u8; READ_LEN]> {
     // In 64 bits none of this can overflow, so that one comparison is all that is left to check.
     // Where addresses have 32, a slot of the image is below its count, and so within them.
-    let at = u64::from(header.at.slots) + u64::from(slot) * SLOT_LEN as u64;
-    let bytes: &[u8; SLOT_LEN] =
-        image.get(at as usize..(at + SLOT_LEN as u64) as usize)?.first_chunk()?;
-    let (words, value) = bytes.split_first_chunk::<24>()?;
-    let (words, _) = words.as_chunks::<8>();
-    let &[a, b, c] = words else { return None };
-    Some(Stored {
-        key: [a, b, c].map(u64::from_le_bytes),
-        value: u32::from_le_bytes(*value.first_chunk()?),
-    })
+    let at = u64::from(header.at.slots) + u64::from(slot) * u64::from(header.slot_len);
+    image.get(at as usize..(at + READ_LEN as u64) as usize)?.first_chunk()
+}
+
+/// The value of a slot.
+#[inline(always)]
+fn value(bytes: &[u8; READ_LEN]) -> Option<u32> {
+    let value = bytes.get(24..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*value))
+}
+
+/// Reads a slot.
+#[inline(always)]
+pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
+    let bytes = bytes(header, image, slot)?;
+    let (words, _) = bytes.as_chunks::<8>();
+    let &[a, b, c, _] = words else { return None };
+    Some(Stored { key: [a, b, c].map(u64::from_le_bytes), value: value(bytes)? })
 }
 
 /// A byte of a section.
@@ -43,9 +57,9 @@ fn byte(image: &[u8], section: u32, index: u32) -> Option<u8> {
 
 /// The one slot where a name with this hash can be. Reads a pilot.
 #[inline(always)]
-pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> u32 {
-    let pilot = byte(image, header.at.pilots, hash.bucket(header.counts.buckets)).unwrap_or(0);
-    hash.slot(pilot, header.counts.slots)
+pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
+    let pilot = byte(image, header.at.pilots, hash.bucket(header.bucket_shift))?;
+    Some(hash.slot(pilot, header.counts.slots))
 }
 
 /// Whether the name in `slot` has the tag of `hash`. Tags are much smaller than names, so that most
@@ -58,41 +72,47 @@ pub(crate) fn has_tag(header: &Header, image: &[u8], slot: u32, hash: Hash) -> b
 /// Whether a key was found, and the value that means something then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verified {
-    pub(crate) found: bool,
+    /// 1 or 0; no `bool`, because compilers make branches of those.
+    pub(crate) is: u32,
     pub(crate) value: u32,
 }
 
 impl Verified {
-    pub(crate) const NOT: Self = Self { found: false, value: 0 };
+    pub(crate) const NOT: Self = Self { is: 0, value: 0 };
 
-    pub(crate) fn some(self) -> Option<u32> {
-        self.found.then_some(self.value)
+    #[inline(always)]
+    pub(crate) const fn found(self) -> Option<u32> {
+        if self.is != 0 { Some(self.value) } else { None }
     }
 }
 
-/// Whether `key` stands in `slot`, compared without a branch.
+/// Whether `key` stands in `slot`, compared without a branch. `None` when there is no such slot.
 #[inline(always)]
-pub(crate) fn verify(header: &Header, image: &[u8], slot: u32, key: [u64; 3]) -> Verified {
-    let Some(stored) = read(header, image, slot) else { return Verified::NOT };
-    let ([a, b, c], [x, y, z]) = (stored.key, key);
-    Verified { found: (a ^ x) | (b ^ y) | (c ^ z) == 0, value: stored.value }
+pub(crate) fn verify<M: Machine>(
+    machine: M,
+    header: &Header,
+    image: &[u8],
+    slot: u32,
+    key: M::Codes,
+) -> Option<Verified> {
+    let bytes = bytes(header, image, slot)?;
+    Some(Verified { is: machine.is_key(key, bytes), value: value(bytes)? })
 }
 
 /// Looks for a short name.
 #[inline(always)]
-pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, key: [u64; 3]) -> Verified {
-    let slot = slot(header, image, hash);
-    if has_tag(header, image, slot, hash) {
-        verify(header, image, slot, key)
-    } else {
-        Verified::NOT
+pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, key: [u64; 3]) -> Option<u32> {
+    let slot = slot(header, image, hash)?;
+    if !has_tag(header, image, slot, hash) {
+        return None;
     }
+    verify(Portable, header, image, slot, key)?.found()
 }
 
 /// Looks for a name that is longer than a key.
 pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape) -> Option<u32> {
     let hash = header.hasher.hash_long(name, shape);
-    let slot = slot(header, image, hash);
+    let slot = slot(header, image, hash)?;
     if !has_tag(header, image, slot, hash) {
         return None;
     }
@@ -125,5 +145,5 @@ pub(crate) fn leads_to(
     } else {
         header.hasher.hash_long(name, shape)
     };
-    slot(header, image, hash) == place && has_tag(header, image, place, hash)
+    slot(header, image, hash) == Some(place) && has_tag(header, image, place, hash)
 }

@@ -1,4 +1,4 @@
-//! The byte image of a name index: its format, version 2.
+//! The byte image of a name index: its format, version 3.
 //!
 //! One image holds one authority table or one set of presented identifiers. All numbers are
 //! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets
@@ -9,7 +9,7 @@
 //! | at | bytes | holds |
 //! | --- | --- | --- |
 //! | 0 | 4 | `COAL` |
-//! | 4 | 4 | version 2; kind (1 identifiers, 2 table); layout (1 fast, 2 compact); 0 |
+//! | 4 | 4 | version 3; kind (1 identifiers, 2 table); layout (1 fast, 2 compact); 0 |
 //! | 8 | 8 | checksum of everything from byte 16 on, see [`checksum`](super::checksum) |
 //! | 16 | 4 × 10 | names, slots, buckets, seed, addresses, pairs, groups, bytes of long names, blocks, bytes of blocks |
 //! | 56 | 4 | value of the catch-all, or 0 |
@@ -23,10 +23,10 @@
 //! | groups | id, policy bits (4 + 4) | by id |
 //! | pairs | virtual host, place of the group (4 + 4) | sorted; only if values cannot hold both |
 //! | addresses | family 4 or 6, octets, value (4 + 16 + 4) | sorted |
-//! | pilots | a byte | one for each bucket |
+//! | pilots | a byte | one for each bucket, of which there is a power of two from 2 on |
 //! | tags (fast) | a byte | one for each slot |
 //! | order (fast) | a slot, in as few bytes as hold every slot | one for each name, in canonical order |
-//! | slots (fast) | three words of key, value (24 + 4) | zeros where vacant |
+//! | slots (fast) | three words of key, value (24 + 4) | zeros where vacant, then 4 zeros |
 //! | places (compact) | a block and bits of a tag, see [`compact`](super::compact) | one for each slot |
 //! | block starts (compact) | an offset among the blocks (4) | one for each block |
 //! | blocks (compact) | up to 16 names, then 40 zeros | in canonical order |
@@ -60,16 +60,16 @@
 //! use coalesce_core::{DnsName, Host, IdentifierSet, PresentedIdentifier};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! const IMAGE: [u8; 156] = [
-//!     b'C', b'O', b'A', b'L', 2, 1, 1, 0, // version 2, identifiers, fast
-//!     0xe6, 0xe9, 0x33, 0x5b, 0x16, 0xff, 0x2b, 0x4e, // checksum
-//!     1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, // one name, two slots, one bucket, seed 0
+//! const IMAGE: [u8; 161] = [
+//!     b'C', b'O', b'A', b'L', 3, 1, 1, 0, // version 3, identifiers, fast
+//!     0x90, 0x6d, 0xbc, 0xd2, 0x3e, 0xa5, 0xd1, 0xe5, // checksum
+//!     1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, // one name, two slots, two buckets, seed 0
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no addresses, pairs and groups
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no long names and blocks
 //!     0, 0, 0, 0, 0, 0, 6, 0, // the longest parent of a one-label wildcard has six bytes
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no any-depth
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // suffixes
-//!     0, // the pilot of the bucket
+//!     0, 0, // the pilots of the buckets
 //!     0, 0xcc, // the tags of the two slots
 //!     1, // in order, the names are in: slot 1
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // slot 0 is vacant
@@ -77,11 +77,12 @@
 //!     0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // six bytes, 1 << 5 for one label below
 //!     0, 0, 0, 0x10, 0xb8, 0x54, 0x31, 0x51, // a = 1, . = 46, t = 20, e = 5, s = 19, t = 20
 //!     0, 0, 0, 0, // identifier 0
+//!     0, 0, 0, 0, // behind the slots
 //! ];
 //! let built = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.a.test")?])?;
 //! assert_eq!(built.as_bytes(), IMAGE);
 //!
-//! static STORED: [u8; 156] = IMAGE;
+//! static STORED: [u8; 161] = IMAGE;
 //! let set = IdentifierSet::from_bytes(&STORED)?;
 //! assert_eq!(set.find(&Host::Name(DnsName::parse(b"www.a.test")?)), Some(0));
 //! assert_eq!(set.find_authority(b"WWW.a.test.:443"), Some(0));
@@ -104,7 +105,7 @@
 //! }
 //! let table = table.build()?;
 //! let image = table.as_bytes();
-//! assert_eq!(image[4..8], [2, 2, 2, 0]); // version 2, table, compact
+//! assert_eq!(image[4..8], [3, 2, 2, 0]); // version 3, table, compact
 //! assert_eq!(image[60..64], [3, 6, 0, 0]); // hosts of three bits, an exact name of six bytes
 //! assert_eq!(image[64], 1 << 6); // an any-depth suffix of six bytes
 //! assert_eq!(image[96..104], [7, 0, 0, 0, 0, 0, 0, 0]); // group 7, default policies
@@ -131,12 +132,12 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use super::hash::{Hasher, Shape};
+use super::hash::{Hasher, Shape, bucket_shift};
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
 use crate::name::scan::{Best, TAIL_CODES};
 
 pub(crate) const MAGIC: [u8; 4] = *b"COAL";
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 
 pub(crate) const HEADER_LEN: usize = 96;
 pub(crate) const GROUP_LEN: usize = 8;
@@ -268,6 +269,11 @@ pub(crate) struct Header {
     pub(crate) wildcard: Option<Shape>,
     /// Whether the slots are so few that to look into one costs no more than to look at its tag.
     pub(crate) near: bool,
+    /// What [`Hash::bucket`](super::hash::Hash::bucket) takes.
+    pub(crate) bucket_shift: u32,
+    /// The length of a slot, as a number that the compiler does not know: one multiplication is
+    /// less than the four additions that it makes of 28.
+    pub(crate) slot_len: u32,
     pub(crate) at: Sections,
     /// The id of the first group, if there is one.
     pub(crate) first_group: u32,
@@ -330,6 +336,7 @@ impl Sections {
                 at.tags = section(counts.slots, 1)?;
                 at.order = section(counts.names, width(counts.slots))?;
                 at.slots = section(counts.slots, super::fast::SLOT_LEN)?;
+                section(1, super::fast::PADDING_LEN)?;
             }
             Layout::Compact => {
                 at.places = section(counts.slots, super::compact::place_width(counts.blocks))?;
@@ -380,6 +387,8 @@ impl Header {
         if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
             return Err(too_short);
         }
+        let bucket_shift = bucket_shift(counts.buckets)
+            .ok_or(ImageError::Header { at: CHECKED_FROM.saturating_add(8) })?;
         let [short, _, _, _] = counts.any_depth;
         let any_depth = counts.any_depth != [0; 4];
         let one_label = counts.shape[2] != 0;
@@ -395,6 +404,8 @@ impl Header {
                 (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
             },
             near: counts.slots as usize <= NEAR_SLOTS_MAX,
+            bucket_shift,
+            slot_len: super::fast::SLOT_LEN as u32,
             first_group: word(image, at.groups as usize).unwrap_or_default(),
             counts,
             at,

@@ -37,7 +37,13 @@ pub(crate) const SHAPE_SHIFT: u32 = 5;
 #[inline(always)]
 pub(crate) const fn key(tail: [u64; 3], len: usize, shape: Shape) -> [u64; 3] {
     let [a, b, c] = tail;
-    [a | len as u64 | ((shape as u64) << SHAPE_SHIFT), b, c]
+    [a | mark(len, shape) as u64, b, c]
+}
+
+/// The length and the shape as they stand in a key.
+#[inline(always)]
+pub(crate) const fn mark(len: usize, shape: Shape) -> u32 {
+    len as u32 | ((shape as u32) << SHAPE_SHIFT)
 }
 
 /// The key of a name of at most [`TAIL_CODES`] bytes.
@@ -99,10 +105,11 @@ impl Hasher {
 pub(crate) struct Hash(pub(crate) u64);
 
 impl Hash {
-    /// The highest bits choose the bucket.
+    /// The highest bits choose the bucket: those that a shift by `shift` leaves, see
+    /// [`bucket_shift`].
     #[inline(always)]
-    pub(crate) const fn bucket(self, buckets: u32) -> u32 {
-        ((self.0 as u128).wrapping_mul(buckets as u128) >> 64) as u32
+    pub(crate) const fn bucket(self, shift: u32) -> u32 {
+        self.0.wrapping_shr(shift) as u32
     }
 
     /// The lower half, times an odd number that the pilot gives, chooses the slot.
@@ -118,6 +125,15 @@ impl Hash {
     #[inline(always)]
     pub(crate) const fn tag(self) -> u8 {
         self.0 as u8
+    }
+}
+
+/// The shift for so many buckets, a power of two from 2 on; `None` for other numbers.
+pub(crate) const fn bucket_shift(buckets: u32) -> Option<u32> {
+    if buckets >= 2 && buckets.is_power_of_two() {
+        Some(u64::BITS.wrapping_sub(buckets.trailing_zeros()))
+    } else {
+        None
     }
 }
 

@@ -38,8 +38,6 @@ mod validate;
 #[cfg(feature = "alloc")]
 mod write;
 
-use core::hint::black_box;
-
 #[cfg(feature = "alloc")]
 pub(crate) use build::IndexBuilder;
 #[cfg(feature = "alloc")]
@@ -48,16 +46,20 @@ use fast::Verified;
 use format::Header;
 pub(crate) use format::Kind;
 pub use format::{ImageError, Layout};
-use hash::{Shape, key};
+use hash::{Shape, key, mark};
 pub use list::ImagePattern;
 use list::Patterns;
 
 use crate::authority::{Authority, parse_address, parse_port, split_port};
-use crate::host::Host;
+use crate::host;
 use crate::limits::LABEL_LEN_MAX;
-use crate::name::scan::{self, Machine, OnMachine, Scan, TAIL_CODES, WINDOW};
+use crate::name::scan::{self, Machine, OnMachine, Portable, Scan, TAIL_CODES, WINDOW};
 use crate::name::{DnsName, without_trailing_dot};
 use crate::pattern::NamePattern;
+
+/// Of fewer bytes, a trailing dot among them, hardly anything is a name; what is shorter is looked
+/// for step by step, so that a window can be read in words of four.
+const NAME_LEN_MIN: usize = 5;
 
 /// The most slots that an image with this many names may have.
 const fn slots_max(names: u32) -> usize {
@@ -71,24 +73,36 @@ pub(crate) struct NameIndex<S> {
     header: Header,
 }
 
+/// What [`NameIndex::before_port`] makes of an authority.
+enum BeforePort<'a> {
+    Host(&'a [u8]),
+    Found(Option<u32>),
+}
+use BeforePort::{Found, Host};
+
 /// What [`NameIndex::find_pair`] found.
 struct Pair {
     own: Verified,
     above: Verified,
 }
 
-/// [`NameIndex::find_host`] as work for a machine.
-struct Finding<'a, S> {
-    index: &'a NameIndex<S>,
-    host: &'a [u8],
+impl Pair {
+    /// Whether the name was not found, and a wildcard was, or may be `further` up.
+    #[inline(always)]
+    const fn needs_more(&self, further: u32) -> bool {
+        (further | self.above.is) & self.own.is.wrapping_sub(1) != 0
+    }
 }
 
-impl<S: AsRef<[u8]>> OnMachine for Finding<'_, S> {
+/// [`NameIndex::find_on`] as work for a machine.
+struct Finding<'a, S>(&'a NameIndex<S>);
+
+impl<S: AsRef<[u8]>> OnMachine<&[u8]> for Finding<'_, S> {
     type Output = Option<u32>;
 
     #[inline(always)]
-    fn on(self, machine: impl Machine) -> Option<u32> {
-        self.index.find_host(machine, self.host)
+    fn on(self, authority: &[u8], machine: impl Machine) -> Option<u32> {
+        self.0.find_on(machine, authority)
     }
 }
 
@@ -151,12 +165,12 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
 
     /// The value of the most specific pattern that stands for `host`.
     #[inline(always)]
-    pub(crate) fn find(&self, host: &Host<'_>) -> Option<u32> {
+    pub(crate) fn find(&self, host: &host::Host<'_>) -> Option<u32> {
         let image = self.image.as_ref();
         let found = match host {
-            Host::Name(name) => self.find_name(image, *name),
-            Host::Ip(address) => self.header.find_address(image, *address),
-            Host::Other(_) => return None,
+            host::Host::Name(name) => self.find_name(image, *name),
+            host::Host::Ip(address) => self.header.find_address(image, *address),
+            host::Host::Other(_) => return None,
         };
         found.or_else(|| self.catch_all())
     }
@@ -219,31 +233,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     /// [`find`](Self::find) for the host of an authority field; `None` as well when it is none.
     #[inline(always)]
     pub(crate) fn find_authority(&self, authority: &[u8]) -> Option<u32> {
-        // What ends in a digit or a bracket may be an address, and what ends in a colon has a port.
-        match authority.last() {
-            Some(b'0'..=b'9' | b':' | b']') => self.find_before_port(authority),
-            Some(_) => self.header.machine.run(Finding { index: self, host: authority }),
-            None => None,
-        }
-    }
-
-    #[inline(never)]
-    fn find_before_port(&self, authority: &[u8]) -> Option<u32> {
-        let (host, port) = split_port(authority);
-        // A colon that is left has no port behind it.
-        if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
-            return None;
-        }
-        if !matches!(host, [.., b'0'..=b'9' | b']']) {
-            return self.header.machine.run(Finding { index: self, host });
-        }
-        match parse_address(host) {
-            Some(address) => {
-                let found = self.header.find_address(self.image.as_ref(), address);
-                found.or_else(|| self.catch_all())
-            }
-            None => self.find_any(authority),
-        }
+        self.header.machine.run(Finding(self), authority)
     }
 
     /// [`find_authority`](Self::find_authority) for each of `authorities`, in turn.
@@ -267,58 +257,87 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     /// whether they are valid: what is found byte for byte is. Only what a wildcard adds to what
     /// was found has to be looked at.
     #[inline(always)]
-    fn find_host(&self, machine: impl Machine, host: &[u8]) -> Option<u32> {
+    fn find_on(&self, machine: impl Machine, authority: &[u8]) -> Option<u32> {
         let (header, image) = (&self.header, self.image.as_ref());
-        let name = without_trailing_dot(host);
-        let len = name.len();
-        let Some(wildcard) = header.wildcard else { return self.find_any(host) };
-        if len > TAIL_CODES {
-            return self.find_long_host(machine, host, wildcard);
+        if authority.len() < NAME_LEN_MIN {
+            return self.find_any(authority);
         }
-        if len == 0 {
-            return None;
+        // What ends in a digit or a bracket may be an address, and what ends in a colon has a port.
+        let authority = match authority.last()? {
+            b'0'..=b':' | b']' => match self.before_port(authority) {
+                Host(host) => host,
+                Found(found) => return found,
+            },
+            _ => authority,
+        };
+        let name = without_trailing_dot(authority);
+        let len = name.len();
+        let Some(wildcard) = header.wildcard else { return self.find_any(authority) };
+        if len > TAIL_CODES {
+            return self.find_long_host(authority, wildcard);
         }
         let window = machine.window(name);
-        let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
-        if machine.ambiguous(window) & first.wrapping_neg() != 0 {
-            return self.find_any(host);
+        if machine.is_ambiguous(window) {
+            return self.find_any(authority);
         }
+        let codes = machine.codes(window);
         let dots = machine.dots(window);
-        let dot = dots & dots.wrapping_neg();
         // 31 without a dot, which is the length of no suffix here.
         let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
-        let words = machine.words(window);
-        let pair = self.find_pair(image, words, len, parent_len, wildcard);
-        let further = ((dots ^ dot) | 1) & header.further != 0;
+        let pair = self.find_pair(machine, image, codes, len, parent_len, wildcard)?;
+        let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
         // One branch for all that is rare. Whether there is a wildcard above a name that was found
         // is a matter of chance, and must not be asked by a branch of its own.
-        #[allow(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-        if black_box(!pair.own.found & (pair.above.found | further)) {
-            let value = if pair.above.found {
-                pair.above.value
+        if pair.needs_more(further) {
+            let value = if let Some(value) = pair.above.found() {
+                value
             } else if header.further & 1 != 0 {
-                return self.find_any(host);
+                return self.find_any(authority);
             } else {
-                self.find_above(image, words, dots)?
+                self.find_above(image, machine.words(codes), dots)?
             };
             // What the wildcard has of the name is valid; the labels left of that may not be.
+            let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
             let (hyphens, bad) = (machine.hyphens(window), machine.bad(window));
-            let wrong = Scan { words, dots, hyphens, bad }.is_wrong(first);
+            let wrong = Scan { words: [0; 3], dots, hyphens, bad }.is_wrong(first);
             return (!wrong).then_some(value);
         }
-        pair.own.found.then_some(pair.own.value)
+        pair.own.found()
+    }
+
+    /// The host of an authority that does not end as names do; or what stands for it, if it is no
+    /// name.
+    #[cold]
+    #[inline(never)]
+    fn before_port<'a>(&self, authority: &'a [u8]) -> BeforePort<'a> {
+        let (host, port) = split_port(authority);
+        // A colon that is left has no port behind it.
+        if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
+            return Found(None);
+        }
+        if host.len() >= NAME_LEN_MIN && !matches!(host, [.., b'0'..=b'9' | b']']) {
+            return Host(host);
+        }
+        Found(match parse_address(host) {
+            Some(address) => {
+                let found = self.header.find_address(self.image.as_ref(), address);
+                found.or_else(|| self.catch_all())
+            }
+            None => self.find_any(authority),
+        })
     }
 
     /// Names longer than [`TAIL_CODES`]: unless the image has such names itself, only the wildcards
     /// of their last bytes can stand for them. Whether the rest is valid matters when one does.
-    fn find_long_host(&self, machine: impl Machine, host: &[u8], wildcard: Shape) -> Option<u32> {
+    #[cold]
+    #[inline(never)]
+    fn find_long_host(&self, host: &[u8], wildcard: Shape) -> Option<u32> {
         let (header, image) = (&self.header, self.image.as_ref());
         if header.has_long_names() || header.further & 1 != 0 {
             return self.find_any(host);
         }
         let name = without_trailing_dot(host);
-        let window = machine.window(name);
-        let (words, dots) = (machine.words(window), machine.dots(window));
+        let Scan { words, dots, .. } = scan::scan(name);
         // Behind a dot at byte 0 there are 31 bytes, more than any name here has.
         let mut behind = dots & !1;
         if wildcard == Shape::OneLabel {
@@ -343,42 +362,48 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
     }
 
     /// The name itself and the wildcard right above it are looked for at once, because that costs
-    /// less than to wait for the one before asking for the other.
+    /// less than to wait for the one before asking for the other. `None` when the image cannot be
+    /// read where they would be.
     #[inline(always)]
-    fn find_pair(
+    fn find_pair<M: Machine>(
         &self,
+        machine: M,
         image: &[u8],
-        tail: [u64; 3],
+        codes: M::Codes,
         len: usize,
         parent_len: usize,
         wildcard: Shape,
-    ) -> Pair {
+    ) -> Option<Pair> {
         let header = &self.header;
-        let own = key(tail, len, Shape::Exact);
-        let above = key(scan::suffix(tail, parent_len), parent_len, wildcard);
-        let (own_hash, above_hash) = (header.hasher.hash(own), header.hasher.hash(above));
-        let own_slot = fast::slot(header, image, own_hash);
-        let above_slot = fast::slot(header, image, above_hash);
+        let own = machine.marked(codes, mark(len, Shape::Exact));
+        let above = machine.suffix(codes, parent_len);
+        let above = machine.marked(above, mark(parent_len, wildcard));
+        let own_hash = header.hasher.hash(machine.words(own));
+        let above_hash = header.hasher.hash(machine.words(above));
+        let own_slot = fast::slot(header, image, own_hash)?;
+        let above_slot = fast::slot(header, image, above_hash)?;
         if header.near {
-            return Pair {
-                own: fast::verify(header, image, own_slot, own),
-                above: fast::verify(header, image, above_slot, above),
-            };
+            return Some(Pair {
+                own: fast::verify(machine, header, image, own_slot, own)?,
+                above: fast::verify(machine, header, image, above_slot, above)?,
+            });
         }
         // Far slots are looked into only with reason.
         let verify = |slot, hash, key| {
             if fast::has_tag(header, image, slot, hash) {
-                fast::verify(header, image, slot, key)
+                fast::verify(machine, header, image, slot, key)
             } else {
-                Verified::NOT
+                Some(Verified::NOT)
             }
         };
-        let own = verify(own_slot, own_hash, own);
-        let above = if own.found { Verified::NOT } else { verify(above_slot, above_hash, above) };
-        Pair { own, above }
+        let own = verify(own_slot, own_hash, own)?;
+        let above =
+            if own.is != 0 { Verified::NOT } else { verify(above_slot, above_hash, above)? };
+        Some(Pair { own, above })
     }
 
     /// Everything else, step by step.
+    #[cold]
     #[inline(never)]
     fn find_any(&self, authority: &[u8]) -> Option<u32> {
         self.find(&Authority::parse(authority).ok()?.host())
@@ -399,9 +424,10 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         if len > TAIL_CODES {
             return self.find_slowly(image, &name);
         }
-        let pair = self.find_pair(image, name.tail(), len, parent_len, wildcard);
-        if pair.own.found | pair.above.found {
-            return Some(if pair.own.found { pair.own.value } else { pair.above.value });
+        let pair = self.find_pair(Portable, image, name.tail(), len, parent_len, wildcard)?;
+        let found = pair.own.found().or(pair.above.found());
+        if found.is_some() {
+            return found;
         }
         if name.dots() & header.further == 0 {
             return None;
@@ -430,7 +456,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         let header = &self.header;
         let hash = header.hasher.hash(key);
         match header.layout {
-            Layout::Fast => fast::find_key(header, image, hash, key).some(),
+            Layout::Fast => fast::find_key(header, image, hash, key),
             Layout::Compact => compact::find_key(header, image, hash, key, dots),
         }
     }

@@ -10,9 +10,10 @@ use alloc::collections::BinaryHeap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::hash::Hash;
+use super::hash::{Hash, bucket_shift};
 
-/// Keys to a bucket, on average. Fewer need more pilots, more take longer to place.
+/// Keys to a bucket, on average, at most; half as many at least. Fewer need more pilots, more take
+/// longer to place.
 const KEYS_PER_BUCKET: usize = 3;
 
 /// How often buckets may be moved for each bucket there is, before another seed is tried.
@@ -26,7 +27,8 @@ const RECENT: usize = 16;
 pub(crate) const VACANT: u32 = u32::MAX;
 
 pub(crate) const fn buckets_for(keys: usize) -> usize {
-    keys / KEYS_PER_BUCKET + 1
+    // One more, so that there are two at least.
+    (keys / KEYS_PER_BUCKET + 2).next_power_of_two()
 }
 
 /// Keys up to which a slot in five stays vacant, so that certificates are indexed at once.
@@ -51,10 +53,12 @@ pub(crate) struct Placement {
 pub(crate) fn place(hashes: &[Hash], progress: &mut dyn FnMut(usize)) -> Option<Placement> {
     let buckets = u32::try_from(buckets_for(hashes.len())).ok()?;
     let slots = u32::try_from(slots_for(hashes.len())).ok()?;
-    let keys = Buckets::group(hashes, buckets);
+    let shift = bucket_shift(buckets)?;
+    let keys = Buckets::group(hashes, buckets, shift);
     let mut work = Work {
         hashes,
         slots,
+        shift,
         keys,
         pilots: vec![0; buckets as usize],
         owners: vec![VACANT; slots as usize],
@@ -81,10 +85,10 @@ struct Buckets {
 }
 
 impl Buckets {
-    fn group(hashes: &[Hash], buckets: u32) -> Self {
+    fn group(hashes: &[Hash], buckets: u32, shift: u32) -> Self {
         let mut starts = vec![0_u32; buckets as usize + 1];
         for hash in hashes {
-            starts[hash.bucket(buckets) as usize + 1] += 1;
+            starts[hash.bucket(shift) as usize + 1] += 1;
         }
         for bucket in 1..starts.len() {
             starts[bucket] += starts[bucket - 1];
@@ -92,7 +96,7 @@ impl Buckets {
         let mut ends = starts.clone();
         let mut keys = vec![0; hashes.len()];
         for (key, hash) in (0_u32..).zip(hashes) {
-            let end = &mut ends[hash.bucket(buckets) as usize];
+            let end = &mut ends[hash.bucket(shift) as usize];
             keys[*end as usize] = key;
             *end += 1;
         }
@@ -134,6 +138,7 @@ impl Buckets {
 struct Work<'a> {
     hashes: &'a [Hash],
     slots: u32,
+    shift: u32,
     keys: Buckets,
     pilots: Vec<u8>,
     owners: Vec<u32>,
@@ -183,7 +188,6 @@ impl Work<'_> {
     /// The pilot that moves the fewest keys, by the squares of their buckets' sizes.
     fn cheapest_pilot(&self, bucket: u32) -> Option<u8> {
         let keys = self.keys.of(bucket);
-        let buckets = self.pilots.len() as u32;
         // Another first pilot each time, or equal costs would lead in circles.
         let first = (self.moves as u8).wrapping_mul(0x9d);
         let mut best: Option<(u32, u8)> = None;
@@ -195,7 +199,7 @@ impl Work<'_> {
                 if owner == VACANT {
                     return Some(cost);
                 }
-                let other = self.hashes[owner as usize].bucket(buckets);
+                let other = self.hashes[owner as usize].bucket(self.shift);
                 let size = self.keys.len(other);
                 (!self.recent.contains(&other))
                     .then(|| cost.saturating_add(size.saturating_mul(size)))
@@ -209,13 +213,12 @@ impl Work<'_> {
     }
 
     fn evict(&mut self, bucket: u32, pilot: u8, queue: &mut BinaryHeap<(u32, u32)>) {
-        let buckets = self.pilots.len() as u32;
         for key in self.keys.of(bucket) {
             let owner = self.owners[self.hashes[*key as usize].slot(pilot, self.slots) as usize];
             if owner == VACANT {
                 continue;
             }
-            let other = self.hashes[owner as usize].bucket(buckets);
+            let other = self.hashes[owner as usize].bucket(self.shift);
             for key in self.keys.of(other) {
                 let slot = self.hashes[*key as usize].slot(self.pilots[other as usize], self.slots);
                 self.owners[slot as usize] = VACANT;

@@ -209,6 +209,10 @@ impl Pass<'_> {
         if names != header.counts.names as usize {
             return Err(ImageError::Header { at: CHECKED_FROM });
         }
+        let end = offset(header.at.slots, header.counts.slots as usize, fast::SLOT_LEN);
+        if image.get(end..header.at.long as usize) != Some(&[0; fast::PADDING_LEN]) {
+            return Err(ImageError::Length { len: image.len() });
+        }
         self.compare(&seen)?;
         self.slot_order(names)
     }

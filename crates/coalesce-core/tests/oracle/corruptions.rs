@@ -55,6 +55,7 @@ struct At {
     groups: usize,
     pairs: usize,
     addresses: usize,
+    pilots: usize,
     /// Fast: of the tags. Compact: of the places.
     tags: usize,
     order: usize,
@@ -75,7 +76,7 @@ impl At {
         let slots = order + word(image, NAMES);
         let (block_starts, blocks) = (order, order + word(image, BLOCKS) * 4);
         let long = image.len() - word(image, LONG_BYTES);
-        Self { groups, pairs, addresses, tags, order, slots, block_starts, blocks, long }
+        Self { groups, pairs, addresses, pilots, tags, order, slots, block_starts, blocks, long }
     }
 
     /// The slot of the name with this number, and where it stands.
@@ -142,8 +143,8 @@ fn the_head_of_an_image_is_of_this_format() {
         assert_table("half a magic", b"CO".to_vec(), length(2));
         assert_table("no more than a magic", b"COAL".to_vec(), length(4));
         assert_table("another magic", with_byte(&image, 3, b'l'), E::Magic);
-        let expected = u32::from_le_bytes([2, 2, 1, 0]);
-        for (at, byte) in [(4, 1), (4, 3), (5, 0), (5, 1), (5, 3), (6, 0), (6, 3), (7, 1)] {
+        let expected = u32::from_le_bytes([3, 2, 1, 0]);
+        for (at, byte) in [(4, 2), (4, 4), (5, 0), (5, 1), (5, 3), (6, 0), (6, 3), (7, 1)] {
             let other = with_byte(&image, at, byte);
             let found = u32::from_le_bytes(other[4..8].try_into().unwrap());
             assert_table("another version", other, E::Version { found, expected });
@@ -471,14 +472,14 @@ impl One<'_> {
         let fast = self.layout == Layout::Fast;
         let len = self.name.len();
         let mut image = b"COAL".to_vec();
-        image.extend([2, self.kind, if fast { 1 } else { 2 }, 0]);
+        image.extend([3, self.kind, if fast { 1 } else { 2 }, 0]);
         image.resize(HEADER, 0);
         let put_word = |image: &mut Vec<u8>, at: usize, word: usize| {
             image[at..at + 4].copy_from_slice(&u32::try_from(word).unwrap().to_le_bytes());
         };
         put_word(&mut image, NAMES, 1);
         put_word(&mut image, SLOTS, 2);
-        put_word(&mut image, BUCKETS, 1);
+        put_word(&mut image, BUCKETS, 2);
         put_word(&mut image, GROUPS, usize::from(table));
         put_word(&mut image, LONG_BYTES, if self.long() { len } else { 0 });
         let byte = u8::try_from(len).unwrap();
@@ -490,14 +491,14 @@ impl One<'_> {
         if table {
             image.extend([1, 0, 0, 0, 0, 0, 0, 0]);
         }
-        // One pilot.
-        image.push(0);
+        // The pilots of two buckets.
+        image.extend([0, 0]);
         let mut tags = [0; 2];
         tags[slot] = tag;
         image.extend(tags);
         if fast {
             image.push(u8::try_from(slot).unwrap());
-            let mut slots = [0; 2 * SLOT];
+            let mut slots = [0; 2 * SLOT + 4];
             slots[slot * SLOT..][..24].copy_from_slice(&self.key());
             image.extend(slots);
         } else {
@@ -683,6 +684,31 @@ fn a_fast_image_has_no_bytes_of_blocks() {
     let image = table(Layout::Fast, 0, ENTRIES);
     let error = E::Header { at: BLOCK_BYTES };
     assert_table("bytes of blocks", with_word(&image, BLOCK_BYTES, 1), error);
+}
+
+/// Behind the last slot are zeros, or there would be several ways to write a table.
+#[test]
+fn a_fast_image_has_zeros_behind_its_slots() {
+    let image = table(Layout::Fast, 0, &[("a.test", 1)]);
+    let len = image.len();
+    for at in len - 4..len {
+        assert_table("no zero", with_byte(&image, at, 1), E::Length { len });
+    }
+}
+
+/// A bucket is chosen by the highest bits of a hash, so there is a power of two of them.
+#[test]
+fn buckets_are_a_power_of_two() {
+    for layout in [Layout::Fast, Layout::Compact] {
+        let image = table(layout, 0, ENTRIES);
+        let pilots = At::of(&image).pilots;
+        let buckets = word(&image, BUCKETS);
+        for other in (0..=2 * buckets).filter(|other| *other < 2 || !other.is_power_of_two()) {
+            let mut damaged = with_word(&image, BUCKETS, u32::try_from(other).unwrap());
+            damaged.splice(pilots..pilots + buckets, vec![0; other]);
+            assert_table("buckets", damaged, E::Header { at: BUCKETS });
+        }
+    }
 }
 
 /// A lookup reads no further where a name shares less with the one before than is wanted, so what

@@ -480,6 +480,30 @@ fn a_builder_refuses_what_would_be_ambiguous() {
     }
 }
 
+/// What is cut off the end of an authority is cut off once, and only in its place.
+#[test]
+fn an_authority_ends_as_its_grammar_says() {
+    let hosts = ["a.test", "x.a.test", "a", "b.c", "a.1", "192.0.2.1", "[::1]", "x.y.b.test", ""];
+    let ends = ["", ".", "..", ":", ":443", ":443.", ".:443", ":.", "::", ":1:2", ":65536", ":x"];
+    let patterns = ["a.test", "a", "b.c", "192.0.2.1", "::1", "*.a.test", "**.b.test"];
+    // Wildcards of one kind are looked for in another way than those of both.
+    for (layout, count) in [(Layout::Fast, 6), (Layout::Fast, 7), (Layout::Compact, 7)] {
+        let mut table = AuthorityTable::builder();
+        table.layout(layout).group(GroupId::new(1), GroupPolicy::default()).unwrap();
+        for (id, text) in (0..).zip(&patterns[..count]) {
+            let pattern = NamePattern::parse(text.as_bytes()).unwrap();
+            table.entry(pattern, VirtualHostId::new(id), GroupId::new(1)).unwrap();
+        }
+        let table = table.build().unwrap();
+        for authority in hosts.iter().flat_map(|host| ends.map(|end| format!("{host}{end}"))) {
+            let parsed = Authority::parse(authority.as_bytes());
+            let expected = parsed.ok().and_then(|parsed| table.lookup(&parsed.host()));
+            let found = table.lookup_authority(authority.as_bytes());
+            assert_eq!(found, expected, "{authority} in {layout:?}");
+        }
+    }
+}
+
 /// Nothing is no mistake: a server without sites, a certificate without names.
 #[test]
 fn empty_tables_and_sets_know_nobody() {
