@@ -1,2 +1,7 @@
 //! What is measured here: `benches/` with criterion (the adapter, choosing by server name, lookups
-//! and the decision), and the program `peers`, which measures lookups beside those of others.
+//! and the decision), the program `peers`, which measures lookups beside those of others, and the
+//! program `servers`, which measures whole servers. This library is what the programs share.
+
+pub mod machine;
+pub mod progress;
+pub mod table;

@@ -7,11 +7,11 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use coalesce_benches::progress::Progress;
 
 use crate::loads::{Load, LoadKind};
 use crate::oracle::Oracle;
 use crate::peers::PeerKind;
-use crate::progress::Progress;
 use crate::records::{Instructions, Record};
 use crate::sets::{NameSet, SetKind};
 

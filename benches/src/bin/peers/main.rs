@@ -14,20 +14,18 @@
 //! | `ours` | Coalesce as a peer |
 //! | `measure`, `counting`, `instructions` | times, bytes, instructions |
 //! | `records` | what was measured, as lines of JSON |
-//! | `report`, `plot`, `machine` | the same for people |
+//! | `report`, `plot` | the same for people |
 #![expect(clippy::cast_precision_loss, reason = "figures of measurements are rounded anyway")]
 
 mod counting;
 mod generator;
 mod instructions;
 mod loads;
-mod machine;
 mod measure;
 mod oracle;
 mod ours;
 mod peers;
 mod plot;
-mod progress;
 mod random;
 mod records;
 mod report;
@@ -39,11 +37,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use coalesce_benches::machine;
+use coalesce_benches::progress::Progress;
 
 use crate::loads::{LOADS, LoadKind};
 use crate::measure::Extent;
 use crate::peers::{OURS, PEERS, PeerKind, is_ours};
-use crate::progress::Progress;
 use crate::records::{Record, Records};
 use crate::sets::{SETS, SetKind};
 

@@ -7,11 +7,12 @@
 
 use std::time::{Duration, Instant};
 
+use coalesce_benches::progress::Progress;
+
 use crate::counting::count;
 use crate::loads::{LOADS, Load, LoadKind};
 use crate::oracle::Oracle;
 use crate::peers::{Answers, Difference, OURS, Peer, PeerKind, is_ours};
-use crate::progress::Progress;
 use crate::records::{Absent, Build, Record, Time};
 use crate::sets::{NameSet, SetKind};
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use coalesce_benches::table::figure;
+
 use crate::peers::{Answers, PEERS, REFERENCE, is_ours};
 use crate::records::Records;
-use crate::report::{figure, is_on_curve};
+use crate::report::is_on_curve;
 use crate::sets::SETS;
 
 /// One peer's points: names in the table, and what is plotted.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use coalesce_benches::machine::Machine;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,15 +16,6 @@ pub(crate) enum Record {
     Time(Time),
     Instructions(Instructions),
     Absent(Absent),
-}
-
-/// Where and when.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Machine {
-    pub(crate) cpu: String,
-    pub(crate) cores: usize,
-    pub(crate) rustc: String,
-    pub(crate) date: String,
 }
 
 /// What a peer costs before the first lookup.

@@ -3,65 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use coalesce_benches::machine::Machine;
+use coalesce_benches::table::{Table, figure};
+
 use crate::loads::LOADS;
 use crate::peers::{Answers, Difference, OURS, PEERS, PeerKind, REFERENCE, is_ours};
-use crate::records::{Machine, Records, Time};
+use crate::records::{Records, Time};
 use crate::sets::{Depth, SETS, SetKind};
-
-/// Rows of equally many cells.
-struct Table {
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
-        Self { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
-    }
-
-    /// The first cell to the left, figures to the right.
-    fn plain(&self) -> String {
-        let width = |at: usize| {
-            let cells = self.rows.iter().chain([&self.head]).filter_map(|row| row.get(at));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let mut text = String::new();
-        for row in [&self.head].into_iter().chain(&self.rows) {
-            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = match at {
-                    0 => write!(text, "{cell:<width$}"),
-                    _ => write!(text, "  {cell:>width$}"),
-                };
-            }
-            text.push('\n');
-        }
-        text
-    }
-
-    /// As Markdown; `figures` to the right.
-    fn markdown(&self, figures: bool) -> String {
-        let mut text = format!("| {} |\n|", self.head.join(" | "));
-        for at in 0..self.head.len() {
-            text += if at > 0 && figures { " ---: |" } else { " --- |" };
-        }
-        text.push('\n');
-        for row in &self.rows {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
-        text.push('\n');
-        text
-    }
-}
-
-/// Three digits that matter, or all before the point.
-pub(crate) fn figure(value: f64) -> String {
-    match value.abs() {
-        size if size >= 99.95 => format!("{value:.0}"),
-        size if size >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
 
 fn inverse(ratio: Option<f64>) -> String {
     ratio.filter(|ratio| *ratio > 0.0).map_or_else(|| "–".to_owned(), |ratio| figure(1.0 / ratio))
@@ -360,25 +308,4 @@ fn differences(records: &Records, peer: &PeerKind) -> String {
         parts.push(format!("{wrong} answers differed"));
     }
     parts.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_keep_three_digits() {
-        let cases = [(0.123, "0.12"), (9.999, "10.0"), (99.96, "100"), (1234.5, "1234")];
-        for (value, text) in cases {
-            assert_eq!(figure(value), text);
-        }
-    }
-
-    #[test]
-    fn tables_line_up() {
-        let mut table = Table::new(["peer", "ns"]);
-        table.rows.push(vec!["ours".into(), "12.5".into()]);
-        assert_eq!(table.plain(), "peer    ns\nours  12.5\n");
-        assert_eq!(table.markdown(true), "| peer | ns |\n| --- | ---: |\n| ours | 12.5 |\n\n");
-    }
 }

@@ -9,21 +9,24 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// Says a line when something takes longer than [`PAUSE`].
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub struct Progress {
     last: Option<Instant>,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Self {
+    /// The first line is said no sooner than after the pause.
+    #[expect(clippy::new_without_default, reason = "time begins to run")]
+    pub fn new() -> Self {
         Self { last: Some(Instant::now()) }
     }
 
-    #[cfg(test)]
-    pub(crate) const fn silent() -> Self {
+    /// Says nothing.
+    pub const fn silent() -> Self {
         Self { last: None }
     }
 
-    pub(crate) fn say(&mut self, what: impl Display) {
+    /// Says where the run is, unless something was said just now.
+    pub fn say(&mut self, what: impl Display) {
         if let Some(last) = &mut self.last
             && last.elapsed() >= PAUSE
         {

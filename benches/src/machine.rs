@@ -4,9 +4,23 @@ use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::records::Machine;
+use serde::{Deserialize, Serialize};
 
-pub(crate) fn look() -> Machine {
+/// Where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Processors that this program may use.
+    pub cores: usize,
+    /// The compiler, as it names itself.
+    pub rustc: String,
+    /// Year, month and day in UTC.
+    pub date: String,
+}
+
+/// This machine, today.
+pub fn look() -> Machine {
     let unknown = || "unknown".to_owned();
     let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;

@@ -1,0 +1,183 @@
+//! The program's own client: it knows the right answer, and counts on nothing else.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{PingPong, SendStream};
+use http::{Method, Request, Version};
+use rustls::crypto::ring::{self, cipher_suite};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::runtime::{self, Runtime};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::case::{CONTENT, Case, SERVED, UPLOAD};
+use crate::world::World;
+
+/// Nothing that is asked here takes a server so long, not even under valgrind.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Makes connections to servers; everything runs on the calling thread.
+pub(crate) struct Client {
+    runtime: Runtime,
+    tls: TlsConnector,
+}
+
+/// One connection, on which the handshake named [`SERVED`].
+pub(crate) struct Connection {
+    send: SendRequest<Bytes>,
+    ping: PingPong,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// All fields; of `date` only that it is there.
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) content: Vec<u8>,
+}
+
+/// A request that waits for its answer.
+pub(crate) struct Open {
+    response: ResponseFuture,
+    /// To drop it would end the request.
+    body: SendStream<Bytes>,
+}
+
+impl Client {
+    pub(crate) fn new(world: &World) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(world.ca.clone())?;
+        let mut provider = ring::default_provider();
+        // One cipher for all measurements, whatever a server would choose.
+        provider.cipher_suites = vec![cipher_suite::TLS13_AES_128_GCM_SHA256];
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// Runs `work` to its end, within bounds.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime
+            .block_on(async { timeout(PATIENCE, work).await })
+            .context("a server did not answer in time")?
+    }
+
+    /// Asks once and returns the answer; fails when it is not the right one.
+    pub(crate) fn check(&self, server: SocketAddr, case: Case) -> Result<Answer> {
+        self.run(async {
+            let mut connection = self.connect(server).await?;
+            let open = connection.ask(case).await?;
+            let answer = open.answer().await?;
+            answer.check(case)?;
+            Ok(answer)
+        })
+    }
+
+    pub(crate) async fn connect(&self, server: SocketAddr) -> Result<Connection> {
+        let socket = TcpStream::connect(server).await?;
+        socket.set_nodelay(true)?;
+        let stream = self.tls.connect(ServerName::try_from(SERVED)?, socket).await?;
+        ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "the server does not speak h2");
+        let (send, mut connection) = h2::client::handshake(stream).await?;
+        let ping = connection.ping_pong().context("pings are taken")?;
+        // When it ends, whoever waits for an answer is told.
+        tokio::spawn(async move { drop(connection.await) });
+        let mut connection = Connection { send, ping };
+        // The server's settings are known from here on, and it is idle.
+        connection.settle().await?;
+        Ok(connection)
+    }
+}
+
+impl Connection {
+    /// Returns when the server has seen everything that was sent until now.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        self.ping.ping(h2::Ping::opaque()).await?;
+        Ok(())
+    }
+
+    /// Sends a request.
+    pub(crate) async fn ask(&mut self, case: Case) -> Result<Open> {
+        let uri = format!("https://{}/", case.authority());
+        let upload = case == Case::UploadRefused;
+        let method = if upload { Method::POST } else { Method::GET };
+        let request =
+            Request::builder().method(method).version(Version::HTTP_2).uri(uri).body(())?;
+        let mut open = self.send(request, !upload).await?;
+        if upload {
+            open.body.send_data(Bytes::from_static(&UPLOAD), false)?;
+        }
+        Ok(open)
+    }
+
+    /// Begins an upload to the served host that goes no further.
+    pub(crate) async fn withhold(&mut self) -> Result<Open> {
+        let uri = format!("https://{SERVED}/");
+        let request =
+            Request::builder().method(Method::POST).version(Version::HTTP_2).uri(uri).body(())?;
+        self.send(request, false).await
+    }
+
+    async fn send(&mut self, request: Request<()>, end: bool) -> Result<Open> {
+        poll_fn(|context| self.send.poll_ready(context)).await?;
+        let (response, body) = self.send.send_request(request, end)?;
+        Ok(Open { response, body })
+    }
+
+    /// Sends so many requests at once and waits for all answers.
+    pub(crate) async fn burst(&mut self, case: Case, requests: usize) -> Result<()> {
+        let mut open = Vec::with_capacity(requests);
+        for _ in 0..requests {
+            open.push(self.ask(case).await?);
+        }
+        for open in open {
+            open.answer().await?.check(case)?;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    pub(crate) async fn answer(self) -> Result<Answer> {
+        let (parts, mut body) = self.response.await?.into_parts();
+        let mut content = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data?;
+            body.flow_control().release_capacity(data.len())?;
+            content.extend_from_slice(&data);
+        }
+        let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let value = if name == http::header::DATE { "" } else { value.to_str()? };
+            Ok((name.as_str().to_owned(), value.to_owned()))
+        };
+        let fields = parts.headers.iter().map(field).collect::<Result<_>>()?;
+        Ok(Answer { status: parts.status.as_u16(), fields, content })
+    }
+}
+
+impl Answer {
+    fn check(&self, case: Case) -> Result<()> {
+        ensure!(self.status == case.status(), "expected {}, found {}", case.status(), self.status);
+        if case == Case::Served && self.content != CONTENT {
+            bail!(
+                "expected the content {:?}, found {:?}",
+                CONTENT.escape_ascii().to_string(),
+                self.content.escape_ascii().to_string()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Which servers are measured, and how each is started.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::configurations;
+use crate::world::World;
+
+/// A server, as a row of a table.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// What it is told to do, in a few words.
+    pub(crate) about: &'static str,
+    /// The program, and the package of the system that has it; ours are built.
+    pub(crate) program: Program,
+    /// Writes its configuration and returns its arguments.
+    pub(crate) arguments: fn(&World, &Place) -> Result<Vec<String>>,
+}
+
+pub(crate) enum Program {
+    /// Built from this workspace.
+    Own(&'static str),
+    /// Of the system, installed by the package of this name.
+    System { program: &'static str, package: &'static str },
+}
+
+/// Where a server is to be.
+pub(crate) struct Place {
+    /// Free when it was looked for.
+    pub(crate) port: u16,
+    pub(crate) workers: usize,
+    /// Whether `coalesce serve` can be told of them; else it has one for each core it may use.
+    pub(crate) has_workers_flag: bool,
+    /// A folder of its own.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Place {
+    /// What tells `coalesce serve` of its workers.
+    pub(crate) fn worker_arguments(&self) -> Vec<String> {
+        if self.has_workers_flag {
+            vec!["--workers".into(), self.workers.to_string()]
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// The baseline of all ratios.
+pub(crate) const BASELINE: &str = "bare-h2";
+pub(crate) const OURS: &str = "coalesce";
+
+pub(crate) static KINDS: [Kind; 8] = [
+    Kind {
+        name: BASELINE,
+        about: "`h2` on tokio-rustls and nothing else: compares the host with one string",
+        program: Program::Own("bare_h2"),
+        arguments: configurations::bare_h2,
+    },
+    Kind {
+        name: OURS,
+        about: "`coalesce serve -q`: no log line for a 421, as none of the others writes one",
+        program: Program::Own("coalesce"),
+        arguments: configurations::coalesce_quiet,
+    },
+    Kind {
+        name: "coalesce-logging",
+        about: "`coalesce serve`: a line for each 421, into a file",
+        program: Program::Own("coalesce"),
+        arguments: configurations::coalesce,
+    },
+    Kind {
+        name: "nginx",
+        about: "`return`; 421 by comparing `$ssl_server_name` with `$host`",
+        program: Program::System { program: "nginx", package: "nginx" },
+        arguments: configurations::nginx,
+    },
+    Kind {
+        name: "haproxy",
+        about: "`http-request return`; 421 by comparing `ssl_fc_sni` with the host",
+        program: Program::System { program: "haproxy", package: "haproxy" },
+        arguments: configurations::haproxy,
+    },
+    Kind {
+        name: "h2o",
+        about: "a small file; 421 from mruby for hosts that it does not serve",
+        program: Program::System { program: "h2o", package: "h2o" },
+        arguments: configurations::h2o,
+    },
+    Kind {
+        name: "apache",
+        about: "a small file; 421 because the virtual hosts' TLS differs",
+        program: Program::System { program: "apache2", package: "apache2" },
+        arguments: configurations::apache,
+    },
+    Kind {
+        name: "caddy",
+        about: "`respond`; 421 by `strict_sni_host`",
+        program: Program::System { program: "caddy", package: "caddy" },
+        arguments: configurations::caddy,
+    },
+];
+
+pub(crate) fn by_name(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+impl Kind {
+    pub(crate) const fn is_own(&self) -> bool {
+        matches!(self.program, Program::Own(_))
+    }
+}
+
+/// A program of the system, where administrators keep servers as well.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(|folder| Path::new(folder).into()));
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}

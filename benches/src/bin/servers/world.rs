@@ -1,0 +1,88 @@
+//! A folder with certificates, documents and the configurations of the servers.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use rustls_pki_types::CertificateDer;
+use tempfile::TempDir;
+
+use crate::case::{CONTENT, ELSEWHERE, SERVED};
+
+/// Files that live as long as this value.
+pub(crate) struct World {
+    folder: TempDir,
+    /// What the program's own client trusts.
+    pub(crate) ca: CertificateDer<'static>,
+}
+
+/// The files of one certificate; a chain is its own certificate, then the CA's.
+pub(crate) struct Files {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+    /// Chain and key in one file, as haproxy reads them.
+    pub(crate) both: PathBuf,
+}
+
+impl World {
+    pub(crate) fn make() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("coalesce-servers-").tempdir()?;
+        // Servers that were started by root read their documents as somebody else.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, "Coalesce measuring CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let world = Self { folder, ca: issuer.der().clone() };
+        for host in [SERVED, ELSEWHERE] {
+            let mut params = CertificateParams::new(vec![host.to_owned()])?;
+            params.use_authority_key_identifier_extension = true;
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            let key = KeyPair::generate()?;
+            let chain = params.signed_by(&key, &issuer)?.pem() + &issuer.pem();
+            let files = world.files(host);
+            fs::write(files.chain, &chain)?;
+            fs::write(files.key, key.serialize_pem())?;
+            fs::write(files.both, chain + &key.serialize_pem())?;
+            let documents = world.documents(host);
+            fs::create_dir_all(&documents)?;
+            fs::write(documents.join("index.html"), CONTENT)?;
+        }
+        Ok(world)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn files(&self, host: &str) -> Files {
+        let path = |extension: &str| self.folder().join(format!("{host}.{extension}"));
+        Files { chain: path("pem"), key: path("key"), both: path("both.pem") }
+    }
+
+    /// The folder of a host's one document.
+    pub(crate) fn documents(&self, host: &str) -> PathBuf {
+        self.folder().join("documents").join(host)
+    }
+
+    /// Writes a configuration.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder().join(name);
+        fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// A folder for what a server leaves behind.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let path = self.folder().join(name);
+        fs::create_dir_all(&path).with_context(|| format!("could not make {}", path.display()))?;
+        Ok(path)
+    }
+}
