@@ -5,7 +5,8 @@ use h2::server::SendResponse;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use crate::date::date;
+use crate::date::{date, write_date};
+use crate::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, push_integer};
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
 /// learns from them which names exist.
@@ -26,10 +27,15 @@ pub enum MisdirectedContent {
     },
 }
 
-/// The answers of one connection, made once and shared by its streams.
+/// The longest content of a 421 that is sent without `h2`: whoever sends more does not count bytes.
+const EARLY_CONTENT_MAX: usize = 1_024;
+
+/// The answers of a server, made once and shared by its connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     pub(crate) misdirected: Answer,
+    /// The same as frames.
+    pub(crate) early: Option<Early>,
     pub(crate) bad_request: Answer,
     pub(crate) method_not_allowed: Answer,
 }
@@ -54,7 +60,8 @@ impl Answers {
         let mut method_not_allowed =
             Answer::json(StatusCode::METHOD_NOT_ALLOWED, br#"{"error":"method_not_allowed"}"#);
         method_not_allowed.fields.insert(ALLOW, allow);
-        Self { misdirected, bad_request, method_not_allowed }
+        let early = Early::new(&misdirected);
+        Self { misdirected, early, bad_request, method_not_allowed }
     }
 }
 
@@ -105,4 +112,79 @@ impl Answer {
         let mut stream = respond.send_response(response, no_content)?;
         if no_content { Ok(()) } else { stream.send_data(self.body.clone(), true) }
     }
+}
+
+/// An answer as it goes over the wire, for any stream of any connection: no field of it enters or
+/// needs a dynamic table (RFC 7541 §6.2.2).
+#[derive(Clone, Debug)]
+pub(crate) struct Early {
+    /// A HEADERS frame up to the date, and what follows the date.
+    before: Vec<u8>,
+    after: Vec<u8>,
+    content_len: u32,
+}
+
+/// Where a frame header names its stream (RFC 9113 §4.1).
+const STREAM_AT: usize = 5;
+
+impl Early {
+    /// `None` if the content is too long.
+    fn new(answer: &Answer) -> Option<Self> {
+        let body = &answer.body;
+        if body.len() > EARLY_CONTENT_MAX {
+            return None;
+        }
+        let mut block = Vec::new();
+        push_field(STATUS_INDEX, answer.status.as_str().as_bytes(), &mut block);
+        for (name, index) in [(CACHE_CONTROL, 24), (CONTENT_LENGTH, 28), (CONTENT_TYPE, 31)] {
+            if let Some(value) = answer.fields.get(name) {
+                push_field(index, value.as_bytes(), &mut block);
+            }
+        }
+        let date = date();
+        push_field(DATE_INDEX, date.as_bytes(), &mut block);
+        let mut before = Vec::new();
+        let flags = if body.is_empty() { END_HEADERS | END_STREAM } else { END_HEADERS };
+        push_header(block.len(), HEADERS, flags, &mut before);
+        let fields_len = block.len().checked_sub(date.len())?;
+        before.extend_from_slice(block.get(..fields_len)?);
+        let mut after = Vec::new();
+        if !body.is_empty() {
+            push_header(body.len(), DATA, END_STREAM, &mut after);
+            after.extend_from_slice(body);
+        }
+        Some(Self { before, after, content_len: u32::try_from(body.len()).ok()? })
+    }
+
+    /// What the answer takes of flow-control windows.
+    pub(crate) const fn content_len(&self) -> u32 {
+        self.content_len
+    }
+
+    /// Appends the answer for a stream.
+    pub(crate) fn write(&self, stream_id: u32, out: &mut Vec<u8>) {
+        push_for(stream_id, &self.before, out);
+        write_date(out);
+        push_for(stream_id, &self.after, out);
+    }
+}
+
+/// Appends what begins with a frame header, for this stream.
+fn push_for(stream_id: u32, frame: &[u8], out: &mut Vec<u8>) {
+    let at = out.len() + STREAM_AT;
+    out.extend_from_slice(frame);
+    if let Some(field) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *field = stream_id.to_be_bytes();
+    }
+}
+
+/// `:status` and `date` in the static table (RFC 7541 Appendix A).
+const STATUS_INDEX: usize = 8;
+const DATE_INDEX: usize = 33;
+
+/// Appends a literal without indexing whose name is in the static table (RFC 7541 §6.2.2).
+fn push_field(name: usize, value: &[u8], block: &mut Vec<u8>) {
+    push_integer(name, 0x0f, 0, block);
+    push_integer(value.len(), 0x7f, 0, block);
+    block.extend_from_slice(value);
 }

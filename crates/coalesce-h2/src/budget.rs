@@ -26,6 +26,11 @@ impl Budget {
         self.in_a_row = 0;
     }
 
+    /// Whether the next refusal leaves nothing.
+    pub(crate) fn is_almost_spent(&self) -> bool {
+        self.limit.is_some_and(|limit| self.in_a_row.saturating_add(1) >= limit.get())
+    }
+
     pub(crate) fn refused(&mut self) -> Left {
         self.in_a_row = self.in_a_row.saturating_add(1);
         match self.limit {

@@ -1,7 +1,7 @@
 //! The `date` field, which RFC 9110 §6.6.1 wants of every server that has a clock.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
@@ -12,21 +12,31 @@ static NOW: Mutex<Option<(u64, HeaderValue)>> = Mutex::new(None);
 ///
 /// Formatted once in a second; the value is shared.
 pub fn date() -> HeaderValue {
+    with_date(HeaderValue::clone)
+}
+
+/// Appends the current time to `out`.
+pub(crate) fn write_date(out: &mut Vec<u8>) {
+    with_date(|date| out.extend_from_slice(date.as_bytes()));
+}
+
+fn with_date<R>(use_it: impl FnOnce(&HeaderValue) -> R) -> R {
     let time = SystemTime::now();
     // A clock before 1970 is no clock; whatever it says, it says the same all along.
     let second = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     // The value is whole at any moment, so a panic elsewhere has not spoilt it.
     let mut cached = NOW.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, value)) = &*cached
-        && *of == second
-    {
-        return value.clone();
+    match &*cached {
+        Some((of, value)) if *of == second => use_it(value),
+        _ => {
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
+            // No date has another length than this one (RFC 9110 §5.6.7).
+            let value = HeaderValue::from_str(&text)
+                .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
+            let (_, value) = cached.insert((second, value));
+            use_it(value)
+        }
     }
-    let text = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_secs(second));
-    let value =
-        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-    *cached = Some((second, value.clone()));
-    value
 }
 
 #[cfg(test)]

@@ -71,8 +71,10 @@
 mod answer;
 mod budget;
 mod date;
+mod decisions;
 mod error;
 pub mod limits;
+mod log;
 mod server;
 mod target;
 mod wire;

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use coalesce_core::{
-    Authoritative, Malformed, MalformedAnswer, Misdirected, RequestTarget, Verdict,
-};
+use coalesce_core::{Authoritative, MalformedAnswer, RequestTarget, Verdict};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderValue, Request};
@@ -16,10 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::answer::{Answer, Answers, MisdirectedContent};
 use crate::budget::{Budget, Left};
+use crate::decisions::Decisions;
 use crate::error::Error;
-use crate::limits;
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
 use crate::wire::{Exceptions, ExtendedConnect, Sight, Transport};
+use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
 ///
@@ -43,6 +43,8 @@ pub struct Builder {
     h2: h2::server::Builder,
     content: MisdirectedContent,
     allow: HeaderValue,
+    /// Made of these two.
+    answers: Arc<Answers>,
     budget: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
 }
@@ -67,11 +69,14 @@ impl Builder {
             // A misdirected extended CONNECT is to be answered 421, so `h2` must let it through
             // even where the transport keeps the setting from being announced.
             .enable_connect_protocol();
+        let content = MisdirectedContent::default();
+        // RFC 9110 §9.1: what every general-purpose server supports.
+        let allow = HeaderValue::from_static("GET, HEAD");
         Self {
             h2,
-            content: MisdirectedContent::default(),
-            // RFC 9110 §9.1: what every general-purpose server supports.
-            allow: HeaderValue::from_static("GET, HEAD"),
+            answers: Arc::new(Answers::new(&content, allow.clone())),
+            content,
+            allow,
             budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
         }
@@ -81,6 +86,7 @@ impl Builder {
     #[must_use]
     pub fn misdirected_content(mut self, content: MisdirectedContent) -> Self {
         self.content = content;
+        self.answers = Arc::new(Answers::new(&self.content, self.allow.clone()));
         self
     }
 
@@ -88,6 +94,7 @@ impl Builder {
     #[must_use]
     pub fn allow(mut self, methods: HeaderValue) -> Self {
         self.allow = methods;
+        self.answers = Arc::new(Answers::new(&self.content, self.allow.clone()));
         self
     }
 
@@ -142,17 +149,10 @@ impl Builder {
         T: AsyncRead + AsyncWrite + Unpin,
         D: Decide,
     {
-        let (transport, exceptions) = Transport::new(io, self.extended_connect);
+        let decisions = Decisions::new(decide, Budget::new(self.budget), self.answers);
+        let (transport, exceptions) = Transport::new(io, self.extended_connect, decisions.share());
         let inner = self.h2.handshake(transport).await?;
-        Ok(Connection {
-            inner,
-            exceptions,
-            decide,
-            answers: Answers::new(&self.content, self.allow),
-            budget: Budget::new(self.budget),
-            unread: Vec::new(),
-            state: State::Open,
-        })
+        Ok(Connection { inner, exceptions, decisions, unread: Vec::new(), state: State::Open })
     }
 }
 
@@ -161,11 +161,9 @@ impl Builder {
 /// It makes progress only while it is polled: keep calling [`accept`](Self::accept) until it
 /// returns `None`, as with [`h2::server::Connection`].
 pub struct Connection<T, D> {
-    inner: h2::server::Connection<Transport<T>, Bytes>,
+    inner: h2::server::Connection<Transport<T, Decisions<D>>, Bytes>,
     exceptions: Exceptions,
-    decide: D,
-    answers: Answers,
-    budget: Budget,
+    decisions: Decisions<D>,
     /// Bodies of answered requests that were still coming; dropping one sends its `RST_STREAM`.
     unread: Vec<RecvStream>,
     state: State,
@@ -257,6 +255,7 @@ where
     /// Stops taking new streams and lets the open ones finish (RFC 9113 §6.8). Keep polling
     /// [`accept`](Self::accept) until it returns `None`.
     pub fn graceful_shutdown(&mut self) {
+        self.decisions.close();
         self.inner.graceful_shutdown();
     }
 
@@ -268,24 +267,19 @@ where
         let stream = respond.stream_id().as_u32();
         let seen = self.exceptions.take(stream);
         if !path_is_well_formed(&request, seen.as_ref()) {
-            log_form(stream, "path", "RFC 9113 §8.3.1");
+            log::form(stream, "path", "RFC 9113 §8.3.1");
             self.reset(respond);
             return None;
         }
         if seen.is_none() && !self.target_is_whole(stream, &request) {
-            log_form(stream, "target_unseen", "RFC 9110 §7.4");
+            log::form(stream, "target_unseen", "RFC 9110 §7.4");
             self.reset(respond);
             return None;
         }
-        let decide = &mut self.decide;
-        let verdict = with_target(&request, seen.as_ref(), |target| {
-            let verdict = decide.decide(target);
-            log(target, &verdict);
-            verdict
-        });
+        let verdict =
+            with_target(&request, seen.as_ref(), |target| self.decisions.verdict(stream, target));
         match verdict {
             Verdict::Serve(proof) => {
-                self.budget.served();
                 if let Some(seen) = seen {
                     remove_placeholders(&mut request, &seen);
                 }
@@ -329,7 +323,7 @@ where
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
-        if let Err(error) = choose(&self.answers).send(request.method(), respond) {
+        if let Err(error) = choose(self.decisions.answers()).send(request.method(), respond) {
             tracing::debug!(%error, "the stream was gone before its answer");
         }
         let body = request.into_body();
@@ -345,63 +339,17 @@ where
     }
 
     fn spend(&mut self) {
-        if self.budget.refused() == Left::Nothing && self.state == State::Open {
+        if self.decisions.refused() == Left::Nothing && self.state == State::Open {
             tracing::warn!("too many refused requests in a row; the connection ends");
+            self.decisions.close();
             self.inner.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.state = State::SentAway;
         }
     }
 }
 
-/// The reason of each refusal, for the operator; nothing of it is in the answer.
-fn log(target: &RequestTarget<'_>, verdict: &Verdict) {
-    match verdict {
-        Verdict::Serve(_) => {}
-        Verdict::Misdirected(reason) => log_misdirected(target, *reason),
-        Verdict::Malformed(reason) => log_malformed(target, *reason),
-    }
-}
-
-/// A request that is refused before it can be decided.
-fn log_form(stream: u32, reason: &'static str, rule: &'static str) {
-    tracing::info!(reason, rule, stream, "malformed");
-}
-
-fn log_misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
-    tracing::info!(
-        reason = reason.code(),
-        step = reason.step().number(),
-        rule = reason.rule(),
-        authority = %named(target),
-        status = 421,
-        "misdirected"
-    );
-}
-
-fn log_malformed(target: &RequestTarget<'_>, reason: Malformed) {
-    tracing::info!(
-        reason = reason.code(),
-        step = reason.step().number(),
-        rule = reason.rule(),
-        authority = %named(target),
-        detail = %reason,
-        "malformed"
-    );
-}
-
-/// What the request named, printable and of bounded length.
-fn named<'a>(target: &RequestTarget<'a>) -> std::slice::EscapeAscii<'a> {
-    /// Longer than any name that could be served.
-    const LOGGED_BYTES_MAX: usize = 300;
-    let bytes = match (target.authority, target.host) {
-        (Some(bytes), _) | (None, coalesce_core::HostField::One(bytes)) => bytes,
-        _ => b"",
-    };
-    bytes.get(..LOGGED_BYTES_MAX).unwrap_or(bytes).escape_ascii()
-}
-
 impl<T, D> fmt::Debug for Connection<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("budget", &self.budget).finish_non_exhaustive()
+        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }

@@ -158,6 +158,12 @@ impl Fields {
         })
     }
 
+    /// The authority and the scheme of a request that names each of them once, and no `host`.
+    pub(super) fn named(&self) -> Option<(&[u8], &[u8])> {
+        let once = self.authority.count == 1 && self.scheme.count == 1 && self.host.count == 0;
+        once.then_some((&self.authority.value, &self.scheme.value))
+    }
+
     /// Whether the block must change.
     pub(super) fn edited(&self) -> bool {
         !self.edits.is_empty()

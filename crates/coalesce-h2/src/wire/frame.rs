@@ -3,21 +3,29 @@
 use std::ops::Range;
 
 /// The length of a frame header.
-pub(super) const HEADER_LEN: usize = 9;
+pub(crate) const HEADER_LEN: usize = 9;
 
+/// DATA, RFC 9113 §6.1.
+pub(crate) const DATA: u8 = 0x0;
 /// HEADERS, RFC 9113 §6.2.
-pub(super) const HEADERS: u8 = 0x1;
+pub(crate) const HEADERS: u8 = 0x1;
+/// `RST_STREAM`, RFC 9113 §6.4.
+pub(super) const RST_STREAM: u8 = 0x3;
 /// SETTINGS, RFC 9113 §6.5.
 pub(super) const SETTINGS: u8 = 0x4;
 /// `PUSH_PROMISE`, RFC 9113 §6.6.
 pub(super) const PUSH_PROMISE: u8 = 0x5;
+/// `WINDOW_UPDATE`, RFC 9113 §6.9.
+pub(super) const WINDOW_UPDATE: u8 = 0x8;
 /// CONTINUATION, RFC 9113 §6.10.
 pub(super) const CONTINUATION: u8 = 0x9;
 
 /// The flag of SETTINGS that acknowledges.
 pub(super) const ACK: u8 = 0x1;
+/// The flag of the last frame of a stream.
+pub(crate) const END_STREAM: u8 = 0x1;
 /// The flag of the last frame of a header block.
-pub(super) const END_HEADERS: u8 = 0x4;
+pub(crate) const END_HEADERS: u8 = 0x4;
 /// The flag of HEADERS with padding.
 pub(super) const PADDED: u8 = 0x8;
 /// The flag of HEADERS with a stream dependency.
@@ -55,6 +63,11 @@ impl FrameHeader {
         self.flags & flag != 0
     }
 
+    /// Whether nothing follows on its stream.
+    pub(super) fn ends_stream(&self) -> bool {
+        self.has(END_STREAM)
+    }
+
     /// Whether this frame ends its header block.
     pub(super) fn ends_headers(&self) -> bool {
         self.has(END_HEADERS)
@@ -69,6 +82,12 @@ pub(super) enum Error {
     /// The stream depends on itself. `h2` resets it without decoding the block, and so falls out
     /// of step with the client.
     SelfDependency,
+}
+
+/// Appends a frame header; its length and its stream are filled in later, where they are not known.
+pub(crate) fn push_header(payload_len: usize, kind: u8, flags: u8, out: &mut Vec<u8>) {
+    let [.., l0, l1, l2] = payload_len.to_be_bytes();
+    out.extend_from_slice(&[l0, l1, l2, kind, flags, 0, 0, 0, 0]);
 }
 
 /// Where the fragment of a whole HEADERS or CONTINUATION `frame` lies in it.

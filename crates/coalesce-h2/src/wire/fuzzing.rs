@@ -78,7 +78,7 @@ pub(super) fn read_all<'a>(
     buf_len: usize,
 ) -> (Outcome, Exceptions) {
     let (mut transport, exceptions) =
-        Transport::new(Script::new(chunks), ExtendedConnect::default());
+        Transport::new(Script::new(chunks), ExtendedConnect::default(), ());
     let mut context = Context::from_waker(Waker::noop());
     let mut space = vec![0; buf_len];
     let mut bytes = Vec::new();

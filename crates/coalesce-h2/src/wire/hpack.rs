@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::fields::refuses;
 use super::huffman;
+use super::sound::{self, AUTHORITY, PATH, Role, Roles};
 use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
 /// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
@@ -77,12 +78,18 @@ pub(super) struct Decoder {
     table: DynamicTable,
     /// A Huffman-coded value of interest, decoded.
     scratch: Vec<u8>,
+    /// The same of a name.
+    scratch_name: Vec<u8>,
 }
 
 impl Decoder {
     /// A decoder with an empty dynamic table that the client may grow to `table_size_max`.
     pub(super) fn new(table_size_max: usize) -> Self {
-        Self { table: DynamicTable::new(table_size_max), scratch: Vec::new() }
+        Self {
+            table: DynamicTable::new(table_size_max),
+            scratch: Vec::new(),
+            scratch_name: Vec::new(),
+        }
     }
 
     /// Decodes one complete block, showing each field of interest to `visit` in order.
@@ -130,6 +137,66 @@ impl Decoder {
     /// Gives back what one long value has grown.
     pub(super) fn trim(&mut self) {
         self.scratch = Vec::new();
+        self.scratch_name = Vec::new();
+    }
+
+    /// Whether a whole block that was [decoded](Self::decode) before is of a request that `h2`
+    /// would surely hand out, and leaves the dynamic table as it is.
+    pub(super) fn is_sound(&mut self, block: &[u8]) -> bool {
+        if block.len() > sound::BLOCK_LEN_MAX {
+            return false;
+        }
+        let mut input = Input { block, at: 0 };
+        let mut roles = Roles::default();
+        while let Some(first) = input.octet() {
+            let role = if first & 0x80 != 0 {
+                input.integer(first, 0x7f).map(|index| self.role_of_indexed(index))
+            } else if first & 0x60 != 0 {
+                return false;
+            } else {
+                self.role_of_literal(&mut input, first)
+            };
+            let Some(()) = role.ok().and_then(|role| roles.add(role)) else { return false };
+        }
+        roles.are_complete()
+    }
+
+    fn role_of_indexed(&self, index: usize) -> Role {
+        if index <= STATIC_LEN {
+            return sound::of_static(index);
+        }
+        match self.dynamic(index) {
+            Ok(Entry { kind: Kind::Authority, refused: false, .. }) => Role::Pseudo(AUTHORITY),
+            Ok(Entry { kind: Kind::Path, sound: true, .. }) => Role::Pseudo(PATH),
+            Ok(Entry { kind: Kind::Other, sound: true, .. }) => Role::Regular,
+            _ => Role::Unsound,
+        }
+    }
+
+    /// The role of a literal that enters no table.
+    fn role_of_literal(&mut self, input: &mut Input<'_>, first: u8) -> Result<Role, Error> {
+        let index = input.integer(first, 0x0f)?;
+        let (kind, role) = match index {
+            0 => {
+                let name = read(input.string()?, &mut self.scratch_name)?;
+                let regular = sound::is_regular_name(name);
+                (Kind::Other, if regular { Role::Regular } else { Role::Unsound })
+            }
+            index @ 1..=STATIC_LEN => match static_field(index).0 {
+                // What is refused was seen by whoever asks.
+                Kind::Authority => (Kind::Authority, Role::Pseudo(AUTHORITY)),
+                Kind::Path => (Kind::Path, Role::Pseudo(PATH)),
+                _ if sound::is_regular_static(index) => (Kind::Other, Role::Regular),
+                _ => (Kind::Other, Role::Unsound),
+            },
+            _ => match self.dynamic(index)?.kind {
+                Kind::Authority => (Kind::Authority, Role::Pseudo(AUTHORITY)),
+                Kind::Path => (Kind::Path, Role::Pseudo(PATH)),
+                _ => (Kind::Other, Role::Unsound),
+            },
+        };
+        let value = read(input.string()?, &mut self.scratch)?;
+        Ok(if sound::is_value(kind, value) { role } else { Role::Unsound })
     }
 
     fn indexed(
@@ -161,15 +228,26 @@ impl Decoder {
     ) -> Result<(), Error> {
         let inserted = mask == 0x3f;
         let start = input.at - 1;
-        let (kind, name_len) = match input.integer(first, mask)? {
-            0 => literal_name(input.string()?, inserted)?,
+        let (kind, name_len, name) = match input.integer(first, mask)? {
+            0 => {
+                let name = input.string()?;
+                let kind = literal_kind(name)?;
+                if inserted {
+                    let name = read(name, &mut self.scratch_name)?;
+                    (kind, name.len(), Name::of(name))
+                } else {
+                    (kind, 0, Name::Unsound)
+                }
+            }
             index @ 1..=STATIC_LEN => {
                 let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
-                (static_field(index).0, name.len())
+                let regular = sound::is_regular_static(index);
+                let sound = if regular { Name::Sound } else { Name::Unsound };
+                (static_field(index).0, name.len(), sound)
             }
             index => {
                 let entry = self.dynamic(index)?;
-                (entry.kind, entry.name_len)
+                (entry.kind, entry.name_len, Name::Unsound)
             }
         };
         let string_start = input.at;
@@ -181,30 +259,31 @@ impl Decoder {
                 visit(Field { kind, value: b"", refused: false, span, form });
             }
             if inserted {
-                self.insert_without_value(kind, name_len, string.decoded_len()?);
+                let value = read(string, &mut self.scratch)?;
+                let sound = match name {
+                    Name::Trailers => value == b"trailers",
+                    Name::Unsound => kind == Kind::Path && sound::is_value(kind, value),
+                    Name::Sound => sound::is_value(kind, value),
+                };
+                let value_len = value.len();
+                self.insert_without_value(kind, name_len, value_len, sound);
             }
             return Ok(());
         }
-        let value = if string.huffman {
-            self.scratch.clear();
-            huffman::decode(string.octets, |octet| self.scratch.push(octet))?;
-            &self.scratch
-        } else {
-            string.octets
-        };
+        let value = read(string, &mut self.scratch)?;
         let refused = refuses(kind, value);
         visit(Field { kind, value, refused, span, form });
         if inserted && self.table.reserve(name_len, value.len()) {
             let (value_len, value) = (value.len(), value.into());
-            self.table.insert(Entry { kind, name_len, value_len, value, refused });
+            self.table.insert(Entry { kind, name_len, value_len, value, refused, sound: false });
         }
         Ok(())
     }
 
-    fn insert_without_value(&mut self, kind: Kind, name_len: usize, value_len: usize) {
+    fn insert_without_value(&mut self, kind: Kind, name_len: usize, value_len: usize, sound: bool) {
         if self.table.reserve(name_len, value_len) {
             let (value, refused) = (Box::default(), false);
-            self.table.insert(Entry { kind, name_len, value_len, value, refused });
+            self.table.insert(Entry { kind, name_len, value_len, value, refused, sound });
         }
     }
 
@@ -221,10 +300,41 @@ impl Decoder {
     }
 }
 
-/// The kind of a name in a literal, and its decoded length if that is `wanted`.
+/// What a name lets its values be.
+#[derive(Clone, Copy)]
+enum Name {
+    /// Anything that a value may be.
+    Sound,
+    /// `te`, which has one value (RFC 9113 §8.2.2).
+    Trailers,
+    /// Nothing that is surely sound; of a path, the value tells.
+    Unsound,
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"te" => Self::Trailers,
+            name if sound::is_regular_name(name) => Self::Sound,
+            _ => Self::Unsound,
+        }
+    }
+}
+
+/// Decodes a string, into `scratch` if it is Huffman-coded.
+fn read<'a>(string: Str<'a>, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Error> {
+    if !string.huffman {
+        return Ok(string.octets);
+    }
+    scratch.clear();
+    huffman::decode(string.octets, |octet| scratch.push(octet))?;
+    Ok(scratch)
+}
+
+/// The kind of a name in a literal.
 ///
 /// A string has one Huffman code only, so names are compared in the form they arrive in.
-fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
+fn literal_kind(name: Str<'_>) -> Result<Kind, Error> {
     let kind = if name.huffman {
         match name.octets {
             [0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f] => Kind::Authority,
@@ -245,7 +355,7 @@ fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
     if name.octets.is_empty() {
         return Err(Error::NameEmpty);
     }
-    Ok((kind, if wanted { name.decoded_len()? } else { 0 }))
+    Ok(kind)
 }
 
 /// A string literal (RFC 7541 §5.2) as it stands in the block.
@@ -253,12 +363,6 @@ fn literal_name(name: Str<'_>, wanted: bool) -> Result<(Kind, usize), Error> {
 struct Str<'a> {
     octets: &'a [u8],
     huffman: bool,
-}
-
-impl Str<'_> {
-    fn decoded_len(self) -> Result<usize, Error> {
-        if self.huffman { Ok(huffman::decoded_len(self.octets)?) } else { Ok(self.octets.len()) }
-    }
 }
 
 /// A block and how far it has been read.
@@ -306,7 +410,7 @@ impl<'a> Input<'a> {
 }
 
 /// Appends an integer (RFC 7541 §5.1) after the bits of `pattern`, in its shortest form.
-pub(super) fn push_integer(value: usize, mask: u8, pattern: u8, out: &mut Vec<u8>) {
+pub(crate) fn push_integer(value: usize, mask: u8, pattern: u8, out: &mut Vec<u8>) {
     if let Some(short) = u8::try_from(value).ok().filter(|&short| short < mask) {
         out.push(pattern | short);
         return;

@@ -187,13 +187,6 @@ pub(super) fn decode(mut input: &[u8], mut emit: impl FnMut(u8)) -> Result<(), I
     }
 }
 
-/// How many octets `input` decodes to, at the price of a decode.
-pub(super) fn decoded_len(input: &[u8]) -> Result<usize, Invalid> {
-    let mut len = 0;
-    decode(input, |_| len += 1)?;
-    Ok(len)
-}
-
 /// The symbol that the left-most bits of `window` stand for, and its length in bits.
 #[inline]
 fn lookup(window: u64) -> Result<(u8, u32), Invalid> {

@@ -40,6 +40,7 @@
 //! `h2` ends the connection for most of these; for the others the adapter asks
 //! [`Exceptions::sight`] and fails closed.
 
+mod early;
 mod exceptions;
 mod fields;
 mod frame;
@@ -49,12 +50,16 @@ mod hpack;
 mod huffman;
 mod observer;
 mod opening;
+mod sound;
 mod table;
 #[cfg(test)]
 mod tests;
 mod transport;
 
+pub(crate) use early::{AUTHORITY_LEN_MAX, Refuse};
 pub(crate) use exceptions::{Exceptions, Sight, Target};
+pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
+pub(crate) use hpack::push_integer;
 pub(crate) use transport::{ExtendedConnect, Transport};

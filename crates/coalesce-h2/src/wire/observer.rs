@@ -1,9 +1,11 @@
 //! The observer of what a client sends: it knows where frames begin, and reads header blocks.
 
+use super::early::{self, Early, Refuse};
 use super::exceptions::Exceptions;
 use super::fields::Fields;
 use super::frame::{
-    self, CONTINUATION, FrameHeader, HEADER_LEN, HEADERS, PUSH_PROMISE, fragment, fragments,
+    self, CONTINUATION, FrameHeader, HEADER_LEN, HEADERS, PUSH_PROMISE, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, fragment, fragments,
 };
 use super::hpack;
 
@@ -14,6 +16,10 @@ pub(super) const BLOCK_LEN_MAX: usize = 64 * 1024;
 
 /// The connection preface of a client (RFC 9113 §3.4), which `h2` checks.
 pub(super) const PREFACE_LEN: usize = 24;
+
+/// The longest SETTINGS frame that is read: far more than there are settings. After a longer one
+/// nothing is answered before `h2` sees it.
+const SETTINGS_LEN_MAX: usize = 1024;
 
 /// Buffers that grew beyond this serve one block only.
 const SCRATCH_LEN_MAX: usize = 4096;
@@ -63,23 +69,26 @@ pub(super) struct Observed {
 enum Step {
     /// A frame of no interest, of this length.
     Skip(usize),
-    /// A header block of `length` bytes, of which `kept` remain, at the start.
-    Block { length: usize, kept: usize },
+    /// A header block, or another frame that was read, of `length` bytes, of which `kept` remain, at
+    /// the start.
+    Read { length: usize, kept: usize },
     /// Too few to tell; so many are missing.
     Missing(usize),
 }
 
 /// The observer of one connection.
 #[derive(Debug)]
-pub(super) struct Observer {
+pub(super) struct Observer<R> {
     /// What is left of a frame of no interest, or of the preface.
     skip: usize,
     /// Whether the observer turned itself off.
     off: bool,
     /// Where, in the held bytes, the first frame begins that was not whole.
     resume_at: usize,
-    /// The highest stream that the client opened.
+    /// The highest stream that the client opened, and the highest of those that `h2` was shown.
     highest: u32,
+    shown: u32,
+    early: Early<R>,
     decoder: hpack::Decoder,
     fields: Fields,
     /// The fragments of a block, joined.
@@ -89,14 +98,16 @@ pub(super) struct Observer {
     exceptions: Exceptions,
 }
 
-impl Observer {
+impl<R: Refuse> Observer<R> {
     /// An observer of a connection from its first byte on.
-    pub(super) fn new(table_size_max: usize, exceptions: Exceptions) -> Self {
+    pub(super) fn new(table_size_max: usize, exceptions: Exceptions, refuse: R) -> Self {
         Self {
             skip: PREFACE_LEN,
             off: false,
             resume_at: 0,
             highest: 0,
+            shown: 0,
+            early: Early::new(refuse),
             decoder: hpack::Decoder::new(table_size_max),
             fields: Fields::default(),
             joined: Vec::new(),
@@ -129,7 +140,7 @@ impl Observer {
                         self.skip = length;
                         continue;
                     }
-                    Ok(Step::Block { length, kept }) => {
+                    Ok(Step::Read { length, kept }) => {
                         forward(bytes, read, kept, &mut write);
                         read += length;
                         continue;
@@ -159,8 +170,34 @@ impl Observer {
             HEADERS => self.headers(&header, bytes),
             // RFC 9113 §6.10 and §8.4: both end the connection.
             CONTINUATION | PUSH_PROMISE => Err(Lost::StrayFrame),
+            SETTINGS | WINDOW_UPDATE | RST_STREAM => Ok(self.control(&header, bytes)),
             _ => Ok(Step::Skip(header.len())),
         }
+    }
+
+    /// Reads a frame that early answers have to do with.
+    fn control(&mut self, header: &FrameHeader, bytes: &mut [u8]) -> Step {
+        let length = header.len();
+        let stream = header.stream_id;
+        // To `h2` a stream that it was not shown, above all others, is idle, and a frame on it an
+        // error of the connection (RFC 9113 §5.1).
+        let unknown = stream > self.shown && stream <= self.highest;
+        if !early::minds(header) && !unknown {
+            return Step::Skip(length);
+        }
+        if length > SETTINGS_LEN_MAX {
+            self.early.give_up();
+            return Step::Skip(length);
+        }
+        let Some(frame) = bytes.get_mut(..length) else {
+            return Step::Missing(length - bytes.len());
+        };
+        match header.kind {
+            _ if unknown => return Step::Read { length, kept: 0 },
+            SETTINGS => self.early.settings(header, frame),
+            _ => self.early.grant(frame),
+        }
+        Step::Read { length, kept: length }
     }
 
     /// Reads a header block, once it is whole.
@@ -191,7 +228,7 @@ impl Observer {
         self.resume_at = 0;
         let whole = bytes.get_mut(..length).unwrap_or_default();
         let kept = self.block(first, whole)?;
-        Ok(Step::Block { length, kept })
+        Ok(Step::Read { length, kept })
     }
 
     /// Reads a whole header block, and says how many of its bytes remain.
@@ -219,12 +256,23 @@ impl Observer {
             self.fields.rewrite(block, &mut rewritten).ok_or(Lost::Layout)?;
             kept = relay(frames, &rewritten, &mut self.joined)?;
             self.rewritten = rewritten;
+        } else if opens
+            && first.ends_headers()
+            && first.ends_stream()
+            && let Some((authority, scheme)) = self.fields.named()
+            && self.early.is_worth_asking(authority)
+            && self.decoder.is_sound(block)
+            && self.early.answers(first.stream_id, authority, scheme)
+        {
+            self.highest = first.stream_id;
+            return Ok(0);
         }
         if opens {
             self.highest = first.stream_id;
             if let Some(target) = self.fields.exception(first.stream_id) {
                 self.exceptions.push(target);
             }
+            self.shown = first.stream_id;
         }
         if frames.len() > SCRATCH_LEN_MAX {
             self.trim();
@@ -238,6 +286,11 @@ impl Observer {
         self.decoder.trim();
         self.joined = Vec::new();
         self.rewritten = Vec::new();
+    }
+
+    /// The answers that are to be written.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        self.early.out()
     }
 
     /// Turns the observer off, because the client ended the connection within a header block.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::early::Refuse;
 use super::exceptions::Exceptions;
 use super::hpack::TABLE_SIZE_DEFAULT;
 use super::observer::Observer;
@@ -15,6 +16,9 @@ use super::opening::Opening;
 /// How much is read at once into the stash. A longer frame takes several reads, so that no client
 /// gets memory for what it has only announced.
 const STASH_READ_LEN: usize = 4096;
+
+/// Room for answers that is kept for the next ones.
+const OUT_LEN_KEPT: usize = 4096;
 
 /// Whether clients are told that they may send an extended CONNECT (RFC 8441).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,15 +32,17 @@ pub(crate) enum ExtendedConnect {
 
 /// A byte stream under an `h2` server; see the module for what it does.
 #[derive(Debug)]
-pub(crate) struct Transport<T> {
+pub(crate) struct Transport<T, R> {
     io: T,
-    observer: Observer,
+    observer: Observer<R>,
     /// Bytes of the client, held back until their header block is whole. They never reach beyond
     /// that block.
     stash: Vec<u8>,
     /// What the stash waits for, or what has been released of it.
     stashed: Stashed,
     opening: Opening,
+    /// How much of the observer's answers is written, while they are under way.
+    answered: Option<usize>,
 }
 
 /// The state of the stash.
@@ -50,19 +56,20 @@ enum Stashed {
     Released(usize),
 }
 
-impl<T> Transport<T> {
+impl<T, R: Refuse> Transport<T, R> {
     /// Wraps a connection before its first byte.
-    pub(crate) fn new(io: T, extended_connect: ExtendedConnect) -> (Self, Exceptions) {
+    pub(crate) fn new(io: T, extended_connect: ExtendedConnect, refuse: R) -> (Self, Exceptions) {
         let exceptions = Exceptions::default();
         let transport = Self {
             io,
-            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone()),
+            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone(), refuse),
             stash: Vec::new(),
             stashed: Stashed::Nothing,
             opening: match extended_connect {
                 ExtendedConnect::Announced => Opening::Sent,
                 ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
             },
+            answered: None,
         };
         (transport, exceptions)
     }
@@ -95,7 +102,7 @@ impl<T> Transport<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Transport<T> {
+impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
     /// Reads straight into the buffer of `h2`; `true` when there is something in it, or nothing
     /// will ever be.
     fn poll_direct(
@@ -148,7 +155,7 @@ impl<T: AsyncRead + Unpin> Transport<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
+impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -161,6 +168,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
         }
         loop {
             match this.stashed {
+                // Everything in it was answered, and to show `h2` nothing would look like the end.
+                Stashed::Released(_) if this.stash.is_empty() => this.stashed = Stashed::Nothing,
                 Stashed::Released(released) => {
                     this.release(released, buf);
                     return Poll::Ready(Ok(()));
@@ -179,7 +188,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Transport<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> Transport<T> {
+impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
     /// Takes the next part of the first frame. Whether it could be sent shows at the next call:
     /// bytes once taken are ours to send.
     fn poll_open(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -189,9 +198,33 @@ impl<T: AsyncWrite + Unpin> Transport<T> {
         }
         Ok(taken)
     }
+
+    /// Writes the observer's answers. `h2` flushes when all it had to write is written, to the last
+    /// byte of a frame, so that is when they may begin; what has begun goes before anything else.
+    fn poll_answers(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let out = self.observer.out();
+        let mut written = self.answered.unwrap_or(0);
+        while let Some(rest) = out.get(written..).filter(|rest| !rest.is_empty()) {
+            self.answered = Some(written);
+            written += ready!(Pin::new(&mut self.io).poll_write(context, rest))?;
+            if self.answered == Some(written) {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        out.clear();
+        out.shrink_to(OUT_LEN_KEPT);
+        self.answered = None;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Finishes what stands before the bytes that `h2` writes now.
+    #[inline]
+    fn poll_before(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.answered.is_some() { self.poll_answers(context) } else { Poll::Ready(Ok(())) }
+    }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
+impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -203,6 +236,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
             Opening::Collecting(_) => return Poll::Ready(this.poll_open(context, bytes)),
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
+        ready!(this.poll_before(context))?;
         Pin::new(&mut this.io).poll_write(context, bytes)
     }
 
@@ -221,6 +255,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
             }
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
+        ready!(this.poll_before(context))?;
         Pin::new(&mut this.io).poll_write_vectored(context, slices)
     }
 
@@ -231,6 +266,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.opening.poll_send(&mut this.io, context))?;
+        if matches!(this.opening, Opening::Sent) {
+            ready!(this.poll_answers(context))?;
+        }
         Pin::new(&mut this.io).poll_flush(context)
     }
 
@@ -238,6 +276,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Transport<T> {
         let this = self.get_mut();
         this.opening.give_up();
         ready!(this.opening.poll_send(&mut this.io, context))?;
+        ready!(this.poll_before(context))?;
         Pin::new(&mut this.io).poll_shutdown(context)
     }
 }

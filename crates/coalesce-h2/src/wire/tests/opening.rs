@@ -85,7 +85,7 @@ fn poll<R>(mut operation: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>) -
 }
 
 /// Writes all of it, in pieces of these lengths, and flushes; vectored where `vectored` says so.
-fn write(transport: &mut Transport<Peer>, mut bytes: &[u8], lengths: &[usize], vectored: bool) {
+fn write(transport: &mut Transport<Peer, ()>, mut bytes: &[u8], lengths: &[usize], vectored: bool) {
     let mut lengths = lengths.iter().cycle();
     while !bytes.is_empty() {
         let len = (*lengths.next().unwrap()).clamp(1, bytes.len());
@@ -103,8 +103,8 @@ fn write(transport: &mut Transport<Peer>, mut bytes: &[u8], lengths: &[usize], v
     poll(|context| Pin::new(&mut *transport).poll_flush(context));
 }
 
-fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer> {
-    Transport::new(peer, extended_connect).0
+fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer, ()> {
+    Transport::new(peer, extended_connect, ()).0
 }
 
 /// What the peer gets of these bytes.

@@ -1,0 +1,173 @@
+//! The decisions of one connection: asked for by the transport, which may answer at once, and by
+//! the adapter; each request is decided once.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use coalesce_core::{HostField, RequestTarget, Verdict};
+
+use crate::answer::{Answers, Early};
+use crate::budget::{Budget, Left};
+use crate::log;
+use crate::server::Decide;
+use crate::wire::{AUTHORITY_LEN_MAX, Refuse};
+
+/// Verdicts that may wait for their streams. One that is lost is found anew.
+const WAITING_MAX: usize = 256;
+
+/// What transport and adapter of one connection share.
+pub(crate) struct Decisions<D>(Arc<Shared<D>>);
+
+struct Shared<D> {
+    state: Mutex<State<D>>,
+    /// How many requests the adapter refused as misdirected.
+    refused: AtomicU32,
+    answers: Arc<Answers>,
+}
+
+struct State<D> {
+    decide: D,
+    budget: Budget,
+    /// In the order of stream identifiers.
+    waiting: VecDeque<Waiting>,
+    /// Whether a GOAWAY is on its way, so that `h2` must say which streams still count.
+    closing: bool,
+}
+
+/// A verdict that the transport was given, for a request without a `Host` field.
+struct Waiting {
+    stream_id: u32,
+    verdict: Verdict,
+    authority: Authority,
+    https: bool,
+}
+
+/// The bytes of an authority.
+struct Authority {
+    bytes: [u8; AUTHORITY_LEN_MAX],
+    len: usize,
+}
+
+impl Authority {
+    /// `None` if it is too long.
+    fn new(authority: &[u8]) -> Option<Self> {
+        let mut bytes = [0; AUTHORITY_LEN_MAX];
+        bytes.get_mut(..authority.len())?.copy_from_slice(authority);
+        Some(Self { bytes, len: authority.len() })
+    }
+}
+
+impl Waiting {
+    /// Whether the verdict is about this very target.
+    fn is_about(&self, target: &RequestTarget<'_>) -> bool {
+        let scheme: &[u8] = if self.https { b"https" } else { b"http" };
+        target.authority == self.authority.bytes.get(..self.authority.len)
+            && target.host == HostField::Absent
+            && target.scheme == Some(scheme)
+            && target.method == coalesce_core::MethodKind::Ordinary
+    }
+}
+
+impl<D> Decisions<D> {
+    pub(crate) fn new(decide: D, budget: Budget, answers: Arc<Answers>) -> Self {
+        let state = State { decide, budget, waiting: VecDeque::new(), closing: false };
+        Self(Arc::new(Shared { state: Mutex::new(state), refused: AtomicU32::new(0), answers }))
+    }
+
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// Counts a refusal of the adapter.
+    pub(crate) fn refused(&self) -> Left {
+        self.state().budget.refused()
+    }
+
+    /// From here on `h2` sees every request, because a GOAWAY says which of them count.
+    pub(crate) fn close(&self) {
+        self.state().closing = true;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<D>> {
+        // A panic in `decide` is the caller's; the rest is whole at any moment.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Decide> Decisions<D> {
+    /// The verdict on a request as `h2` shows it.
+    pub(crate) fn verdict(&self, stream_id: u32, target: &RequestTarget<'_>) -> Verdict {
+        let mut state = self.state();
+        // Streams come in the order of their identifiers; what waits for an earlier one is of a
+        // stream that `h2` refused.
+        while state.waiting.front().is_some_and(|front| front.stream_id < stream_id) {
+            state.waiting.pop_front();
+        }
+        let about = |front: &Waiting| front.stream_id == stream_id && front.is_about(target);
+        let verdict = if state.waiting.front().is_some_and(about)
+            && let Some(waiting) = state.waiting.pop_front()
+        {
+            waiting.verdict
+        } else {
+            state.decide(target)
+        };
+        match verdict {
+            Verdict::Serve(_) => state.budget.served(),
+            Verdict::Misdirected(_) => {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            Verdict::Malformed(_) => {}
+        }
+        verdict
+    }
+}
+
+impl<D: Decide> State<D> {
+    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+        let verdict = self.decide.decide(target);
+        log::verdict(target, &verdict);
+        verdict
+    }
+}
+
+impl<D: Decide> Refuse for Decisions<D> {
+    fn refuses(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> bool {
+        let mut state = self.state();
+        // The refusal that spends the budget ends the connection, which the adapter has to do.
+        if state.closing || state.budget.is_almost_spent() {
+            return false;
+        }
+        let Some(authority) = target.authority.and_then(Authority::new) else { return false };
+        let verdict = state.decide(target);
+        if let Verdict::Misdirected(_) = verdict {
+            state.budget.refused();
+            return true;
+        }
+        if state.waiting.len() >= WAITING_MAX {
+            state.waiting.pop_front();
+        }
+        let https = target.scheme == Some(b"https");
+        state.waiting.push_back(Waiting { stream_id, verdict, authority, https });
+        false
+    }
+
+    fn changes(&self) -> u32 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    fn template(&self) -> Option<&Early> {
+        self.0.answers.early.as_ref()
+    }
+}
+
+impl<D> fmt::Debug for Decisions<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decisions").finish_non_exhaustive()
+    }
+}
