@@ -18,7 +18,7 @@ use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
 use crate::error::Error;
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
-use crate::wire::{Exceptions, ExtendedConnect, Sight, Transport};
+use crate::wire::{Cork, Exceptions, ExtendedConnect, Sight, Transport};
 use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
@@ -47,6 +47,7 @@ pub struct Builder {
     answers: Arc<Answers>,
     budget: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
+    batch_writes: bool,
 }
 
 impl Default for Builder {
@@ -79,6 +80,7 @@ impl Builder {
             allow,
             budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
+            batch_writes: true,
         }
     }
 
@@ -116,6 +118,18 @@ impl Builder {
         self
     }
 
+    /// Whether answers wait while further requests are ready to be [accepted](Connection::accept),
+    /// and leave together, in few TLS records and few writes. Default: they do.
+    ///
+    /// A server that handles requests one after the other, and waits for something between two
+    /// calls of `accept`, keeps a finished answer waiting for as long, and switches this off. One
+    /// that answers at once or in tasks of their own loses nothing.
+    #[must_use]
+    pub const fn batch_writes(mut self, batch: bool) -> Self {
+        self.batch_writes = batch;
+        self
+    }
+
     /// Streams that may be open at once. Default: [`limits::CONCURRENT_STREAMS_MAX`].
     #[must_use]
     pub fn concurrent_streams(mut self, max: u32) -> Self {
@@ -150,9 +164,20 @@ impl Builder {
         D: Decide,
     {
         let decisions = Decisions::new(decide, Budget::new(self.budget), self.answers);
-        let (transport, exceptions) = Transport::new(io, self.extended_connect, decisions.share());
+        let cork = Cork::default();
+        let (transport, exceptions) =
+            Transport::new(io, self.extended_connect, decisions.share(), cork.clone());
         let inner = self.h2.handshake(transport).await?;
-        Ok(Connection { inner, exceptions, decisions, unread: Vec::new(), state: State::Open })
+        Ok(Connection {
+            inner,
+            exceptions,
+            decisions,
+            cork,
+            batch_writes: self.batch_writes,
+            accepted: 0,
+            unread: Vec::new(),
+            state: State::Open,
+        })
     }
 }
 
@@ -164,6 +189,10 @@ pub struct Connection<T, D> {
     inner: h2::server::Connection<Transport<T, Decisions<D>>, Bytes>,
     exceptions: Exceptions,
     decisions: Decisions<D>,
+    cork: Cork,
+    batch_writes: bool,
+    /// The streams that `h2` has handed out, modulo 2^32; those that it never will count as well.
+    accepted: u32,
     /// Bodies of answered requests that were still coming; dropping one sends its `RST_STREAM`.
     unread: Vec<RecvStream>,
     state: State,
@@ -226,7 +255,15 @@ where
             return Poll::Ready(None);
         }
         loop {
+            // More streams to come, as far as can be told: then what is written now can wait.
+            let more = self.accepted != self.cork.shown();
+            self.cork.set(more && self.batch_writes);
             let Poll::Ready(next) = self.inner.poll_accept(context) else {
+                if more {
+                    // `h2` handed out none of them, and had nowhere to write.
+                    self.accepted = self.cork.shown();
+                    continue;
+                }
                 if self.unread.is_empty() {
                     return Poll::Pending;
                 }
@@ -236,6 +273,9 @@ where
                 self.unread.clear();
                 continue;
             };
+            if let Some(Ok(_)) = next {
+                self.accepted = self.accepted.wrapping_add(1);
+            }
             let ended = match (next, self.state) {
                 // What comes after the GOAWAY is not looked at; dropping it resets the stream.
                 (Some(Ok(_)), State::SentAway) => continue,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Exceptions, ExtendedConnect, Target, Transport};
+use super::{Cork, Exceptions, ExtendedConnect, Target, Transport};
 
 /// A client that sends what it was told to, in the given pieces, and then nothing more.
 ///
@@ -78,7 +78,7 @@ pub(super) fn read_all<'a>(
     buf_len: usize,
 ) -> (Outcome, Exceptions) {
     let (mut transport, exceptions) =
-        Transport::new(Script::new(chunks), ExtendedConnect::default(), ());
+        Transport::new(Script::new(chunks), ExtendedConnect::default(), (), Cork::default());
     let mut context = Context::from_waker(Waker::noop());
     let mut space = vec![0; buf_len];
     let mut bytes = Vec::new();

@@ -40,6 +40,7 @@
 //! `h2` ends the connection for most of these; for the others the adapter asks
 //! [`Exceptions::sight`] and fails closed.
 
+mod cork;
 mod early;
 mod exceptions;
 mod fields;
@@ -56,6 +57,7 @@ mod table;
 mod tests;
 mod transport;
 
+pub(crate) use cork::Cork;
 pub(crate) use early::{AUTHORITY_LEN_MAX, Refuse};
 pub(crate) use exceptions::{Exceptions, Sight, Target};
 pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header};

@@ -1,5 +1,6 @@
 //! The observer of what a client sends: it knows where frames begin, and reads header blocks.
 
+use super::cork::Cork;
 use super::early::{self, Early, Refuse};
 use super::exceptions::Exceptions;
 use super::fields::Fields;
@@ -96,11 +97,17 @@ pub(super) struct Observer<R> {
     /// A rewritten block.
     rewritten: Vec<u8>,
     exceptions: Exceptions,
+    cork: Cork,
 }
 
 impl<R: Refuse> Observer<R> {
     /// An observer of a connection from its first byte on.
-    pub(super) fn new(table_size_max: usize, exceptions: Exceptions, refuse: R) -> Self {
+    pub(super) fn new(
+        table_size_max: usize,
+        exceptions: Exceptions,
+        cork: Cork,
+        refuse: R,
+    ) -> Self {
         Self {
             skip: PREFACE_LEN,
             off: false,
@@ -113,6 +120,7 @@ impl<R: Refuse> Observer<R> {
             joined: Vec::new(),
             rewritten: Vec::new(),
             exceptions,
+            cork,
         }
     }
 
@@ -273,6 +281,7 @@ impl<R: Refuse> Observer<R> {
                 self.exceptions.push(target);
             }
             self.shown = first.stream_id;
+            self.cork.show();
         }
         if frames.len() > SCRATCH_LEN_MAX {
             self.trim();

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::cork::{Cork, Held};
 use super::early::Refuse;
 use super::exceptions::Exceptions;
 use super::hpack::TABLE_SIZE_DEFAULT;
@@ -16,9 +17,6 @@ use super::opening::Opening;
 /// How much is read at once into the stash. A longer frame takes several reads, so that no client
 /// gets memory for what it has only announced.
 const STASH_READ_LEN: usize = 4096;
-
-/// Room for answers that is kept for the next ones.
-const OUT_LEN_KEPT: usize = 4096;
 
 /// Whether clients are told that they may send an extended CONNECT (RFC 8441).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,8 +39,7 @@ pub(crate) struct Transport<T, R> {
     /// What the stash waits for, or what has been released of it.
     stashed: Stashed,
     opening: Opening,
-    /// How much of the observer's answers is written, while they are under way.
-    answered: Option<usize>,
+    held: Held,
 }
 
 /// The state of the stash.
@@ -58,18 +55,23 @@ enum Stashed {
 
 impl<T, R: Refuse> Transport<T, R> {
     /// Wraps a connection before its first byte.
-    pub(crate) fn new(io: T, extended_connect: ExtendedConnect, refuse: R) -> (Self, Exceptions) {
+    pub(crate) fn new(
+        io: T,
+        extended_connect: ExtendedConnect,
+        refuse: R,
+        cork: Cork,
+    ) -> (Self, Exceptions) {
         let exceptions = Exceptions::default();
         let transport = Self {
             io,
-            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone(), refuse),
+            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone(), cork.clone(), refuse),
             stash: Vec::new(),
             stashed: Stashed::Nothing,
             opening: match extended_connect {
                 ExtendedConnect::Announced => Opening::Sent,
                 ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
             },
-            answered: None,
+            held: Held::new(cork),
         };
         (transport, exceptions)
     }
@@ -198,30 +200,6 @@ impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
         }
         Ok(taken)
     }
-
-    /// Writes the observer's answers. `h2` flushes when all it had to write is written, to the last
-    /// byte of a frame, so that is when they may begin; what has begun goes before anything else.
-    fn poll_answers(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let out = self.observer.out();
-        let mut written = self.answered.unwrap_or(0);
-        while let Some(rest) = out.get(written..).filter(|rest| !rest.is_empty()) {
-            self.answered = Some(written);
-            written += ready!(Pin::new(&mut self.io).poll_write(context, rest))?;
-            if self.answered == Some(written) {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-        }
-        out.clear();
-        out.shrink_to(OUT_LEN_KEPT);
-        self.answered = None;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Finishes what stands before the bytes that `h2` writes now.
-    #[inline]
-    fn poll_before(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.answered.is_some() { self.poll_answers(context) } else { Poll::Ready(Ok(())) }
-    }
 }
 
 impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
@@ -236,7 +214,10 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             Opening::Collecting(_) => return Poll::Ready(this.poll_open(context, bytes)),
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
-        ready!(this.poll_before(context))?;
+        if this.held.takes(bytes.len(), &[IoSlice::new(bytes)]) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        ready!(this.held.poll_write(&mut this.io, context))?;
         Pin::new(&mut this.io).poll_write(context, bytes)
     }
 
@@ -255,7 +236,11 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             }
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
-        ready!(this.poll_before(context))?;
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        if this.held.takes(len, slices) {
+            return Poll::Ready(Ok(len));
+        }
+        ready!(this.held.poll_write(&mut this.io, context))?;
         Pin::new(&mut this.io).poll_write_vectored(context, slices)
     }
 
@@ -265,10 +250,16 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.opening.poll_send(&mut this.io, context))?;
-        if matches!(this.opening, Opening::Sent) {
-            ready!(this.poll_answers(context))?;
+        if this.held.waits() {
+            return Poll::Ready(Ok(()));
         }
+        ready!(this.opening.poll_send(&mut this.io, context))?;
+        // `h2` flushes when it has written all that it had to, to the last byte of a frame, so that
+        // is when frames of others may follow.
+        if matches!(this.opening, Opening::Sent) {
+            this.held.append(this.observer.out());
+        }
+        ready!(this.held.poll_write(&mut this.io, context))?;
         Pin::new(&mut this.io).poll_flush(context)
     }
 
@@ -276,7 +267,7 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         let this = self.get_mut();
         this.opening.give_up();
         ready!(this.opening.poll_send(&mut this.io, context))?;
-        ready!(this.poll_before(context))?;
+        ready!(this.held.poll_write(&mut this.io, context))?;
         Pin::new(&mut this.io).poll_shutdown(context)
     }
 }

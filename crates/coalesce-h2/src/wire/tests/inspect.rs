@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::super::cork::Cork;
 use super::super::exceptions::Target;
 use super::super::fields;
 use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
@@ -253,7 +254,7 @@ fn a_usual_request_allocates_nothing() {
     let mut client = Client::default();
     let mut list = get(b"www.example.com");
     list.extend(headers([("user-agent", b"an agent"), ("accept", b"*/*")]));
-    let mut observer = Observer::new(4096, Exceptions::default(), ());
+    let mut observer = Observer::new(4096, Exceptions::default(), Cork::default(), ());
     observer.observe(&mut client.headers(1, &list, USUAL).bytes);
     for (nth, style) in [USUAL, PLAIN, Style { huffman_value: true, ..PLAIN }].iter().enumerate() {
         let ids = [3, 5].map(|id| id + 4 * u32::try_from(nth).unwrap());

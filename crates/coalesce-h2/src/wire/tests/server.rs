@@ -15,7 +15,7 @@ use super::super::exceptions::{Exceptions, Sight, Target};
 use super::super::fields::refuses;
 use super::super::frame::HEADERS;
 use super::super::table::Kind;
-use super::super::{ExtendedConnect, Transport};
+use super::super::{Cork, ExtendedConnect, Transport};
 use super::client::{Client, Layout, block_frames, frame, layout, parse};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, Style, Styled, USUAL, Used, headers, style};
 
@@ -88,7 +88,8 @@ async fn converse(mut client: Client, width: usize) -> Conversation {
 }
 
 async fn serve(io: DuplexStream) -> Vec<Request> {
-    let (transport, exceptions) = Transport::new(io, ExtendedConnect::default(), ());
+    let (transport, exceptions) =
+        Transport::new(io, ExtendedConnect::default(), (), Cork::default());
     let mut builder = Builder::new();
     builder.enable_connect_protocol();
     let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();
@@ -202,7 +203,8 @@ async fn h2_still_judges_what_turns_the_observer_off() {
     let mut client = Client::default();
     client.frame(&frame(HEADERS, 5, 1, &[0x80]));
     to_server.write_all(&client.bytes).await.unwrap();
-    let (transport, exceptions) = Transport::new(near, ExtendedConnect::default(), ());
+    let (transport, exceptions) =
+        Transport::new(near, ExtendedConnect::default(), (), Cork::default());
     let mut connection = h2::server::handshake(transport).await.unwrap();
     assert!(connection.accept().await.is_none_or(|accepted| accepted.is_err()));
     assert_eq!(exceptions.sight(1), Sight::Blind);
@@ -216,7 +218,7 @@ async fn h2_still_judges_what_turns_the_observer_off() {
 async fn extended_connect(extended_connect: ExtendedConnect) -> (bool, Option<String>) {
     let (near, far) = duplex(4096);
     let server = tokio::spawn(async move {
-        let (transport, _) = Transport::new(near, extended_connect, ());
+        let (transport, _) = Transport::new(near, extended_connect, (), Cork::default());
         let mut builder = Builder::new();
         builder.enable_connect_protocol();
         let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();
