@@ -4,9 +4,9 @@
 //! bare_h2 CERTIFICATE.pem KEY.pem SERVED-HOST [--workers N]
 //! ```
 //!
-//! It answers as `coalesce serve` does, byte for byte: 200 and a small text for the one host that it
+//! It answers as `coalesce serve` does, field for field: 200 and a small text for the one host that it
 //! serves, 421 for every other, a request body read to its end before a 200 and not read before a
-//! 421. Of what Coalesce does for that it does the least that gives these bytes: it compares the
+//! 421. Of what Coalesce does for that it does the least that gives these fields: it compares the
 //! authority's host with one string.
 
 use std::cell::RefCell;

@@ -2,7 +2,9 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -40,7 +42,7 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// All fields; of `date` only that it is there.
+    /// All fields by name; of `date` only that it is there.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Vec<u8>,
 }
@@ -151,6 +153,11 @@ impl Connection {
 }
 
 impl Open {
+    /// Whether an answer has come already.
+    pub(crate) async fn is_answered(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut self.response).poll(context).is_ready())).await
+    }
+
     pub(crate) async fn answer(self) -> Result<Answer> {
         let (parts, mut body) = self.response.await?.into_parts();
         let mut content = Vec::new();
@@ -163,13 +170,15 @@ impl Open {
             let value = if name == http::header::DATE { "" } else { value.to_str()? };
             Ok((name.as_str().to_owned(), value.to_owned()))
         };
-        let fields = parts.headers.iter().map(field).collect::<Result<_>>()?;
+        let mut fields = parts.headers.iter().map(field).collect::<Result<Vec<_>>>()?;
+        fields.sort_unstable();
         Ok(Answer { status: parts.status.as_u16(), fields, content })
     }
 }
 
 impl Answer {
-    fn check(&self, case: Case) -> Result<()> {
+    /// Fails when it is not the right one.
+    pub(crate) fn check(&self, case: Case) -> Result<()> {
         ensure!(self.status == case.status(), "expected {}, found {}", case.status(), self.status);
         if case == Case::Served && self.content != CONTENT {
             bail!(
