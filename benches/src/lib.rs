@@ -3,6 +3,7 @@
 //! program `servers`, which measures whole servers. This library is what the programs share.
 #![expect(clippy::cast_precision_loss, reason = "figures of measurements are rounded anyway")]
 
+pub mod bare;
 pub mod machine;
 pub mod progress;
 pub mod random;

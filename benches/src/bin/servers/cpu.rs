@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_taken_within_a_round() {
-        let cost = |micros| Cost {
+        let cost = |micros: u64| Cost {
             requests: 1000,
             cpu: Duration::from_micros(micros * 1000),
             seconds: 0.5,

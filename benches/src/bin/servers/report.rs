@@ -101,7 +101,8 @@ fn shown(kind: &Kind) -> String {
 fn ratio(figure: Option<&Figure>) -> String {
     let Some(figure) = figure else { return NONE.to_owned() };
     let mut text = format!("{:.3}", figure.value);
-    if let Some([low, high]) = figure.interval {
+    // What is compared with itself has no interval to speak of.
+    if let Some([low, high]) = figure.interval.filter(|[low, high]| low < high) {
         let _ = write!(text, " [{low:.3}, {high:.3}]");
     }
     text
@@ -132,27 +133,26 @@ fn cpu_tables(records: &Records) -> Vec<Titled> {
 
 fn cpu_table(records: &Records, case: Case, connections: usize) -> Titled {
     let load = cpu::load_name(case, connections);
-    let mut table = Table::new([
-        "server",
-        "CPU, µs",
-        "to bare-h2 [95 %]",
-        "coalesce to it [95 %]",
-        "to its own 200 [95 %]",
-    ]);
+    let mut columns =
+        vec![("to bare-h2 [95 %]", cpu::TO_BASELINE), ("coalesce to it [95 %]", cpu::OURS_TO_IT)];
+    if case != Case::Served {
+        columns.push(("to its own 200 [95 %]", cpu::TO_SERVED));
+    }
+    let names = columns.iter().map(|(name, _)| *name);
+    let mut table = Table::new(["server", "CPU, µs"].into_iter().chain(names));
     for kind in &KINDS {
         let of = |quantity| records.figure(cpu::SET, kind.name, &load, quantity);
+        let mut row = vec![shown(kind)];
         if let Some(absent) = records.absent(cpu::SET, kind.name) {
-            let none = || NONE.to_owned();
-            table.rows.push(vec![shown(kind), absent.reason.clone(), none(), none(), none()]);
+            row.push(absent.reason.clone());
+            row.resize(columns.len() + 2, NONE.to_owned());
         } else if of(cpu::MICROSECONDS).is_some() {
-            table.rows.push(vec![
-                shown(kind),
-                value(of(cpu::MICROSECONDS)),
-                ratio(of(cpu::TO_BASELINE)),
-                ratio(of(cpu::OURS_TO_IT)),
-                ratio(of(cpu::TO_SERVED)),
-            ]);
+            row.push(value(of(cpu::MICROSECONDS)));
+            row.extend(columns.iter().map(|(_, quantity)| ratio(of(quantity))));
+        } else {
+            continue;
         }
+        table.rows.push(row);
     }
     let plural = if connections == 1 { "" } else { "s" };
     (format!("A {}, {connections} connection{plural} of 100 streams", case.name()), table)
