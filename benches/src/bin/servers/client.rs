@@ -15,6 +15,7 @@ use http::{Method, Request, Version};
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
@@ -25,6 +26,8 @@ use crate::world::World;
 
 /// Nothing that is asked here takes a server so long, not even under valgrind.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Room for a burst of uploads.
+const BURST_BYTES: usize = 1 << 18;
 
 /// Makes connections to servers; everything runs on the calling thread.
 pub(crate) struct Client {
@@ -91,6 +94,8 @@ impl Client {
     pub(crate) async fn connect(&self, server: SocketAddr) -> Result<Connection> {
         let socket = TcpStream::connect(server).await?;
         socket.set_nodelay(true)?;
+        // A burst leaves in one piece, so that a server finds all of it or nothing.
+        let socket = BufWriter::with_capacity(BURST_BYTES, socket);
         let stream = self.tls.connect(ServerName::try_from(SERVED)?, socket).await?;
         ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "the server does not speak h2");
         let (send, mut connection) = h2::client::handshake(stream).await?;

@@ -208,8 +208,8 @@ fn parts_table(records: &Records) -> Titled {
 
 fn calls_table(records: &Records) -> Titled {
     let mut table = Table::new([
-        "request, connections",
         "server",
+        "request, connections",
         "system calls",
         "waiting",
         "reading",
@@ -234,8 +234,8 @@ fn calls_table(records: &Records) -> Titled {
                 found.map_or_else(|| NONE.to_owned(), |found| format!("{:.4}", found.value))
             };
             table.rows.push(vec![
-                load.to_owned(),
                 server.to_owned(),
+                load.to_owned(),
                 small(Some(all)),
                 sum(&calls::WAITING),
                 sum(&calls::READING),
@@ -252,8 +252,8 @@ fn calls_table(records: &Records) -> Titled {
 
 fn latency_table(records: &Records) -> Titled {
     let mut table = Table::new([
-        "request",
         "server",
+        "request",
         "p50, µs",
         "to bare-h2 [95 %]",
         "p99, µs",
@@ -265,7 +265,7 @@ fn latency_table(records: &Records) -> Titled {
             if of("p50").is_none() {
                 continue;
             }
-            let mut row = vec![case.name().to_owned(), server.to_owned()];
+            let mut row = vec![server.to_owned(), case.name().to_owned()];
             for (name, _) in latency::QUANTILES {
                 row.push(value(of(name)));
                 row.push(ratio(of(&format!("{name} {}", cpu::TO_BASELINE))));
@@ -293,8 +293,8 @@ fn memory_table(records: &Records) -> Titled {
 
 fn scaling_table(records: &Records) -> Titled {
     let mut table = Table::new([
-        "request",
         "server",
+        "request",
         "workers",
         "requests a second",
         "to one worker [95 %]",
@@ -308,8 +308,8 @@ fn scaling_table(records: &Records) -> Titled {
                 let of = |quantity| records.figure(scaling::SET, server, &load, quantity);
                 if of(cpu::PER_SECOND).is_some() {
                     table.rows.push(vec![
-                        case.name().to_owned(),
                         server.to_owned(),
+                        case.name().to_owned(),
                         workers.to_string(),
                         value(of(cpu::PER_SECOND)),
                         ratio(of(scaling::TO_ONE)),
