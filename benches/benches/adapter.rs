@@ -14,6 +14,7 @@ use coalesce_core::{
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use h2::client::SendRequest;
+use http::header::{ACCEPT, USER_AGENT};
 use http::{Method, Request, Version};
 use tokio::io::DuplexStream;
 use tokio::runtime::Runtime;
@@ -110,6 +111,8 @@ async fn burst(client: &SendRequest<Bytes>, load: Load) {
             .method(if upload { Method::POST } else { Method::GET })
             .version(Version::HTTP_2)
             .uri(format!("https://{authority}/"))
+            .header(USER_AGENT, "coalesce-benches")
+            .header(ACCEPT, "*/*")
             .body(())
             .unwrap();
         let mut client = client.clone().ready().await.unwrap();

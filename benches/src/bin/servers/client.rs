@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{PingPong, SendStream};
+use http::header::{ACCEPT, USER_AGENT};
 use http::{Method, Request, Version};
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::pki_types::ServerName;
@@ -116,13 +117,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request.
+    /// Sends a request, with the fields that curl sends.
     pub(crate) async fn ask(&mut self, case: Case) -> Result<Open> {
         let uri = format!("https://{}/", case.authority());
         let upload = case == Case::UploadRefused;
         let method = if upload { Method::POST } else { Method::GET };
-        let request =
-            Request::builder().method(method).version(Version::HTTP_2).uri(uri).body(())?;
+        let request = Request::builder()
+            .method(method)
+            .version(Version::HTTP_2)
+            .uri(uri)
+            .header(USER_AGENT, "coalesce-benches")
+            .header(ACCEPT, "*/*")
+            .body(())?;
         let mut open = self.send(request, !upload).await?;
         if upload {
             open.body.send_data(Bytes::from_static(&UPLOAD), false)?;

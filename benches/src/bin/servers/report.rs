@@ -227,8 +227,8 @@ fn calls_table(records: &Records) -> Titled {
             let of = |quantity: &str| records.figure(calls::SET, server, load, quantity);
             let Some(all) = of(calls::ALL_CALLS) else { continue };
             let sum = |names: &[&str]| {
-                let values = names.iter().filter_map(|name| of(name));
-                format!("{:.4}", values.map(|found| found.value).sum::<f64>())
+                let values = names.iter().filter_map(|name| of(name)).map(|found| found.value);
+                format!("{:.4}", values.fold(0.0, |sum, value| sum + value))
             };
             let small = |found: Option<&Figure>| {
                 found.map_or_else(|| NONE.to_owned(), |found| format!("{:.4}", found.value))
