@@ -1,64 +1,65 @@
-//! The adapter's cost against bare `h2`, over an in-memory stream: bursts of requests, answered 200
-//! or 421. Both ends of the connection run in the one thread, so the client's share is in every
-//! figure; the ratio between two figures understates the difference.
+//! The adapter's cost against bare `h2`, over an in-memory stream: bursts of requests that are
+//! served, misdirected, one in ten misdirected, or uploads that are refused. Both ends of the
+//! connection run in the one thread, so the client's share is in every figure; the ratio between
+//! two figures understates the difference. Every answer is checked.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use coalesce_benches::bare::{self, Answers, CONTENT};
 use coalesce_core::{
     AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
     PresentedIdentifier, RequestTarget, VirtualHostId, decide,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use h2::client::SendRequest;
-use h2::server::SendResponse;
-use http::{Request, Response, Version};
+use http::header::{ACCEPT, USER_AGENT};
+use http::{Method, Request, Version};
 use tokio::io::DuplexStream;
 use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
 
 /// Requests in flight at once, as many as a browser or `h2load -m100` sends.
 const BURST: usize = 100;
 
-const CONTENT: &[u8] = b"hello world\n";
+const SERVED: &str = "api.example.test";
+const ELSEWHERE: &str = "cdn.example.test";
 
-fn answer(mut respond: SendResponse<Bytes>) {
-    let mut send = respond.send_response(Response::new(()), false).unwrap();
-    send.send_data(Bytes::from_static(CONTENT), true).unwrap();
-}
+/// What an upload sends before it is answered; its end never comes.
+static UPLOAD: [u8; 1024] = [b'u'; 1024];
 
 /// The least that a server can do.
 async fn bare(io: DuplexStream) {
-    let mut connection = h2::server::handshake(io).await.unwrap();
-    while let Some(Ok((_, respond))) = connection.accept().await {
-        answer(respond);
-    }
+    bare::serve(io, Arc::new(Answers::new(SERVED.to_owned()))).await.unwrap();
 }
 
 async fn adapter(io: DuplexStream) {
     let group = GroupId::new(0);
     let mut table = AuthorityTable::builder();
     table.group(group, GroupPolicy::default()).unwrap();
-    for (id, name) in (0..).zip([&b"api.example.test"[..], b"cdn.example.test"]) {
-        let name = NamePattern::parse(name).unwrap();
+    for (id, name) in (0..).zip([SERVED, ELSEWHERE]) {
+        let name = NamePattern::parse(name.as_bytes()).unwrap();
         table.entry(name, VirtualHostId::new(id), group).unwrap();
     }
     let table = table.build().unwrap();
-    let api = PresentedIdentifier::parse_dns(b"api.example.test").unwrap();
-    let presented = IdentifierSet::build([api]).unwrap();
+    let presented = PresentedIdentifier::parse_dns(SERVED.as_bytes()).unwrap();
+    let presented = IdentifierSet::build([presented]).unwrap();
     let decide = |target: &RequestTarget<'_>| {
         decide(&table, &Connection::tls(presented.borrow(), group, &[443]), target)
     };
     let builder = coalesce_h2::Builder::new().refused_in_a_row(None);
     let mut connection = builder.handshake(io, decide).await.unwrap();
-    while let Some(Ok(accepted)) = connection.accept().await {
-        let (_, respond, _) = accepted.into_parts();
-        answer(respond);
+    let answers = Answers::new(SERVED.to_owned());
+    while let Some(accepted) = connection.accept().await {
+        let (_, respond, _) = accepted.unwrap().into_parts();
+        answers.served.send(respond).unwrap();
     }
 }
 
 /// A client whose server runs on `runtime`.
 fn connect<F: Future<Output = ()> + 'static>(
-    tasks: &tokio::task::LocalSet,
+    tasks: &LocalSet,
     runtime: &Runtime,
     server: impl FnOnce(DuplexStream) -> F,
 ) -> SendRequest<Bytes> {
@@ -71,43 +72,87 @@ fn connect<F: Future<Output = ()> + 'static>(
     })
 }
 
-async fn burst(client: &SendRequest<Bytes>, authority: &str, expected: u16) {
-    let mut responses = Vec::with_capacity(BURST);
-    for _ in 0..BURST {
+/// What the requests of a burst are.
+#[derive(Clone, Copy)]
+enum Load {
+    Served,
+    Misdirected,
+    /// Every tenth is misdirected.
+    Mixed,
+    /// Misdirected, with a body that is still coming when they are answered.
+    Uploads,
+}
+
+impl Load {
+    const ALL: [(&str, Self); 4] = [
+        ("200", Self::Served),
+        ("421", Self::Misdirected),
+        ("nine 200 to one 421", Self::Mixed),
+        ("uploads refused", Self::Uploads),
+    ];
+
+    /// Whether the request with this number is served.
+    const fn is_served(self, number: usize) -> bool {
+        match self {
+            Self::Served => true,
+            Self::Misdirected | Self::Uploads => false,
+            Self::Mixed => !number.is_multiple_of(10),
+        }
+    }
+}
+
+async fn burst(client: &SendRequest<Bytes>, load: Load) {
+    let mut open = Vec::with_capacity(BURST);
+    let upload = matches!(load, Load::Uploads);
+    for number in 0..BURST {
+        let served = load.is_served(number);
+        let authority = if served { SERVED } else { ELSEWHERE };
         let request = Request::builder()
+            .method(if upload { Method::POST } else { Method::GET })
             .version(Version::HTTP_2)
             .uri(format!("https://{authority}/"))
+            .header(USER_AGENT, "coalesce-benches")
+            .header(ACCEPT, "*/*")
             .body(())
             .unwrap();
         let mut client = client.clone().ready().await.unwrap();
-        responses.push(client.send_request(request, true).unwrap().0);
-    }
-    for response in responses {
-        let response = response.await.unwrap();
-        assert_eq!(response.status(), expected);
-        let mut body = response.into_body();
-        while let Some(data) = body.data().await {
-            let data = data.unwrap();
-            body.flow_control().release_capacity(data.len()).unwrap();
-            black_box(data);
+        let (response, mut body) = client.send_request(request, !upload).unwrap();
+        if upload {
+            body.send_data(Bytes::from_static(&UPLOAD), false).unwrap();
         }
+        open.push((served, response, body));
+    }
+    for (served, response, _body) in open {
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), if served { 200 } else { 421 });
+        let mut body = response.into_body();
+        let mut len = 0;
+        while let Some(data) = body.data().await {
+            let data = black_box(data.unwrap());
+            body.flow_control().release_capacity(data.len()).unwrap();
+            assert!(!served || data == CONTENT);
+            len += data.len();
+        }
+        assert_ne!(len, 0);
     }
 }
 
 fn bursts(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let tasks = LocalSet::new();
+    let servers = [
+        ("bare h2", connect(&tasks, &runtime, bare)),
+        ("adapter", connect(&tasks, &runtime, adapter)),
+    ];
     let mut group = criterion.benchmark_group("burst of 100");
     group.throughput(Throughput::Elements(BURST as u64));
-    let mut run =
-        |name: &str, client: SendRequest<Bytes>, tasks: &tokio::task::LocalSet, to, status| {
-            group.bench_function(name, |bencher| {
-                bencher.iter(|| tasks.block_on(&runtime, burst(&client, to, status)));
+    for (load_name, load) in Load::ALL {
+        for (server, client) in &servers {
+            group.bench_function(format!("{server}, {load_name}"), |bencher| {
+                bencher.iter(|| tasks.block_on(&runtime, burst(client, load)));
             });
-        };
-    let tasks = tokio::task::LocalSet::new();
-    run("bare h2, 200", connect(&tasks, &runtime, bare), &tasks, "api.example.test", 200);
-    run("adapter, 200", connect(&tasks, &runtime, adapter), &tasks, "api.example.test", 200);
-    run("adapter, 421", connect(&tasks, &runtime, adapter), &tasks, "cdn.example.test", 421);
+        }
+    }
     group.finish();
 }
 

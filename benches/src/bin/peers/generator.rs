@@ -13,7 +13,7 @@
 //!
 //! Every name is lower case, 12 to 30 bytes with its wildcard, and valid for a host.
 
-use crate::random::Random;
+use coalesce_benches::random::Random;
 
 /// The most frequent first.
 const TOP: [&str; 40] = [

@@ -26,7 +26,6 @@ mod oracle;
 mod ours;
 mod peers;
 mod plot;
-mod random;
 mod records;
 mod report;
 mod sets;

@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use coalesce_benches::progress::Progress;
+use coalesce_benches::statistics::median;
 
 use crate::counting::count;
 use crate::loads::{LOADS, Load, LoadKind};
@@ -242,12 +243,6 @@ fn nanoseconds(queries: usize, work: impl FnOnce()) -> f64 {
 /// The median over rounds of what a peer took in terms of what ours took.
 fn ratio(peer: &[f64], ours: Option<&[f64]>) -> Option<f64> {
     ours.map(|ours| median(peer.iter().zip(ours).map(|(peer, ours)| peer / ours).collect()))
-}
-
-/// The middle one, of an even number the upper of two; 0 for none.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

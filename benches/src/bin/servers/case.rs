@@ -1,11 +1,12 @@
 //! What is asked of a server.
 
+/// The content of every 200.
+pub(crate) use coalesce_benches::bare::CONTENT;
+
 /// The host that every server serves, and whose certificate the handshake chooses.
 pub(crate) const SERVED: &str = "api.example.test";
 /// A host with another certificate: on a connection for [`SERVED`] it is misdirected.
 pub(crate) const ELSEWHERE: &str = "cdn.example.test";
-/// The content of every 200.
-pub(crate) const CONTENT: &[u8] = b"hello world\n";
 /// What an upload sends before it is answered; its end never comes.
 pub(crate) const UPLOAD: [u8; 1024] = [b'u'; 1024];
 

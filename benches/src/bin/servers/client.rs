@@ -2,17 +2,21 @@
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{PingPong, SendStream};
+use http::header::{ACCEPT, USER_AGENT};
 use http::{Method, Request, Version};
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
@@ -23,6 +27,8 @@ use crate::world::World;
 
 /// Nothing that is asked here takes a server so long, not even under valgrind.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Room for a burst of uploads.
+const BURST_BYTES: usize = 1 << 18;
 
 /// Makes connections to servers; everything runs on the calling thread.
 pub(crate) struct Client {
@@ -40,7 +46,7 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// All fields; of `date` only that it is there.
+    /// All fields by name; of `date` only that it is there.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Vec<u8>,
 }
@@ -89,6 +95,8 @@ impl Client {
     pub(crate) async fn connect(&self, server: SocketAddr) -> Result<Connection> {
         let socket = TcpStream::connect(server).await?;
         socket.set_nodelay(true)?;
+        // A burst leaves in one piece, so that a server finds all of it or nothing.
+        let socket = BufWriter::with_capacity(BURST_BYTES, socket);
         let stream = self.tls.connect(ServerName::try_from(SERVED)?, socket).await?;
         ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "the server does not speak h2");
         let (send, mut connection) = h2::client::handshake(stream).await?;
@@ -109,13 +117,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request.
+    /// Sends a request, with the fields that curl sends.
     pub(crate) async fn ask(&mut self, case: Case) -> Result<Open> {
         let uri = format!("https://{}/", case.authority());
         let upload = case == Case::UploadRefused;
         let method = if upload { Method::POST } else { Method::GET };
-        let request =
-            Request::builder().method(method).version(Version::HTTP_2).uri(uri).body(())?;
+        let request = Request::builder()
+            .method(method)
+            .version(Version::HTTP_2)
+            .uri(uri)
+            .header(USER_AGENT, "coalesce-benches")
+            .header(ACCEPT, "*/*")
+            .body(())?;
         let mut open = self.send(request, !upload).await?;
         if upload {
             open.body.send_data(Bytes::from_static(&UPLOAD), false)?;
@@ -151,6 +164,11 @@ impl Connection {
 }
 
 impl Open {
+    /// Whether an answer has come already.
+    pub(crate) async fn is_answered(&mut self) -> bool {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut self.response).poll(context).is_ready())).await
+    }
+
     pub(crate) async fn answer(self) -> Result<Answer> {
         let (parts, mut body) = self.response.await?.into_parts();
         let mut content = Vec::new();
@@ -163,13 +181,15 @@ impl Open {
             let value = if name == http::header::DATE { "" } else { value.to_str()? };
             Ok((name.as_str().to_owned(), value.to_owned()))
         };
-        let fields = parts.headers.iter().map(field).collect::<Result<_>>()?;
+        let mut fields = parts.headers.iter().map(field).collect::<Result<Vec<_>>>()?;
+        fields.sort_unstable();
         Ok(Answer { status: parts.status.as_u16(), fields, content })
     }
 }
 
 impl Answer {
-    fn check(&self, case: Case) -> Result<()> {
+    /// Fails when it is not the right one.
+    pub(crate) fn check(&self, case: Case) -> Result<()> {
         ensure!(self.status == case.status(), "expected {}, found {}", case.status(), self.status);
         if case == Case::Served && self.content != CONTENT {
             bail!(

@@ -16,6 +16,7 @@ use crate::callgrind::Profile;
 use crate::case::Case;
 use crate::client::Client;
 use crate::kinds::Kind;
+use crate::parts::part;
 use crate::records::{Figure, Record};
 use crate::run::Bench;
 
@@ -28,6 +29,10 @@ const LONG: usize = 45;
 /// Functions that are printed.
 const FUNCTIONS: usize = 60;
 
+pub(crate) const SET: &str = "instructions";
+pub(crate) const INSTRUCTIONS: &str = "instructions";
+pub(crate) const ALLOCATIONS: &str = "allocations";
+
 /// Counts for one server and one case.
 pub(crate) fn count(bench: &Bench<'_>, kind: &'static Kind, case: Case) -> Result<Vec<Record>> {
     let short = profile(bench, kind, case, SHORT)?;
@@ -35,8 +40,8 @@ pub(crate) fn count(bench: &Bench<'_>, kind: &'static Kind, case: Case) -> Resul
     let requests = ((LONG - SHORT) * BURST) as f64;
     let per_request = |long: u64, short: u64| (long as f64 - short as f64) / requests;
     let mut records = vec![
-        figure(kind, case, "instructions", per_request(long.instructions, short.instructions)),
-        figure(kind, case, "allocations", per_request(long.allocations, short.allocations)),
+        figure(kind, case, INSTRUCTIONS, per_request(long.instructions, short.instructions)),
+        figure(kind, case, ALLOCATIONS, per_request(long.allocations, short.allocations)),
     ];
     let mut parts: BTreeMap<&'static str, f64> = BTreeMap::new();
     for (name, cost) in &long.functions {
@@ -51,7 +56,7 @@ pub(crate) fn count(bench: &Bench<'_>, kind: &'static Kind, case: Case) -> Resul
 }
 
 fn figure(kind: &Kind, case: Case, quantity: &str, value: f64) -> Record {
-    Record::Figure(Figure::new("instructions", kind.name, case.name(), quantity, value))
+    Record::Figure(Figure::new(SET, kind.name, case.name(), quantity, value))
 }
 
 /// One run under valgrind.
@@ -76,59 +81,6 @@ fn profile(bench: &Bench<'_>, kind: &'static Kind, case: Case, bursts: usize) ->
     let text = fs::read_to_string(&counted)
         .with_context(|| format!("callgrind wrote no {}", counted.display()))?;
     Profile::parse(&text)
-}
-
-/// Which part of the program a function is of, by the crate in its name. What was inlined counts as
-/// the function that it was inlined into.
-fn part(function: &str) -> &'static str {
-    const PARTS: [(&str, &[&str]); 7] = [
-        ("h2", &["h2", "http", "slab", "indexmap", "hashbrown", "fnv", "bytes", "atomic_waker"]),
-        ("TLS", &["rustls", "tokio_rustls", "ring", "subtle", "zeroize", "rustls_pki_types"]),
-        ("Coalesce", &["coalesce", "coalesce_h2", "coalesce_core", "coalesce_tls"]),
-        ("the baseline's own", &["bare_h2"]),
-        ("tokio", &["tokio", "mio", "parking_lot", "parking_lot_core"]),
-        ("logging", &["tracing", "tracing_core", "tracing_subscriber", "log"]),
-        ("std", &["std", "core", "alloc"]),
-    ];
-    const ALLOCATOR: [&str; 12] = [
-        "malloc",
-        "free",
-        "realloc",
-        "calloc",
-        "_int_malloc",
-        "_int_free",
-        "_int_realloc",
-        "malloc_consolidate",
-        "unlink_chunk",
-        "__rdl_alloc",
-        "cfree",
-        "tcache_get",
-    ];
-    let plain = function.trim_end_matches(|last: char| last == '\'' || last.is_ascii_digit());
-    let base = plain.split(['.', '@']).next().unwrap_or(plain);
-    if ALLOCATOR.contains(&base) || base.starts_with("__rust_") || base.contains("__rdl_") {
-        return "allocator";
-    }
-    if base.starts_with("__mem") || base.starts_with("mem") && !base.contains("::") {
-        return "copying";
-    }
-    let path = function.trim_start_matches(['<', '&', '*', '(']).trim_start_matches("mut ");
-    let path = path.trim_start_matches("dyn ");
-    let first = path.split(|next: char| !next.is_alphanumeric() && next != '_').next();
-    let of = |(name, crates): &(&'static str, &[&str])| {
-        first.filter(|first| crates.contains(first)).map(|_| *name)
-    };
-    if let Some(name) = PARTS.iter().find_map(of) {
-        return name;
-    }
-    // The cryptography that ring has from elsewhere is in C and assembly.
-    if ["ring_core", "aes", "gcm", "gf_", "chacha", "x25519", "bn_", "ecp", "p256", "fe_"]
-        .iter()
-        .any(|start| base.starts_with(start))
-    {
-        return "TLS";
-    }
-    "libc and the rest"
 }
 
 /// The functions that cost most.

@@ -1,23 +1,31 @@
 //! Which servers are measured, and how each is started.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
+use crate::case::Case;
 use crate::configurations;
 use crate::world::World;
 
 /// A server, as a row of a table.
+#[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// What it is told to do, in a few words.
     pub(crate) about: &'static str,
     /// The program, and the package of the system that has it; ours are built.
     pub(crate) program: Program,
+    /// What it is asked.
+    pub(crate) cases: &'static [Case],
+    /// What makes it say its version.
+    pub(crate) version: &'static [&'static str],
     /// Writes its configuration and returns its arguments.
     pub(crate) arguments: fn(&World, &Place) -> Result<Vec<String>>,
 }
 
+#[derive(Debug)]
 pub(crate) enum Program {
     /// Built from this workspace.
     Own(&'static str),
@@ -56,48 +64,64 @@ pub(crate) static KINDS: [Kind; 8] = [
         name: BASELINE,
         about: "`h2` on tokio-rustls and nothing else: compares the host with one string",
         program: Program::Own("bare_h2"),
+        cases: &Case::PLAIN,
+        version: &[],
         arguments: configurations::bare_h2,
     },
     Kind {
         name: OURS,
         about: "`coalesce serve -q`: no log line for a 421, as none of the others writes one",
         program: Program::Own("coalesce"),
+        cases: &Case::PLAIN,
+        version: &[],
         arguments: configurations::coalesce_quiet,
     },
     Kind {
         name: "coalesce-logging",
         about: "`coalesce serve`: a line for each 421, into a file",
         program: Program::Own("coalesce"),
+        cases: &[Case::Misdirected],
+        version: &[],
         arguments: configurations::coalesce,
     },
     Kind {
         name: "nginx",
         about: "`return`; 421 by comparing `$ssl_server_name` with `$host`",
         program: Program::System { program: "nginx", package: "nginx" },
+        cases: &Case::PLAIN,
+        version: &["-v"],
         arguments: configurations::nginx,
     },
     Kind {
         name: "haproxy",
         about: "`http-request return`; 421 by comparing `ssl_fc_sni` with the host",
         program: Program::System { program: "haproxy", package: "haproxy" },
+        cases: &Case::PLAIN,
+        version: &["-v"],
         arguments: configurations::haproxy,
     },
     Kind {
         name: "h2o",
         about: "a small file; 421 from mruby for hosts that it does not serve",
         program: Program::System { program: "h2o", package: "h2o" },
+        cases: &Case::PLAIN,
+        version: &["--version"],
         arguments: configurations::h2o,
     },
     Kind {
         name: "apache",
         about: "a small file; 421 because the virtual hosts' TLS differs",
         program: Program::System { program: "apache2", package: "apache2" },
+        cases: &Case::PLAIN,
+        version: &["-v"],
         arguments: configurations::apache,
     },
     Kind {
         name: "caddy",
         about: "`respond`; 421 by `strict_sni_host`",
         program: Program::System { program: "caddy", package: "caddy" },
+        cases: &Case::PLAIN,
+        version: &["version"],
         arguments: configurations::caddy,
     },
 ];
@@ -109,6 +133,26 @@ pub(crate) fn by_name(name: &str) -> Option<&'static Kind> {
 impl Kind {
     pub(crate) const fn is_own(&self) -> bool {
         matches!(self.program, Program::Own(_))
+    }
+
+    /// Why it cannot be measured here.
+    pub(crate) fn missing(&self) -> Option<String> {
+        match self.program {
+            Program::System { program, package } if find(program).is_none() => {
+                Some(format!("not installed: apt-get install {package}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The first line of what it says of its version; ours are those of this workspace.
+    pub(crate) fn version(&self) -> Option<String> {
+        let Program::System { program, .. } = self.program else { return None };
+        let output = Command::new(find(program)?).args(self.version).output().ok()?;
+        // nginx says it on standard error.
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).ok()?;
+        Some(said.lines().next()?.trim().to_owned())
     }
 }
 

@@ -51,3 +51,50 @@ pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     })?;
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// User and system time in ticks; the fields 14 and 15 of proc(5).
+    fn ticks() -> u64 {
+        let text = fs::read_to_string("/proc/self/stat").unwrap();
+        let (_, fields) = text.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = fields.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    #[test]
+    fn the_clock_of_a_process_is_its_user_and_system_time() {
+        /// A hundredth of a second, on every Linux.
+        const TICK: Duration = Duration::from_millis(10);
+        let before = ticks();
+        let clock = cpu_time(Pid::this());
+        let after = ticks();
+        // Of user and of system time the kernel tells whole ticks.
+        let range =
+            TICK * u32::try_from(before).unwrap()..=TICK * u32::try_from(after + 3).unwrap();
+        assert!(range.contains(&clock), "{range:?} {clock:?}");
+    }
+
+    #[test]
+    fn a_child_is_in_the_tree_until_it_has_ended() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert!(tree(Pid::this()).contains(&pid));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!tree(Pid::this()).contains(&pid));
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_name() {
+        let text = "Rss:  12 kB\nPss_Dirty: 3 kB\nPss:    4242 kB\n";
+        assert_eq!(field(text, "Pss"), Some(4242));
+        assert_eq!(field(text, "Swap"), None);
+    }
+}

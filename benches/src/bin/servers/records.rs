@@ -12,8 +12,16 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Record {
     Machine(Machine),
+    Version(Version),
     Figure(Figure),
     Absent(Absent),
+}
+
+/// What a server calls itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) server: String,
+    pub(crate) version: String,
 }
 
 /// One measured quantity.
@@ -52,6 +60,7 @@ impl Record {
         let none = String::new;
         match self {
             Self::Machine(_) => (0, [none(), none(), none(), none()]),
+            Self::Version(Version { server, .. }) => (3, [server.clone(), none(), none(), none()]),
             Self::Figure(Figure { set, server, case, quantity, .. }) => {
                 (1, [set, server, case, quantity].map(Clone::clone))
             }
@@ -98,9 +107,44 @@ impl Records {
         Ok(text)
     }
 
-    /// Adds records, in the place of those with the same key.
+    /// Adds records, in the place of those with the same key. In one set a server has figures or is
+    /// absent, whichever was found last.
     pub(crate) fn add(&mut self, records: impl IntoIterator<Item = Record>) {
-        self.0.extend(records.into_iter().map(|record| (record.key(), record)));
+        for record in records {
+            match &record {
+                Record::Figure(Figure { set, server, .. }) => self.remove(2, set, server),
+                Record::Absent(Absent { set, server, .. }) => self.remove(1, set, server),
+                Record::Machine(_) | Record::Version(_) => {}
+            }
+            self.0.insert(record.key(), record);
+        }
+    }
+
+    fn remove(&mut self, kind: u8, set: &str, server: &str) {
+        self.0.retain(|(of, [in_set, of_server, ..]), _| {
+            *of != kind || in_set != set || of_server != server
+        });
+    }
+
+    pub(crate) fn machine(&self) -> Option<&Machine> {
+        self.0.values().find_map(|record| match record {
+            Record::Machine(machine) => Some(machine),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn version(&self, server: &str) -> Option<&str> {
+        self.0.values().find_map(|record| match record {
+            Record::Version(found) if found.server == server => Some(found.version.as_str()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn absent(&self, set: &str, server: &str) -> Option<&Absent> {
+        self.0.values().find_map(|record| match record {
+            Record::Absent(absent) if absent.set == set && absent.server == server => Some(absent),
+            _ => None,
+        })
     }
 
     pub(crate) fn figures(&self, set: &str) -> impl Iterator<Item = &Figure> {
@@ -117,8 +161,45 @@ impl Records {
         case: &str,
         quantity: &str,
     ) -> Option<&Figure> {
-        self.figures(set).find(|figure| {
-            figure.server == server && figure.case == case && figure.quantity == quantity
-        })
+        let key = (1, [set, server, case, quantity].map(str::to_owned));
+        match self.0.get(&key) {
+            Some(Record::Figure(figure)) => Some(figure),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absent(server: &str) -> Record {
+        let [set, server, reason] = ["cpu", server, "not installed"].map(str::to_owned);
+        Record::Absent(Absent { set, server, reason })
+    }
+
+    fn figure(server: &str, value: f64) -> Record {
+        Record::Figure(Figure::new("cpu", server, "200, 1", "microseconds", value))
+    }
+
+    #[test]
+    fn the_newer_figure_replaces_the_older() {
+        let mut records = Records::default();
+        records.add([figure("nginx", 1.0), figure("nginx", 2.0), figure("caddy", 3.0)]);
+        let lines = records.lines().unwrap();
+        assert_eq!(lines.lines().count(), 2);
+        let found = records.figure("cpu", "nginx", "200, 1", "microseconds").unwrap();
+        assert_eq!(found.value.to_bits(), 2.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_server_has_figures_or_is_absent() {
+        let mut records = Records::default();
+        records.add([figure("nginx", 1.0), figure("caddy", 3.0), absent("nginx")]);
+        assert!(records.absent("cpu", "nginx").is_some());
+        assert_eq!(records.figures("cpu").count(), 1);
+        records.add([figure("nginx", 1.0)]);
+        assert!(records.absent("cpu", "nginx").is_none());
+        assert_eq!(records.figures("cpu").count(), 2);
     }
 }

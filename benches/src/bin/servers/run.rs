@@ -21,6 +21,7 @@ pub(crate) struct Bench<'a> {
 /// Which processors do what, as `taskset -c` takes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
+    pub(crate) all: Vec<usize>,
     /// The server's.
     pub(crate) server: String,
     /// The load's: another one, where there is one.
@@ -36,8 +37,13 @@ impl Cores {
         let (Some(server), Some(load)) = (all.first(), all.last()) else {
             bail!("no processors");
         };
-        Ok(Self { server: server.to_string(), load: load.to_string() })
+        Ok(Self { server: server.to_string(), load: load.to_string(), all })
     }
+}
+
+/// A list of such numbers.
+pub(crate) fn list(cores: &[usize]) -> String {
+    cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// The numbers of a list such as `0-2,5`.

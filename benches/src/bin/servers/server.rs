@@ -62,8 +62,9 @@ impl Launch<'_> {
         let arguments = (self.kind.arguments)(self.world, &place)?;
         let program = match self.kind.program {
             Program::Own(name) => self.programs.path(name),
-            Program::System { program, package } => find(program)
-                .with_context(|| format!("not installed: apt-get install {package}"))?,
+            Program::System { program, .. } => {
+                find(program).with_context(|| self.kind.missing().unwrap_or_default())?
+            }
         };
         let log = place.scratch.join("log");
         let mut command = Command::new("taskset");
@@ -74,7 +75,7 @@ impl Launch<'_> {
             .env("GOMAXPROCS", self.workers.to_string())
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .stderr(File::create(&log)?);
+            .stderr(File::options().create(true).append(true).open(&log)?);
         let own = self.kind.is_own();
         command.stdout(if own {
             Stdio::piped()
@@ -103,6 +104,11 @@ impl Server {
     /// User and system time of all its processes until now.
     pub(crate) fn cpu_time(&self) -> Duration {
         processes::cpu_time(self.leader)
+    }
+
+    /// Throws away what it has logged, before the disk is full of it.
+    pub(crate) fn empty_log(&self) -> Result<()> {
+        Ok(File::options().write(true).open(&self.log)?.set_len(0)?)
     }
 
     /// Ends it and waits until it has ended.

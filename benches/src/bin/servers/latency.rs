@@ -1,0 +1,105 @@
+//! How long a lone request takes on a connection where nothing else happens.
+//!
+//! The program's own client sends a request, waits for its whole answer, and only then sends the
+//! next, so that the server sleeps before each. Blocks of requests go to the servers in turns, A B
+//! B A; a ratio is taken within a round, of the two blocks' quantiles.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use coalesce_benches::progress::Progress;
+use coalesce_benches::statistics::{interval, median, quantile};
+
+use crate::case::Case;
+use crate::client::{Client, Connection};
+use crate::cpu::TO_BASELINE;
+use crate::kinds::{BASELINE, Kind};
+use crate::records::{Figure, Record};
+use crate::run::Bench;
+
+pub(crate) const SET: &str = "latency";
+/// The quantiles that are told, as they are named.
+pub(crate) const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
+
+/// Rounds, and the requests of one of the two blocks that a server has in each.
+const ROUNDS: usize = 40;
+const BLOCK: usize = 500;
+
+/// One server's microseconds, a list for each round.
+type Rounds = Vec<Vec<f64>>;
+
+/// Measures `kinds`, of which the baseline is one.
+pub(crate) fn measure(
+    bench: &Bench<'_>,
+    kinds: &[&'static Kind],
+    case: Case,
+    quick: bool,
+    progress: &mut Progress,
+) -> Result<Vec<Record>> {
+    let (rounds, block) = if quick { (5, 100) } else { (ROUNDS, BLOCK) };
+    let mut servers = Vec::new();
+    for kind in kinds {
+        servers.push(bench.launch(kind, &[]).start()?);
+    }
+    let client = Client::new(bench.world)?;
+    let taken = client.run(async {
+        let mut connections = Vec::new();
+        for server in &servers {
+            let mut connection = client.connect(server.address).await?;
+            lone(&mut connection, case, block).await?;
+            connections.push(connection);
+        }
+        let mut taken: Vec<Rounds> = vec![Vec::new(); servers.len()];
+        for round in 1..=rounds {
+            progress.say(format_args!("latency, {}: round {round} of {rounds}", case.name()));
+            let mut this = vec![Vec::new(); servers.len()];
+            for at in (0..servers.len()).chain((0..servers.len()).rev()) {
+                this[at].extend(lone(&mut connections[at], case, block).await?);
+            }
+            for (all, this) in taken.iter_mut().zip(this) {
+                all.push(this);
+            }
+        }
+        Ok(taken)
+    })?;
+    for server in servers {
+        server.stop()?;
+    }
+    records(kinds, case, &taken)
+}
+
+/// The microseconds of so many requests, one after the other.
+async fn lone(connection: &mut Connection, case: Case, requests: usize) -> Result<Vec<f64>> {
+    let mut taken = Vec::with_capacity(requests);
+    for _ in 0..requests {
+        let started = Instant::now();
+        let answer = connection.ask(case).await?.answer().await?;
+        taken.push(started.elapsed().as_secs_f64() * 1e6);
+        answer.check(case)?;
+    }
+    Ok(taken)
+}
+
+fn records(kinds: &[&'static Kind], case: Case, taken: &[Rounds]) -> Result<Vec<Record>> {
+    let by_round = |rounds: &Rounds, part: f64| -> Vec<f64> {
+        rounds.iter().map(|taken| quantile(taken.clone(), part)).collect()
+    };
+    let baseline = kinds.iter().position(|kind| kind.name == BASELINE);
+    let baseline = &taken[baseline.context("the baseline is measured")?];
+    let mut records = Vec::new();
+    for (kind, rounds) in kinds.iter().zip(taken) {
+        for (name, part) in QUANTILES {
+            let (ours, theirs) = (by_round(rounds, part), by_round(baseline, part));
+            let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+            let of = |quantity: &str, values: &[f64]| {
+                let value = median(values.to_vec());
+                let mut figure = Figure::new(SET, kind.name, case.name(), quantity, value);
+                figure.interval = Some(interval(values));
+                Record::Figure(figure)
+            };
+            records.push(of(name, &ours));
+            records.push(of(&format!("{name} {TO_BASELINE}"), &ratios));
+        }
+    }
+    Ok(records)
+}
