@@ -18,7 +18,7 @@ use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
 use crate::error::Error;
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
-use crate::wire::{Cork, Exceptions, ExtendedConnect, Sight, Transport};
+use crate::wire::{Cork, Exceptions, ExtendedConnect, Sight, Target, Transport};
 use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
@@ -206,6 +206,14 @@ enum State {
     Closed,
 }
 
+/// What becomes of a request.
+enum Judgement {
+    Serve(Authoritative),
+    /// It gets one of the answers.
+    Answer(fn(&Answers) -> &Answer),
+    Reset,
+}
+
 /// A request that may be served, with the proof of it.
 #[derive(Debug)]
 pub struct Accepted {
@@ -273,19 +281,30 @@ where
                 self.unread.clear();
                 continue;
             };
-            if let Some(Ok(_)) = next {
-                self.accepted = self.accepted.wrapping_add(1);
-            }
-            let ended = match (next, self.state) {
-                // What comes after the GOAWAY is not looked at; dropping it resets the stream.
-                (Some(Ok(_)), State::SentAway) => continue,
-                (Some(Ok((request, respond))), _) => match self.judge(request, respond) {
-                    Some(accepted) => return Poll::Ready(Some(Ok(accepted))),
-                    None => continue,
-                },
-                (_, State::SentAway) => Some(Err(Error::budget_spent())),
-                (Some(Err(error)), _) => Some(Err(error.into())),
-                (None, _) => None,
+            let ended = match next {
+                Some(Ok((mut request, respond))) => {
+                    self.accepted = self.accepted.wrapping_add(1);
+                    // What comes after the GOAWAY is not looked at; dropping it resets the stream.
+                    if self.state == State::SentAway {
+                        continue;
+                    }
+                    let stream = respond.stream_id().as_u32();
+                    let seen = self.exceptions.take(stream);
+                    match self.judge(stream, &request, seen.as_ref()) {
+                        Judgement::Serve(proof) => {
+                            if let Some(seen) = seen {
+                                remove_placeholders(&mut request, &seen);
+                            }
+                            return Poll::Ready(Some(Ok(Accepted { request, respond, proof })));
+                        }
+                        Judgement::Answer(choose) => self.answer(choose, request, respond),
+                        Judgement::Reset => self.reset(respond),
+                    }
+                    continue;
+                }
+                _ if self.state == State::SentAway => Some(Err(Error::budget_spent())),
+                Some(Err(error)) => Some(Err(error.into())),
+                None => None,
             };
             self.state = State::Closed;
             return Poll::Ready(ended);
@@ -300,49 +319,33 @@ where
     }
 
     fn judge(
-        &mut self,
-        mut request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
-    ) -> Option<Accepted> {
-        let stream = respond.stream_id().as_u32();
-        let seen = self.exceptions.take(stream);
-        if !path_is_well_formed(&request, seen.as_ref()) {
+        &self,
+        stream: u32,
+        request: &Request<RecvStream>,
+        seen: Option<&Target>,
+    ) -> Judgement {
+        if !path_is_well_formed(request, seen) {
             log::form(stream, "path", "RFC 9113 §8.3.1");
-            self.reset(respond);
-            return None;
+            return Judgement::Reset;
         }
-        if seen.is_none() && !self.target_is_whole(stream, &request) {
+        if seen.is_none() && !self.target_is_whole(stream, request) {
             log::form(stream, "target_unseen", "RFC 9110 §7.4");
-            self.reset(respond);
-            return None;
+            return Judgement::Reset;
         }
+        let hosts = self.exceptions.may_have_hosts();
         let verdict =
-            with_target(&request, seen.as_ref(), |target| self.decisions.verdict(stream, target));
+            with_target(request, seen, hosts, |target| self.decisions.verdict(stream, target));
         match verdict {
-            Verdict::Serve(proof) => {
-                if let Some(seen) = seen {
-                    remove_placeholders(&mut request, &seen);
+            Verdict::Serve(proof) => Judgement::Serve(proof),
+            Verdict::Misdirected(_) => Judgement::Answer(|answers| &answers.misdirected),
+            Verdict::Malformed(reason) => match reason.answer() {
+                MalformedAnswer::MethodNotAllowed => {
+                    Judgement::Answer(|answers| &answers.method_not_allowed)
                 }
-                Some(Accepted { request, respond, proof })
-            }
-            Verdict::Misdirected(_) => {
-                self.answer(|answers| &answers.misdirected, request, respond);
-                None
-            }
-            Verdict::Malformed(reason) => {
-                match reason.answer() {
-                    MalformedAnswer::MethodNotAllowed => {
-                        self.answer(|answers| &answers.method_not_allowed, request, respond);
-                    }
-                    MalformedAnswer::BadRequest => {
-                        self.answer(|answers| &answers.bad_request, request, respond);
-                    }
-                    // Any answer that this version does not know ends the stream, which serves
-                    // nothing.
-                    _ => self.reset(respond),
-                }
-                None
-            }
+                MalformedAnswer::BadRequest => Judgement::Answer(|answers| &answers.bad_request),
+                // Any answer that this version does not know ends the stream, which serves nothing.
+                _ => Judgement::Reset,
+            },
         }
     }
 
@@ -359,7 +362,7 @@ where
 
     fn answer(
         &mut self,
-        choose: impl FnOnce(&Answers) -> &Answer,
+        choose: fn(&Answers) -> &Answer,
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {

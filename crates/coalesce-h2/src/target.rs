@@ -7,10 +7,11 @@ use http::{Method, Request, Uri};
 use crate::wire::Target;
 
 /// Calls `judge` with the target of `request`; what the wire said (`seen`) comes before what `h2`
-/// made of it.
+/// made of it. Without `hosts`, the wire had no `host` field.
 pub(crate) fn with_target<B, R>(
     request: &Request<B>,
     seen: Option<&Target>,
+    hosts: bool,
     judge: impl FnOnce(&RequestTarget<'_>) -> R,
 ) -> R {
     let method = method_kind(request);
@@ -23,9 +24,12 @@ pub(crate) fn with_target<B, R>(
         },
         None => RequestTarget {
             authority: request.uri().authority().map(|authority| authority.as_str().as_bytes()),
-            host: HostField::collect(
-                request.headers().get_all(HOST).iter().map(http::HeaderValue::as_bytes),
-            ),
+            host: if hosts {
+                let values = request.headers().get_all(HOST).iter();
+                HostField::collect(values.map(http::HeaderValue::as_bytes))
+            } else {
+                HostField::Absent
+            },
             scheme: request.uri().scheme_str().map(str::as_bytes),
             method,
         },
@@ -93,13 +97,13 @@ mod tests {
     fn the_request_itself_is_the_target_when_nothing_else_was_seen() {
         let mut request = request(Method::GET, "https://A.test:8443/x");
         request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));
-        with_target(&request, None, |target| {
+        with_target(&request, None, true, |target| {
             assert_eq!(target.authority, Some(&b"A.test:8443"[..]));
             assert_eq!(target.host, HostField::One(b"a.test"));
             assert_eq!(target.scheme, Some(&b"https"[..]));
             assert_eq!(target.method, MethodKind::Ordinary);
         });
         request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));
-        with_target(&request, None, |target| assert_eq!(target.host, HostField::Several));
+        with_target(&request, None, true, |target| assert_eq!(target.host, HostField::Several));
     }
 }

@@ -89,6 +89,8 @@ struct Shared {
     blind_from: AtomicU32,
     /// Whether `h2` held placeholders when the observer went blind.
     misled: AtomicBool,
+    /// Whether any request had a `host` field, or may have had one that was not seen.
+    hosts: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +145,17 @@ impl Exceptions {
         }
     }
 
+    /// Whether any request so far may have had a `host` field. Hardly any client of HTTP/2 sends
+    /// them, and to look for one in a request costs more than this.
+    pub(crate) fn may_have_hosts(&self) -> bool {
+        self.0.hosts.load(Ordering::Acquire)
+    }
+
+    /// Notes that a request has a `host` field.
+    pub(super) fn see_host(&self) {
+        self.0.hosts.store(true, Ordering::Release);
+    }
+
     /// Whether the observer is off for the rest of the connection, for tests.
     #[cfg(any(test, fuzzing))]
     pub(super) fn is_blind(&self) -> bool {
@@ -168,6 +181,7 @@ impl Exceptions {
     /// Notes that no stream from `stream_id` on is inspected.
     pub(super) fn go_blind(&self, stream_id: u32, misled: bool) {
         self.0.misled.store(misled, Ordering::Release);
+        self.see_host();
         self.0.blind_from.store(stream_id.max(1), Ordering::Release);
     }
 

@@ -158,6 +158,11 @@ impl Fields {
         })
     }
 
+    /// Whether there is a `host` field.
+    pub(super) fn has_host(&self) -> bool {
+        self.host.count > 0
+    }
+
     /// The authority and the scheme of a request that names each of them once, and no `host`.
     pub(super) fn named(&self) -> Option<(&[u8], &[u8])> {
         let once = self.authority.count == 1 && self.scheme.count == 1 && self.host.count == 0;

@@ -257,6 +257,9 @@ impl<R: Refuse> Observer<R> {
         self.fields.clear();
         self.decoder.decode(block, |field| self.fields.add(field, opens))?;
         self.fields.finish();
+        if self.fields.has_host() {
+            self.exceptions.see_host();
+        }
 
         let mut kept = frames.len();
         if self.fields.edited() {
