@@ -90,6 +90,8 @@ pub use decide::{Authoritative, Connection, Memo, Site, Verdict, decide};
 pub use host::Host;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;
+#[cfg(feature = "alloc")]
+pub use name::DnsNameBuf;
 pub use name::{DnsName, NameError};
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{Connection, DnsName, GroupId};
+use coalesce_core::{Connection, DnsName, DnsNameBuf, GroupId};
 
 use crate::builder::CertificateId;
 use crate::presented::PresentedNames;
@@ -18,8 +18,7 @@ pub struct HandshakeFacts {
 
 #[derive(Debug)]
 struct Settled {
-    /// Lower case, without a trailing dot, and a [`DnsName`].
-    server_name: Option<String>,
+    server_name: Option<DnsNameBuf>,
     group: GroupId,
     certificate: CertificateId,
     presented: Arc<PresentedNames>,
@@ -32,14 +31,13 @@ impl HandshakeFacts {
         certificate: CertificateId,
         presented: Arc<PresentedNames>,
     ) -> Self {
-        let server_name = server_name.map(|name| name.to_string());
+        let server_name = server_name.map(DnsNameBuf::from);
         Self { settled: Arc::new(Settled { server_name, group, certificate, presented }) }
     }
 
     /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
     pub fn server_name(&self) -> Option<DnsName<'_>> {
-        // The text was a name when it was stored; were it none, no host would equal it.
-        self.settled.server_name.as_ref().and_then(|name| DnsName::parse(name.as_bytes()).ok())
+        self.settled.server_name.as_ref().map(DnsNameBuf::as_name)
     }
 
     /// The coalescing group whose TLS policy the handshake met.

@@ -19,7 +19,12 @@ use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
     )
 ))]
 mod avx2;
+#[cfg(feature = "alloc")]
+mod owned;
 pub(crate) mod scan;
+
+#[cfg(feature = "alloc")]
+pub use owned::DnsNameBuf;
 
 /// A DNS name in preferred syntax, relative or absolute, borrowed as it was written.
 ///
