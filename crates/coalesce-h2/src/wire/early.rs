@@ -72,8 +72,8 @@ impl Refuse for () {
 #[derive(Debug)]
 pub(super) struct Early<R> {
     refuse: R,
-    /// The authority that passed last, and the [changes](Refuse::changes) there were by then.
-    passed: Vec<u8>,
+    /// Whether the last authority passed, and the [changes](Refuse::changes) there were by then.
+    passed: bool,
     passed_at: u32,
     purse: Purse,
     /// The client's `SETTINGS_INITIAL_WINDOW_SIZE`.
@@ -125,7 +125,7 @@ impl<R: Refuse> Early<R> {
     pub(super) fn new(refuse: R) -> Self {
         Self {
             refuse,
-            passed: Vec::new(),
+            passed: false,
             passed_at: 0,
             purse: Purse::default(),
             initial_window: INITIAL_WINDOW_SIZE,
@@ -134,12 +134,13 @@ impl<R: Refuse> Early<R> {
         }
     }
 
-    /// Whether a request for `authority` is worth a closer look.
+    /// Whether a request for `authority` is worth a closer look; `fresh` says that it is another
+    /// than that of the request before.
     #[inline]
-    pub(super) fn is_worth_asking(&self, authority: &[u8]) -> bool {
-        (self.passed != authority || self.passed_at != self.refuse.changes())
-            && authority.len() <= AUTHORITY_LEN_MAX
-            && self.can_answer()
+    pub(super) fn is_worth_asking(&mut self, authority: &[u8], fresh: bool) -> bool {
+        self.passed &= !fresh;
+        let known = self.passed && self.passed_at == self.refuse.changes();
+        !known && authority.len() <= AUTHORITY_LEN_MAX && self.can_answer()
     }
 
     /// Whether an answer could be sent now.
@@ -162,11 +163,11 @@ impl<R: Refuse> Early<R> {
         };
         let changes = self.refuse.changes();
         if !self.refuse.refuses(stream_id, &target) {
-            self.passed.clear();
-            self.passed.extend_from_slice(authority);
+            self.passed = true;
             self.passed_at = changes;
             return false;
         }
+        self.passed = false;
         if let Some(template) = self.refuse.template() {
             self.purse.spend(template.content_len());
             template.write(stream_id, &mut self.out);

@@ -85,20 +85,26 @@ pub(super) struct Fields {
 #[derive(Debug, Default)]
 struct First {
     count: usize,
+    /// Of a block that has none, that of a block before.
     value: Vec<u8>,
+    /// Whether the value is another than before.
+    fresh: bool,
     refused: bool,
 }
 
 impl First {
     fn clear(&mut self) {
         self.count = 0;
-        self.value.clear();
+        self.fresh = false;
         self.refused = false;
     }
 
     fn add(&mut self, value: &[u8], refused: bool) {
-        if self.count == 0 {
+        // Most clients repeat themselves, and to compare costs less than to copy.
+        if self.count == 0 && self.value != value {
+            self.value.clear();
             self.value.extend_from_slice(value);
+            self.fresh = true;
         }
         self.count += 1;
         self.refused |= refused;
@@ -167,6 +173,11 @@ impl Fields {
     pub(super) fn named(&self) -> Option<(&[u8], &[u8])> {
         let once = self.authority.count == 1 && self.scheme.count == 1 && self.host.count == 0;
         once.then_some((&self.authority.value, &self.scheme.value))
+    }
+
+    /// Whether the authority is another than that of the block before.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.authority.fresh
     }
 
     /// Whether the block must change.

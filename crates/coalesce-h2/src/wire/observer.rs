@@ -271,7 +271,7 @@ impl<R: Refuse> Observer<R> {
             && first.ends_headers()
             && first.ends_stream()
             && let Some((authority, scheme)) = self.fields.named()
-            && self.early.is_worth_asking(authority)
+            && self.early.is_worth_asking(authority, self.fields.is_fresh())
             && self.decoder.is_sound(block)
             && self.early.answers(first.stream_id, authority, scheme)
         {
