@@ -15,8 +15,9 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::builder_error::HandshakeTableError;
-use crate::group::{ClientAuth, GroupState, GroupTls};
+use crate::group::GroupState;
 use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
 use crate::table::{HandshakeTable, Prepared, ServerNames, Shared};
 use crate::tickets::{GroupTickets, TicketerFactory};
@@ -66,7 +67,7 @@ pub enum ServerNamePolicy {
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
-    groups: BTreeMap<GroupId, GroupTls>,
+    groups: BTreeMap<GroupId, TlsPolicy>,
     certificates: Vec<Certificate>,
     names: AuthorityTableBuilder,
     /// The patterns of `names`.
@@ -115,22 +116,30 @@ impl HandshakeTableBuilder {
     /// Adds a coalescing group and its TLS policy.
     ///
     /// # Errors
-    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::NoClientRoots`],
-    /// [`HandshakeTableError::ProtocolName`], [`HandshakeTableError::Table`] for too many groups.
-    pub fn group(&mut self, id: GroupId, tls: GroupTls) -> Result<&mut Self, HandshakeTableError> {
+    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::Versions`],
+    /// [`HandshakeTableError::CipherSuite`], [`HandshakeTableError::ProtocolName`],
+    /// [`HandshakeTableError::Table`] for too many groups.
+    pub fn group(
+        &mut self,
+        id: GroupId,
+        policy: TlsPolicy,
+    ) -> Result<&mut Self, HandshakeTableError> {
         if self.groups.contains_key(&id) {
             return Err(HandshakeTableError::DuplicateGroup { group: id });
         }
-        // CVE-2026-27586: CAs that could not be loaded switched client certificates off.
-        if matches!(&tls.client_auth, ClientAuth::Required(roots) if roots.is_empty()) {
-            return Err(HandshakeTableError::NoClientRoots { group: id });
+        let (minimum, maximum) = (policy.minimum_version, policy.maximum_version);
+        if minimum > maximum {
+            return Err(HandshakeTableError::Versions { minimum, maximum });
+        }
+        if let Err(suite) = policy.cipher_suites.of(&self.provider) {
+            return Err(HandshakeTableError::CipherSuite { suite });
         }
         let allowed = 1..=PROTOCOL_NAME_LEN_MAX;
-        if let Some(name) = tls.alpn.iter().find(|name| !allowed.contains(&name.len())) {
+        if let Some(name) = policy.alpn.iter().find(|name| !allowed.contains(&name.len())) {
             return Err(HandshakeTableError::ProtocolName { len: name.len() });
         }
         self.names.group(id, GroupPolicy::default()).map_err(HandshakeTableError::Table)?;
-        self.groups.insert(id, tls);
+        self.groups.insert(id, policy);
         Ok(self)
     }
 
@@ -262,7 +271,7 @@ impl HandshakeTableBuilder {
         let states = self
             .groups
             .iter()
-            .map(|(id, tls)| Ok((*id, self.state(tls).map_err(HandshakeTableError::Tls)?)))
+            .map(|(id, policy)| Ok((*id, self.state(policy).map_err(HandshakeTableError::Tls)?)))
             .collect::<Result<BTreeMap<_, _>, HandshakeTableError>>()?;
         // One configuration for each pair, however many names lead to it.
         let mut prepared = BTreeMap::new();
@@ -297,7 +306,7 @@ impl HandshakeTableBuilder {
         Ok(HandshakeTable::new(names, choices, shared, absent, unknown))
     }
 
-    fn state(&self, tls: &GroupTls) -> Result<GroupState, TlsError> {
+    fn state(&self, policy: &TlsPolicy) -> Result<GroupState, TlsError> {
         let tickets = match self.ticketer {
             None => None,
             Some(factory) => {
@@ -305,7 +314,7 @@ impl HandshakeTableBuilder {
                 Some(Arc::new(tickets) as Arc<dyn ProducesTickets>)
             }
         };
-        GroupState::new(tls, &self.provider, tickets)
+        GroupState::new(policy, &self.provider, tickets)
     }
 
     fn prepare(
@@ -313,11 +322,10 @@ impl HandshakeTableBuilder {
         pair: Pair,
         states: &BTreeMap<GroupId, GroupState>,
     ) -> Result<Prepared, HandshakeTableError> {
-        let (tls, shown) = self.resolve(pair)?;
+        let (policy, shown) = self.resolve(pair)?;
         let (group, certificate) = pair;
         let state = states.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
-        let config =
-            state.config(tls, &self.provider, &shown.key).map_err(HandshakeTableError::Tls)?;
+        let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
         let presented = shown.presented.clone();
         Ok(Prepared { config: Arc::new(config), group, certificate, presented })
     }
@@ -325,13 +333,13 @@ impl HandshakeTableBuilder {
     fn resolve(
         &self,
         (group, certificate): Pair,
-    ) -> Result<(&GroupTls, &Certificate), HandshakeTableError> {
-        let tls = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
+    ) -> Result<(&TlsPolicy, &Certificate), HandshakeTableError> {
+        let policy = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
         let shown = usize::try_from(certificate.0)
             .ok()
             .and_then(|number| self.certificates.get(number))
             .ok_or(HandshakeTableError::UnknownCertificate { certificate })?;
-        Ok((tls, shown))
+        Ok((policy, shown))
     }
 }
 

@@ -1,11 +1,10 @@
 use super::*;
 use coalesce_core::DnsName;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::RootCertStore;
 use rustls::crypto::ring;
 
 use crate::presented::CertificateError;
-use crate::{Refused, TlsVersion};
+use crate::{CipherSuites, ClientAuth, ClientRules, Refused, TlsVersion};
 
 const A: GroupId = GroupId::new(1);
 const B: GroupId = GroupId::new(2);
@@ -25,10 +24,8 @@ fn pattern(text: &str) -> NamePattern<'_> {
     NamePattern::parse(text.as_bytes()).unwrap()
 }
 
-fn roots_of(chain: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add(chain[0].clone()).unwrap();
-    Arc::new(roots)
+fn rules_of(chain: &[CertificateDer<'static>]) -> ClientRules {
+    ClientRules::new([chain[0].clone()], []).unwrap()
 }
 
 /// A builder with the groups `A` and `B` and a certificate for everything below `example.test`.
@@ -36,9 +33,9 @@ fn with_groups() -> (HandshakeTableBuilder, CertificateId) {
     let mut builder = builder();
     let (chain, key) = made(&["*.example.test", "example.test"]);
     let tls =
-        GroupTls { client_auth: ClientAuth::Required(roots_of(&chain)), ..GroupTls::default() };
+        TlsPolicy { client_auth: ClientAuth::Required(rules_of(&chain)), ..TlsPolicy::default() };
     let certificate = builder.certificate(chain, key).unwrap();
-    builder.group(A, GroupTls::default()).unwrap().group(B, tls).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, tls).unwrap();
     (builder, certificate)
 }
 
@@ -78,18 +75,22 @@ fn certificates_are_refused_for_a_reason() {
 fn groups_are_refused_for_a_reason() {
     use HandshakeTableError as E;
     let mut builder = builder();
-    let tls = GroupTls {
-        client_auth: ClientAuth::Required(Arc::new(RootCertStore::empty())),
-        ..GroupTls::default()
-    };
-    assert_eq!(builder.group(A, tls).unwrap_err(), E::NoClientRoots { group: A });
+    let (minimum, maximum) = (TlsVersion::Tls13, TlsVersion::Tls12);
+    let tls =
+        TlsPolicy { minimum_version: minimum, maximum_version: maximum, ..TlsPolicy::default() };
+    assert_eq!(builder.group(A, tls).unwrap_err(), E::Versions { minimum, maximum });
+    let suite = rustls::CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA;
+    let known = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
+    let cipher_suites = CipherSuites::only([known, suite]);
+    let tls = TlsPolicy { cipher_suites, ..TlsPolicy::default() };
+    assert_eq!(builder.group(A, tls).unwrap_err(), E::CipherSuite { suite });
     for len in [0, 256] {
-        let tls = GroupTls { alpn: vec![b"h2".to_vec(), vec![b'x'; len]], ..GroupTls::default() };
+        let tls = TlsPolicy { alpn: vec![b"h2".to_vec(), vec![b'x'; len]], ..TlsPolicy::default() };
         assert_eq!(builder.group(A, tls).unwrap_err(), E::ProtocolName { len });
     }
-    let tls = GroupTls { alpn: vec![vec![b'x'; 255]], ..GroupTls::default() };
+    let tls = TlsPolicy { alpn: vec![vec![b'x'; 255]], ..TlsPolicy::default() };
     builder.group(A, tls).unwrap();
-    let again = builder.group(A, GroupTls::default()).unwrap_err();
+    let again = builder.group(A, TlsPolicy::default()).unwrap_err();
     assert_eq!(again, E::DuplicateGroup { group: A });
 }
 
@@ -171,7 +172,7 @@ fn a_provider_that_cannot_do_a_version_refuses_the_table() {
     let mut builder = HandshakeTableBuilder::new(Arc::new(provider));
     let (chain, key) = made(&["a.example.test"]);
     let certificate = builder.certificate(chain, key).unwrap();
-    let tls = GroupTls { minimum_version: TlsVersion::Tls13, ..GroupTls::default() };
+    let tls = TlsPolicy { minimum_version: TlsVersion::Tls13, ..TlsPolicy::default() };
     builder.group(A, tls).unwrap();
     builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
     assert!(matches!(builder.build().unwrap_err(), HandshakeTableError::Tls(_)));
@@ -290,9 +291,12 @@ fn messages_say_what_was_found() {
         (E::KeyMismatch, "private key of another certificate"),
         (E::DuplicateGroup { group: A }, "group 1 was added before"),
         (
-            E::NoClientRoots { group: A },
-            "group 1 requires client certificates from an empty set of CAs; at least one CA \
-             expected",
+            E::Versions { minimum: TlsVersion::Tls13, maximum: TlsVersion::Tls12 },
+            "TLS 1.3 as the lowest version and 1.2 as the highest; no version is left",
+        ),
+        (
+            E::CipherSuite { suite: rustls::CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA },
+            "cipher suite TLS_RSA_WITH_AES_128_CBC_SHA is not one of the provider's",
         ),
         (E::ProtocolName { len: 0 }, "ALPN protocol name of 0 bytes; 1 to 255 expected"),
         (E::UnknownGroup { group: A }, "group 1 was not added"),
@@ -337,7 +341,9 @@ fn debug_output_shows_no_keys() {
     for text in [format!("{builder:?}"), format!("{table:?}"), format!("{choice:?}")] {
         assert!(!text.to_lowercase().contains("key"), "{text}");
     }
-    assert!(format!("{builder:?}").contains("Required(1 roots)"));
+    assert!(
+        format!("{builder:?}").contains("Required(ClientRules { cas: 1, revocation_lists: 0 })")
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use coalesce_tls::{
-    Acceptor, ClientAuth, GroupTls, HandshakeTableBuilder, PresentedNames, TicketerFactory,
+    Acceptor, ClientAuth, HandshakeTableBuilder, PresentedNames, TicketerFactory, TlsPolicy,
 };
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
@@ -94,9 +94,9 @@ impl World {
         if let Some(factory) = ticketer {
             builder.ticketer(factory);
         }
-        let mut private = GroupTls::default();
-        private.client_auth = ClientAuth::Required(self.client_ca.roots());
-        builder.group(A, GroupTls::default()).unwrap().group(B, private).unwrap();
+        let mut private = TlsPolicy::default();
+        private.client_auth = ClientAuth::Required(self.client_ca.rules([]));
+        builder.group(A, TlsPolicy::default()).unwrap().group(B, private).unwrap();
         builder
     }
 

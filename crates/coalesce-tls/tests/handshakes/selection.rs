@@ -6,7 +6,7 @@ use coalesce_core::{
     AuthorityTable, CoalescePolicy, GroupPolicy, Misdirected, RequestTarget, Verdict,
     VirtualHostId, decide,
 };
-use coalesce_tls::{Acceptor, GroupTls, PresentedNames, Refused, ServerNamePolicy, TlsVersion};
+use coalesce_tls::{Acceptor, PresentedNames, Refused, ServerNamePolicy, TlsPolicy, TlsVersion};
 use rustls::{AlertDescription, Error as TlsError, HandshakeKind, ProtocolVersion};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,7 +23,7 @@ async fn the_most_specific_name_chooses_group_and_certificate() {
     let wide = ca.issue(&["*.example.test", "*.deep.example.test"]);
     let other = ca.issue(&["b.example.test", "*.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let exact_id = builder.certificate(exact.chain.clone(), exact.key).unwrap();
     let wide_id = builder.certificate(wide.chain.clone(), wide.key).unwrap();
     let other_id = builder.certificate(other.chain.clone(), other.key).unwrap();
@@ -62,7 +62,7 @@ async fn the_facts_decide_requests() {
     let ca = Ca::new("server ca");
     let both = ca.issue(&["a.example.test", "b.example.test", "d.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let both = builder.certificate(both.chain, both.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, both).unwrap();
     builder.server_name(pattern("b.example.test"), B, both).unwrap();
@@ -106,7 +106,7 @@ async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test", "*.other.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let acceptor = acceptor(&builder);
@@ -139,7 +139,7 @@ async fn defaults_serve_under_the_group_that_they_name() {
     let own = ca.issue(&["a.example.test"]);
     let fallback = ca.issue(&["192.0.2.1", "*.other.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     let certificate = builder.certificate(fallback.chain.clone(), fallback.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
@@ -167,9 +167,9 @@ async fn each_group_has_its_own_minimum_version() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
-    let mut strict = GroupTls::default();
+    let mut strict = TlsPolicy::default();
     strict.minimum_version = TlsVersion::Tls13;
-    builder.group(A, GroupTls::default()).unwrap().group(B, strict).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, strict).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder.server_name(pattern("b.example.test"), B, own).unwrap();
@@ -194,9 +194,9 @@ async fn each_group_negotiates_its_own_protocols() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
-    let mut both = GroupTls::default();
+    let mut both = TlsPolicy::default();
     both.alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    builder.group(A, GroupTls::default()).unwrap().group(B, both).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, both).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder.server_name(pattern("b.example.test"), B, own).unwrap();
@@ -228,7 +228,7 @@ async fn the_choice_survives_a_hello_retry_request() {
     slow.kx_groups.retain(|group| group.name() == rustls::NamedGroup::secp384r1);
     let mut builder = coalesce_tls::HandshakeTableBuilder::new(Arc::new(slow));
     assert!(provider().kx_groups[0].name() != rustls::NamedGroup::secp384r1);
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
@@ -243,7 +243,7 @@ async fn over_tcp() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let acceptor: Acceptor = acceptor(&builder);
