@@ -100,7 +100,7 @@ pub use facts::HandshakeFacts;
 pub use group::client_verifier;
 pub use pem::{
     PemError, Syntax, certificates_from_pem, client_cas_from_pem, private_key_from_pem,
-    revocation_lists_from_pem,
+    revocation_lists,
 };
 pub use policy::{
     CipherSuites, ClientAuth, ClientRules, ClientRulesError, TlsPolicy, TlsVersion,

@@ -68,22 +68,28 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
     Ok(cas)
 }
 
-/// The revocation lists of a PEM text, as [`ClientRules`](crate::ClientRules) take them. Other
-/// sections are passed over.
+/// The revocation lists of a PEM text, or the one list in DER that CAs publish, as
+/// [`ClientRules`](crate::ClientRules) take them. Other sections are passed over.
 ///
 /// # Errors
 /// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
 /// first list that cannot be used. None is left out in silence.
-pub fn revocation_lists_from_pem(
-    pem: &[u8],
+pub fn revocation_lists(
+    bytes: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
+    /// The tag of a SEQUENCE, which no PEM text begins with.
+    const SEQUENCE: u8 = 0x30;
     let mut lists = Vec::new();
-    for section in sections(pem) {
-        let (kind, der) = section?;
-        lists.extend(CertificateRevocationListDer::from_pem(kind, der));
+    if bytes.first() == Some(&SEQUENCE) {
+        lists.push(CertificateRevocationListDer::from(bytes.to_vec()));
+    } else {
+        for section in sections(bytes) {
+            let (kind, der) = section?;
+            lists.extend(CertificateRevocationListDer::from_pem(kind, der));
+        }
     }
     if lists.is_empty() {
-        return Err(PemError::NoRevocationList { found: labels(pem) });
+        return Err(PemError::NoRevocationList { found: labels(bytes) });
     }
     for (at, list) in lists.iter().enumerate() {
         check_revocation_list(list)
@@ -356,11 +362,13 @@ mod tests {
     #[test]
     fn no_revocation_list_is_left_out_in_silence() {
         let made = made();
-        let error = revocation_lists_from_pem(made.certificate.as_bytes()).unwrap_err();
+        let error = revocation_lists(made.certificate.as_bytes()).unwrap_err();
         let message = "no X509 CRL section in the PEM text; found CERTIFICATE";
         assert_eq!(error.to_string(), message);
-        let error = revocation_lists_from_pem(section("X509 CRL").as_bytes()).unwrap_err();
+        let error = revocation_lists(section("X509 CRL").as_bytes()).unwrap_err();
         let message = error.to_string();
         assert!(message.starts_with("revocation list 1 cannot be used: "), "{message}");
+        let in_der = revocation_lists(&[0x30, 0]).unwrap_err();
+        assert!(matches!(in_der, PemError::RevocationList { number: 1, .. }), "{in_der}");
     }
 }

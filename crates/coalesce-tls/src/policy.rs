@@ -8,6 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Certificate};
 
 /// What a handshake of one coalescing group must meet.
 ///
@@ -146,6 +147,59 @@ impl ClientRules {
     /// The revocation lists, each once.
     pub fn revocation_lists(&self) -> &[CertificateRevocationListDer<'static>] {
         &self.rules.revocation_lists
+    }
+
+    /// The CAs for people: subject and serial number.
+    pub fn describe_cas(&self) -> Vec<String> {
+        let read = |ca: &CertificateDer<'static>| {
+            let (_, ca) = X509Certificate::from_der(ca).ok()?;
+            Some(format!("{} ({})", ca.subject(), ca.raw_serial_as_string()))
+        };
+        self.cas().iter().filter_map(read).collect()
+    }
+
+    /// The revocation lists for people: issuer, how many they revoke, and until when.
+    pub fn describe_revocation_lists(&self) -> Vec<String> {
+        let read = |list: &CertificateRevocationListDer<'static>| {
+            let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+            let revoked = list.iter_revoked_certificates().count();
+            let until = list.next_update().map(|until| format!(", in date until {until}"));
+            Some(format!("{} ({revoked} revoked{})", list.issuer(), until.unwrap_or_default()))
+        };
+        self.revocation_lists().iter().filter_map(read).collect()
+    }
+
+    /// What is sound and yet may not be meant, for people: every CA without a list of its own, whose
+    /// certificates are all refused, and every list that is out of date, which refuses all that its
+    /// CA has issued. Without lists there are no doubts.
+    pub fn doubts(&self) -> Vec<String> {
+        let read = |list: &CertificateRevocationListDer<'static>| {
+            let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+            let until = list.next_update();
+            let late = until.is_some_and(|until| until < ASN1Time::now());
+            let late = until.filter(|_| late).map(|until| until.to_string());
+            Some((list.issuer().as_raw().to_vec(), list.issuer().to_string(), late))
+        };
+        let lists: Vec<_> = self.revocation_lists().iter().filter_map(read).collect();
+        let stale = lists.iter().filter_map(|(_, issuer, late)| {
+            let until = late.as_ref()?;
+            Some(format!(
+                "the revocation list of {issuer:?} is out of date since {until}; what this CA has \
+                 issued is refused"
+            ))
+        });
+        let mut doubts: Vec<String> = stale.collect();
+        for ca in self.cas().iter().filter(|_| !lists.is_empty()) {
+            let Ok((_, ca)) = X509Certificate::from_der(ca) else { continue };
+            if !lists.iter().any(|(issuer, ..)| issuer == ca.subject().as_raw()) {
+                let subject = ca.subject().to_string();
+                doubts.push(format!(
+                    "no revocation list of {subject:?} is among them; what this CA has issued is \
+                     refused"
+                ));
+            }
+        }
+        doubts
     }
 
     /// The CAs as rustls takes them.

@@ -70,6 +70,23 @@ pub(crate) fn own_connections_by_address(
     warnings.move_to(&mut notes.warnings, &image.at);
 }
 
+/// The server name of a client that comes for a host of `pattern`, and that host; `None` where
+/// there is no such host to be thought of.
+pub(crate) fn example(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
+    let name = match pattern {
+        NamePattern::Exact(name) => name.to_string(),
+        NamePattern::OneLabel(parent) | NamePattern::AnyDepth(parent) => {
+            format!("{ANY_LABEL}.{parent}")
+        }
+        // No client sends a server name for an address (RFC 6066 §3).
+        NamePattern::Ip(address) => return Some((None, Host::Ip(*address).to_string())),
+        _ => ANY_LABEL.to_owned(),
+    };
+    // A suffix may be so long that there is room for shorter labels only.
+    DnsName::parse(name.as_bytes()).ok()?;
+    Some((Some(name.clone()), name))
+}
+
 /// What is not as it should be with a name on a listener.
 enum Finding {
     Fault(String),
@@ -78,21 +95,11 @@ enum Finding {
 
 fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), Finding> {
     let Ok(pattern) = NamePattern::parse(text.as_bytes()) else { return Ok(()) };
-    let (server_name, authority) = match pattern {
-        NamePattern::Exact(name) => (Some(name.to_string()), name.to_string()),
-        NamePattern::OneLabel(parent) => {
-            let name = format!("{ANY_LABEL}.{parent}");
-            // A suffix so long has room for shorter labels only.
-            if DnsName::parse(name.as_bytes()).is_err() {
-                return Ok(());
-            }
-            (Some(name.clone()), name)
-        }
-        // No client sends a server name for an address (RFC 6066 §3).
-        NamePattern::Ip(address) => (None, Host::Ip(address).to_string()),
-        // Open-ended names have their warning.
-        _ => return Ok(()),
-    };
+    // Open-ended names have their warning.
+    if matches!(pattern, NamePattern::AnyDepth(_) | NamePattern::CatchAll) {
+        return Ok(());
+    }
+    let Some((server_name, authority)) = example(&pattern) else { return Ok(()) };
     let Ok(choice) = listener.handshakes.choose_by_name(server_name.as_deref()) else {
         return Err(Finding::Warning(format!(
             "{text:?} cannot be reached on listener {:?}: clients send no server name for an \

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coalesce_core::{Host, NamePattern, PresentedIdentifier};
@@ -85,7 +85,7 @@ pub(crate) fn read(
             let message = format!("already the name of the one in line {line}");
             notes.faults.add(entry.name.span(), message);
         }
-        let group = groups.of_host(&mut entry, &mut notes.faults);
+        let group = groups.of_host(&mut entry, notes);
         let certificate = certificates.read(&entry, source, notes);
         let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
         if entry.names.get_ref().is_empty() {
@@ -176,6 +176,11 @@ fn check_name(name: &Spanned<String>, certificate: Option<&Certificate>, notes: 
 }
 
 impl Shown {
+    /// The file, as it was found.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether `pattern`, written in this way, is covered; if not, the error says what is.
     pub(crate) fn covers(
         &self,

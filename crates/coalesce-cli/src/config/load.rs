@@ -7,6 +7,7 @@ use std::sync::Arc;
 use coalesce_core::{AuthorityTable, BuildError, NamePattern, VirtualHostId};
 use coalesce_tls::{
     CertificateId, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
+    TlsPolicy,
 };
 use toml::Spanned;
 
@@ -33,7 +34,7 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
         notes.faults.add_about_file("no [[virtual_host]]; at least one expected");
     }
     let listeners = listeners::read(entries.listeners, &source, &mut notes.faults);
-    let mut groups = Groups::read(entries.groups, &listeners, &source, &mut notes.faults);
+    let mut groups = Groups::read(entries.groups, &listeners, &source, &mut notes);
     let mut certificates = Certificates::default();
     let hosts =
         hosts::read(entries.virtual_hosts, &mut groups, &mut certificates, &source, &mut notes);
@@ -84,8 +85,8 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
 
     let warnings = source.lines(notes.warnings);
     let groups = groups.drafts.into_iter().map(|draft| {
-        let GroupDraft { name, policy, client_roots, .. } = draft;
-        Group { name, policy, client_roots }
+        let GroupDraft { name, also, policy, tls, .. } = draft;
+        Group { name, also, policy, tls }
     });
     let groups = groups.collect();
     let virtual_hosts =
@@ -244,7 +245,7 @@ impl<'a> Draft<'a> {
         builder.ticketer(rustls::crypto::ring::Ticketer::new);
         for (number, group) in self.groups.drafts.iter().enumerate() {
             if group.listeners.contains(&listener) {
-                builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
+                builder.group(groups::id(number), TlsPolicy::clone(&group.tls)).map_err(here)?;
             }
         }
         if let Some(image) = image {

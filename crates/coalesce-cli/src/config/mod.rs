@@ -11,17 +11,18 @@ mod load;
 mod model;
 mod source;
 mod table;
+mod tls_policy;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use coalesce_core::{GroupId, GroupPolicy, Scheme, VirtualHostId};
-use coalesce_tls::HandshakeTable;
-use rustls::RootCertStore;
+use coalesce_tls::{HandshakeTable, TlsPolicy};
 use rustls::crypto::CryptoProvider;
 
 pub(crate) use answer::{Answer, TextAnswer, Upstream, UpstreamProtocol};
+pub(crate) use check::example;
 pub(crate) use groups::id as group_id;
 pub(crate) use hosts::{Coverage, Shown};
 pub(crate) use load::virtual_host_id;
@@ -58,9 +59,11 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
+    /// The names of groups that are equal to it, and so the same.
+    pub(crate) also: Vec<String>,
     pub(crate) policy: GroupPolicy,
-    /// The CAs whose client certificates the group demands.
-    pub(crate) client_roots: Option<Arc<RootCertStore>>,
+    /// What its handshakes must meet.
+    pub(crate) tls: Arc<TlsPolicy>,
 }
 
 /// A virtual host.

@@ -6,7 +6,7 @@ use coalesce_core::{
     Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme, Site as ServedAs,
     Step, Verdict, decide,
 };
-use coalesce_tls::HandshakeFacts;
+use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
 
 use crate::config::{Answer as HostAnswer, Listener, Site};
@@ -267,9 +267,10 @@ fn own_connection(
     let Verdict::Serve(proof) = again else { return None };
     let served = site.virtual_host(proof.virtual_host()?)?;
     let group = site.group(own.group())?;
-    let demand = match group.client_roots {
-        Some(_) => ", which demands a client certificate",
-        None => "",
+    let demand = match group.tls.client_auth {
+        ClientAuth::Required(_) => ", which demands a client certificate",
+        ClientAuth::Optional(_) => ", which asks for a client certificate",
+        _ => "",
     };
     Some(format!(
         "on a connection of its own it is served, by virtual host {} in group {}{demand}",

@@ -183,7 +183,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     (
         "[[listener]]",
-        "[[group]]\nname = \"more\"\nlisteners = [\"main\"]\n[[listener]]",
+        "[[group]]\nname = \"more\"\nisolate = true\n[[listener]]",
         "names.table does not fit: it has no group 2, \"minimum_version=1.3\" here",
     ),
     // Another certificate.

@@ -199,6 +199,22 @@ fn policies_are_equal_by_what_they_ask() {
 }
 
 #[test]
+fn what_would_lock_clients_out_is_said() {
+    let [listed, unlisted] = ["listed", "unlisted"].map(Ca::new);
+    let cas = || [listed.certificate(), unlisted.certificate()];
+    let rules = |until| ClientRules::new(cas(), [listed.revoked(&[7], until)]).unwrap();
+    let none = "no revocation list of \"CN=unlisted\" is among them; what this CA has issued is \
+                refused";
+    assert_eq!(rules(IN_DATE).doubts(), [none]);
+    let doubts = rules(OUT_OF_DATE).doubts();
+    let [late, other] = &doubts[..] else { panic!("{doubts:?}") };
+    let expected = "the revocation list of \"CN=listed\" is out of date since ";
+    assert!(late.starts_with(expected), "{late}");
+    assert_eq!(other, none);
+    assert_eq!(ClientRules::new(cas(), []).unwrap().doubts(), [""; 0]);
+}
+
+#[test]
 fn rules_without_a_ca_are_none() {
     let error = ClientRules::new([], []).unwrap_err();
     assert_eq!(error, ClientRulesError::NoCa);
