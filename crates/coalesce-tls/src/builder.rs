@@ -9,7 +9,6 @@ use coalesce_core::{
     PresentedIdentifier, VirtualHostId,
 };
 use rustls::crypto::CryptoProvider;
-use rustls::server::ProducesTickets;
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,8 +18,8 @@ use crate::group::GroupState;
 use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
 use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
+use crate::sessions::{Sessions, TicketerFactory};
 use crate::table::{HandshakeTable, Prepared, ServerNames, Shared};
-use crate::tickets::{GroupTickets, TicketerFactory};
 
 /// A certificate of a [`HandshakeTableBuilder`], by the order of adding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +66,8 @@ pub enum ServerNamePolicy {
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
-    groups: BTreeMap<GroupId, TlsPolicy>,
+    sessions: Option<Sessions>,
+    groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<Certificate>,
     names: AuthorityTableBuilder,
     /// The patterns of `names`.
@@ -93,6 +93,7 @@ impl HandshakeTableBuilder {
         Self {
             provider,
             ticketer: None,
+            sessions: None,
             groups: BTreeMap::new(),
             certificates: Vec::new(),
             names: AuthorityTable::builder(),
@@ -113,6 +114,13 @@ impl HandshakeTableBuilder {
         self
     }
 
+    /// Resumes sessions of earlier tables, as far as [`Sessions`] say. Without it, and without
+    /// earlier tables that are still there, a table starts afresh.
+    pub fn sessions(&mut self, sessions: &Sessions) -> &mut Self {
+        self.sessions = Some(sessions.clone());
+        self
+    }
+
     /// Adds a coalescing group and its TLS policy.
     ///
     /// # Errors
@@ -122,8 +130,9 @@ impl HandshakeTableBuilder {
     pub fn group(
         &mut self,
         id: GroupId,
-        policy: TlsPolicy,
+        policy: impl Into<Arc<TlsPolicy>>,
     ) -> Result<&mut Self, HandshakeTableError> {
+        let policy = policy.into();
         if self.groups.contains_key(&id) {
             return Err(HandshakeTableError::DuplicateGroup { group: id });
         }
@@ -262,16 +271,20 @@ impl HandshakeTableBuilder {
         self
     }
 
-    /// Freezes the table, with session memory and tickets that no other table has.
+    /// Freezes the table. Unless [`sessions`](Self::sessions) says otherwise, its session memory
+    /// and tickets are no other table's.
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`] or [`HandshakeTableError::UnknownCertificate`] for a
     /// default, [`HandshakeTableError::Tls`] when the provider cannot do what a group asks for.
     pub fn build(&self) -> Result<HandshakeTable, HandshakeTableError> {
+        let sessions = self.sessions.clone().unwrap_or_default();
         let states = self
             .groups
             .iter()
-            .map(|(id, policy)| Ok((*id, self.state(policy).map_err(HandshakeTableError::Tls)?)))
+            .map(|(id, policy)| {
+                Ok((*id, self.state(&sessions, *id, policy).map_err(HandshakeTableError::Tls)?))
+            })
             .collect::<Result<BTreeMap<_, _>, HandshakeTableError>>()?;
         // One configuration for each pair, however many names lead to it.
         let mut prepared = BTreeMap::new();
@@ -306,15 +319,14 @@ impl HandshakeTableBuilder {
         Ok(HandshakeTable::new(names, choices, shared, absent, unknown))
     }
 
-    fn state(&self, policy: &TlsPolicy) -> Result<GroupState, TlsError> {
-        let tickets = match self.ticketer {
-            None => None,
-            Some(factory) => {
-                let tickets = GroupTickets::new(factory()?, self.provider.secure_random)?;
-                Some(Arc::new(tickets) as Arc<dyn ProducesTickets>)
-            }
-        };
-        GroupState::new(policy, &self.provider, tickets)
+    fn state(
+        &self,
+        sessions: &Sessions,
+        id: GroupId,
+        policy: &TlsPolicy,
+    ) -> Result<GroupState, TlsError> {
+        let sessions = sessions.of(id, policy, self.ticketer)?;
+        GroupState::new(policy, &self.provider, sessions)
     }
 
     fn prepare(
@@ -327,13 +339,14 @@ impl HandshakeTableBuilder {
         let state = states.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
         let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
         let presented = shown.presented.clone();
-        Ok(Prepared { config: Arc::new(config), group, certificate, presented })
+        let policy = policy.clone();
+        Ok(Prepared { config: Arc::new(config), group, policy, certificate, presented })
     }
 
     fn resolve(
         &self,
         (group, certificate): Pair,
-    ) -> Result<(&TlsPolicy, &Certificate), HandshakeTableError> {
+    ) -> Result<(&Arc<TlsPolicy>, &Certificate), HandshakeTableError> {
         let policy = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
         let shown = usize::try_from(certificate.0)
             .ok()

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use coalesce_core::{Connection, DnsName, GroupId};
 
 use crate::builder::CertificateId;
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
+use crate::table::Prepared;
 
 /// What a handshake settled, for as long as its connection lives. Cloning it is cheap.
 ///
@@ -21,19 +23,17 @@ struct Settled {
     /// Lower case, without a trailing dot, and a [`DnsName`].
     server_name: Option<String>,
     group: GroupId,
+    policy: Arc<TlsPolicy>,
     certificate: CertificateId,
     presented: Arc<PresentedNames>,
 }
 
 impl HandshakeFacts {
-    pub(crate) fn new(
-        server_name: Option<DnsName<'_>>,
-        group: GroupId,
-        certificate: CertificateId,
-        presented: Arc<PresentedNames>,
-    ) -> Self {
+    pub(crate) fn new(server_name: Option<DnsName<'_>>, prepared: &Prepared) -> Self {
         let server_name = server_name.map(|name| name.to_string());
-        Self { settled: Arc::new(Settled { server_name, group, certificate, presented }) }
+        let Prepared { group, certificate, .. } = *prepared;
+        let (policy, presented) = (prepared.policy.clone(), prepared.presented.clone());
+        Self { settled: Arc::new(Settled { server_name, group, policy, certificate, presented }) }
     }
 
     /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
@@ -45,6 +45,12 @@ impl HandshakeFacts {
     /// The coalescing group whose TLS policy the handshake met.
     pub fn group(&self) -> GroupId {
         self.settled.group
+    }
+
+    /// The TLS policy that the handshake met: what is true of its client, whatever the group's
+    /// rules have become since. A later table's group may stand for this one if its policy is equal.
+    pub fn policy(&self) -> &Arc<TlsPolicy> {
+        &self.settled.policy
     }
 
     /// The certificate that the client was shown.

@@ -4,27 +4,20 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{
-    ProducesTickets, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
-};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::limits::SESSIONS_PER_GROUP;
 use crate::policy::{ClientAuth, TlsPolicy, cipher_suite_name};
+use crate::sessions::GroupSessions;
 
-/// What all configurations of one group share, and no other group does: the memory that sessions
-/// are resumed from, and the rule for client certificates.
-///
-/// rustls does not run the client verifier again when a session is resumed. A session must
-/// therefore never be resumed where another verifier would have judged it (CVE-2014-3616,
-/// CVE-2025-23419 and their kin).
+/// What all configurations of one group share, and no other group does: what sessions are resumed
+/// from, and the rule for client certificates.
 #[derive(Debug)]
 pub(crate) struct GroupState {
     /// With the cipher suites of the group.
     provider: Arc<CryptoProvider>,
-    sessions: Arc<dyn StoresServerSessions>,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    sessions: Arc<GroupSessions>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
@@ -32,7 +25,7 @@ impl GroupState {
     pub(crate) fn new(
         policy: &TlsPolicy,
         provider: &Arc<CryptoProvider>,
-        tickets: Option<Arc<dyn ProducesTickets>>,
+        sessions: Arc<GroupSessions>,
     ) -> Result<Self, rustls::Error> {
         let verifier = client_verifier(&policy.client_auth, provider)?;
         // Suites that the provider lacks were refused when the group was added.
@@ -40,8 +33,7 @@ impl GroupState {
             let name = cipher_suite_name(suite);
             rustls::Error::General(format!("the provider does not have {name}"))
         })?;
-        let sessions = ServerSessionMemoryCache::new(SESSIONS_PER_GROUP);
-        Ok(Self { provider, sessions, tickets, verifier })
+        Ok(Self { provider, sessions, verifier })
     }
 
     /// The whole configuration for one certificate of the group.
@@ -58,9 +50,11 @@ impl GroupState {
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())));
         config.alpn_protocols.clone_from(&policy.alpn);
-        config.session_storage = self.sessions.clone();
-        if let Some(tickets) = &self.tickets {
-            config.ticketer = tickets.clone();
+        let shown = key.cert.first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let sessions = self.sessions.with(shown, self.provider.secure_random)?;
+        config.session_storage = sessions.memory();
+        if let Some(tickets) = sessions.tickets() {
+            config.ticketer = tickets;
         }
         // Early data could be replayed (RFC 8446 §8), and would be read before the client has shown
         // a certificate.

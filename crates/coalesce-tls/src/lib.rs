@@ -89,8 +89,8 @@ pub mod limits;
 mod pem;
 mod policy;
 mod presented;
+mod sessions;
 mod table;
-mod tickets;
 
 #[cfg(feature = "tokio")]
 pub use acceptor::{AcceptError, Acceptor};
@@ -107,5 +107,5 @@ pub use policy::{
     cipher_suite_name,
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
+pub use sessions::{Sessions, TicketerFactory};
 pub use table::{Choice, HandshakeTable, Refused, ServerNames};
-pub use tickets::TicketerFactory;

@@ -11,6 +11,7 @@ use rustls_pki_types::ServerName;
 
 use crate::builder::CertificateId;
 use crate::facts::HandshakeFacts;
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
 
 /// Which certificate a ClientHello gets, and under which group's TLS policy.
@@ -34,7 +35,7 @@ use crate::presented::PresentedNames;
 /// under the same server name only (RFC 6066 §3); within one table a server name always means the
 /// same certificate; therefore the certificate in the [`HandshakeFacts`] of a resumed connection is
 /// the one that its first handshake presented. A new table starts with new session memory and new
-/// tickets: after a reload, every client makes one full handshake.
+/// tickets, unless it is built with the [`Sessions`](crate::Sessions) of an earlier one.
 pub struct HandshakeTable {
     names: AuthorityTable<Vec<u8>>,
     /// By the number that `names` holds as virtual host.
@@ -70,15 +71,14 @@ pub(crate) struct Shared {
 pub(crate) struct Prepared {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) group: GroupId,
+    pub(crate) policy: Arc<TlsPolicy>,
     pub(crate) certificate: CertificateId,
     pub(crate) presented: Arc<PresentedNames>,
 }
 
 impl Prepared {
     fn choice(&self, server_name: Option<DnsName<'_>>) -> Choice {
-        let facts =
-            HandshakeFacts::new(server_name, self.group, self.certificate, self.presented.clone());
-        Choice { config: self.config.clone(), facts }
+        Choice { config: self.config.clone(), facts: HandshakeFacts::new(server_name, self) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use coalesce_core::{AuthorityTable, BuildError, NamePattern, VirtualHostId};
 use coalesce_tls::{
     CertificateId, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
-    TlsPolicy,
+    Sessions,
 };
 use toml::Spanned;
 
@@ -23,7 +23,13 @@ use crate::config::{
 use crate::table_image::{self, Table};
 
 /// Loads the configuration file `path`.
-pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigErrors> {
+///
+/// Handshakes resume what `sessions` remember, as far as the rules have not changed.
+pub(crate) fn load(
+    path: &Path,
+    compiled: CompiledTable,
+    sessions: &Sessions,
+) -> Result<Site, ConfigErrors> {
     let source = Source::read(path)?;
     let entries = entries::parse(&source)?;
     let mut notes = Notes::default();
@@ -60,7 +66,7 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     for (number, listener) in listeners.iter().enumerate() {
         let default = defaults.get(number).copied().flatten();
         let handshakes = draft
-            .handshakes(number, default, &certificates.read, image.as_ref())
+            .handshakes(number, default, &certificates.read, image.as_ref(), sessions)
             .map_err(|(at, error)| notes.faults.add(at, error));
         if let Ok(handshakes) = handshakes {
             built.push(Listener {
@@ -238,14 +244,15 @@ impl<'a> Draft<'a> {
         default: Option<usize>,
         certificates: &[Certificate],
         image: Option<&CompiledNames>,
+        sessions: &Sessions,
     ) -> Result<HandshakeTable, (Range<usize>, HandshakeTableError)> {
         let at = self.listeners.get(listener).map(|draft| draft.at.clone()).unwrap_or_default();
         let here = |error| (at.clone(), error);
         let mut builder = HandshakeTableBuilder::new(crypto_provider());
-        builder.ticketer(rustls::crypto::ring::Ticketer::new);
+        builder.ticketer(rustls::crypto::ring::Ticketer::new).sessions(sessions);
         for (number, group) in self.groups.drafts.iter().enumerate() {
             if group.listeners.contains(&listener) {
-                builder.group(groups::id(number), TlsPolicy::clone(&group.tls)).map_err(here)?;
+                builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
             }
         }
         if let Some(image) = image {

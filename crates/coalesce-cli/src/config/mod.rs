@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coalesce_core::{GroupId, GroupPolicy, Scheme, VirtualHostId};
-use coalesce_tls::{HandshakeTable, TlsPolicy};
+use coalesce_tls::{HandshakeTable, Sessions, TlsPolicy};
 use rustls::crypto::CryptoProvider;
 
 pub(crate) use answer::{Answer, TextAnswer, Upstream, UpstreamProtocol};
@@ -97,12 +97,18 @@ pub(crate) enum CompiledTable {
 
 impl Site {
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        load::load(path, CompiledTable::Served)
+        Self::load_resuming(path, &Sessions::new())
+    }
+
+    /// The same for a server that loads more than once: what `sessions` remember of an earlier site
+    /// that is still there is resumed, as far as its rules have not changed.
+    pub(crate) fn load_resuming(path: &Path, sessions: &Sessions) -> Result<Self, ConfigErrors> {
+        load::load(path, CompiledTable::Served, sessions)
     }
 
     /// The site of the configuration's own names, whatever `table` it has.
     pub(crate) fn load_without_table(path: &Path) -> Result<Self, ConfigErrors> {
-        load::load(path, CompiledTable::Ignored)
+        load::load(path, CompiledTable::Ignored, &Sessions::new())
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {

@@ -7,6 +7,7 @@ mod server;
 
 use std::net::SocketAddr;
 
+use coalesce_tls::Sessions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArguments;
@@ -17,7 +18,9 @@ use crate::output::Output;
 pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let mut site = Site::load(&arguments.config).map_err(Failure::configuration)?;
+    let sessions = Sessions::new();
+    let mut site =
+        Site::load_resuming(&arguments.config, &sessions).map_err(Failure::configuration)?;
     site.log();
     if let Some(address) = arguments.listen {
         listen_on(&mut site, address)?;

@@ -186,10 +186,10 @@ fn a_ticketer_that_fails_refuses_the_table() {
     assert_eq!(builder.build().unwrap_err(), error);
 }
 
-/// Session memory and tickets are one per group and table: the same within a group, whatever the
-/// certificate, and different everywhere else.
+/// Sessions are resumed in their group, with their certificate, and nowhere else, in later tables
+/// too where these are built with the same sessions.
 #[test]
-fn resumption_state_is_shared_within_a_group_and_nowhere_else() {
+fn sessions_stay_with_their_group_and_certificate() {
     let (mut builder, first) = with_groups();
     builder.ticketer(ring::Ticketer::new);
     let (chain, key) = made(&["*.example.test"]);
@@ -198,21 +198,32 @@ fn resumption_state_is_shared_within_a_group_and_nowhere_else() {
     builder.server_name(pattern("b.example.test"), A, second).unwrap();
     builder.server_name(pattern("c.example.test"), B, second).unwrap();
     builder.server_name(pattern("d.example.test"), A, first).unwrap();
-    let (table, reloaded) = (builder.build().unwrap(), builder.build().unwrap());
+    let (table, afresh) = (builder.build().unwrap(), builder.build().unwrap());
+    let sessions = Sessions::new();
+    let (kept, reloaded) = {
+        builder.sessions(&sessions);
+        (builder.build().unwrap(), builder.build().unwrap())
+    };
     let config = |table: &HandshakeTable, name| table.choose_by_name(Some(name)).unwrap().config;
     let a = config(&table, "a.example.test");
     assert_eq!((a.max_early_data_size, a.send_half_rtt_data), (0, false), "no early data");
     let cases = [
-        ("b.example.test", config(&table, "b.example.test"), true),
-        ("c.example.test", config(&table, "c.example.test"), false),
-        ("a.example.test after a reload", config(&reloaded, "a.example.test"), false),
+        ("another certificate", &a, config(&table, "b.example.test"), false),
+        ("another group", &a, config(&table, "c.example.test"), false),
+        ("another table", &a, config(&afresh, "a.example.test"), false),
+        (
+            "the next table of the same sessions",
+            &config(&kept, "a.example.test"),
+            config(&reloaded, "a.example.test"),
+            true,
+        ),
     ];
-    for (what, other, shared) in cases {
-        assert_eq!(Arc::ptr_eq(&a.session_storage, &other.session_storage), shared, "{what}");
-        assert_eq!(Arc::ptr_eq(&a.ticketer, &other.ticketer), shared, "{what}");
-        let ticket = a.ticketer.encrypt(b"session").unwrap();
+    for (what, one, other, shared) in cases {
+        let ticket = one.ticketer.encrypt(b"session").unwrap();
         assert_eq!(other.ticketer.decrypt(&ticket).is_some(), shared, "{what}");
-        assert!(!Arc::ptr_eq(&a, &other), "{what}");
+        assert!(one.session_storage.put(b"key".to_vec(), b"session".to_vec()));
+        assert_eq!(other.session_storage.get(b"key").is_some(), shared, "{what}");
+        assert!(!Arc::ptr_eq(one, &other), "{what}");
     }
     assert!(Arc::ptr_eq(&a, &config(&table, "d.example.test")), "one configuration for each pair");
 }
