@@ -340,7 +340,8 @@ impl HandshakeTableBuilder {
         let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
         let presented = shown.presented.clone();
         let policy = policy.clone();
-        Ok(Prepared { config: Arc::new(config), group, policy, certificate, presented })
+        let config = Arc::new(config);
+        Ok(Prepared { config, group, policy, certificate, presented, listener: None })
     }
 
     fn resolve(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{Connection, DnsName, GroupId};
+use coalesce_core::{Connection, DnsName, GroupId, ListenerId};
 
 use crate::builder::CertificateId;
 use crate::policy::TlsPolicy;
@@ -26,14 +26,21 @@ struct Settled {
     policy: Arc<TlsPolicy>,
     certificate: CertificateId,
     presented: Arc<PresentedNames>,
+    listener: Option<ListenerId>,
 }
 
 impl HandshakeFacts {
     pub(crate) fn new(server_name: Option<DnsName<'_>>, prepared: &Prepared) -> Self {
-        let server_name = server_name.map(|name| name.to_string());
-        let Prepared { group, certificate, .. } = *prepared;
-        let (policy, presented) = (prepared.policy.clone(), prepared.presented.clone());
-        Self { settled: Arc::new(Settled { server_name, group, policy, certificate, presented }) }
+        Self {
+            settled: Arc::new(Settled {
+                server_name: server_name.map(|name| name.to_string()),
+                group: prepared.group,
+                policy: prepared.policy.clone(),
+                certificate: prepared.certificate,
+                presented: prepared.presented.clone(),
+                listener: prepared.listener,
+            }),
+        }
     }
 
     /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
@@ -53,6 +60,11 @@ impl HandshakeFacts {
         &self.settled.policy
     }
 
+    /// The listener that the connection came to, where several share a port.
+    pub fn listener(&self) -> Option<ListenerId> {
+        self.settled.listener
+    }
+
     /// The certificate that the client was shown.
     pub fn certificate(&self) -> CertificateId {
         self.settled.certificate
@@ -64,7 +76,8 @@ impl HandshakeFacts {
     }
 
     /// The facts as [`decide`](coalesce_core::decide()) takes them, for a listener that answers for
-    /// `ports`.
+    /// `ports`. Where several listeners share a port, the caller adds them, with
+    /// [`Connection::with_listener`]: which there are may change while the connection lives.
     ///
     /// # Allocation
     /// None.

@@ -255,6 +255,9 @@ async fn a_session_survives_a_reload_that_changes_nothing_for_it() {
     }
 }
 
+/// What is tightened, from what, to what, the client, and what it is told.
+type Case<'a> = (&'a str, ClientAuth, ClientAuth, Option<&'a Identity>, Option<TlsError>);
+
 /// The attack: a client makes a session while the rules of a group are lax, they are tightened
 /// under the same id and the same name, and the client resumes. Each of the rules is tightened by
 /// itself.
@@ -271,7 +274,6 @@ async fn tightened_client_rules_make_old_sessions_useless_at_once() {
     let listed = || ca.rules([ca.revoked(&[7], IN_DATE)]);
     let unknown = CertificateError::UnknownIssuer;
     let invalid = TlsError::InvalidCertificate;
-    type Case<'a> = (&'a str, ClientAuth, ClientAuth, Option<&'a Identity>, Option<TlsError>);
     let cases: [Case<'_>; 6] = [
         (
             "a certificate is demanded",

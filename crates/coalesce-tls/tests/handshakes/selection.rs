@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use coalesce_core::{
-    AuthorityTable, CoalescePolicy, GroupPolicy, Misdirected, RequestTarget, Verdict,
+    AuthorityTable, CoalescePolicy, GroupPolicy, ListenerId, Misdirected, RequestTarget, Verdict,
     VirtualHostId, decide,
 };
-use coalesce_tls::{Acceptor, PresentedNames, Refused, ServerNamePolicy, TlsPolicy, TlsVersion};
+use coalesce_tls::{
+    Acceptor, HandshakeTable, HandshakeTableError, PresentedNames, Refused, ServerNamePolicy,
+    Sessions, TlsPolicy, TlsVersion,
+};
+use rustls::client::Resumption;
 use rustls::{AlertDescription, Error as TlsError, HandshakeKind, ProtocolVersion};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -160,6 +164,77 @@ async fn defaults_serve_under_the_group_that_they_name() {
         let (_, served) = meet(&acceptor, &config, "a.example.test").await;
         assert_eq!(served.unwrap().facts.group(), A);
     }
+}
+
+/// GEP-3567: the server name chooses the listener, the most specific first, and the listener its
+/// certificate and its group.
+#[tokio::test]
+async fn listeners_that_share_a_port_are_told_apart_by_server_name() {
+    let ca = Ca::new("server ca");
+    let sessions = Sessions::new();
+    let listener = |group, identifiers: &[&str], names: &[&str]| {
+        let own = ca.issue(identifiers);
+        let mut builder = builder();
+        builder.sessions(&sessions).ticketer(rustls::crypto::ring::Ticketer::new);
+        builder.group(group, TlsPolicy::default()).unwrap();
+        let own = builder.certificate(own.chain, own.key).unwrap();
+        for name in names {
+            builder.server_name(pattern(name), group, own).unwrap();
+        }
+        let policy = ServerNamePolicy::Default { group, certificate: own };
+        builder.absent_server_name(policy).unknown_server_name(policy);
+        builder.build().unwrap()
+    };
+    let ids = [0, 1, 2].map(ListenerId::new);
+    let all = ["other.test", "*.example.test", "*.wild.example.test", "192.0.2.1"];
+    let table = HandshakeTable::of_listeners([
+        (pattern("*"), ids[0], listener(A, &all, &["a.example.test"])),
+        (pattern("**.example.test"), ids[1], listener(B, &all, &[])),
+        (pattern("b.example.test"), ids[2], listener(A, &all, &["b.example.test"])),
+    ])
+    .unwrap();
+    let acceptor = Acceptor::new(Arc::new(table));
+    let cases = [
+        ("other.test", ids[0], A),
+        ("192.0.2.1", ids[0], A),
+        // A name of the catch-all's table that another listener is responsible for.
+        ("a.example.test", ids[1], B),
+        ("x.wild.example.test", ids[1], B),
+        ("b.example.test", ids[2], A),
+    ];
+    for versions in EACH_VERSION {
+        for (name, listener, group) in cases {
+            let mut config = client(&ca, versions, None);
+            config.resumption = Resumption::in_memory_sessions(8);
+            let config = Arc::new(config);
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let (seen, served) = meet(&acceptor, &config, name).await;
+                let (seen, served) = (seen.unwrap(), served.unwrap());
+                assert_eq!((seen.kind, served.kind), (kind, kind), "{name}");
+                assert_eq!(served.facts.listener(), Some(listener), "{name}");
+                assert_eq!(served.facts.group(), group, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_catch_all_the_rest_is_refused() {
+    let table = |names: &[&str]| {
+        let made = names.iter().zip(0..).map(|(name, number)| {
+            (pattern(name), ListenerId::new(number), builder().build().unwrap())
+        });
+        HandshakeTable::of_listeners(made)
+    };
+    let two = table(&["a.example.test", "**.test"]).unwrap();
+    assert_eq!(two.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
+    assert_eq!(two.choose_by_name(Some("192.0.2.1")).unwrap_err(), Refused::AbsentServerName);
+    for name in ["a.example.test", "b.invalid", "a b"] {
+        let refused = Refused::UnknownServerName { server_name: name.to_owned() };
+        assert_eq!(two.choose_by_name(Some(name)).unwrap_err(), refused);
+    }
+    assert!(format!("{two:?}").contains("listeners: Some(2)"), "{two:?}");
+    assert!(matches!(table(&["a.test", "A.test"]), Err(HandshakeTableError::Table(_))));
 }
 
 #[tokio::test]
