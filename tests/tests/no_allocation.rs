@@ -96,7 +96,7 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
         (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
     }))
     .unwrap();
-    let catch_all = open.with_listener(ListenerId::new(0), of_port.borrow());
+    let catch_all = open.with_listener(ListenerId::new(0), &of_port);
     let ordinary = get(b"a.example.test");
     let method = |method, authority| RequestTarget { method, ..get(authority) };
     let host = |host| RequestTarget { host, ..ordinary };

@@ -67,12 +67,16 @@ one ends at once. The reason of every 421 is in the log, never in a response.";
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
 
+  profile = \"gateway-api\"        # several listeners on one address, told apart by hostname, as in
+                                 # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
 
   [[listener]]
   name = \"main\"                  # may be left out when there is one
   address = \"127.0.0.1:8443\"
+  hostname = \"*.example.test\"    # with the profile: the hosts that it is responsible for, a name or
+                                 # *.name (any depth); default: every host
   ports = [443, 8443]            # ports that requests may name; default: the bound port
   default_virtual_host = \"a\"     # whose certificate and group serve a ClientHello with no, an
                                  # unknown or an IP server name; without it they are refused with
@@ -108,6 +112,12 @@ A virtual host without group may have the group's fields itself. Hosts whose fie
 a group, which is named by them. Groups that are equal, by what is in their files, are one group,
 unless one of them says isolate; 'coalesce groups' shows what came of it.
 
+With profile = \"gateway-api\", of the listeners with one address the one with the most specific
+hostname is responsible for a host. It is chosen by the server name, and a request for a host that
+another one is responsible for gets a 421. An authority that no virtual host has gets a 404, unless
+another listener is responsible for it; unknown_authority = \"misdirected\" makes it a 421 always. In
+names as in hostnames *.name stands for any depth.
+
 A file that cannot be read, or that holds none of what it should, refuses the whole configuration.
 
 A connection is in the group of its server name, and stays there: no request on it reaches a
@@ -134,7 +144,8 @@ JSON (--json):
       \"server_names\":[\"a.example.test\"],\"may_carry\":[\"a.example.test\"],
       \"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
    \"apart\":[{\"groups\":[\"public\",\"m\"],
-     \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}]}
+     \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}],
+   \"overlaps\":[{\"listener\":\"foo\",\"reason\":\"OverlappingHostnames\",\"with\":[\"wild\"]}]}
 
 JSON with HOSTs, one object for each pair and listener:
   {\"listener\":\"main\",\"connection\":\"a.example.test\",\"request\":\"m.example.test\",
@@ -144,7 +155,9 @@ JSON with HOSTs, one object for each pair and listener:
   also       names of groups in the file that are equal to this one, and so the same
   policy     the fields of the configuration as they came out, defaults included
   may_not    names of the group, by the reason code of the 421
-  because    the fields that differ, with the values of the two groups";
+  because    the fields that differ, with the values of the two groups
+  overlaps   listeners that share a port and overlap, for the reason that the Gateway API's
+             condition OverlappingTLSConfig has; each is a warning when the configuration loads";
 
 pub(crate) const EXPLAIN: &str = "\
 Say what one request would get on one connection, and why; opens no socket.

@@ -5,7 +5,7 @@ pub use memo::Memo;
 use crate::authority::Authority;
 use crate::host::Host;
 use crate::identifier_set::IdentifierSet;
-use crate::listener::ListenerTable;
+use crate::listener::PortListeners;
 use crate::name::DnsName;
 use crate::name::scan::{Machine, OnMachine, on_this_machine};
 use crate::policy::{
@@ -34,7 +34,7 @@ pub struct Connection<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Listener<'a> {
     own: ListenerId,
-    of_port: ListenerTable<&'a [u8]>,
+    of_port: &'a dyn PortListeners,
 }
 
 /// Which listener of the connection's port is responsible for a host.
@@ -114,11 +114,7 @@ impl<'a> Connection<'a> {
     /// An authority that another of them is responsible for is misdirected; one that none of them
     /// is responsible for is nobody's, whatever virtual host has it.
     #[must_use]
-    pub const fn with_listener(
-        mut self,
-        own: ListenerId,
-        of_port: ListenerTable<&'a [u8]>,
-    ) -> Self {
+    pub const fn with_listener(mut self, own: ListenerId, of_port: &'a dyn PortListeners) -> Self {
         self.listener = Some(Listener { own, of_port });
         self
     }
@@ -236,7 +232,7 @@ pub fn decide<S: AsRef<[u8]>>(
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
-    verdict(connection, decided(table, connection, request))
+    verdict(connection, &decided(table, connection, request))
 }
 
 #[inline(always)]
@@ -249,8 +245,8 @@ fn decided<S: AsRef<[u8]>>(
 }
 
 #[inline(always)]
-fn verdict(connection: &Connection<'_>, decided: Result<Served, Refusal>) -> Verdict {
-    match decided {
+fn verdict(connection: &Connection<'_>, decided: &Result<Served, Refusal>) -> Verdict {
+    match *decided {
         Ok(Served { site, observed, .. }) => {
             Verdict::Serve(Authoritative { site, group: connection.group, observed })
         }

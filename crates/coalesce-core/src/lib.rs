@@ -91,7 +91,7 @@ pub use decide::{Authoritative, Connection, Memo, Site, Verdict, decide};
 pub use host::Host;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;
-pub use listener::ListenerTable;
+pub use listener::{ListenerTable, PortListeners};
 pub use name::{DnsName, NameError};
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{

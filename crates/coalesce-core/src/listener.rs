@@ -2,6 +2,7 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::host::Host;
 use crate::pattern::NamePattern;
@@ -69,10 +70,18 @@ impl<S: AsRef<[u8]>> ListenerTable<S> {
         let found = self.table.get(&NamePattern::CatchAll)?;
         Some(ListenerId::new(found.virtual_host.get()))
     }
+}
 
-    /// The same table, borrowed: what [`Connection::with_listener`](crate::Connection::with_listener)
-    /// takes.
-    pub fn borrow(&self) -> ListenerTable<&[u8]> {
-        ListenerTable { table: self.table.borrow() }
+/// Which of the listeners that share a port is responsible for a host: a [`ListenerTable`] over any
+/// storage, as [`Connection::with_listener`](crate::Connection::with_listener) takes it.
+pub trait PortListeners: fmt::Debug + Send + Sync {
+    /// The listener that is responsible for `host`, if one is. To allocate nothing is the promise of
+    /// whoever implements this.
+    fn responsible(&self, host: &Host<'_>) -> Option<ListenerId>;
+}
+
+impl<S: AsRef<[u8]> + fmt::Debug + Send + Sync> PortListeners for ListenerTable<S> {
+    fn responsible(&self, host: &Host<'_>) -> Option<ListenerId> {
+        Self::responsible(self, host)
     }
 }

@@ -10,10 +10,11 @@ use toml::Spanned;
 
 use crate::config::hosts::Notes;
 use crate::config::listeners::ListenerDraft;
+use crate::config::load::Context;
 use crate::config::model::{
-    Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Unknown, VirtualHostEntry,
+    Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
 };
-use crate::config::source::{Faults, Source};
+use crate::config::source::Faults;
 use crate::config::tls_policy;
 
 /// A group on its way into the site.
@@ -45,25 +46,23 @@ impl GroupDraft {
 #[derive(Debug)]
 pub(crate) struct Groups<'a> {
     pub(crate) drafts: Vec<GroupDraft>,
-    source: &'a Source,
-    listeners: &'a [ListenerDraft],
+    context: Context<'a>,
 }
 
 impl<'a> Groups<'a> {
     /// Reads every `[[group]]`.
     pub(crate) fn read(
         entries: Vec<Spanned<GroupEntry>>,
-        listeners: &'a [ListenerDraft],
-        source: &'a Source,
+        context: Context<'a>,
         notes: &mut Notes,
     ) -> Self {
-        let mut groups = Self { drafts: Vec::with_capacity(entries.len()), source, listeners };
+        let mut groups = Self { drafts: Vec::with_capacity(entries.len()), context };
         let mut places: Vec<(String, usize)> = Vec::with_capacity(entries.len());
         for entry in entries {
             let mut entry = entry.into_inner();
             let name = entry.name.get_ref().clone();
             if let Some((_, first)) = places.iter().find(|(known, _)| *known == name) {
-                let line = source.line_number(*first);
+                let line = context.source.line_number(*first);
                 let message = format!("already the name of the one in line {line}");
                 notes.faults.add(entry.name.span(), message);
             }
@@ -161,24 +160,27 @@ impl<'a> Groups<'a> {
         isolation: Option<String>,
         notes: &mut Notes,
     ) -> GroupDraft {
-        let mut tls = tls_policy::read(fields, self.source.folder(), notes);
+        let mut tls = tls_policy::read(fields, self.context.source.folder(), notes);
         let listeners = self.listeners_of(fields, &mut notes.faults);
-        let on = listeners.iter().filter_map(|number| self.listeners.get(*number));
+        let on = listeners.iter().filter_map(|number| self.context.listeners.get(*number));
         tls.listeners = on.map(|listener| listener.name.clone()).collect();
         tls.isolation = isolation;
-        let (policy, tls) = (policy(fields), Arc::new(tls));
+        let policy = policy(fields, self.context.profile);
+        let tls = self.context.kept.policy(tls);
         GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() }
     }
 
     fn listeners_of(&self, fields: &PolicyFields, faults: &mut Faults) -> BTreeSet<usize> {
-        let Some(names) = &fields.listeners else { return (0..self.listeners.len()).collect() };
+        let Some(names) = &fields.listeners else {
+            return (0..self.context.listeners.len()).collect();
+        };
         if names.get_ref().is_empty() {
             faults.add(names.span(), "no listener; at least one expected");
         }
         let mut found = BTreeSet::new();
         for name in names.get_ref() {
             let same = |listener: &ListenerDraft| listener.name == *name.get_ref();
-            match self.listeners.iter().position(same) {
+            match self.context.listeners.iter().position(same) {
                 Some(number) => {
                     found.insert(number);
                 }
@@ -196,7 +198,7 @@ pub(crate) fn id(number: usize) -> GroupId {
     GroupId::new(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn policy(fields: &PolicyFields) -> GroupPolicy {
+fn policy(fields: &PolicyFields, profile: Option<Profile>) -> GroupPolicy {
     let mut policy = GroupPolicy::default();
     policy.coalesce = match fields.coalesce.as_ref().map(Spanned::get_ref) {
         None | Some(Coalesce::CertificateAndGroup) => CoalescePolicy::CertificateAndGroup,
@@ -204,6 +206,7 @@ fn policy(fields: &PolicyFields) -> GroupPolicy {
         Some(Coalesce::Never) => CoalescePolicy::Never,
     };
     policy.unknown_authority = match fields.unknown_authority.as_ref().map(Spanned::get_ref) {
+        None if profile == Some(Profile::GatewayApi) => UnknownAuthority::HandToApplication,
         None | Some(Unknown::Misdirected) => UnknownAuthority::Misdirected,
         Some(Unknown::NotFound) => UnknownAuthority::HandToApplication,
     };

@@ -12,7 +12,8 @@ use toml::Spanned;
 
 use crate::config::answer::{self, Answer};
 use crate::config::groups::Groups;
-use crate::config::model::VirtualHostEntry;
+use crate::config::load::Context;
+use crate::config::model::{Profile, VirtualHostEntry};
 use crate::config::source::{Faults, Source};
 use crate::config::{crypto_provider, files};
 use crate::text::some_of;
@@ -73,9 +74,10 @@ pub(crate) fn read(
     entries: Vec<Spanned<VirtualHostEntry>>,
     groups: &mut Groups<'_>,
     certificates: &mut Certificates,
-    source: &Source,
+    context: Context<'_>,
     notes: &mut Notes,
 ) -> Vec<HostDraft> {
+    let source = context.source;
     let mut drafts: Vec<HostDraft> = Vec::with_capacity(entries.len());
     for entry in entries {
         let mut entry = entry.into_inner();
@@ -92,13 +94,23 @@ pub(crate) fn read(
             notes.faults.add(entry.names.span(), "no name; at least one expected");
         }
         let shown = certificate.and_then(|number| certificates.read.get(number));
-        for name in entry.names.get_ref() {
+        let mut names = entry.names.into_inner();
+        if context.profile == Some(Profile::GatewayApi) {
+            names.iter_mut().for_each(any_depth);
+        }
+        for name in &names {
             check_name(name, shown, notes);
         }
-        let names = entry.names.into_inner();
         drafts.push(HostDraft { name: entry.name, names, group, certificate, answer });
     }
     drafts
+}
+
+/// Takes the `*.` of a name as the Gateway API does, for any depth.
+fn any_depth(name: &mut Spanned<String>) {
+    if name.get_ref().starts_with("*.") {
+        name.get_mut().insert(0, '*');
+    }
 }
 
 impl Certificates {
@@ -179,6 +191,11 @@ impl Shown {
     /// The file, as it was found.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The names that it presents.
+    pub(crate) fn presented(&self) -> &PresentedNames {
+        &self.presented
     }
 
     /// Whether `pattern`, written in this way, is covered; if not, the error says what is.

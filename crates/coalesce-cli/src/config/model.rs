@@ -10,12 +10,21 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+/// `profile = "..."`: whose rules the defaults are.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Profile {
+    /// Listeners as in the Kubernetes Gateway API (GEP-3567).
+    GatewayApi,
+}
+
 /// `[[listener]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListenerEntry {
     pub(crate) name: Option<Spanned<String>>,
     pub(crate) address: Spanned<String>,
+    pub(crate) hostname: Option<Spanned<String>>,
     pub(crate) ports: Option<Spanned<Vec<Spanned<u16>>>>,
     pub(crate) default_virtual_host: Option<Spanned<String>>,
 }

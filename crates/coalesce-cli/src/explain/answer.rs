@@ -49,7 +49,8 @@ pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> A
         return Answer::Refused(refusal);
     }
     let ports = listener.ports_when_configured();
-    let verdict = decide(site.table.as_ref(), &facts.connection(&ports), &question.target());
+    let connection = listener.connection(&facts, &ports);
+    let verdict = decide(site.table.as_ref(), &connection, &question.target());
     Answer::Decided { facts, verdict }
 }
 

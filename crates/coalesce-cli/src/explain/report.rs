@@ -261,7 +261,7 @@ fn own_connection(
     let text = authority.to_string();
     let again = decide(
         site.table.as_ref(),
-        &own.connection(&ports),
+        &listener.connection(&own, &ports),
         &RequestTarget::https(text.as_bytes()),
     );
     let Verdict::Serve(proof) = again else { return None };

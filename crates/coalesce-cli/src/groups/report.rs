@@ -6,7 +6,7 @@ use coalesce_core::{NamePattern, RequestTarget, Verdict, decide};
 use coalesce_tls::HandshakeFacts;
 use serde::Serialize;
 
-use crate::config::{self, Listener, Site, VirtualHost};
+use crate::config::{self, Listener, Overlap, Site, VirtualHost};
 use crate::groups::difference::{self, Difference};
 
 /// The whole report, as `--json` writes it.
@@ -14,6 +14,8 @@ use crate::groups::difference::{self, Difference};
 pub(super) struct Report<'a> {
     pub(super) groups: Vec<GroupReport<'a>>,
     pub(super) apart: Vec<Apart<'a>>,
+    /// Listeners that share a port and overlap.
+    pub(super) overlaps: &'a [Overlap],
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +60,7 @@ pub(super) fn report(site: &Site) -> Report<'_> {
             apart.push(Apart { groups: [&one.name, &other.name], because });
         }
     }
-    Report { groups: groups.collect(), apart }
+    Report { groups: groups.collect(), apart, overlaps: &site.overlaps }
 }
 
 /// The connections of the group with this number: one for each listener and certificate.
@@ -121,7 +123,7 @@ pub(super) fn refusal(
         None => host,
     };
     let target = RequestTarget::https(authority.as_bytes());
-    match decide(site.table.as_ref(), &facts.connection(&ports), &target) {
+    match decide(site.table.as_ref(), &listener.connection(facts, &ports), &target) {
         Verdict::Serve(_) => None,
         Verdict::Misdirected(reason) => Some(reason.code()),
         Verdict::Malformed(reason) => Some(reason.code()),

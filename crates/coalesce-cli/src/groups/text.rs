@@ -37,6 +37,10 @@ pub(super) fn write(report: &Report<'_>, output: &mut Output<impl Write>) -> Res
             output.line(format_args!("  {:<18}  {one} / {other}", difference.field))?;
         }
     }
+    for overlap in report.overlaps {
+        let (listener, with) = (&overlap.listener, overlap.with.join(", "));
+        output.line(format_args!("listener {listener} overlaps {with} ({:?})", overlap.reason))?;
+    }
     Ok(())
 }
 

@@ -31,6 +31,19 @@ const CERTIFICATES: [(&str, &[&str]); 5] = [
     ("M", &["m.example.test", "m2.example.test"]),
 ];
 
+/// What the certificate presents that all listeners of the Gateway API's conformance tests share.
+const GATEWAY: [&str; 9] = [
+    "example.org",
+    "second-example.org",
+    "unknown-example.org",
+    "*.wildcard.org",
+    "bar.com",
+    "bar.example.com",
+    "bar.foo.example.com",
+    "abc.foo.example.com",
+    "x.abc.foo.example.com",
+];
+
 /// The lab's virtual hosts: name, host, certificate, client CA.
 const VIRTUAL_HOSTS: [(&str, &str, &str, Option<&str>); 9] = [
     ("a", "a.example.test", "A", None),
@@ -61,6 +74,7 @@ impl World {
         for (name, identifiers) in CERTIFICATES {
             world.leaf(name, identifiers, &ca, ExtendedKeyUsagePurpose::ServerAuth);
         }
+        world.leaf("GATEWAY", &GATEWAY, &ca, ExtendedKeyUsagePurpose::ServerAuth);
         world.leaf("IP", &["127.0.0.1", "::1"], &ca, ExtendedKeyUsagePurpose::ServerAuth);
         for number in 1..=2 {
             let ca = authority();

@@ -105,7 +105,7 @@ impl Memo {
         if let Ok(served) = &decided {
             self.remember(table, connection, authority, served);
         }
-        verdict(connection, decided)
+        verdict(connection, &decided)
     }
 
     /// Whether `authority` is what would be served again without a decision.

@@ -136,7 +136,7 @@ fn the_most_specific_listener_is_responsible_and_no_other() {
     ];
     for (own, authority, expected, expected_lax) in cases {
         let connection = handshakes.with("a.example.test");
-        let connection = connection.with_listener(ListenerId::new(own), of_port.borrow());
+        let connection = connection.with_listener(ListenerId::new(own), &of_port);
         for (table, expected) in [(&strict, expected), (&lax, expected_lax)] {
             let verdict = decide(table, &connection, &get(authority));
             assert_eq!(line(&verdict), expected, "{authority} on listener {own}");
@@ -158,7 +158,7 @@ fn without_a_catch_all_the_rest_is_nobodys() {
     assert_eq!(of_port.catch_all(), None);
     assert_eq!(listeners(HOSTNAMES).catch_all(), Some(ListenerId::new(0)));
     let connection = handshakes.with("a.example.test");
-    let connection = connection.with_listener(ListenerId::new(0), of_port.borrow());
+    let connection = connection.with_listener(ListenerId::new(0), &of_port);
     let strict = decide(&table(), &connection, &get("a.example.test"));
     assert_eq!(line(&strict), "421 unknown_authority");
     let lax = table_with(unknown_to_application());
@@ -287,7 +287,7 @@ fn observing_passes_over_server_names_and_listeners() {
     let verdict = decide(&table, &connection, &get("b.example.test"));
     assert_eq!(observed(&verdict), "serve b, not server_name");
     let of_port = listeners(HOSTNAMES);
-    let connection = connection.with_listener(ListenerId::new(0), of_port.borrow());
+    let connection = connection.with_listener(ListenerId::new(0), &of_port);
     let verdict = decide(&table, &connection, &get("b.example.test"));
     assert_eq!(observed(&verdict), "serve b, not listener");
     // What another listener may know is not handed over.
