@@ -96,6 +96,8 @@ The configuration file (TOML; relative paths start at its folder):
   unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
   listeners = [\"main\"]           # default: all
   isolate = false                # true: share connections with no other group, were it the same
+  observe = false                # true: decide, and serve what would be a 421 all the same, but never
+                                 # across groups where one asks for client certificates
 
   [[virtual_host]]
   name = \"a\"
@@ -104,11 +106,12 @@ The configuration file (TOML; relative paths start at its folder):
   certificate = \"certs/A.pem\"    # the chain, its own certificate first
   key = \"certs/A.key\"
   group = \"public\"               # default: the group \"default\", which needs no [[group]]
+  coalesce = \"strict-server-name\"      # how strict its own names are; default: as the group
   answer = { text = \"hello\\n\" }   # with status and content_type, if you like;
                                  # or { folder = \"public/\" }
                                  # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\"
 
-A virtual host without group may have the group's fields itself. Hosts whose fields are equal share
+A virtual host without group may have the group's other fields itself. Hosts whose fields are equal share
 a group, which is named by them. Groups that are equal, by what is in their files, are one group,
 unless one of them says isolate; 'coalesce groups' shows what came of it.
 
@@ -140,6 +143,7 @@ Examples:
 
 JSON (--json):
   {\"groups\":[{\"name\":\"public\",\"also\":[\"default\"],\"policy\":{\"client_certificate\":\"none\",..},
+    \"own_coalesce\":{\"never\":[\"b.example.test\"]},
     \"connections\":[{\"listener\":\"main\",\"certificate\":\"certs/A.pem\",
       \"server_names\":[\"a.example.test\"],\"may_carry\":[\"a.example.test\"],
       \"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
@@ -154,6 +158,7 @@ JSON with HOSTs, one object for each pair and listener:
 
   also       names of groups in the file that are equal to this one, and so the same
   policy     the fields of the configuration as they came out, defaults included
+  own_coalesce  names that are stricter than the group, or less strict
   may_not    names of the group, by the reason code of the 421
   because    the fields that differ, with the values of the two groups
   overlaps   listeners that share a port and overlap, for the reason that the Gateway API's
@@ -187,6 +192,7 @@ JSON (--json, and one per line with --batch):
   virtual_host  who serves it, else null
   group         the group of the connection; null when refused
   step          the number of the deciding step; null when refused
+  observed      why it would be a 421, only where the group is observed
   reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
 
 Batch input, every member optional; null is the same as absent, but for client_certificate it means

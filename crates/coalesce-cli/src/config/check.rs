@@ -153,7 +153,10 @@ fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), 
     };
     let connection = listener.connection(&choice.facts, &PORTS);
     let refused = match decide(table, &connection, &RequestTarget::https(authority.as_bytes())) {
-        Verdict::Serve(_) => return Ok(()),
+        Verdict::Serve(proof) => match proof.observed() {
+            None => return Ok(()),
+            Some(reason) => reason.to_string(),
+        },
         Verdict::Misdirected(reason) => reason.to_string(),
         Verdict::Malformed(reason) => reason.to_string(),
     };

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use coalesce_core::{CoalescePolicy, GroupId, GroupPolicy, UnknownAuthority};
-use coalesce_tls::TlsPolicy;
+use coalesce_core::{
+    ClientCertificates, CoalescePolicy, Enforcement, GroupId, GroupPolicy, UnknownAuthority,
+};
+use coalesce_tls::{ClientAuth, TlsPolicy};
 use toml::Spanned;
 
 use crate::config::hosts::Notes;
@@ -81,7 +83,34 @@ impl<'a> Groups<'a> {
         host: &mut VirtualHostEntry,
         notes: &mut Notes,
     ) -> Option<usize> {
-        let fields = host.take_policy();
+        let mut fields = host.take_policy();
+        // How strict its names are is for a virtual host to say, whatever group it is in.
+        let coalesce = fields.coalesce.take().map(Spanned::into_inner);
+        let home = self.home_of_host(host, &fields, notes)?;
+        Some(coalesce.map_or(home, |coalesce| self.names_of(home, coalesce)))
+    }
+
+    /// The set of names of a group that have this policy, which is the group itself or a part of it.
+    fn names_of(&mut self, home: usize, coalesce: Coalesce) -> usize {
+        let Some(group) = self.drafts.get(home) else { return home };
+        let own = CoalescePolicy::from(coalesce);
+        if group.policy.coalesce == own {
+            return home;
+        }
+        let mut policy = GroupPolicy::default();
+        policy.coalesce = own;
+        policy.within = Some(id(home));
+        let name = format!("{},coalesce={coalesce}", group.name);
+        let (tls, listeners) = (group.tls.clone(), group.listeners.clone());
+        self.add(GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() })
+    }
+
+    fn home_of_host(
+        &mut self,
+        host: &VirtualHostEntry,
+        fields: &PolicyFields,
+        notes: &mut Notes,
+    ) -> Option<usize> {
         if let Some(name) = &host.group {
             if let Some((field, at)) = fields.first() {
                 let message = "not allowed beside group; the group has it for all its hosts";
@@ -90,7 +119,7 @@ impl<'a> Groups<'a> {
             let found = self.named(name.get_ref());
             if found.is_none() {
                 let known: Vec<String> =
-                    self.drafts.iter().map(|draft| format!("{:?}", draft.name)).collect();
+                    self.homes().map(|(_, draft)| format!("{:?}", draft.name)).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let message =
                     format!("no [[group]] has the name {:?}; there is {known}", name.get_ref());
@@ -100,7 +129,7 @@ impl<'a> Groups<'a> {
         }
         if fields.isolated() {
             let own = host.name.get_ref();
-            let draft = self.draft(own.clone(), &fields, Some(own.clone()), notes);
+            let draft = self.draft(own.clone(), fields, Some(own.clone()), notes);
             return self.add_made(draft, host, notes);
         }
         let key = fields.key();
@@ -110,7 +139,7 @@ impl<'a> Groups<'a> {
         if let Some(known) = made.or_else(default) {
             return Some(known);
         }
-        let draft = self.draft(key.to_string(), &fields, None, notes);
+        let draft = self.draft(key.to_string(), fields, None, notes);
         let number = self.add_made(draft, host, notes)?;
         if let Some(draft) = self.drafts.get_mut(number) {
             draft.made_by.push(key);
@@ -119,7 +148,18 @@ impl<'a> Groups<'a> {
     }
 
     fn named(&self, name: &str) -> Option<usize> {
-        self.drafts.iter().position(|draft| draft.has_name(name))
+        self.homes().find(|(_, draft)| draft.has_name(name)).map(|(number, _)| number)
+    }
+
+    /// The groups themselves, without sets of their names that have a policy of their own.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = (usize, &GroupDraft)> {
+        self.drafts.iter().enumerate().filter(|(_, draft)| draft.policy.within.is_none())
+    }
+
+    /// The group whose connections the names of a group or of a part of one are served on.
+    pub(crate) fn home(&self, number: usize) -> usize {
+        let within = self.drafts.get(number).and_then(|draft| draft.policy.within);
+        within.map_or(number, |home| home.get() as usize)
     }
 
     /// Adds a group that a virtual host has made, whose name may be taken.
@@ -165,7 +205,7 @@ impl<'a> Groups<'a> {
         let on = listeners.iter().filter_map(|number| self.context.listeners.get(*number));
         tls.listeners = on.map(|listener| listener.name.clone()).collect();
         tls.isolation = isolation;
-        let policy = policy(fields, self.context.profile);
+        let policy = policy(fields, &tls, self.context.profile);
         let tls = self.context.kept.policy(tls);
         GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() }
     }
@@ -198,13 +238,17 @@ pub(crate) fn id(number: usize) -> GroupId {
     GroupId::new(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn policy(fields: &PolicyFields, profile: Option<Profile>) -> GroupPolicy {
+fn policy(fields: &PolicyFields, tls: &TlsPolicy, profile: Option<Profile>) -> GroupPolicy {
     let mut policy = GroupPolicy::default();
-    policy.coalesce = match fields.coalesce.as_ref().map(Spanned::get_ref) {
-        None | Some(Coalesce::CertificateAndGroup) => CoalescePolicy::CertificateAndGroup,
-        Some(Coalesce::StrictServerName) => CoalescePolicy::StrictServerName,
-        Some(Coalesce::Never) => CoalescePolicy::Never,
-    };
+    policy.coalesce =
+        fields.coalesce.as_ref().map_or(policy.coalesce, |written| (*written.get_ref()).into());
+    if fields.observed() {
+        // Told by the policy itself, so that nobody can tell it wrongly.
+        policy.enforcement = Enforcement::Observe(match tls.client_auth {
+            ClientAuth::None => ClientCertificates::NotAsked,
+            _ => ClientCertificates::Asked,
+        });
+    }
     policy.unknown_authority = match fields.unknown_authority.as_ref().map(Spanned::get_ref) {
         None if profile == Some(Profile::GatewayApi) => UnknownAuthority::HandToApplication,
         None | Some(Unknown::Misdirected) => UnknownAuthority::Misdirected,

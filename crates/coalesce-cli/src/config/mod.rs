@@ -136,7 +136,9 @@ impl Site {
         facts: &'a HandshakeFacts,
         ports: &'a [u16],
     ) -> Connection<'a> {
-        let met = |group: &Group| Arc::ptr_eq(&group.tls, facts.policy());
+        let met = |group: &Group| {
+            group.policy.within.is_none() && Arc::ptr_eq(&group.tls, facts.policy())
+        };
         let group = match self.group(facts.group()) {
             Some(group) if met(group) => facts.group(),
             _ => self.groups.iter().position(met).map_or(GONE, groups::id),
@@ -151,6 +153,12 @@ impl Site {
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
         self.groups.get(id.get() as usize)
+    }
+
+    /// The group whose connections those of `id` are served on: itself, unless it is a set of names
+    /// of another group that have a policy of their own.
+    pub(crate) fn home(&self, id: GroupId) -> GroupId {
+        self.group(id).and_then(|group| group.policy.within).unwrap_or(id)
     }
 
     pub(crate) fn virtual_host(&self, id: VirtualHostId) -> Option<&VirtualHost> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use coalesce_core::CoalescePolicy;
 use coalesce_tls::TlsVersion;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -47,6 +48,7 @@ macro_rules! entry_with_policy {
             pub(crate) unknown_authority: Option<Spanned<Unknown>>,
             pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
             pub(crate) isolate: Option<Spanned<bool>>,
+            pub(crate) observe: Option<Spanned<bool>>,
         }
 
         impl $name {
@@ -62,6 +64,7 @@ macro_rules! entry_with_policy {
                     unknown_authority: self.unknown_authority.take(),
                     listeners: self.listeners.take(),
                     isolate: self.isolate.take(),
+                    observe: self.observe.take(),
                 }
             }
         }
@@ -202,6 +205,7 @@ pub(crate) struct PolicyFields {
     pub(crate) unknown_authority: Option<Spanned<Unknown>>,
     pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) isolate: Option<Spanned<bool>>,
+    pub(crate) observe: Option<Spanned<bool>>,
 }
 
 impl PolicyFields {
@@ -218,6 +222,7 @@ impl PolicyFields {
             ("unknown_authority", self.unknown_authority.as_ref().map(Spanned::span)),
             ("listeners", self.listeners.as_ref().map(Spanned::span)),
             ("isolate", self.isolate.as_ref().map(Spanned::span)),
+            ("observe", self.observe.as_ref().map(Spanned::span)),
         ]
         .into_iter()
         .find_map(|(name, span)| span.map(|span| (name, span)))
@@ -226,6 +231,11 @@ impl PolicyFields {
     /// Whether the group is to be kept apart from those that are equal to it.
     pub(crate) fn isolated(&self) -> bool {
         value_or_default(self.isolate.as_ref())
+    }
+
+    /// Whether what is misdirected is only noted.
+    pub(crate) fn observed(&self) -> bool {
+        value_or_default(self.observe.as_ref())
     }
 
     /// What the fields say, without where they say it; a default that is written out is the same
@@ -244,9 +254,9 @@ impl PolicyFields {
             minimum_version: self.minimum_version.as_ref().map(|version| *version.get_ref()),
             maximum_version: self.maximum_version.as_ref().map(|version| *version.get_ref()),
             cipher_suites: words(self.cipher_suites.as_ref()),
-            coalesce: value_or_default(self.coalesce.as_ref()),
             unknown_authority: value_or_default(self.unknown_authority.as_ref()),
             listeners: words(self.listeners.as_ref()),
+            observe: self.observed(),
         }
     }
 }
@@ -264,9 +274,30 @@ pub(crate) struct PolicyKey {
     minimum_version: Option<Version>,
     maximum_version: Option<Version>,
     cipher_suites: Option<BTreeSet<String>>,
-    coalesce: Coalesce,
     unknown_authority: Unknown,
     listeners: Option<BTreeSet<String>>,
+    observe: bool,
+}
+
+impl From<Coalesce> for CoalescePolicy {
+    fn from(coalesce: Coalesce) -> Self {
+        match coalesce {
+            Coalesce::CertificateAndGroup => Self::CertificateAndGroup,
+            Coalesce::StrictServerName => Self::StrictServerName,
+            Coalesce::Never => Self::Never,
+        }
+    }
+}
+
+impl fmt::Display for Coalesce {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CertificateAndGroup => "certificate-and-group",
+            Self::StrictServerName => "strict-server-name",
+            Self::Never => "never",
+        })
+    }
 }
 
 impl fmt::Display for PolicyKey {
@@ -294,16 +325,14 @@ impl fmt::Display for PolicyKey {
         if let Some(suites) = &self.cipher_suites {
             add("cipher_suites", &words(suites));
         }
-        match self.coalesce {
-            Coalesce::CertificateAndGroup => {}
-            Coalesce::StrictServerName => add("coalesce", "strict-server-name"),
-            Coalesce::Never => add("coalesce", "never"),
-        }
         if self.unknown_authority != default.unknown_authority {
             add("unknown_authority", "not-found");
         }
         if let Some(listeners) = &self.listeners {
             add("listeners", &words(listeners));
+        }
+        if self.observe {
+            add("observe", "true");
         }
         f.write_str(if parts.is_empty() { DEFAULT } else { "" })?;
         f.write_str(&parts.join(","))
@@ -328,7 +357,9 @@ mod tests {
     fn a_group_of_equal_fields_is_named_by_them() {
         let cases = [
             ("", "default"),
-            ("minimum_version = \"1.2\"\ncoalesce = \"certificate-and-group\"", "default"),
+            ("minimum_version = \"1.2\"\nobserve = false", "default"),
+            // How strict its names are is no matter of the group.
+            ("coalesce = \"never\"", "default"),
             ("client_ca = \"ca.pem\"", "client_ca=ca.pem"),
             (
                 "client_ca = [\"b.pem\", \"a.pem\"]\nclient_certificate = \"optional\"",
@@ -339,10 +370,7 @@ mod tests {
                 "maximum_version = \"1.2\"\ncipher_suites = [\"B\", \"A\"]",
                 "maximum_version=1.2,cipher_suites=A+B",
             ),
-            (
-                "coalesce = \"never\"\nminimum_version = \"1.3\"",
-                "minimum_version=1.3,coalesce=never",
-            ),
+            ("observe = true\nminimum_version = \"1.3\"", "minimum_version=1.3,observe=true"),
             ("unknown_authority = \"not-found\"", "unknown_authority=not-found"),
             ("listeners = [\"b\", \"a\", \"b\"]", "listeners=a+b"),
         ];

@@ -100,7 +100,7 @@ impl Ports<'_> {
         let here = |error| (at.clone(), error);
         let mut builder = HandshakeTableBuilder::new(crypto_provider());
         builder.ticketer(rustls::crypto::ring::Ticketer::new).sessions(&self.kept.sessions);
-        for (number, group) in draft.groups.drafts.iter().enumerate() {
+        for (number, group) in draft.groups.homes() {
             if group.listeners.contains(&listener) {
                 builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
             }
@@ -123,7 +123,7 @@ impl Ports<'_> {
                         .map_err(here)?,
                 ),
             };
-            let group = groups::id(group);
+            let group = groups::id(draft.groups.home(group));
             // A compiled table has these names, and others.
             let names = if image.is_some() {
                 builder.virtual_host(virtual_host_id(number), group, id).map_err(here)?;

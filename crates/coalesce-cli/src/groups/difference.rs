@@ -1,6 +1,6 @@
 //! What two groups do not have in common.
 
-use coalesce_core::{CoalescePolicy, UnknownAuthority};
+use coalesce_core::{CoalescePolicy, Enforcement, UnknownAuthority};
 use coalesce_tls::{CipherSuites, ClientAuth, ClientRules, cipher_suite_name};
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ pub(super) fn between(one: &Group, other: &Group) -> Vec<Difference> {
 }
 
 /// What a group asks of its clients and of their requests, as text.
-pub(super) fn fields(group: &Group) -> [(&'static str, String); 10] {
+pub(super) fn fields(group: &Group) -> [(&'static str, String); 11] {
     let tls = group.tls.as_ref();
     let rules = tls.client_auth.rules();
     let cas = rules.map(ClientRules::describe_cas).unwrap_or_default();
@@ -54,6 +54,7 @@ pub(super) fn fields(group: &Group) -> [(&'static str, String); 10] {
         ("coalesce", coalesce(group.policy.coalesce).to_owned()),
         ("unknown_authority", unknown_authority(group.policy.unknown_authority).to_owned()),
         ("listeners", listeners.join(", ")),
+        ("observe", (group.policy.enforcement != Enforcement::Enforce).to_string()),
         ("isolate", tls.isolation.clone().unwrap_or_else(|| "no".to_owned())),
     ]
 }
@@ -77,7 +78,7 @@ fn cipher_suites(suites: &CipherSuites) -> String {
     }
 }
 
-fn coalesce(policy: CoalescePolicy) -> &'static str {
+pub(super) fn coalesce(policy: CoalescePolicy) -> &'static str {
     match policy {
         CoalescePolicy::StrictServerName => "strict-server-name",
         CoalescePolicy::Never => "never",

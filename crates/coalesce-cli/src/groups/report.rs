@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coalesce_core::{NamePattern, RequestTarget, Verdict, decide};
+use coalesce_core::{Misdirected, NamePattern, RequestTarget, Verdict, decide};
 use coalesce_tls::HandshakeFacts;
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ pub(super) struct GroupReport<'a> {
     pub(super) also: &'a [String],
     #[serde(serialize_with = "as_map")]
     pub(super) policy: Vec<(&'static str, String)>,
+    /// Names with another `coalesce` than the group, by that.
+    pub(super) own_coalesce: BTreeMap<&'static str, Vec<&'a str>>,
     pub(super) connections: Vec<Connection<'a>>,
 }
 
@@ -47,15 +49,20 @@ pub(super) struct Apart<'a> {
 }
 
 pub(super) fn report(site: &Site) -> Report<'_> {
-    let groups = site.groups().iter().enumerate().map(|(number, group)| GroupReport {
+    let homes = || {
+        let groups = site.groups().iter().enumerate();
+        groups.filter(|(_, group)| group.policy.within.is_none())
+    };
+    let groups = homes().map(|(number, group)| GroupReport {
         name: &group.name,
         also: &group.also,
         policy: difference::fields(group).into(),
+        own_coalesce: own_coalesce(site, number),
         connections: connections(site, number),
     });
     let mut apart = Vec::new();
-    for (number, one) in site.groups().iter().enumerate() {
-        for other in site.groups().iter().skip(number.saturating_add(1)) {
+    for (number, one) in homes() {
+        for (_, other) in homes().filter(|(other, _)| *other > number) {
             let because = difference::between(one, other);
             apart.push(Apart { groups: [&one.name, &other.name], because });
         }
@@ -63,11 +70,23 @@ pub(super) fn report(site: &Site) -> Report<'_> {
     Report { groups: groups.collect(), apart, overlaps: &site.overlaps }
 }
 
+fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>> {
+    let home = Some(config::group_id(number));
+    let mut own: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    for host in site.virtual_hosts() {
+        let policy = site.group(host.group).map(|group| group.policy);
+        let Some(policy) = policy.filter(|policy| policy.within == home) else { continue };
+        let names = host.names.iter().map(|name| name.text.as_str());
+        own.entry(difference::coalesce(policy.coalesce)).or_default().extend(names);
+    }
+    own
+}
+
 /// The connections of the group with this number: one for each listener and certificate.
 fn connections(site: &Site, number: usize) -> Vec<Connection<'_>> {
     let id = config::group_id(number);
     let hosts: Vec<&VirtualHost> =
-        site.virtual_hosts().iter().filter(|host| host.group == id).collect();
+        site.virtual_hosts().iter().filter(|host| site.home(host.group) == id).collect();
     let names = || hosts.iter().flat_map(|host| host.names.iter().map(|name| (*host, &name.text)));
     let mut connections: Vec<(HandshakeFacts, Connection<'_>)> = Vec::new();
     for listener in &site.listeners {
@@ -124,7 +143,8 @@ pub(super) fn refusal(
     };
     let target = RequestTarget::https(authority.as_bytes());
     match decide(site.table.as_ref(), &listener.connection(facts, &ports), &target) {
-        Verdict::Serve(_) => None,
+        // What is only observed is not what the rules allow.
+        Verdict::Serve(proof) => proof.observed().map(Misdirected::code),
         Verdict::Misdirected(reason) => Some(reason.code()),
         Verdict::Malformed(reason) => Some(reason.code()),
     }

@@ -16,6 +16,9 @@ pub(super) fn write(report: &Report<'_>, output: &mut Output<impl Write>) -> Res
         for (field, value) in &group.policy {
             output.line(format_args!("  {field:<18}  {value}"))?;
         }
+        for (coalesce, names) in &group.own_coalesce {
+            output.line(format_args!("  {coalesce:<18}  for {}", some(names)))?;
+        }
         for connection in &group.connections {
             output.line(format_args!(
                 "  connections for {} (listener {}, {})",

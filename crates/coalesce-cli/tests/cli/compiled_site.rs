@@ -178,8 +178,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     (
         "minimum_version = \"1.3\"\n",
         "minimum_version = \"1.3\"\ncoalesce = \"never\"\n",
-        "names.table does not fit: group 1 has other policies than \
-         \"minimum_version=1.3,coalesce=never\" here",
+        "names.table does not fit: it has no group 2, \"minimum_version=1.3,coalesce=never\" here",
     ),
     (
         "[[listener]]",

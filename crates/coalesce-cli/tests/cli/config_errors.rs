@@ -100,8 +100,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "group = \"public\"\n",
-        "group = \"public\"\ncoalesce = \"never\"\n",
-        "site.toml:18: virtual_host \"a\": coalesce: coalesce is not allowed beside group",
+        "group = \"public\"\nisolate = true\n",
+        "site.toml:18: virtual_host \"a\": isolate: isolate is not allowed beside group",
     ),
     (
         "certs/client-ca1.pem",

@@ -8,6 +8,7 @@ mod explain;
 mod gateway_api;
 mod groups;
 mod matching;
+mod policies;
 mod serve;
 mod tables;
 mod upstream;
