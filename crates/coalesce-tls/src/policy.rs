@@ -34,8 +34,7 @@ pub struct TlsPolicy {
     /// none at all is not: whether it may go on is for the server to say, which can ask the
     /// finished connection (RFC 9113 §3.2 wants `h2` negotiated, not assumed).
     pub alpn: Vec<Vec<u8>>,
-    /// The names of the listeners that the group is on. None by default, where listeners are not
-    /// told apart.
+    /// The names of the listeners that the group is on. None by default, which means all of them.
     pub listeners: BTreeSet<String>,
     /// What keeps this group apart from others whose rules are the same; nothing by default.
     pub isolation: Option<String>,

@@ -36,7 +36,10 @@ pub(crate) struct GroupDraft {
 impl GroupDraft {
     /// Whether one connection may be in both. What keeps an isolated group apart is in its policy.
     fn equals(&self, other: &Self) -> bool {
-        self.policy == other.policy && self.tls == other.tls && self.listeners == other.listeners
+        // All listeners are the same ones, written out or not.
+        let mut tls = TlsPolicy::clone(&self.tls);
+        tls.listeners.clone_from(&other.tls.listeners);
+        self.policy == other.policy && self.listeners == other.listeners && tls == *other.tls
     }
 
     fn has_name(&self, name: &str) -> bool {
@@ -202,8 +205,11 @@ impl<'a> Groups<'a> {
     ) -> GroupDraft {
         let mut tls = tls_policy::read(fields, self.context.source.folder(), notes);
         let listeners = self.listeners_of(fields, &mut notes.faults);
-        let on = listeners.iter().filter_map(|number| self.context.listeners.get(*number));
-        tls.listeners = on.map(|listener| listener.name.clone()).collect();
+        // A listener that is added must not make other groups of those that are on all of them.
+        if fields.listeners.is_some() {
+            let on = listeners.iter().filter_map(|number| self.context.listeners.get(*number));
+            tls.listeners = on.map(|listener| listener.name.clone()).collect();
+        }
         tls.isolation = isolation;
         let policy = policy(fields, &tls, self.context.profile);
         let tls = self.context.kept.policy(tls);

@@ -53,7 +53,7 @@ pub(super) fn fields(group: &Group) -> [(&'static str, String); 11] {
         ("cipher_suites", cipher_suites(&tls.cipher_suites)),
         ("coalesce", coalesce(group.policy.coalesce).to_owned()),
         ("unknown_authority", unknown_authority(group.policy.unknown_authority).to_owned()),
-        ("listeners", listeners.join(", ")),
+        ("listeners", if listeners.is_empty() { "all".to_owned() } else { listeners.join(", ") }),
         ("observe", (group.policy.enforcement != Enforcement::Enforce).to_string()),
         ("isolate", tls.isolation.clone().unwrap_or_else(|| "no".to_owned())),
     ]
