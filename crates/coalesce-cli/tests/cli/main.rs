@@ -4,6 +4,7 @@ mod client;
 mod compile;
 mod compiled_site;
 mod config_errors;
+mod documents;
 mod explain;
 mod gateway_api;
 mod groups;
