@@ -178,7 +178,14 @@ impl GroupPolicy {
     }
 
     /// The inverse of `to_bits`; `None` for bits it never makes.
+    #[inline]
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
+        // The default, which is what most groups have.
+        if bits == 0 { Some(Self::default()) } else { Self::from_other_bits(bits) }
+    }
+
+    #[inline(never)]
+    fn from_other_bits(bits: u32) -> Option<Self> {
         let coalesce = match bits & 3 {
             0 => CoalescePolicy::CertificateAndGroup,
             1 => CoalescePolicy::StrictServerName,
