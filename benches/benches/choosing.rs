@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use coalesce_core::{GroupId, NamePattern};
 use coalesce_tls::{
-    GroupTls, HandshakeTable, HandshakeTableBuilder, certificates_from_pem, private_key_from_pem,
+    HandshakeTable, HandshakeTableBuilder, TlsPolicy, certificates_from_pem, private_key_from_pem,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -16,7 +16,7 @@ fn table(names: usize) -> HandshakeTable {
     let mut builder =
         HandshakeTableBuilder::new(Arc::new(rustls::crypto::ring::default_provider()));
     let group = GroupId::new(0);
-    builder.group(group, GroupTls::default()).unwrap();
+    builder.group(group, TlsPolicy::default()).unwrap();
     let chain = certificates_from_pem(made.cert.pem().as_bytes()).unwrap();
     let key = private_key_from_pem(made.signing_key.serialize_pem().as_bytes()).unwrap();
     let certificate = builder.certificate(chain, key).unwrap();

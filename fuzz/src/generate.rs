@@ -2,7 +2,9 @@
 
 use arbitrary::{Result, Unstructured};
 
-use crate::model::{Coalesce, Connect, Entry, Facts, Method, Policy, Request, Transport, World};
+use crate::model::{
+    Coalesce, Connect, Entry, Extra, Facts, Method, Observe, Policy, Request, Transport, World,
+};
 
 /// Few labels, so that names, wildcards and queries meet all the time.
 const LABELS: &[&str] = &["a", "b", "ab", "a-b", "x_y", "xn--a", "0", "1", "test"];
@@ -119,7 +121,7 @@ fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
     let server_name = if u.arbitrary()? { Some(name(u)?) } else { None };
     let group = *u.choose(GROUPS)?;
     let ports = PORTS[..u.int_in_range(0..=PORTS.len())?].to_vec();
-    Ok(Facts { transport, certificate, server_name, group, ports })
+    Ok(Facts { extra: Extra::default(), transport, certificate, server_name, group, ports })
 }
 
 fn request(u: &mut Unstructured<'_>) -> Result<Request> {
@@ -149,7 +151,37 @@ pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> 
     if !world.entries.is_empty() && u.ratio(3, 4)? {
         take_aim(u, &world, &mut facts, &mut request)?;
     }
+    // Last, so that older inputs mean what they meant.
+    if !u.is_empty() && u.ratio(1, 3)? {
+        facts.extra = extra(u, &world)?;
+    }
     Ok((world, facts, request))
+}
+
+/// Observed groups, entries with a strictness of their own, and listeners.
+fn extra(u: &mut Unstructured<'_>, world: &World) -> Result<Extra> {
+    let mut extra = Extra::default();
+    for group in GROUPS {
+        let observe = [None, Some(Observe::AsksNothing), Some(Observe::AsksForCertificates)];
+        extra.observed.extend(u.choose(&observe)?.map(|observe| (*group, observe)));
+    }
+    let coalesce = [Coalesce::CertificateAndGroup, Coalesce::StrictServerName, Coalesce::Never];
+    for entry in &world.entries {
+        if u.ratio(1, 4)? {
+            extra.own.push((entry.pattern.clone(), *u.choose(&coalesce)?));
+        }
+    }
+    if u.arbitrary()? {
+        let mut hostnames: Vec<(String, u32)> = Vec::new();
+        for _ in 0..u.int_in_range(0..=5)? {
+            let (hostname, listener) = (pattern(u)?, u.int_in_range(0..=2)?);
+            if hostnames.iter().all(|(known, _)| *known != hostname) {
+                hostnames.push((hostname, listener));
+            }
+        }
+        extra.listeners = Some((u.int_in_range(0..=2)?, hostnames));
+    }
+    Ok(extra)
 }
 
 fn take_aim(

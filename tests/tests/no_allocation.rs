@@ -7,8 +7,9 @@ use std::hint::black_box;
 use allocation_counter::measure;
 use coalesce_core::{
     Authority, AuthorityTable, CoalescePolicy, ConnectPolicy, Connection, DnsName, GroupId,
-    GroupPolicy, HostField, IdentifierSet, Layout, Memo, MethodKind, NamePattern,
-    PresentedIdentifier, RequestTarget, Scheme, UnknownAuthority, Verdict, VirtualHostId, decide,
+    GroupPolicy, HostField, IdentifierSet, Layout, ListenerId, ListenerTable, Memo, MethodKind,
+    NamePattern, PresentedIdentifier, RequestTarget, Scheme, UnknownAuthority, Verdict,
+    VirtualHostId, decide,
 };
 
 const OPEN: GroupId = GroupId::new(1);
@@ -90,6 +91,12 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
     let open = Connection::tls(presented.borrow(), OPEN, &[443]);
     let strict = Connection::tls(presented.borrow(), STRICT, &[443]).with_server_name(name);
     let get = |authority| RequestTarget::https(authority);
+    let hostnames = [("**.wild.example.test", 1), ("*", 0)];
+    let of_port = ListenerTable::build(hostnames.map(|(hostname, number)| {
+        (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
+    }))
+    .unwrap();
+    let catch_all = open.with_listener(ListenerId::new(0), &of_port);
     let ordinary = get(b"a.example.test");
     let method = |method, authority| RequestTarget { method, ..get(authority) };
     let host = |host| RequestTarget { host, ..ordinary };
@@ -120,6 +127,8 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
         (&open, get(b"[2001:db8::1]"), "certificate"),
         (&open, get(b"s.example.test"), "group"),
         (&strict, get(b"t.example.test"), "server_name"),
+        (&catch_all, get(b"x.wild.example.test"), "listener"),
+        (&catch_all, get(b"y.x.wild.example.test"), "unknown_authority"),
         // Malformed, for each reason.
         (&open, alone(HostField::Absent), "no_authority"),
         (&open, host(HostField::Several), "several_hosts"),

@@ -71,6 +71,9 @@ pub(crate) enum Command {
     /// Say what one request would get on one connection, and why; opens no socket
     #[command(long_about = help::EXPLAIN, after_long_help = help::EXPLAIN_AFTER)]
     Explain(ExplainArguments),
+    /// Say which virtual hosts may share a connection, and why others may not; opens no socket
+    #[command(long_about = help::GROUPS, after_long_help = help::GROUPS_AFTER)]
+    Groups(GroupsArguments),
     /// Say which hosts a certificate covers
     #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
     Match(MatchArguments),
@@ -147,6 +150,19 @@ pub(crate) struct ExplainArguments {
         ]
     )]
     pub(crate) batch: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GroupsArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Answer as one JSON object, or one for each pair of hosts
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Hosts to compare, each with each, instead of the whole report
+    #[arg(value_name = "HOST", value_parser = host, num_args = 2..)]
+    pub(crate) hosts: Vec<String>,
 }
 
 #[derive(Args, Debug)]

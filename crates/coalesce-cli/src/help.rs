@@ -30,6 +30,7 @@ Examples:
   coalesce demo
   coalesce serve --config site.toml
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
+  coalesce groups --config site.toml
   coalesce match --san 'DNS:*.example.test' a.example.test a.b.example.test
   coalesce match --certificate cert.pem a.example.test 192.0.2.1
   coalesce compile --config site.toml names.list -o names.table
@@ -37,8 +38,8 @@ Examples:
 
 Exit codes:
   0  fine: served, matched, ended as asked
-  1  the answer is no: explain: not served; match: a host is not covered; lookup: a name has no
-     entry; demo: a row failed
+  1  the answer is no: explain: not served; groups: two hosts may not share a connection; match: a
+     host is not covered; lookup: a name has no entry; demo: a row failed
   2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
   3  configuration: it does not load, or a list or a compiled table does not; each fault is named
      with file, line and field
@@ -66,12 +67,16 @@ one ends at once. The reason of every 421 is in the log, never in a response.";
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
 
+  profile = \"gateway-api\"        # several listeners on one address, told apart by hostname, as in
+                                 # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
 
   [[listener]]
   name = \"main\"                  # may be left out when there is one
   address = \"127.0.0.1:8443\"
+  hostname = \"*.example.test\"    # with the profile: the hosts that it is responsible for, a name or
+                                 # *.name (any depth); default: every host
   ports = [443, 8443]            # ports that requests may name; default: the bound port
   default_virtual_host = \"a\"     # whose certificate and group serve a ClientHello with no, an
                                  # unknown or an IP server name; without it they are refused with
@@ -79,11 +84,20 @@ The configuration file (TOML; relative paths start at its folder):
 
   [[group]]                      # a coalescing group: one TLS policy, one set of hosts that may
   name = \"public\"                # share a connection
-  client_ca = \"ca.pem\"           # demand a client certificate of this CA; default: ask for none
+  client_ca = \"ca.pem\"           # demand a client certificate of this CA, or of one in a list of
+                                 # files; default: ask for none
+  client_certificate = \"required\"      # or \"optional\": only ask for it
+  client_crl = [\"ca.crl\"]        # revocation lists (PEM, or one in DER), one for each CA; default:
+                                 # nothing is revoked
   minimum_version = \"1.2\"        # or \"1.3\"
+  maximum_version = \"1.3\"        # or \"1.2\"
+  cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]     # by their registered names; default: all
   coalesce = \"certificate-and-group\"   # or \"strict-server-name\", or \"never\"
   unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
   listeners = [\"main\"]           # default: all
+  isolate = false                # true: share connections with no other group, were it the same
+  observe = false                # true: decide, and serve what would be a 421 all the same, but never
+                                 # across groups where one asks for client certificates
 
   [[virtual_host]]
   name = \"a\"
@@ -92,16 +106,63 @@ The configuration file (TOML; relative paths start at its folder):
   certificate = \"certs/A.pem\"    # the chain, its own certificate first
   key = \"certs/A.key\"
   group = \"public\"               # default: the group \"default\", which needs no [[group]]
+  coalesce = \"strict-server-name\"      # how strict its own names are; default: as the group
   answer = { text = \"hello\\n\" }   # with status and content_type, if you like;
                                  # or { folder = \"public/\" }
                                  # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\"
 
-A virtual host without group may have the group's fields itself (client_ca, minimum_version,
-coalesce, unknown_authority, listeners). Hosts whose fields are equal share a group, which is
-named by them.
+A virtual host without group may have the group's other fields itself. Hosts whose fields are equal share
+a group, which is named by them. Groups that are equal, by what is in their files, are one group,
+unless one of them says isolate; 'coalesce groups' shows what came of it.
+
+With profile = \"gateway-api\", of the listeners with one address the one with the most specific
+hostname is responsible for a host. It is chosen by the server name, and a request for a host that
+another one is responsible for gets a 421. An authority that no virtual host has gets a 404, unless
+another listener is responsible for it; unknown_authority = \"misdirected\" makes it a 421 always. In
+names as in hostnames *.name stands for any depth.
+
+A file that cannot be read, or that holds none of what it should, refuses the whole configuration.
 
 A connection is in the group of its server name, and stays there: no request on it reaches a
 virtual host of another group.";
+
+pub(crate) const GROUPS: &str = "\
+Say which virtual hosts may share a connection, and why others may not; opens no socket.
+
+Shows every coalescing group with what it asks of its clients, the connections that are made for its
+names, and what each of them may carry, decided by the same code that serves; then what keeps each
+two groups apart. A compiled table may have further names; those of the configuration are shown.
+
+With HOSTs, says of each two of them whether a connection that was made for the one may carry
+requests for the other. The exit code is 0 when all may, else 1.";
+
+pub(crate) const GROUPS_AFTER: &str = "\
+Examples:
+  coalesce groups --config site.toml
+  coalesce groups --config site.toml a.example.test m.example.test
+
+JSON (--json):
+  {\"groups\":[{\"name\":\"public\",\"also\":[\"default\"],\"policy\":{\"client_certificate\":\"none\",..},
+    \"own_coalesce\":{\"never\":[\"b.example.test\"]},
+    \"connections\":[{\"listener\":\"main\",\"certificate\":\"certs/A.pem\",
+      \"server_names\":[\"a.example.test\"],\"may_carry\":[\"a.example.test\"],
+      \"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
+   \"apart\":[{\"groups\":[\"public\",\"m\"],
+     \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}],
+   \"overlaps\":[{\"listener\":\"foo\",\"reason\":\"OverlappingHostnames\",\"with\":[\"wild\"]}]}
+
+JSON with HOSTs, one object for each pair and listener:
+  {\"listener\":\"main\",\"connection\":\"a.example.test\",\"request\":\"m.example.test\",
+   \"shares\":false,\"reason\":\"group\",
+   \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}
+
+  also       names of groups in the file that are equal to this one, and so the same
+  policy     the fields of the configuration as they came out, defaults included
+  own_coalesce  names that are stricter than the group, or less strict
+  may_not    names of the group, by the reason code of the 421
+  because    the fields that differ, with the values of the two groups
+  overlaps   listeners that share a port and overlap, for the reason that the Gateway API's
+             condition OverlappingTLSConfig has; each is a warning when the configuration loads";
 
 pub(crate) const EXPLAIN: &str = "\
 Say what one request would get on one connection, and why; opens no socket.
@@ -131,6 +192,7 @@ JSON (--json, and one per line with --batch):
   virtual_host  who serves it, else null
   group         the group of the connection; null when refused
   step          the number of the deciding step; null when refused
+  observed      why it would be a 421, only where the group is observed
   reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
 
 Batch input, every member optional; null is the same as absent, but for client_certificate it means

@@ -1,5 +1,5 @@
-//! The `coalesce` command: `demo`, `serve`, `explain` and `match`, and `compile`, `inspect` and
-//! `lookup` for compiled tables.
+//! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and `compile`, `inspect`
+//! and `lookup` for compiled tables.
 // Forbidden everywhere but in `mapped`, which says why.
 #![deny(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod exit;
 mod explain;
+mod groups;
 mod help;
 mod inspect;
 mod lines;
@@ -59,6 +60,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Serve(_) => Verbosity::Serving,
         Command::Demo(_)
         | Command::Explain(_)
+        | Command::Groups(_)
         | Command::Match(_)
         | Command::Compile(_)
         | Command::Inspect(_)
@@ -69,6 +71,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Groups(arguments) => groups::run(&arguments),
         Command::Match(arguments) => match_command::run(arguments),
         Command::Compile(compile) => compile::run(&compile, &arguments.logging),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -5,10 +5,12 @@ pub use memo::Memo;
 use crate::authority::Authority;
 use crate::host::Host;
 use crate::identifier_set::IdentifierSet;
+use crate::listener::PortListeners;
 use crate::name::DnsName;
 use crate::name::scan::{Machine, OnMachine, on_this_machine};
 use crate::policy::{
-    CoalescePolicy, ConnectPolicy, GroupId, GroupPolicy, UnknownAuthority, VirtualHostId,
+    ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,
+    ListenerId, UnknownAuthority, VirtualHostId,
 };
 use crate::reason::{Malformed, Misdirected};
 use crate::request::{HostField, MethodKind, RequestTarget, Scheme};
@@ -25,6 +27,33 @@ pub struct Connection<'a> {
     server_name: Option<DnsName<'a>>,
     group: GroupId,
     ports: &'a [u16],
+    listener: Option<Listener<'a>>,
+}
+
+/// One of several listeners on a port.
+#[derive(Clone, Copy, Debug)]
+struct Listener<'a> {
+    own: ListenerId,
+    of_port: &'a dyn PortListeners,
+}
+
+/// Which listener of the connection's port is responsible for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Responsible {
+    /// The connection's, or there is only one.
+    Own,
+    Another,
+    Nobody,
+}
+
+impl Listener<'_> {
+    fn responsible(&self, host: &Host<'_>) -> Responsible {
+        match self.of_port.responsible(host) {
+            Some(listener) if listener == self.own => Responsible::Own,
+            Some(_) => Responsible::Another,
+            None => Responsible::Nobody,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +71,13 @@ impl<'a> Connection<'a> {
     /// ClientHello chose `group`. `ports` are those that its listener answers for.
     pub const fn tls(presented: IdentifierSet<&'a [u8]>, group: GroupId, ports: &'a [u16]) -> Self {
         let coverage = Coverage::Presented(presented);
-        Self { scheme: Scheme::Https, coverage, server_name: None, group, ports }
+        Self { scheme: Scheme::Https, coverage, server_name: None, group, ports, listener: None }
     }
 
     /// A connection in the clear: it carries `http` origins only.
     pub const fn cleartext(group: GroupId, ports: &'a [u16]) -> Self {
         let coverage = Coverage::Cleartext;
-        Self { scheme: Scheme::Http, coverage, server_name: None, group, ports }
+        Self { scheme: Scheme::Http, coverage, server_name: None, group, ports, listener: None }
     }
 
     /// A connection from a gateway that the user trusts to have checked the certificate itself
@@ -57,13 +86,36 @@ impl<'a> Connection<'a> {
     /// # Security
     /// Whoever can open such a connection can name any virtual host of `group`.
     pub const fn trusted_gateway(scheme: Scheme, group: GroupId, ports: &'a [u16]) -> Self {
-        Self { scheme, coverage: Coverage::TrustedGateway, server_name: None, group, ports }
+        let coverage = Coverage::TrustedGateway;
+        Self { scheme, coverage, server_name: None, group, ports, listener: None }
     }
 
     /// The same connection, whose ClientHello carried `server_name` (RFC 6066 §3).
     #[must_use]
     pub const fn with_server_name(mut self, server_name: Option<DnsName<'a>>) -> Self {
         self.server_name = server_name;
+        self
+    }
+
+    /// The same connection, in `group`: what its handshake met is what this group of the table asks.
+    /// For a table that came after the one that the handshake was made under, and numbers its
+    /// groups otherwise.
+    ///
+    /// # Security
+    /// Whoever says so answers for it: a group is a security boundary.
+    #[must_use]
+    pub const fn with_group(mut self, group: GroupId) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// The same connection, which came to the listener `own`, one of those that share its port.
+    ///
+    /// An authority that another of them is responsible for is misdirected; one that none of them
+    /// is responsible for is nobody's, whatever virtual host has it.
+    #[must_use]
+    pub const fn with_listener(mut self, own: ListenerId, of_port: &'a dyn PortListeners) -> Self {
+        self.listener = Some(Listener { own, of_port });
         self
     }
 
@@ -100,6 +152,7 @@ pub enum Verdict {
 pub struct Authoritative {
     site: Site,
     group: GroupId,
+    observed: Option<Misdirected>,
 }
 
 impl Authoritative {
@@ -119,6 +172,13 @@ impl Authoritative {
     /// The coalescing group of the connection.
     pub const fn group(&self) -> GroupId {
         self.group
+    }
+
+    /// Why this request would have been answered 421, had its group not been
+    /// [observed](crate::Enforcement::Observe) only: the first of the reasons. `None` where
+    /// every step holds.
+    pub const fn observed(&self) -> Option<Misdirected> {
+        self.observed
     }
 }
 
@@ -145,7 +205,9 @@ pub enum Site {
 /// 3. A virtual host has this name (RFC 9110 §15.5.20).
 /// 4. The listener answers for the port (RFC 9110 §4.3.3).
 /// 5. The presented certificate covers the host (RFC 9110 §7.4, RFC 9113 §9.1.1).
-/// 6. The virtual host is in the connection's group, and the group's [`CoalescePolicy`] holds.
+/// 6. Of the listeners that share the port, the connection's is responsible for the host; the
+///    virtual host is in the connection's group; and the [`CoalescePolicy`] holds, of the group or
+///    of the name.
 /// 7. `Host`, if there is one as well, names the same authority (RFC 9113 §8.3.1).
 /// 8. Serve.
 ///
@@ -154,6 +216,9 @@ pub enum Site {
 /// included. With `:protocol` it goes through every step, and is refused at the end if the policy
 /// does not take it, so that a misdirected one is told so.
 ///
+/// Where the group is [observed](crate::Enforcement::Observe) only, a step that would answer 421 is
+/// noted and passed over, as far as that is safe; the proof says so.
+///
 /// # Panics
 /// Never, for any input.
 ///
@@ -161,16 +226,63 @@ pub enum Site {
 /// None.
 ///
 /// # Complexity
-/// Linear in the length of the fields, plus two lookups.
+/// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
 pub fn decide<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
-    match on_this_machine(Deciding { table, connection, request }, ()) {
-        Ok(site) => Verdict::Serve(Authoritative { site, group: connection.group }),
+    verdict(connection, &decided(table, connection, request))
+}
+
+#[inline(always)]
+fn decided<S: AsRef<[u8]>>(
+    table: &AuthorityTable<S>,
+    connection: &Connection<'_>,
+    request: &RequestTarget<'_>,
+) -> Result<Served, Refusal> {
+    on_this_machine(Deciding { table, connection, request }, ())
+}
+
+#[inline(always)]
+fn verdict(connection: &Connection<'_>, decided: &Result<Served, Refusal>) -> Verdict {
+    match *decided {
+        Ok(Served { site, observed, .. }) => {
+            Verdict::Serve(Authoritative { site, group: connection.group, observed })
+        }
         Err(Refusal::Misdirected(reason)) => Verdict::Misdirected(reason),
         Err(Refusal::Malformed(reason)) => Verdict::Malformed(reason),
+    }
+}
+
+/// A request that every step has let pass.
+struct Served {
+    site: Site,
+    observed: Option<Misdirected>,
+    /// What says how the host and the server name must agree.
+    coalesce: CoalescePolicy,
+}
+
+/// Where a step that finds a request misdirected turns to.
+struct Finding {
+    enforcement: Enforcement,
+    first: Option<Misdirected>,
+}
+
+impl Finding {
+    /// Refuses, or notes the reason where that is enough.
+    #[inline(always)]
+    fn misdirected(&mut self, reason: Misdirected) -> Result<(), Refusal> {
+        if self.enforcement == Enforcement::Enforce {
+            return Err(reason.into());
+        }
+        self.first.get_or_insert(reason);
+        Ok(())
+    }
+
+    /// Refuses, whatever was noted. The first reason is the reason.
+    fn refused(&self, reason: Misdirected) -> Refusal {
+        self.first.unwrap_or(reason).into()
     }
 }
 
@@ -182,7 +294,7 @@ struct Deciding<'a, S> {
 }
 
 impl<S: AsRef<[u8]>> OnMachine<()> for Deciding<'_, S> {
-    type Output = Result<Site, Refusal>;
+    type Output = Result<Served, Refusal>;
 
     #[inline(always)]
     fn on(self, (): (), machine: impl Machine) -> Self::Output {
@@ -213,41 +325,47 @@ fn steps<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
     connection: &Connection<'_>,
     request: &RequestTarget<'_>,
-) -> Result<Site, Refusal> {
+) -> Result<Served, Refusal> {
     // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the
     // rest.
     let policy = table.group_policy(connection.group).unwrap_or_default();
+    let mut finding = Finding { enforcement: policy.enforcement, first: None };
 
     // 1. One authority.
     let authority = one_authority(machine, request)?;
     if request.method == MethodKind::Connect {
-        return tunnel(request, &authority, policy);
+        let site = tunnel(request, &authority, policy)?;
+        return Ok(Served { site, observed: None, coalesce: policy.coalesce });
     }
 
     // 2. Scheme.
     let scheme = connection.scheme.as_str().as_bytes();
     if request.scheme.is_some_and(|named| !named.eq_ignore_ascii_case(scheme)) {
-        return Err(Misdirected::Scheme.into());
+        finding.misdirected(Misdirected::Scheme)?;
     }
 
     // 3. Known here.
     let host = authority.host();
-    let Some(entry) = table.lookup(&host) else {
-        return match policy.unknown_authority {
-            UnknownAuthority::Misdirected => Err(Misdirected::UnknownAuthority.into()),
-            UnknownAuthority::HandToApplication => {
-                same_host_field(request, &authority, connection.scheme.default_port())?;
-                extended_connect_taken(request, policy)?;
-                Ok(Site::Unlisted)
-            }
-        };
+    let default_port = connection.scheme.default_port();
+    let responsible =
+        connection.listener.map_or(Responsible::Own, |listener| listener.responsible(&host));
+    let known = table.lookup(&host).filter(|_| responsible != Responsible::Nobody);
+    let Some(entry) = known else {
+        // What another listener might know better is for its own connections to ask.
+        let elsewhere = responsible == Responsible::Another;
+        if elsewhere || policy.unknown_authority == UnknownAuthority::Misdirected {
+            return Err(finding.refused(Misdirected::UnknownAuthority));
+        }
+        same_host_field(request, &authority, default_port)?;
+        extended_connect_taken(request, policy)?;
+        let (site, observed) = (Site::Unlisted, finding.first);
+        return Ok(Served { site, observed, coalesce: policy.coalesce });
     };
 
     // 4. Port.
-    let default_port = connection.scheme.default_port();
     let port = authority.port_or(default_port);
     if !connection.ports.contains(&port) {
-        return Err(Misdirected::Port.into());
+        finding.misdirected(Misdirected::Port)?;
     }
 
     // 5. Certificate.
@@ -256,15 +374,20 @@ fn steps<S: AsRef<[u8]>>(
         Coverage::Cleartext | Coverage::TrustedGateway => true,
     };
     if !covered {
-        return Err(Misdirected::Certificate.into());
+        finding.misdirected(Misdirected::Certificate)?;
     }
 
     // 6. Group.
-    if entry.group != connection.group {
-        return Err(Misdirected::Group.into());
+    if responsible == Responsible::Another {
+        finding.misdirected(Misdirected::Listener)?;
     }
-    if !server_name_allows(policy.coalesce, connection, &host) {
-        return Err(Misdirected::ServerName.into());
+    let coalesce = if entry.group == connection.group {
+        policy.coalesce
+    } else {
+        of_another_group(table, connection, entry.group, &mut finding)?
+    };
+    if !server_name_allows(coalesce, connection, &host) {
+        finding.misdirected(Misdirected::ServerName)?;
     }
 
     // 7. Host field.
@@ -272,7 +395,31 @@ fn steps<S: AsRef<[u8]>>(
     extended_connect_taken(request, policy)?;
 
     // 8. Serve.
-    Ok(Site::VirtualHost(entry.virtual_host))
+    let (site, observed) = (Site::VirtualHost(entry.virtual_host), finding.first);
+    Ok(Served { site, observed, coalesce })
+}
+
+/// The policy of a name whose entry is in another group than the connection: one that belongs to
+/// the connection's after all, or one that may be served while observing.
+#[inline(never)]
+fn of_another_group<S: AsRef<[u8]>>(
+    table: &AuthorityTable<S>,
+    connection: &Connection<'_>,
+    group: GroupId,
+    finding: &mut Finding,
+) -> Result<CoalescePolicy, Refusal> {
+    let own = table.group_policy(group).ok_or_else(|| finding.refused(Misdirected::Group))?;
+    if own.within == Some(connection.group) {
+        return Ok(own.coalesce);
+    }
+    let home = own.within.map_or(Some(own), |home| table.group_policy(home));
+    // Never across client-certificate rules, however little either group asks.
+    let open = Enforcement::Observe(ClientCertificates::NotAsked);
+    if finding.enforcement != open || home.is_none_or(|home| home.enforcement != open) {
+        return Err(finding.refused(Misdirected::Group));
+    }
+    finding.misdirected(Misdirected::Group)?;
+    Ok(own.coalesce)
 }
 
 #[inline(always)]

@@ -78,6 +78,7 @@ mod host;
 mod identifier;
 mod identifier_set;
 pub mod limits;
+mod listener;
 mod name;
 mod pattern;
 mod policy;
@@ -90,12 +91,14 @@ pub use decide::{Authoritative, Connection, Memo, Site, Verdict, decide};
 pub use host::Host;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;
+pub use listener::{ListenerTable, PortListeners};
 #[cfg(feature = "alloc")]
 pub use name::DnsNameBuf;
 pub use name::{DnsName, NameError};
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{
-    CoalescePolicy, ConnectPolicy, GroupId, GroupPolicy, UnknownAuthority, VirtualHostId,
+    ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,
+    ListenerId, UnknownAuthority, VirtualHostId,
 };
 pub use reason::{Malformed, MalformedAnswer, Misdirected, Step};
 pub use request::{HostField, MethodKind, RequestTarget, Scheme};

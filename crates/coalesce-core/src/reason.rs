@@ -46,6 +46,8 @@ pub enum Misdirected {
     Port,
     /// The certificate that this handshake presented does not cover the host.
     Certificate,
+    /// Another listener of this port is responsible for the host.
+    Listener,
     /// The virtual host is in another coalescing group.
     Group,
     /// The group serves only the host that the server name named.
@@ -54,11 +56,12 @@ pub enum Misdirected {
 
 impl Misdirected {
     /// Every reason, for counters and documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Scheme,
         Self::UnknownAuthority,
         Self::Port,
         Self::Certificate,
+        Self::Listener,
         Self::Group,
         Self::ServerName,
     ];
@@ -70,6 +73,7 @@ impl Misdirected {
             Self::UnknownAuthority => "unknown_authority",
             Self::Port => "port",
             Self::Certificate => "certificate",
+            Self::Listener => "listener",
             Self::Group => "group",
             Self::ServerName => "server_name",
         }
@@ -82,7 +86,7 @@ impl Misdirected {
             Self::UnknownAuthority => Step::Known,
             Self::Port => Step::Port,
             Self::Certificate => Step::Certificate,
-            Self::Group | Self::ServerName => Step::Group,
+            Self::Listener | Self::Group | Self::ServerName => Step::Group,
         }
     }
 
@@ -93,7 +97,7 @@ impl Misdirected {
             Self::UnknownAuthority => "RFC 9110 §15.5.20",
             Self::Port => "RFC 9110 §4.3.3, §7.4",
             Self::Certificate => "RFC 9110 §7.4, RFC 9113 §9.1.1",
-            Self::Group | Self::ServerName => "RFC 9113 §9.1.1, RFC 9110 §15.5.20",
+            Self::Listener | Self::Group | Self::ServerName => "RFC 9113 §9.1.1, RFC 9110 §15.5.20",
         }
     }
 }
@@ -105,6 +109,7 @@ impl fmt::Display for Misdirected {
             Self::UnknownAuthority => "no virtual host has this name",
             Self::Port => "the listener does not answer for this port",
             Self::Certificate => "the presented certificate does not cover the host",
+            Self::Listener => "another listener of this port is responsible for the host",
             Self::Group => "the virtual host is in another coalescing group",
             Self::ServerName => "the group serves only the host that the server name named",
         })

@@ -262,9 +262,21 @@ impl AuthorityTableBuilder {
     /// Adds a coalescing group. Adding one twice with the same policies is no mistake.
     ///
     /// # Errors
-    /// [`BuildError::GroupConflict`], or [`BuildError::TooLarge`] beyond [`GROUPS_MAX`].
+    /// [`BuildError::GroupConflict`], [`BuildError::TooLarge`] beyond [`GROUPS_MAX`], and
+    /// [`BuildError::UnknownGroup`] for one [`within`](GroupPolicy::within) a group that was not
+    /// added before, is itself within another, or has an id that cannot be named there.
     pub fn group(&mut self, id: GroupId, policy: GroupPolicy) -> Result<&mut Self, BuildError> {
-        let bits = policy.to_bits();
+        let unknown = |group: GroupId| BuildError::UnknownGroup { group: group.get() };
+        if let Some(home) = policy.within {
+            let place = self.places.get(&home.get()).ok_or_else(|| unknown(home))?;
+            let bits = self.groups.get(usize::from(*place)).map(|(_, bits)| *bits);
+            let nested = bits.and_then(GroupPolicy::from_bits).and_then(|home| home.within);
+            if nested.is_some() {
+                return Err(unknown(home));
+            }
+        }
+        let home = policy.within.unwrap_or(id);
+        let bits = policy.to_bits().ok_or_else(|| unknown(home))?;
         let known =
             self.places.get(&id.get()).and_then(|place| self.groups.get(usize::from(*place)));
         match known {

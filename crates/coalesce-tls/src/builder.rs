@@ -9,17 +9,17 @@ use coalesce_core::{
     PresentedIdentifier, VirtualHostId,
 };
 use rustls::crypto::CryptoProvider;
-use rustls::server::ProducesTickets;
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::builder_error::HandshakeTableError;
-use crate::group::{ClientAuth, GroupState, GroupTls};
+use crate::group::GroupState;
 use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
+use crate::sessions::{Sessions, TicketerFactory};
 use crate::table::{HandshakeTable, Prepared, ServerNames, Shared};
-use crate::tickets::{GroupTickets, TicketerFactory};
 
 /// A certificate of a [`HandshakeTableBuilder`], by the order of adding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,8 @@ pub enum ServerNamePolicy {
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
-    groups: BTreeMap<GroupId, GroupTls>,
+    sessions: Option<Sessions>,
+    groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<Certificate>,
     names: AuthorityTableBuilder,
     /// The patterns of `names`.
@@ -92,6 +93,7 @@ impl HandshakeTableBuilder {
         Self {
             provider,
             ticketer: None,
+            sessions: None,
             groups: BTreeMap::new(),
             certificates: Vec::new(),
             names: AuthorityTable::builder(),
@@ -112,25 +114,41 @@ impl HandshakeTableBuilder {
         self
     }
 
+    /// Resumes sessions of earlier tables, as far as [`Sessions`] say. Without it, and without
+    /// earlier tables that are still there, a table starts afresh.
+    pub fn sessions(&mut self, sessions: &Sessions) -> &mut Self {
+        self.sessions = Some(sessions.clone());
+        self
+    }
+
     /// Adds a coalescing group and its TLS policy.
     ///
     /// # Errors
-    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::NoClientRoots`],
-    /// [`HandshakeTableError::ProtocolName`], [`HandshakeTableError::Table`] for too many groups.
-    pub fn group(&mut self, id: GroupId, tls: GroupTls) -> Result<&mut Self, HandshakeTableError> {
+    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::Versions`],
+    /// [`HandshakeTableError::CipherSuite`], [`HandshakeTableError::ProtocolName`],
+    /// [`HandshakeTableError::Table`] for too many groups.
+    pub fn group(
+        &mut self,
+        id: GroupId,
+        policy: impl Into<Arc<TlsPolicy>>,
+    ) -> Result<&mut Self, HandshakeTableError> {
+        let policy = policy.into();
         if self.groups.contains_key(&id) {
             return Err(HandshakeTableError::DuplicateGroup { group: id });
         }
-        // CVE-2026-27586: CAs that could not be loaded switched client certificates off.
-        if matches!(&tls.client_auth, ClientAuth::Required(roots) if roots.is_empty()) {
-            return Err(HandshakeTableError::NoClientRoots { group: id });
+        let (minimum, maximum) = (policy.minimum_version, policy.maximum_version);
+        if minimum > maximum {
+            return Err(HandshakeTableError::Versions { minimum, maximum });
+        }
+        if let Err(suite) = policy.cipher_suites.of(&self.provider) {
+            return Err(HandshakeTableError::CipherSuite { suite });
         }
         let allowed = 1..=PROTOCOL_NAME_LEN_MAX;
-        if let Some(name) = tls.alpn.iter().find(|name| !allowed.contains(&name.len())) {
+        if let Some(name) = policy.alpn.iter().find(|name| !allowed.contains(&name.len())) {
             return Err(HandshakeTableError::ProtocolName { len: name.len() });
         }
         self.names.group(id, GroupPolicy::default()).map_err(HandshakeTableError::Table)?;
-        self.groups.insert(id, tls);
+        self.groups.insert(id, policy);
         Ok(self)
     }
 
@@ -253,16 +271,20 @@ impl HandshakeTableBuilder {
         self
     }
 
-    /// Freezes the table, with session memory and tickets that no other table has.
+    /// Freezes the table. Unless [`sessions`](Self::sessions) says otherwise, its session memory
+    /// and tickets are no other table's.
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`] or [`HandshakeTableError::UnknownCertificate`] for a
     /// default, [`HandshakeTableError::Tls`] when the provider cannot do what a group asks for.
     pub fn build(&self) -> Result<HandshakeTable, HandshakeTableError> {
+        let sessions = self.sessions.clone().unwrap_or_default();
         let states = self
             .groups
             .iter()
-            .map(|(id, tls)| Ok((*id, self.state(tls).map_err(HandshakeTableError::Tls)?)))
+            .map(|(id, policy)| {
+                Ok((*id, self.state(&sessions, *id, policy).map_err(HandshakeTableError::Tls)?))
+            })
             .collect::<Result<BTreeMap<_, _>, HandshakeTableError>>()?;
         // One configuration for each pair, however many names lead to it.
         let mut prepared = BTreeMap::new();
@@ -297,15 +319,14 @@ impl HandshakeTableBuilder {
         Ok(HandshakeTable::new(names, choices, shared, absent, unknown))
     }
 
-    fn state(&self, tls: &GroupTls) -> Result<GroupState, TlsError> {
-        let tickets = match self.ticketer {
-            None => None,
-            Some(factory) => {
-                let tickets = GroupTickets::new(factory()?, self.provider.secure_random)?;
-                Some(Arc::new(tickets) as Arc<dyn ProducesTickets>)
-            }
-        };
-        GroupState::new(tls, &self.provider, tickets)
+    fn state(
+        &self,
+        sessions: &Sessions,
+        id: GroupId,
+        policy: &TlsPolicy,
+    ) -> Result<GroupState, TlsError> {
+        let sessions = sessions.of(id, policy, self.ticketer)?;
+        GroupState::new(policy, &self.provider, sessions)
     }
 
     fn prepare(
@@ -313,25 +334,26 @@ impl HandshakeTableBuilder {
         pair: Pair,
         states: &BTreeMap<GroupId, GroupState>,
     ) -> Result<Prepared, HandshakeTableError> {
-        let (tls, shown) = self.resolve(pair)?;
+        let (policy, shown) = self.resolve(pair)?;
         let (group, certificate) = pair;
         let state = states.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
-        let config =
-            state.config(tls, &self.provider, &shown.key).map_err(HandshakeTableError::Tls)?;
+        let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
         let presented = shown.presented.clone();
-        Ok(Prepared { config: Arc::new(config), group, certificate, presented })
+        let policy = policy.clone();
+        let config = Arc::new(config);
+        Ok(Prepared { config, group, policy, certificate, presented, listener: None })
     }
 
     fn resolve(
         &self,
         (group, certificate): Pair,
-    ) -> Result<(&GroupTls, &Certificate), HandshakeTableError> {
-        let tls = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
+    ) -> Result<(&Arc<TlsPolicy>, &Certificate), HandshakeTableError> {
+        let policy = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
         let shown = usize::try_from(certificate.0)
             .ok()
             .and_then(|number| self.certificates.get(number))
             .ok_or(HandshakeTableError::UnknownCertificate { certificate })?;
-        Ok((tls, shown))
+        Ok((policy, shown))
     }
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use coalesce_core::{BuildError, GroupId};
+use rustls::CipherSuite;
 
 use crate::builder::CertificateId;
 use crate::limits::PROTOCOL_NAME_LEN_MAX;
+use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;
 
 /// Why a handshake table cannot be built. A table that cannot be built is refused whole; a server
@@ -40,10 +42,17 @@ pub enum HandshakeTableError {
         /// The group.
         group: GroupId,
     },
-    /// The group requires client certificates and names no CA to judge them by.
-    NoClientRoots {
-        /// The group.
-        group: GroupId,
+    /// The lowest version is above the highest.
+    Versions {
+        /// The lowest.
+        minimum: TlsVersion,
+        /// The highest.
+        maximum: TlsVersion,
+    },
+    /// A cipher suite that the provider does not have.
+    CipherSuite {
+        /// The suite.
+        suite: CipherSuite,
     },
     /// An ALPN protocol name that is empty or longer than
     /// [`PROTOCOL_NAME_LEN_MAX`].
@@ -98,11 +107,15 @@ impl fmt::Display for HandshakeTableError {
             Self::Key(error) => write!(f, "certificate or private key not usable: {error}"),
             Self::KeyMismatch => f.write_str("private key of another certificate"),
             Self::DuplicateGroup { group } => write!(f, "group {group} was added before"),
-            Self::NoClientRoots { group } => write!(
+            Self::Versions { minimum, maximum } => write!(
                 f,
-                "group {group} requires client certificates from an empty set of CAs; at least one \
-                 CA expected"
+                "TLS {minimum} as the lowest version and {maximum} as the highest; no version is \
+                 left"
             ),
+            Self::CipherSuite { suite } => {
+                let name = cipher_suite_name(*suite);
+                write!(f, "cipher suite {name} is not one of the provider's")
+            }
             Self::ProtocolName { len } => write!(
                 f,
                 "ALPN protocol name of {len} bytes; 1 to {PROTOCOL_NAME_LEN_MAX} expected"

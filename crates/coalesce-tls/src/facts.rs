@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{Connection, DnsName, DnsNameBuf, GroupId};
+use coalesce_core::{Connection, DnsName, DnsNameBuf, GroupId, ListenerId};
 
 use crate::builder::CertificateId;
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
+use crate::table::Prepared;
 
 /// What a handshake settled, for as long as its connection lives. Cloning it is cheap.
 ///
@@ -20,19 +22,24 @@ pub struct HandshakeFacts {
 struct Settled {
     server_name: Option<DnsNameBuf>,
     group: GroupId,
+    policy: Arc<TlsPolicy>,
     certificate: CertificateId,
     presented: Arc<PresentedNames>,
+    listener: Option<ListenerId>,
 }
 
 impl HandshakeFacts {
-    pub(crate) fn new(
-        server_name: Option<DnsName<'_>>,
-        group: GroupId,
-        certificate: CertificateId,
-        presented: Arc<PresentedNames>,
-    ) -> Self {
-        let server_name = server_name.map(DnsNameBuf::from);
-        Self { settled: Arc::new(Settled { server_name, group, certificate, presented }) }
+    pub(crate) fn new(server_name: Option<DnsName<'_>>, prepared: &Prepared) -> Self {
+        Self {
+            settled: Arc::new(Settled {
+                server_name: server_name.map(DnsNameBuf::from),
+                group: prepared.group,
+                policy: prepared.policy.clone(),
+                certificate: prepared.certificate,
+                presented: prepared.presented.clone(),
+                listener: prepared.listener,
+            }),
+        }
     }
 
     /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
@@ -43,6 +50,17 @@ impl HandshakeFacts {
     /// The coalescing group whose TLS policy the handshake met.
     pub fn group(&self) -> GroupId {
         self.settled.group
+    }
+
+    /// The TLS policy that the handshake met: what is true of its client, whatever the group's
+    /// rules have become since. A later table's group may stand for this one if its policy is equal.
+    pub fn policy(&self) -> &Arc<TlsPolicy> {
+        &self.settled.policy
+    }
+
+    /// The listener that the connection came to, where several share a port.
+    pub fn listener(&self) -> Option<ListenerId> {
+        self.settled.listener
     }
 
     /// The certificate that the client was shown.
@@ -56,7 +74,8 @@ impl HandshakeFacts {
     }
 
     /// The facts as [`decide`](coalesce_core::decide()) takes them, for a listener that answers for
-    /// `ports`.
+    /// `ports`. Where several listeners share a port, the caller adds them, with
+    /// [`Connection::with_listener`]: which there are may change while the connection lives.
     ///
     /// # Allocation
     /// None.

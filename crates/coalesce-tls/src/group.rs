@@ -1,141 +1,60 @@
-//! The TLS policy of one coalescing group, and what its handshakes share.
+//! What the handshakes of one coalescing group share.
 
-use std::fmt;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{
-    ProducesTickets, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
-};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use crate::limits::SESSIONS_PER_GROUP;
+use crate::policy::{ClientAuth, TlsPolicy, cipher_suite_name};
+use crate::sessions::GroupSessions;
 
-/// What a handshake of one coalescing group must meet.
-///
-/// Every virtual host of the group is reached under this policy and no other: the group is the
-/// security boundary (step 6 of [`decide`](coalesce_core::decide())).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GroupTls {
-    /// Whether clients must show a certificate. [`ClientAuth::None`] by default.
-    pub client_auth: ClientAuth,
-    /// The lowest version that is negotiated. [`TlsVersion::Tls12`] by default.
-    pub minimum_version: TlsVersion,
-    /// The protocols that are negotiated (RFC 7301), most preferred first. `h2` alone by default;
-    /// none turns the negotiation off.
-    ///
-    /// A client that offers only others is refused with `no_application_protocol`. One that offers
-    /// none at all is not: whether it may go on is for the server to say, which can ask the
-    /// finished connection (RFC 9113 §3.2 wants `h2` negotiated, not assumed).
-    pub alpn: Vec<Vec<u8>>,
-}
-
-impl Default for GroupTls {
-    fn default() -> Self {
-        Self {
-            client_auth: ClientAuth::None,
-            minimum_version: TlsVersion::Tls12,
-            alpn: vec![b"h2".to_vec()],
-        }
-    }
-}
-
-/// Whether the clients of a group must show a certificate.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum ClientAuth {
-    /// None is asked for.
-    None,
-    /// Every client must show one that leads to one of these roots. A store without roots is an
-    /// error, never "no certificate needed".
-    Required(Arc<RootCertStore>),
-}
-
-impl fmt::Debug for ClientAuth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("None"),
-            Self::Required(roots) => write!(f, "Required({} roots)", roots.len()),
-        }
-    }
-}
-
-/// A version of TLS that can be the lowest one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum TlsVersion {
-    /// TLS 1.2 (RFC 5246).
-    Tls12,
-    /// TLS 1.3 (RFC 8446).
-    Tls13,
-}
-
-impl TlsVersion {
-    /// This version and those above it.
-    fn and_above(self) -> &'static [&'static SupportedProtocolVersion] {
-        static FROM_TLS12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
-        static FROM_TLS13: [&SupportedProtocolVersion; 1] = [&TLS13];
-        match self {
-            Self::Tls12 => &FROM_TLS12,
-            Self::Tls13 => &FROM_TLS13,
-        }
-    }
-}
-
-/// What all configurations of one group share, and no other group does: the memory that sessions
-/// are resumed from, and the rule for client certificates.
-///
-/// rustls does not run the client verifier again when a session is resumed. A session must
-/// therefore never be resumed where another verifier would have judged it (CVE-2014-3616,
-/// CVE-2025-23419 and their kin).
+/// What all configurations of one group share, and no other group does: what sessions are resumed
+/// from, and the rule for client certificates.
 #[derive(Debug)]
 pub(crate) struct GroupState {
-    sessions: Arc<dyn StoresServerSessions>,
-    tickets: Option<Arc<dyn ProducesTickets>>,
+    /// With the cipher suites of the group.
+    provider: Arc<CryptoProvider>,
+    sessions: Arc<GroupSessions>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl GroupState {
     pub(crate) fn new(
-        tls: &GroupTls,
+        policy: &TlsPolicy,
         provider: &Arc<CryptoProvider>,
-        tickets: Option<Arc<dyn ProducesTickets>>,
+        sessions: Arc<GroupSessions>,
     ) -> Result<Self, rustls::Error> {
-        let verifier = match &tls.client_auth {
-            ClientAuth::None => None,
-            ClientAuth::Required(roots) => {
-                let builder =
-                    WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
-                // The builder's only error is a store without roots, which was refused before; it
-                // would fail closed here as well.
-                Some(builder.build().map_err(|error| rustls::Error::General(error.to_string()))?)
-            }
-        };
-        Ok(Self { sessions: ServerSessionMemoryCache::new(SESSIONS_PER_GROUP), tickets, verifier })
+        let verifier = client_verifier(&policy.client_auth, provider)?;
+        // Suites that the provider lacks were refused when the group was added.
+        let provider = policy.cipher_suites.of(provider).map_err(|suite| {
+            let name = cipher_suite_name(suite);
+            rustls::Error::General(format!("the provider does not have {name}"))
+        })?;
+        Ok(Self { provider, sessions, verifier })
     }
 
     /// The whole configuration for one certificate of the group.
     pub(crate) fn config(
         &self,
-        tls: &GroupTls,
-        provider: &Arc<CryptoProvider>,
+        policy: &TlsPolicy,
         key: &Arc<CertifiedKey>,
     ) -> Result<ServerConfig, rustls::Error> {
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(tls.minimum_version.and_above())?;
+        let builder = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&policy.versions())?;
         let builder = match &self.verifier {
             None => builder.with_no_client_auth(),
             Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())));
-        config.alpn_protocols.clone_from(&tls.alpn);
-        config.session_storage = self.sessions.clone();
-        if let Some(tickets) = &self.tickets {
-            config.ticketer = tickets.clone();
+        config.alpn_protocols.clone_from(&policy.alpn);
+        let shown = key.cert.first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let sessions = self.sessions.with(shown, self.provider.secure_random)?;
+        config.session_storage = sessions.memory();
+        if let Some(tickets) = sessions.tickets() {
+            config.ticketer = tickets;
         }
         // Early data could be replayed (RFC 8446 §8), and would be read before the client has shown
         // a certificate.
@@ -143,4 +62,26 @@ impl GroupState {
         config.send_half_rtt_data = false;
         Ok(config)
     }
+}
+
+/// The verifier that a group's handshakes judge client certificates with, for tools that ask the
+/// same question; `None` where none are asked for.
+///
+/// # Errors
+/// What rustls says. [`ClientRules`](crate::ClientRules) without faults give a verifier.
+pub fn client_verifier(
+    client_auth: &ClientAuth,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, rustls::Error> {
+    let Some(rules) = client_auth.rules() else { return Ok(None) };
+    let builder =
+        WebPkiClientVerifier::builder_with_provider(rules.roots().clone(), provider.clone())
+            .with_crls(rules.revocation_lists().iter().cloned())
+            // A list that is out of date may lack what was revoked since.
+            .enforce_revocation_expiration();
+    let builder = match client_auth {
+        ClientAuth::Optional(_) => builder.allow_unauthenticated(),
+        _ => builder,
+    };
+    builder.build().map(Some).map_err(|error| rustls::Error::General(error.to_string()))
 }

@@ -23,7 +23,7 @@
 //!     AuthorityTable, GroupId, GroupPolicy, NamePattern, RequestTarget, Verdict, VirtualHostId,
 //!     decide,
 //! };
-//! use coalesce_tls::{GroupTls, HandshakeTableBuilder};
+//! use coalesce_tls::{HandshakeTableBuilder, TlsPolicy};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let made = rcgen::generate_simple_self_signed(["*.example.test".to_owned()])?;
@@ -38,7 +38,7 @@
 //! let b = NamePattern::parse(b"b.example.test")?;
 //! let provider = Arc::new(rustls::crypto::ring::default_provider());
 //! let mut builder = HandshakeTableBuilder::new(provider);
-//! builder.group(public, GroupTls::default())?;
+//! builder.group(public, TlsPolicy::default())?;
 //! let certificate = builder.certificate(chain, key)?;
 //! builder.server_name(a, public, certificate)?;
 //! builder.server_name(b, public, certificate)?;
@@ -72,7 +72,7 @@
 //!
 //! Every limit is a named constant in [`limits`]. One certificate per server name: a client that
 //! cannot use its kind of key is refused. Client certificates are judged once for each session, not
-//! again when it is resumed, and without revocation lists.
+//! again when it is resumed.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -87,19 +87,25 @@ mod facts;
 mod group;
 pub mod limits;
 mod pem;
+mod policy;
 mod presented;
+mod sessions;
 mod table;
-mod tickets;
 
 #[cfg(feature = "tokio")]
 pub use acceptor::{AcceptError, Acceptor};
 pub use builder::{CertificateId, HandshakeTableBuilder, ServerNamePolicy};
 pub use builder_error::HandshakeTableError;
 pub use facts::HandshakeFacts;
-pub use group::{ClientAuth, GroupTls, TlsVersion};
+pub use group::client_verifier;
 pub use pem::{
-    PemError, Syntax, certificates_from_pem, client_roots_from_pem, private_key_from_pem,
+    PemError, Syntax, certificates_from_pem, client_cas_from_pem, private_key_from_pem,
+    revocation_lists,
+};
+pub use policy::{
+    CipherSuites, ClientAuth, ClientRules, ClientRulesError, TlsPolicy, TlsVersion,
+    cipher_suite_name,
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
+pub use sessions::{Sessions, TicketerFactory};
 pub use table::{Choice, HandshakeTable, Refused, ServerNames};
-pub use tickets::TicketerFactory;

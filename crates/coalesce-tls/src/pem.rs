@@ -5,11 +5,12 @@
 //! certificates on the way must not pass for "no client certificate needed".
 
 use std::fmt;
-use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls_pki_types::pem::{Error as SyntaxError, PemObject, SectionKind};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use crate::policy::check_revocation_list;
 
 /// The certificates of a PEM text, in their order: the end-entity certificate first, then the ones
 /// that lead to the root. Other sections are passed over, so that a file may hold the key as well.
@@ -51,20 +52,50 @@ pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemErr
     }
 }
 
-/// The CA certificates of a PEM text, as [`ClientAuth::Required`](crate::ClientAuth::Required)
-/// takes them.
+/// The CA certificates of a PEM text, as [`ClientRules`](crate::ClientRules) take them.
 ///
 /// # Errors
 /// As [`certificates_from_pem`], and [`PemError::Root`] for the first certificate that cannot be a
 /// trust anchor. None is left out in silence.
-pub fn client_roots_from_pem(pem: &[u8]) -> Result<Arc<RootCertStore>, PemError> {
+pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let cas = certificates_from_pem(pem)?;
     let mut roots = RootCertStore::empty();
-    for (at, certificate) in certificates_from_pem(pem)?.into_iter().enumerate() {
+    for (at, ca) in cas.iter().enumerate() {
         roots
-            .add(certificate)
+            .add(ca.clone())
             .map_err(|error| PemError::Root { number: at.saturating_add(1), error })?;
     }
-    Ok(Arc::new(roots))
+    Ok(cas)
+}
+
+/// The revocation lists of a PEM text, or the one list in DER that CAs publish, as
+/// [`ClientRules`](crate::ClientRules) take them. Other sections are passed over.
+///
+/// # Errors
+/// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
+/// first list that cannot be used. None is left out in silence.
+pub fn revocation_lists(
+    bytes: &[u8],
+) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
+    /// The tag of a SEQUENCE, which no PEM text begins with.
+    const SEQUENCE: u8 = 0x30;
+    let mut lists = Vec::new();
+    if bytes.first() == Some(&SEQUENCE) {
+        lists.push(CertificateRevocationListDer::from(bytes.to_vec()));
+    } else {
+        for section in sections(bytes) {
+            let (kind, der) = section?;
+            lists.extend(CertificateRevocationListDer::from_pem(kind, der));
+        }
+    }
+    if lists.is_empty() {
+        return Err(PemError::NoRevocationList { found: labels(bytes) });
+    }
+    for (at, list) in lists.iter().enumerate() {
+        check_revocation_list(list)
+            .map_err(|error| PemError::RevocationList { number: at.saturating_add(1), error })?;
+    }
+    Ok(lists)
 }
 
 fn sections(
@@ -99,6 +130,11 @@ pub enum PemError {
         /// The labels of the sections there are.
         found: Vec<String>,
     },
+    /// No section with a revocation list.
+    NoRevocationList {
+        /// The labels of the sections there are.
+        found: Vec<String>,
+    },
     /// The key needs a passphrase, and there is nobody to ask.
     EncryptedKey,
     /// More than one private key; which is meant cannot be told.
@@ -114,6 +150,13 @@ pub enum PemError {
         number: usize,
         /// What is wrong with it.
         error: rustls::Error,
+    },
+    /// A revocation list that cannot be used.
+    RevocationList {
+        /// Which one, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: webpki::Error,
     },
 }
 
@@ -151,6 +194,9 @@ impl fmt::Display for PemError {
             Self::NoKey { found } => {
                 write!(f, "no PRIVATE KEY section in the PEM text; found {}", Labels(found))
             }
+            Self::NoRevocationList { found } => {
+                write!(f, "no X509 CRL section in the PEM text; found {}", Labels(found))
+            }
             Self::EncryptedKey => {
                 f.write_str("the private key is encrypted; one without a passphrase expected")
             }
@@ -160,6 +206,9 @@ impl fmt::Display for PemError {
             Self::Syntax(syntax) => syntax.fmt(f),
             Self::Root { number, error } => {
                 write!(f, "certificate {number} cannot be a trust anchor: {error}")
+            }
+            Self::RevocationList { number, error } => {
+                write!(f, "revocation list {number} cannot be used: {error}")
             }
         }
     }
@@ -182,6 +231,7 @@ impl std::error::Error for PemError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Root { error, .. } => Some(error),
+            Self::RevocationList { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -252,7 +302,7 @@ mod tests {
             let error = certificates_from_pem(pem.as_bytes()).unwrap_err();
             let message = format!("no CERTIFICATE section in the PEM text; {found}");
             assert_eq!(error.to_string(), message);
-            assert_eq!(client_roots_from_pem(pem.as_bytes()).unwrap_err(), error);
+            assert_eq!(client_cas_from_pem(pem.as_bytes()).unwrap_err(), error);
         }
         let cases = [
             (made.certificate.clone(), "no PRIVATE KEY section in the PEM text; found CERTIFICATE"),
@@ -290,7 +340,7 @@ mod tests {
             let pem = made.certificate.clone() + &broken;
             let error = certificates_from_pem(pem.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), message);
-            assert!(client_roots_from_pem(pem.as_bytes()).is_err());
+            assert!(client_cas_from_pem(pem.as_bytes()).is_err());
             let pem = made.key.clone() + &broken;
             assert!(private_key_from_pem(pem.as_bytes()).is_err());
         }
@@ -300,12 +350,25 @@ mod tests {
     #[test]
     fn no_root_is_left_out_in_silence() {
         let made = made();
-        let roots = client_roots_from_pem(made.certificate.as_bytes()).unwrap();
-        assert_eq!(roots.len(), 1);
+        let cas = client_cas_from_pem(made.certificate.as_bytes()).unwrap();
+        assert_eq!(cas.len(), 1);
         let pem = made.certificate + &section("CERTIFICATE");
-        let error = client_roots_from_pem(pem.as_bytes()).unwrap_err();
+        let error = client_cas_from_pem(pem.as_bytes()).unwrap_err();
         assert!(matches!(error, PemError::Root { number: 2, .. }));
         let message = error.to_string();
         assert!(message.starts_with("certificate 2 cannot be a trust anchor: "), "{message}");
+    }
+
+    #[test]
+    fn no_revocation_list_is_left_out_in_silence() {
+        let made = made();
+        let error = revocation_lists(made.certificate.as_bytes()).unwrap_err();
+        let message = "no X509 CRL section in the PEM text; found CERTIFICATE";
+        assert_eq!(error.to_string(), message);
+        let error = revocation_lists(section("X509 CRL").as_bytes()).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("revocation list 1 cannot be used: "), "{message}");
+        let in_der = revocation_lists(&[0x30, 0]).unwrap_err();
+        assert!(matches!(in_der, PemError::RevocationList { number: 1, .. }), "{in_der}");
     }
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, DnsName, GroupId, Host, VirtualHostId};
+use coalesce_core::{
+    AuthorityTable, DnsName, GroupId, Host, ListenerId, ListenerTable, NamePattern, VirtualHostId,
+};
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 use rustls_pki_types::ServerName;
 
 use crate::builder::CertificateId;
+use crate::builder_error::HandshakeTableError;
 use crate::facts::HandshakeFacts;
+use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
 
 /// Which certificate a ClientHello gets, and under which group's TLS policy.
@@ -34,7 +38,7 @@ use crate::presented::PresentedNames;
 /// under the same server name only (RFC 6066 §3); within one table a server name always means the
 /// same certificate; therefore the certificate in the [`HandshakeFacts`] of a resumed connection is
 /// the one that its first handshake presented. A new table starts with new session memory and new
-/// tickets: after a reload, every client makes one full handshake.
+/// tickets, unless it is built with the [`Sessions`](crate::Sessions) of an earlier one.
 pub struct HandshakeTable {
     names: AuthorityTable<Vec<u8>>,
     /// By the number that `names` holds as virtual host.
@@ -42,6 +46,14 @@ pub struct HandshakeTable {
     shared: Option<Shared>,
     absent: Option<Prepared>,
     unknown: Option<Prepared>,
+    /// Instead of all that.
+    listeners: Option<Listeners>,
+}
+
+/// Listeners that share a port: the one that is responsible for a server name chooses.
+struct Listeners {
+    of_port: ListenerTable<Vec<u8>>,
+    tables: BTreeMap<ListenerId, HandshakeTable>,
 }
 
 /// Server names that somebody else keeps: whose is this one?
@@ -70,15 +82,15 @@ pub(crate) struct Shared {
 pub(crate) struct Prepared {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) group: GroupId,
+    pub(crate) policy: Arc<TlsPolicy>,
     pub(crate) certificate: CertificateId,
     pub(crate) presented: Arc<PresentedNames>,
+    pub(crate) listener: Option<ListenerId>,
 }
 
 impl Prepared {
     fn choice(&self, server_name: Option<DnsName<'_>>) -> Choice {
-        let facts =
-            HandshakeFacts::new(server_name, self.group, self.certificate, self.presented.clone());
-        Choice { config: self.config.clone(), facts }
+        Choice { config: self.config.clone(), facts: HandshakeFacts::new(server_name, self) }
     }
 }
 
@@ -99,7 +111,38 @@ impl HandshakeTable {
         absent: Option<Prepared>,
         unknown: Option<Prepared>,
     ) -> Self {
-        Self { names, choices, shared, absent, unknown }
+        Self { names, choices, shared, absent, unknown, listeners: None }
+    }
+
+    /// One table of those of several listeners that share a port, each with its hostname: the most
+    /// specific hostname that stands for the server name chooses the listener, and its table the
+    /// rest. Without a server name it is the listener without a hostname ([`NamePattern::CatchAll`]).
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::Table`] for two listeners with one hostname.
+    pub fn of_listeners<'a>(
+        listeners: impl IntoIterator<Item = (NamePattern<'a>, ListenerId, Self)>,
+    ) -> Result<Self, HandshakeTableError> {
+        let (mut hostnames, mut tables) = (Vec::new(), BTreeMap::new());
+        for (hostname, listener, table) in listeners {
+            hostnames.push((hostname, listener));
+            tables.insert(listener, table.on(listener));
+        }
+        let of_port = ListenerTable::build(hostnames).map_err(HandshakeTableError::Table)?;
+        let none = AuthorityTable::builder().build().map_err(HandshakeTableError::Table)?;
+        let mut table = Self::new(none, Vec::new(), None, None, None);
+        table.listeners = Some(Listeners { of_port, tables });
+        Ok(table)
+    }
+
+    /// The same table, whose connections come to `listener`.
+    fn on(mut self, listener: ListenerId) -> Self {
+        let shared = self.shared.iter_mut().flat_map(|shared| shared.choices.values_mut());
+        let defaults = self.absent.iter_mut().chain(&mut self.unknown);
+        for prepared in self.choices.iter_mut().chain(shared).chain(defaults) {
+            prepared.listener = Some(listener);
+        }
+        self
     }
 
     /// Chooses for a ClientHello, as [`rustls::server::Acceptor`] reads it.
@@ -125,15 +168,16 @@ impl HandshakeTable {
         // makes it here, so that a tool gets the same answer.
         let text = server_name
             .filter(|text| !matches!(ServerName::try_from(*text), Ok(ServerName::IpAddress(_))));
+        if let Some(listeners) = &self.listeners {
+            return listeners.choose_by_name(text);
+        }
         let Some(text) = text else {
             let default = self.absent.as_ref().ok_or(Refused::AbsentServerName)?;
             return Ok(default.choice(None));
         };
         let name = DnsName::parse(text.as_bytes()).ok();
         let found = name.and_then(|name| self.lookup(name)).or(self.unknown.as_ref());
-        let prepared = found.ok_or_else(|| Refused::UnknownServerName {
-            server_name: text.as_bytes().escape_ascii().to_string(),
-        })?;
+        let prepared = found.ok_or_else(|| Refused::unknown(text))?;
         Ok(prepared.choice(name))
     }
 
@@ -151,11 +195,26 @@ impl HandshakeTable {
     }
 }
 
+impl Listeners {
+    fn choose_by_name(&self, server_name: Option<&str>) -> Result<Choice, Refused> {
+        let name = server_name.and_then(|text| DnsName::parse(text.as_bytes()).ok());
+        let listener = match name {
+            Some(name) => self.of_port.responsible(&Host::Name(name)),
+            None => self.of_port.catch_all(),
+        };
+        match listener.and_then(|listener| self.tables.get(&listener)) {
+            Some(table) => table.choose_by_name(server_name),
+            None => Err(server_name.map_or(Refused::AbsentServerName, Refused::unknown)),
+        }
+    }
+}
+
 impl fmt::Debug for HandshakeTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeTable")
             .field("names", &self.names.len())
             .field("choices", &self.choices.len())
+            .field("listeners", &self.listeners.as_ref().map(|listeners| listeners.tables.len()))
             .field("absent", &self.absent.as_ref().map(|default| default.group))
             .field("unknown", &self.unknown.as_ref().map(|default| default.group))
             .finish_non_exhaustive()
@@ -185,6 +244,11 @@ pub enum Refused {
 const UNRECOGNIZED_NAME: u8 = 112;
 
 impl Refused {
+    fn unknown(server_name: &str) -> Self {
+        let server_name = server_name.as_bytes().escape_ascii().to_string();
+        Self::UnknownServerName { server_name }
+    }
+
     /// A stable name for logs, metrics and tools.
     pub const fn code(&self) -> &'static str {
         match self {

@@ -101,9 +101,10 @@ impl<'a> Owners<'a> {
                 };
                 let group = site.group(host.group);
                 if let Some(stated) = line.group
-                    && group.is_none_or(|group| group.name.as_bytes() != stated.text)
+                    && let home = site.group(site.home(host.group))
+                    && home.is_none_or(|home| home.name.as_bytes() != stated.text)
                 {
-                    let group = group.map(|group| group.name.as_str()).unwrap_or_default();
+                    let group = home.map(|home| home.name.as_str()).unwrap_or_default();
                     let message = format!(
                         "{stated} is not the group of virtual_host {named}, which is {group:?}"
                     );

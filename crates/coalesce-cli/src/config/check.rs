@@ -13,7 +13,7 @@ use crate::table_image::Table;
 
 /// A label that no one is likely to have as a virtual host of its own, to stand for the `*` of a
 /// wildcard.
-const ANY_LABEL: &str = "any-label-0a1b2c3d";
+pub(crate) const ANY_LABEL: &str = "any-label-0a1b2c3d";
 
 /// The port of every request here; which ports a listener answers for is not the question.
 const PORTS: [u16; 1] = [443];
@@ -24,17 +24,61 @@ pub(crate) fn own_connections(
     draft: &Draft<'_>,
     notes: &mut Notes,
 ) {
-    for (number, listener) in listeners.iter().enumerate() {
-        for (_, host) in draft.hosts_of(number) {
-            for name in &host.names {
+    for (number, host) in draft.hosts.iter().enumerate() {
+        for name in &host.names {
+            let mut elsewhere = Vec::new();
+            let mut at_home = false;
+            for listener in listeners.iter().filter(|listener| draft.is_on_port(number, listener)) {
+                if let Some(message) =
+                    responsible_elsewhere(draft, number, listener, name.get_ref())
+                {
+                    elsewhere.push(message);
+                    continue;
+                }
+                at_home = true;
                 match own_connection(table, listener, name.get_ref()) {
                     Ok(()) => {}
                     Err(Finding::Fault(message)) => notes.faults.add(name.span(), message),
                     Err(Finding::Warning(message)) => notes.warnings.add(name.span(), message),
                 }
             }
+            // A virtual host may be on more ports than have a listener for each of its names.
+            for message in elsewhere.into_iter().filter(|_| !at_home) {
+                notes.faults.add(name.span(), message);
+            }
         }
     }
+}
+
+/// Why no connection to this port is ever one for `text`, where listeners share it and none of
+/// those that the virtual host is on is responsible.
+fn responsible_elsewhere(
+    draft: &Draft<'_>,
+    host: usize,
+    listener: &Listener,
+    text: &str,
+) -> Option<String> {
+    let of_port = listener.hostnames.as_ref()?;
+    let pattern = NamePattern::parse(text.as_bytes()).ok()?;
+    let (server_name, _) = example(&pattern)?;
+    let responsible = match &server_name {
+        Some(name) => of_port.responsible(&Host::Name(DnsName::parse(name.as_bytes()).ok()?)),
+        None => of_port.catch_all(),
+    };
+    let address = listener.address;
+    let Some(responsible) = responsible else {
+        return Some(format!("no listener of {address} is responsible for {text:?}"));
+    };
+    let found = listener.members.iter().find(|(_, id)| *id == responsible);
+    let number = found.map(|(number, _)| *number)?;
+    if draft.is_on(host, number) {
+        return None;
+    }
+    let name = draft.listeners.get(number).map(|draft| draft.name.as_str()).unwrap_or_default();
+    Some(format!(
+        "{text:?} would never be served: of the listeners of {address}, {name:?} is responsible for \
+         it, and this virtual host is not on that one"
+    ))
 }
 
 /// The same for the addresses of a compiled table, whose connections no server name makes.
@@ -56,8 +100,8 @@ pub(crate) fn own_connections_by_address(
         if draft.has_name(host, &pattern) {
             continue;
         }
-        for (number, listener) in listeners.iter().enumerate() {
-            if draft.is_on(host, number) {
+        for listener in listeners {
+            if draft.is_on_port(host, listener) {
                 match own_connection(&image.table, listener, &pattern.to_string()) {
                     Ok(()) => {}
                     Err(Finding::Fault(message)) => faults.add(|| message),
@@ -70,6 +114,23 @@ pub(crate) fn own_connections_by_address(
     warnings.move_to(&mut notes.warnings, &image.at);
 }
 
+/// The server name of a client that comes for a host of `pattern`, and that host; `None` where
+/// there is no such host to be thought of.
+pub(crate) fn example(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
+    let name = match pattern {
+        NamePattern::Exact(name) => name.to_string(),
+        NamePattern::OneLabel(parent) | NamePattern::AnyDepth(parent) => {
+            format!("{ANY_LABEL}.{parent}")
+        }
+        // No client sends a server name for an address (RFC 6066 §3).
+        NamePattern::Ip(address) => return Some((None, Host::Ip(*address).to_string())),
+        _ => ANY_LABEL.to_owned(),
+    };
+    // A suffix may be so long that there is room for shorter labels only.
+    DnsName::parse(name.as_bytes()).ok()?;
+    Some((Some(name.clone()), name))
+}
+
 /// What is not as it should be with a name on a listener.
 enum Finding {
     Fault(String),
@@ -78,21 +139,11 @@ enum Finding {
 
 fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), Finding> {
     let Ok(pattern) = NamePattern::parse(text.as_bytes()) else { return Ok(()) };
-    let (server_name, authority) = match pattern {
-        NamePattern::Exact(name) => (Some(name.to_string()), name.to_string()),
-        NamePattern::OneLabel(parent) => {
-            let name = format!("{ANY_LABEL}.{parent}");
-            // A suffix so long has room for shorter labels only.
-            if DnsName::parse(name.as_bytes()).is_err() {
-                return Ok(());
-            }
-            (Some(name.clone()), name)
-        }
-        // No client sends a server name for an address (RFC 6066 §3).
-        NamePattern::Ip(address) => (None, Host::Ip(address).to_string()),
-        // Open-ended names have their warning.
-        _ => return Ok(()),
-    };
+    // Open-ended names have their warning.
+    if matches!(pattern, NamePattern::AnyDepth(_) | NamePattern::CatchAll) {
+        return Ok(());
+    }
+    let Some((server_name, authority)) = example(&pattern) else { return Ok(()) };
     let Ok(choice) = listener.handshakes.choose_by_name(server_name.as_deref()) else {
         return Err(Finding::Warning(format!(
             "{text:?} cannot be reached on listener {:?}: clients send no server name for an \
@@ -100,9 +151,12 @@ fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), 
             listener.name,
         )));
     };
-    let connection = choice.facts.connection(&PORTS);
+    let connection = listener.connection(&choice.facts, &PORTS);
     let refused = match decide(table, &connection, &RequestTarget::https(authority.as_bytes())) {
-        Verdict::Serve(_) => return Ok(()),
+        Verdict::Serve(proof) => match proof.observed() {
+            None => return Ok(()),
+            Some(reason) => reason.to_string(),
+        },
         Verdict::Misdirected(reason) => reason.to_string(),
         Verdict::Malformed(reason) => reason.to_string(),
     };

@@ -6,12 +6,13 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::model::{GroupEntry, ListenerEntry, VirtualHostEntry};
+use crate::config::model::{GroupEntry, ListenerEntry, Profile, VirtualHostEntry};
 use crate::config::source::{ConfigErrors, Faults, Source};
 
 /// The entries, each with its place, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
+    pub(crate) profile: Option<Spanned<Profile>>,
     pub(crate) table: Option<Spanned<PathBuf>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
     pub(crate) groups: Vec<Spanned<GroupEntry>>,
@@ -31,13 +32,15 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     let mut entries = Entries::default();
     for (key, value) in root.into_inner() {
         match key.get_ref().as_ref() {
+            "profile" => entries.profile = one(value, &mut faults),
             "table" => entries.table = one(value, &mut faults),
             "listener" => entries.listeners = list(value, &mut faults),
             "group" => entries.groups = list(value, &mut faults),
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected table, [[listener]], [[group]] or [[virtual_host]]",
+                "unknown field, expected profile, table, [[listener]], [[group]] or \
+                 [[virtual_host]]",
             ),
         }
     }

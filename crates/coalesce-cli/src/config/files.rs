@@ -4,11 +4,9 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 
-use coalesce_tls::{certificates_from_pem, client_roots_from_pem, private_key_from_pem};
-use rustls::RootCertStore;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use coalesce_tls::{certificates_from_pem, client_cas_from_pem, private_key_from_pem};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 /// The longest file of certificates or keys that is read, in bytes: the bundle of every public CA
 /// is a quarter of it.
@@ -28,9 +26,17 @@ pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
 
 /// Reads the CA certificates in the file `path`. A file without any is an error: it must not pass
 /// for "no client certificate needed" (CVE-2026-27586).
-pub(crate) fn client_roots(path: &Path) -> Result<Arc<RootCertStore>, FileError> {
+pub(crate) fn client_cas(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = read(path)?;
-    client_roots_from_pem(&pem).map_err(|error| FileError::content(path, error))
+    client_cas_from_pem(&pem).map_err(|error| FileError::content(path, error))
+}
+
+/// Reads the revocation lists in the file `path`. One without any is an error, as above.
+pub(crate) fn revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
+    let bytes = read(path)?;
+    coalesce_tls::revocation_lists(&bytes).map_err(|error| FileError::content(path, error))
 }
 
 /// Reads the first certificate in the file `path`, which may be DER as well.

@@ -1,66 +1,81 @@
 //! Coalescing groups: those that the file names, and those that virtual hosts make by their fields.
+//! Groups that are equal are one, unless one of them is isolated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use coalesce_core::{CoalescePolicy, GroupId, GroupPolicy, UnknownAuthority};
-use coalesce_tls::{ClientAuth, GroupTls, TlsVersion};
-use rustls::RootCertStore;
+use coalesce_core::{
+    ClientCertificates, CoalescePolicy, Enforcement, GroupId, GroupPolicy, UnknownAuthority,
+};
+use coalesce_tls::{ClientAuth, TlsPolicy};
 use toml::Spanned;
 
-use crate::config::files;
+use crate::config::hosts::Notes;
 use crate::config::listeners::ListenerDraft;
+use crate::config::load::Context;
 use crate::config::model::{
-    Coalesce, GroupEntry, MinimumVersion, PolicyFields, PolicyKey, Unknown, VirtualHostEntry,
+    Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
 };
-use crate::config::source::{Faults, Source};
+use crate::config::source::Faults;
+use crate::config::tls_policy;
 
 /// A group on its way into the site.
 #[derive(Debug)]
 pub(crate) struct GroupDraft {
     pub(crate) name: String,
+    /// The names of the groups that turned out to be this one.
+    pub(crate) also: Vec<String>,
     pub(crate) policy: GroupPolicy,
-    pub(crate) tls: GroupTls,
-    pub(crate) client_roots: Option<Arc<RootCertStore>>,
+    pub(crate) tls: Arc<TlsPolicy>,
     /// The listeners it is on, by number.
     pub(crate) listeners: BTreeSet<usize>,
-    /// What made it, when virtual hosts did.
-    made_by: Option<PolicyKey>,
+    /// What virtual hosts wrote that came to it.
+    made_by: Vec<PolicyKey>,
+}
+
+impl GroupDraft {
+    /// Whether one connection may be in both. What keeps an isolated group apart is in its policy.
+    fn equals(&self, other: &Self) -> bool {
+        // All listeners are the same ones, written out or not.
+        let mut tls = TlsPolicy::clone(&self.tls);
+        tls.listeners.clone_from(&other.tls.listeners);
+        self.policy == other.policy && self.listeners == other.listeners && tls == *other.tls
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.also.iter().any(|also| also == name)
+    }
 }
 
 /// The groups, by their number.
 #[derive(Debug)]
 pub(crate) struct Groups<'a> {
     pub(crate) drafts: Vec<GroupDraft>,
-    source: &'a Source,
-    listeners: &'a [ListenerDraft],
+    context: Context<'a>,
 }
-
-/// The group of virtual hosts that name none and have no fields of one.
-const DEFAULT: &str = "default";
 
 impl<'a> Groups<'a> {
     /// Reads every `[[group]]`.
     pub(crate) fn read(
         entries: Vec<Spanned<GroupEntry>>,
-        listeners: &'a [ListenerDraft],
-        source: &'a Source,
-        faults: &mut Faults,
+        context: Context<'a>,
+        notes: &mut Notes,
     ) -> Self {
-        let mut groups = Self { drafts: Vec::with_capacity(entries.len()), source, listeners };
-        let mut places = Vec::with_capacity(entries.len());
+        let mut groups = Self { drafts: Vec::with_capacity(entries.len()), context };
+        let mut places: Vec<(String, usize)> = Vec::with_capacity(entries.len());
         for entry in entries {
             let mut entry = entry.into_inner();
             let name = entry.name.get_ref().clone();
-            if let Some(first) = groups.drafts.iter().position(|draft| draft.name == name) {
-                let line = source.line_number(places.get(first).copied().unwrap_or_default());
-                faults
-                    .add(entry.name.span(), format!("already the name of the one in line {line}"));
+            if let Some((_, first)) = places.iter().find(|(known, _)| *known == name) {
+                let line = context.source.line_number(*first);
+                let message = format!("already the name of the one in line {line}");
+                notes.faults.add(entry.name.span(), message);
             }
-            places.push(entry.name.span().start);
+            places.push((name.clone(), entry.name.span().start));
             let fields = entry.take_policy();
-            let draft = groups.draft(name, &fields, None, faults);
-            groups.drafts.push(draft);
+            let isolation = fields.isolated().then(|| name.clone());
+            let draft = groups.draft(name, &fields, isolation, notes);
+            groups.add(draft);
         }
         groups
     }
@@ -69,79 +84,149 @@ impl<'a> Groups<'a> {
     pub(crate) fn of_host(
         &mut self,
         host: &mut VirtualHostEntry,
-        faults: &mut Faults,
+        notes: &mut Notes,
     ) -> Option<usize> {
-        let fields = host.take_policy();
+        let mut fields = host.take_policy();
+        // How strict its names are is for a virtual host to say, whatever group it is in.
+        let coalesce = fields.coalesce.take().map(Spanned::into_inner);
+        let home = self.home_of_host(host, &fields, notes)?;
+        Some(coalesce.map_or(home, |coalesce| self.names_of(home, coalesce)))
+    }
+
+    /// The set of names of a group that have this policy, which is the group itself or a part of it.
+    fn names_of(&mut self, home: usize, coalesce: Coalesce) -> usize {
+        let Some(group) = self.drafts.get(home) else { return home };
+        let own = CoalescePolicy::from(coalesce);
+        if group.policy.coalesce == own {
+            return home;
+        }
+        let mut policy = GroupPolicy::default();
+        policy.coalesce = own;
+        policy.within = Some(id(home));
+        let name = format!("{},coalesce={coalesce}", group.name);
+        let (tls, listeners) = (group.tls.clone(), group.listeners.clone());
+        self.add(GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() })
+    }
+
+    fn home_of_host(
+        &mut self,
+        host: &VirtualHostEntry,
+        fields: &PolicyFields,
+        notes: &mut Notes,
+    ) -> Option<usize> {
         if let Some(name) = &host.group {
             if let Some((field, at)) = fields.first() {
                 let message = "not allowed beside group; the group has it for all its hosts";
-                faults.add(at, format!("{field} is {message}"));
+                notes.faults.add(at, format!("{field} is {message}"));
             }
-            let found = self.drafts.iter().position(|draft| draft.name == *name.get_ref());
+            let found = self.named(name.get_ref());
             if found.is_none() {
                 let known: Vec<String> =
-                    self.drafts.iter().map(|draft| format!("{:?}", draft.name)).collect();
+                    self.homes().map(|(_, draft)| format!("{:?}", draft.name)).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                faults.add(
-                    name.span(),
-                    format!("no [[group]] has the name {:?}; there is {known}", name.get_ref()),
-                );
+                let message =
+                    format!("no [[group]] has the name {:?}; there is {known}", name.get_ref());
+                notes.faults.add(name.span(), message);
             }
             return found;
         }
+        if fields.isolated() {
+            let own = host.name.get_ref();
+            let draft = self.draft(own.clone(), fields, Some(own.clone()), notes);
+            return self.add_made(draft, host, notes);
+        }
         let key = fields.key();
-        let made = self.drafts.iter().position(|draft| draft.made_by.as_ref() == Some(&key));
-        if made.is_some() {
-            return made;
+        let made = self.drafts.iter().position(|draft| draft.made_by.contains(&key));
+        // A file that has a group "default" says what the default is.
+        let default = || self.named(DEFAULT).filter(|_| key == PolicyKey::default());
+        if let Some(known) = made.or_else(default) {
+            return Some(known);
         }
-        let name = key.to_string();
-        match self.drafts.iter().position(|draft| draft.name == name) {
-            // A file that has a group "default" says what the default is.
-            Some(group) if name == DEFAULT => return Some(group),
-            Some(_) => {
-                let message = format!("the group of this host would be {name:?}, which is taken");
-                faults.add(host.name.span(), message);
-                return None;
+        let draft = self.draft(key.to_string(), fields, None, notes);
+        let number = self.add_made(draft, host, notes)?;
+        if let Some(draft) = self.drafts.get_mut(number) {
+            draft.made_by.push(key);
+        }
+        Some(number)
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        self.homes().find(|(_, draft)| draft.has_name(name)).map(|(number, _)| number)
+    }
+
+    /// The groups themselves, without sets of their names that have a policy of their own.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = (usize, &GroupDraft)> {
+        self.drafts.iter().enumerate().filter(|(_, draft)| draft.policy.within.is_none())
+    }
+
+    /// The group whose connections the names of a group or of a part of one are served on.
+    pub(crate) fn home(&self, number: usize) -> usize {
+        let within = self.drafts.get(number).and_then(|draft| draft.policy.within);
+        within.map_or(number, |home| home.get() as usize)
+    }
+
+    /// Adds a group that a virtual host has made, whose name may be taken.
+    fn add_made(
+        &mut self,
+        draft: GroupDraft,
+        host: &VirtualHostEntry,
+        notes: &mut Notes,
+    ) -> Option<usize> {
+        let equal = self.drafts.iter().position(|known| known.equals(&draft));
+        if equal.is_none() && self.named(&draft.name).is_some() {
+            let message =
+                format!("the group of this host would be {:?}, which is taken", draft.name);
+            notes.faults.add(host.name.span(), message);
+            return None;
+        }
+        Some(self.add(draft))
+    }
+
+    /// Adds a group, or finds the one that it is.
+    fn add(&mut self, draft: GroupDraft) -> usize {
+        if let Some(number) = self.drafts.iter().position(|known| known.equals(&draft)) {
+            if let Some(known) = self.drafts.get_mut(number)
+                && !known.has_name(&draft.name)
+            {
+                known.also.push(draft.name);
             }
-            None => {}
+            return number;
         }
-        let draft = self.draft(name, &fields, Some(key), faults);
         self.drafts.push(draft);
-        Some(self.drafts.len() - 1)
+        self.drafts.len().saturating_sub(1)
     }
 
     fn draft(
         &self,
         name: String,
         fields: &PolicyFields,
-        made_by: Option<PolicyKey>,
-        faults: &mut Faults,
+        isolation: Option<String>,
+        notes: &mut Notes,
     ) -> GroupDraft {
-        let client_roots = fields.client_ca.as_ref().and_then(|path| {
-            let full = self.source.folder().join(path.get_ref());
-            faults.take(path.span(), files::client_roots(&full))
-        });
-        let mut tls = GroupTls::default();
-        if let Some(roots) = &client_roots {
-            tls.client_auth = ClientAuth::Required(roots.clone());
+        let mut tls = tls_policy::read(fields, self.context.source.folder(), notes);
+        let listeners = self.listeners_of(fields, &mut notes.faults);
+        // A listener that is added must not make other groups of those that are on all of them.
+        if fields.listeners.is_some() {
+            let on = listeners.iter().filter_map(|number| self.context.listeners.get(*number));
+            tls.listeners = on.map(|listener| listener.name.clone()).collect();
         }
-        tls.minimum_version = match fields.minimum_version.as_ref().map(Spanned::get_ref) {
-            None | Some(MinimumVersion::Tls12) => TlsVersion::Tls12,
-            Some(MinimumVersion::Tls13) => TlsVersion::Tls13,
-        };
-        let listeners = self.listeners_of(fields, faults);
-        GroupDraft { name, policy: policy(fields), tls, client_roots, listeners, made_by }
+        tls.isolation = isolation;
+        let policy = policy(fields, &tls, self.context.profile);
+        let tls = self.context.kept.policy(tls);
+        GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() }
     }
 
     fn listeners_of(&self, fields: &PolicyFields, faults: &mut Faults) -> BTreeSet<usize> {
-        let Some(names) = &fields.listeners else { return (0..self.listeners.len()).collect() };
+        let Some(names) = &fields.listeners else {
+            return (0..self.context.listeners.len()).collect();
+        };
         if names.get_ref().is_empty() {
             faults.add(names.span(), "no listener; at least one expected");
         }
         let mut found = BTreeSet::new();
         for name in names.get_ref() {
             let same = |listener: &ListenerDraft| listener.name == *name.get_ref();
-            match self.listeners.iter().position(same) {
+            match self.context.listeners.iter().position(same) {
                 Some(number) => {
                     found.insert(number);
                 }
@@ -159,14 +244,19 @@ pub(crate) fn id(number: usize) -> GroupId {
     GroupId::new(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn policy(fields: &PolicyFields) -> GroupPolicy {
+fn policy(fields: &PolicyFields, tls: &TlsPolicy, profile: Option<Profile>) -> GroupPolicy {
     let mut policy = GroupPolicy::default();
-    policy.coalesce = match fields.coalesce.as_ref().map(Spanned::get_ref) {
-        None | Some(Coalesce::CertificateAndGroup) => CoalescePolicy::CertificateAndGroup,
-        Some(Coalesce::StrictServerName) => CoalescePolicy::StrictServerName,
-        Some(Coalesce::Never) => CoalescePolicy::Never,
-    };
+    policy.coalesce =
+        fields.coalesce.as_ref().map_or(policy.coalesce, |written| (*written.get_ref()).into());
+    if fields.observed() {
+        // Told by the policy itself, so that nobody can tell it wrongly.
+        policy.enforcement = Enforcement::Observe(match tls.client_auth {
+            ClientAuth::None => ClientCertificates::NotAsked,
+            _ => ClientCertificates::Asked,
+        });
+    }
     policy.unknown_authority = match fields.unknown_authority.as_ref().map(Spanned::get_ref) {
+        None if profile == Some(Profile::GatewayApi) => UnknownAuthority::HandToApplication,
         None | Some(Unknown::Misdirected) => UnknownAuthority::Misdirected,
         Some(Unknown::NotFound) => UnknownAuthority::HandToApplication,
     };

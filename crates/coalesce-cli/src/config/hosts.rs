@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coalesce_core::{Host, NamePattern, PresentedIdentifier};
@@ -12,7 +12,8 @@ use toml::Spanned;
 
 use crate::config::answer::{self, Answer};
 use crate::config::groups::Groups;
-use crate::config::model::VirtualHostEntry;
+use crate::config::load::Context;
+use crate::config::model::{Profile, VirtualHostEntry};
 use crate::config::source::{Faults, Source};
 use crate::config::{crypto_provider, files};
 use crate::text::some_of;
@@ -73,9 +74,10 @@ pub(crate) fn read(
     entries: Vec<Spanned<VirtualHostEntry>>,
     groups: &mut Groups<'_>,
     certificates: &mut Certificates,
-    source: &Source,
+    context: Context<'_>,
     notes: &mut Notes,
 ) -> Vec<HostDraft> {
+    let source = context.source;
     let mut drafts: Vec<HostDraft> = Vec::with_capacity(entries.len());
     for entry in entries {
         let mut entry = entry.into_inner();
@@ -85,20 +87,30 @@ pub(crate) fn read(
             let message = format!("already the name of the one in line {line}");
             notes.faults.add(entry.name.span(), message);
         }
-        let group = groups.of_host(&mut entry, &mut notes.faults);
+        let group = groups.of_host(&mut entry, notes);
         let certificate = certificates.read(&entry, source, notes);
         let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
         if entry.names.get_ref().is_empty() {
             notes.faults.add(entry.names.span(), "no name; at least one expected");
         }
         let shown = certificate.and_then(|number| certificates.read.get(number));
-        for name in entry.names.get_ref() {
+        let mut names = entry.names.into_inner();
+        if context.profile == Some(Profile::GatewayApi) {
+            names.iter_mut().for_each(any_depth);
+        }
+        for name in &names {
             check_name(name, shown, notes);
         }
-        let names = entry.names.into_inner();
         drafts.push(HostDraft { name: entry.name, names, group, certificate, answer });
     }
     drafts
+}
+
+/// Takes the `*.` of a name as the Gateway API does, for any depth.
+fn any_depth(name: &mut Spanned<String>) {
+    if name.get_ref().starts_with("*.") {
+        name.get_mut().insert(0, '*');
+    }
 }
 
 impl Certificates {
@@ -176,6 +188,16 @@ fn check_name(name: &Spanned<String>, certificate: Option<&Certificate>, notes: 
 }
 
 impl Shown {
+    /// The file, as it was found.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names that it presents.
+    pub(crate) fn presented(&self) -> &PresentedNames {
+        &self.presented
+    }
+
     /// Whether `pattern`, written in this way, is covered; if not, the error says what is.
     pub(crate) fn covers(
         &self,

@@ -1,28 +1,41 @@
 //! From the file to the site: all of it, or every reason why not.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use coalesce_core::{AuthorityTable, BuildError, NamePattern, VirtualHostId};
-use coalesce_tls::{
-    CertificateId, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
-};
 use toml::Spanned;
 
 use crate::config::groups::{self, GroupDraft, Groups};
 use crate::config::hosts::{self, Certificate, Certificates, HostDraft, Notes};
+use crate::config::kept::Kept;
 use crate::config::listeners::{self, ListenerDraft};
+use crate::config::model::Profile;
+use crate::config::ports::Ports;
 use crate::config::source::{ConfigErrors, Faults, Source};
-use crate::config::table::{self, CompiledNames};
+use crate::config::table;
 use crate::config::{
-    CompiledTable, ConfiguredName, Group, Listener, Site, VirtualHost, check, crypto_provider,
-    entries,
+    CompiledTable, ConfiguredName, Group, Listener, Site, VirtualHost, check, entries, overlaps,
 };
 use crate::table_image::{self, Table};
 
+/// What every part of a configuration is read with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) listeners: &'a [ListenerDraft],
+    pub(crate) source: &'a Source,
+    pub(crate) kept: &'a Kept,
+}
+
 /// Loads the configuration file `path`.
-pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigErrors> {
+///
+/// `kept` is what it has in common with the sites that were loaded before.
+pub(crate) fn load(
+    path: &Path,
+    compiled: CompiledTable,
+    kept: &Kept,
+) -> Result<Site, ConfigErrors> {
     let source = Source::read(path)?;
     let entries = entries::parse(&source)?;
     let mut notes = Notes::default();
@@ -32,11 +45,13 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     if entries.virtual_hosts.is_empty() {
         notes.faults.add_about_file("no [[virtual_host]]; at least one expected");
     }
-    let listeners = listeners::read(entries.listeners, &source, &mut notes.faults);
-    let mut groups = Groups::read(entries.groups, &listeners, &source, &mut notes.faults);
+    let profile = entries.profile.map(Spanned::into_inner);
+    let listeners = listeners::read(entries.listeners, profile, &source, &mut notes.faults);
+    let context = Context { profile, listeners: &listeners, source: &source, kept };
+    let mut groups = Groups::read(entries.groups, context, &mut notes);
     let mut certificates = Certificates::default();
     let hosts =
-        hosts::read(entries.virtual_hosts, &mut groups, &mut certificates, &source, &mut notes);
+        hosts::read(entries.virtual_hosts, &mut groups, &mut certificates, context, &mut notes);
     let own_names = authority_table(&groups, &hosts, &mut notes.faults);
     let draft = Draft { listeners: &listeners, groups: &groups, hosts: &hosts };
     let defaults = draft.defaults(&mut notes.faults);
@@ -55,21 +70,14 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
         }
     };
 
-    let mut built = Vec::with_capacity(listeners.len());
-    for (number, listener) in listeners.iter().enumerate() {
-        let default = defaults.get(number).copied().flatten();
-        let handshakes = draft
-            .handshakes(number, default, &certificates.read, image.as_ref())
-            .map_err(|(at, error)| notes.faults.add(at, error));
-        if let Ok(handshakes) = handshakes {
-            built.push(Listener {
-                name: listener.name.clone(),
-                address: listener.address,
-                ports: listener.ports.clone(),
-                handshakes: Arc::new(handshakes),
-            });
-        }
-    }
+    let ports = Ports {
+        draft: &draft,
+        defaults: &defaults,
+        certificates: &certificates.read,
+        image: image.as_ref(),
+        kept,
+    };
+    let built = ports.build(&mut notes.faults);
     if !notes.faults.is_empty() {
         return Err(source.errors(notes.faults));
     }
@@ -81,17 +89,18 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     if !notes.faults.is_empty() {
         return Err(source.errors(notes.faults));
     }
+    let overlaps = overlaps::find(&draft, &built, &certificates.read, &mut notes);
 
     let warnings = source.lines(notes.warnings);
     let groups = groups.drafts.into_iter().map(|draft| {
-        let GroupDraft { name, policy, client_roots, .. } = draft;
-        Group { name, policy, client_roots }
+        let GroupDraft { name, also, policy, tls, .. } = draft;
+        Group { name, also, policy, tls }
     });
     let groups = groups.collect();
     let virtual_hosts =
         hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
     let table = image.map_or_else(|| Arc::new(own_names), |image| image.table);
-    Ok(Site { table, listeners: built, groups, virtual_hosts, warnings })
+    Ok(Site { table, listeners: built, groups, virtual_hosts, overlaps, warnings })
 }
 
 /// A virtual host without faults has all of its parts, so this leaves none out.
@@ -184,6 +193,11 @@ impl<'a> Draft<'a> {
         group.is_some_and(|group| group.listeners.contains(&listener))
     }
 
+    /// Whether the virtual host with this number is on a listener of this port.
+    pub(crate) fn is_on_port(&self, host: usize, port: &Listener) -> bool {
+        port.members.iter().any(|(listener, _)| self.is_on(host, *listener))
+    }
+
     /// Whether the configuration itself gives this name to the virtual host with this number.
     pub(crate) fn has_name(&self, host: usize, pattern: &NamePattern<'_>) -> bool {
         let mut names = self.hosts.get(host).into_iter().flat_map(|host| &host.names);
@@ -227,68 +241,5 @@ impl<'a> Draft<'a> {
                 faults.add(listener.at.clone(), "no virtual host is on this listener");
             }
         }
-    }
-
-    /// The handshake table of one listener: its own groups, certificates and names, none of
-    /// another's.
-    fn handshakes(
-        &self,
-        listener: usize,
-        default: Option<usize>,
-        certificates: &[Certificate],
-        image: Option<&CompiledNames>,
-    ) -> Result<HandshakeTable, (Range<usize>, HandshakeTableError)> {
-        let at = self.listeners.get(listener).map(|draft| draft.at.clone()).unwrap_or_default();
-        let here = |error| (at.clone(), error);
-        let mut builder = HandshakeTableBuilder::new(crypto_provider());
-        builder.ticketer(rustls::crypto::ring::Ticketer::new);
-        for (number, group) in self.groups.drafts.iter().enumerate() {
-            if group.listeners.contains(&listener) {
-                builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
-            }
-        }
-        if let Some(image) = image {
-            builder.shared_names(image.table.clone());
-        }
-        let mut ids: Vec<Option<CertificateId>> = vec![None; certificates.len()];
-        for (number, host) in self.hosts_of(listener) {
-            let (Some(group), Some(shown)) = (host.group, host.certificate) else { continue };
-            let (Some(certificate), Some(slot)) = (certificates.get(shown), ids.get_mut(shown))
-            else {
-                continue;
-            };
-            let id = match *slot {
-                Some(id) => id,
-                None => *slot.insert(
-                    builder
-                        .certificate(certificate.chain.clone(), certificate.key.clone_key())
-                        .map_err(here)?,
-                ),
-            };
-            let group = groups::id(group);
-            // A compiled table has these names, and others.
-            let names = if image.is_some() {
-                builder.virtual_host(virtual_host_id(number), group, id).map_err(here)?;
-                &[]
-            } else {
-                host.names.as_slice()
-            };
-            for name in names {
-                match NamePattern::parse(name.get_ref().as_bytes()) {
-                    // No ClientHello names an address (RFC 6066 §3): the default serves it.
-                    Ok(NamePattern::Ip(_)) | Err(_) => {}
-                    Ok(pattern) => {
-                        builder
-                            .server_name(pattern, group, id)
-                            .map_err(|error| (name.span(), error))?;
-                    }
-                }
-            }
-            if default == Some(number) {
-                let policy = ServerNamePolicy::Default { group, certificate: id };
-                builder.absent_server_name(policy).unknown_server_name(policy);
-            }
-        }
-        builder.build().map_err(here)
     }
 }

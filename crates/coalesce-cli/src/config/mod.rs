@@ -6,25 +6,34 @@ mod entries;
 pub(crate) mod files;
 mod groups;
 mod hosts;
+mod kept;
 mod listeners;
 mod load;
 mod model;
+mod overlaps;
+mod ports;
 mod source;
 mod table;
+mod tls_policy;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use coalesce_core::{GroupId, GroupPolicy, Scheme, VirtualHostId};
-use coalesce_tls::HandshakeTable;
-use rustls::RootCertStore;
+use coalesce_core::{
+    Connection, GroupId, GroupPolicy, ListenerId, ListenerTable, PortListeners, Scheme,
+    VirtualHostId,
+};
+use coalesce_tls::{HandshakeFacts, HandshakeTable, TlsPolicy};
 use rustls::crypto::CryptoProvider;
 
 pub(crate) use answer::{Answer, TextAnswer, Upstream, UpstreamProtocol};
+pub(crate) use check::example;
 pub(crate) use groups::id as group_id;
 pub(crate) use hosts::{Coverage, Shown};
+pub(crate) use kept::Kept;
 pub(crate) use load::virtual_host_id;
+pub(crate) use overlaps::Overlap;
 pub(crate) use source::ConfigErrors;
 
 use crate::table_image::Table;
@@ -40,27 +49,37 @@ pub(crate) struct Site {
     groups: Vec<Group>,
     /// By the number of their [`VirtualHostId`], in the order of the file.
     virtual_hosts: Vec<VirtualHost>,
+    /// Listeners that share a port and overlap.
+    pub(crate) overlaps: Vec<Overlap>,
     /// What loads and yet may not be meant.
     pub(crate) warnings: Vec<String>,
 }
 
-/// One address to listen on.
+/// One address to listen on, for one listener or for several that share it.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    /// As it is called; of several, all their names.
     pub(crate) name: String,
+    names: Vec<String>,
     pub(crate) address: SocketAddr,
     /// The ports that requests may name, when the file says so.
     pub(crate) ports: Option<Vec<u16>>,
     pub(crate) handshakes: Arc<HandshakeTable>,
+    /// Which of the listeners that share the address is responsible for which hosts.
+    pub(crate) hostnames: Option<Arc<ListenerTable<Vec<u8>>>>,
+    /// The listeners, by their numbers in the file, and their ids.
+    members: Vec<(usize, ListenerId)>,
 }
 
 /// A coalescing group.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
+    /// The names of groups that are equal to it, and so the same.
+    pub(crate) also: Vec<String>,
     pub(crate) policy: GroupPolicy,
-    /// The CAs whose client certificates the group demands.
-    pub(crate) client_roots: Option<Arc<RootCertStore>>,
+    /// What its handshakes must meet.
+    pub(crate) tls: Arc<TlsPolicy>,
 }
 
 /// A virtual host.
@@ -94,16 +113,52 @@ pub(crate) enum CompiledTable {
 
 impl Site {
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        load::load(path, CompiledTable::Served)
+        Self::load_after(path, &Kept::default())
+    }
+
+    /// The same for a server that loads more than once: connections and sessions of the sites that
+    /// were loaded with the same `kept` go on, as far as their rules have not changed.
+    pub(crate) fn load_after(path: &Path, kept: &Kept) -> Result<Self, ConfigErrors> {
+        load::load(path, CompiledTable::Served, kept)
     }
 
     /// The site of the configuration's own names, whatever `table` it has.
     pub(crate) fn load_without_table(path: &Path) -> Result<Self, ConfigErrors> {
-        load::load(path, CompiledTable::Ignored)
+        load::load(path, CompiledTable::Ignored, &Kept::default())
+    }
+
+    /// A connection to the listener of `address` as this site judges it, be it the site that the
+    /// handshake was made under or a later one. In a site whose groups ask for something else than
+    /// the handshake met, the connection is in no group, and every request is misdirected.
+    pub(crate) fn connection<'a>(
+        &'a self,
+        address: SocketAddr,
+        facts: &'a HandshakeFacts,
+        ports: &'a [u16],
+    ) -> Connection<'a> {
+        let met = |group: &Group| {
+            group.policy.within.is_none() && Arc::ptr_eq(&group.tls, facts.policy())
+        };
+        let group = match self.group(facts.group()) {
+            Some(group) if met(group) => facts.group(),
+            _ => self.groups.iter().position(met).map_or(GONE, groups::id),
+        };
+        let connection = facts.connection(ports).with_group(group);
+        let mut listeners = self.listeners.iter().filter(|listener| listener.address == address);
+        match listeners.find_map(|listener| listener.listener_of(facts)) {
+            Some((own, of_port)) => connection.with_listener(own, of_port),
+            None => connection,
+        }
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
         self.groups.get(id.get() as usize)
+    }
+
+    /// The group whose connections those of `id` are served on: itself, unless it is a set of names
+    /// of another group that have a policy of their own.
+    pub(crate) fn home(&self, id: GroupId) -> GroupId {
+        self.group(id).and_then(|group| group.policy.within).unwrap_or(id)
     }
 
     pub(crate) fn virtual_host(&self, id: VirtualHostId) -> Option<&VirtualHost> {
@@ -133,7 +188,36 @@ impl Site {
     }
 }
 
+/// The group of connections whose handshakes met what no group asks any more.
+const GONE: GroupId = GroupId::new(u32::MAX);
+
 impl Listener {
+    /// The listener that a handshake came to, among those that share the address.
+    fn listener_of(&self, facts: &HandshakeFacts) -> Option<(ListenerId, &dyn PortListeners)> {
+        /// One that is responsible for nothing.
+        const NONE: ListenerId = ListenerId::new(u32::MAX);
+        let of_port = self.hostnames.as_deref()?;
+        Some((facts.listener().unwrap_or(NONE), of_port))
+    }
+
+    /// A connection to this listener under the site that it was made under.
+    pub(crate) fn connection<'a>(
+        &'a self,
+        facts: &'a HandshakeFacts,
+        ports: &'a [u16],
+    ) -> Connection<'a> {
+        let connection = facts.connection(ports);
+        match self.listener_of(facts) {
+            Some((own, of_port)) => connection.with_listener(own, of_port),
+            None => connection,
+        }
+    }
+
+    /// Whether `name` is that of one of the listeners here.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|one| one == name)
+    }
+
     /// The ports that requests may name when `bound` is listened on.
     pub(crate) fn ports_when_bound(&self, bound: u16) -> Vec<u16> {
         self.ports.clone().unwrap_or_else(|| vec![bound])
@@ -153,3 +237,6 @@ impl Listener {
 pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,21 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use coalesce_core::CoalescePolicy;
+use coalesce_tls::TlsVersion;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+/// `profile = "..."`: whose rules the defaults are.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Profile {
+    /// Listeners as in the Kubernetes Gateway API (GEP-3567).
+    GatewayApi,
+}
 
 /// `[[listener]]`
 #[derive(Debug, Deserialize)]
@@ -14,37 +25,118 @@ use toml::Spanned;
 pub(crate) struct ListenerEntry {
     pub(crate) name: Option<Spanned<String>>,
     pub(crate) address: Spanned<String>,
+    pub(crate) hostname: Option<Spanned<String>>,
     pub(crate) ports: Option<Spanned<Vec<Spanned<u16>>>>,
     pub(crate) default_virtual_host: Option<Spanned<String>>,
 }
 
-/// `[[group]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct GroupEntry {
-    pub(crate) name: Spanned<String>,
-    pub(crate) client_ca: Option<Spanned<PathBuf>>,
-    pub(crate) minimum_version: Option<Spanned<MinimumVersion>>,
-    pub(crate) coalesce: Option<Spanned<Coalesce>>,
-    pub(crate) unknown_authority: Option<Spanned<Unknown>>,
-    pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
+/// An entry that may have the fields of a group among its own.
+macro_rules! entry_with_policy {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: $kind,)*
+            pub(crate) client_ca: Option<Spanned<FileList>>,
+            pub(crate) client_certificate: Option<Spanned<ClientCertificate>>,
+            pub(crate) client_crl: Option<Spanned<FileList>>,
+            pub(crate) minimum_version: Option<Spanned<Version>>,
+            pub(crate) maximum_version: Option<Spanned<Version>>,
+            pub(crate) cipher_suites: Option<Spanned<Vec<Spanned<String>>>>,
+            pub(crate) coalesce: Option<Spanned<Coalesce>>,
+            pub(crate) unknown_authority: Option<Spanned<Unknown>>,
+            pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
+            pub(crate) isolate: Option<Spanned<bool>>,
+            pub(crate) observe: Option<Spanned<bool>>,
+        }
+
+        impl $name {
+            pub(crate) fn take_policy(&mut self) -> PolicyFields {
+                PolicyFields {
+                    client_ca: self.client_ca.take(),
+                    client_certificate: self.client_certificate.take(),
+                    client_crl: self.client_crl.take(),
+                    minimum_version: self.minimum_version.take(),
+                    maximum_version: self.maximum_version.take(),
+                    cipher_suites: self.cipher_suites.take(),
+                    coalesce: self.coalesce.take(),
+                    unknown_authority: self.unknown_authority.take(),
+                    listeners: self.listeners.take(),
+                    isolate: self.isolate.take(),
+                    observe: self.observe.take(),
+                }
+            }
+        }
+    };
 }
 
-/// `[[virtual_host]]`, which may have the fields of a group itself.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct VirtualHostEntry {
-    pub(crate) name: Spanned<String>,
-    pub(crate) names: Spanned<Vec<Spanned<String>>>,
-    pub(crate) certificate: Spanned<PathBuf>,
-    pub(crate) key: Spanned<PathBuf>,
-    pub(crate) answer: Spanned<AnswerEntry>,
-    pub(crate) group: Option<Spanned<String>>,
-    pub(crate) client_ca: Option<Spanned<PathBuf>>,
-    pub(crate) minimum_version: Option<Spanned<MinimumVersion>>,
-    pub(crate) coalesce: Option<Spanned<Coalesce>>,
-    pub(crate) unknown_authority: Option<Spanned<Unknown>>,
-    pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
+entry_with_policy! {
+    /// `[[group]]`
+    GroupEntry { name: Spanned<String> }
+}
+
+entry_with_policy! {
+    /// `[[virtual_host]]`, which may have the fields of a group itself.
+    VirtualHostEntry {
+        name: Spanned<String>,
+        names: Spanned<Vec<Spanned<String>>>,
+        certificate: Spanned<PathBuf>,
+        key: Spanned<PathBuf>,
+        answer: Spanned<AnswerEntry>,
+        group: Option<Spanned<String>>,
+    }
+}
+
+/// One file, or a list of them.
+#[derive(Clone, Debug)]
+pub(crate) enum FileList {
+    One(PathBuf),
+    Several(Vec<Spanned<PathBuf>>),
+}
+
+impl FileList {
+    /// Each file, and where it is named; `whole` is where the list stands.
+    pub(crate) fn files(&self, whole: Range<usize>) -> Vec<(&Path, Range<usize>)> {
+        match self {
+            Self::One(path) => vec![(path, whole)],
+            Self::Several(paths) => {
+                paths.iter().map(|path| (path.get_ref().as_path(), path.span())).collect()
+            }
+        }
+    }
+
+    fn paths(&self) -> BTreeSet<PathBuf> {
+        self.files(0..0).into_iter().map(|(path, _)| path.to_owned()).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for FileList {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct OneOrSeveral;
+
+        impl<'de> Visitor<'de> for OneOrSeveral {
+            type Value = FileList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a file or a list of files")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<FileList, E> {
+                Ok(FileList::One(path.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FileList, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(path) = list.next_element()? {
+                    paths.push(path);
+                }
+                Ok(FileList::Several(paths))
+            }
+        }
+
+        value.deserialize_any(OneOrSeveral)
+    }
 }
 
 /// `answer = { ... }`: one of text, folder and upstream.
@@ -58,13 +150,29 @@ pub(crate) struct AnswerEntry {
     pub(crate) upstream: Option<Spanned<String>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-pub(crate) enum MinimumVersion {
-    #[default]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub(crate) enum Version {
     #[serde(rename = "1.2")]
     Tls12,
     #[serde(rename = "1.3")]
     Tls13,
+}
+
+impl From<Version> for TlsVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::Tls12 => Self::Tls12,
+            Version::Tls13 => Self::Tls13,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientCertificate {
+    #[default]
+    Required,
+    Optional,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -87,35 +195,17 @@ pub(crate) enum Unknown {
 /// The fields of a group, wherever they stand.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyFields {
-    pub(crate) client_ca: Option<Spanned<PathBuf>>,
-    pub(crate) minimum_version: Option<Spanned<MinimumVersion>>,
+    pub(crate) client_ca: Option<Spanned<FileList>>,
+    pub(crate) client_certificate: Option<Spanned<ClientCertificate>>,
+    pub(crate) client_crl: Option<Spanned<FileList>>,
+    pub(crate) minimum_version: Option<Spanned<Version>>,
+    pub(crate) maximum_version: Option<Spanned<Version>>,
+    pub(crate) cipher_suites: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) coalesce: Option<Spanned<Coalesce>>,
     pub(crate) unknown_authority: Option<Spanned<Unknown>>,
     pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
-}
-
-impl GroupEntry {
-    pub(crate) fn take_policy(&mut self) -> PolicyFields {
-        PolicyFields {
-            client_ca: self.client_ca.take(),
-            minimum_version: self.minimum_version.take(),
-            coalesce: self.coalesce.take(),
-            unknown_authority: self.unknown_authority.take(),
-            listeners: self.listeners.take(),
-        }
-    }
-}
-
-impl VirtualHostEntry {
-    pub(crate) fn take_policy(&mut self) -> PolicyFields {
-        PolicyFields {
-            client_ca: self.client_ca.take(),
-            minimum_version: self.minimum_version.take(),
-            coalesce: self.coalesce.take(),
-            unknown_authority: self.unknown_authority.take(),
-            listeners: self.listeners.take(),
-        }
-    }
+    pub(crate) isolate: Option<Spanned<bool>>,
+    pub(crate) observe: Option<Spanned<bool>>,
 }
 
 impl PolicyFields {
@@ -123,27 +213,50 @@ impl PolicyFields {
     pub(crate) fn first(&self) -> Option<(&'static str, Range<usize>)> {
         [
             ("client_ca", self.client_ca.as_ref().map(Spanned::span)),
+            ("client_certificate", self.client_certificate.as_ref().map(Spanned::span)),
+            ("client_crl", self.client_crl.as_ref().map(Spanned::span)),
             ("minimum_version", self.minimum_version.as_ref().map(Spanned::span)),
+            ("maximum_version", self.maximum_version.as_ref().map(Spanned::span)),
+            ("cipher_suites", self.cipher_suites.as_ref().map(Spanned::span)),
             ("coalesce", self.coalesce.as_ref().map(Spanned::span)),
             ("unknown_authority", self.unknown_authority.as_ref().map(Spanned::span)),
             ("listeners", self.listeners.as_ref().map(Spanned::span)),
+            ("isolate", self.isolate.as_ref().map(Spanned::span)),
+            ("observe", self.observe.as_ref().map(Spanned::span)),
         ]
         .into_iter()
         .find_map(|(name, span)| span.map(|span| (name, span)))
     }
 
+    /// Whether the group is to be kept apart from those that are equal to it.
+    pub(crate) fn isolated(&self) -> bool {
+        value_or_default(self.isolate.as_ref())
+    }
+
+    /// Whether what is misdirected is only noted.
+    pub(crate) fn observed(&self) -> bool {
+        value_or_default(self.observe.as_ref())
+    }
+
     /// What the fields say, without where they say it; a default that is written out is the same
-    /// as none. Virtual hosts whose keys are equal share a group.
+    /// as none.
     pub(crate) fn key(&self) -> PolicyKey {
+        let files = |list: Option<&Spanned<FileList>>| {
+            list.map(|list| list.get_ref().paths()).unwrap_or_default()
+        };
+        let words = |list: Option<&Spanned<Vec<Spanned<String>>>>| {
+            list.map(|words| words.get_ref().iter().map(|word| word.get_ref().clone()).collect())
+        };
         PolicyKey {
-            client_ca: self.client_ca.as_ref().map(|path| path.get_ref().clone()),
-            minimum_version: value_or_default(self.minimum_version.as_ref()),
-            coalesce: value_or_default(self.coalesce.as_ref()),
+            client_ca: files(self.client_ca.as_ref()),
+            client_certificate: value_or_default(self.client_certificate.as_ref()),
+            client_crl: files(self.client_crl.as_ref()),
+            minimum_version: self.minimum_version.as_ref().map(|version| *version.get_ref()),
+            maximum_version: self.maximum_version.as_ref().map(|version| *version.get_ref()),
+            cipher_suites: words(self.cipher_suites.as_ref()),
             unknown_authority: value_or_default(self.unknown_authority.as_ref()),
-            listeners: self
-                .listeners
-                .as_ref()
-                .map(|names| names.get_ref().iter().map(|name| name.get_ref().clone()).collect()),
+            listeners: words(self.listeners.as_ref()),
+            observe: self.observed(),
         }
     }
 }
@@ -152,45 +265,82 @@ fn value_or_default<T: Copy + Default>(field: Option<&Spanned<T>>) -> T {
     field.map(|value| *value.get_ref()).unwrap_or_default()
 }
 
-/// What makes two groups the same one.
+/// The fields of a virtual host that make a group, which is named by them. Equal ones are read once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PolicyKey {
-    client_ca: Option<PathBuf>,
-    minimum_version: MinimumVersion,
-    coalesce: Coalesce,
+    client_ca: BTreeSet<PathBuf>,
+    client_certificate: ClientCertificate,
+    client_crl: BTreeSet<PathBuf>,
+    minimum_version: Option<Version>,
+    maximum_version: Option<Version>,
+    cipher_suites: Option<BTreeSet<String>>,
     unknown_authority: Unknown,
     listeners: Option<BTreeSet<String>>,
+    observe: bool,
+}
+
+impl From<Coalesce> for CoalescePolicy {
+    fn from(coalesce: Coalesce) -> Self {
+        match coalesce {
+            Coalesce::CertificateAndGroup => Self::CertificateAndGroup,
+            Coalesce::StrictServerName => Self::StrictServerName,
+            Coalesce::Never => Self::Never,
+        }
+    }
+}
+
+impl fmt::Display for Coalesce {
+    /// As it is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CertificateAndGroup => "certificate-and-group",
+            Self::StrictServerName => "strict-server-name",
+            Self::Never => "never",
+        })
+    }
 }
 
 impl fmt::Display for PolicyKey {
     /// The name of the group that hosts with this key share.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default = Self::default();
-        if *self == default {
-            return f.write_str("default");
-        }
         let mut parts = Vec::new();
-        if let Some(path) = &self.client_ca {
-            parts.push(format!("client_ca={}", path.display()));
+        let mut add = |field: &str, value: &str| parts.push(format!("{field}={value}"));
+        for (field, files) in [("client_ca", &self.client_ca), ("client_crl", &self.client_crl)] {
+            let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+            if !files.is_empty() {
+                add(field, &files.join("+"));
+            }
         }
-        if self.minimum_version != default.minimum_version {
-            parts.push("minimum_version=1.3".to_owned());
+        if self.client_certificate != default.client_certificate {
+            add("client_certificate", "optional");
         }
-        match self.coalesce {
-            Coalesce::CertificateAndGroup => {}
-            Coalesce::StrictServerName => parts.push("coalesce=strict-server-name".to_owned()),
-            Coalesce::Never => parts.push("coalesce=never".to_owned()),
+        if self.minimum_version == Some(Version::Tls13) {
+            add("minimum_version", "1.3");
+        }
+        if self.maximum_version == Some(Version::Tls12) {
+            add("maximum_version", "1.2");
+        }
+        let words = |words: &BTreeSet<String>| Vec::from_iter(words.clone()).join("+");
+        if let Some(suites) = &self.cipher_suites {
+            add("cipher_suites", &words(suites));
         }
         if self.unknown_authority != default.unknown_authority {
-            parts.push("unknown_authority=not-found".to_owned());
+            add("unknown_authority", "not-found");
         }
         if let Some(listeners) = &self.listeners {
-            let names: Vec<&str> = listeners.iter().map(String::as_str).collect();
-            parts.push(format!("listeners={}", names.join("+")));
+            add("listeners", &words(listeners));
         }
+        if self.observe {
+            add("observe", "true");
+        }
+        f.write_str(if parts.is_empty() { DEFAULT } else { "" })?;
         f.write_str(&parts.join(","))
     }
 }
+
+/// The name of the group of virtual hosts that name none and have no fields of one.
+pub(crate) const DEFAULT: &str = "default";
 
 #[cfg(test)]
 mod tests {
@@ -207,12 +357,20 @@ mod tests {
     fn a_group_of_equal_fields_is_named_by_them() {
         let cases = [
             ("", "default"),
-            ("minimum_version = \"1.2\"\ncoalesce = \"certificate-and-group\"", "default"),
+            ("minimum_version = \"1.2\"\nobserve = false", "default"),
+            // How strict its names are is no matter of the group.
+            ("coalesce = \"never\"", "default"),
             ("client_ca = \"ca.pem\"", "client_ca=ca.pem"),
             (
-                "coalesce = \"never\"\nminimum_version = \"1.3\"",
-                "minimum_version=1.3,coalesce=never",
+                "client_ca = [\"b.pem\", \"a.pem\"]\nclient_certificate = \"optional\"",
+                "client_ca=a.pem+b.pem,client_certificate=optional",
             ),
+            ("client_ca = \"a.pem\"\nclient_crl = \"a.crl\"", "client_ca=a.pem,client_crl=a.crl"),
+            (
+                "maximum_version = \"1.2\"\ncipher_suites = [\"B\", \"A\"]",
+                "maximum_version=1.2,cipher_suites=A+B",
+            ),
+            ("observe = true\nminimum_version = \"1.3\"", "minimum_version=1.3,observe=true"),
             ("unknown_authority = \"not-found\"", "unknown_authority=not-found"),
             ("listeners = [\"b\", \"a\", \"b\"]", "listeners=a+b"),
         ];

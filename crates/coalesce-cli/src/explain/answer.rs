@@ -1,8 +1,7 @@
 //! The answer: the handshake first, then the decision, by the code that serves.
 
 use coalesce_core::{Verdict, decide};
-use coalesce_tls::{HandshakeFacts, Refused};
-use rustls::server::WebPkiClientVerifier;
+use coalesce_tls::{HandshakeFacts, Refused, client_verifier};
 use rustls_pki_types::UnixTime;
 
 use crate::config::{Group, Listener, Site, crypto_provider};
@@ -50,7 +49,8 @@ pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> A
         return Answer::Refused(refusal);
     }
     let ports = listener.ports_when_configured();
-    let verdict = decide(site.table.as_ref(), &facts.connection(&ports), &question.target());
+    let connection = listener.connection(&facts, &ports);
+    let verdict = decide(site.table.as_ref(), &connection, &question.target());
     Answer::Decided { facts, verdict }
 }
 
@@ -60,27 +60,30 @@ fn unrecognized_name(refused: &Refused) -> Refusal {
 
 /// Whether the handshake of `group` accepts the client, by the verifier that serves.
 fn client_accepted(group: &Group, client: &Client) -> Result<(), Refusal> {
-    let Some(roots) = &group.client_roots else { return Ok(()) };
     let chain = match client {
         Client::Accepted => return Ok(()),
         Client::Certificate(chain) => chain.as_slice(),
         Client::WithoutCertificate => &[],
-    };
-    let Some((own, intermediates)) = chain.split_first() else {
-        return Err(Refusal {
-            code: "client_certificate_required",
-            rule: "RFC 8446 §4.4.2.4",
-            text: format!("group {:?} demands a client certificate", group.name),
-        });
     };
     let invalid = |text: String| Refusal {
         code: "client_certificate_invalid",
         rule: "RFC 8446 §4.4.2.4, RFC 5280 §6",
         text,
     };
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(roots.clone(), crypto_provider()).build();
-    let verifier = verifier.map_err(|error| invalid(error.to_string()))?;
+    let verifier = client_verifier(&group.tls.client_auth, &crypto_provider());
+    let Some(verifier) = verifier.map_err(|error| invalid(error.to_string()))? else {
+        return Ok(());
+    };
+    let Some((own, intermediates)) = chain.split_first() else {
+        if !verifier.client_auth_mandatory() {
+            return Ok(());
+        }
+        return Err(Refusal {
+            code: "client_certificate_required",
+            rule: "RFC 8446 §4.4.2.4",
+            text: format!("group {:?} demands a client certificate", group.name),
+        });
+    };
     verifier
         .verify_client_cert(own, intermediates, UnixTime::now())
         .map(drop)

@@ -58,7 +58,7 @@ fn choose_listener<'a>(site: &'a Site, name: Option<&str>) -> Result<&'a Listene
             names()
         ))),
         (Some(name), listeners) => {
-            listeners.iter().find(|listener| listener.name == name).ok_or_else(|| {
+            listeners.iter().find(|listener| listener.is_named(name)).ok_or_else(|| {
                 Failure::usage(format_args!(
                     "--listener: there is no listener {name:?}; there is {}",
                     names()

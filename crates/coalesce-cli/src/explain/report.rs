@@ -6,7 +6,7 @@ use coalesce_core::{
     Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme, Site as ServedAs,
     Step, Verdict, decide,
 };
-use coalesce_tls::HandshakeFacts;
+use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
 
 use crate::config::{Answer as HostAnswer, Listener, Site};
@@ -28,6 +28,8 @@ pub(crate) struct Report<'a> {
     step: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reset: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<&'static str>,
 }
 
 /// The status of a request that is answered 421.
@@ -52,6 +54,7 @@ pub(crate) fn json<'a>(site: &'a Site, answer: &Answer) -> Report<'a> {
                 rule,
                 step: None,
                 reset: None,
+                observed: None,
             };
         }
     };
@@ -65,23 +68,28 @@ pub(crate) fn json<'a>(site: &'a Site, answer: &Answer) -> Report<'a> {
         rule,
         step: Some(step.number()),
         reset: None,
+        observed: None,
     };
     match verdict {
-        Verdict::Serve(proof) => match proof.site() {
-            ServedAs::VirtualHost(id) => {
-                let host = site.virtual_host(id);
-                let status = match host.map(|host| &host.answer) {
-                    Some(HostAnswer::Text(text)) => text.status.as_u16(),
-                    _ => 200,
-                };
-                let mut report = decided("serve", "served", status, SERVED, Step::Serve);
-                report.virtual_host = host.map(|host| host.name.as_str());
-                report
-            }
-            ServedAs::Unlisted => decided("serve", "unlisted", 404, UNLISTED, Step::Serve),
-            // No policy of the configuration hands tunnels over.
-            ServedAs::Tunnel => decided("serve", "tunnel", 200, "RFC 9110 §9.3.6", Step::Serve),
-        },
+        Verdict::Serve(proof) => {
+            let mut report = match proof.site() {
+                ServedAs::VirtualHost(id) => {
+                    let host = site.virtual_host(id);
+                    let status = match host.map(|host| &host.answer) {
+                        Some(HostAnswer::Text(text)) => text.status.as_u16(),
+                        _ => 200,
+                    };
+                    let mut report = decided("serve", "served", status, SERVED, Step::Serve);
+                    report.virtual_host = host.map(|host| host.name.as_str());
+                    report
+                }
+                ServedAs::Unlisted => decided("serve", "unlisted", 404, UNLISTED, Step::Serve),
+                // No policy of the configuration hands tunnels over.
+                ServedAs::Tunnel => decided("serve", "tunnel", 200, "RFC 9110 §9.3.6", Step::Serve),
+            };
+            report.observed = proof.observed().map(Misdirected::code);
+            report
+        }
         Verdict::Misdirected(reason) => {
             decided("misdirected", reason.code(), MISDIRECTED, reason.rule(), reason.step())
         }
@@ -136,7 +144,10 @@ pub(crate) fn text(
     }
     let reason = match verdict {
         Verdict::Serve(proof) => match proof.virtual_host() {
-            Some(_) => "every step holds".to_owned(),
+            Some(_) => match proof.observed() {
+                None => "every step holds".to_owned(),
+                Some(reason) => format!("the group is only observed; else a 421: {reason}"),
+            },
             None => "no virtual host has this name; the group answers 404".to_owned(),
         },
         Verdict::Misdirected(reason) => reason.to_string(),
@@ -215,7 +226,7 @@ fn hints(
         Misdirected::Group => {
             let of_host = site.table.lookup(&authority.host()).and_then(|entry| {
                 let host = site.virtual_host(entry.virtual_host)?;
-                let group = site.group(entry.group)?;
+                let group = site.group(site.home(entry.group))?;
                 Some(format!("virtual host {} is in group {}", host.name, group.name))
             });
             of_host.into_iter().chain(own_connection(site, listener, &authority, facts)).collect()
@@ -261,15 +272,16 @@ fn own_connection(
     let text = authority.to_string();
     let again = decide(
         site.table.as_ref(),
-        &own.connection(&ports),
+        &listener.connection(&own, &ports),
         &RequestTarget::https(text.as_bytes()),
     );
     let Verdict::Serve(proof) = again else { return None };
     let served = site.virtual_host(proof.virtual_host()?)?;
     let group = site.group(own.group())?;
-    let demand = match group.client_roots {
-        Some(_) => ", which demands a client certificate",
-        None => "",
+    let demand = match group.tls.client_auth {
+        ClientAuth::Required(_) => ", which demands a client certificate",
+        ClientAuth::Optional(_) => ", which asks for a client certificate",
+        _ => "",
     };
     Some(format!(
         "on a connection of its own it is served, by virtual host {} in group {}{demand}",

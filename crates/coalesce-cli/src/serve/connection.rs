@@ -21,6 +21,8 @@ use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 #[derive(Debug)]
 pub(super) struct Entrance {
     pub(super) listener: String,
+    /// Its address in the site.
+    pub(super) configured: SocketAddr,
     pub(super) acceptor: Acceptor,
     pub(super) ports: Vec<u16>,
     pub(super) site: Arc<Site>,
@@ -109,6 +111,7 @@ async fn open(
         Span::current().record("server_name", field::display(name));
     }
     let (site, ports) = (entrance.site.clone(), entrance.ports.clone());
+    let configured = entrance.configured;
     // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed.
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         tracing::debug!("the client did not negotiate h2");
@@ -117,7 +120,7 @@ async fn open(
     let mut memo = Memo::new();
     let decide = move |target: &RequestTarget<'_>| {
         asked.store(true, Ordering::Relaxed);
-        memo.decide(site.table.as_ref(), &facts.connection(&ports), target)
+        memo.decide(site.table.as_ref(), &site.connection(configured, &facts, &ports), target)
     };
     let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
     match timeout(PREFACE_TIMEOUT, handshake).await {

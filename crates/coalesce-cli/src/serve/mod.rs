@@ -10,14 +10,15 @@ use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArguments;
-use crate::config::Site;
+use crate::config::{Kept, Site};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
 pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let mut site = Site::load(&arguments.config).map_err(Failure::configuration)?;
+    let kept = Kept::default();
+    let mut site = Site::load_after(&arguments.config, &kept).map_err(Failure::configuration)?;
     site.log();
     if let Some(address) = arguments.listen {
         listen_on(&mut site, address)?;

@@ -53,6 +53,7 @@ impl Server {
             })?;
             let entrance = Entrance {
                 listener: listener.name.clone(),
+                configured: listener.address,
                 acceptor: Acceptor::new(listener.handshakes.clone()),
                 ports: listener.ports_when_bound(address.port()),
                 site: site.clone(),

@@ -178,12 +178,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
     (
         "minimum_version = \"1.3\"\n",
         "minimum_version = \"1.3\"\ncoalesce = \"never\"\n",
-        "names.table does not fit: group 1 has other policies than \
-         \"minimum_version=1.3,coalesce=never\" here",
+        "names.table does not fit: it has no group 2, \"minimum_version=1.3,coalesce=never\" here",
     ),
     (
         "[[listener]]",
-        "[[group]]\nname = \"more\"\nlisteners = [\"main\"]\n[[listener]]",
+        "[[group]]\nname = \"more\"\nisolate = true\n[[listener]]",
         "names.table does not fit: it has no group 2, \"minimum_version=1.3\" here",
     ),
     // Another certificate.

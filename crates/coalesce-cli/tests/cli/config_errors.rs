@@ -100,8 +100,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "group = \"public\"\n",
-        "group = \"public\"\ncoalesce = \"never\"\n",
-        "site.toml:18: virtual_host \"a\": coalesce: coalesce is not allowed beside group",
+        "group = \"public\"\nisolate = true\n",
+        "site.toml:18: virtual_host \"a\": isolate: isolate is not allowed beside group",
     ),
     (
         "certs/client-ca1.pem",
@@ -117,6 +117,53 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "certs/client-ca1.pem",
         "certs/missing.pem",
         "site.toml:27: virtual_host \"m\": client_ca: cannot read certs/missing.pem: No such file",
+    ),
+    (
+        "client_ca = \"certs/client-ca1.pem\"",
+        "client_ca = [\"certs/client-ca1.pem\", \"certs/missing.pem\"]",
+        "site.toml:27: virtual_host \"m\": client_ca: cannot read certs/missing.pem: No such file",
+    ),
+    (
+        "client_ca = \"certs/client-ca1.pem\"",
+        "client_ca = []",
+        "site.toml:27: virtual_host \"m\": client_ca: no file; at least one expected",
+    ),
+    (
+        "client_ca = \"certs/client-ca1.pem\"",
+        "client_ca = 1",
+        "site.toml:27: virtual_host \"m\": client_ca: invalid type: integer `1`, expected a file",
+    ),
+    (
+        "client_ca = ",
+        "client_crl = \"certs/missing.crl\"\nclient_ca = ",
+        "site.toml:27: virtual_host \"m\": client_crl: cannot read certs/missing.crl: No such file",
+    ),
+    (
+        "client_ca = ",
+        "client_crl = \"certs/A.pem\"\nclient_ca = ",
+        "site.toml:27: virtual_host \"m\": client_crl: certs/A.pem: no X509 CRL section in the PEM",
+    ),
+    (
+        "client_ca = \"certs/client-ca1.pem\"",
+        "client_certificate = \"optional\"",
+        "site.toml:27: virtual_host \"m\": client_certificate: only allowed with client_ca",
+    ),
+    (
+        "minimum_version = \"1.2\"",
+        "minimum_version = \"1.3\"\nmaximum_version = \"1.2\"",
+        "site.toml:10: group \"public\": maximum_version: 1.2 is below the minimum_version, 1.3",
+    ),
+    (
+        "minimum_version = \"1.2\"",
+        "minimum_version = \"1.3\"\ncipher_suites = [\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"]",
+        "site.toml:10: group \"public\": cipher_suites: \
+         \"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\" is no cipher suite of this group's versions; \
+         there is TLS_",
+    ),
+    (
+        "minimum_version = \"1.2\"",
+        "cipher_suites = []",
+        "site.toml:9: group \"public\": cipher_suites: no cipher suite; at least one expected",
     ),
     // Virtual hosts.
     (

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, SerialNumber, date_time_ymd,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,6 +30,19 @@ const CERTIFICATES: [(&str, &[&str]); 5] = [
     ("API", &["api.example.test"]),
     ("CDN", &["cdn.example.test"]),
     ("M", &["m.example.test", "m2.example.test"]),
+];
+
+/// What the certificate presents that all listeners of the Gateway API's conformance tests share.
+const GATEWAY: [&str; 9] = [
+    "example.org",
+    "second-example.org",
+    "unknown-example.org",
+    "*.wildcard.org",
+    "bar.com",
+    "bar.example.com",
+    "bar.foo.example.com",
+    "abc.foo.example.com",
+    "x.abc.foo.example.com",
 ];
 
 /// The lab's virtual hosts: name, host, certificate, client CA.
@@ -61,10 +75,12 @@ impl World {
         for (name, identifiers) in CERTIFICATES {
             world.leaf(name, identifiers, &ca, ExtendedKeyUsagePurpose::ServerAuth);
         }
+        world.leaf("GATEWAY", &GATEWAY, &ca, ExtendedKeyUsagePurpose::ServerAuth);
         world.leaf("IP", &["127.0.0.1", "::1"], &ca, ExtendedKeyUsagePurpose::ServerAuth);
         for number in 1..=2 {
             let ca = authority();
             world.write(&format!("certs/client-ca{number}.pem"), &ca.pem());
+            world.write(&format!("certs/client-ca{number}.crl"), &nothing_revoked(&ca));
             let name = format!("client{number}");
             world.leaf(&name, &[], &ca, ExtendedKeyUsagePurpose::ClientAuth);
         }
@@ -156,6 +172,19 @@ pub(crate) fn virtual_host(name: &str, host: &str, certificate: &str) -> String 
 
 pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+/// The list of a CA that has revoked nothing.
+fn nothing_revoked(ca: &Ca) -> String {
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(2999, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(ca).unwrap().pem().unwrap()
 }
 
 fn authority() -> Ca {

@@ -1,6 +1,6 @@
 //! What a connection was served last, so that a stream for the same authority is not decided anew.
 
-use super::{Authoritative, Connection, Coverage, Site, Verdict, decide};
+use super::{Authoritative, Connection, Coverage, Served, Site, Verdict, decide, decided, verdict};
 use crate::authority::Authority;
 use crate::policy::{CoalescePolicy, GroupId, VirtualHostId};
 use crate::request::{HostField, MethodKind, RequestTarget, Scheme};
@@ -18,8 +18,8 @@ const AUTHORITY_LEN_MAX: usize = 64;
 /// table and presented identifiers, group, scheme and port. A memo that outlives a reload or is
 /// lent to another connection forgets.
 ///
-/// Only verdicts to serve are remembered, of requests without a `Host` field, under
-/// [`CoalescePolicy::CertificateAndGroup`].
+/// Only verdicts to serve are remembered, without a reason to refuse, of requests without a `Host`
+/// field, under [`CoalescePolicy::CertificateAndGroup`], where listeners do not share a port.
 ///
 /// # Security
 /// Images of the same length and checksum are taken for each other. By chance that does not happen,
@@ -98,13 +98,14 @@ impl Memo {
             && last.facts == Facts::of(table, connection)
         {
             let site = Site::VirtualHost(last.virtual_host);
-            return Verdict::Serve(Authoritative { site, group: connection.group });
+            let group = connection.group;
+            return Verdict::Serve(Authoritative { site, group, observed: None });
         }
-        let verdict = decide(table, connection, request);
-        if let Verdict::Serve(proof) = &verdict {
-            self.remember(table, connection, authority, proof);
+        let decided = decided(table, connection, request);
+        if let Ok(served) = &decided {
+            self.remember(table, connection, authority, served);
         }
-        verdict
+        verdict(connection, &decided)
     }
 
     /// Whether `authority` is what would be served again without a decision.
@@ -119,18 +120,17 @@ impl Memo {
         table: &AuthorityTable<S>,
         connection: &Connection<'_>,
         authority: &[u8],
-        proof: &Authoritative,
+        served: &Served,
     ) {
-        let policy = table.group_policy(connection.group);
-        let by_group =
-            |policy: crate::GroupPolicy| policy.coalesce == CoalescePolicy::CertificateAndGroup;
-        let (Some(virtual_host), Ok(parsed)) = (proof.virtual_host(), Authority::parse(authority))
+        let by_group = served.coalesce == CoalescePolicy::CertificateAndGroup;
+        let (Site::VirtualHost(virtual_host), Ok(parsed)) =
+            (served.site, Authority::parse(authority))
         else {
             return;
         };
+        let always = by_group && served.observed.is_none();
         let mut bytes = [0; AUTHORITY_LEN_MAX];
-        if let (true, Some(room)) = (policy.is_some_and(by_group), bytes.get_mut(..authority.len()))
-        {
+        if let (true, Some(room)) = (always, bytes.get_mut(..authority.len())) {
             room.copy_from_slice(authority);
             self.last = Some(Remembered {
                 authority: bytes,
@@ -148,7 +148,9 @@ impl Memo {
 fn plain<'a>(connection: &Connection<'_>, request: &RequestTarget<'a>) -> Option<&'a [u8]> {
     let scheme = connection.scheme.as_str().as_bytes();
     let own = request.scheme.is_none_or(|named| named == scheme);
-    let ordinary =
-        own && request.method == MethodKind::Ordinary && matches!(request.host, HostField::Absent);
+    let ordinary = connection.listener.is_none()
+        && own
+        && request.method == MethodKind::Ordinary
+        && matches!(request.host, HostField::Absent);
     request.authority.filter(|_| ordinary)
 }

@@ -8,6 +8,7 @@ use std::vec::Vec;
 use super::*;
 use crate::{MalformedAnswer, NamePattern, PresentedIdentifier, Step};
 
+mod groups;
 mod memo;
 mod policies;
 

@@ -1,14 +1,15 @@
 //! From the model's types to the crate's, and back.
 
 use coalesce_core::{
-    AuthorityTable, AuthorityTableBuilder, CoalescePolicy, ConnectPolicy, Connection, DnsName,
-    GroupId, GroupPolicy, HostField, IdentifierSet, Layout, MethodKind, NamePattern,
-    PresentedIdentifier, RequestTarget, Scheme, Site, UnknownAuthority, Verdict, VirtualHostId,
-    decide,
+    AuthorityTable, AuthorityTableBuilder, ClientCertificates, CoalescePolicy, ConnectPolicy,
+    Connection, DnsName, Enforcement, GroupId, GroupPolicy, HostField, IdentifierSet, Layout,
+    ListenerId, ListenerTable, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme,
+    Site, UnknownAuthority, Verdict, VirtualHostId, decide,
 };
 
 use crate::model::{
-    Coalesce, Connect, Entry, Facts, Method, Outcome, Policy, Request, Transport, World,
+    Coalesce, Connect, Entry, Extra, Facts, Method, Observe, Outcome, Policy, Request, Transport,
+    World,
 };
 
 /// How a table may keep its names; every answer is the same in all of them.
@@ -35,12 +36,7 @@ pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
 }
 
 pub(crate) fn group_policy(policy: Policy) -> GroupPolicy {
-    let mut built = GroupPolicy::default();
-    built.coalesce = match policy.coalesce {
-        Coalesce::CertificateAndGroup => CoalescePolicy::CertificateAndGroup,
-        Coalesce::StrictServerName => CoalescePolicy::StrictServerName,
-        Coalesce::Never => CoalescePolicy::Never,
-    };
+    let mut built = coalescing(policy.coalesce);
     if policy.hand_unknown_over {
         built.unknown_authority = UnknownAuthority::HandToApplication;
     }
@@ -88,6 +84,11 @@ pub(crate) fn run_with(
     judge: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>, &RequestTarget<'_>) -> Verdict,
 ) -> Verdict {
     let set = build_set(&facts.certificate);
+    let hostnames = facts.extra.listeners.iter().flat_map(|(_, hostnames)| hostnames);
+    let of_port = ListenerTable::build(hostnames.map(|(hostname, listener)| {
+        (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(*listener))
+    }));
+    let of_port = of_port.unwrap();
     let group = GroupId::new(facts.group);
     let connection = match facts.transport {
         Transport::Tls => Connection::tls(set.borrow(), group, &facts.ports),
@@ -96,16 +97,62 @@ pub(crate) fn run_with(
         Transport::GatewayHttps => Connection::trusted_gateway(Scheme::Https, group, &facts.ports),
     };
     let server_name = facts.server_name.as_ref().map(|name| DnsName::parse(name.as_bytes()));
-    let connection = connection.with_server_name(server_name.transpose().unwrap());
-    judge(&build_table(world), &connection, &target(request))
+    let mut connection = connection.with_server_name(server_name.transpose().unwrap());
+    if let Some((own, _)) = &facts.extra.listeners {
+        connection = connection.with_listener(ListenerId::new(*own), &of_port);
+    }
+    judge(&build_with(world, &facts.extra), &connection, &target(request))
+}
+
+/// The first id of the parts of groups, above those of all groups.
+const PARTS: u32 = 1 << 20;
+
+/// The table of a world that has more than groups and entries.
+fn build_with(world: &World, extra: &Extra) -> AuthorityTable<Vec<u8>> {
+    let mut table = AuthorityTable::builder();
+    for (id, policy) in &world.groups {
+        let mut policy = group_policy(*policy);
+        if let Some(observe) = extra.observe(*id) {
+            policy.enforcement = Enforcement::Observe(match observe {
+                Observe::AsksNothing => ClientCertificates::NotAsked,
+                Observe::AsksForCertificates => ClientCertificates::Asked,
+            });
+        }
+        table.group(GroupId::new(*id), policy).unwrap();
+    }
+    for (number, entry) in (PARTS..).zip(&world.entries) {
+        let Entry { pattern, virtual_host, group } = entry;
+        let mut place = GroupId::new(*group);
+        if let Some(coalesce) = extra.own_of(entry) {
+            let mut policy = coalescing(coalesce);
+            policy.within = Some(place);
+            place = GroupId::new(number);
+            table.group(place, policy).unwrap();
+        }
+        let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(*virtual_host), place).unwrap();
+    }
+    table.build().unwrap()
+}
+
+fn coalescing(coalesce: Coalesce) -> GroupPolicy {
+    let mut policy = GroupPolicy::default();
+    policy.coalesce = match coalesce {
+        Coalesce::CertificateAndGroup => CoalescePolicy::CertificateAndGroup,
+        Coalesce::StrictServerName => CoalescePolicy::StrictServerName,
+        Coalesce::Never => CoalescePolicy::Never,
+    };
+    policy
 }
 
 pub(crate) fn outcome(verdict: &Verdict) -> Outcome {
     match verdict {
-        Verdict::Serve(proof) => match proof.site() {
-            Site::VirtualHost(id) => Outcome::VirtualHost(id.get()),
-            Site::Unlisted => Outcome::Unlisted,
-            Site::Tunnel => Outcome::Tunnel,
+        Verdict::Serve(proof) => match (proof.site(), proof.observed()) {
+            (Site::VirtualHost(id), None) => Outcome::VirtualHost(id.get()),
+            (Site::Unlisted, None) => Outcome::Unlisted,
+            (Site::VirtualHost(id), Some(it)) => Outcome::Observed(Some(id.get()), it.code()),
+            (Site::Unlisted, Some(it)) => Outcome::Observed(None, it.code()),
+            (Site::Tunnel, _) => Outcome::Tunnel,
         },
         Verdict::Misdirected(reason) => Outcome::Misdirected(reason.code()),
         Verdict::Malformed(reason) => Outcome::Malformed(reason.code()),

@@ -59,7 +59,13 @@ proptest! {
         let field = request.authority.as_ref().unwrap_or_else(|| &request.hosts[0]);
         let authority = Authority::parse(field).unwrap();
         let found = build_table(&world).lookup(&authority.host()).unwrap();
-        prop_assert_eq!((found.virtual_host, found.group.get()), (id, facts.group));
+        prop_assert_eq!(found.virtual_host, id);
+        if proof.observed().is_some() {
+            let home = found.group.get();
+            prop_assert!(home == facts.group || facts.extra.open([home, facts.group]));
+            return Ok(());
+        }
+        prop_assert_eq!(found.group.get(), facts.group);
         let covers = |name: &String| presented(name).covers(&authority.host());
         let waived = facts.transport != Transport::Tls;
         prop_assert!(waived || facts.certificate.iter().any(covers));
@@ -75,10 +81,20 @@ proptest! {
         let Some((host, _)) = host else { return Ok(()) };
         let foreign = world.lookup(&host).is_some_and(|entry| entry.group != facts.group);
         let tunnel = request.method == Method::Connect;
-        if !foreign || tunnel || request.hosts.len() > 1 {
+        // What no listener of the port is responsible for may be the application's, for a 404.
+        let listeners = facts.extra.listeners.is_some();
+        if !foreign || tunnel || listeners || request.hosts.len() > 1 {
             return Ok(());
         }
-        prop_assert!(matches!(run(&world, &facts, &request), Verdict::Misdirected(_)));
+        let open = world.lookup(&host).is_some_and(|entry| {
+            facts.extra.open([entry.group, facts.group])
+        });
+        // Observing is known to serve what the rules forbid, and no more than it says.
+        match run(&world, &facts, &request) {
+            Verdict::Misdirected(_) => {}
+            Verdict::Serve(proof) => prop_assert!(open && proof.observed().is_some()),
+            malformed @ Verdict::Malformed(_) => prop_assert!(open, "{malformed:?}"),
+        }
     }
 }
 
@@ -93,6 +109,7 @@ fn every_outcome_is_reached() {
         let code = match outcome(&run(&world, &facts, &request)) {
             Outcome::VirtualHost(_) => "virtual_host",
             Outcome::Unlisted => "unlisted",
+            Outcome::Observed(..) => "observed",
             Outcome::Tunnel => "tunnel",
             Outcome::Misdirected(code) | Outcome::Malformed(code) => code,
         };
@@ -111,7 +128,9 @@ fn every_outcome_is_reached() {
         ("group", 100),
         ("host_differs", 25),
         ("host_invalid", 10),
+        ("listener", 20),
         ("no_authority", 10),
+        ("observed", 100),
         ("port", 100),
         ("scheme", 100),
         ("server_name", 50),

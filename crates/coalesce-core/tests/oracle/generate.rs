@@ -9,7 +9,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::model::{Coalesce, Connect, Entry, Facts, Method, Policy, Request, Transport, World};
+use crate::model::{
+    Coalesce, Connect, Entry, Extra, Facts, Method, Observe, Policy, Request, Transport, World,
+};
 
 /// `factor` times as many cases as usual, which `PROPTEST_CASES` sets.
 pub(crate) fn cases(factor: u32) -> ProptestConfig {
@@ -395,6 +397,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     let ports = subsequence(PORTS, 0..=PORTS.len());
     (transport, vec(identifier(), 0..6), server_name, select(GROUPS), ports).prop_map(
         |(transport, certificate, server_name, group, ports)| Facts {
+            extra: Extra::default(),
             transport,
             certificate,
             server_name,
@@ -452,14 +455,58 @@ fn aim() -> impl Strategy<Value = Aim> {
 /// Everything that one decision needs. Three of four requests are aimed at an entry of the table,
 /// so that the last steps are reached as often as the first.
 pub(crate) fn case() -> impl Strategy<Value = (World, Facts, Request)> {
-    (world(), facts(), request(), prop::option::weighted(0.75, aim())).prop_map(
-        |(world, mut facts, mut request, aim)| {
+    let more = prop::option::weighted(0.4, more());
+    (world(), facts(), request(), prop::option::weighted(0.75, aim()), more).prop_map(
+        |(world, mut facts, mut request, aim, more)| {
+            facts.extra = more.map(|more| more.of(&world)).unwrap_or_default();
             if let Some(aim) = aim.filter(|_| !world.entries.is_empty()) {
                 take_aim(&aim, &world, &mut facts, &mut request);
             }
             (world, facts, request)
         },
     )
+}
+
+/// What becomes an [`Extra`] once the world is known.
+#[derive(Clone, Debug)]
+struct More {
+    observed: Vec<(u32, Observe)>,
+    own: Vec<(Index, Coalesce)>,
+    listeners: Option<(u32, Vec<(String, u32)>)>,
+}
+
+fn more() -> impl Strategy<Value = More> {
+    let coalesce =
+        [Coalesce::CertificateAndGroup, Coalesce::StrictServerName, Coalesce::Never].to_vec();
+    let observe = select(vec![Observe::AsksNothing, Observe::AsksForCertificates]);
+    let observed = vec((select(GROUPS), observe), 0..6);
+    let own = vec((any::<Index>(), select(coalesce)), 0..4);
+    let catch_all = (Just("*".to_owned()), 0_u32..3);
+    let hostname = prop_oneof![2 => (pattern(), 0_u32..3), 1 => catch_all];
+    let listeners = prop::option::of((0_u32..3, vec(hostname, 0..5)));
+    (observed, own, listeners).prop_map(|(observed, own, listeners)| More {
+        observed,
+        own,
+        listeners,
+    })
+}
+
+impl More {
+    fn of(self, world: &World) -> Extra {
+        let mut extra = Extra { observed: self.observed, ..Extra::default() };
+        for (index, coalesce) in self.own.iter().filter(|_| !world.entries.is_empty()) {
+            let pattern = world.entries[index.index(world.entries.len())].pattern.clone();
+            if extra.own.iter().all(|(own, _)| *own != pattern) {
+                extra.own.push((pattern, *coalesce));
+            }
+        }
+        extra.listeners = self.listeners.map(|(own, mut hostnames)| {
+            let mut seen = BTreeSet::new();
+            hostnames.retain(|(hostname, _)| seen.insert(hostname.clone()));
+            (own, hostnames)
+        });
+        extra
+    }
 }
 
 fn take_aim(aim: &Aim, world: &World, facts: &mut Facts, request: &mut Request) {

@@ -236,9 +236,64 @@ pub(crate) enum Transport {
     GatewayHttps,
 }
 
+/// What a group that is only observed says of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Observe {
+    AsksNothing,
+    AsksForCertificates,
+}
+
+/// What few worlds have beside groups and entries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extra {
+    /// The groups that are only observed.
+    pub(crate) observed: Vec<(u32, Observe)>,
+    /// The entries with a strictness of their own, by their patterns.
+    pub(crate) own: Vec<(String, Coalesce)>,
+    /// The listener of the connection, and the hostnames of those on its port.
+    pub(crate) listeners: Option<(u32, Vec<(String, u32)>)>,
+}
+
+impl Extra {
+    pub(crate) fn observe(&self, group: u32) -> Option<Observe> {
+        self.observed.iter().find(|(id, _)| *id == group).map(|(_, observe)| *observe)
+    }
+
+    /// The strictness of an entry, where it has one of its own; not every group can have such.
+    pub(crate) fn own_of(&self, entry: &Entry) -> Option<Coalesce> {
+        let own = self.own.iter().find(|(pattern, _)| *pattern == entry.pattern);
+        own.filter(|_| entry.group < 1 << 16).map(|(_, coalesce)| *coalesce)
+    }
+
+    /// Whether both groups are observed and neither asks for certificates.
+    pub(crate) fn open(&self, groups: [u32; 2]) -> bool {
+        groups.iter().all(|group| self.observe(*group) == Some(Observe::AsksNothing))
+    }
+
+    /// Whether the connection's listener is responsible for `host`, or which other one is.
+    fn responsible(&self, host: &Host) -> Responsible {
+        let Some((own, hostnames)) = &self.listeners else { return Responsible::Own };
+        let ranked = |(pattern, _): &&(String, u32)| stands_for(pattern, host);
+        let found = hostnames.iter().filter(|it| ranked(it).is_some()).max_by_key(ranked);
+        match found {
+            Some((_, listener)) if listener == own => Responsible::Own,
+            Some(_) => Responsible::Another,
+            None => Responsible::Nobody,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Responsible {
+    Own,
+    Another,
+    Nobody,
+}
+
 /// The connection's side.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
+    pub(crate) extra: Extra,
     pub(crate) transport: Transport,
     pub(crate) certificate: Vec<String>,
     /// Lower case, without a trailing dot.
@@ -268,6 +323,8 @@ pub(crate) enum Outcome {
     VirtualHost(u32),
     Unlisted,
     Tunnel,
+    /// Served, or unlisted, though it would be misdirected.
+    Observed(Option<u32>, &'static str),
     Misdirected(&'static str),
     Malformed(&'static str),
 }
@@ -285,6 +342,10 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
         },
         |(_, policy)| *policy,
     );
+    let known_group = world.groups.iter().any(|(id, _)| *id == facts.group);
+    let observed = known_group && facts.extra.observe(facts.group).is_some();
+    // Every reason to answer 421, in the order of the steps; the first is the answer.
+    let mut reasons: Vec<&'static str> = Vec::new();
 
     // 1. One authority.
     if request.hosts.len() > 1 {
@@ -316,36 +377,50 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
     };
     let named = request.scheme.as_deref().unwrap_or(scheme.as_bytes());
     if named.to_ascii_lowercase() != scheme.as_bytes() {
-        return Misdirected("scheme");
+        reasons.push("scheme");
     }
     let port = port.unwrap_or(default_port);
 
     // 3. Known here.
-    let Some(entry) = world.lookup(&host) else {
-        if !policy.hand_unknown_over {
-            return Misdirected("unknown_authority");
+    let responsible = facts.extra.responsible(&host);
+    let known = world.lookup(&host).filter(|_| responsible != Responsible::Nobody);
+    let Some(entry) = known else {
+        let handed_over = policy.hand_unknown_over && responsible != Responsible::Another;
+        if !handed_over {
+            reasons.push("unknown_authority");
+        }
+        if let Some(first) = reasons.first().filter(|_| !observed || !handed_over) {
+            return Misdirected(first);
         }
         let refused = host_field(request, &host, port, default_port).or(extended(policy, request));
-        return refused.unwrap_or(Outcome::Unlisted);
+        let unlisted = reasons.first().map_or(Outcome::Unlisted, |it| Outcome::Observed(None, it));
+        return refused.unwrap_or(unlisted);
     };
 
     // 4. Port.
     if !facts.ports.contains(&port) {
-        return Misdirected("port");
+        reasons.push("port");
     }
 
     // 5. Certificate.
     let presented = |host: &Host| facts.certificate.iter().any(|name| covers(name, host));
     if facts.transport == Transport::Tls && !presented(&host) {
-        return Misdirected("certificate");
+        reasons.push("certificate");
     }
 
     // 6. Group, and what the group asks of the server name.
-    if entry.group != facts.group {
-        return Misdirected("group");
+    if responsible == Responsible::Another {
+        reasons.push("listener");
     }
+    let foreign = entry.group != facts.group;
+    if foreign {
+        reasons.push("group");
+    }
+    let of_group = world.groups.iter().find(|(id, _)| *id == entry.group);
+    let coalesce = facts.extra.own_of(entry).or(of_group.map(|(_, policy)| policy.coalesce));
+    let coalesce = coalesce.unwrap_or(policy.coalesce);
     let own = facts.server_name.as_ref().is_some_and(|name| host == Host::Name(name.clone()));
-    let allowed = match (policy.coalesce, &facts.server_name) {
+    let allowed = match (coalesce, &facts.server_name) {
         (Coalesce::CertificateAndGroup, _) => true,
         // In the clear there is no server name to miss.
         (_, None) if facts.transport == Transport::Cleartext => true,
@@ -354,14 +429,22 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
         (_, Some(_)) => own,
     };
     if !allowed {
-        return Misdirected("server_name");
+        reasons.push("server_name");
     }
+    let passed_over = observed && (!foreign || facts.extra.open([facts.group, entry.group]));
+    if let Some(first) = reasons.first().filter(|_| !passed_over) {
+        return Misdirected(first);
+    }
+    let served = match reasons.first() {
+        None => Outcome::VirtualHost(entry.virtual_host),
+        Some(first) => Outcome::Observed(Some(entry.virtual_host), first),
+    };
 
     // 7. Host field.
     host_field(request, &host, port, default_port)
         .or(extended(policy, request))
         // 8. Serve.
-        .unwrap_or(Outcome::VirtualHost(entry.virtual_host))
+        .unwrap_or(served)
 }
 
 /// A tunnel is the user's to allow; its `Host` may leave the port out (RFC 9112 §3.2.3).

@@ -1,11 +1,10 @@
 use super::*;
 use coalesce_core::DnsName;
 use rcgen::{CertificateParams, KeyPair};
-use rustls::RootCertStore;
 use rustls::crypto::ring;
 
 use crate::presented::CertificateError;
-use crate::{Refused, TlsVersion};
+use crate::{CipherSuites, ClientAuth, ClientRules, Refused, TlsVersion};
 
 const A: GroupId = GroupId::new(1);
 const B: GroupId = GroupId::new(2);
@@ -25,10 +24,8 @@ fn pattern(text: &str) -> NamePattern<'_> {
     NamePattern::parse(text.as_bytes()).unwrap()
 }
 
-fn roots_of(chain: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add(chain[0].clone()).unwrap();
-    Arc::new(roots)
+fn rules_of(chain: &[CertificateDer<'static>]) -> ClientRules {
+    ClientRules::new([chain[0].clone()], []).unwrap()
 }
 
 /// A builder with the groups `A` and `B` and a certificate for everything below `example.test`.
@@ -36,9 +33,9 @@ fn with_groups() -> (HandshakeTableBuilder, CertificateId) {
     let mut builder = builder();
     let (chain, key) = made(&["*.example.test", "example.test"]);
     let tls =
-        GroupTls { client_auth: ClientAuth::Required(roots_of(&chain)), ..GroupTls::default() };
+        TlsPolicy { client_auth: ClientAuth::Required(rules_of(&chain)), ..TlsPolicy::default() };
     let certificate = builder.certificate(chain, key).unwrap();
-    builder.group(A, GroupTls::default()).unwrap().group(B, tls).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, tls).unwrap();
     (builder, certificate)
 }
 
@@ -78,18 +75,22 @@ fn certificates_are_refused_for_a_reason() {
 fn groups_are_refused_for_a_reason() {
     use HandshakeTableError as E;
     let mut builder = builder();
-    let tls = GroupTls {
-        client_auth: ClientAuth::Required(Arc::new(RootCertStore::empty())),
-        ..GroupTls::default()
-    };
-    assert_eq!(builder.group(A, tls).unwrap_err(), E::NoClientRoots { group: A });
+    let (minimum, maximum) = (TlsVersion::Tls13, TlsVersion::Tls12);
+    let tls =
+        TlsPolicy { minimum_version: minimum, maximum_version: maximum, ..TlsPolicy::default() };
+    assert_eq!(builder.group(A, tls).unwrap_err(), E::Versions { minimum, maximum });
+    let suite = rustls::CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA;
+    let known = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
+    let cipher_suites = CipherSuites::only([known, suite]);
+    let tls = TlsPolicy { cipher_suites, ..TlsPolicy::default() };
+    assert_eq!(builder.group(A, tls).unwrap_err(), E::CipherSuite { suite });
     for len in [0, 256] {
-        let tls = GroupTls { alpn: vec![b"h2".to_vec(), vec![b'x'; len]], ..GroupTls::default() };
+        let tls = TlsPolicy { alpn: vec![b"h2".to_vec(), vec![b'x'; len]], ..TlsPolicy::default() };
         assert_eq!(builder.group(A, tls).unwrap_err(), E::ProtocolName { len });
     }
-    let tls = GroupTls { alpn: vec![vec![b'x'; 255]], ..GroupTls::default() };
+    let tls = TlsPolicy { alpn: vec![vec![b'x'; 255]], ..TlsPolicy::default() };
     builder.group(A, tls).unwrap();
-    let again = builder.group(A, GroupTls::default()).unwrap_err();
+    let again = builder.group(A, TlsPolicy::default()).unwrap_err();
     assert_eq!(again, E::DuplicateGroup { group: A });
 }
 
@@ -171,7 +172,7 @@ fn a_provider_that_cannot_do_a_version_refuses_the_table() {
     let mut builder = HandshakeTableBuilder::new(Arc::new(provider));
     let (chain, key) = made(&["a.example.test"]);
     let certificate = builder.certificate(chain, key).unwrap();
-    let tls = GroupTls { minimum_version: TlsVersion::Tls13, ..GroupTls::default() };
+    let tls = TlsPolicy { minimum_version: TlsVersion::Tls13, ..TlsPolicy::default() };
     builder.group(A, tls).unwrap();
     builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
     assert!(matches!(builder.build().unwrap_err(), HandshakeTableError::Tls(_)));
@@ -185,10 +186,10 @@ fn a_ticketer_that_fails_refuses_the_table() {
     assert_eq!(builder.build().unwrap_err(), error);
 }
 
-/// Session memory and tickets are one per group and table: the same within a group, whatever the
-/// certificate, and different everywhere else.
+/// Sessions are resumed in their group, with their certificate, and nowhere else, in later tables
+/// too where these are built with the same sessions.
 #[test]
-fn resumption_state_is_shared_within_a_group_and_nowhere_else() {
+fn sessions_stay_with_their_group_and_certificate() {
     let (mut builder, first) = with_groups();
     builder.ticketer(ring::Ticketer::new);
     let (chain, key) = made(&["*.example.test"]);
@@ -197,21 +198,32 @@ fn resumption_state_is_shared_within_a_group_and_nowhere_else() {
     builder.server_name(pattern("b.example.test"), A, second).unwrap();
     builder.server_name(pattern("c.example.test"), B, second).unwrap();
     builder.server_name(pattern("d.example.test"), A, first).unwrap();
-    let (table, reloaded) = (builder.build().unwrap(), builder.build().unwrap());
+    let (table, afresh) = (builder.build().unwrap(), builder.build().unwrap());
+    let sessions = Sessions::new();
+    let (kept, reloaded) = {
+        builder.sessions(&sessions);
+        (builder.build().unwrap(), builder.build().unwrap())
+    };
     let config = |table: &HandshakeTable, name| table.choose_by_name(Some(name)).unwrap().config;
     let a = config(&table, "a.example.test");
     assert_eq!((a.max_early_data_size, a.send_half_rtt_data), (0, false), "no early data");
     let cases = [
-        ("b.example.test", config(&table, "b.example.test"), true),
-        ("c.example.test", config(&table, "c.example.test"), false),
-        ("a.example.test after a reload", config(&reloaded, "a.example.test"), false),
+        ("another certificate", &a, config(&table, "b.example.test"), false),
+        ("another group", &a, config(&table, "c.example.test"), false),
+        ("another table", &a, config(&afresh, "a.example.test"), false),
+        (
+            "the next table of the same sessions",
+            &config(&kept, "a.example.test"),
+            config(&reloaded, "a.example.test"),
+            true,
+        ),
     ];
-    for (what, other, shared) in cases {
-        assert_eq!(Arc::ptr_eq(&a.session_storage, &other.session_storage), shared, "{what}");
-        assert_eq!(Arc::ptr_eq(&a.ticketer, &other.ticketer), shared, "{what}");
-        let ticket = a.ticketer.encrypt(b"session").unwrap();
+    for (what, one, other, shared) in cases {
+        let ticket = one.ticketer.encrypt(b"session").unwrap();
         assert_eq!(other.ticketer.decrypt(&ticket).is_some(), shared, "{what}");
-        assert!(!Arc::ptr_eq(&a, &other), "{what}");
+        assert!(one.session_storage.put(b"key".to_vec(), b"session".to_vec()));
+        assert_eq!(other.session_storage.get(b"key").is_some(), shared, "{what}");
+        assert!(!Arc::ptr_eq(one, &other), "{what}");
     }
     assert!(Arc::ptr_eq(&a, &config(&table, "d.example.test")), "one configuration for each pair");
 }
@@ -290,9 +302,12 @@ fn messages_say_what_was_found() {
         (E::KeyMismatch, "private key of another certificate"),
         (E::DuplicateGroup { group: A }, "group 1 was added before"),
         (
-            E::NoClientRoots { group: A },
-            "group 1 requires client certificates from an empty set of CAs; at least one CA \
-             expected",
+            E::Versions { minimum: TlsVersion::Tls13, maximum: TlsVersion::Tls12 },
+            "TLS 1.3 as the lowest version and 1.2 as the highest; no version is left",
+        ),
+        (
+            E::CipherSuite { suite: rustls::CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA },
+            "cipher suite TLS_RSA_WITH_AES_128_CBC_SHA is not one of the provider's",
         ),
         (E::ProtocolName { len: 0 }, "ALPN protocol name of 0 bytes; 1 to 255 expected"),
         (E::UnknownGroup { group: A }, "group 1 was not added"),
@@ -337,7 +352,9 @@ fn debug_output_shows_no_keys() {
     for text in [format!("{builder:?}"), format!("{table:?}"), format!("{choice:?}")] {
         assert!(!text.to_lowercase().contains("key"), "{text}");
     }
-    assert!(format!("{builder:?}").contains("Required(1 roots)"));
+    assert!(
+        format!("{builder:?}").contains("Required(ClientRules { cas: 1, revocation_lists: 0 })")
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coalesce_core::{
     AuthorityTable, GroupPolicy, Misdirected, RequestTarget, Verdict, VirtualHostId, decide,
 };
-use coalesce_tls::{ClientAuth, GroupTls, HandshakeTableBuilder, ServerNamePolicy};
+use coalesce_tls::{ClientAuth, HandshakeTableBuilder, ServerNamePolicy, TlsPolicy};
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use crate::common::{A, B, Ca, EACH_VERSION, acceptor, builder, client, meet, pattern};
@@ -17,9 +17,9 @@ fn two_groups(
 ) -> (HandshakeTableBuilder, coalesce_tls::CertificateId) {
     let own = server_ca.issue(&["*.example.test", "192.0.2.1"]);
     let mut builder = builder();
-    let mut private = GroupTls::default();
-    private.client_auth = ClientAuth::Required(client_ca.roots());
-    builder.group(A, GroupTls::default()).unwrap().group(B, private).unwrap();
+    let mut private = TlsPolicy::default();
+    private.client_auth = ClientAuth::Required(client_ca.rules([]));
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, private).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder.server_name(pattern("b.example.test"), B, own).unwrap();

@@ -4,14 +4,18 @@ use std::io;
 use std::sync::Arc;
 
 use coalesce_core::{GroupId, NamePattern};
-use coalesce_tls::{AcceptError, Acceptor, HandshakeFacts, HandshakeTableBuilder};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use coalesce_tls::{AcceptError, Acceptor, ClientRules, HandshakeFacts, HandshakeTableBuilder};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{
-    ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore,
+    SupportedProtocolVersion,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
@@ -58,6 +62,7 @@ impl Ca {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -68,6 +73,51 @@ impl Ca {
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let chain = vec![certificate.der().clone()];
         Identity { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
+    }
+
+    /// One certificate with this serial number, which a revocation list may name.
+    pub(crate) fn issue_numbered(&self, number: u64) -> Identity {
+        let mut params = CertificateParams::new(vec!["client.test".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from(number));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let chain = vec![certificate.der().clone()];
+        Identity { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
+    }
+
+    /// A list of what this CA has revoked, which is in date until the start of this year.
+    pub(crate) fn revoked(
+        &self,
+        numbers: &[u64],
+        until: i32,
+    ) -> CertificateRevocationListDer<'static> {
+        let revoked = numbers.iter().map(|number| RevokedCertParams {
+            serial_number: SerialNumber::from(*number),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap().der().clone()
+    }
+
+    /// Certificates of this CA, but for those on the lists.
+    pub(crate) fn rules<const N: usize>(
+        &self,
+        lists: [CertificateRevocationListDer<'static>; N],
+    ) -> ClientRules {
+        ClientRules::new([self.certificate()], lists).unwrap()
+    }
+
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.0.as_ref().der().clone()
     }
 
     pub(crate) fn roots(&self) -> Arc<RootCertStore> {
@@ -105,6 +155,7 @@ pub(crate) struct Seen {
 pub(crate) struct Served {
     pub(crate) kind: HandshakeKind,
     pub(crate) version: ProtocolVersion,
+    pub(crate) suite: CipherSuite,
     pub(crate) client_certificate: Option<CertificateDer<'static>>,
     pub(crate) facts: HandshakeFacts,
 }
@@ -139,6 +190,7 @@ pub(crate) async fn serve(
     Ok(Served {
         kind: session.handshake_kind().unwrap(),
         version: session.protocol_version().unwrap(),
+        suite: session.negotiated_cipher_suite().unwrap().suite(),
         client_certificate: session
             .peer_certificates()
             .and_then(|chain| chain.first().cloned())

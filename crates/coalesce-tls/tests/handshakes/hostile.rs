@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use coalesce_tls::limits::{CLIENT_HELLO_LEN_MAX, CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use coalesce_tls::{
-    AcceptError, Acceptor, ClientAuth, GroupTls, HandshakeTableBuilder, Refused, ServerNamePolicy,
+    AcceptError, Acceptor, ClientAuth, HandshakeTableBuilder, Refused, ServerNamePolicy, TlsPolicy,
 };
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 use rustls_pki_types::ServerName;
@@ -19,7 +19,7 @@ const UNRECOGNIZED_NAME: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70];
 fn one_name(ca: &Ca) -> HandshakeTableBuilder {
     let own = ca.issue(&["a.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder
@@ -148,9 +148,9 @@ async fn a_client_hello_in_many_records_has_the_same_server_name() {
     let (ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
-    let mut private = GroupTls::default();
-    private.client_auth = ClientAuth::Required(client_ca.roots());
-    builder.group(A, GroupTls::default()).unwrap().group(B, private).unwrap();
+    let mut private = TlsPolicy::default();
+    private.client_auth = ClientAuth::Required(client_ca.rules([]));
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, private).unwrap();
     let certificate = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("b.example.test"), B, certificate).unwrap();
     builder.absent_server_name(ServerNamePolicy::Default { group: A, certificate });

@@ -3,5 +3,6 @@
 mod client_certificates;
 mod common;
 mod hostile;
+mod policies;
 mod resumption;
 mod selection;

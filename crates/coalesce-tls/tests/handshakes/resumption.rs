@@ -4,7 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use coalesce_tls::{
-    Acceptor, ClientAuth, GroupTls, HandshakeTableBuilder, PresentedNames, TicketerFactory,
+    Acceptor, ClientAuth, ClientRules, HandshakeTableBuilder, PresentedNames, Sessions,
+    TicketerFactory, TlsPolicy, TlsVersion,
 };
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
@@ -12,7 +13,7 @@ use rustls::client::{
 };
 use rustls::crypto::ring::Ticketer;
 use rustls::server::ProducesTickets;
-use rustls::{ClientConfig, Error as TlsError, HandshakeKind, NamedGroup};
+use rustls::{CertificateError, ClientConfig, Error as TlsError, HandshakeKind, NamedGroup};
 use rustls_pki_types::ServerName;
 
 use crate::common::{
@@ -94,9 +95,9 @@ impl World {
         if let Some(factory) = ticketer {
             builder.ticketer(factory);
         }
-        let mut private = GroupTls::default();
-        private.client_auth = ClientAuth::Required(self.client_ca.roots());
-        builder.group(A, GroupTls::default()).unwrap().group(B, private).unwrap();
+        let mut private = TlsPolicy::default();
+        private.client_auth = ClientAuth::Required(self.client_ca.rules([]));
+        builder.group(A, TlsPolicy::default()).unwrap().group(B, private).unwrap();
         builder
     }
 
@@ -198,7 +199,199 @@ async fn a_session_does_not_follow_its_name_into_another_group() {
     }
 }
 
-/// The same group id, but other client CAs, or another certificate: a new table starts afresh.
+/// A reload of a live server: tables that are built with the same sessions, in which `a` is in
+/// group `B`.
+struct Reloads<'a> {
+    world: &'a World,
+    sessions: Sessions,
+    factory: Option<TicketerFactory>,
+    own: Identity,
+}
+
+impl Reloads<'_> {
+    fn table(&self, client_auth: ClientAuth) -> Acceptor {
+        self.with(client_auth, &self.own)
+    }
+
+    fn with(&self, client_auth: ClientAuth, own: &Identity) -> Acceptor {
+        let mut builder = builder();
+        if let Some(factory) = self.factory {
+            builder.ticketer(factory);
+        }
+        let mut policy = TlsPolicy::default();
+        policy.client_auth = client_auth;
+        builder.sessions(&self.sessions).group(B, policy).unwrap();
+        let own = own.clone();
+        let own = builder.certificate(own.chain, own.key).unwrap();
+        builder.server_name(pattern("a.example.test"), B, own).unwrap();
+        acceptor(&builder)
+    }
+
+    fn client(&self, versions: Versions, identity: Option<&Identity>) -> Arc<ClientConfig> {
+        resuming(&self.world.server_ca, versions, identity)
+    }
+}
+
+fn reloads(world: &World) -> impl Iterator<Item = (Versions, Reloads<'_>)> {
+    every_way().map(|(versions, factory)| {
+        let own = world.server_ca.issue(&["a.example.test"]);
+        (versions, Reloads { world, sessions: Sessions::new(), factory, own })
+    })
+}
+
+/// What has not changed goes on: a reload costs no client a full handshake.
+#[tokio::test]
+async fn a_session_survives_a_reload_that_changes_nothing_for_it() {
+    const NAME: &str = "a.example.test";
+    let world = World::new();
+    for (versions, reloads) in reloads(&world) {
+        let config = reloads.client(versions, Some(&world.identity));
+        let rules = || ClientAuth::Required(world.client_ca.rules([]));
+        let before = reloads.table(rules());
+        assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Full);
+        let after = reloads.table(rules());
+        drop(before);
+        assert_eq!(kind(&after, &config, NAME).await, HandshakeKind::Resumed, "{versions:?}");
+    }
+}
+
+/// What is tightened, from what, to what, the client, and what it is told.
+type Case<'a> = (&'a str, ClientAuth, ClientAuth, Option<&'a Identity>, Option<TlsError>);
+
+/// The attack: a client makes a session while the rules of a group are lax, they are tightened
+/// under the same id and the same name, and the client resumes. Each of the rules is tightened by
+/// itself.
+#[tokio::test]
+async fn tightened_client_rules_make_old_sessions_useless_at_once() {
+    const NAME: &str = "a.example.test";
+    const IN_DATE: i32 = 2999;
+    let world = World::new();
+    let (ca, other) = (&world.client_ca, Ca::new("other ca"));
+    let [known, revoked] = [6, 7].map(|number| ca.issue_numbered(number));
+    let of_other = other.issue(&["client.test"]);
+    let both = || ClientRules::new([ca.certificate(), other.certificate()], []).unwrap();
+    let empty = || ca.rules([ca.revoked(&[], IN_DATE)]);
+    let listed = || ca.rules([ca.revoked(&[7], IN_DATE)]);
+    let unknown = CertificateError::UnknownIssuer;
+    let invalid = TlsError::InvalidCertificate;
+    let cases: [Case<'_>; 6] = [
+        (
+            "a certificate is demanded",
+            ClientAuth::None,
+            ClientAuth::Required(ca.rules([])),
+            None,
+            Some(TlsError::NoCertificatesPresented),
+        ),
+        (
+            "it is no longer optional",
+            ClientAuth::Optional(ca.rules([])),
+            ClientAuth::Required(ca.rules([])),
+            None,
+            Some(TlsError::NoCertificatesPresented),
+        ),
+        (
+            "a CA is taken away",
+            ClientAuth::Required(both()),
+            ClientAuth::Required(ca.rules([])),
+            Some(&of_other),
+            Some(invalid(unknown)),
+        ),
+        (
+            "the certificate is revoked",
+            ClientAuth::Required(empty()),
+            ClientAuth::Required(listed()),
+            Some(&revoked),
+            Some(invalid(CertificateError::Revoked)),
+        ),
+        (
+            "another one is revoked",
+            ClientAuth::Required(empty()),
+            ClientAuth::Required(listed()),
+            Some(&known),
+            None,
+        ),
+        (
+            "a CA is taken away that had issued another one",
+            ClientAuth::Required(both()),
+            ClientAuth::Required(ca.rules([])),
+            Some(&known),
+            None,
+        ),
+    ];
+    for (versions, reloads) in reloads(&world) {
+        for (what, lax, strict, identity, refused) in &cases {
+            let config = reloads.client(versions, *identity);
+            let before = reloads.table(lax.clone());
+            assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Full, "{what}");
+            assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Resumed, "{what}");
+            // The table before is still there: connections that have begun under it go on.
+            let after = reloads.table(strict.clone());
+            let (_, served) = meet(&after, &config, NAME).await;
+            match (served, refused) {
+                // Judged by the rules of now, and accepted by them.
+                (Ok(served), None) => assert_eq!(served.kind, HandshakeKind::Full, "{what}"),
+                (Err(error), Some(refused)) => {
+                    assert_eq!(error.tls_error(), Some(refused), "{versions:?}: {what}");
+                }
+                (served, _) => panic!("{versions:?}: {what}: {served:?}"),
+            }
+        }
+    }
+}
+
+/// Versions and cipher suites are a part of the policy as well.
+#[tokio::test]
+async fn a_session_does_not_outlive_the_versions_that_it_was_made_under() {
+    const NAME: &str = "a.example.test";
+    let world = World::new();
+    let own = world.server_ca.issue(&[NAME]);
+    for factory in FACTORIES {
+        let sessions = Sessions::new();
+        let table = |minimum| {
+            let mut builder = builder();
+            if let Some(factory) = factory {
+                builder.ticketer(factory);
+            }
+            let mut policy = TlsPolicy::default();
+            policy.minimum_version = minimum;
+            builder.sessions(&sessions).group(A, policy).unwrap();
+            let own = own.clone();
+            let own = builder.certificate(own.chain, own.key).unwrap();
+            builder.server_name(pattern(NAME), A, own).unwrap();
+            acceptor(&builder)
+        };
+        let (before, after) = (table(TlsVersion::Tls12), table(TlsVersion::Tls13));
+        let [old, new] = EACH_VERSION.map(|versions| resuming(&world.server_ca, versions, None));
+        for config in [&old, &new] {
+            assert_eq!(kind(&before, config, NAME).await, HandshakeKind::Full);
+            assert_eq!(kind(&before, config, NAME).await, HandshakeKind::Resumed);
+        }
+        assert!(meet(&after, &old, NAME).await.1.is_err());
+        assert_eq!(kind(&after, &new, NAME).await, HandshakeKind::Full);
+    }
+}
+
+/// A resumed connection is told nothing of the certificate: its facts must be those of the one that
+/// its first handshake showed.
+#[tokio::test]
+async fn a_session_does_not_pass_to_another_certificate() {
+    const NAME: &str = "a.example.test";
+    let world = World::new();
+    let rotated = world.server_ca.issue(&[NAME, "b.example.test"]);
+    for (versions, reloads) in reloads(&world) {
+        let config = reloads.client(versions, None);
+        let before = reloads.table(ClientAuth::None);
+        assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Full);
+        let after = reloads.with(ClientAuth::None, &rotated);
+        let (seen, served) = meet(&after, &config, NAME).await;
+        assert_eq!(seen.unwrap().certificate, rotated.chain[0]);
+        let served = served.unwrap();
+        assert_eq!(served.kind, HandshakeKind::Full, "{versions:?}");
+        assert_eq!(served.facts.presented().names().len(), 2);
+    }
+}
+
+/// Without the sessions of the one before it, a new table starts afresh.
 #[tokio::test]
 async fn a_session_does_not_survive_a_new_table() {
     let world = World::new();

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use coalesce_core::{
-    AuthorityTable, CoalescePolicy, GroupPolicy, Misdirected, RequestTarget, Verdict,
+    AuthorityTable, CoalescePolicy, GroupPolicy, ListenerId, Misdirected, RequestTarget, Verdict,
     VirtualHostId, decide,
 };
-use coalesce_tls::{Acceptor, GroupTls, PresentedNames, Refused, ServerNamePolicy, TlsVersion};
+use coalesce_tls::{
+    Acceptor, HandshakeTable, HandshakeTableError, PresentedNames, Refused, ServerNamePolicy,
+    Sessions, TlsPolicy, TlsVersion,
+};
+use rustls::client::Resumption;
 use rustls::{AlertDescription, Error as TlsError, HandshakeKind, ProtocolVersion};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,7 +27,7 @@ async fn the_most_specific_name_chooses_group_and_certificate() {
     let wide = ca.issue(&["*.example.test", "*.deep.example.test"]);
     let other = ca.issue(&["b.example.test", "*.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let exact_id = builder.certificate(exact.chain.clone(), exact.key).unwrap();
     let wide_id = builder.certificate(wide.chain.clone(), wide.key).unwrap();
     let other_id = builder.certificate(other.chain.clone(), other.key).unwrap();
@@ -62,7 +66,7 @@ async fn the_facts_decide_requests() {
     let ca = Ca::new("server ca");
     let both = ca.issue(&["a.example.test", "b.example.test", "d.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let both = builder.certificate(both.chain, both.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, both).unwrap();
     builder.server_name(pattern("b.example.test"), B, both).unwrap();
@@ -106,7 +110,7 @@ async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test", "*.other.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let acceptor = acceptor(&builder);
@@ -139,7 +143,7 @@ async fn defaults_serve_under_the_group_that_they_name() {
     let own = ca.issue(&["a.example.test"]);
     let fallback = ca.issue(&["192.0.2.1", "*.other.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap().group(B, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     let certificate = builder.certificate(fallback.chain.clone(), fallback.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
@@ -162,14 +166,85 @@ async fn defaults_serve_under_the_group_that_they_name() {
     }
 }
 
+/// GEP-3567: the server name chooses the listener, the most specific first, and the listener its
+/// certificate and its group.
+#[tokio::test]
+async fn listeners_that_share_a_port_are_told_apart_by_server_name() {
+    let ca = Ca::new("server ca");
+    let sessions = Sessions::new();
+    let listener = |group, identifiers: &[&str], names: &[&str]| {
+        let own = ca.issue(identifiers);
+        let mut builder = builder();
+        builder.sessions(&sessions).ticketer(rustls::crypto::ring::Ticketer::new);
+        builder.group(group, TlsPolicy::default()).unwrap();
+        let own = builder.certificate(own.chain, own.key).unwrap();
+        for name in names {
+            builder.server_name(pattern(name), group, own).unwrap();
+        }
+        let policy = ServerNamePolicy::Default { group, certificate: own };
+        builder.absent_server_name(policy).unknown_server_name(policy);
+        builder.build().unwrap()
+    };
+    let ids = [0, 1, 2].map(ListenerId::new);
+    let all = ["other.test", "*.example.test", "*.wild.example.test", "192.0.2.1"];
+    let table = HandshakeTable::of_listeners([
+        (pattern("*"), ids[0], listener(A, &all, &["a.example.test"])),
+        (pattern("**.example.test"), ids[1], listener(B, &all, &[])),
+        (pattern("b.example.test"), ids[2], listener(A, &all, &["b.example.test"])),
+    ])
+    .unwrap();
+    let acceptor = Acceptor::new(Arc::new(table));
+    let cases = [
+        ("other.test", ids[0], A),
+        ("192.0.2.1", ids[0], A),
+        // A name of the catch-all's table that another listener is responsible for.
+        ("a.example.test", ids[1], B),
+        ("x.wild.example.test", ids[1], B),
+        ("b.example.test", ids[2], A),
+    ];
+    for versions in EACH_VERSION {
+        for (name, listener, group) in cases {
+            let mut config = client(&ca, versions, None);
+            config.resumption = Resumption::in_memory_sessions(8);
+            let config = Arc::new(config);
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let (seen, served) = meet(&acceptor, &config, name).await;
+                let (seen, served) = (seen.unwrap(), served.unwrap());
+                assert_eq!((seen.kind, served.kind), (kind, kind), "{name}");
+                assert_eq!(served.facts.listener(), Some(listener), "{name}");
+                assert_eq!(served.facts.group(), group, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_catch_all_the_rest_is_refused() {
+    let table = |names: &[&str]| {
+        let made = names.iter().zip(0..).map(|(name, number)| {
+            (pattern(name), ListenerId::new(number), builder().build().unwrap())
+        });
+        HandshakeTable::of_listeners(made)
+    };
+    let two = table(&["a.example.test", "**.test"]).unwrap();
+    assert_eq!(two.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
+    assert_eq!(two.choose_by_name(Some("192.0.2.1")).unwrap_err(), Refused::AbsentServerName);
+    for name in ["a.example.test", "b.invalid", "a b"] {
+        let refused = Refused::UnknownServerName { server_name: name.to_owned() };
+        assert_eq!(two.choose_by_name(Some(name)).unwrap_err(), refused);
+    }
+    assert!(format!("{two:?}").contains("listeners: Some(2)"), "{two:?}");
+    assert!(matches!(table(&["a.test", "A.test"]), Err(HandshakeTableError::Table(_))));
+}
+
 #[tokio::test]
 async fn each_group_has_its_own_minimum_version() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
-    let mut strict = GroupTls::default();
+    let mut strict = TlsPolicy::default();
     strict.minimum_version = TlsVersion::Tls13;
-    builder.group(A, GroupTls::default()).unwrap().group(B, strict).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, strict).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder.server_name(pattern("b.example.test"), B, own).unwrap();
@@ -194,9 +269,9 @@ async fn each_group_negotiates_its_own_protocols() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
-    let mut both = GroupTls::default();
+    let mut both = TlsPolicy::default();
     both.alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    builder.group(A, GroupTls::default()).unwrap().group(B, both).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap().group(B, both).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     builder.server_name(pattern("b.example.test"), B, own).unwrap();
@@ -228,7 +303,7 @@ async fn the_choice_survives_a_hello_retry_request() {
     slow.kx_groups.retain(|group| group.name() == rustls::NamedGroup::secp384r1);
     let mut builder = coalesce_tls::HandshakeTableBuilder::new(Arc::new(slow));
     assert!(provider().kx_groups[0].name() != rustls::NamedGroup::secp384r1);
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
@@ -243,7 +318,7 @@ async fn over_tcp() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test"]);
     let mut builder = builder();
-    builder.group(A, GroupTls::default()).unwrap();
+    builder.group(A, TlsPolicy::default()).unwrap();
     let own = builder.certificate(own.chain, own.key).unwrap();
     builder.server_name(pattern("a.example.test"), A, own).unwrap();
     let acceptor: Acceptor = acceptor(&builder);

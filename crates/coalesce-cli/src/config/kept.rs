@@ -1,0 +1,63 @@
+//! What a server that loads its configuration more than once keeps from site to site.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use coalesce_core::ListenerId;
+use coalesce_tls::{Sessions, TlsPolicy};
+
+/// Kept from site to site, so that a connection which was made under one can be judged under the
+/// next. Sites that do not share it know nothing of each other's connections.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// What sessions are resumed from.
+    pub(crate) sessions: Sessions,
+    listeners: Mutex<BTreeMap<String, ListenerId>>,
+    policies: Mutex<Vec<Weak<TlsPolicy>>>,
+}
+
+impl Kept {
+    /// The id of the listener with this name: the same in every site, and no other's.
+    pub(crate) fn listener(&self, name: &str) -> ListenerId {
+        // Nothing panics while one of these is locked.
+        let mut known = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = known.get(name) {
+            return *id;
+        }
+        // No process lives to see so many names.
+        let id = ListenerId::new(u32::try_from(known.len()).unwrap_or(u32::MAX));
+        known.insert(name.to_owned(), id);
+        id
+    }
+
+    /// The policy that is equal to `policy` and in use, or this one: in sites that share what they
+    /// keep, equal policies are one and the same.
+    pub(crate) fn policy(&self, policy: TlsPolicy) -> Arc<TlsPolicy> {
+        let mut known = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|known| known.strong_count() > 0);
+        if let Some(same) = known.iter().filter_map(Weak::upgrade).find(|same| **same == policy) {
+            return same;
+        }
+        let policy = Arc::new(policy);
+        known.push(Arc::downgrade(&policy));
+        policy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_policies_are_the_same_and_listeners_keep_their_ids() {
+        let kept = Kept::default();
+        let policy = kept.policy(TlsPolicy::default());
+        assert!(Arc::ptr_eq(&policy, &kept.policy(TlsPolicy::default())));
+        let mut other = TlsPolicy::default();
+        other.isolation = Some("x".to_owned());
+        assert!(!Arc::ptr_eq(&policy, &kept.policy(other)));
+        let (a, b) = (kept.listener("a"), kept.listener("b"));
+        assert_ne!(a, b);
+        assert_eq!((kept.listener("b"), kept.listener("a")), (b, a));
+    }
+}

@@ -1,0 +1,191 @@
+//! Coalescing groups: what makes two one, and what `coalesce groups` says of them.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, text, virtual_host};
+
+const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+
+fn world(text: &str) -> World {
+    let world = World::new();
+    world.write("site.toml", &format!("{LISTENER}{text}"));
+    world
+}
+
+fn report(world: &World) -> Value {
+    serde_json::from_str(&world.say(&["groups", "--config", "site.toml", "--json"], 0)).unwrap()
+}
+
+/// The names of the groups, each with those that are the same.
+fn names(world: &World) -> Vec<Value> {
+    let groups = report(world);
+    let groups = groups["groups"].as_array().unwrap();
+    groups.iter().map(|group| json!([group["name"], group["also"]])).collect()
+}
+
+fn group(name: &str, fields: &str) -> String {
+    format!("[[group]]\nname = \"{name}\"\n{fields}")
+}
+
+fn host(name: &str, fields: &str) -> String {
+    virtual_host(name, &format!("{name}.example.test"), if name == "m" { "M" } else { "A" })
+        + fields
+}
+
+#[test]
+fn equal_groups_are_one() {
+    let site = [
+        group("public", ""),
+        group("same", "minimum_version = \"1.2\"\nlisteners = [\"main\"]\n"),
+        group("m", "client_ca = [\"certs/client-ca1.pem\", \"certs/client-ca2.pem\"]\n"),
+        host("a", "group = \"same\"\n"),
+        host("b", ""),
+        host("m", "client_ca = [\"copy.pem\", \"certs/client-ca1.pem\"]\n"),
+    ];
+    let world = world(&site.concat());
+    std::fs::copy(world.path("certs/client-ca2.pem"), world.path("copy.pem")).unwrap();
+    let made = "client_ca=certs/client-ca1.pem+copy.pem";
+    assert_eq!(
+        names(&world),
+        [json!(["public", ["same", "default"]]), json!(["m", [made]])],
+        "by what is in the files, not by where they are"
+    );
+    let connections = &report(&world)["groups"][0]["connections"];
+    let expected = json!([{
+        "listener": "main",
+        "certificate": "certs/A.pem",
+        "server_names": ["a.example.test", "b.example.test"],
+        "may_carry": ["a.example.test", "b.example.test"],
+        "may_not": {},
+    }]);
+    assert_eq!(connections, &expected);
+}
+
+#[test]
+fn isolated_groups_are_not() {
+    let site = [
+        group("public", ""),
+        group("apart", "isolate = true\n"),
+        host("a", "group = \"public\"\n"),
+        host("b", "group = \"apart\"\n"),
+        host("dead", "isolate = true\n"),
+    ];
+    let world = world(&site.concat());
+    let alone = json!([]);
+    let expected = ["public", "apart", "dead"].map(|name| json!([name, alone]));
+    assert_eq!(names(&world), expected);
+    let apart = &report(&world)["apart"][2];
+    let isolate = json!({ "field": "isolate", "values": ["apart", "dead"] });
+    assert_eq!(*apart, json!({ "groups": ["apart", "dead"], "because": [isolate] }));
+    let asked = ["groups", "--config", "site.toml", "a.example.test", "b.example.test"];
+    assert!(world.say(&asked, 1).contains("may not, group\n  isolate"));
+}
+
+/// Each field of a policy, by itself, makes another group, and the report says which it is.
+#[test]
+fn every_field_keeps_apart() {
+    let site = [
+        group("public", ""),
+        host("a", "group = \"public\"\n"),
+        group("other", "FIELDS"),
+        host("b", "group = \"other\"\n"),
+    ]
+    .concat();
+    let ca = "client_ca = \"certs/client-ca1.pem\"\n";
+    let cases: &[(&str, &str, &str, [&str; 2])] = &[
+        ("", "client_ca = \"certs/client-ca1.pem\"\n", "client_certificate", ["none", "required"]),
+        (ca, "client_certificate = \"optional\"\n", "client_certificate", ["required", "optional"]),
+        ("", "minimum_version = \"1.3\"\n", "minimum_version", ["1.2", "1.3"]),
+        ("", "maximum_version = \"1.2\"\n", "maximum_version", ["1.3", "1.2"]),
+        (
+            "",
+            "cipher_suites = [\"TLS_AES_256_GCM_SHA384\", \"TLS_AES_128_GCM_SHA256\"]\n",
+            "cipher_suites",
+            ["all", "TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384"],
+        ),
+        ("", "coalesce = \"never\"\n", "coalesce", ["certificate-and-group", "never"]),
+        (
+            "",
+            "unknown_authority = \"not-found\"\n",
+            "unknown_authority",
+            ["misdirected", "not-found"],
+        ),
+        ("", "isolate = true\n", "isolate", ["no", "other"]),
+    ];
+    for (both, one, field, values) in cases {
+        let site = site.replace("FIELDS", &format!("{both}{one}"));
+        let site = site.replace("name = \"public\"\n", &format!("name = \"public\"\n{both}"));
+        let world = world(&site);
+        let because = &report(&world)["apart"][0]["because"];
+        let expected = json!({ "field": field, "values": values });
+        assert!(because.as_array().unwrap().contains(&expected), "{field}: {because}");
+        let hosts = ["a.example.test", "b.example.test"];
+        let asked = [&["groups", "--config", "site.toml", "--json"][..], &hosts].concat();
+        let answer = world.say(&asked, 1);
+        for line in answer.lines() {
+            let pair: Value = serde_json::from_str(line).unwrap();
+            assert_eq!((&pair["shares"], &pair["reason"]), (&json!(false), &json!("group")));
+        }
+        assert_eq!(answer.lines().count(), 2);
+    }
+}
+
+/// `explain` asks the verifier that serves.
+#[test]
+fn an_optional_certificate_may_be_missing_but_not_wrong() {
+    let optional =
+        "client_ca = \"certs/client-ca1.pem\"\nclient_certificate = \"optional\"\n".to_owned();
+    let world = world(&host("a", &optional));
+    let explain = |client: &str, code| {
+        let asked = ["--server-name", "a.example.test", "--authority", "a.example.test", "--json"];
+        let asked = [&["explain", "--config", "site.toml"][..], &asked].concat();
+        world.say(&[&asked[..], &["--client-certificate", client]].concat(), code)
+    };
+    assert!(explain("none", 0).contains("\"served\""));
+    assert!(explain("certs/client1.pem", 0).contains("\"served\""));
+    assert!(explain("certs/client2.pem", 1).contains("client_certificate_invalid"));
+}
+
+#[test]
+fn the_lab_is_reported_in_words() {
+    let world = World::lab();
+    let said = world.say(&["groups", "--config", "site.toml"], 0);
+    let expected = [
+        "group default\n  client_certificate  none\n",
+        "  connections for a.example.test, b.example.test, *.wild.example.test, \
+         xn--bcher-kva.example.test (listener main, certs/A.pem)\n",
+        "    may not    c.example.test, api.example.test, cdn.example.test (certificate)\n",
+        "group client_ca=certs/client-ca1.pem\n  client_certificate  required\n",
+        "no connection is in default and in client_ca=certs/client-ca1.pem\n  client_certificate  \
+         none / required\n",
+    ];
+    for part in expected {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    let asked = ["groups", "--config", "site.toml", "c.example.test", "a.example.test"];
+    let said = world.say(&asked, 1);
+    let expected = "c.example.test -> a.example.test (listener main): may share\n\
+                    a.example.test -> c.example.test (listener main): may not, certificate\n";
+    assert_eq!(said, expected);
+    let asked = ["groups", "--config", "site.toml", "a.example.test", "b.example.test"];
+    world.say(&asked, 0);
+}
+
+/// The help shows the members; the report has them.
+#[test]
+fn the_help_is_true() {
+    let world = World::lab();
+    let output = world.run(&["groups", "--help"]);
+    let help = text(&output.stdout);
+    let report = report(&world);
+    let group = &report["groups"][0];
+    let objects = [&report, group, &group["connections"][0], &report["apart"][0]];
+    for member in objects.iter().flat_map(|object| object.as_object().unwrap().keys()) {
+        assert!(help.contains(&format!("\"{member}\"")), "{member}");
+    }
+    let output = world.run(&["serve", "--help"]);
+    let configuration = text(&output.stdout);
+    for field in group["policy"].as_object().unwrap().keys() {
+        assert!(configuration.contains(&format!("\n  {field} = ")), "{field}");
+    }
+}

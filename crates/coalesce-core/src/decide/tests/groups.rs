@@ -1,0 +1,296 @@
+//! Names with a policy of their own, listeners that share a port, and observing.
+
+use super::*;
+use crate::{ClientCertificates, Enforcement, ListenerId, ListenerTable, Memo};
+
+const STRICT: GroupId = GroupId::new(9);
+
+/// The table of the lab, with `b` under a policy of its own.
+fn table_with_b(public: CoalescePolicy, b: CoalescePolicy) -> Table {
+    let mut table = AuthorityTable::builder();
+    table.group(PUBLIC, coalesce(public)).unwrap();
+    let within = GroupPolicy { within: Some(PUBLIC), ..coalesce(b) };
+    table.group(STRICT, within).unwrap();
+    table.group(M, GroupPolicy::default()).unwrap();
+    table.group(M2, GroupPolicy::default()).unwrap();
+    for (number, (name, pattern, group)) in (0..).zip(SITES) {
+        let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+        let group = if *name == "b" { STRICT } else { *group };
+        table.entry(pattern, VirtualHostId::new(number), group).unwrap();
+    }
+    table.build().unwrap()
+}
+
+#[test]
+fn a_name_may_be_stricter_than_its_group() {
+    use CoalescePolicy::{CertificateAndGroup, Never, StrictServerName};
+    for own in [StrictServerName, Never] {
+        let table = table_with_b(CertificateAndGroup, own);
+        check(
+            &table,
+            &[
+                ("b.example.test", "b.example.test", "serve b"),
+                ("a.example.test", "b.example.test", "421 server_name"),
+                ("", "b.example.test", "421 server_name"),
+                // The others of the group are served where it was, and may share its connection.
+                ("b.example.test", "a.example.test", "serve a"),
+                ("a.example.test", "foo.wild.example.test", "serve wild"),
+                // It is in its group, and in no other.
+                ("m.example.test", "b.example.test", "421 certificate"),
+                ("api.example.test", "b.example.test", "421 certificate"),
+            ],
+        );
+        let m = Connection::trusted_gateway(Scheme::Https, M, &[443]);
+        assert_eq!(line(&decide(&table, &m, &get("b.example.test"))), "421 group");
+        let handshakes = Handshakes::new();
+        let connection = handshakes.with("b.example.test");
+        let Verdict::Serve(proof) = decide(&table, &connection, &get("b.example.test")) else {
+            panic!("refused")
+        };
+        assert_eq!(proof.group(), PUBLIC, "the group of the connection");
+    }
+}
+
+#[test]
+fn a_name_may_be_less_strict_than_its_group() {
+    check(
+        &table_with_b(CoalescePolicy::StrictServerName, CoalescePolicy::CertificateAndGroup),
+        &[
+            ("a.example.test", "b.example.test", "serve b"),
+            ("b.example.test", "a.example.test", "421 server_name"),
+            ("a.example.test", "a.example.test", "serve a"),
+        ],
+    );
+}
+
+/// The memo remembers by what the name allows, not by what its group does.
+#[test]
+fn a_memo_does_not_remember_what_a_server_name_decided() {
+    let table = table_with_b(CoalescePolicy::CertificateAndGroup, CoalescePolicy::StrictServerName);
+    let handshakes = Handshakes::new();
+    let mut memo = Memo::new();
+    let own = memo.decide(&table, &handshakes.with("b.example.test"), &get("b.example.test"));
+    assert_eq!(line(&own), "serve b");
+    assert!(!memo.remembers(b"b.example.test"));
+    let other = memo.decide(&table, &handshakes.with("a.example.test"), &get("b.example.test"));
+    assert_eq!(line(&other), "421 server_name");
+}
+
+#[test]
+fn a_group_is_within_one_that_is_there_and_is_one() {
+    let within = |id| GroupPolicy { within: Some(id), ..GroupPolicy::default() };
+    let mut table = AuthorityTable::builder();
+    let unknown = |group: GroupId| Some(crate::BuildError::UnknownGroup { group: group.get() });
+    assert_eq!(table.group(STRICT, within(PUBLIC)).err(), unknown(PUBLIC));
+    table.group(PUBLIC, GroupPolicy::default()).unwrap();
+    table.group(STRICT, within(PUBLIC)).unwrap();
+    assert_eq!(table.group(M, within(STRICT)).err(), unknown(STRICT), "no groups in groups");
+    let far = GroupId::new(1 << 16);
+    table.group(far, GroupPolicy::default()).unwrap();
+    assert_eq!(table.group(M, within(far)).err(), unknown(far), "there is no room for its id");
+    let table = table.build().unwrap();
+    assert_eq!(table.group_policy(STRICT), Some(within(PUBLIC)));
+}
+
+// ---------------------------------------------------------------- listeners
+
+/// Listeners by number: the catch-all, one name, a wildcard, a name below that.
+const HOSTNAMES: &[&str] =
+    &["*", "b.example.test", "**.wild.example.test", "bar.wild.example.test"];
+
+fn listeners(hostnames: &[&str]) -> ListenerTable<Vec<u8>> {
+    let hostnames = hostnames.iter().zip(0..).map(|(hostname, number)| {
+        (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
+    });
+    ListenerTable::build(hostnames).unwrap()
+}
+
+#[test]
+fn the_most_specific_listener_is_responsible_and_no_other() {
+    let handshakes = Handshakes::new();
+    let of_port = listeners(HOSTNAMES);
+    let strict = table();
+    let lax = table_with(unknown_to_application());
+    // The listener of the connection, the authority, the verdict, and that where unknown
+    // authorities are the application's.
+    let cases = [
+        (0, "a.example.test", "serve a", "serve a"),
+        (0, "b.example.test", "421 listener", "421 listener"),
+        (0, "foo.wild.example.test", "421 listener", "421 listener"),
+        (0, "x.y.wild.example.test", "421 unknown_authority", "421 unknown_authority"),
+        (0, "dead.example.test", "421 unknown_authority", "unlisted"),
+        (0, "192.0.2.1", "421 unknown_authority", "unlisted"),
+        (1, "b.example.test", "serve b", "serve b"),
+        (1, "a.example.test", "421 listener", "421 listener"),
+        (1, "dead.example.test", "421 unknown_authority", "421 unknown_authority"),
+        (2, "foo.wild.example.test", "serve wild", "serve wild"),
+        (2, "bar.wild.example.test", "421 listener", "421 listener"),
+        (2, "x.y.wild.example.test", "421 unknown_authority", "unlisted"),
+        (3, "bar.wild.example.test", "serve wild", "serve wild"),
+        (3, "foo.wild.example.test", "421 listener", "421 listener"),
+        // Steps before and after stay where they are.
+        (0, "b.example.test:8443", "421 port", "421 port"),
+        (0, "user@b.example.test", "reset authority_userinfo", "reset authority_userinfo"),
+        (0, "m.example.test", "421 group", "421 group"),
+        (0, "cdn.example.test", "421 certificate", "421 certificate"),
+    ];
+    for (own, authority, expected, expected_lax) in cases {
+        let connection = handshakes.with("a.example.test");
+        let connection = connection.with_listener(ListenerId::new(own), &of_port);
+        for (table, expected) in [(&strict, expected), (&lax, expected_lax)] {
+            let verdict = decide(table, &connection, &get(authority));
+            assert_eq!(line(&verdict), expected, "{authority} on listener {own}");
+            let mut memo = Memo::new();
+            for _ in 0..2 {
+                let said = memo.decide(table, &connection, &get(authority));
+                assert_eq!(line(&said), expected, "{authority} on listener {own}");
+            }
+        }
+    }
+}
+
+/// What no listener of the port is responsible for is nobody's there, though a virtual host of
+/// another port has the name.
+#[test]
+fn without_a_catch_all_the_rest_is_nobodys() {
+    let handshakes = Handshakes::new();
+    let of_port = listeners(&HOSTNAMES[1..]);
+    assert_eq!(of_port.catch_all(), None);
+    assert_eq!(listeners(HOSTNAMES).catch_all(), Some(ListenerId::new(0)));
+    let connection = handshakes.with("a.example.test");
+    let connection = connection.with_listener(ListenerId::new(0), &of_port);
+    let strict = decide(&table(), &connection, &get("a.example.test"));
+    assert_eq!(line(&strict), "421 unknown_authority");
+    let lax = table_with(unknown_to_application());
+    assert_eq!(line(&decide(&lax, &connection, &get("a.example.test"))), "unlisted");
+    assert_eq!(line(&decide(&lax, &connection, &get("b.example.test"))), "serve b");
+}
+
+#[test]
+fn two_listeners_with_one_hostname_are_refused() {
+    let same = [("a.test", 0), ("A.test.", 1)].map(|(hostname, number)| {
+        (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
+    });
+    assert!(matches!(ListenerTable::build(same), Err(crate::BuildError::Duplicate { .. })));
+}
+
+// ---------------------------------------------------------------- observing
+
+fn observing(clients: ClientCertificates) -> GroupPolicy {
+    GroupPolicy { enforcement: Enforcement::Observe(clients), ..GroupPolicy::default() }
+}
+
+/// Three groups, each with its policy.
+fn table_of_groups(public: GroupPolicy, m: GroupPolicy, m2: GroupPolicy) -> Table {
+    let mut table = AuthorityTable::builder();
+    table.group(PUBLIC, public).unwrap().group(M, m).unwrap().group(M2, m2).unwrap();
+    for (number, (_, pattern, group)) in (0..).zip(SITES) {
+        let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), *group).unwrap();
+    }
+    table.build().unwrap()
+}
+
+/// A verdict, and why it would have been another.
+fn observed(verdict: &Verdict) -> String {
+    let Verdict::Serve(proof) = verdict else { return line(verdict) };
+    match proof.observed() {
+        None => line(verdict),
+        Some(reason) => format!("{}, not {}", line(verdict), reason.code()),
+    }
+}
+
+#[test]
+fn an_observed_group_serves_what_it_would_refuse_and_says_why() {
+    let table = table_of_groups(
+        observing(ClientCertificates::NotAsked),
+        GroupPolicy::default(),
+        GroupPolicy::default(),
+    );
+    let handshakes = Handshakes::new();
+    let connection = handshakes.with("a.example.test");
+    let (http, other) = (Some(&b"http"[..]), HostField::One(b"other.example.test"));
+    let cases = [
+        (get("a.example.test"), "serve a"),
+        (get("a.example.test:8443"), "serve a, not port"),
+        (get("cdn.example.test"), "serve cdn, not certificate"),
+        (RequestTarget { scheme: http, ..get("a.example.test") }, "serve a, not scheme"),
+        // The first reason is the one.
+        (RequestTarget { scheme: http, ..get("cdn.example.test:80") }, "serve cdn, not scheme"),
+        (get("cdn.example.test:80"), "serve cdn, not port"),
+        // Nobody is there to serve it; what is malformed stays so.
+        (get("dead.example.test"), "421 unknown_authority"),
+        (RequestTarget { scheme: http, ..get("dead.example.test") }, "421 scheme"),
+        (get("user@cdn.example.test"), "reset authority_userinfo"),
+        (RequestTarget { host: other, ..get("cdn.example.test") }, "reset host_differs"),
+        // Another group, which is not observed.
+        (get("m.example.test"), "421 group"),
+        (get("m.example.test:8443"), "421 port"),
+    ];
+    let mut memo = Memo::new();
+    for (request, expected) in cases {
+        assert_eq!(observed(&decide(&table, &connection, &request)), expected, "{request:?}");
+        for _ in 0..2 {
+            let said = memo.decide(&table, &connection, &request);
+            assert_eq!(observed(&said), expected, "{request:?}");
+        }
+    }
+    // The policy is that of the connection's group.
+    let m = handshakes.with("m.example.test");
+    assert_eq!(observed(&decide(&table, &m, &get("m.example.test:8443"))), "421 port");
+}
+
+/// No request passes from one group to another unless both are observed and neither asks for
+/// certificates.
+#[test]
+fn observing_never_crosses_client_certificate_rules() {
+    use ClientCertificates::{Asked, NotAsked};
+    let enforcing = GroupPolicy::default();
+    let cases = [
+        (observing(NotAsked), observing(NotAsked), "serve m, not group"),
+        (observing(NotAsked), observing(Asked), "421 group"),
+        (observing(Asked), observing(NotAsked), "421 group"),
+        (observing(Asked), observing(Asked), "421 group"),
+        (observing(NotAsked), enforcing, "421 group"),
+        (enforcing, observing(NotAsked), "421 group"),
+    ];
+    let handshakes = Handshakes::new();
+    for (from, to, expected) in cases {
+        let table = table_of_groups(from, to, enforcing);
+        let verdict = decide(&table, &handshakes.with("a.example.test"), &get("m.example.test"));
+        assert_eq!(observed(&verdict), expected, "{from:?} to {to:?}");
+        // Names of the other group with a policy of their own are no way in.
+        let mut named = AuthorityTable::builder();
+        named.group(PUBLIC, from).unwrap().group(M, to).unwrap();
+        let within = GroupPolicy { within: Some(M), ..observing(NotAsked) };
+        named.group(STRICT, within).unwrap();
+        let pattern = NamePattern::parse(b"m.example.test").unwrap();
+        named.entry(pattern, VirtualHostId::new(7), STRICT).unwrap();
+        let named = named.build().unwrap();
+        let verdict = decide(&named, &handshakes.with("a.example.test"), &get("m.example.test"));
+        assert_eq!(observed(&verdict), expected, "{from:?} to {to:?}, by name");
+    }
+    // A group that a later table does not have is not observed.
+    let table = table_of_groups(observing(NotAsked), observing(NotAsked), observing(NotAsked));
+    let gone = handshakes.with("a.example.test").with_group(STRICT);
+    assert_eq!(observed(&decide(&table, &gone, &get("a.example.test"))), "421 group");
+    assert_eq!(observed(&decide(&table, &gone, &get("a.example.test:1"))), "421 port");
+}
+
+#[test]
+fn observing_passes_over_server_names_and_listeners() {
+    use ClientCertificates::Asked;
+    let strict = GroupPolicy { coalesce: CoalescePolicy::StrictServerName, ..observing(Asked) };
+    let table = table_of_groups(strict, strict, strict);
+    let handshakes = Handshakes::new();
+    let connection = handshakes.with("a.example.test");
+    let verdict = decide(&table, &connection, &get("b.example.test"));
+    assert_eq!(observed(&verdict), "serve b, not server_name");
+    let of_port = listeners(HOSTNAMES);
+    let connection = connection.with_listener(ListenerId::new(0), &of_port);
+    let verdict = decide(&table, &connection, &get("b.example.test"));
+    assert_eq!(observed(&verdict), "serve b, not listener");
+    // What another listener may know is not handed over.
+    let verdict = decide(&table, &connection, &get("x.y.wild.example.test"));
+    assert_eq!(observed(&verdict), "421 unknown_authority");
+}

@@ -1,0 +1,289 @@
+//! What sessions are resumed from: memory and tickets that stay in their group, under its policy.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use coalesce_core::GroupId;
+use rustls::crypto::SecureRandom;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls_pki_types::CertificateDer;
+
+use crate::limits::SESSIONS_PER_GROUP;
+use crate::policy::TlsPolicy;
+
+/// Makes a producer of tickets, with keys of its own:
+/// `rustls::crypto::ring::Ticketer::new` and its like.
+pub type TicketerFactory = fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error>;
+
+/// The epoch of one policy and one certificate: drawn at random, it travels inside every ticket
+/// under its encryption, and in front of every session in memory.
+type Epoch = [u8; 16];
+
+/// What sessions are resumed from, kept over several tables.
+///
+/// A table that is built with the sessions of the one before it resumes what that one began, as far
+/// as nothing has changed for it: the group, its whole [`TlsPolicy`] and the certificate are the
+/// same. Whatever else was promised to a client is forgotten: its next handshake is a full one. So
+/// who tightens the rules of a group, by another CA, a longer revocation list, a higher version,
+/// makes every session useless that was not judged by them, from the next handshake on, and leaves
+/// those of the other groups alone.
+///
+/// Cloning gives another handle to the same sessions.
+///
+/// # Security
+/// rustls does not run the client verifier again when a session is resumed. A session must
+/// therefore never be resumed where another verifier would have judged it (CVE-2014-3616,
+/// CVE-2025-23419 and their kin). That the epochs differ does not rest on the keys that a
+/// [`TicketerFactory`] makes, nor on the server name, which rustls compares besides.
+#[derive(Clone, Default)]
+pub struct Sessions {
+    groups: Arc<Mutex<Vec<Known>>>,
+}
+
+/// A group that some table still uses.
+struct Known {
+    id: GroupId,
+    policy: TlsPolicy,
+    sessions: Weak<GroupSessions>,
+}
+
+impl Sessions {
+    /// Sessions of nobody yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Those of a group under this policy: the ones that a table uses already, or new ones.
+    pub(crate) fn of(
+        &self,
+        id: GroupId,
+        policy: &TlsPolicy,
+        ticketer: Option<TicketerFactory>,
+    ) -> Result<Arc<GroupSessions>, rustls::Error> {
+        // Nothing panics while it is locked, and what it holds is whole at any time.
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.retain(|known| known.sessions.strong_count() > 0);
+        let same = |known: &&Known| known.id == id && known.policy == *policy;
+        if let Some(sessions) = groups.iter().find(same).and_then(|known| known.sessions.upgrade())
+        {
+            sessions.forget_replaced();
+            return Ok(sessions);
+        }
+        let sessions = Arc::new(GroupSessions::new(ticketer)?);
+        let policy = policy.clone();
+        groups.push(Known { id, policy, sessions: Arc::downgrade(&sessions) });
+        Ok(sessions)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+/// The sessions of one group under one policy.
+pub(crate) struct GroupSessions {
+    memory: Arc<dyn StoresServerSessions>,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    /// By the end-entity certificate that was shown.
+    epochs: Mutex<BTreeMap<Vec<u8>, Weak<Epoch>>>,
+}
+
+impl GroupSessions {
+    fn new(ticketer: Option<TicketerFactory>) -> Result<Self, rustls::Error> {
+        let tickets = ticketer.map(|factory| factory()).transpose()?;
+        let memory = ServerSessionMemoryCache::new(SESSIONS_PER_GROUP);
+        Ok(Self { memory, tickets, epochs: Mutex::default() })
+    }
+
+    /// Forgets the certificates that no table shows any more.
+    fn forget_replaced(&self) {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.retain(|_, epoch| epoch.strong_count() > 0);
+    }
+
+    /// Those that began with this certificate: the facts of a resumed connection are those of its
+    /// first handshake.
+    pub(crate) fn with(
+        self: &Arc<Self>,
+        certificate: &CertificateDer<'static>,
+        random: &dyn SecureRandom,
+    ) -> Result<CertificateSessions, rustls::Error> {
+        let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = epochs.get(certificate.as_ref()).and_then(Weak::upgrade);
+        let epoch = if let Some(known) = known {
+            known
+        } else {
+            let mut drawn = Epoch::default();
+            random.fill(&mut drawn)?;
+            let drawn = Arc::new(drawn);
+            epochs.insert(certificate.to_vec(), Arc::downgrade(&drawn));
+            drawn
+        };
+        Ok(CertificateSessions { group: self.clone(), epoch })
+    }
+}
+
+impl fmt::Debug for GroupSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupSessions").finish_non_exhaustive()
+    }
+}
+
+/// The sessions of one group, policy and certificate. One of another epoch is no session here.
+#[derive(Clone)]
+pub(crate) struct CertificateSessions {
+    group: Arc<GroupSessions>,
+    epoch: Arc<Epoch>,
+}
+
+impl CertificateSessions {
+    pub(crate) fn memory(&self) -> Arc<dyn StoresServerSessions> {
+        Arc::new(self.clone())
+    }
+
+    pub(crate) fn tickets(&self) -> Option<Arc<dyn ProducesTickets>> {
+        let inner = self.group.tickets.clone()?;
+        Some(Arc::new(Tickets { inner, sessions: self.clone() }))
+    }
+
+    fn mark(&self, session: &[u8]) -> Vec<u8> {
+        [self.epoch.as_slice(), session].concat()
+    }
+
+    /// The session in `marked`, if it is of this epoch. The mark was authenticated with the rest of
+    /// a ticket, so comparing it tells an attacker nothing.
+    fn unmark(&self, marked: &[u8]) -> Option<Vec<u8>> {
+        marked.strip_prefix(self.epoch.as_slice()).map(<[u8]>::to_vec)
+    }
+}
+
+impl StoresServerSessions for CertificateSessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.group.memory.put(key, self.mark(&value))
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.unmark(&self.group.memory.get(key)?)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.unmark(&self.group.memory.take(key)?)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.group.memory.can_cache()
+    }
+}
+
+impl fmt::Debug for CertificateSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateSessions").finish_non_exhaustive()
+    }
+}
+
+/// The same as tickets.
+#[derive(Debug)]
+struct Tickets {
+    inner: Arc<dyn ProducesTickets>,
+    sessions: CertificateSessions,
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        self.inner.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.inner.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.inner.encrypt(&self.sessions.mark(plain))
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.sessions.unmark(&self.inner.decrypt(cipher)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::OnceLock;
+
+    use rustls::crypto::ring;
+
+    use crate::policy::TlsVersion;
+
+    /// One key for everybody: that sessions do not cross does not rest on the keys.
+    fn shared() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
+        static TICKETER: OnceLock<Result<Arc<dyn ProducesTickets>, rustls::Error>> =
+            OnceLock::new();
+        TICKETER.get_or_init(ring::Ticketer::new).clone()
+    }
+
+    fn sessions(
+        sessions: &Sessions,
+        group: u32,
+        policy: &TlsPolicy,
+        certificate: &[u8],
+    ) -> CertificateSessions {
+        let random = ring::default_provider().secure_random;
+        let certificate = CertificateDer::from(certificate.to_vec());
+        let group = sessions.of(GroupId::new(group), policy, Some(shared)).unwrap();
+        group.with(&certificate, random).unwrap()
+    }
+
+    #[test]
+    fn a_ticket_opens_under_its_own_group_policy_and_certificate_only() {
+        let all = Sessions::new();
+        let policy = TlsPolicy::default();
+        let strict = TlsPolicy { minimum_version: TlsVersion::Tls13, ..TlsPolicy::default() };
+        let own = sessions(&all, 1, &policy, b"a");
+        let tickets = own.tickets().unwrap();
+        let ticket = tickets.encrypt(b"session").unwrap();
+        assert!(own.memory().put(b"key".to_vec(), b"session".to_vec()));
+        let cases = [
+            ("the same in a later table", sessions(&all, 1, &policy, b"a"), true),
+            ("another group", sessions(&all, 2, &policy, b"a"), false),
+            ("another policy", sessions(&all, 1, &strict, b"a"), false),
+            ("another certificate", sessions(&all, 1, &policy, b"b"), false),
+            ("other sessions", sessions(&Sessions::new(), 1, &policy, b"a"), false),
+        ];
+        for (what, other, opens) in cases {
+            let found = other.tickets().unwrap().decrypt(&ticket);
+            assert_eq!(found.as_deref(), opens.then_some(&b"session"[..]), "{what}");
+            assert_eq!(other.memory().get(b"key").is_some(), opens, "{what}");
+        }
+        for bare in [&b"session"[..], b""] {
+            let unmarked = shared().unwrap().encrypt(bare).unwrap();
+            assert_eq!(tickets.decrypt(&unmarked), None, "no mark at all");
+        }
+        assert_eq!(tickets.decrypt(b"junk"), None);
+        let inner = shared().unwrap();
+        assert_eq!((tickets.enabled(), tickets.lifetime()), (inner.enabled(), inner.lifetime()));
+        assert!(own.memory().take(b"key").is_some());
+        assert!(own.memory().get(b"key").is_none());
+    }
+
+    #[test]
+    fn what_no_table_uses_any_more_is_forgotten() {
+        let all = Sessions::new();
+        let policy = TlsPolicy::default();
+        let ticket = {
+            let own = sessions(&all, 1, &policy, b"a");
+            own.tickets().unwrap().encrypt(b"session").unwrap()
+        };
+        let again = sessions(&all, 1, &policy, b"a");
+        assert_eq!(again.tickets().unwrap().decrypt(&ticket), None);
+        // Nor do certificates pile up that were replaced.
+        for number in 0..10_u8 {
+            sessions(&all, 1, &policy, &[number]);
+        }
+        assert!(again.group.epochs.lock().unwrap().len() <= 2);
+        assert_eq!(all.groups.lock().unwrap().len(), 1);
+    }
+}
