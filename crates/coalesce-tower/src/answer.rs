@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use crate::body::AnswerBody;
+use crate::target::Head;
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
 /// learns from them which names exist.
@@ -69,7 +69,7 @@ impl Answers {
 
     /// The answer to a request that is refused. Its body is not looked at: the server library
     /// reads, resets or closes as its protocol wants when the request is dropped.
-    pub(crate) fn answer<R: AnswerBody>(&self, refusal: Refusal, request: &Parts) -> Response<R> {
+    pub(crate) fn answer<R: AnswerBody>(&self, refusal: Refusal, request: Head<'_>) -> Response<R> {
         let answer = match refusal {
             Refusal::Misdirected => &self.misdirected,
             Refusal::BadRequest => &self.bad_request,
@@ -81,7 +81,7 @@ impl Answers {
         } else {
             // RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
             let content =
-                if request.method == Method::HEAD { Bytes::new() } else { answer.body.clone() };
+                if *request.method == Method::HEAD { Bytes::new() } else { answer.body.clone() };
             let mut response = Response::new(R::answer(content));
             *response.headers_mut() = answer.fields.clone();
             response
@@ -146,7 +146,7 @@ fn to_grpc_client<R: AnswerBody>(refusal: Refusal) -> Response<R> {
 }
 
 /// Whether the client reads gRPC: `application/grpc`, or that with a `+` or `;` and more.
-fn is_grpc(request: &Parts) -> bool {
+fn is_grpc(request: Head<'_>) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     let content_type = request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = content_type.and_then(|value| value.strip_prefix(GRPC));

@@ -113,20 +113,43 @@ impl ConnectionInfo {
     /// # Allocation
     /// None.
     pub fn connection(&self) -> Connection<'_> {
+        self.unnamed().with_server_name(self.server_name())
+    }
+
+    /// As [`connection`](Self::connection), without the server name, which takes some time to read.
+    /// Nothing is decided by it under [`CoalescePolicy::CertificateAndGroup`].
+    ///
+    /// [`CoalescePolicy::CertificateAndGroup`]: coalesce_core::CoalescePolicy::CertificateAndGroup
+    #[inline]
+    pub(crate) fn unnamed(&self) -> Connection<'_> {
         let ports = &*self.facts.ports;
         match &self.facts.settled {
             #[cfg(feature = "listener")]
-            Settled::Handshake(facts) => facts.connection(ports),
-            Settled::Tls { presented, server_name, group } => {
-                let connection = Connection::tls(presented.borrow(), *group, ports);
-                connection.with_server_name(parsed(server_name.as_deref()))
+            Settled::Handshake(facts) => {
+                Connection::tls(facts.presented().identifiers(), facts.group(), ports)
+            }
+            Settled::Tls { presented, group, .. } => {
+                Connection::tls(presented.borrow(), *group, ports)
             }
             Settled::Cleartext { group } => Connection::cleartext(*group, ports),
-            Settled::TrustedGateway { scheme, server_name, group } => {
-                let connection = Connection::trusted_gateway(*scheme, *group, ports);
-                connection.with_server_name(parsed(server_name.as_deref()))
+            Settled::TrustedGateway { scheme, group, .. } => {
+                Connection::trusted_gateway(*scheme, *group, ports)
             }
         }
+    }
+
+    /// The server name of the handshake (RFC 6066 §3), if there was one.
+    pub fn server_name(&self) -> Option<DnsName<'_>> {
+        let text = match &self.facts.settled {
+            #[cfg(feature = "listener")]
+            Settled::Handshake(facts) => return facts.server_name(),
+            Settled::Tls { server_name, .. } | Settled::TrustedGateway { server_name, .. } => {
+                server_name.as_ref()
+            }
+            Settled::Cleartext { .. } => None,
+        };
+        // A text that is stored was a name; were it none, no host would equal it.
+        text.and_then(|text| DnsName::parse(text.as_bytes()).ok())
     }
 
     /// The proof that the request which carries this may be served, and as what; `None` before the
@@ -168,9 +191,4 @@ impl Clone for ConnectionInfo {
     fn clone(&self) -> Self {
         Self { facts: self.facts.clone(), peer: self.peer, proof: None }
     }
-}
-
-/// A text that is stored was a name; were it none, no host would equal it.
-fn parsed(server_name: Option<&str>) -> Option<DnsName<'_>> {
-    server_name.and_then(|text| DnsName::parse(text.as_bytes()).ok())
 }

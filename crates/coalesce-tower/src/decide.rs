@@ -1,8 +1,14 @@
 //! How a layer comes to a verdict.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, Connection, HostField, Memo, RequestTarget, Verdict, decide};
+#[cfg(doc)]
+use coalesce_core::Memo;
+use coalesce_core::{
+    AuthorityTable, CoalescePolicy, Connection, HostField, RequestTarget, Verdict, decide,
+};
+
+use crate::connection::ConnectionInfo;
 
 /// Decides requests; an authority table, or a closure that knows where the newest one is.
 ///
@@ -23,7 +29,7 @@ use coalesce_core::{AuthorityTable, Connection, HostField, Memo, RequestTarget, 
 /// // The newest one: whoever replaces it is heard from the next request on.
 /// let newest = Arc::new(RwLock::new(Arc::new(table)));
 /// let read = newest.clone();
-/// let layer = CoalesceLayer::new(move |request: Undecided<'_>| match read.read() {
+/// let layer = CoalesceLayer::new(move |request: &Undecided<'_>| match read.read() {
 ///     Ok(table) => request.on(&**table),
 ///     Err(poisoned) => request.on(&**poisoned.into_inner()),
 /// });
@@ -31,23 +37,23 @@ use coalesce_core::{AuthorityTable, Connection, HostField, Memo, RequestTarget, 
 /// ```
 pub trait Decide {
     /// Decides one request.
-    fn decide(&self, request: Undecided<'_>) -> Verdict;
+    fn decide(&self, request: &Undecided<'_>) -> Verdict;
 }
 
-impl<F: Fn(Undecided<'_>) -> Verdict> Decide for F {
-    fn decide(&self, request: Undecided<'_>) -> Verdict {
+impl<F: Fn(&Undecided<'_>) -> Verdict> Decide for F {
+    fn decide(&self, request: &Undecided<'_>) -> Verdict {
         self(request)
     }
 }
 
 impl<S: AsRef<[u8]>> Decide for AuthorityTable<S> {
-    fn decide(&self, request: Undecided<'_>) -> Verdict {
+    fn decide(&self, request: &Undecided<'_>) -> Verdict {
         request.on(self)
     }
 }
 
 impl<S: AsRef<[u8]>> Decide for Arc<AuthorityTable<S>> {
-    fn decide(&self, request: Undecided<'_>) -> Verdict {
+    fn decide(&self, request: &Undecided<'_>) -> Verdict {
         request.on(self)
     }
 }
@@ -55,15 +61,16 @@ impl<S: AsRef<[u8]>> Decide for Arc<AuthorityTable<S>> {
 /// A request that nobody has decided yet, on its connection.
 #[derive(Debug)]
 pub struct Undecided<'a> {
-    pub(crate) connection: Connection<'a>,
+    pub(crate) info: &'a ConnectionInfo,
+    /// The connection of a trusted gateway's client, where that is who asks.
+    pub(crate) forwarded: Option<&'a Connection<'a>>,
     pub(crate) target: RequestTarget<'a>,
-    pub(crate) memo: &'a Mutex<Memo>,
 }
 
 impl<'a> Undecided<'a> {
     /// The connection it came on.
-    pub const fn connection(&self) -> &Connection<'a> {
-        &self.connection
+    pub fn connection(&self) -> Connection<'a> {
+        self.forwarded.copied().unwrap_or_else(|| self.info.connection())
     }
 
     /// What it names.
@@ -79,20 +86,38 @@ impl<'a> Undecided<'a> {
     ///
     /// # Allocation
     /// None.
-    pub fn on<S: AsRef<[u8]>>(self, table: &AuthorityTable<S>) -> Verdict {
-        let Self { connection, target, memo } = self;
+    #[inline]
+    pub fn on<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>) -> Verdict {
         // Two requests of one connection may be decided at once; the one that comes second does
         // not wait. A memo that a panic has left behind is not used again.
-        let Ok(mut memo) = memo.try_lock() else { return decide(table, &connection, &target) };
+        let Ok(mut memo) = self.info.memo().try_lock() else {
+            return decide(table, &self.connection(), &self.target);
+        };
+        let mut own;
+        let connection = if let Some(forwarded) = self.forwarded {
+            forwarded
+        } else {
+            own = self.info.unnamed();
+            // A group that the table does not have is decided under the defaults.
+            let policy = table.group_policy(own.group()).unwrap_or_default();
+            if policy.coalesce != CoalescePolicy::CertificateAndGroup {
+                own = own.with_server_name(self.info.server_name());
+            }
+            &own
+        };
         // Where `Host` alone names the authority, it is one as `:authority` is, and may be
         // remembered like it. Whatever is wrong with it is said of `Host`.
-        if let (None, HostField::One(host)) = (target.authority, target.host) {
-            let alone = RequestTarget { authority: Some(host), host: HostField::Absent, ..target };
-            return match memo.decide(table, &connection, &alone) {
-                Verdict::Malformed(_) => decide(table, &connection, &target),
+        if let (None, HostField::One(host)) = (self.target.authority, self.target.host) {
+            let alone =
+                RequestTarget { authority: Some(host), host: HostField::Absent, ..self.target };
+            return match memo.decide(table, connection, &alone) {
+                Verdict::Malformed(_) => decide(table, connection, &self.target),
                 verdict => verdict,
             };
         }
-        memo.decide(table, &connection, &target)
+        memo.decide(table, connection, &self.target)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use crate::decide::Decide;
 use crate::future::{ResponseFuture, WrappedFuture};
 use crate::judge::Rules;
 use crate::layer::CoalesceLayer;
+use crate::target::Head;
 
 impl<D: Decide> CoalesceLayer<D> {
     /// A [`hyper::service::Service`] for the connection that `info` is of. `application` gets each
@@ -45,14 +46,13 @@ where
     type Error = E;
     type Future = WrappedFuture<U, R>;
 
-    fn call(&self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        let future = match self.rules.judge(&self.info, &mut parts) {
-            Ok(proof) => {
-                let request = Request::from_parts(parts, body);
-                ResponseFuture::application((self.application)(request, proof))
+    fn call(&self, mut request: Request<B>) -> Self::Future {
+        let future = match self.rules.judge(&self.info, &mut request) {
+            Ok(proof) => ResponseFuture::application((self.application)(request, proof)),
+            Err(refusal) => {
+                let answers = &self.rules.answers;
+                ResponseFuture::answer(answers.answer(refusal, Head::of(&request)))
             }
-            Err(refusal) => ResponseFuture::answer(self.rules.answers.answer(refusal, &parts)),
         };
         future.into()
     }

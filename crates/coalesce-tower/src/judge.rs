@@ -3,14 +3,13 @@
 use coalesce_core::{
     Authoritative, HostField, Malformed, MalformedAnswer, Misdirected, RequestTarget, Verdict,
 };
-use http::HeaderValue;
-use http::request::Parts;
+use http::{HeaderValue, Request};
 
 use crate::answer::{Answers, MisdirectedContent, Refusal};
 use crate::connection::ConnectionInfo;
 use crate::decide::{Decide, Undecided};
 use crate::gateway::{Forwarding, GatewayFieldError};
-use crate::target::{Formless, settle_host, target_of};
+use crate::target::{Formless, Head, settle_host, target_of};
 
 /// What all connections share: how to decide, and what to answer.
 #[derive(Debug)]
@@ -52,33 +51,28 @@ impl<D> Rules<D> {
 
 impl<D: Decide> Rules<D> {
     /// Decides a request on its connection, and makes `Host` say what was decided.
-    pub(crate) fn judge(
+    pub(crate) fn judge<B>(
         &self,
         info: &ConnectionInfo,
-        request: &mut Parts,
+        request: &mut Request<B>,
     ) -> Result<Authoritative, Refusal> {
-        let (proof, default_port) = self.decide(info, request)?;
-        settle_host(request, default_port);
+        let proof = self.decide(info, Head::of(request))?;
+        settle_host(request);
         Ok(proof)
     }
 
-    fn decide(
-        &self,
-        info: &ConnectionInfo,
-        request: &Parts,
-    ) -> Result<(Authoritative, u16), Refusal> {
+    fn decide(&self, info: &ConnectionInfo, request: Head<'_>) -> Result<Authoritative, Refusal> {
         let target = target_of(request).map_err(log_formless)?;
-        let connection = match &self.forwarding {
-            None => info.connection(),
-            Some(forwarding) => match forwarding.connection(info, &request.headers) {
-                None => info.connection(),
-                Some(connection) => connection.map_err(|error| log_gateway(&error))?,
-            },
+        let forwarded = match &self.forwarding {
+            None => None,
+            Some(forwarding) => forwarding
+                .connection(info, request.headers)
+                .transpose()
+                .map_err(|error| log_gateway(&error))?,
         };
-        let default_port = connection.scheme().default_port();
-        let undecided = Undecided { connection, target, memo: info.memo() };
-        match self.decide.decide(undecided) {
-            Verdict::Serve(proof) => Ok((proof, default_port)),
+        let undecided = Undecided { info, forwarded: forwarded.as_ref(), target };
+        match self.decide.decide(&undecided) {
+            Verdict::Serve(proof) => Ok(proof),
             Verdict::Misdirected(reason) => Err(log_misdirected(&target, reason)),
             Verdict::Malformed(reason) => Err(log_malformed(&target, reason)),
         }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -16,6 +15,7 @@ use crate::decide::Decide;
 use crate::future::ResponseFuture;
 use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
 use crate::judge::Rules;
+use crate::target::Head;
 
 /// Decides every request before the application gets it, and answers the others itself.
 ///
@@ -106,9 +106,9 @@ impl<S: Clone, D> Clone for Coalesce<S, D> {
 
 impl<S, D: Decide> Coalesce<S, D> {
     /// Decides a request, and leaves the proof in its [`ConnectionInfo`].
-    fn admit(&self, request: &mut Parts) -> Result<(), Refusal> {
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Refusal> {
         // Taken out for the while, so that nothing is copied and nobody's proof is left behind.
-        let mut extensions = std::mem::take(&mut request.extensions);
+        let mut extensions = std::mem::take(request.extensions_mut());
         let admitted = if let Some(info) = ConnectionInfo::of_mut(&mut extensions) {
             info.set_proof(None);
             self.rules.judge(info, request).map(|proof| info.set_proof(Some(proof)))
@@ -116,7 +116,7 @@ impl<S, D: Decide> Coalesce<S, D> {
             tracing::error!("a request without ConnectionInfo: nothing says what it came on");
             Err(Refusal::NoConnection)
         };
-        request.extensions = extensions;
+        *request.extensions_mut() = extensions;
         admitted
     }
 }
@@ -135,13 +135,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut parts, body) = request.into_parts();
-        match self.admit(&mut parts) {
-            Ok(()) => {
-                ResponseFuture::application(self.inner.call(Request::from_parts(parts, body)))
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.admit(&mut request) {
+            Ok(()) => ResponseFuture::application(self.inner.call(request)),
+            Err(refusal) => {
+                let answers = &self.rules.answers;
+                ResponseFuture::answer(answers.answer(refusal, Head::of(&request)))
             }
-            Err(refusal) => ResponseFuture::answer(self.rules.answers.answer(refusal, &parts)),
         }
     }
 }

@@ -2,8 +2,29 @@
 
 use coalesce_core::{Authority, HostField, MethodKind, RequestTarget};
 use http::header::HOST;
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+/// A request without its body and extensions, borrowed: taking requests apart and putting them
+/// together again would cost more than deciding them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+        }
+    }
+}
 
 /// Why a request has no target that could be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +57,7 @@ impl Formless {
 }
 
 /// The target of a request.
-pub(crate) fn target_of(request: &Parts) -> Result<RequestTarget<'_>, Formless> {
+pub(crate) fn target_of(request: Head<'_>) -> Result<RequestTarget<'_>, Formless> {
     match request.version {
         Version::HTTP_2 | Version::HTTP_3 => multiplexed(request),
         Version::HTTP_11 | Version::HTTP_10 => textual(request),
@@ -45,8 +66,8 @@ pub(crate) fn target_of(request: &Parts) -> Result<RequestTarget<'_>, Formless> 
 }
 
 /// HTTP/2 (RFC 9113 §8.3.1) and HTTP/3 (RFC 9114 §4.3.1).
-fn multiplexed(request: &Parts) -> Result<RequestTarget<'_>, Formless> {
-    let Parts { method, uri, headers, .. } = request;
+fn multiplexed(request: Head<'_>) -> Result<RequestTarget<'_>, Formless> {
+    let Head { method, uri, headers, .. } = request;
     let authority = uri.authority().ok_or(Formless::Unseen)?;
     let scheme = uri.scheme_str();
     // A `CONNECT` for a tunnel has no scheme; one with `:protocol` has (RFC 8441 §4).
@@ -67,10 +88,10 @@ fn multiplexed(request: &Parts) -> Result<RequestTarget<'_>, Formless> {
 }
 
 /// HTTP/1: the forms of RFC 9112 §3.2.
-fn textual(request: &Parts) -> Result<RequestTarget<'_>, Formless> {
-    let Parts { method, uri, version, headers, .. } = request;
+fn textual(request: Head<'_>) -> Result<RequestTarget<'_>, Formless> {
+    let Head { method, uri, version, headers } = request;
     let mut host = host_field(headers);
-    if host == HostField::Absent && *version != Version::HTTP_10 {
+    if host == HostField::Absent && version != Version::HTTP_10 {
         return Err(Formless::NoHost);
     }
     let method_kind = match *method {
@@ -108,39 +129,53 @@ fn textual(request: &Parts) -> Result<RequestTarget<'_>, Formless> {
 }
 
 fn host_field(headers: &HeaderMap) -> HostField<'_> {
-    HostField::collect(headers.get_all(HOST).iter().map(HeaderValue::as_bytes))
+    if headers.len() != headers.keys_len() {
+        return HostField::collect(headers.get_all(HOST).iter().map(HeaderValue::as_bytes));
+    }
+    // Where no field stands twice, looking at each costs less than a hash; `Host` is mostly the
+    // first (RFC 9110 §7.2 asks for that).
+    let host = headers.iter().find(|(name, _)| **name == HOST);
+    host.map_or(HostField::Absent, |(_, value)| HostField::One(value.as_bytes()))
 }
 
 /// A path starts with `/` or, for `OPTIONS`, is `*`.
-fn path_is_well_formed(request: &Parts) -> bool {
+fn path_is_well_formed(request: Head<'_>) -> bool {
     request.uri.path_and_query().is_some_and(|path| {
-        path.as_str().starts_with('/') || path == "*" && request.method == Method::OPTIONS
+        path.as_str().starts_with('/') || path == "*" && *request.method == Method::OPTIONS
     })
 }
 
 /// Makes `Host` say what an absolute-form target says, so that no application that reads the one
 /// takes the request for another than the one that was decided (RFC 9112 §3.2.2).
-pub(crate) fn settle_host(request: &mut Parts, default_port: u16) {
-    let absolute = request.version < Version::HTTP_2 && request.uri.scheme().is_some();
-    if !absolute || host_agrees(&request.uri, &request.headers, default_port) {
-        return;
-    }
-    let named = request.uri.authority().and_then(|authority| authority.as_str().parse().ok());
-    match named {
-        Some(named) => drop(request.headers.insert(HOST, named)),
-        // No authority that was served is no field value; nobody is misled by none.
-        None => drop(request.headers.remove(HOST)),
+#[inline]
+pub(crate) fn settle_host<B>(request: &mut Request<B>) {
+    if request.version() < Version::HTTP_2 && request.uri().scheme().is_some() {
+        replace_host(request);
     }
 }
 
-fn host_agrees(uri: &Uri, headers: &HeaderMap, default_port: u16) -> bool {
+#[cold]
+fn replace_host<B>(request: &mut Request<B>) {
+    if host_agrees(request.uri(), request.headers()) {
+        return;
+    }
+    let named = request.uri().authority().and_then(|authority| authority.as_str().parse().ok());
+    match named {
+        Some(named) => drop(request.headers_mut().insert(HOST, named)),
+        // No authority that was served is no field value; nobody is misled by none.
+        None => drop(request.headers_mut().remove(HOST)),
+    }
+}
+
+fn host_agrees(uri: &Uri, headers: &HeaderMap) -> bool {
     let (HostField::One(host), Some(authority)) = (host_field(headers), uri.authority()) else {
         return false;
     };
     match (Authority::parse(host), Authority::parse(authority.as_str().as_bytes())) {
         (Ok(host), Ok(target)) => {
-            host.host() == target.host()
-                && host.port_or(default_port) == target.port_or(default_port)
+            // The scheme was the connection's, or this would not be served.
+            let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+            host.host() == target.host() && host.port_or(default) == target.port_or(default)
         }
         _ => false,
     }

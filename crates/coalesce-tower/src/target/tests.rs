@@ -1,23 +1,25 @@
-use http::Request;
-
 use super::*;
 
-fn parts(method: &str, target: &str, version: Version, hosts: &[&str]) -> Parts {
+fn parts(method: &str, target: &str, version: Version, hosts: &[&str]) -> Request<()> {
     let mut request = Request::builder().method(method).uri(target).version(version);
     for host in hosts {
         request = request.header(HOST, *host);
     }
-    request.body(()).unwrap().into_parts().0
+    request.body(()).unwrap()
 }
+
+/// Authority, `Host` and scheme of what is decided.
+type Taken = (Option<&'static str>, HostField<'static>, Option<&'static str>);
+
+/// Method, target, the values of `Host`, and what is made of them.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], Result<Taken, Formless>);
 
 /// RFC 9112 §3.2: which forms are taken, and what of them is the target.
 #[test]
 fn each_form_of_http1_has_its_methods() {
     use HostField::{Absent, One};
     let a = One(b"a.test");
-    // method, target, its Hosts; authority, Host and scheme of what is decided
-    type Taken = (Option<&'static str>, HostField<'static>, Option<&'static str>);
-    let cases: &[(&str, &str, &[&str], Result<Taken, Formless>)] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "/x", &["a.test"], Ok((None, a, None))),
         ("GET", "//b.test/x", &["a.test"], Ok((None, a, None))),
         ("OPTIONS", "*", &["a.test"], Ok((None, a, None))),
@@ -48,7 +50,7 @@ fn each_form_of_http1_has_its_methods() {
     ];
     for (method, target, hosts, expected) in cases {
         let parts = parts(method, target, Version::HTTP_11, hosts);
-        let found = target_of(&parts).map(|found| {
+        let found = target_of(Head::of(&parts)).map(|found| {
             let text = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8(b.into()).unwrap());
             (text(found.authority), found.host, text(found.scheme))
         });
@@ -62,18 +64,18 @@ fn each_form_of_http1_has_its_methods() {
 #[test]
 fn http10_may_do_without_a_host() {
     let without = parts("GET", "https://a.test/", Version::HTTP_10, &[]);
-    assert_eq!(target_of(&without).unwrap().authority, Some(&b"a.test"[..]));
+    assert_eq!(target_of(Head::of(&without)).unwrap().authority, Some(&b"a.test"[..]));
     let nothing = parts("GET", "/", Version::HTTP_10, &[]);
-    let target = target_of(&nothing).unwrap();
+    let target = target_of(Head::of(&nothing)).unwrap();
     assert_eq!((target.authority, target.host), (None, HostField::Absent), "step 1 refuses it");
 }
 
 #[test]
 fn http2_without_an_authority_is_not_whole() {
     let alone = parts("GET", "/", Version::HTTP_2, &["a.test"]);
-    assert_eq!(target_of(&alone).unwrap_err(), Formless::Unseen);
+    assert_eq!(target_of(Head::of(&alone)).unwrap_err(), Formless::Unseen);
     let both = parts("GET", "https://a.test/", Version::HTTP_2, &["b.test"]);
-    let target = target_of(&both).unwrap();
+    let target = target_of(Head::of(&both)).unwrap();
     assert_eq!((target.authority, target.host), (Some(&b"a.test"[..]), HostField::One(b"b.test")));
     assert_eq!((target.scheme, target.method), (Some(&b"https"[..]), MethodKind::Ordinary));
 }
@@ -82,7 +84,7 @@ fn http2_without_an_authority_is_not_whole() {
 fn connect_with_a_scheme_is_the_extended_one() {
     let kind = |target| {
         let parts = parts("CONNECT", target, Version::HTTP_2, &[]);
-        target_of(&parts).unwrap().method
+        target_of(Head::of(&parts)).unwrap().method
     };
     assert_eq!(kind("a.test:443"), MethodKind::Connect);
     assert_eq!(kind("https://a.test/chat"), MethodKind::ExtendedConnect);
@@ -91,7 +93,7 @@ fn connect_with_a_scheme_is_the_extended_one() {
 #[test]
 fn other_versions_are_nobodys() {
     let old = parts("GET", "/", Version::HTTP_09, &["a.test"]);
-    assert_eq!(target_of(&old).unwrap_err(), Formless::Version);
+    assert_eq!(target_of(Head::of(&old)).unwrap_err(), Formless::Version);
 }
 
 /// The application reads in `Host` what was decided.
@@ -99,8 +101,8 @@ fn other_versions_are_nobodys() {
 fn host_follows_an_absolute_form_target() {
     let settled = |target, version, hosts: &[&str]| {
         let mut parts = parts("GET", target, version, hosts);
-        settle_host(&mut parts, 443);
-        let hosts = parts.headers.get_all(HOST).iter();
+        settle_host(&mut parts);
+        let hosts = parts.headers().get_all(HOST).iter();
         hosts.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let http1 = Version::HTTP_11;

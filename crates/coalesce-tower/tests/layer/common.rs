@@ -55,7 +55,7 @@ pub(crate) type Live = Arc<RwLock<Arc<AuthorityTable<Vec<u8>>>>>;
 /// A layer that reads `live` for every request.
 pub(crate) fn layer_over(live: &Live) -> CoalesceLayer<impl Decide + Clone + use<>> {
     let live = live.clone();
-    CoalesceLayer::new(move |request: Undecided<'_>| -> Verdict {
+    CoalesceLayer::new(move |request: &Undecided<'_>| -> Verdict {
         request.on(&**live.read().unwrap())
     })
 }
