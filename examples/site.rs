@@ -47,7 +47,7 @@ impl Site {
         let mut handshakes = HandshakeTableBuilder::new(provider);
         let (mut virtual_hosts, mut groups, mut certificates) = (vec![], vec![], vec![]);
         let hosts = String::from_utf8(read("hosts".into())?)?;
-        for line in hosts.lines().filter(|line| !line.starts_with('#')) {
+        for line in hosts.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [virtual_host, name, certificate, roots] = words[..] else {
                 anyhow::bail!("hosts: four words expected in '{line}'");

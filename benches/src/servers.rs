@@ -23,6 +23,7 @@ use crate::client::{Client, Protocol};
 
 /// What stands between hyper and the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Between {
     /// Nothing: a function that is hyper's service.
     Nothing,

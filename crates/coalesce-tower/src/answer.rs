@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
 
-use crate::body::AnswerBody;
+use crate::body::{AnswerBody, AnswerContent};
 use crate::target::Head;
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
@@ -67,25 +68,33 @@ impl Answers {
         Self { misdirected, bad_request, method_not_allowed, no_connection }
     }
 
-    /// The answer to a request that is refused. Its body is not looked at: the server library
-    /// reads, resets or closes as its protocol wants when the request is dropped.
-    pub(crate) fn answer<R: AnswerBody>(&self, refusal: Refusal, request: Head<'_>) -> Response<R> {
+    /// The answer to a request that is refused. Its body is not read: the server library drains,
+    /// resets or closes as its protocol wants when the request is dropped.
+    pub(crate) fn answer<B: Body, R: AnswerBody>(
+        &self,
+        refusal: Refusal,
+        request: &Request<B>,
+    ) -> Response<R> {
+        let coming = !request.body().is_end_stream();
+        let request = Head::of(request);
         let answer = match refusal {
             Refusal::Misdirected => &self.misdirected,
             Refusal::BadRequest => &self.bad_request,
             Refusal::MethodNotAllowed => &self.method_not_allowed,
             Refusal::NoConnection => &self.no_connection,
         };
-        let mut response = if is_grpc(request) {
-            to_grpc_client(refusal)
-        } else {
-            // RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
-            let content =
-                if *request.method == Method::HEAD { Bytes::new() } else { answer.body.clone() };
-            let mut response = Response::new(R::answer(content));
-            *response.headers_mut() = answer.fields.clone();
-            response
-        };
+        let grpc = is_grpc(request);
+        // RFC 9110 §9.3.2: the answer to HEAD has the fields and no content. gRPC has its own place
+        // for what there is to say.
+        let empty = grpc || *request.method == Method::HEAD;
+        let content = if empty { Bytes::new() } else { answer.body.clone() };
+        let mut content = AnswerContent::new(content);
+        if coming && request.version >= Version::HTTP_2 {
+            content = content.with_late_end();
+        }
+        let mut response = Response::new(R::answer(content));
+        *response.headers_mut() =
+            if grpc { fields_for_grpc(refusal) } else { answer.fields.clone() };
         *response.status_mut() = answer.status;
         // Where an HTTP/1 request was not understood, nor is where the next one begins; RFC 9112
         // §9.3 makes it one version's affair.
@@ -127,7 +136,7 @@ impl Answer {
 /// As a gRPC client reads it: a response of fields alone, whose `grpc-status` comes before the
 /// HTTP status (gRPC over HTTP/2, "Responses"). 421 is UNAVAILABLE, the one code that says
 /// "elsewhere or later, as it was sent"; the others are those that gRPC infers from the status.
-fn to_grpc_client<R: AnswerBody>(refusal: Refusal) -> Response<R> {
+fn fields_for_grpc(refusal: Refusal) -> HeaderMap {
     const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
     const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
     let (code, message) = match refusal {
@@ -136,13 +145,12 @@ fn to_grpc_client<R: AnswerBody>(refusal: Refusal) -> Response<R> {
         Refusal::MethodNotAllowed => ("12", "method not allowed"),
         Refusal::NoConnection => ("13", "internal server error"),
     };
-    let mut response = Response::new(R::answer(Bytes::new()));
-    let fields = response.headers_mut();
+    let mut fields = HeaderMap::with_capacity(4);
     fields.insert(CACHE_CONTROL, NO_STORE);
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     fields.insert(GRPC_STATUS, HeaderValue::from_static(code));
     fields.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
-    response
+    fields
 }
 
 /// Whether the client reads gRPC: `application/grpc`, or that with a `+` or `;` and more.

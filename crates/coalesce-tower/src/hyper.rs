@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use coalesce_core::Authoritative;
 use http::{Request, Response};
+use http_body::Body;
 
 use crate::body::ResponseBody;
 use crate::connection::ConnectionInfo;
@@ -12,7 +13,6 @@ use crate::decide::Decide;
 use crate::future::{ResponseFuture, WrappedFuture};
 use crate::judge::Rules;
 use crate::layer::CoalesceLayer;
-use crate::target::Head;
 
 impl<D: Decide> CoalesceLayer<D> {
     /// A [`hyper::service::Service`] for the connection that `info` is of. `application` gets each
@@ -39,6 +39,7 @@ pub struct ConnectionService<F, D> {
 impl<F, D, B, U, R, E> hyper::service::Service<Request<B>> for ConnectionService<F, D>
 where
     F: Fn(Request<B>, Authoritative) -> U,
+    B: Body,
     U: Future<Output = Result<Response<R>, E>>,
     D: Decide,
 {
@@ -51,7 +52,7 @@ where
             Ok(proof) => ResponseFuture::application((self.application)(request, proof)),
             Err(refusal) => {
                 let answers = &self.rules.answers;
-                ResponseFuture::answer(answers.answer(refusal, Head::of(&request)))
+                ResponseFuture::answer(answers.answer(refusal, &request))
             }
         };
         future.into()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};
+use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -15,7 +16,6 @@ use crate::decide::Decide;
 use crate::future::ResponseFuture;
 use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
 use crate::judge::Rules;
-use crate::target::Head;
 
 /// Decides every request before the application gets it, and answers the others itself.
 ///
@@ -125,6 +125,7 @@ impl<S, D, B, R> Service<Request<B>> for Coalesce<S, D>
 where
     S: Service<Request<B>, Response = Response<R>>,
     D: Decide,
+    B: Body,
     R: AnswerBody,
 {
     type Response = Response<R>;
@@ -140,7 +141,7 @@ where
             Ok(()) => ResponseFuture::application(self.inner.call(request)),
             Err(refusal) => {
                 let answers = &self.rules.answers;
-                ResponseFuture::answer(answers.answer(refusal, Head::of(&request)))
+                ResponseFuture::answer(answers.answer(refusal, &request))
             }
         }
     }

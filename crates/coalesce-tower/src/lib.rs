@@ -30,7 +30,7 @@ pub use answer::MisdirectedContent;
 pub use attach::Attached;
 #[cfg(feature = "axum-server")]
 pub use axum_server::AxumServerAcceptor;
-pub use body::{AnswerBody, ResponseBody};
+pub use body::{AnswerBody, AnswerContent, ResponseBody};
 pub use connection::ConnectionInfo;
 pub use decide::{Decide, Undecided};
 pub use future::ResponseFuture;

@@ -9,8 +9,8 @@ fn answers() -> Answers {
 
 /// Status, fields but `date`, and content.
 async fn answer(refusal: Refusal, request: http::request::Builder) -> (u16, HeaderMap, Bytes) {
-    let request = request.body(()).unwrap();
-    let response = answers().answer::<Full<Bytes>>(refusal, Head::of(&request));
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let response = answers().answer::<_, Full<Bytes>>(refusal, &request);
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use coalesce_core::{DnsName, Scheme};
+use proxy_header::Error::BufferTooShort;
 use proxy_header::{ParseConfig, ProxyHeader, SslInfo, Tlv};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -18,6 +19,10 @@ use crate::listener::Accepted;
 
 /// Signature, version and command, family, length.
 const FIXED_LEN: usize = 16;
+
+const CONFIG: ParseConfig = ParseConfig { include_tlvs: true, allow_v1: false, allow_v2: true };
+
+const NO_HEADER: &str = "not a PROXY protocol header of version 2";
 
 /// Where the command stands, and the one that says the connection is the gateway's own.
 const COMMAND_AT: usize = 12;
@@ -62,7 +67,11 @@ impl ProxyProtocol {
         }
         let mut header = vec![0; FIXED_LEN];
         socket.read_exact(&mut header).await?;
-        // The length stands in the last two bytes; whether the others are right is seen below.
+        // What does not begin like a header has no length to wait for.
+        if matches!(ProxyHeader::parse(&header, CONFIG), Err(error) if error != BufferTooShort) {
+            return Err(invalid(NO_HEADER));
+        }
+        // The length stands in the last two bytes.
         let length = header.last_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
         if length > PROXY_HEADER_LEN_MAX {
             return Err(invalid("a PROXY protocol header that is too long"));
@@ -73,9 +82,8 @@ impl ProxyProtocol {
     }
 
     fn info(&self, header: &[u8], ports: Arc<[u16]>) -> io::Result<ConnectionInfo> {
-        let config = ParseConfig { include_tlvs: true, allow_v1: false, allow_v2: true };
-        let (parsed, _) = ProxyHeader::parse(header, config)
-            .map_err(|_| invalid("not a PROXY protocol header of version 2"))?;
+        let parsed = ProxyHeader::parse(header, CONFIG);
+        let (parsed, _) = parsed.map_err(|_| invalid(NO_HEADER))?;
         let (mut authority, mut ssl) = (None, None);
         for tlv in parsed.tlvs() {
             let twice = match tlv.map_err(|_| invalid("a TLV that is not whole"))? {
