@@ -128,3 +128,33 @@ fn info() -> ConnectionInfo {
     let server_name = coalesce_core::DnsName::parse(SERVED.as_bytes()).ok();
     ConnectionInfo::tls(presented, server_name, GroupId::new(0), [443])
 }
+
+#[cfg(test)]
+mod tests {
+    use allocation_counter::measure;
+
+    use super::*;
+
+    /// What a hundred requests allocate, on a connection that has served as many before.
+    fn allocations(protocol: Protocol, between: Between) -> u64 {
+        let allocated = |requests| {
+            measure(|| on_this_thread(run(protocol, between, SERVED, requests))).count_total
+        };
+        allocated(200) - allocated(100)
+    }
+
+    /// Counted in whole servers, so that nothing is hidden in moves and wrappers.
+    #[test]
+    fn a_served_request_allocates_what_it_does_without_the_layer() {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            // Whatever a process sets up once.
+            on_this_thread(run(protocol, Between::Layer, SERVED, 10));
+            let bare = allocations(protocol, Between::Nothing);
+            assert!(bare >= 100, "the counter counts: {bare}");
+            assert_eq!(allocations(protocol, Between::Serve), bare);
+            let facts = allocations(protocol, Between::Facts);
+            assert_eq!(allocations(protocol, Between::Layer), facts);
+            assert!(facts > bare, "an extension is not free: {facts}");
+        }
+    }
+}

@@ -82,18 +82,19 @@ fn tonic() {
     let world = world();
     let server = world.example("tonic", HOSTS);
     std::fs::write(world.path("call"), [0; 5]).unwrap();
-    let call = |authority: &str| {
+    let call = |authority: &str, content: &[&str]| {
         let port = server.address.port();
         let url = format!("https://shop.example.test:{port}/grpc.health.v1.Health/Check");
         let authority = format!("{authority}.example.test:{port}");
         let fields = ["--header", "content-type: application/grpc", "--header", "te: trailers"];
-        let more = [&["--data-binary", "@call"][..], &fields].concat();
+        let more = [content, &fields].concat();
         curl(&world, &server, &url, Some(&authority), &more)
     };
-    let own = call("img");
+    let own = call("img", &["--data-binary", "@call"]);
     assert_eq!((own.status, own.exit), (200, 0), "{own:?}");
     assert_eq!(own.body.as_bytes(), b"\0\0\0\0\x02\x08\x01", "SERVING");
-    let other = call("cdn");
+    // Without a message: curl 7 loses an answer of fields alone when it comes before its upload ends.
+    let other = call("cdn", &["--request", "POST"]);
     assert_eq!((other.status, other.exit, &other.body[..]), (421, 0, ""), "{other:?}");
     assert_eq!(other.header("grpc-status"), Some("14"));
 }

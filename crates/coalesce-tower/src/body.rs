@@ -27,7 +27,8 @@ impl AnswerContent {
     ///
     /// h2 resets that stream as soon as the answer has ended (RFC 9113 §8.1), and curl 7 loses an
     /// answer that comes in one TLS record with its `RST_STREAM`. So the answer ends when the bytes
-    /// of its content are let go of, which h2 does while it writes.
+    /// of its content are let go of, which h2 does while it writes. One without content ends at
+    /// once: gRPC wants its fields to be the end.
     pub(crate) fn with_late_end(mut self) -> Self {
         if !self.left.is_empty() {
             let written = Arc::new(Written::default());
