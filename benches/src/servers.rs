@@ -135,12 +135,13 @@ mod tests {
 
     use super::*;
 
-    /// What a hundred requests allocate, on a connection that has served as many before.
+    /// What a request allocates, on a connection that has served a hundred before. Buffers that grow
+    /// now and then are rounded away.
     fn allocations(protocol: Protocol, between: Between) -> u64 {
         let allocated = |requests| {
             measure(|| on_this_thread(run(protocol, between, SERVED, requests))).count_total
         };
-        allocated(200) - allocated(100)
+        (allocated(300) - allocated(100) + 100) / 200
     }
 
     /// Counted in whole servers, so that nothing is hidden in moves and wrappers.
@@ -150,7 +151,7 @@ mod tests {
             // Whatever a process sets up once.
             on_this_thread(run(protocol, Between::Layer, SERVED, 10));
             let bare = allocations(protocol, Between::Nothing);
-            assert!(bare >= 100, "the counter counts: {bare}");
+            assert!(bare > 0, "the counter counts");
             assert_eq!(allocations(protocol, Between::Serve), bare);
             let facts = allocations(protocol, Between::Facts);
             assert_eq!(allocations(protocol, Between::Layer), facts);

@@ -1,14 +1,5 @@
 //! Makes requests to a hyper server in memory, with or without the layer, so that callgrind can
-//! count the instructions of the server:
-//!
-//! ```sh
-//! cargo build --profile bench -p coalesce-benches --bin layer
-//! for n in 1000 3000; do
-//!     valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/layer http1 serve served $n
-//! done
-//! ```
-//!
-//! The difference of two runs, by the difference of their requests, is what one request costs.
+//! count the instructions of the server; `count-layer.sh` does.
 
 use anyhow::{Context, bail};
 use coalesce_benches::client::Protocol;

@@ -10,7 +10,7 @@ use crate::layer::{Coalesce, CoalesceLayer};
 
 impl<D: Decide> CoalesceLayer<D> {
     /// What `axum::serve` takes: the whole router behind this layer, with the facts of each
-    /// connection of a [`Listener`](crate::Listener) in its requests.
+    /// connection of a `Listener` in its requests.
     ///
     /// ```no_run
     /// # async fn run(
