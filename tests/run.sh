@@ -32,6 +32,12 @@ lab="lab: not run, no folder at ${LAB:-../shared/lab}"
 if [ -d "${LAB:-../shared/lab}" ] || [ -n "${CI:-}" ]; then
     # Our own scenarios, then the lab's or those that SCENARIOS names.
     SCENARIOS=tests/lab/more.toml tests/lab/run.sh 2>&1 | tee -a "$log" || status=1
+    # The same, as far as hyper lets a layer see them, against the examples.
+    for server in axum hyper; do
+        for scenarios in tests/lab/more.toml ""; do
+            SERVER=$server SCENARIOS=$scenarios tests/lab/run.sh 2>&1 | tee -a "$log" || status=1
+        done
+    done
     tests/lab/run.sh 2>&1 | tee -a "$log" || status=1
     lab=$(tail -n 1 "$log")
 fi

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: certificates, a running `coalesce serve`, and real clients.
+//! What the end-to-end tests share: certificates, running servers, and real clients.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -22,21 +22,25 @@ pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "coalesce-cli", "--message-format", "json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "the binary does not build");
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-            .next_back()
-            .expect("cargo names the binary it built")
-    })
+    BINARY.get_or_init(|| build(&["--package", "coalesce-cli"]))
+}
+
+/// Builds what cargo is told to, and returns the binary.
+fn build(what: &[&str]) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format", "json"])
+        .args(what)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the binary does not build");
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .next_back()
+        .expect("cargo names the binary it built")
 }
 
 /// A folder with a CA, certificates and a configuration.
@@ -82,9 +86,31 @@ impl World {
     /// # Panics
     /// When it does not come up.
     pub fn serve(&self) -> Server {
-        let mut process = Command::new(binary())
-            .args(["serve", "--config"])
-            .arg(self.path("site.toml"))
+        let mut command = Command::new(binary());
+        command.args(["serve", "--config"]).arg(self.path("site.toml"));
+        self.start(command)
+    }
+
+    /// Starts the example server of this name, with the file `hosts` of this world, and waits until
+    /// it listens.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn example(&self, name: &str, hosts: &str) -> Server {
+        fs::write(self.path("hosts"), hosts).expect("the temporary folder is writable");
+        let binary = format!("example-{name}");
+        let mut command =
+            Command::new(build(&["--package", "coalesce-examples", "--bin", &binary]));
+        command.arg(self.path(""));
+        self.start(command)
+    }
+
+    /// Starts a server that says where it listens in its first line.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(&self, mut command: Command) -> Server {
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(fs::File::create(self.path("log")).expect("a log file"))
             .spawn()

@@ -1,0 +1,63 @@
+//! An acceptor for `axum-server`.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum_server::accept::Accept;
+use tokio::net::TcpStream;
+use tower_layer::Layer;
+
+use crate::attach::Attached;
+use crate::listener::{Accepted, Entrance};
+
+/// Makes the TLS handshakes of an `axum_server::Server`, and puts the facts of each into the
+/// requests of its connection.
+///
+/// ```no_run
+/// # async fn run(
+/// #     address: std::net::SocketAddr,
+/// #     layer: coalesce_tower::CoalesceLayer<coalesce_core::AuthorityTable<Vec<u8>>>,
+/// #     acceptor: coalesce_tls::Acceptor,
+/// # ) -> std::io::Result<()> {
+/// use axum::{Router, ServiceExt, extract::Request, routing::get};
+/// use coalesce_tower::{AxumServerAcceptor, VirtualHost};
+/// use tower_layer::Layer;
+///
+/// let hello = |host: VirtualHost| async move { format!("{}\n", host.id()) };
+/// let application = layer.layer(Router::new().route("/", get(hello)));
+/// axum_server::bind(address)
+///     .acceptor(AxumServerAcceptor::new(acceptor, [443]))
+///     .serve(ServiceExt::<Request>::into_make_service(application))
+///     .await
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AxumServerAcceptor {
+    entrance: Entrance,
+}
+
+impl AxumServerAcceptor {
+    /// An acceptor of connections over TLS, for a listener that answers for `ports`.
+    pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Arc<[u16]>>) -> Self {
+        Self { entrance: Entrance::tls(acceptor, ports) }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for AxumServerAcceptor {
+    type Stream = Accepted;
+    type Service = Attached<S>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Accepted, Attached<S>)>> + Send>>;
+
+    fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
+        let entrance = self.entrance.clone();
+        Box::pin(async move {
+            let peer = socket.peer_addr()?;
+            // The reason is in the log; axum-server drops the connection whatever it is told.
+            let accepted = entrance.admit(socket, peer).await;
+            let accepted = accepted.ok_or(io::ErrorKind::ConnectionAborted)?;
+            let service = accepted.info().layer(service);
+            Ok((accepted, service))
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! hyper's own service, for one connection, with the proof as an argument.
+
+use std::fmt;
+use std::sync::Arc;
+
+use coalesce_core::Authoritative;
+use http::{Request, Response};
+use http_body::Body;
+
+use crate::body::ResponseBody;
+use crate::connection::ConnectionInfo;
+use crate::decide::Decide;
+use crate::future::{ResponseFuture, WrappedFuture};
+use crate::judge::Rules;
+use crate::layer::CoalesceLayer;
+
+impl<D: Decide> CoalesceLayer<D> {
+    /// A [`hyper::service::Service`] for the connection that `info` is of. `application` gets each
+    /// request that may be served, and the proof of it by value: there is no way to call it
+    /// without.
+    ///
+    /// # Allocation
+    /// None for a request that is served: the proof travels as an argument, not in the extensions.
+    pub fn serve<F, B, U>(&self, info: &ConnectionInfo, application: F) -> ConnectionService<F, D>
+    where
+        F: Fn(Request<B>, Authoritative) -> U,
+    {
+        ConnectionService { info: info.clone(), application, rules: self.rules().clone() }
+    }
+}
+
+/// The service of one connection, made by [`CoalesceLayer::serve`].
+pub struct ConnectionService<F, D> {
+    info: ConnectionInfo,
+    application: F,
+    rules: Arc<Rules<D>>,
+}
+
+impl<F, D, B, U, R, E> hyper::service::Service<Request<B>> for ConnectionService<F, D>
+where
+    F: Fn(Request<B>, Authoritative) -> U,
+    B: Body,
+    U: Future<Output = Result<Response<R>, E>>,
+    D: Decide,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = E;
+    type Future = WrappedFuture<U, R>;
+
+    fn call(&self, mut request: Request<B>) -> Self::Future {
+        let future = match self.rules.judge(&self.info, &mut request) {
+            Ok(proof) => ResponseFuture::application((self.application)(request, proof)),
+            Err(refusal) => {
+                let answers = &self.rules.answers;
+                ResponseFuture::answer(answers.answer(refusal, &request))
+            }
+        };
+        future.into()
+    }
+}
+
+impl<F: Clone, D> Clone for ConnectionService<F, D> {
+    fn clone(&self) -> Self {
+        let Self { info, application, rules } = self;
+        Self { info: info.clone(), application: application.clone(), rules: rules.clone() }
+    }
+}
+
+impl<F, D> fmt::Debug for ConnectionService<F, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionService").field("info", &self.info).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! The layer, and the service it makes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::{MisdirectedContent, Refusal};
+use crate::body::AnswerBody;
+use crate::connection::ConnectionInfo;
+use crate::decide::Decide;
+use crate::future::ResponseFuture;
+use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
+use crate::judge::Rules;
+
+/// Decides every request before the application gets it, and answers the others itself.
+///
+/// Put it around the whole application, not around a part of it: what stands outside is reached
+/// undecided. With axum that is `layer.layer(router)`, since `Router::layer` wraps only the routes
+/// that were added before.
+pub struct CoalesceLayer<D> {
+    rules: Arc<Rules<D>>,
+}
+
+impl<D: Decide> CoalesceLayer<D> {
+    /// A layer that decides by `decide`: an [`AuthorityTable`](coalesce_core::AuthorityTable), or a
+    /// closure over the newest one.
+    pub fn new(decide: D) -> Self {
+        Self { rules: Arc::new(Rules::new(decide)) }
+    }
+}
+
+impl<D: Decide + Clone> CoalesceLayer<D> {
+    /// The same layer with another content of a 421.
+    #[must_use]
+    pub fn misdirected_content(self, content: MisdirectedContent) -> Self {
+        self.changed(|rules| rules.content = content)
+    }
+
+    /// The same layer with other methods that a 405 to `CONNECT` says are allowed (RFC 9110
+    /// §10.2.1). `GET, HEAD` by default.
+    #[must_use]
+    pub fn allow(self, methods: HeaderValue) -> Self {
+        self.changed(|rules| rules.allow = methods)
+    }
+
+    /// The same layer, which believes what these gateways say of their clients in these fields, as
+    /// RFC 9110 §7.4 allows. Who is one of them is seen by [`ConnectionInfo::peer`].
+    ///
+    /// # Security
+    /// That of [`TrustedGateways`].
+    #[must_use]
+    pub fn trusted_gateways(self, gateways: TrustedGateways, fields: GatewayFields) -> Self {
+        self.changed(|rules| rules.forwarding = Some(Forwarding { gateways, fields }))
+    }
+
+    fn changed(self, change: impl FnOnce(&mut Rules<D>)) -> Self {
+        Self { rules: Arc::new(self.rules.changed(change)) }
+    }
+}
+
+#[cfg(feature = "hyper")]
+impl<D> CoalesceLayer<D> {
+    pub(crate) fn rules(&self) -> &Arc<Rules<D>> {
+        &self.rules
+    }
+}
+
+impl<D> Clone for CoalesceLayer<D> {
+    fn clone(&self) -> Self {
+        Self { rules: self.rules.clone() }
+    }
+}
+
+impl<S, D> Layer<S> for CoalesceLayer<D> {
+    type Service = Coalesce<S, D>;
+
+    fn layer(&self, inner: S) -> Coalesce<S, D> {
+        Coalesce { inner, rules: self.rules.clone() }
+    }
+}
+
+/// A service behind a [`CoalesceLayer`].
+///
+/// Each request carries a [`ConnectionInfo`] in its extensions, which whatever accepted the
+/// connection put there. One without is answered 500: a server that does not say what its
+/// connections are serves nothing.
+///
+/// # Allocation
+/// None is added on the way of a request that is served, whatever the outcome of an absolute-form
+/// target whose `Host` has to be replaced.
+pub struct Coalesce<S, D> {
+    inner: S,
+    rules: Arc<Rules<D>>,
+}
+
+impl<S: Clone, D> Clone for Coalesce<S, D> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), rules: self.rules.clone() }
+    }
+}
+
+impl<S, D: Decide> Coalesce<S, D> {
+    /// Decides a request, and leaves the proof in its [`ConnectionInfo`].
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Refusal> {
+        // Taken out for the while, so that nothing is copied and nobody's proof is left behind.
+        let mut extensions = std::mem::take(request.extensions_mut());
+        let admitted = if let Some(info) = ConnectionInfo::of_mut(&mut extensions) {
+            info.set_proof(None);
+            self.rules.judge(info, request).map(|proof| info.set_proof(Some(proof)))
+        } else {
+            tracing::error!("a request without ConnectionInfo: nothing says what it came on");
+            Err(Refusal::NoConnection)
+        };
+        *request.extensions_mut() = extensions;
+        admitted
+    }
+}
+
+impl<S, D, B, R> Service<Request<B>> for Coalesce<S, D>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    D: Decide,
+    B: Body,
+    R: AnswerBody,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.admit(&mut request) {
+            Ok(()) => ResponseFuture::application(self.inner.call(request)),
+            Err(refusal) => {
+                let answers = &self.rules.answers;
+                ResponseFuture::answer(answers.answer(refusal, &request))
+            }
+        }
+    }
+}
+
+impl<D> fmt::Debug for CoalesceLayer<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CoalesceLayer").finish_non_exhaustive()
+    }
+}
+
+impl<S, D> fmt::Debug for Coalesce<S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalesce").finish_non_exhaustive()
+    }
+}

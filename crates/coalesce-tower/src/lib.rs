@@ -1,0 +1,161 @@
+//! A [`tower::Layer`](tower_layer::Layer) that gives the application only what its connection may
+//! serve, and answers everything else itself: 421, on HTTP/2 and HTTP/1.1.
+//!
+//! It does not speak TLS or HTTP: something that accepts connections says what they are, and a
+//! server library hands over requests. For hyper, axum, axum-server and tonic both are here.
+//!
+//! ```text
+//!  Listener ──────► ConnectionInfo (facts) ──► in each request
+//!  (handshake, PROXY header)                        │
+//!                                                   ▼
+//!  hyper, axum, tonic ─► request ─► CoalesceLayer ─► Decide ─┬─ Serve ──────► application, with proof
+//!                                    form of its target      ├─ Misdirected ► 421
+//!                                                            └─ Malformed ──► 400, 405
+//! ```
+//!
+//! # Example
+//!
+//! axum, over TLS, on both versions of HTTP:
+//!
+#![cfg_attr(all(feature = "axum", feature = "listener"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "axum", feature = "listener")), doc = "```ignore")]
+//! use std::sync::Arc;
+//!
+//! use axum::{Router, routing::get};
+//! use coalesce_core::AuthorityTable;
+//! use coalesce_tls::Acceptor;
+//! use coalesce_tower::{CoalesceLayer, Listener, VirtualHost};
+//!
+//! /// `acceptor` holds certificates and client rules, `table` the names.
+//! async fn serve(
+//!     socket: tokio::net::TcpListener,
+//!     acceptor: Acceptor,
+//!     table: Arc<AuthorityTable<Vec<u8>>>,
+//! ) -> std::io::Result<()> {
+//!     // A handler that takes a `VirtualHost` cannot run before the layer has decided.
+//!     let hello = |host: VirtualHost| async move { format!("virtual host {}\n", host.id()) };
+//!     let router = Router::new().route("/", get(hello));
+//!     let layer = CoalesceLayer::new(table);
+//!     axum::serve(Listener::tls(socket, acceptor, [443]), layer.around(router)).await
+//! }
+//! ```
+//!
+//! | server | the connection's facts | the layer |
+//! | --- | --- | --- |
+//! | `axum::serve` | `Listener` | `layer.around(router)` |
+//! | hyper, hyper-util | `Listener::accept`, `Accepted::info` | `layer.serve(info, function)` |
+//! | axum-server | `AxumServerAcceptor` | `layer.layer(router)` |
+//! | tonic | `Listener` into `serve_with_incoming` | `Server::builder().layer(layer)` |
+//! | any tower service | [`ConnectionInfo`], as a layer of one connection's service | [`CoalesceLayer`] |
+//!
+//! With hyper the proof is an argument of the application, and nothing is allocated for a request
+//! that is served. Everywhere else facts travel in the extensions of a request, which whoever
+//! carries them there allocates; the layer leaves the proof in the same place and adds nothing.
+//!
+//! # What the client sees
+//!
+//! | verdict | answer |
+//! | --- | --- |
+//! | misdirected | 421, `cache-control: no-store`, the same bytes for every reason; the connection goes on |
+//! | malformed | 400; on HTTP/1 the connection is closed |
+//! | `CONNECT` that the policy does not take | 405 |
+//! | anything, without facts of its connection | 500 |
+//!
+//! A request body that is still coming is not read. On HTTP/2 its stream ends with the answer and
+//! `RST_STREAM(NO_ERROR)`; on HTTP/1.1 no `100 Continue` is sent, and hyper closes the connection
+//! unless the whole body is there already. A gRPC client gets the same statuses, and in the fields
+//! `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
+//!
+//! On HTTP/1 a target in absolute form wins over `Host` (RFC 9112 §3.2.2), and `Host` is made to
+//! say the same before the application sees it. An extended `CONNECT` (RFC 8441) is decided like
+//! any request. HTTP/2 in the clear, by prior knowledge, is what a cleartext [`ConnectionInfo`]
+//! says it is.
+//!
+//! # What a layer cannot see
+//!
+//! Behind hyper a request is what the `h2` and `http` crates made of it. Where one wants all of it,
+//! coalesce-h2 sits on the bytes.
+//!
+//! | of a request | because | so |
+//! | --- | --- | --- |
+//! | HTTP/2 without `:authority` | h2 drops `:scheme` then, and shows a missing `:path` as the root | 400, whatever `Host` says |
+//! | an authority that `http` has no type for (`[v1.a]`, `a%zz`, `:443`, a space) | h2 resets the stream first | `PROTOCOL_ERROR`; after 1024 of them h2 ends the connection |
+//! | a pseudo-header field that is no UTF-8; a NUL | h2 ends the connection first | `GOAWAY` |
+//! | a header list that is too large | h2 and hyper answer first | 431 |
+//! | an HTTP/1 request line that hyper cannot read | hyper answers first | 400 |
+//! | extended `CONNECT` that was not announced | h2 resets it first; `axum::serve` announces always | `PROTOCOL_ERROR`, or 421 and 405 |
+//! | `CONNECT` over HTTP/2 with a `content-length` | hyper does not take it | `INTERNAL_ERROR` |
+//!
+//! And what a service cannot do: reset a stream (RFC 9113 §8.1.1 allows the 400 that is given
+//! instead), end an HTTP/2 connection after too many refusals (bound requests for each connection
+//! elsewhere, or use coalesce-h2), or look at whether HTTP/2 was negotiated (`auto` servers go by
+//! the first bytes; `Accepted` says what was). hyper resets the stream of an
+//! unread upload together with an answer that has no content, which curl 7 takes for no answer.
+//!
+//! # Crate features
+//!
+//! * none: [`CoalesceLayer`], [`ConnectionInfo`], trusted gateways by header fields.
+//! * `hyper`: `CoalesceLayer::serve`, hyper's own service with the proof as an argument.
+//! * `listener`: `Listener` and `Accepted`, connections with their facts, over coalesce-tls or in
+//!   the clear.
+//! * `axum`: the extractor [`VirtualHost`], `CoalesceLayer::around`; with `listener`, `axum::serve`
+//!   on a `Listener`.
+//! * `axum-server`: `AxumServerAcceptor`.
+//! * `tonic`: answers in tonic's body; with `listener`, tonic's server on a `Listener`.
+//! * `proxy-protocol`: `Listener::proxied`, facts from the PROXY protocol v2.
+//!
+//! # Behind a TLS terminator
+//!
+//! Nothing is believed by default. [`TrustedGateways`] names, by address, those that are trusted to
+//! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a request
+//! they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for the
+//! scheme and the client's certificate, the authority TLV for the server name.
+//!
+//! # Limits
+//!
+//! Limits are named constants in [`limits`]. Nothing in this crate panics on anything a peer can
+//! send.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+mod answer;
+mod attach;
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "axum-server")]
+mod axum_server;
+mod body;
+mod connection;
+mod decide;
+mod future;
+mod gateway;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod judge;
+mod layer;
+pub mod limits;
+#[cfg(feature = "listener")]
+mod listener;
+mod target;
+mod virtual_host;
+
+pub use answer::MisdirectedContent;
+pub use attach::Attached;
+#[cfg(feature = "axum-server")]
+pub use axum_server::AxumServerAcceptor;
+pub use body::{AnswerBody, AnswerContent, ResponseBody};
+pub use connection::ConnectionInfo;
+pub use decide::{Decide, Undecided};
+pub use future::ResponseFuture;
+#[cfg(feature = "hyper")]
+pub use future::WrappedFuture;
+pub use gateway::{Forwarded, GatewayFieldError, GatewayFields, TrustedGateways};
+#[cfg(feature = "hyper")]
+pub use hyper::ConnectionService;
+pub use layer::{Coalesce, CoalesceLayer};
+#[cfg(feature = "listener")]
+pub use listener::{Accepted, Listener};
+pub use virtual_host::{NoVirtualHost, VirtualHost};

@@ -1,0 +1,94 @@
+//! What a handler asks for.
+
+use coalesce_core::{GroupId, Site, VirtualHostId};
+use http::Extensions;
+
+use crate::connection::ConnectionInfo;
+
+/// The virtual host that a request may be served as, from the proof that the request carries.
+///
+/// With the feature `axum` it is an extractor: a handler that takes one cannot run without the
+/// decision. Where there is no proof it is rejected with 500, and a request that is nobody's
+/// ([`Site::Unlisted`], [`Site::Tunnel`]) with 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VirtualHost {
+    id: VirtualHostId,
+    group: GroupId,
+}
+
+/// Why there is no virtual host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a request was decided or was not")]
+pub enum NoVirtualHost {
+    /// No layer has decided this request.
+    Undecided,
+    /// It may be served, as something else.
+    Other(Site),
+}
+
+impl VirtualHost {
+    /// That of the request with these extensions.
+    ///
+    /// # Errors
+    /// [`NoVirtualHost`].
+    pub fn of(extensions: &Extensions) -> Result<Self, NoVirtualHost> {
+        let proof = ConnectionInfo::of(extensions).and_then(ConnectionInfo::proof);
+        let proof = proof.ok_or(NoVirtualHost::Undecided)?;
+        match proof.site() {
+            Site::VirtualHost(id) => Ok(Self { id, group: proof.group() }),
+            other => Err(NoVirtualHost::Other(other)),
+        }
+    }
+
+    /// Its number, as the authority table has it.
+    pub const fn id(&self) -> VirtualHostId {
+        self.id
+    }
+
+    /// Its coalescing group, which is the connection's.
+    pub const fn group(&self) -> GroupId {
+        self.group
+    }
+}
+
+impl std::fmt::Display for NoVirtualHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Undecided => "no CoalesceLayer has decided this request",
+            Self::Other(Site::Tunnel) => "the request is for a tunnel",
+            Self::Other(_) => "the request is for nobody's authority",
+        })
+    }
+}
+
+impl std::error::Error for NoVirtualHost {}
+
+#[cfg(feature = "axum")]
+mod extractor {
+    use axum::extract::FromRequestParts;
+    use axum::response::{IntoResponse, Response};
+    use http::StatusCode;
+    use http::request::Parts;
+
+    use super::{NoVirtualHost, VirtualHost};
+
+    impl<S: Send + Sync> FromRequestParts<S> for VirtualHost {
+        type Rejection = NoVirtualHost;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoVirtualHost> {
+            Self::of(&parts.extensions)
+        }
+    }
+
+    impl IntoResponse for NoVirtualHost {
+        fn into_response(self) -> Response {
+            match self {
+                Self::Undecided => {
+                    tracing::error!("{self}");
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+                Self::Other(_) => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! axum on a listener, in the clear; over TLS it is the examples' affair.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get;
+use coalesce_tower::{ConnectionInfo, Listener, VirtualHost};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::{CONTENT_421, PUBLIC, layer};
+
+/// The whole answer to a request on a connection of its own.
+pub(crate) async fn ask(address: SocketAddr, preamble: &[u8], fields: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n");
+    stream.write_all(preamble).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+pub(crate) async fn serve(listener: Listener) -> SocketAddr {
+    let address = listener.local_addr().unwrap();
+    let hello =
+        |host: VirtualHost| async move { format!("host {} of {}", host.id(), host.group()) };
+    let router = Router::new().route("/", get(hello));
+    tokio::spawn(axum::serve(listener, layer().around(router)).into_future());
+    address
+}
+
+#[tokio::test]
+async fn the_extractor_gives_the_virtual_host() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = serve(Listener::cleartext(socket, PUBLIC, [80])).await;
+    let own = ask(address, b"", "Host: b.test").await;
+    assert!(own.starts_with("HTTP/1.1 200") && own.ends_with("\r\n\r\nhost 1 of 1"), "{own}");
+    let other = ask(address, b"", "Host: staff.test").await;
+    assert!(other.starts_with("HTTP/1.1 421") && other.ends_with(CONTENT_421), "{other}");
+}
+
+#[tokio::test]
+async fn a_handler_does_not_run_without_the_layer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let listener = Listener::cleartext(listener, PUBLIC, [80]);
+    let router = Router::new().route("/", get(|_: VirtualHost| async { "not to be served" }));
+    let service = router.into_make_service_with_connect_info::<ConnectionInfo>();
+    tokio::spawn(axum::serve(listener, service).into_future());
+    let answer = ask(address, b"", "Host: b.test").await;
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+}
+
+/// RFC 9113 §3.3.
+#[tokio::test]
+async fn http2_with_prior_knowledge_is_decided_as_well() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = serve(Listener::cleartext(socket, PUBLIC, [80])).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(async { connection.await.unwrap() });
+    let mut client = client.ready().await.unwrap();
+    for (uri, status) in [
+        ("http://b.test/", 200),
+        ("http://staff.test/", 421),
+        ("https://b.test:80/", 421),
+        ("http://b.test:8080/", 421),
+        ("http://api.test/", 200),
+    ] {
+        let request = http::Request::get(uri).body(()).unwrap();
+        let response = client.send_request(request, true).unwrap().0.await.unwrap();
+        assert_eq!(response.status(), status, "{uri}");
+    }
+}

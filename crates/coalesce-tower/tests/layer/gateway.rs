@@ -1,0 +1,182 @@
+//! Facts from a gateway, in fields and in PROXY protocol headers.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use coalesce_core::GroupId;
+use coalesce_tower::{ConnectionInfo, Forwarded, GatewayFields, Listener, TrustedGateways};
+use http::{HeaderName, Request, Response, Version};
+use http_body_util::{Empty, Full};
+use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
+use tokio::net::TcpListener;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::axum::{ask, serve};
+use crate::common::{PUBLIC, STAFF, layer, tls};
+
+const SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const NAME: HeaderName = HeaderName::from_static("x-server-name");
+const VERIFIED: HeaderName = HeaderName::from_static("x-client-verify");
+
+fn group_of(client: &Forwarded<'_>) -> Option<GroupId> {
+    let nobody = client.server_name.is_some_and(|name| name.to_string() == "nobody.test");
+    (!nobody).then_some(if client.certificate_verified { STAFF } else { PUBLIC })
+}
+
+/// The status of a request from `peer` on a TLS connection of the public group.
+async fn status(peer: &str, uri: &str, fields: &[(HeaderName, &str)]) -> u16 {
+    let gateways = TrustedGateways::new(["192.0.2.0/24".parse().unwrap()], group_of);
+    let names = GatewayFields::new(SCHEME).server_name(NAME).certificate_verified(VERIFIED);
+    let layer = layer().trusted_gateways(gateways, names);
+    let application = service_fn(async |_: Request<Empty<Bytes>>| {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let peer: SocketAddr = peer.parse().unwrap();
+    let mut request = Request::get(uri).version(Version::HTTP_2);
+    for (name, value) in fields {
+        request = request.header(name, *value);
+    }
+    let service = tls(PUBLIC).with_peer(peer).layer(layer.layer(application));
+    service.oneshot(request.body(Empty::new()).unwrap()).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn fields_of_a_listed_gateway_are_its_clients_connection() {
+    let public = [(SCHEME, "https"), (NAME, "api.test"), (VERIFIED, "NONE")];
+    let staff = [(SCHEME, "https"), (NAME, "staff.test"), (VERIFIED, "SUCCESS")];
+    let clear = [(SCHEME, "http"), (NAME, ""), (VERIFIED, "NONE")];
+    for listed in ["192.0.2.7:1", "[::ffff:192.0.2.7]:1"] {
+        // The certificate step is the gateway's: cdn is in no certificate of this connection.
+        assert_eq!(status(listed, "https://cdn.test/", &public).await, 200);
+        assert_eq!(status(listed, "https://staff.test/", &public).await, 421);
+        assert_eq!(status(listed, "https://staff.test/", &staff).await, 200);
+        assert_eq!(status(listed, "https://api.test/", &staff).await, 421);
+        assert_eq!(status(listed, "https://api.test/", &clear).await, 421, "another scheme");
+        assert_eq!(status(listed, "http://api.test:443/", &clear).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn fields_of_anybody_else_mean_nothing() {
+    let staff = [(SCHEME, "https"), (NAME, "staff.test"), (VERIFIED, "SUCCESS")];
+    for other in ["192.0.3.7:1", "[2001:db8::1]:1"] {
+        assert_eq!(status(other, "https://staff.test/", &staff).await, 421);
+        assert_eq!(status(other, "https://cdn.test/", &staff).await, 421);
+        assert_eq!(status(other, "https://api.test/", &staff).await, 200, "its own connection's");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_guessed_where_a_listed_gateway_does_not_say() {
+    let whole = [(SCHEME, "https"), (NAME, "api.test"), (VERIFIED, "NONE")];
+    assert_eq!(status("192.0.2.7:1", "https://api.test/", &whole).await, 200);
+    for missing in 0..whole.len() {
+        let mut fields = whole.to_vec();
+        fields.remove(missing);
+        assert_eq!(status("192.0.2.7:1", "https://api.test/", &fields).await, 400);
+        fields.extend([whole[missing].clone(), whole[missing].clone()]);
+        assert_eq!(status("192.0.2.7:1", "https://api.test/", &fields).await, 400);
+    }
+    for (at, value) in
+        [(0, "HTTPS"), (0, ""), (0, "wss"), (1, "a b"), (1, "192.0.2.1"), (1, "nobody.test")]
+    {
+        let mut fields = whole.to_vec();
+        fields[at].1 = value;
+        assert_eq!(status("192.0.2.7:1", "https://api.test/", &fields).await, 400, "{value}");
+    }
+}
+
+fn addresses() -> ProxiedAddress {
+    ProxiedAddress::stream("192.0.2.9:1".parse().unwrap(), "192.0.2.1:443".parse().unwrap())
+}
+
+fn header(tlvs: Vec<Tlv<'_>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ProxyHeader::with_tlvs(Some(addresses()), tlvs).encode_v2(&mut bytes).unwrap();
+    bytes
+}
+
+fn over_tls(name: &'static str, certificate: bool, verify: u32) -> Vec<u8> {
+    let ssl = SslInfo::new(true, certificate, false, verify);
+    header(vec![Tlv::Authority(name.into()), Tlv::Ssl(ssl)])
+}
+
+async fn proxied(network: &str) -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateways = TrustedGateways::new([network.parse().unwrap()], group_of);
+    serve(Listener::proxied(socket, gateways, [443])).await
+}
+
+#[tokio::test]
+async fn a_proxy_protocol_header_is_the_clients_connection() {
+    let address = proxied("127.0.0.0/8").await;
+    let begins = async |header: &[u8], fields: &str, status: &str| {
+        let answer = ask(address, header, fields).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{fields}: {answer}");
+    };
+    let public = over_tls("api.test", false, 1);
+    begins(&public, "Host: cdn.test", "200").await;
+    begins(&public, "Host: staff.test", "421").await;
+    begins(&over_tls("staff.test", true, 0), "Host: staff.test", "200").await;
+    begins(&over_tls("staff.test", true, 7), "Host: staff.test", "421").await;
+    // The client came in the clear, so only `http` origins are asked for, and their port is 80.
+    begins(&header(Vec::new()), "Host: api.test", "421").await;
+    begins(&header(Vec::new()), "Host: api.test:443", "200").await;
+    // LOCAL: the gateway itself, in the clear, whatever TLVs there are.
+    let mut local = Vec::new();
+    ProxyHeader::with_tlvs(None, vec![Tlv::Ssl(SslInfo::new(true, true, false, 0))])
+        .encode_v2(&mut local)
+        .unwrap();
+    begins(&local, "Host: staff.test:443", "421").await;
+    begins(&local, "Host: api.test:443", "200").await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_whole_header_is_refused() {
+    let address = proxied("127.0.0.0/8").await;
+    let authority = || Tlv::Authority("api.test".into());
+    let ssl = || Tlv::Ssl(SslInfo::new(true, false, false, 1));
+    let mut long = header(Vec::new());
+    long[14..16].copy_from_slice(&u16::MAX.to_be_bytes());
+    let mut torn = over_tls("api.test", false, 1);
+    let end = torn.len() - 1;
+    torn[end - 8] = 200;
+    let refused: [&[u8]; 8] = [
+        b"",
+        b"PROXY TCP4 192.0.2.9 192.0.2.1 1 443\r\n",
+        &header(vec![authority(), authority(), ssl()]),
+        &header(vec![authority(), ssl(), ssl()]),
+        &header(vec![Tlv::Authority("a b".into()), ssl()]),
+        &over_tls("nobody.test", false, 1),
+        &long,
+        &torn,
+    ];
+    for header in refused {
+        assert_eq!(ask_or_nothing(address, header).await, "", "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_listed_is_refused() {
+    let address = proxied("192.0.2.0/24").await;
+    assert_eq!(ask_or_nothing(address, &over_tls("api.test", false, 1)).await, "");
+}
+
+/// As [`ask`], where the other end may close before it has read everything.
+async fn ask_or_nothing(address: SocketAddr, preamble: &[u8]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(preamble).await;
+    let _ =
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n").await;
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+#[test]
+fn a_gateway_says_of_itself_what_it_is() {
+    let info = ConnectionInfo::trusted_gateway(coalesce_core::Scheme::Http, None, PUBLIC, [80]);
+    assert_eq!(info.connection().scheme(), coalesce_core::Scheme::Http);
+    assert_eq!((info.server_name(), info.peer()), (None, None));
+}

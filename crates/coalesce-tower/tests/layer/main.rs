@@ -1,0 +1,10 @@
+//! The layer in real servers, under real clients.
+
+mod axum;
+mod common;
+mod extensions;
+mod gateway;
+mod http1;
+mod http2;
+mod listener;
+mod tonic;

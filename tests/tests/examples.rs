@@ -1,0 +1,128 @@
+//! The example servers, under curl, on both versions of HTTP.
+
+use std::path::Path;
+
+use coalesce_tests::{CONTENT_421, Curl, Server, World, curl};
+
+/// Two hosts of one certificate, one of another, and one for clients with a certificate.
+const HOSTS: &str = "
+shop   shop.example.test   site    -
+img    img.example.test    site    -
+cdn    cdn.example.test    cdn     -
+staff  staff.example.test  site    client-ca
+";
+
+const CLIENT_CERTIFICATE: [&str; 4] = ["--cert", "client.pem", "--key", "client.key"];
+
+fn world() -> World {
+    let site = ["shop.example.test", "img.example.test", "staff.example.test"];
+    World::new(&[("site", &site), ("cdn", &["cdn.example.test"])], "")
+}
+
+/// Asks `server` for `authority` on a connection for `server_name`.
+fn get(world: &World, server: &Server, server_name: &str, authority: &str, more: &[&str]) -> Curl {
+    let port = server.address.port();
+    let url = format!("https://{server_name}:{port}/");
+    curl(world, server, &url, Some(&format!("{authority}:{port}")), more)
+}
+
+fn assert_decides(name: &str, versions: &[(&str, &str)]) {
+    let world = world();
+    let server = world.example(name, HOSTS);
+    for (version, number) in versions {
+        let get = |server_name: &str, authority: &str, more: &[&str]| {
+            let (server_name, authority) =
+                (format!("{server_name}.example.test"), format!("{authority}.example.test"));
+            let more = [&[*version][..], more].concat();
+            let answer = get(&world, &server, &server_name, &authority, &more);
+            assert_eq!((answer.exit, &answer.version[..]), (0, *number), "{answer:?}");
+            (answer.status, answer.body)
+        };
+        let misdirected = (421, CONTENT_421.to_owned());
+        assert_eq!(get("shop", "shop", &[]), (200, "vhost=shop\n".into()));
+        assert_eq!(get("shop", "img", &[]), (200, "vhost=img\n".into()), "coalesced");
+        assert_eq!(get("shop", "cdn", &[]), misdirected, "another certificate");
+        assert_eq!(get("cdn", "cdn", &[]), (200, "vhost=cdn\n".into()), "and asked again");
+        assert_eq!(get("shop", "nobody", &[]), misdirected);
+        assert_eq!(get("shop", "staff", &CLIENT_CERTIFICATE), misdirected, "another group");
+        assert_eq!(get("staff", "staff", &CLIENT_CERTIFICATE), (200, "vhost=staff\n".into()));
+        let upload = ["--data-binary", "@upload"];
+        std::fs::write(world.path("upload"), vec![b'x'; 4 << 20]).unwrap();
+        assert_eq!(get("shop", "cdn", &upload), misdirected, "refused unread");
+    }
+    let without = get_without_certificate(&world, &server);
+    assert_eq!(without.status, 0, "{without:?}");
+}
+
+fn get_without_certificate(world: &World, server: &Server) -> Curl {
+    get(world, server, "staff.example.test", "staff.example.test", &[])
+}
+
+const HTTP2: (&str, &str) = ("--http2", "2");
+const HTTP1: (&str, &str) = ("--http1.1", "1.1");
+
+#[test]
+fn axum() {
+    assert_decides("axum", &[HTTP2, HTTP1]);
+}
+
+#[test]
+fn hyper() {
+    assert_decides("hyper", &[HTTP2, HTTP1]);
+}
+
+#[test]
+fn h2() {
+    assert_decides("h2", &[HTTP2]);
+}
+
+/// A call of the health service, as bytes: an empty message in a gRPC frame.
+#[test]
+fn tonic() {
+    let world = world();
+    let server = world.example("tonic", HOSTS);
+    std::fs::write(world.path("call"), [0; 5]).unwrap();
+    let call = |authority: &str, content: &[&str]| {
+        let port = server.address.port();
+        let url = format!("https://shop.example.test:{port}/grpc.health.v1.Health/Check");
+        let authority = format!("{authority}.example.test:{port}");
+        let fields = ["--header", "content-type: application/grpc", "--header", "te: trailers"];
+        let more = [content, &fields].concat();
+        curl(&world, &server, &url, Some(&authority), &more)
+    };
+    let own = call("img", &["--data-binary", "@call"]);
+    assert_eq!((own.status, own.exit), (200, 0), "{own:?}");
+    assert_eq!(own.body.as_bytes(), b"\0\0\0\0\x02\x08\x01", "SERVING");
+    // Without a message: curl 7 loses an answer of fields alone when it comes before its upload ends.
+    let other = call("cdn", &["--request", "POST"]);
+    assert_eq!((other.status, other.exit, &other.body[..]), (421, 0, ""), "{other:?}");
+    assert_eq!(other.header("grpc-status"), Some("14"));
+}
+
+#[test]
+fn core() {
+    let world = world();
+    let server = world.example("core", "");
+    let get = |host: &str| {
+        let url = format!("http://{host}:{}/", server.address.port());
+        let answer = curl(&world, &server, &url, None, &["--http1.1"]);
+        (answer.status, answer.body)
+    };
+    assert_eq!(get("shop.test"), (200, "Some(VirtualHostId(0))\n".into()));
+    assert_eq!(get("staff.test"), (421, "not here\n".into()));
+    assert_eq!(get("nobody.test"), (421, "not here\n".into()));
+    assert_eq!(get("shop..test").0, 421);
+    let port = server.address.port();
+    let url = format!("http://shop.test:{port}/");
+    let bad = curl(&world, &server, &url, Some("shop.test:port"), &["--http1.1"]);
+    assert_eq!((bad.status, &bad.body[..]), (400, "not understood\n"));
+}
+
+#[test]
+fn examples_are_short() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for name in ["axum", "core", "h2", "hyper", "tonic"] {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
+        assert!(text.lines().count() < 80, "{name}.rs");
+    }
+}
