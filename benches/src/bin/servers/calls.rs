@@ -1,8 +1,8 @@
 //! System calls, TLS records and wake-ups of one request, under h2load.
 //!
-//! Each is counted in two runs of different length, and the difference told, so that starting,
-//! handshakes and ending do not count: system calls by strace, records by a relay in between,
-//! wake-ups by the kernel's count of voluntary context switches of the server's threads.
+//! System calls by strace and records by a relay in between are counted in two runs of different
+//! length, and the difference told, so that starting, handshakes and ending do not count. Wake-ups
+//! are the kernel's count of voluntary context switches of the server's threads during a run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,8 +57,7 @@ pub(crate) fn count(
     records.push(figure(ALL_CALLS, more.keys().map(|call| per_request(call)).sum()));
     records.extend(more.keys().map(|call| figure(call, per_request(call))));
 
-    let (less, more) = (wake_ups(bench, kind, short)?, wake_ups(bench, kind, long)?);
-    records.push(figure(WAKE_UPS, (more as f64 - less as f64) / requests));
+    records.push(figure(WAKE_UPS, wake_ups(bench, kind, long)? as f64 / long.requests as f64));
 
     let (less, more) = (tls_records(bench, kind, short)?, tls_records(bench, kind, long)?);
     let count = more.from_server.count as f64 - less.from_server.count as f64;

@@ -163,10 +163,9 @@ hosts:
 pub(crate) fn apache(world: &World, place: &Place) -> Result<Vec<String>> {
     /// Where Debian keeps them.
     const MODULES: &str = "/usr/lib/apache2/modules";
-    let modules =
-        ["mpm_event", "authz_core", "dir", "mime", "ssl", "http2", "socache_shmcb", "rewrite"]
-            .map(|module| format!("LoadModule {module}_module {MODULES}/mod_{module}.so\n"))
-            .concat();
+    let modules = ["mpm_event", "authz_core", "dir", "mime", "ssl", "http2", "socache_shmcb"]
+        .map(|module| format!("LoadModule {module}_module {MODULES}/mod_{module}.so\n"))
+        .concat();
     let scratch = text(&place.scratch);
     let virtual_hosts = hosts(|host| {
         let files = world.files(host);
@@ -177,9 +176,6 @@ pub(crate) fn apache(world: &World, place: &Place) -> Result<Vec<String>> {
   SSLCertificateFile {}
   SSLCertificateKeyFile {}
   DocumentRoot {}
-  RewriteEngine on
-  RewriteCond expr \"%{{SSL:SSL_TLS_SNI}} != %{{HTTP_HOST}}\"
-  RewriteRule ^ - [R=421,L]
 </VirtualHost>\n",
             place.port,
             text(&files.chain),

@@ -145,15 +145,24 @@ impl Kind {
         }
     }
 
-    /// The first line of what it says of its version; ours are those of this workspace.
+    /// Its version as it says it; ours are those of this workspace.
     pub(crate) fn version(&self) -> Option<String> {
         let Program::System { program, .. } = self.program else { return None };
         let output = Command::new(find(program)?).args(self.version).output().ok()?;
         // nginx says it on standard error.
         let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).ok()?;
-        Some(said.lines().next()?.trim().to_owned())
+        number(&String::from_utf8(said).ok()?).map(str::to_owned)
     }
+}
+
+/// The version in `nginx version: nginx/1.22.1` and its like.
+fn number(said: &str) -> Option<&str> {
+    let is_version = |word: &&str| {
+        let number = word.rsplit('/').next().unwrap_or(word);
+        number.contains('.') && number.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let word = said.split_ascii_whitespace().find(is_version)?;
+    word.rsplit('/').next()
 }
 
 /// A program of the system, where administrators keep servers as well.
@@ -162,4 +171,30 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(|folder| Path::new(folder).into()));
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_in_what_is_said_of_it() {
+        for (said, version) in [
+            ("nginx version: nginx/1.22.1\n", Some("1.22.1")),
+            ("HAProxy version 2.6.12-1 2026/10/17 - https://a.test/\n", Some("2.6.12-1")),
+            ("Server version: Apache/2.4.71 (Debian)\nServer built: 2026", Some("2.4.71")),
+            ("2.6.2\n", Some("2.6.2")),
+            ("usage: server\n", None),
+        ] {
+            assert_eq!(number(said), version, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_server_has_one_name() {
+        for kind in &KINDS {
+            let found = by_name(kind.name).unwrap();
+            assert!(std::ptr::eq(found, kind), "{}", kind.name);
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 /// Rounds, and the requests of one of the two blocks that a server has in each.
 const ROUNDS: usize = 40;
 const BLOCK: usize = 500;
+/// Requests before the first block of a connection.
+const WARMING: usize = 100;
 
 /// One server's microseconds, a list for each round.
 type Rounds = Vec<Vec<f64>>;
@@ -43,15 +45,16 @@ pub(crate) fn measure(
     }
     let client = Client::new(bench.world)?;
     let taken = client.run(async {
-        let mut connections = Vec::new();
-        for server in &servers {
-            let mut connection = client.connect(server.address).await?;
-            lone(&mut connection, case, block).await?;
-            connections.push(connection);
-        }
         let mut taken: Vec<Rounds> = vec![Vec::new(); servers.len()];
         for round in 1..=rounds {
             progress.say(format_args!("latency, {}: round {round} of {rounds}", case.name()));
+            // Afresh, because a connection does not outlive so many refusals as all rounds have.
+            let mut connections = Vec::new();
+            for server in &servers {
+                let mut connection = client.connect(server.address).await?;
+                lone(&mut connection, case, WARMING).await?;
+                connections.push(connection);
+            }
             let mut this = vec![Vec::new(); servers.len()];
             for at in (0..servers.len()).chain((0..servers.len()).rev()) {
                 this[at].extend(lone(&mut connections[at], case, block).await?);

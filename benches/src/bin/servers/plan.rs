@@ -180,7 +180,7 @@ impl Plan {
                 [first, second].map(|(kind, case)| format!("{}:{}", kind.name, case.name()));
             let _ = writeln!(
                 text,
-                "CPU time of {to} to {of}, {connections} connections: \
+                "CPU time of {to} to {of}, connections: {connections}: \
                  {middle:.3} [{low:.3}, {high:.3}]"
             );
         }
