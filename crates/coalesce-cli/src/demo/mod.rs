@@ -22,7 +22,7 @@ use world::World;
 
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
     let world = World::make().map_err(Failure::runtime)?;
-    serve::block_on(demonstrate(arguments, &world))
+    serve::block_on(None, demonstrate(arguments, &world))
 }
 
 async fn demonstrate(arguments: &DemoArguments, world: &World) -> Result<Exit, Failure> {

@@ -1,21 +1,24 @@
 //! One connection: handshake, decisions, requests.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use coalesce_core::{Memo, RequestTarget};
 use coalesce_h2::Accepted;
 use coalesce_tls::Acceptor;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, Span, field};
 
 use crate::config::Site;
 use crate::serve::answer::Answers;
-use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 
 /// What the connections of one listener share.
 #[derive(Debug)]
@@ -53,30 +56,45 @@ pub(super) async fn serve(
     };
     let Some(mut connection) = opened else { return };
     let client = Arc::new(Client { peer });
+    let mut news = pin!(stopped.wait_for(|stopped| *stopped));
     // When to say farewell for want of requests; once it was said, when to wait no longer.
-    let mut deadline = Instant::now() + IDLE_TIMEOUT;
+    let mut deadline = pin!(sleep(IDLE_TIMEOUT));
     let (mut ending, mut stopping) = (false, false);
+    let mut accepted_in_a_row = 0_u32;
     loop {
-        tokio::select! {
-            accepted = connection.accept() => match accepted {
-                Some(Ok(accepted)) => {
-                    if !ending {
-                        deadline = Instant::now() + IDLE_TIMEOUT;
-                    }
-                    answer(entrance, accepted, &client);
-                }
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "connection ended");
-                    return;
-                }
-                None => return,
-            },
-            _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
+        let event = poll_fn(|context| {
+            // Requests go first: the rest matters once a while, and costs each time. But it must
+            // not wait for a pause that never comes.
+            let urgent = accepted_in_a_row >= ACCEPTED_IN_A_ROW_MAX;
+            if !urgent && let Poll::Ready(accepted) = connection.poll_accept(context) {
+                accepted_in_a_row += 1;
+                return Poll::Ready(Event::Accepted(accepted));
+            }
+            accepted_in_a_row = 0;
+            if !stopping && news.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::Stopped);
+            }
+            if deadline.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::TimeOut);
+            }
+            if urgent {
+                return connection.poll_accept(context).map(Event::Accepted);
+            }
+            Poll::Pending
+        });
+        match event.await {
+            Event::Accepted(Some(Ok(accepted))) => answer(entrance, accepted, &client),
+            Event::Accepted(Some(Err(error))) => {
+                tracing::debug!(%error, "connection ended");
+                return;
+            }
+            Event::Accepted(None) => return,
+            Event::Stopped => {
                 (ending, stopping) = (true, true);
-                deadline = Instant::now() + DRAIN_TIMEOUT;
+                deadline.as_mut().reset(Instant::now() + DRAIN_TIMEOUT);
                 connection.graceful_shutdown();
             }
-            () = sleep_until(deadline) => {
+            Event::TimeOut => {
                 // Every open request holds its client. One that crossed a farewell for want of
                 // requests was accepted all the same, and is answered.
                 let busy = Arc::strong_count(&client) > 1;
@@ -84,16 +102,25 @@ pub(super) async fn serve(
                     tracing::debug!("connection did not end in time");
                     return;
                 }
-                if busy || asked.swap(false, Ordering::Relaxed) {
-                    deadline = Instant::now() + IDLE_TIMEOUT;
+                let next = if busy || asked.swap(false, Ordering::Relaxed) {
+                    IDLE_TIMEOUT
                 } else {
                     ending = true;
-                    deadline = Instant::now() + DRAIN_TIMEOUT;
                     connection.graceful_shutdown();
-                }
+                    DRAIN_TIMEOUT
+                };
+                deadline.as_mut().reset(Instant::now() + next);
             }
         }
     }
+}
+
+/// What a connection has to see to.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and a box is not free")]
+enum Event {
+    Accepted(Option<Result<Accepted, coalesce_h2::Error>>),
+    Stopped,
+    TimeOut,
 }
 
 type Connection<D> = coalesce_h2::Connection<TlsStream<TcpStream>, D>;

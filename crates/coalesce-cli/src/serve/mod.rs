@@ -6,6 +6,7 @@ mod limits;
 mod server;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,14 +24,19 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     if let Some(address) = arguments.listen {
         listen_on(&mut site, address)?;
     }
-    block_on(serve(site))
+    block_on(arguments.workers, serve(site))
 }
 
-/// Runs `future` to its end, on as many threads as there are cores.
+/// Runs `future` to its end, on so many threads, or on as many as there are cores.
 pub(crate) fn block_on(
+    workers: Option<NonZeroUsize>,
     future: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        runtime.worker_threads(workers.get());
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
