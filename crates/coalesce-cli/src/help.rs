@@ -96,8 +96,8 @@ The configuration file (TOML; relative paths start at its folder):
   unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
   listeners = [\"main\"]           # default: all
   isolate = false                # true: share connections with no other group, were it the same
-  observe = false                # true: decide, and serve what would be a 421 all the same, but never
-                                 # across groups where one asks for client certificates
+  observe = false                # true: decide, and serve what would be a 421 all the same, but
+                                 # never across groups where one asks for client certificates
 
   [[virtual_host]]
   name = \"a\"
@@ -111,9 +111,9 @@ The configuration file (TOML; relative paths start at its folder):
                                  # or { folder = \"public/\" }
                                  # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\"
 
-A virtual host without group may have the group's other fields itself. Hosts whose fields are equal share
-a group, which is named by them. Groups that are equal, by what is in their files, are one group,
-unless one of them says isolate; 'coalesce groups' shows what came of it.
+A virtual host without group may have the group's other fields itself. Hosts whose fields are equal
+share a group, which is named by them. Groups that are equal, by what is in their files, are one
+group, unless one of them says isolate; 'coalesce groups' shows what came of it.
 
 With profile = \"gateway-api\", of the listeners with one address the one with the most specific
 hostname is responsible for a host. It is chosen by the server name, and a request for a host that

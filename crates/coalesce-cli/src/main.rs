@@ -1,5 +1,5 @@
-//! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and `compile`, `inspect`
-//! and `lookup` for compiled tables.
+//! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and for compiled
+//! tables `compile`, `inspect` and `lookup`.
 // Forbidden everywhere but in `mapped`, which says why.
 #![deny(unsafe_code)]
 

@@ -53,7 +53,8 @@ impl HandshakeFacts {
     }
 
     /// The TLS policy that the handshake met: what is true of its client, whatever the group's
-    /// rules have become since. A later table's group may stand for this one if its policy is equal.
+    /// rules have become since. A later table's group may stand for this one if its policy is
+    /// equal.
     pub fn policy(&self) -> &Arc<TlsPolicy> {
         &self.settled.policy
     }

@@ -168,9 +168,9 @@ impl ClientRules {
         self.revocation_lists().iter().filter_map(read).collect()
     }
 
-    /// What is sound and yet may not be meant, for people: every CA without a list of its own, whose
-    /// certificates are all refused, and every list that is out of date, which refuses all that its
-    /// CA has issued. Without lists there are no doubts.
+    /// What is sound and yet may not be meant, for people: every CA without a list of its own,
+    /// whose certificates are all refused, and every list that is out of date, which refuses all
+    /// that its CA has issued. Without lists there are no doubts.
     pub fn doubts(&self) -> Vec<String> {
         let read = |list: &CertificateRevocationListDer<'static>| {
             let (_, list) = CertificateRevocationList::from_der(list).ok()?;

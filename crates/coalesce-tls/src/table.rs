@@ -116,7 +116,8 @@ impl HandshakeTable {
 
     /// One table of those of several listeners that share a port, each with its hostname: the most
     /// specific hostname that stands for the server name chooses the listener, and its table the
-    /// rest. Without a server name it is the listener without a hostname ([`NamePattern::CatchAll`]).
+    /// rest. Without a server name it is the listener without a hostname
+    /// ([`NamePattern::CatchAll`]).
     ///
     /// # Errors
     /// [`HandshakeTableError::Table`] for two listeners with one hostname.

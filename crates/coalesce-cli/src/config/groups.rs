@@ -93,7 +93,7 @@ impl<'a> Groups<'a> {
         Some(coalesce.map_or(home, |coalesce| self.names_of(home, coalesce)))
     }
 
-    /// The set of names of a group that have this policy, which is the group itself or a part of it.
+    /// The set of names of a group that have this policy: the group itself or a part of it.
     fn names_of(&mut self, home: usize, coalesce: Coalesce) -> usize {
         let Some(group) = self.drafts.get(home) else { return home };
         let own = CoalescePolicy::from(coalesce);

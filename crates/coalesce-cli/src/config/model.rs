@@ -265,7 +265,8 @@ fn value_or_default<T: Copy + Default>(field: Option<&Spanned<T>>) -> T {
     field.map(|value| *value.get_ref()).unwrap_or_default()
 }
 
-/// The fields of a virtual host that make a group, which is named by them. Equal ones are read once.
+/// The fields of a virtual host that make a group, which is named by them. Equal ones are read
+/// once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PolicyKey {
     client_ca: BTreeSet<PathBuf>,

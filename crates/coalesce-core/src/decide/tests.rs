@@ -6,7 +6,9 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
-use crate::{MalformedAnswer, NamePattern, PresentedIdentifier, Step};
+use crate::{
+    DnsName, IdentifierSet, MalformedAnswer, NamePattern, PresentedIdentifier, Scheme, Step,
+};
 
 mod groups;
 mod memo;
