@@ -1,8 +1,8 @@
 //! CPU time of one request: user and system time of all of a server's processes, under h2load.
 //!
 //! A round goes through all servers and cases, then back in the opposite order, so that any two of
-//! them stand as A B B A and whatever drifts meets both alike. Ratios are taken within a round; told
-//! is their median, with an interval from a bootstrap over rounds.
+//! them stand as A B B A and whatever drifts meets both alike. Ratios are taken within a round;
+//! told is their median, with an interval from a bootstrap over rounds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
