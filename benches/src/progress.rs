@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Nothing is said sooner than this after the last line.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Says a line when something takes longer than [`PAUSE`].
+/// Says a line when something takes longer than a pause.
 #[derive(Debug)]
 pub struct Progress {
     last: Option<Instant>,

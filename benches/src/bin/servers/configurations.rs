@@ -1,5 +1,5 @@
-//! The servers' configurations: two hosts with a certificate each, one small answer, 421 for what is
-//! misdirected as each server's documentation says, no access log, one worker for each core.
+//! The servers' configurations: two hosts with a certificate each, one small answer, 421 for what
+//! is misdirected as each server's documentation says, no access log, one worker for each core.
 
 use anyhow::Result;
 

@@ -1,15 +1,14 @@
 //! CPU time of one request: user and system time of all of a server's processes, under h2load.
 //!
 //! A round goes through all servers and cases, then back in the opposite order, so that any two of
-//! them stand as A B B A and whatever drifts meets both alike. Ratios are taken within a round; told
-//! is their median, with an interval from a bootstrap over rounds.
+//! them stand as A B B A and whatever drifts meets both alike. Ratios are taken within a round;
+//! told is their median, with an interval from a bootstrap over rounds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use coalesce_benches::progress::Progress;
-use coalesce_benches::statistics::{interval, median};
 
 use crate::case::Case;
 use crate::h2load::{self, Load, REQUESTS_PER_CONNECTION};
@@ -150,10 +149,7 @@ pub(crate) fn measure(
         let (server, case) = job.key();
         let load = load_name(case, connections);
         let figure = |quantity, values: &[f64]| {
-            let value = median(values.to_vec());
-            let mut figure = Figure::new(SET, server, &load, quantity, value);
-            figure.interval = Some(interval(values));
-            Record::Figure(figure)
+            Record::Figure(Figure::new(SET, server, &load, quantity, 0.0).over(values))
         };
         let all = |of: fn(Cost) -> f64| costs.iter().map(|cost| of(*cost)).collect::<Vec<_>>();
         records.push(figure(MICROSECONDS, &all(Cost::microseconds)));

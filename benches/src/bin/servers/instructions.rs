@@ -1,10 +1,10 @@
 //! Instructions and allocations of one request, counted by callgrind.
 //!
 //! A server runs under valgrind and answers bursts of [`BURST`] requests on one connection: once
-//! [`SHORT`] of them, once [`LONG`]. What it did besides (starting, the handshake, ending) is the same
-//! both times, so the difference divided by the requests between is the cost of a request. The
-//! program's own client waits for a whole burst before it sends the next one, so that a server which
-//! valgrind makes slow always has all of it to read.
+//! [`SHORT`] of them, once [`LONG`]. What it did besides (starting, the handshake, ending) is the
+//! same both times, so the difference divided by the requests between is the cost of a request. The
+//! program's own client waits for a whole burst before it sends the next one, so that a server
+//! which valgrind makes slow always has all of it to read.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use coalesce_benches::progress::Progress;
-use coalesce_benches::statistics::{interval, median, quantile};
+use coalesce_benches::statistics::quantile;
 
 use crate::case::Case;
 use crate::client::{Client, Connection};
@@ -95,10 +95,8 @@ fn records(kinds: &[&'static Kind], case: Case, taken: &[Rounds]) -> Result<Vec<
             let (ours, theirs) = (by_round(rounds, part), by_round(baseline, part));
             let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
             let of = |quantity: &str, values: &[f64]| {
-                let value = median(values.to_vec());
-                let mut figure = Figure::new(SET, kind.name, case.name(), quantity, value);
-                figure.interval = Some(interval(values));
-                Record::Figure(figure)
+                let figure = Figure::new(SET, kind.name, case.name(), quantity, 0.0);
+                Record::Figure(figure.over(values))
             };
             records.push(of(name, &ours));
             records.push(of(&format!("{name} {TO_BASELINE}"), &ratios));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use coalesce_benches::machine::Machine;
+use coalesce_benches::statistics::{interval, median};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub(crate) struct Figure {
     pub(crate) value: f64,
     /// Between which a bootstrap puts it in 95 of 100 draws.
     pub(crate) interval: Option<[f64; 2]>,
+    /// Of how many rounds it is the median.
+    pub(crate) rounds: Option<usize>,
 }
 
 /// Why something was not measured.
@@ -51,7 +54,15 @@ type Key = (u8, [String; 4]);
 impl Figure {
     pub(crate) fn new(set: &str, server: &str, case: &str, quantity: &str, value: f64) -> Self {
         let [set, server, case, quantity] = [set, server, case, quantity].map(str::to_owned);
-        Self { set, server, case, quantity, value, interval: None }
+        Self { set, server, case, quantity, value, interval: None, rounds: None }
+    }
+
+    /// The median over rounds, with its interval.
+    pub(crate) fn over(mut self, rounds: &[f64]) -> Self {
+        self.value = median(rounds.to_vec());
+        self.interval = Some(interval(rounds));
+        self.rounds = Some(rounds.len());
+        self
     }
 }
 

@@ -108,6 +108,12 @@ fn ratio(figure: Option<&Figure>) -> String {
     text
 }
 
+/// How many rounds the figures of a set are of; the fewest.
+fn rounds(records: &Records, set: &str) -> String {
+    let fewest = records.figures(set).filter_map(|figure| figure.rounds).min();
+    fewest.map_or_else(String::new, |rounds| format!("; {rounds} rounds"))
+}
+
 fn value(found: Option<&Figure>) -> String {
     found.map_or_else(|| NONE.to_owned(), |found| figure(found.value))
 }
@@ -155,7 +161,8 @@ fn cpu_table(records: &Records, case: Case, connections: usize) -> Titled {
         table.rows.push(row);
     }
     let plural = if connections == 1 { "" } else { "s" };
-    (format!("A {}, {connections} connection{plural} of 100 streams", case.name()), table)
+    let title = format!("A {}, {connections} connection{plural} of 100 streams", case.name());
+    (title + &rounds(records, cpu::SET), table)
 }
 
 fn instructions_table(records: &Records) -> Titled {
@@ -273,7 +280,7 @@ fn latency_table(records: &Records) -> Titled {
             table.rows.push(row);
         }
     }
-    ("A lone request on an idle connection".to_owned(), table)
+    ("A lone request on an idle connection".to_owned() + &rounds(records, latency::SET), table)
 }
 
 fn memory_table(records: &Records) -> Titled {
@@ -320,7 +327,7 @@ fn scaling_table(records: &Records) -> Titled {
             }
         }
     }
-    ("10 connections of 100 streams".to_owned(), table)
+    ("10 connections of 100 streams".to_owned() + &rounds(records, scaling::SET), table)
 }
 
 #[cfg(test)]

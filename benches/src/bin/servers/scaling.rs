@@ -6,7 +6,6 @@
 
 use anyhow::{Result, ensure};
 use coalesce_benches::progress::Progress;
-use coalesce_benches::statistics::{interval, median};
 
 use crate::case::Case;
 use crate::cpu::{self, Cost, Extent, Job, MICROSECONDS, PER_SECOND};
@@ -83,9 +82,8 @@ pub(crate) fn measure(
     for (place, workers) in [(&one, WORKERS[0]), (&two, WORKERS[1])] {
         let load = format!("{}, {workers}", case.name());
         let mut figure = |quantity: &str, values: Vec<f64>| {
-            let mut figure = Figure::new(SET, kind.name, &load, quantity, median(values.clone()));
-            figure.interval = Some(interval(&values));
-            records.push(Record::Figure(figure));
+            let figure = Figure::new(SET, kind.name, &load, quantity, 0.0);
+            records.push(Record::Figure(figure.over(&values)));
         };
         let all = |of: fn(Cost) -> f64| place.costs.iter().map(|cost| of(*cost)).collect();
         figure(MICROSECONDS, all(Cost::microseconds));

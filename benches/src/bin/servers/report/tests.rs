@@ -16,6 +16,7 @@ fn document() -> String {
 fn record(set: &str, server: &str, case: &str, quantity: &str, value: f64) -> Record {
     let mut figure = Figure::new(set, server, case, quantity, value);
     figure.interval = Some([value * 0.9, value * 1.1]);
+    figure.rounds = Some(7);
     Record::Figure(figure)
 }
 
@@ -66,8 +67,8 @@ fn every_set_has_its_tables_between_its_marks() {
         "a processor, 2 cores; rustc 1; 2026-01-02.",
         "| server | version | how it answers |",
         "| nginx | nginx/1.2 |",
-        "A 200, 1 connection of 100 streams:",
-        "A 421, 10 connections of 100 streams:",
+        "A 200, 1 connection of 100 streams; 7 rounds:",
+        "A 421, 10 connections of 100 streams; 7 rounds:",
         "| server | CPU, µs | to bare-h2 [95 %] | coalesce to it [95 %] |\n",
         "| **bare-h2** | 13.5 | 1.000 [0.900, 1.100] | – |\n",
         "| caddy | not installed: apt-get install caddy | – | – |\n",
