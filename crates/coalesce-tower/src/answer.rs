@@ -153,9 +153,13 @@ fn fields_for_grpc(refusal: Refusal) -> HeaderMap {
     fields
 }
 
-/// Whether the client reads gRPC: `application/grpc`, or that with a `+` or `;` and more.
+/// Whether the client reads gRPC: a `POST` of `application/grpc`, or of that with a `+` or `;` and
+/// more.
 fn is_grpc(request: Head<'_>) -> bool {
     const GRPC: &[u8] = b"application/grpc";
+    if *request.method != Method::POST {
+        return false;
+    }
     let content_type = request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = content_type.and_then(|value| value.strip_prefix(GRPC));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
+use axum::extract::Request;
 use axum::routing::get;
-use coalesce_tower::{ConnectionInfo, Listener, VirtualHost};
+use axum::{Router, ServiceExt};
+use coalesce_tower::{AxumServerAcceptor, ConnectionInfo, Listener, VirtualHost};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tower::Layer;
 
 use crate::common::{CONTENT_421, PUBLIC, layer};
+use crate::listener::acceptor;
 
 /// The whole answer to a request on a connection of its own.
 pub(crate) async fn ask(address: SocketAddr, preamble: &[u8], fields: &str) -> String {
@@ -68,6 +71,33 @@ async fn http2_with_prior_knowledge_is_decided_as_well() {
         ("http://b.test:8080/", 421),
         ("http://api.test/", 200),
     ] {
+        let request = http::Request::get(uri).body(()).unwrap();
+        let response = client.send_request(request, true).unwrap().0.await.unwrap();
+        assert_eq!(response.status(), status, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn axum_server_gets_its_facts_from_the_acceptor() {
+    let (acceptor, connector) = acceptor();
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap();
+    let hello = |host: VirtualHost| async move { host.id().to_string() };
+    let application = layer().layer(Router::new().route("/", get(hello)));
+    let server = axum_server::from_tcp(socket).unwrap();
+    let server = server.acceptor(AxumServerAcceptor::new(acceptor, [443]));
+    tokio::spawn(server.serve(ServiceExt::<Request>::into_make_service(application)));
+
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("api.test").unwrap();
+    let stream = connector.connect(name, stream).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(async { connection.await.unwrap() });
+    let mut client = client.ready().await.unwrap();
+    for (uri, status) in
+        [("https://b.test/", 200), ("https://cdn.test/", 421), ("https://api.test/", 200)]
+    {
         let request = http::Request::get(uri).body(()).unwrap();
         let response = client.send_request(request, true).unwrap().0.await.unwrap();
         assert_eq!(response.status(), status, "{uri}");

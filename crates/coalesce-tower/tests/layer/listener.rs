@@ -15,6 +15,12 @@ use crate::common::PUBLIC;
 
 /// A listener for `api.test` and `b.test`, and a client that trusts it.
 pub(crate) async fn listener() -> (Listener, TlsConnector) {
+    let (acceptor, connector) = acceptor();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (Listener::tls(socket, acceptor, [443]), connector)
+}
+
+pub(crate) fn acceptor() -> (Acceptor, TlsConnector) {
     let names = ["api.test".to_owned(), "b.test".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let certificate: CertificateDer<'static> = made.cert.into();
@@ -29,8 +35,6 @@ pub(crate) async fn listener() -> (Listener, TlsConnector) {
         table.server_name(NamePattern::parse(name).unwrap(), PUBLIC, id).unwrap();
     }
     let acceptor = Acceptor::new(Arc::new(table.build().unwrap()));
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let listener = Listener::tls(socket, acceptor, [443]);
 
     let mut roots = RootCertStore::empty();
     roots.add(certificate).unwrap();
@@ -40,7 +44,7 @@ pub(crate) async fn listener() -> (Listener, TlsConnector) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    (listener, TlsConnector::from(Arc::new(config)))
+    (acceptor, TlsConnector::from(Arc::new(config)))
 }
 
 #[tokio::test]
