@@ -8,6 +8,7 @@ use super::frame::{
     WINDOW_UPDATE, fragment, fragments,
 };
 use super::hpack;
+use super::outgoing::Outgoing;
 
 /// The longest header block, frame headers included, that is held back to be read. A longer one
 /// passes unread, and the observer goes blind: memory per connection stays bounded, and a block of
@@ -60,10 +61,11 @@ impl From<hpack::Error> for Lost {
 pub(super) struct Observed {
     /// So many bytes at the start are for `h2`.
     pub(super) forward: usize,
-    /// From here to the end, bytes must be shown again, followed by more.
+    /// From here to the end, bytes must be shown again, followed by more; or, if none are missing,
+    /// they are for `h2`, after what is [due](Observer::due).
     pub(super) held_from: usize,
-    /// How many bytes, at least, are missing to the held ones; zero if none are held. Exactly so
-    /// many never reach beyond the frame that is being held.
+    /// How many bytes, at least, are missing to the held ones. Exactly so many never reach beyond
+    /// the frame that is being held.
     pub(super) missing: usize,
 }
 
@@ -153,6 +155,10 @@ impl<R: Refuse> Observer<R> {
                     Err(lost) => {
                         self.mark_error(bytes.get_mut(read..).unwrap_or_default());
                         self.go_blind(lost);
+                        if self.early.is_due() {
+                            // Frames are told apart no longer, so it has to be here.
+                            return Observed { forward: write, held_from: read, missing: 0 };
+                        }
                         continue;
                     }
                 }
@@ -307,8 +313,22 @@ impl<R: Refuse> Observer<R> {
     }
 
     /// The answers that are to be written.
-    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+    #[inline]
+    pub(super) fn out(&mut self) -> &mut Outgoing {
         self.early.out()
+    }
+
+    /// Takes note of what `h2` wrote, and says whether it has something to read for that.
+    #[inline]
+    pub(super) fn wrote(&mut self, bytes: &[u8]) -> bool {
+        self.early.wrote(bytes);
+        self.early.is_due() && self.skip == 0
+    }
+
+    /// A frame that `h2` is to read next, if it has read whole frames only.
+    #[inline]
+    pub(super) fn due(&mut self) -> Option<Vec<u8>> {
+        if self.skip == 0 { self.early.due() } else { None }
     }
 
     /// Turns the observer off, because the client ended the connection within a header block.
@@ -320,6 +340,7 @@ impl<R: Refuse> Observer<R> {
     fn go_blind(&mut self, lost: Lost) {
         tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
         self.off = true;
+        self.early.give_up();
         // Whoever is out of step with the client, by our doing or by its own, shows what was not
         // meant.
         let misled =

@@ -17,9 +17,6 @@ use super::opening::Opening;
 /// gets memory for what it has only announced.
 const STASH_READ_LEN: usize = 4096;
 
-/// Room for answers that is kept for the next ones.
-const OUT_LEN_KEPT: usize = 4096;
-
 /// Whether clients are told that they may send an extended CONNECT (RFC 8441).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum ExtendedConnect {
@@ -41,8 +38,6 @@ pub(crate) struct Transport<T, R> {
     /// What the stash waits for, or what has been released of it.
     stashed: Stashed,
     opening: Opening,
-    /// How much of the observer's answers is written, while they are under way.
-    answered: Option<usize>,
 }
 
 /// The state of the stash.
@@ -69,7 +64,6 @@ impl<T, R: Refuse> Transport<T, R> {
                 ExtendedConnect::Announced => Opening::Sent,
                 ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
             },
-            answered: None,
         };
         (transport, exceptions)
     }
@@ -117,9 +111,14 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             return Poll::Ready(Ok(true));
         }
         let observed = self.observer.observe(fresh);
+        let held = fresh.get(observed.held_from..).unwrap_or_default();
         if observed.missing > 0 {
-            self.stash.extend_from_slice(fresh.get(observed.held_from..).unwrap_or_default());
+            self.stash.extend_from_slice(held);
             self.stashed = Stashed::Missing(observed.missing);
+        } else if let Some(frame) = self.observer.due() {
+            self.stash = frame;
+            self.stash.extend_from_slice(held);
+            self.stashed = Stashed::Released(0);
         }
         buf.set_filled(before + observed.forward);
         Poll::Ready(Ok(observed.forward > 0))
@@ -145,7 +144,8 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
                     debug_assert_eq!(observed.forward, 0, "the stash reaches beyond a block");
                     Stashed::Missing(observed.missing)
                 } else {
-                    self.stash.truncate(observed.forward);
+                    let due = self.observer.due().unwrap_or_default();
+                    self.stash.splice(observed.forward..observed.held_from, due);
                     Stashed::Released(0)
                 }
             }
@@ -179,7 +179,10 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     return Pin::new(&mut this.io).poll_read(context, buf);
                 }
                 Stashed::Nothing => {
-                    if ready!(this.poll_direct(context, buf))? {
+                    if let Some(frame) = this.observer.due() {
+                        this.stash = frame;
+                        this.stashed = Stashed::Released(0);
+                    } else if ready!(this.poll_direct(context, buf))? {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -199,28 +202,32 @@ impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
         Ok(taken)
     }
 
-    /// Writes the observer's answers. `h2` flushes when all it had to write is written, to the last
-    /// byte of a frame, so that is when they may begin; what has begun goes before anything else.
-    fn poll_answers(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let out = self.observer.out();
-        let mut written = self.answered.unwrap_or(0);
-        while let Some(rest) = out.get(written..).filter(|rest| !rest.is_empty()) {
-            self.answered = Some(written);
-            written += ready!(Pin::new(&mut self.io).poll_write(context, rest))?;
-            if self.answered == Some(written) {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-        }
-        out.clear();
-        out.shrink_to(OUT_LEN_KEPT);
-        self.answered = None;
-        Poll::Ready(Ok(()))
-    }
-
     /// Finishes what stands before the bytes that `h2` writes now.
     #[inline]
     fn poll_before(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.answered.is_some() { self.poll_answers(context) } else { Poll::Ready(Ok(())) }
+        let out = self.observer.out();
+        if out.has_begun() { out.poll_send(&mut self.io, context) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Takes note of what `h2` wrote.
+    #[inline]
+    fn wrote<'a>(
+        &mut self,
+        slices: impl Iterator<Item = &'a [u8]>,
+        len: usize,
+        context: &Context<'_>,
+    ) {
+        let mut rest = len;
+        let mut due = false;
+        for slice in slices {
+            let part = slice.get(..rest).unwrap_or(slice);
+            due = self.observer.wrote(part);
+            rest -= part.len();
+        }
+        if due {
+            // It has read all there was, and would not come back for more by itself.
+            context.waker().wake_by_ref();
+        }
     }
 }
 
@@ -237,7 +244,9 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
         ready!(this.poll_before(context))?;
-        Pin::new(&mut this.io).poll_write(context, bytes)
+        let written = ready!(Pin::new(&mut this.io).poll_write(context, bytes))?;
+        this.wrote(std::iter::once(bytes), written, context);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -256,7 +265,9 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
         ready!(this.poll_before(context))?;
-        Pin::new(&mut this.io).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut this.io).poll_write_vectored(context, slices))?;
+        this.wrote(slices.iter().map(|slice| &**slice), written, context);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -267,7 +278,9 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         let this = self.get_mut();
         ready!(this.opening.poll_send(&mut this.io, context))?;
         if matches!(this.opening, Opening::Sent) {
-            ready!(this.poll_answers(context))?;
+            // `h2` flushes when all it had to write is written, to the last byte of a frame, so
+            // here answers may begin.
+            ready!(this.observer.out().poll_send(&mut this.io, context))?;
         }
         Pin::new(&mut this.io).poll_flush(context)
     }

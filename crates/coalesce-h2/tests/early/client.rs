@@ -19,6 +19,7 @@ pub(crate) const CONTINUATION: u8 = 0x9;
 pub(crate) const ACK: u8 = 0x1;
 pub(crate) const END_STREAM: u8 = 0x1;
 pub(crate) const END_HEADERS: u8 = 0x4;
+pub(crate) const PRIORITY_FLAG: u8 = 0x20;
 
 pub(crate) const HEADER_TABLE_SIZE: u16 = 0x1;
 pub(crate) const INITIAL_WINDOW_SIZE: u16 = 0x4;
@@ -65,6 +66,17 @@ pub(crate) fn get_path(authority: &str, path: &str) -> Vec<u8> {
 
 pub(crate) fn get(authority: &str) -> Vec<u8> {
     get_path(authority, "/")
+}
+
+/// The table size that a block begins with (RFC 7541 §6.3), if it does.
+fn table_size(block: &[u8]) -> Option<u32> {
+    let first = block[0] & 0x1f;
+    if block[0] & 0xe0 != 0x20 || first < 0x1f {
+        return (block[0] & 0xe0 == 0x20).then_some(first.into());
+    }
+    let octets = block[1..].iter().zip((0..).step_by(7));
+    let len = block[1..].iter().position(|octet| octet & 0x80 == 0)? + 1;
+    Some(0x1f + octets.take(len).map(|(octet, bits)| u32::from(octet & 0x7f) << bits).sum::<u32>())
 }
 
 /// A frame that the server sent.
@@ -121,8 +133,11 @@ pub(crate) struct Raw {
     /// What the server may still send on the connection, and on a new stream.
     pub(crate) window: i64,
     initial: i64,
-    /// Values of `SETTINGS_INITIAL_WINDOW_SIZE`, or none, that are not acknowledged.
-    unacknowledged: VecDeque<Option<i64>>,
+    /// Settings that are not acknowledged.
+    unacknowledged: VecDeque<Vec<(u16, u32)>>,
+    /// The size of the server's table, and whether its next block has to speak of a smaller one.
+    table_size: u32,
+    shrinks: bool,
     pub(crate) answers: BTreeMap<u32, Answer>,
     /// The block of which CONTINUATION is due, with the flags of its HEADERS.
     open_block: Option<(u32, u8, Vec<u8>)>,
@@ -141,6 +156,8 @@ impl Raw {
             window: i64::from(WINDOW),
             initial: i64::from(WINDOW),
             unacknowledged: VecDeque::new(),
+            table_size: 4_096,
+            shrinks: false,
             answers: BTreeMap::new(),
             open_block: None,
             gone: None,
@@ -159,15 +176,11 @@ impl Raw {
     /// A SETTINGS frame, which counts once it is acknowledged.
     pub(crate) fn settings(&mut self, settings: &[(u16, u32)]) -> Vec<u8> {
         let mut payload = Vec::new();
-        let mut initial = None;
         for &(setting, value) in settings {
             payload.extend_from_slice(&setting.to_be_bytes());
             payload.extend_from_slice(&value.to_be_bytes());
-            if setting == INITIAL_WINDOW_SIZE {
-                initial = Some(i64::from(value));
-            }
         }
-        self.unacknowledged.push_back(initial);
+        self.unacknowledged.push_back(settings.to_vec());
         frame(SETTINGS, 0, 0, &payload)
     }
 
@@ -227,25 +240,43 @@ impl Raw {
             HEADERS => self.open_block = Some((stream, flags, payload.clone())),
             CONTINUATION => self.open_block.as_mut().unwrap().2.extend_from_slice(payload),
             RST_STREAM => answer.reset = Some(u32::from_be_bytes(payload[..].try_into().unwrap())),
-            SETTINGS if flags & ACK != 0 => {
-                if let Some(initial) = self.unacknowledged.pop_front().expect("an ACK of nothing") {
-                    for answer in self.answers.values_mut() {
-                        answer.window += initial - self.initial;
-                    }
-                    self.initial = initial;
-                }
-            }
+            SETTINGS if flags & ACK != 0 => self.apply(),
             GOAWAY => self.gone = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap())),
             _ => {}
         }
         if matches!(kind, HEADERS | CONTINUATION) && flags & END_HEADERS != 0 {
             let (stream, flags, block) = self.open_block.take().unwrap();
+            if let Some(size) = table_size(&block) {
+                self.table_size = size;
+                self.shrinks = false;
+            }
+            assert!(!self.shrinks, "a block says nothing of the smaller table");
             let fields = self.decoder.decode(&block).expect("the block decodes");
             let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
             let answer = self.answers.get_mut(&stream).unwrap();
             answer.fields.extend(fields.into_iter().map(|(name, value)| (text(name), text(value))));
             answer.block = block;
             answer.ended |= flags & END_STREAM != 0;
+        }
+    }
+
+    /// Settings count from their acknowledgement on (RFC 9113 §6.5.3).
+    fn apply(&mut self) {
+        for (setting, value) in self.unacknowledged.pop_front().expect("an ACK of nothing") {
+            match setting {
+                INITIAL_WINDOW_SIZE => {
+                    let initial = i64::from(value);
+                    for answer in self.answers.values_mut() {
+                        answer.window += initial - self.initial;
+                    }
+                    self.initial = initial;
+                }
+                HEADER_TABLE_SIZE => {
+                    self.shrinks |= value < self.table_size;
+                    self.decoder.set_max_allowed_table_size(value as usize);
+                }
+                _ => {}
+            }
         }
     }
 
