@@ -82,6 +82,11 @@ impl Held {
         self.cork.is_closed()
     }
 
+    /// Whether some of what is held is written, so that nothing may grow before the rest is.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.written > 0
+    }
+
     /// Moves `bytes` behind what is held.
     pub(super) fn append(&mut self, bytes: &mut Vec<u8>) {
         self.bytes.append(bytes);

@@ -11,19 +11,21 @@
 //! | the block changes no table and is [sound](super::hpack::Decoder::is_sound) | `h2` must see what changes its tables, and what it would call malformed |
 //! | the authority is not the one that passed last | a connection mostly serves; asking twice would cost it |
 //! | the client never shrank its table ([`MIN_TABLE_SIZE`]) | the next block would have to say so (RFC 7541 §4.2) |
-//! | the stream's window holds the content | RFC 9113 §6.9 |
+//! | no stream's window was ever too small for the content | RFC 9113 §6.9; when it grows is for `h2` to say (§6.5.3) |
 //! | the [purse](Purse) holds the content | `h2` counts the connection's window, and not ours |
-//! | little waits to be written ([`OUT_LEN_MAX`]) | a client that does not read gets no memory |
+//! | little waits to be written ([`OUT_LEN_MAX`](super::outgoing::OUT_LEN_MAX)) | a client that does not read gets no memory |
 
 use coalesce_core::{HostField, MethodKind, RequestTarget};
 
-use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTINGS, WINDOW_UPDATE};
+use super::frame::{
+    ACK, FrameHeader, HEADER_LEN, SETTINGS, WINDOW_UPDATE, WORD_LEN, increment, push_header,
+};
+use super::outgoing::Outgoing;
+use super::purse::Purse;
 use crate::answer::Early as Template;
 
-/// Bytes of answers that may wait to be written; beyond them `h2` has the work, and its limits.
-const OUT_LEN_MAX: usize = 64 * 1024;
-
-/// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to speak of it.
+/// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to speak of it; `h2` takes up no
+/// more than this.
 const MIN_TABLE_SIZE: u32 = 4_096;
 
 /// What a stream's window holds before SETTINGS say otherwise (RFC 9113 §6.9.2).
@@ -76,49 +78,13 @@ pub(super) struct Early<R> {
     passed: bool,
     passed_at: u32,
     purse: Purse,
-    /// The client's `SETTINGS_INITIAL_WINDOW_SIZE`.
+    /// The changes there were when the purse was last told of them.
+    wanted_at: u32,
+    /// The client's smallest `SETTINGS_INITIAL_WINDOW_SIZE`.
     initial_window: u32,
     /// Whether the client shrank the table that answers would be coded with, or may have.
     shrunk: bool,
-    out: Vec<u8>,
-}
-
-/// Window of the connection that `h2` was not told of, and so cannot spend.
-///
-/// Of each grant, what was spent from here comes back; and a share of it is kept, until the purse
-/// holds the share of the largest grant. So a client that only ever gives back what it has taken in
-/// loses no more of its window than that: an eighth, and once it was refused something, three
-/// quarters, because then most of what it takes in are refusals.
-#[derive(Debug, Default)]
-struct Purse {
-    held: u32,
-    max: u32,
-    /// What was spent and is not back yet.
-    spent: u32,
-    /// Whether the connection was ever refused anything.
-    wanted: bool,
-}
-
-impl Purse {
-    /// Takes its part of a grant, and says what is left of it: never nothing of something.
-    fn take(&mut self, grant: u32) -> u32 {
-        let share = if self.wanted { grant / 4 * 3 } else { grant / 8 };
-        self.max = self.max.max(share);
-        let back = self.spent.min(grant.saturating_sub(1));
-        self.spent = self.spent.saturating_sub(back);
-        self.held = self.held.saturating_add(back);
-        let rest = grant.saturating_sub(back);
-        let kept = share.min(self.max.saturating_sub(self.held)).min(rest.saturating_sub(1));
-        self.held = self.held.saturating_add(kept);
-        rest.saturating_sub(kept)
-    }
-
-    fn spend(&mut self, bytes: u32) {
-        debug_assert!(self.held >= bytes, "an answer that nobody can pay for");
-        self.held = self.held.saturating_sub(bytes);
-        self.spent = self.spent.saturating_add(bytes);
-        self.wanted = true;
-    }
+    out: Outgoing,
 }
 
 impl<R: Refuse> Early<R> {
@@ -128,9 +94,10 @@ impl<R: Refuse> Early<R> {
             passed: false,
             passed_at: 0,
             purse: Purse::default(),
+            wanted_at: 0,
             initial_window: INITIAL_WINDOW_SIZE,
             shrunk: false,
-            out: Vec::new(),
+            out: Outgoing::default(),
         }
     }
 
@@ -145,12 +112,15 @@ impl<R: Refuse> Early<R> {
 
     /// Whether an answer could be sent now.
     fn can_answer(&self) -> bool {
-        let Some(template) = self.refuse.template() else { return false };
-        let content_len = template.content_len();
-        !self.shrunk
-            && self.out.len() < OUT_LEN_MAX
-            && content_len <= self.initial_window
-            && content_len <= self.purse.held
+        self.refuse.template().is_some_and(|template| {
+            let content_len = template.content_len();
+            self.may_answer(content_len) && !self.out.is_full() && content_len <= self.purse.held()
+        })
+    }
+
+    /// Whether the client's SETTINGS let answers be sent: not again once they did not.
+    fn may_answer(&self, content_len: u32) -> bool {
+        !self.shrunk && content_len <= self.initial_window
     }
 
     /// Judges a request that fulfils all other conditions; answers it if it is misdirected.
@@ -170,7 +140,7 @@ impl<R: Refuse> Early<R> {
         self.passed = false;
         if let Some(template) = self.refuse.template() {
             self.purse.spend(template.content_len());
-            template.write(stream_id, &mut self.out);
+            template.write(stream_id, self.out.bytes());
         }
         true
     }
@@ -178,6 +148,14 @@ impl<R: Refuse> Early<R> {
     /// Answers nothing more, because something was not understood.
     pub(super) fn give_up(&mut self) {
         self.shrunk = true;
+        self.stop();
+    }
+
+    /// Takes back what would come after the acknowledgement of SETTINGS that it does not heed.
+    fn stop(&mut self) {
+        let content_len = self.refuse.template().map_or(0, Template::content_len);
+        self.purse.refund(self.out.take_back().saturating_mul(content_len));
+        self.purse.close();
     }
 
     /// Takes note of the client's SETTINGS, a whole frame.
@@ -190,28 +168,61 @@ impl<R: Refuse> Early<R> {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([i0, i1]) {
                 SETTINGS_HEADER_TABLE_SIZE => self.shrunk |= value < MIN_TABLE_SIZE,
-                SETTINGS_INITIAL_WINDOW_SIZE => self.initial_window = value,
+                SETTINGS_INITIAL_WINDOW_SIZE => {
+                    self.initial_window = self.initial_window.min(value);
+                }
                 _ => {}
             }
+        }
+        if self.refuse.template().is_some_and(|answer| !self.may_answer(answer.content_len())) {
+            self.stop();
         }
     }
 
     /// Keeps a share of what a whole `WINDOW_UPDATE` frame grants to the connection.
     pub(super) fn grant(&mut self, frame: &mut [u8]) {
-        if self.shrunk || self.refuse.template().is_none() {
+        let pays = |template: &Template| {
+            let content_len = template.content_len();
+            content_len > 0 && self.may_answer(content_len)
+        };
+        if !self.refuse.template().is_some_and(pays) {
             return;
         }
-        let Some(field) = frame.get_mut(HEADER_LEN..).and_then(<[u8]>::first_chunk_mut) else {
-            return;
-        };
-        // The first bit is reserved (RFC 9113 §6.9).
-        let granted = u32::from_be_bytes(*field) & (u32::MAX >> 1);
-        self.purse.wanted |= self.refuse.changes() > 0;
-        *field = self.purse.take(granted).to_be_bytes();
+        let changes = self.refuse.changes();
+        if self.wanted_at != changes {
+            self.wanted_at = changes;
+            self.purse.want();
+        }
+        let Some(granted) = increment(frame) else { return };
+        if let Some(field) = frame.get_mut(HEADER_LEN..).and_then(<[u8]>::first_chunk_mut) {
+            *field = self.purse.take(granted).to_be_bytes();
+        }
+    }
+
+    /// Takes note of what `h2` wrote.
+    #[inline]
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
+        self.purse.count(bytes);
+    }
+
+    /// Whether something is [due](Self::due).
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.purse.is_due()
+    }
+
+    /// A `WINDOW_UPDATE` frame for `h2` of what was kept back for no use.
+    pub(super) fn due(&mut self) -> Option<Vec<u8>> {
+        self.purse.is_due().then(|| {
+            let mut frame = Vec::new();
+            push_header(WORD_LEN, WINDOW_UPDATE, 0, &mut frame);
+            frame.extend_from_slice(&self.purse.give_back().to_be_bytes());
+            frame
+        })
     }
 
     /// What is to be written.
-    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+    pub(super) fn out(&mut self) -> &mut Outgoing {
         &mut self.out
     }
 }

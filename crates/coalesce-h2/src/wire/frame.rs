@@ -5,6 +5,12 @@ use std::ops::Range;
 /// The length of a frame header.
 pub(crate) const HEADER_LEN: usize = 9;
 
+/// Where a frame header names its stream.
+const STREAM_AT: usize = 5;
+
+/// The length of the payload of `RST_STREAM` (RFC 9113 §6.4) and of `WINDOW_UPDATE` (§6.9).
+pub(super) const WORD_LEN: usize = 4;
+
 /// DATA, RFC 9113 §6.1.
 pub(crate) const DATA: u8 = 0x0;
 /// HEADERS, RFC 9113 §6.2.
@@ -88,6 +94,19 @@ pub(super) enum Error {
 pub(crate) fn push_header(payload_len: usize, kind: u8, flags: u8, out: &mut Vec<u8>) {
     let [.., l0, l1, l2] = payload_len.to_be_bytes();
     out.extend_from_slice(&[l0, l1, l2, kind, flags, 0, 0, 0, 0]);
+}
+
+/// Writes the stream of a frame into its header.
+pub(super) fn set_stream(stream_id: u32, frame: &mut [u8]) {
+    if let Some(field) = frame.get_mut(STREAM_AT..).and_then(<[u8]>::first_chunk_mut) {
+        *field = stream_id.to_be_bytes();
+    }
+}
+
+/// What a whole `WINDOW_UPDATE` frame grants; its first bit is reserved (RFC 9113 §6.9).
+pub(super) fn increment(frame: &[u8]) -> Option<u32> {
+    let field = frame.get(HEADER_LEN..)?.first_chunk()?;
+    Some(u32::from_be_bytes(*field) & (u32::MAX >> 1))
 }
 
 /// Where the fragment of a whole HEADERS or CONTINUATION `frame` lies in it.

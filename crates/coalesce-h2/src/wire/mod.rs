@@ -23,6 +23,8 @@
 //! | `fields.rs` | what one header block says about its target |
 //! | `frame.rs` | frame headers, the fragments of a block, laying out a rewritten block |
 //! | `hpack.rs`, `table.rs`, `huffman.rs` | HPACK as far as the target needs it |
+//! | `early.rs`, `sound.rs` | answering a misdirected request before `h2` sees it |
+//! | `purse.rs`, `outgoing.rs` | the window that such answers take, and their way to the client |
 //! | `exceptions.rs` | the records that the adapter takes |
 //! | `opening.rs` | the first frame `h2` writes: SETTINGS |
 //!
@@ -51,6 +53,8 @@ mod hpack;
 mod huffman;
 mod observer;
 mod opening;
+mod outgoing;
+mod purse;
 mod sound;
 mod table;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::frame::{
     WINDOW_UPDATE, fragment, fragments,
 };
 use super::hpack;
+use super::outgoing::Outgoing;
 
 /// The longest header block, frame headers included, that is held back to be read. A longer one
 /// passes unread, and the observer goes blind: memory per connection stays bounded, and a block of
@@ -40,6 +41,8 @@ enum Lost {
     Ended,
     /// A rewritten block did not fit its frames, which cannot be.
     Layout,
+    /// A header block on a stream that is over, and of which `h2` knows nothing.
+    StreamHidden,
 }
 
 impl From<frame::Error> for Lost {
@@ -59,10 +62,11 @@ impl From<hpack::Error> for Lost {
 pub(super) struct Observed {
     /// So many bytes at the start are for `h2`.
     pub(super) forward: usize,
-    /// From here to the end, bytes must be shown again, followed by more.
+    /// From here to the end, bytes must be shown again, followed by more; or, if none are missing,
+    /// they are for `h2`, after what is [due](Observer::due).
     pub(super) held_from: usize,
-    /// How many bytes, at least, are missing to the held ones; zero if none are held. Exactly so
-    /// many never reach beyond the frame that is being held.
+    /// How many bytes, at least, are missing to the held ones. Exactly so many never reach beyond
+    /// the frame that is being held.
     pub(super) missing: usize,
 }
 
@@ -157,7 +161,12 @@ impl<R: Refuse> Observer<R> {
                         return Observed { forward: write, held_from: read, missing };
                     }
                     Err(lost) => {
+                        self.mark_error(bytes.get_mut(read..).unwrap_or_default());
                         self.go_blind(lost);
+                        if self.early.is_due() {
+                            // Frames are told apart no longer, so it has to be here.
+                            return Observed { forward: write, held_from: read, missing: 0 };
+                        }
                         continue;
                     }
                 }
@@ -186,30 +195,45 @@ impl<R: Refuse> Observer<R> {
     /// Reads a frame that early answers have to do with.
     fn control(&mut self, header: &FrameHeader, bytes: &mut [u8]) -> Step {
         let length = header.len();
-        let stream = header.stream_id;
-        // To `h2` a stream that it was not shown, above all others, is idle, and a frame on it an
-        // error of the connection (RFC 9113 §5.1).
-        let unknown = stream > self.shown && stream <= self.highest;
-        if !early::minds(header) && !unknown {
+        // To `h2` a hidden stream is idle, and a frame on it an error of the connection (RFC 9113
+        // §5.1). One of another length is an error everywhere (§6.4, §6.9).
+        let hidden = self.hides(header.stream_id)
+            && header.kind != SETTINGS
+            && header.payload_len == frame::WORD_LEN;
+        if !early::minds(header) && !hidden {
             return Step::Skip(length);
         }
         if length > SETTINGS_LEN_MAX {
-            self.early.give_up();
+            if header.kind == SETTINGS {
+                self.early.give_up();
+            }
             return Step::Skip(length);
         }
         let Some(frame) = bytes.get_mut(..length) else {
             return Step::Missing(length - bytes.len());
         };
+        let no_increment = header.kind == WINDOW_UPDATE && frame::increment(frame) == Some(0);
         match header.kind {
-            _ if unknown => return Step::Read { length, kept: 0 },
+            // An error as well, on any stream.
+            _ if no_increment => {}
+            _ if hidden => return Step::Read { length, kept: 0 },
             SETTINGS => self.early.settings(header, frame),
             _ => self.early.grant(frame),
         }
         Step::Read { length, kept: length }
     }
 
+    /// Whether `h2` would take a stream, which is over, for one that may still be opened: it was
+    /// answered early or passed over (RFC 9113 §5.1.1), and `h2` was shown none above it.
+    fn hides(&self, stream: u32) -> bool {
+        stream > self.shown && stream <= self.highest
+    }
+
     /// Reads a header block, once it is whole.
     fn headers(&mut self, first: &FrameHeader, bytes: &mut [u8]) -> Result<Step, Lost> {
+        if self.hides(first.stream_id) {
+            return Err(Lost::StreamHidden);
+        }
         let mut at = self.resume_at;
         let length = loop {
             let Some(header) = FrameHeader::at(bytes, at) else {
@@ -301,8 +325,22 @@ impl<R: Refuse> Observer<R> {
     }
 
     /// The answers that are to be written.
-    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+    #[inline]
+    pub(super) fn out(&mut self) -> &mut Outgoing {
         self.early.out()
+    }
+
+    /// Takes note of what `h2` wrote, and says whether it has something to read for that.
+    #[inline]
+    pub(super) fn wrote(&mut self, bytes: &[u8]) -> bool {
+        self.early.wrote(bytes);
+        self.early.is_due() && self.skip == 0
+    }
+
+    /// A frame that `h2` is to read next, if it has read whole frames only.
+    #[inline]
+    pub(super) fn due(&mut self) -> Option<Vec<u8>> {
+        if self.skip == 0 { self.early.due() } else { None }
     }
 
     /// Turns the observer off, because the client ended the connection within a header block.
@@ -314,12 +352,22 @@ impl<R: Refuse> Observer<R> {
     fn go_blind(&mut self, lost: Lost) {
         tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
         self.off = true;
+        self.early.give_up();
         // Whoever is out of step with the client, by our doing or by its own, shows what was not
         // meant.
         let misled =
             self.decoder.holds_placeholder() || lost == Lost::Frame(frame::Error::SelfDependency);
-        // Streams up to the highest were inspected when they opened.
-        self.exceptions.go_blind(self.highest.saturating_add(1), misled);
+        // What `h2` was shown was inspected.
+        self.exceptions.go_blind(self.shown.saturating_add(1), misled);
+    }
+
+    /// Moves the frame that turns the observer off to stream 0, where it ends the connection
+    /// (RFC 9113 §6.2), unless it opens a stream. Else hidden ones could be opened unseen.
+    fn mark_error(&self, bytes: &mut [u8]) {
+        let opens = FrameHeader::at(bytes, 0).is_none_or(|first| first.stream_id > self.highest);
+        if self.hides(self.highest) && !opens {
+            frame::set_stream(0, bytes);
+        }
     }
 }
 

@@ -119,9 +119,14 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             return Poll::Ready(Ok(true));
         }
         let observed = self.observer.observe(fresh);
+        let held = fresh.get(observed.held_from..).unwrap_or_default();
         if observed.missing > 0 {
-            self.stash.extend_from_slice(fresh.get(observed.held_from..).unwrap_or_default());
+            self.stash.extend_from_slice(held);
             self.stashed = Stashed::Missing(observed.missing);
+        } else if let Some(frame) = self.observer.due() {
+            self.stash = frame;
+            self.stash.extend_from_slice(held);
+            self.stashed = Stashed::Released(0);
         }
         buf.set_filled(before + observed.forward);
         Poll::Ready(Ok(observed.forward > 0))
@@ -147,7 +152,8 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
                     debug_assert_eq!(observed.forward, 0, "the stash reaches beyond a block");
                     Stashed::Missing(observed.missing)
                 } else {
-                    self.stash.truncate(observed.forward);
+                    let due = self.observer.due().unwrap_or_default();
+                    self.stash.splice(observed.forward..observed.held_from, due);
                     Stashed::Released(0)
                 }
             }
@@ -181,7 +187,10 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     return Pin::new(&mut this.io).poll_read(context, buf);
                 }
                 Stashed::Nothing => {
-                    if ready!(this.poll_direct(context, buf))? {
+                    if let Some(frame) = this.observer.due() {
+                        this.stash = frame;
+                        this.stashed = Stashed::Released(0);
+                    } else if ready!(this.poll_direct(context, buf))? {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -200,6 +209,27 @@ impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
         }
         Ok(taken)
     }
+
+    /// Takes note of what `h2` wrote.
+    #[inline]
+    fn wrote<'a>(
+        &mut self,
+        slices: impl Iterator<Item = &'a [u8]>,
+        len: usize,
+        context: &Context<'_>,
+    ) {
+        let mut rest = len;
+        let mut due = false;
+        for slice in slices {
+            let part = slice.get(..rest).unwrap_or(slice);
+            due = self.observer.wrote(part);
+            rest -= part.len();
+        }
+        if due {
+            // It has read all there was, and would not come back for more by itself.
+            context.waker().wake_by_ref();
+        }
+    }
 }
 
 impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
@@ -214,11 +244,14 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             Opening::Collecting(_) => return Poll::Ready(this.poll_open(context, bytes)),
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
-        if this.held.takes(bytes.len(), &[IoSlice::new(bytes)]) {
-            return Poll::Ready(Ok(bytes.len()));
+        if !this.held.takes(bytes.len(), &[IoSlice::new(bytes)]) {
+            ready!(this.held.poll_write(&mut this.io, context))?;
+            let written = ready!(Pin::new(&mut this.io).poll_write(context, bytes))?;
+            this.wrote(std::iter::once(bytes), written, context);
+            return Poll::Ready(Ok(written));
         }
-        ready!(this.held.poll_write(&mut this.io, context))?;
-        Pin::new(&mut this.io).poll_write(context, bytes)
+        this.wrote(std::iter::once(bytes), bytes.len(), context);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_write_vectored(
@@ -237,11 +270,15 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
         let len = slices.iter().map(|slice| slice.len()).sum();
-        if this.held.takes(len, slices) {
-            return Poll::Ready(Ok(len));
+        let each = slices.iter().map(|slice| &**slice);
+        if !this.held.takes(len, slices) {
+            ready!(this.held.poll_write(&mut this.io, context))?;
+            let written = ready!(Pin::new(&mut this.io).poll_write_vectored(context, slices))?;
+            this.wrote(each, written, context);
+            return Poll::Ready(Ok(written));
         }
-        ready!(this.held.poll_write(&mut this.io, context))?;
-        Pin::new(&mut this.io).poll_write_vectored(context, slices)
+        this.wrote(each, len, context);
+        Poll::Ready(Ok(len))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -254,13 +291,20 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             return Poll::Ready(Ok(()));
         }
         ready!(this.opening.poll_send(&mut this.io, context))?;
-        // `h2` flushes when it has written all that it had to, to the last byte of a frame, so that
-        // is when frames of others may follow.
-        if matches!(this.opening, Opening::Sent) {
-            this.held.append(this.observer.out());
+        // `h2` flushes when all it had to write is written, to the last byte of a frame, so here
+        // answers may follow.
+        let may_answer = matches!(this.opening, Opening::Sent);
+        loop {
+            let answers = this.observer.out().bytes();
+            if may_answer && !this.held.has_begun() {
+                this.held.append(answers);
+            }
+            let all = !may_answer || answers.is_empty();
+            ready!(this.held.poll_write(&mut this.io, context))?;
+            if all {
+                return Pin::new(&mut this.io).poll_flush(context);
+            }
         }
-        ready!(this.held.poll_write(&mut this.io, context))?;
-        Pin::new(&mut this.io).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,45 @@
+//! Early answers on their way to the client.
+
+use super::frame::{FrameHeader, HEADERS, RST_STREAM, WORD_LEN, push_header, set_stream};
+
+/// Bytes of answers that may wait to be written; beyond them `h2` has the work, and its limits.
+pub(super) const OUT_LEN_MAX: usize = 64 * 1024;
+
+/// `REFUSED_STREAM` (RFC 9113 §7): nothing was done, and the client may ask again.
+const REFUSED_STREAM: u32 = 0x7;
+
+/// Whole answers that wait for a place between the frames of `h2`.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Whether no more than these may wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= OUT_LEN_MAX
+    }
+
+    /// The answers; the next one goes to their end.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Takes back what waits: its streams are reset instead. Says how many they are.
+    pub(super) fn take_back(&mut self) -> u32 {
+        let answers = std::mem::take(&mut self.bytes);
+        let mut rest = &*answers;
+        let mut count = 0;
+        while let Some(header) = FrameHeader::at(rest, 0) {
+            if header.kind == HEADERS {
+                let start = self.bytes.len();
+                push_header(WORD_LEN, RST_STREAM, 0, &mut self.bytes);
+                self.bytes.extend_from_slice(&REFUSED_STREAM.to_be_bytes());
+                set_stream(header.stream_id, self.bytes.get_mut(start..).unwrap_or_default());
+                count += 1;
+            }
+            rest = rest.get(header.len()..).unwrap_or_default();
+        }
+        count
+    }
+}

@@ -1,0 +1,178 @@
+//! The part of the connection's flow-control window that early answers are paid with.
+
+use super::frame::{DATA, FrameHeader, HEADER_LEN};
+
+/// What the window of a connection holds at first, all of it for `h2` (RFC 9113 §6.9.2).
+const WINDOW_INITIAL: u32 = 65_535;
+
+/// What it may hold (RFC 9113 §6.9.1).
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+/// Window of the connection that `h2` was not told of, and so cannot spend.
+///
+/// Of each grant, what was spent from here comes back; and a [share](Share) of it is kept, until the
+/// purse holds the share of the largest grant. `h2` gets the rest, and all that is held as soon as
+/// its own part is used up: many a client grants nothing while there is something left.
+#[derive(Debug)]
+pub(super) struct Purse {
+    held: u32,
+    max: u32,
+    /// What was spent and is not back yet.
+    spent: u32,
+    share: Share,
+    /// What `h2` may still send, and how that is counted.
+    left: u32,
+    content: Content,
+}
+
+/// How much of a grant is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Share {
+    /// An eighth: the connection was never refused anything, and never needed all of its window.
+    Small,
+    /// Three quarters: it was refused something, and most of what it takes in may be refusals.
+    Large,
+    /// Nothing, and what is held goes back: it needed all of its window, and was not refused
+    /// anything since.
+    Nothing,
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self {
+            held: 0,
+            max: 0,
+            spent: 0,
+            share: Share::Small,
+            left: WINDOW_INITIAL,
+            content: Content::default(),
+        }
+    }
+}
+
+impl Purse {
+    /// What an answer may take.
+    pub(super) const fn held(&self) -> u32 {
+        self.held
+    }
+
+    /// Takes its part of a grant, and says what is left of it: never nothing of something.
+    pub(super) fn take(&mut self, grant: u32) -> u32 {
+        let rest = if self.left.saturating_add(self.held).saturating_add(grant) > WINDOW_MAX {
+            // Too much, which `h2` can see only if it is shown all of it.
+            grant.saturating_add(std::mem::take(&mut self.held)).min(WINDOW_MAX)
+        } else {
+            grant.saturating_sub(self.keep(grant))
+        };
+        self.left = self.left.saturating_add(rest);
+        rest
+    }
+
+    fn keep(&mut self, grant: u32) -> u32 {
+        let share = match self.share {
+            Share::Small => grant / 8,
+            Share::Large => grant / 4 * 3,
+            Share::Nothing => 0,
+        };
+        self.max = self.max.max(share);
+        let back = self.spent.min(grant.saturating_sub(1));
+        self.spent = self.spent.saturating_sub(back);
+        self.held = self.held.saturating_add(back);
+        let rest = grant.saturating_sub(back);
+        let kept = share.min(self.max.saturating_sub(self.held)).min(rest.saturating_sub(1));
+        self.held = self.held.saturating_add(kept);
+        back.saturating_add(kept)
+    }
+
+    /// Pays an answer.
+    pub(super) fn spend(&mut self, bytes: u32) {
+        debug_assert!(self.held >= bytes, "an answer that nobody can pay for");
+        self.held = self.held.saturating_sub(bytes);
+        self.spent = self.spent.saturating_add(bytes);
+        self.share = Share::Large;
+    }
+
+    /// Takes back what an answer cost that will not be sent.
+    pub(super) fn refund(&mut self, bytes: u32) {
+        self.spent = self.spent.saturating_sub(bytes);
+        self.held = self.held.saturating_add(bytes);
+    }
+
+    /// The connection was refused something by `h2`.
+    pub(super) fn want(&mut self) {
+        self.share = Share::Large;
+    }
+
+    /// Early answers are over.
+    pub(super) fn close(&mut self) {
+        self.share = Share::Nothing;
+    }
+
+    /// Counts what `h2` wrote.
+    #[inline]
+    pub(super) fn count(&mut self, written: &[u8]) {
+        let content = self.content.count(written);
+        self.left = self.left.saturating_sub(u32::try_from(content).unwrap_or(u32::MAX));
+    }
+
+    /// Whether `h2` is to get what is held.
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.held > 0 && (self.left == 0 || self.share == Share::Nothing)
+    }
+
+    /// Gives up what is held, to be granted to `h2`.
+    pub(super) fn give_back(&mut self) -> u32 {
+        let back = std::mem::take(&mut self.held);
+        self.left = self.left.saturating_add(back);
+        self.max = 0;
+        self.spent = 0;
+        self.share = Share::Nothing;
+        back
+    }
+}
+
+/// Counts the content in a stream of frames, whichever way it is cut.
+#[derive(Debug, Default)]
+struct Content {
+    /// What is to come of a payload.
+    rest: usize,
+    /// What has come of a frame header.
+    header: [u8; HEADER_LEN],
+    header_len: usize,
+}
+
+impl Content {
+    /// The payloads of the DATA frames that begin here, padding included (RFC 9113 §6.9.1).
+    fn count(&mut self, mut bytes: &[u8]) -> usize {
+        let mut content = 0;
+        loop {
+            let skipped = self.rest.min(bytes.len());
+            self.rest -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            if bytes.is_empty() {
+                return content;
+            }
+            let part_len = bytes.len().min(HEADER_LEN - self.header_len);
+            let (part, later) = bytes.split_at(part_len);
+            bytes = later;
+            let header = if part_len == HEADER_LEN {
+                FrameHeader::at(part, 0)
+            } else {
+                let end = self.header_len + part_len;
+                if let Some(space) = self.header.get_mut(self.header_len..end) {
+                    space.copy_from_slice(part);
+                }
+                self.header_len = end % HEADER_LEN;
+                if end < HEADER_LEN {
+                    return content;
+                }
+                FrameHeader::at(&self.header, 0)
+            };
+            if let Some(FrameHeader { payload_len, kind, .. }) = header {
+                self.rest = payload_len;
+                content += if kind == DATA { payload_len } else { 0 };
+            }
+        }
+    }
+}

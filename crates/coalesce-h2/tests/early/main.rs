@@ -1,0 +1,6 @@
+//! Early answers under attack: a server of the public API, against raw frames and against `h2`.
+
+mod client;
+mod server;
+mod streams;
+mod windows;

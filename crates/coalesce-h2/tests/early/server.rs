@@ -1,0 +1,143 @@
+//! The server under attack.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use bytes::Bytes;
+use coalesce_core::{
+    AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, VirtualHostId, decide,
+};
+use coalesce_h2::{Accepted, Builder};
+use http::Response;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::task::JoinHandle;
+
+use super::client::{Raw, WINDOW};
+
+pub(crate) type Table = AuthorityTable<Vec<u8>>;
+
+const GROUP: GroupId = GroupId::new(7);
+
+/// The content of every 421.
+pub(crate) const BODY_421: &[u8] = br#"{"error":"misdirected_request"}"#;
+
+/// More window than any answer here takes.
+pub(crate) const PLENTY: u32 = 1 << 20;
+
+/// A table in which `names` are virtual hosts of one group.
+pub(crate) fn table(names: &[&str]) -> Table {
+    let mut builder = AuthorityTable::builder();
+    builder.group(GROUP, GroupPolicy::default()).unwrap();
+    for (id, name) in (0..).zip(names) {
+        let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+        builder.entry(pattern, VirtualHostId::new(id), GROUP).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+/// A request as the application got it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Served {
+    pub(crate) stream: u32,
+    pub(crate) uri: String,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+}
+
+/// What happened on the server's side.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// The authorities that were decided about.
+    pub(crate) decided: Vec<String>,
+    pub(crate) served: Vec<Served>,
+}
+
+/// A server of which the certificate covers `api.test`, `cov.test` and `aaaa`.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) log: Arc<Mutex<Log>>,
+    pub(crate) table: Arc<RwLock<Table>>,
+    pub(crate) task: JoinHandle<Option<coalesce_h2::Error>>,
+}
+
+impl Server {
+    pub(crate) fn new<T>(builder: Builder, io: T) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let log = Arc::new(Mutex::new(Log::default()));
+        let table = Arc::new(RwLock::new(table(&["api.test", "cov.test", "aaaa", "cdn.test"])));
+        let task = tokio::spawn(serve(builder, io, Arc::clone(&log), Arc::clone(&table)));
+        Self { log, table, task }
+    }
+
+    pub(crate) fn served(&self) -> Vec<u32> {
+        self.log.lock().unwrap().served.iter().map(|served| served.stream).collect()
+    }
+
+    pub(crate) fn decided(&self) -> Vec<String> {
+        self.log.lock().unwrap().decided.clone()
+    }
+}
+
+/// A server and a client of it, which has granted `window` to the connection.
+pub(crate) async fn connect(builder: Builder, window: u32) -> (Server, Raw) {
+    let (near, far) = tokio::io::duplex(256 * 1024);
+    let server = Server::new(builder, near);
+    (server, client(far, window).await)
+}
+
+/// A client that has granted `window`, beyond what there is, and seen the server's SETTINGS.
+pub(crate) async fn client(io: DuplexStream, window: u32) -> Raw {
+    let mut raw = Raw::new(io, &[]).await;
+    if window > 0 {
+        let grant = raw.grant(0, window);
+        raw.send(&grant).await;
+    }
+    raw.settle().await;
+    assert_eq!(raw.window, i64::from(WINDOW) + i64::from(window));
+    raw
+}
+
+async fn serve<T>(
+    builder: Builder,
+    io: T,
+    log: Arc<Mutex<Log>>,
+    table: Arc<RwLock<Table>>,
+) -> Option<coalesce_h2::Error>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let names = [&b"api.test"[..], b"cov.test", b"aaaa"];
+    let presented = names.map(|name| PresentedIdentifier::parse_dns(name).unwrap());
+    let presented = IdentifierSet::build(presented).unwrap();
+    let decide = |target: &RequestTarget<'_>| {
+        let authority = target.authority.unwrap_or_default();
+        log.lock().unwrap().decided.push(String::from_utf8_lossy(authority).into_owned());
+        let connection = Connection::tls(presented.borrow(), GROUP, &[443]);
+        decide(&table.read().unwrap(), &connection, target)
+    };
+    let mut connection = builder.handshake(io, decide).await.unwrap();
+    while let Some(accepted) = connection.accept().await {
+        match accepted {
+            Ok(accepted) => answer(&log, accepted),
+            Err(error) => return Some(error),
+        }
+    }
+    None
+}
+
+/// Answers 200 with as many bytes as the path says.
+fn answer(log: &Mutex<Log>, accepted: Accepted) {
+    let (request, mut respond, _proof) = accepted.into_parts();
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+    log.lock().unwrap().served.push(Served {
+        stream: respond.stream_id().as_u32(),
+        uri: request.uri().to_string(),
+        fields: fields.collect(),
+    });
+    let len = request.uri().path().trim_start_matches('/').parse().unwrap_or(0);
+    // The client may have reset the stream.
+    let Ok(mut send) = respond.send_response(Response::new(()), false) else { return };
+    let _ = send.send_data(Bytes::from(vec![b'x'; len]), true);
+}
