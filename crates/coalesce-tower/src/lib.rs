@@ -107,8 +107,8 @@
 //! # Behind a TLS terminator
 //!
 //! Nothing is believed by default. [`TrustedGateways`] names, by address, those that are trusted to
-//! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a request
-//! they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for the
+//! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a
+//! request they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for the
 //! scheme and the client's certificate, the authority TLV for the server name.
 //!
 //! # Limits
