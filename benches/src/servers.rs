@@ -135,8 +135,8 @@ mod tests {
 
     use super::*;
 
-    /// What a request allocates, on a connection that has served a hundred before. Buffers that grow
-    /// now and then are rounded away.
+    /// What a request allocates, on a connection that has served a hundred before. Buffers that
+    /// grow now and then are rounded away.
     fn allocations(protocol: Protocol, between: Between) -> u64 {
         let allocated = |requests| {
             measure(|| on_this_thread(run(protocol, between, SERVED, requests))).count_total

@@ -93,7 +93,7 @@ fn tonic() {
     let own = call("img", &["--data-binary", "@call"]);
     assert_eq!((own.status, own.exit), (200, 0), "{own:?}");
     assert_eq!(own.body.as_bytes(), b"\0\0\0\0\x02\x08\x01", "SERVING");
-    // Without a message: curl 7 loses an answer of fields alone when it comes before its upload ends.
+    // Without a message: curl 7 loses an answer of fields alone that comes before its upload ends.
     let other = call("cdn", &["--request", "POST"]);
     assert_eq!((other.status, other.exit, &other.body[..]), (421, 0, ""), "{other:?}");
     assert_eq!(other.header("grpc-status"), Some("14"));

@@ -8,7 +8,7 @@ use http::Response;
 use crate::body::ResponseBody;
 
 pin_project_lite::pin_project! {
-    /// The application's response, or the layer's own answer. Nothing of the application's is boxed.
+    /// The application's response, or the layer's own answer. Nothing is boxed.
     #[derive(Debug)]
     pub struct ResponseFuture<F, R> {
         #[pin]

@@ -107,9 +107,9 @@
 //! # Behind a TLS terminator
 //!
 //! Nothing is believed by default. [`TrustedGateways`] names, by address, those that are trusted to
-//! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a request
-//! they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for the
-//! scheme and the client's certificate, the authority TLV for the server name.
+//! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a
+//! request they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for
+//! the scheme and the client's certificate, the authority TLV for the server name.
 //!
 //! # Limits
 //!

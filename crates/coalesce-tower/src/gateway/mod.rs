@@ -59,8 +59,8 @@ pub struct Forwarded<'a> {
 }
 
 impl TrustedGateways {
-    /// Trusts gateways in `networks`; a single address is one as well (`10.0.0.5/32`). `group` says which
-    /// coalescing group a client belongs to; `None` refuses it.
+    /// Trusts gateways in `networks`; a single address is one as well (`10.0.0.5/32`). `group` says
+    /// which coalescing group a client belongs to; `None` refuses it.
     pub fn new(
         networks: impl IntoIterator<Item = IpNet>,
         group: impl Fn(&Forwarded<'_>) -> Option<GroupId> + Send + Sync + 'static,
