@@ -25,6 +25,8 @@ struct Shared<D> {
     /// How many requests the adapter refused as misdirected.
     refused: AtomicU32,
     answers: Arc<Answers>,
+    /// Whether the transport may answer.
+    early: bool,
 }
 
 struct State<D> {
@@ -71,9 +73,10 @@ impl Waiting {
 }
 
 impl<D> Decisions<D> {
-    pub(crate) fn new(decide: D, budget: Budget, answers: Arc<Answers>) -> Self {
+    pub(crate) fn new(decide: D, budget: Budget, answers: Arc<Answers>, early: bool) -> Self {
         let state = State { decide, budget, waiting: VecDeque::new(), closing: false };
-        Self(Arc::new(Shared { state: Mutex::new(state), refused: AtomicU32::new(0), answers }))
+        let refused = AtomicU32::new(0);
+        Self(Arc::new(Shared { state: Mutex::new(state), refused, answers, early }))
     }
 
     pub(crate) fn share(&self) -> Self {
@@ -162,7 +165,7 @@ impl<D: Decide> Refuse for Decisions<D> {
     }
 
     fn template(&self) -> Option<&Early> {
-        self.0.answers.early.as_ref()
+        self.0.answers.early.as_ref().filter(|_| self.0.early)
     }
 }
 

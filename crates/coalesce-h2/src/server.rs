@@ -48,6 +48,7 @@ pub struct Builder {
     budget: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
     batch_writes: bool,
+    answer_early: bool,
 }
 
 impl Default for Builder {
@@ -81,6 +82,7 @@ impl Builder {
             budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
             batch_writes: true,
+            answer_early: true,
         }
     }
 
@@ -130,6 +132,14 @@ impl Builder {
         self
     }
 
+    /// Whether misdirected requests are answered without a stream of `h2` where their header block
+    /// alone shows that they are. Default: they are. The answers are the same.
+    #[must_use]
+    pub const fn answer_early(mut self, early: bool) -> Self {
+        self.answer_early = early;
+        self
+    }
+
     /// Streams that may be open at once. Default: [`limits::CONCURRENT_STREAMS_MAX`].
     #[must_use]
     pub fn concurrent_streams(mut self, max: u32) -> Self {
@@ -163,7 +173,8 @@ impl Builder {
         T: AsyncRead + AsyncWrite + Unpin,
         D: Decide,
     {
-        let decisions = Decisions::new(decide, Budget::new(self.budget), self.answers);
+        let decisions =
+            Decisions::new(decide, Budget::new(self.budget), self.answers, self.answer_early);
         let cork = Cork::default();
         let (transport, exceptions) =
             Transport::new(io, self.extended_connect, decisions.share(), cork.clone());

@@ -8,13 +8,15 @@
 //!
 //! ```text
 //!   socket ──► Transport::poll_read ──► Observer ──► h2 ──► the adapter
-//!                                          │                   ▲
-//!                                          └──► Exceptions ────┘
-//!   socket ◄── Transport::poll_write ◄── Opening ◄── h2
+//!                                        │    │                ▲
+//!                                      Early  └─► Exceptions ──┘
+//!                                        │
+//!   socket ◄── Transport::poll_flush ◄── Held ◄── Opening ◄── h2
 //! ```
 //!
-//! What it does not do: judge. Every byte that `h2` can digest passes unchanged, and whatever
-//! breaks the rules of framing or of HPACK is passed on as it came, for `h2` to answer.
+//! What it answers itself are misdirected requests that [`early`] is sure of. Every other byte that
+//! `h2` can digest passes unchanged, but for window that answers are paid with; and whatever breaks
+//! the rules of framing or of HPACK is passed on as it came, for `h2` to answer.
 //!
 //! | file | is |
 //! | --- | --- |
@@ -26,6 +28,8 @@
 //! | `early.rs`, `sound.rs` | answering a misdirected request before `h2` sees it |
 //! | `purse.rs`, `outgoing.rs` | the window that such answers take, and their way to the client |
 //! | `exceptions.rs` | the records that the adapter takes |
+//! | `early.rs`, `sound.rs`, `purse.rs`, `outgoing.rs` | answers that `h2` is not asked about |
+//! | `cork.rs` | what is written waits while there is more to come |
 //! | `opening.rs` | the first frame `h2` writes: SETTINGS |
 //!
 //! # Rewriting
