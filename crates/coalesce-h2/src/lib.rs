@@ -60,10 +60,11 @@
 //!
 //! # What it costs
 //!
-//! A served request costs what it costs with `h2` alone, and a 421 a fraction of that: where its
+//! A served request costs what it costs with `h2` alone, and a 421 a fraction of that. Where its
 //! header block alone shows that a request is misdirected, it is answered without a stream being
-//! made, and the answers of a burst leave in few writes ([`Builder::batch_writes`]). Figures and the
-//! commands that make them are in `docs/performance.md`.
+//! made ([`Builder::answer_early`]), and the answers of a burst leave in few writes
+//! ([`Builder::batch_writes`]). Figures, and the commands that make them, are in
+//! `docs/performance.md`.
 //!
 //! # Limits
 //!

@@ -18,8 +18,8 @@ pub(super) const CONNECTIONS_MAX: usize = 10_000;
 /// How long a client may take to send the preface of HTTP/2 once TLS is done.
 pub(super) const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be without a request, at least; looked at once in this time, so at most
-/// twice as long. Browsers close theirs after some minutes; nginx's default is 75 seconds.
+/// How long a connection may be without a request, at least; looked at once in this time, so at
+/// most twice as long. Browsers close theirs after some minutes; nginx's default is 75 seconds.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Requests of one connection that are accepted before anything else about it is looked at: as many

@@ -2,8 +2,8 @@
 //!
 //! A stream that will be refused is a stream for nothing: `h2` makes room for it, queues it, wakes
 //! its owner and tears it down, which costs ten times the answer. So a request that can be judged
-//! from its header block alone is answered here, and `h2` never learns of it. That is an option, not
-//! a duty: whatever does not fit the conditions below takes the long way, to the same answer.
+//! from its header block alone is answered here, and `h2` never learns of it. That is an option,
+//! not a duty: whatever does not fit the conditions below takes the long way, to the same answer.
 //!
 //! | condition | because |
 //! | --- | --- |

@@ -74,8 +74,8 @@ pub(super) struct Observed {
 enum Step {
     /// A frame of no interest, of this length.
     Skip(usize),
-    /// A header block, or another frame that was read, of `length` bytes, of which `kept` remain, at
-    /// the start.
+    /// A header block, or another frame that was read, of `length` bytes, of which `kept` remain,
+    /// at the start.
     Read { length: usize, kept: usize },
     /// Too few to tell; so many are missing.
     Missing(usize),
