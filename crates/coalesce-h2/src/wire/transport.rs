@@ -83,8 +83,14 @@ impl<T, R: Refuse> Transport<T, R> {
         }
     }
 
+    /// The observer, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn observer(&mut self) -> &mut Observer<R> {
+        &mut self.observer
+    }
+
     /// The stream below, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn io(&self) -> &T {
         &self.io
     }
@@ -182,6 +188,8 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     if let Some(frame) = this.observer.due() {
                         this.stash = frame;
                         this.stashed = Stashed::Released(0);
+                    } else if let Some(rest) = this.observer.missing_to_due() {
+                        this.stashed = Stashed::Missing(rest.min(STASH_READ_LEN));
                     } else if ready!(this.poll_direct(context, buf))? {
                         return Poll::Ready(Ok(()));
                     }

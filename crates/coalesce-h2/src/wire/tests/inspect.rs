@@ -9,6 +9,7 @@ use super::super::exceptions::Target;
 use super::super::fields;
 use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
 use super::super::fuzzing::{fuzz_inspect, read_all};
+use super::super::fuzzing_early::fuzz_early;
 use super::super::table::Kind;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
@@ -19,6 +20,7 @@ use super::encoder::{
 /// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
 fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
     fuzz_inspect(&[bytes]);
+    fuzz_early(&[bytes]);
     let (outcome, _) = read_all([bytes], 8192);
     assert!(!outcome.blind, "the observer went blind");
     (outcome.bytes, outcome.targets)
@@ -405,6 +407,7 @@ proptest! {
             prop_assert!(outcome.bytes == bytes, "bytes changed without need");
         }
         fuzz_inspect(&pieces);
+        fuzz_early(&pieces);
     }
 }
 
@@ -419,6 +422,7 @@ proptest! {
             pieces.insert(0, PREFACE);
         }
         fuzz_inspect(&pieces);
+        fuzz_early(&pieces);
     }
 
     /// Frames whose headers make sense get further than random bytes.
@@ -437,5 +441,6 @@ proptest! {
             bytes[at] = octet;
         }
         fuzz_inspect(&[&bytes]);
+        fuzz_early(&[&bytes]);
     }
 }
