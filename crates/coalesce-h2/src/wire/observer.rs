@@ -343,9 +343,11 @@ impl<R: Refuse> Observer<R> {
         self.early.held()
     }
 
-    /// Turns the observer off, because the client ended the connection within a header block.
+    /// Turns the observer off if the client ended the connection within what is of interest.
     pub(super) fn end(&mut self) {
-        self.go_blind(Lost::Ended);
+        if self.skip == 0 {
+            self.go_blind(Lost::Ended);
+        }
     }
 
     /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.

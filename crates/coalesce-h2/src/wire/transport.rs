@@ -130,8 +130,13 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
         Poll::Ready(Ok(observed.forward > 0))
     }
 
-    /// Reads into the stash what is missing there, and nothing beyond.
-    fn poll_missing(&mut self, context: &mut Context<'_>, missing: usize) -> Poll<io::Result<()>> {
+    /// Reads into the stash what is missing there, and nothing beyond; `true` when there will never
+    /// be anything for `h2`.
+    fn poll_missing(
+        &mut self,
+        context: &mut Context<'_>,
+        missing: usize,
+    ) -> Poll<io::Result<bool>> {
         let mut space = [const { MaybeUninit::uninit() }; STASH_READ_LEN];
         let wanted = missing.min(STASH_READ_LEN);
         let mut buf = ReadBuf::uninit(space.get_mut(..wanted).unwrap_or_default());
@@ -140,7 +145,7 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             // The client will never complete this block; h2 may see what there is of it.
             self.observer.end();
             self.stashed = Stashed::Released(0);
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(self.stash.is_empty()));
         }
         self.stash.extend_from_slice(buf.filled());
         self.stashed = match missing - buf.filled().len() {
@@ -157,7 +162,7 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             }
             missing => Stashed::Missing(missing),
         };
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(false))
     }
 }
 
@@ -180,7 +185,11 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     this.release(released, buf);
                     return Poll::Ready(Ok(()));
                 }
-                Stashed::Missing(missing) => ready!(this.poll_missing(context, missing))?,
+                Stashed::Missing(missing) => {
+                    if ready!(this.poll_missing(context, missing))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Stashed::Nothing if this.observer.is_off() => {
                     return Pin::new(&mut this.io).poll_read(context, buf);
                 }

@@ -2,6 +2,8 @@
 
 mod client;
 mod forms;
+mod order;
+mod peers;
 mod server;
 mod streams;
 mod windows;

@@ -231,6 +231,21 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
     }
 }
 
+/// What is due to `h2` waits for the end of a frame, which does not come.
+#[test]
+fn an_end_within_a_frame_is_the_end() {
+    let mut client = client();
+    client.block(1, &plain(&get("b.test")));
+    client.frame(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let content = frame(DATA, 0, 3, b"content");
+    for len in 1..content.len() {
+        let bytes = [&*client.bytes, &content[..len]].concat();
+        let (shown, refused) = refuse(&bytes);
+        assert_eq!(refused, [1]);
+        assert!(shown.ends_with(&content[..len]));
+    }
+}
+
 /// One step of a client.
 #[derive(Clone, Debug)]
 enum Step {
