@@ -27,8 +27,9 @@ pub enum MisdirectedContent {
     },
 }
 
-/// The longest content of a 421 that is sent without `h2`: whoever sends more does not count bytes.
-const EARLY_CONTENT_MAX: usize = 1_024;
+/// The longest content of a 421 that is sent without `h2`, and the longest field block: whoever sends
+/// more does not count bytes. Each fits a frame of any client (RFC 9113 §4.2).
+const EARLY_LEN_MAX: usize = 1_024;
 
 /// The answers of a server, made once and shared by its connections.
 #[derive(Clone, Debug)]
@@ -128,12 +129,9 @@ pub(crate) struct Early {
 const STREAM_AT: usize = 5;
 
 impl Early {
-    /// `None` if the content is too long.
+    /// `None` if there is too much of it.
     fn new(answer: &Answer) -> Option<Self> {
         let body = &answer.body;
-        if body.len() > EARLY_CONTENT_MAX {
-            return None;
-        }
         let mut block = Vec::new();
         push_field(STATUS_INDEX, answer.status.as_str().as_bytes(), &mut block);
         for (name, index) in [(CACHE_CONTROL, 24), (CONTENT_LENGTH, 28), (CONTENT_TYPE, 31)] {
@@ -143,6 +141,9 @@ impl Early {
         }
         let date = date();
         push_field(DATE_INDEX, date.as_bytes(), &mut block);
+        if block.len() > EARLY_LEN_MAX || body.len() > EARLY_LEN_MAX {
+            return None;
+        }
         let mut before = Vec::new();
         let flags = if body.is_empty() { END_HEADERS | END_STREAM } else { END_HEADERS };
         push_header(block.len(), HEADERS, flags, &mut before);

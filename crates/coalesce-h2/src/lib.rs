@@ -95,6 +95,11 @@ pub mod fuzzing {
     pub fn inspect(pieces: &[&[u8]]) {
         crate::wire::fuzz_inspect(pieces);
     }
+
+    /// The same to a transport that answers some requests itself.
+    pub fn answer(pieces: &[&[u8]]) {
+        crate::wire::fuzz_early(pieces);
+    }
 }
 
 pub use answer::MisdirectedContent;

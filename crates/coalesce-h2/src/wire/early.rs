@@ -221,7 +221,14 @@ impl<R: Refuse> Early<R> {
         })
     }
 
+    /// What `h2` was not told of the connection's window, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn held(&self) -> u32 {
+        self.purse.held()
+    }
+
     /// What is to be written.
+    #[inline]
     pub(super) fn out(&mut self) -> &mut Outgoing {
         &mut self.out
     }
@@ -229,5 +236,9 @@ impl<R: Refuse> Early<R> {
 
 /// Whether early answers have to look at this frame whole.
 pub(super) fn minds(header: &FrameHeader) -> bool {
-    header.kind == SETTINGS || header.kind == WINDOW_UPDATE && header.stream_id == 0
+    match header.kind {
+        SETTINGS => true,
+        WINDOW_UPDATE => header.stream_id == 0 && header.payload_len == WORD_LEN,
+        _ => false,
+    }
 }

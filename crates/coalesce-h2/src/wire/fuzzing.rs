@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::early::Refuse;
 use super::{Cork, Exceptions, ExtendedConnect, Target, Transport};
 
 /// A client that sends what it was told to, in the given pieces, and then nothing more.
@@ -16,12 +17,18 @@ use super::{Cork, Exceptions, ExtendedConnect, Target, Transport};
 pub(super) struct Script {
     chunks: VecDeque<Vec<u8>>,
     ready: bool,
+    written: Vec<u8>,
 }
 
 impl Script {
     pub(super) fn new<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
-        Self { chunks: chunks.map(<[u8]>::to_vec).collect(), ready: true }
+        Self { chunks: chunks.map(<[u8]>::to_vec).collect(), ready: true, written: Vec::new() }
+    }
+
+    /// What the server has written.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.written
     }
 }
 
@@ -48,10 +55,11 @@ impl AsyncRead for Script {
 
 impl AsyncWrite for Script {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.written.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -79,22 +87,31 @@ pub(super) fn read_all<'a>(
 ) -> (Outcome, Exceptions) {
     let (mut transport, exceptions) =
         Transport::new(Script::new(chunks), ExtendedConnect::default(), (), Cork::default());
+    let mut bytes = Vec::new();
+    read_to_end(&mut transport, buf_len, |_, part| bytes.extend_from_slice(part));
+    let targets = exceptions.drain();
+    (Outcome { bytes, targets, blind: exceptions.is_blind() }, exceptions)
+}
+
+/// Reads to the end, showing each part that `h2` gets.
+pub(super) fn read_to_end<R: Refuse + Unpin>(
+    transport: &mut Transport<Script, R>,
+    buf_len: usize,
+    mut show: impl FnMut(&mut Transport<Script, R>, &[u8]),
+) {
     let mut context = Context::from_waker(Waker::noop());
     let mut space = vec![0; buf_len];
-    let mut bytes = Vec::new();
     loop {
         let mut buf = ReadBuf::new(&mut space);
-        match Pin::new(&mut transport).poll_read(&mut context, &mut buf) {
-            Poll::Pending => {}
+        match Pin::new(&mut *transport).poll_read(&mut context, &mut buf) {
+            Poll::Pending => show(transport, &[]),
             Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
-            Poll::Ready(Ok(())) => bytes.extend_from_slice(buf.filled()),
+            Poll::Ready(Ok(())) => show(transport, buf.filled()),
             Poll::Ready(Err(error)) => {
                 unreachable!("the script has no errors, but the transport says: {error}")
             }
         }
     }
-    let targets = exceptions.drain();
-    (Outcome { bytes, targets, blind: exceptions.is_blind() }, exceptions)
 }
 
 /// Reads a connection in pieces, and asserts what must hold whatever the client sends:

@@ -148,29 +148,38 @@ impl Decoder {
         }
         let mut input = Input { block, at: 0 };
         let mut roles = Roles::default();
+        // What is in the block itself cannot become too long a list; what it points at can.
+        let mut entries_len = 0;
         while let Some(first) = input.octet() {
             let role = if first & 0x80 != 0 {
                 input.integer(first, 0x7f).map(|index| self.role_of_indexed(index))
             } else if first & 0x60 != 0 {
                 return false;
             } else {
-                self.role_of_literal(&mut input, first)
+                self.role_of_literal(&mut input, first).map(|role| (role, 0))
             };
-            let Some(()) = role.ok().and_then(|role| roles.add(role)) else { return false };
+            let Ok((role, entry_len)) = role else { return false };
+            entries_len += entry_len;
+            if roles.add(role).is_none() || entries_len > sound::ENTRIES_LEN_MAX {
+                return false;
+            }
         }
         roles.are_complete()
     }
 
-    fn role_of_indexed(&self, index: usize) -> Role {
+    /// The role of a field that is an index, and what its entry adds to the list.
+    fn role_of_indexed(&self, index: usize) -> (Role, usize) {
         if index <= STATIC_LEN {
-            return sound::of_static(index);
+            return (sound::of_static(index), sound::STATIC_ENTRY_LEN);
         }
-        match self.dynamic(index) {
-            Ok(Entry { kind: Kind::Authority, refused: false, .. }) => Role::Pseudo(AUTHORITY),
-            Ok(Entry { kind: Kind::Path, sound: true, .. }) => Role::Pseudo(PATH),
-            Ok(Entry { kind: Kind::Other, sound: true, .. }) => Role::Regular,
+        let Ok(entry) = self.dynamic(index) else { return (Role::Unsound, 0) };
+        let role = match entry {
+            Entry { kind: Kind::Authority, refused: false, .. } => Role::Pseudo(AUTHORITY),
+            Entry { kind: Kind::Path, sound: true, .. } => Role::Pseudo(PATH),
+            Entry { kind: Kind::Other, sound: true, .. } => Role::Regular,
             _ => Role::Unsound,
-        }
+        };
+        (role, entry.size())
     }
 
     /// The role of a literal that enters no table.

@@ -53,6 +53,8 @@ mod fields;
 mod frame;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod fuzzing_early;
 mod hpack;
 mod huffman;
 mod observer;
@@ -71,5 +73,7 @@ pub(crate) use exceptions::{Exceptions, Sight, Target};
 pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
+#[cfg(fuzzing)]
+pub(crate) use fuzzing_early::fuzz_early;
 pub(crate) use hpack::push_integer;
 pub(crate) use transport::{ExtendedConnect, Transport};

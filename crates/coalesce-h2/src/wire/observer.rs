@@ -334,7 +334,13 @@ impl<R: Refuse> Observer<R> {
     #[inline]
     pub(super) fn wrote(&mut self, bytes: &[u8]) -> bool {
         self.early.wrote(bytes);
-        self.early.is_due() && self.skip == 0
+        self.early.is_due()
+    }
+
+    /// How much of a frame `h2` has yet to read before what is due.
+    #[inline]
+    pub(super) fn missing_to_due(&self) -> Option<usize> {
+        (self.skip > 0 && self.early.is_due()).then_some(self.skip)
     }
 
     /// A frame that `h2` is to read next, if it has read whole frames only.
@@ -343,9 +349,17 @@ impl<R: Refuse> Observer<R> {
         if self.skip == 0 { self.early.due() } else { None }
     }
 
-    /// Turns the observer off, because the client ended the connection within a header block.
+    /// What `h2` was not told of the connection's window, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn held(&self) -> u32 {
+        self.early.held()
+    }
+
+    /// Turns the observer off if the client ended the connection within what is of interest.
     pub(super) fn end(&mut self) {
-        self.go_blind(Lost::Ended);
+        if self.skip == 0 {
+            self.go_blind(Lost::Ended);
+        }
     }
 
     /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.

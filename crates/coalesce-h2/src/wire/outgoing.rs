@@ -31,14 +31,20 @@ impl Outgoing {
         let mut rest = &*answers;
         let mut count = 0;
         while let Some(header) = FrameHeader::at(rest, 0) {
-            if header.kind == HEADERS {
-                let start = self.bytes.len();
-                push_header(WORD_LEN, RST_STREAM, 0, &mut self.bytes);
-                self.bytes.extend_from_slice(&REFUSED_STREAM.to_be_bytes());
-                set_stream(header.stream_id, self.bytes.get_mut(start..).unwrap_or_default());
-                count += 1;
+            let (frame, later) = rest.split_at(header.len().min(rest.len()));
+            rest = later;
+            match header.kind {
+                HEADERS => {
+                    let start = self.bytes.len();
+                    push_header(WORD_LEN, RST_STREAM, 0, &mut self.bytes);
+                    self.bytes.extend_from_slice(&REFUSED_STREAM.to_be_bytes());
+                    set_stream(header.stream_id, self.bytes.get_mut(start..).unwrap_or_default());
+                    count += 1;
+                }
+                // Of an answer that was taken back before.
+                RST_STREAM => self.bytes.extend_from_slice(frame),
+                _ => {}
             }
-            rest = rest.get(header.len()..).unwrap_or_default();
         }
         count
     }

@@ -176,3 +176,69 @@ impl Content {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{HEADERS, push_header};
+    use super::*;
+
+    fn frame(kind: u8, payload_len: usize) -> Vec<u8> {
+        let mut frame = Vec::new();
+        push_header(payload_len, kind, 0, &mut frame);
+        frame.resize(frame.len() + payload_len, 0);
+        frame
+    }
+
+    #[test]
+    fn a_client_that_was_refused_nothing_keeps_seven_eighths() {
+        let mut purse = Purse::default();
+        let (mut granted, mut left) = (0_u64, 0_u64);
+        for grant in (0..2_000).chain([1 << 20, 7, 1 << 24]) {
+            let rest = purse.take(grant);
+            assert!(rest >= grant - grant / 8);
+            assert!(rest > 0 || grant == 0);
+            granted += u64::from(grant);
+            left += u64::from(rest);
+            assert_eq!(granted, left + u64::from(purse.held()));
+        }
+        // Not an eighth of everything, but of one grant.
+        assert_eq!(purse.held(), 1 << 21);
+    }
+
+    #[test]
+    fn what_was_spent_comes_back() {
+        let mut purse = Purse::default();
+        assert_eq!(purse.take(800), 700);
+        purse.spend(100);
+        assert_eq!((purse.take(100), purse.held()), (1, 99));
+        assert_eq!((purse.take(400), purse.held()), (199, 300));
+    }
+
+    #[test]
+    fn what_is_held_is_due_when_the_rest_is_used() {
+        let mut purse = Purse::default();
+        assert_eq!(purse.take(8), 7);
+        purse.count(&frame(HEADERS, 70_000));
+        purse.count(&frame(DATA, 65_541));
+        assert!(!purse.is_due());
+        purse.count(&frame(DATA, 1));
+        assert!(purse.is_due());
+        assert_eq!((purse.give_back(), purse.held(), purse.is_due()), (1, 0, false));
+        // From now on all is left to h2, until it is wanted.
+        assert_eq!(purse.take(8), 8);
+        purse.want();
+        assert_eq!(purse.take(8), 2);
+    }
+
+    #[test]
+    fn content_is_counted_however_it_is_cut() {
+        let lens = [0, 1, 8, 9, 10, 300, 70_000];
+        let frames: Vec<u8> =
+            lens.iter().flat_map(|&len| [frame(DATA, len), frame(HEADERS, len)].concat()).collect();
+        for len in (1..40).chain([1_000, frames.len()]) {
+            let mut content = Content::default();
+            let counted: usize = frames.chunks(len).map(|part| content.count(part)).sum();
+            assert_eq!(counted, lens.iter().sum(), "{len}");
+        }
+    }
+}

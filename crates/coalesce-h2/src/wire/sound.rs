@@ -5,6 +5,14 @@ use super::table::{Kind, STATIC_LEN};
 /// The longest block that is looked at.
 pub(super) const BLOCK_LEN_MAX: usize = 1_024;
 
+/// What the entries that a block points at may add to its list (RFC 9113 §6.5.2): together with the
+/// block, far from [`HEADER_LIST_BYTES_MAX`](crate::limits::HEADER_LIST_BYTES_MAX), and twice what
+/// a whole table holds.
+pub(super) const ENTRIES_LEN_MAX: usize = 8_192;
+
+/// No entry of the static table is longer, overhead included.
+pub(super) const STATIC_ENTRY_LEN: usize = 64;
+
 /// What a field does to a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {

@@ -119,7 +119,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// RFC 7541 §4.1.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         entry_size(self.name_len, self.value_len)
     }
 }

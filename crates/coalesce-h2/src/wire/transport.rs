@@ -91,8 +91,14 @@ impl<T, R: Refuse> Transport<T, R> {
         }
     }
 
+    /// The observer, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn observer(&mut self) -> &mut Observer<R> {
+        &mut self.observer
+    }
+
     /// The stream below, for tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn io(&self) -> &T {
         &self.io
     }
@@ -132,8 +138,13 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
         Poll::Ready(Ok(observed.forward > 0))
     }
 
-    /// Reads into the stash what is missing there, and nothing beyond.
-    fn poll_missing(&mut self, context: &mut Context<'_>, missing: usize) -> Poll<io::Result<()>> {
+    /// Reads into the stash what is missing there, and nothing beyond; `true` when there will never
+    /// be anything for `h2`.
+    fn poll_missing(
+        &mut self,
+        context: &mut Context<'_>,
+        missing: usize,
+    ) -> Poll<io::Result<bool>> {
         let mut space = [const { MaybeUninit::uninit() }; STASH_READ_LEN];
         let wanted = missing.min(STASH_READ_LEN);
         let mut buf = ReadBuf::uninit(space.get_mut(..wanted).unwrap_or_default());
@@ -142,7 +153,7 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             // The client will never complete this block; h2 may see what there is of it.
             self.observer.end();
             self.stashed = Stashed::Released(0);
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(self.stash.is_empty()));
         }
         self.stash.extend_from_slice(buf.filled());
         self.stashed = match missing - buf.filled().len() {
@@ -159,7 +170,7 @@ impl<T: AsyncRead + Unpin, R: Refuse> Transport<T, R> {
             }
             missing => Stashed::Missing(missing),
         };
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(false))
     }
 }
 
@@ -182,7 +193,11 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     this.release(released, buf);
                     return Poll::Ready(Ok(()));
                 }
-                Stashed::Missing(missing) => ready!(this.poll_missing(context, missing))?,
+                Stashed::Missing(missing) => {
+                    if ready!(this.poll_missing(context, missing))? {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Stashed::Nothing if this.observer.is_off() => {
                     return Pin::new(&mut this.io).poll_read(context, buf);
                 }
@@ -190,6 +205,8 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
                     if let Some(frame) = this.observer.due() {
                         this.stash = frame;
                         this.stashed = Stashed::Released(0);
+                    } else if let Some(rest) = this.observer.missing_to_due() {
+                        this.stashed = Stashed::Missing(rest.min(STASH_READ_LEN));
                     } else if ready!(this.poll_direct(context, buf))? {
                         return Poll::Ready(Ok(()));
                     }

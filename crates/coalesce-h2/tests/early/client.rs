@@ -141,8 +141,10 @@ pub(crate) struct Raw {
     pub(crate) answers: BTreeMap<u32, Answer>,
     /// The block of which CONTINUATION is due, with the flags of its HEADERS.
     open_block: Option<(u32, u8, Vec<u8>)>,
+    /// PINGs of the server that wait for an answer.
+    pub(crate) pings: Vec<Vec<u8>>,
+    /// Why the server goes away.
     pub(crate) gone: Option<u32>,
-    pub(crate) ended: bool,
 }
 
 impl Raw {
@@ -160,8 +162,8 @@ impl Raw {
             shrinks: false,
             answers: BTreeMap::new(),
             open_block: None,
+            pings: Vec::new(),
             gone: None,
-            ended: false,
         };
         let settings = raw.settings(settings);
         raw.send(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*settings].concat()).await;
@@ -171,6 +173,11 @@ impl Raw {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         // A server that has gone away says why in what it sent before.
         let _ = self.to.write_all(bytes).await;
+    }
+
+    /// Says no more.
+    pub(crate) async fn end(&mut self) {
+        let _ = self.to.shutdown().await;
     }
 
     /// A SETTINGS frame, which counts once it is acknowledged.
@@ -200,10 +207,7 @@ impl Raw {
     /// Takes the next frame into account; `None` once the server has closed the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let read = timeout(Duration::from_secs(20), self.read());
-        let Some(frame) = read.await.expect("the server says nothing more") else {
-            self.ended = true;
-            return None;
-        };
+        let frame = read.await.expect("the server says nothing more")?;
         self.account(&frame);
         Some(frame)
     }
@@ -241,6 +245,7 @@ impl Raw {
             CONTINUATION => self.open_block.as_mut().unwrap().2.extend_from_slice(payload),
             RST_STREAM => answer.reset = Some(u32::from_be_bytes(payload[..].try_into().unwrap())),
             SETTINGS if flags & ACK != 0 => self.apply(),
+            PING if flags & ACK == 0 => self.pings.push(payload.clone()),
             GOAWAY => self.gone = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap())),
             _ => {}
         }

@@ -8,7 +8,7 @@ use coalesce_core::{
     PresentedIdentifier, RequestTarget, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder};
-use http::Response;
+use http::{HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::task::JoinHandle;
 
@@ -119,14 +119,19 @@ where
     let mut connection = builder.handshake(io, decide).await.unwrap();
     while let Some(accepted) = connection.accept().await {
         match accepted {
-            Ok(accepted) => answer(&log, accepted),
+            Ok(accepted) => {
+                if accepted.request().uri().path() == "/shutdown" {
+                    connection.graceful_shutdown();
+                }
+                answer(&log, accepted);
+            }
             Err(error) => return Some(error),
         }
     }
     None
 }
 
-/// Answers 200 with as many bytes as the path says.
+/// Answers 200 with as many bytes as the path says; `/fields` with fields that fill frames.
 fn answer(log: &Mutex<Log>, accepted: Accepted) {
     let (request, mut respond, _proof) = accepted.into_parts();
     let fields = request.headers().iter();
@@ -138,6 +143,13 @@ fn answer(log: &Mutex<Log>, accepted: Accepted) {
     });
     let len = request.uri().path().trim_start_matches('/').parse().unwrap_or(0);
     // The client may have reset the stream.
-    let Ok(mut send) = respond.send_response(Response::new(()), false) else { return };
+    let mut response = Response::new(());
+    if request.uri().path() == "/fields" {
+        for _ in 0..20 {
+            let value = HeaderValue::from_str(&"~".repeat(2_000)).unwrap();
+            response.headers_mut().append("x-long", value);
+        }
+    }
+    let Ok(mut send) = respond.send_response(response, false) else { return };
     let _ = send.send_data(Bytes::from(vec![b'x'; len]), true);
 }

@@ -3,8 +3,8 @@
 use coalesce_h2::Builder;
 
 use super::client::{
-    END_HEADERS, HEADER_TABLE_SIZE, HEADERS, INITIAL_WINDOW_SIZE, PING, PRIORITY_FLAG, Raw, WINDOW,
-    frame, get, get_path, request,
+    DATA, END_HEADERS, HEADER_TABLE_SIZE, HEADERS, INITIAL_WINDOW_SIZE, PING, PRIORITY_FLAG, Raw,
+    WINDOW, frame, get, get_path, request,
 };
 use super::server::{BODY_421, PLENTY, connect};
 
@@ -55,17 +55,15 @@ async fn the_last_byte_of_a_window_is_used() {
 /// good. Then what was kept goes back.
 #[tokio::test]
 async fn a_window_is_whole_when_early_answers_are_over() {
-    let cases: [&dyn Fn(&mut Raw) -> Vec<u8>; 3] = [
-        &|raw| raw.settings(&[(HEADER_TABLE_SIZE, 100)]),
-        &|raw| raw.settings(&[(INITIAL_WINDOW_SIZE, 30)]),
-        &|raw| raw.settings(&[(0x4000, 1); 200]),
-    ];
+    // The last one is longer than anybody reads.
+    let cases =
+        [vec![(HEADER_TABLE_SIZE, 100)], vec![(INITIAL_WINDOW_SIZE, 30)], vec![(0x4000, 1); 200]];
     for (nth, case) in cases.iter().enumerate() {
         let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
         raw.send(&request(1, &get("cdn.test"))).await;
         assert!(raw.answer(1).await.is_early());
-        let bytes = case(&mut raw);
-        raw.send(&bytes).await;
+        let settings = raw.settings(case);
+        raw.send(&settings).await;
         raw.send(&request(5, &get("cdn.test"))).await;
         let grant = raw.grant(5, 100);
         raw.send(&grant).await;
@@ -270,4 +268,30 @@ async fn refusals_never_take_more_than_was_granted() {
         raw.send(&grant).await;
         assert_eq!(raw.answer(stream).await.content, BODY_421);
     }
+}
+
+/// Attack: the last of a window is needed while the client is within a frame of its own, so that
+/// there is no place for anything else before `h2` has read all of that.
+#[tokio::test]
+async fn a_frame_that_is_under_way_does_not_keep_a_window_back() {
+    let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
+    raw.send(&request(1, &get("cdn.test"))).await;
+    assert!(raw.answer(1).await.is_early());
+    let all = raw.window;
+    ask_for(&mut raw, 3, usize::try_from(all).unwrap()).await;
+    let upload = frame(HEADERS, END_HEADERS, 5, &get("api.test"));
+    let content = frame(DATA, 0, 5, &[b'x'; 16_384]);
+    raw.send(&[&upload, &content[..100]].concat()).await;
+    // Nothing can be given back now, and h2 comes to the end of what it has.
+    raw.until(|raw| raw.window < all / 4).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    // Each read ends within a frame.
+    for part in [&content[100..], &content[..100]].concat().chunks(10_000) {
+        raw.send(part).await;
+        tokio::task::yield_now().await;
+    }
+    raw.answer(3).await;
+    assert_eq!(raw.window, 0);
 }

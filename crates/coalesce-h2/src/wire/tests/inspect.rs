@@ -10,6 +10,7 @@ use super::super::exceptions::Target;
 use super::super::fields;
 use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
 use super::super::fuzzing::{fuzz_inspect, read_all};
+use super::super::fuzzing_early::fuzz_early;
 use super::super::table::Kind;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
@@ -20,6 +21,7 @@ use super::encoder::{
 /// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
 fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
     fuzz_inspect(&[bytes]);
+    fuzz_early(&[bytes]);
     let (outcome, _) = read_all([bytes], 8192);
     assert!(!outcome.blind, "the observer went blind");
     (outcome.bytes, outcome.targets)
@@ -406,6 +408,7 @@ proptest! {
             prop_assert!(outcome.bytes == bytes, "bytes changed without need");
         }
         fuzz_inspect(&pieces);
+        fuzz_early(&pieces);
     }
 }
 
@@ -420,6 +423,7 @@ proptest! {
             pieces.insert(0, PREFACE);
         }
         fuzz_inspect(&pieces);
+        fuzz_early(&pieces);
     }
 
     /// Frames whose headers make sense get further than random bytes.
@@ -438,5 +442,6 @@ proptest! {
             bytes[at] = octet;
         }
         fuzz_inspect(&[&bytes]);
+        fuzz_early(&[&bytes]);
     }
 }

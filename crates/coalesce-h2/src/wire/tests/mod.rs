@@ -2,6 +2,7 @@
 //! one that can say all that a well-behaved client never would.
 
 mod client;
+mod early;
 mod encoder;
 mod exceptions;
 mod fields;

@@ -1,0 +1,364 @@
+//! Early answers below `h2`: which requests are answered, and what `h2` gets to see of the rest.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::frame::{DATA, RST_STREAM, SETTINGS, WINDOW_UPDATE};
+use super::super::fuzzing::{Script, read_to_end};
+use super::super::fuzzing_early::{Asked, fuzz_early};
+use super::super::{Cork, ExtendedConnect, Transport};
+use super::client::{Client, Layout, block_frames, chunks, decode, frame, layout};
+use super::encoder::{
+    Encoder, Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style,
+};
+
+/// Enough for every answer here.
+const GRANT: u32 = 100_000;
+
+fn grant(increment: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, 0, &increment.to_be_bytes())
+}
+
+/// A client that has granted window.
+fn client() -> Client {
+    let mut client = Client::default();
+    client.frame(&grant(GRANT));
+    client
+}
+
+/// What `h2` gets of these bytes, and which streams were refused; asserts the invariants on the
+/// way.
+fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
+    fuzz_early(&[bytes]);
+    let mut asked = Asked::new();
+    let (mut transport, _) = Transport::new(
+        Script::new([bytes]),
+        ExtendedConnect::Announced,
+        &mut asked,
+        Cork::default(),
+    );
+    let mut shown = Vec::new();
+    read_to_end(&mut transport, 8192, |_, part| shown.extend_from_slice(part));
+    drop(transport);
+    let refused = asked.about.into_iter().filter(|(_, authority)| !authority.starts_with(b"a"));
+    (shown, refused.map(|(stream_id, _)| stream_id).collect())
+}
+
+/// Which requests of these blocks, on streams 1, 3, ..., are refused.
+fn refused(blocks: &[Vec<u8>]) -> Vec<u32> {
+    let mut client = client();
+    for (block, id) in blocks.iter().zip((1..).step_by(2)) {
+        client.block(id, block);
+    }
+    refuse(&client.bytes).1
+}
+
+fn get(authority: &str) -> Headers {
+    headers([
+        (":method", b"GET"),
+        (":scheme", b"https"),
+        (":authority", authority.as_bytes()),
+        (":path", b"/"),
+    ])
+}
+
+/// A block that changes no table, as a client without one would send it: by index what the static
+/// table has, and the rest in this style.
+fn block_as(list: &Headers, style: Style) -> Vec<u8> {
+    const STATIC: [&[u8]; 6] = [b"GET", b"POST", b"http", b"https", b"/", b"/index.html"];
+    let mut block = Vec::new();
+    for (name, value) in list {
+        let is_static =
+            matches!(&**name, b":method" | b":scheme" | b":path") && STATIC.contains(&&**value);
+        Encoder::default().field(name, value, if is_static { USUAL } else { style }, &mut block);
+    }
+    block
+}
+
+fn plain(list: &Headers) -> Vec<u8> {
+    block_as(list, PLAIN)
+}
+
+#[test]
+fn a_refused_request_is_not_shown() {
+    let mut client = client();
+    let before = client.bytes.len();
+    // What Huffman code, padding and priority do to a block changes nothing.
+    let list = get("b.test");
+    let coded = Style { huffman_value: true, representation: Representation::Never, ..PLAIN };
+    let block = plain(&list);
+    client.block(1, &block).block(3, &block_as(&list, coded));
+    let dressed = Layout { padding: Some(7), priority: true, ..Layout::default() };
+    client.frame(&block_frames(5, &block, &dressed));
+    let (shown, refused) = refuse(&client.bytes);
+    assert_eq!(refused, [1, 3, 5]);
+    assert_eq!(shown.len(), before);
+}
+
+#[test]
+fn a_table_keeps_what_answers_may_index() {
+    let list = [get("b.test"), headers([("x-a", b"1"), ("te", b"trailers")])].concat();
+    let mut client = client();
+    // The first block fills the table, so `h2` must see it; the second is all indices.
+    client.headers(1, &list, USUAL).headers(3, &list, USUAL).headers(5, &get("a.test"), USUAL);
+    client.headers(7, &list, USUAL);
+    let (shown, refused) = refuse(&client.bytes);
+    assert_eq!(refused, [3, 7]);
+    assert_eq!(decode(&shown), [(1, list), (5, get("a.test"))]);
+}
+
+#[test]
+fn blocks_that_change_a_table_are_shown() {
+    let block = plain(&get("b.test"));
+    let resized = [&[0x20][..], &block].concat();
+    let inserted = [&block[..], &[0x40, 1, b'x', 1, b'y']].concat();
+    // Too large for the table, which it empties.
+    let too_large = [&block[..], &[0x40, 1, b'x', 0x7f, 0x81, 0x1f], &[b'y'; 4096][..]].concat();
+    assert_eq!(refused(&[inserted, too_large, resized, block]), [7]);
+}
+
+#[test]
+fn blocks_that_are_laid_out_over_frames_or_go_on_are_shown() {
+    let block = plain(&get("b.test"));
+    let mut client = client();
+    client.frame(&block_frames(1, &block, &Layout { cuts: vec![3], ..Layout::default() }));
+    client.frame(&block_frames(3, &block, &Layout { open: true, ..Layout::default() }));
+    client.frame(&frame(DATA, 1, 3, b""));
+    client.block(5, &block);
+    let (shown, refused) = refuse(&client.bytes);
+    assert_eq!(refused, [5]);
+    assert_eq!(decode(&shown).len(), 2);
+}
+
+#[test]
+fn only_what_h2_would_surely_hand_out_is_refused() {
+    let with = |fields: &[(&str, &[u8])]| {
+        let mut list = get("b.test");
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
+        list.extend(fields);
+        plain(&list)
+    };
+    let instead = |name: &str, value: &[u8]| {
+        let mut list = get("b.test");
+        list.iter_mut().find(|field| field.0 == name.as_bytes()).unwrap().1 = value.to_vec();
+        plain(&list)
+    };
+    let without = |name: &str| {
+        let mut list = get("b.test");
+        list.retain(|field| field.0 != name.as_bytes());
+        plain(&list)
+    };
+    let first = |name: &str| {
+        let list = get("b.test");
+        plain(&[headers([("x-a", b"1")]), list, headers([(name, b"/")])].concat())
+    };
+    let unsound = [
+        with(&[(":path", b"/")]),
+        with(&[(":method", b"GET")]),
+        with(&[(":scheme", b"https")]),
+        with(&[(":authority", b"b.test")]),
+        with(&[(":status", b"200")]),
+        with(&[(":protocol", b"websocket")]),
+        with(&[(":unknown", b"1")]),
+        with(&[("x-a", b"1"), (":path", b"/")]),
+        first("x-b"),
+        without(":path"),
+        without(":method"),
+        without(":scheme"),
+        without(":authority"),
+        instead(":method", b"CONNECT"),
+        instead(":method", b"HEAD"),
+        instead(":method", b"OPTIONS"),
+        instead(":method", b"get"),
+        instead(":method", b""),
+        instead(":scheme", b"HTTPS"),
+        instead(":scheme", b"ftp"),
+        instead(":scheme", b""),
+        instead(":path", b""),
+        instead(":path", b"*"),
+        instead(":path", b"x"),
+        instead(":path", b"https://b.test/"),
+        instead(":path", b"/#fragment"),
+        instead(":path", b"/a b"),
+        instead(":path", b"/\xff"),
+        instead(":authority", b""),
+        instead(":authority", b"b test"),
+        instead(":authority", b"\xff"),
+        instead(":authority", &[b'b'; 65]),
+        with(&[("host", b"b.test")]),
+        with(&[("host", b"a.test")]),
+        with(&[("Upper", b"1")]),
+        with(&[("", b"1")]),
+        with(&[("x a", b"1")]),
+        with(&[("connection", b"close")]),
+        with(&[("keep-alive", b"1")]),
+        with(&[("proxy-connection", b"1")]),
+        with(&[("transfer-encoding", b"chunked")]),
+        with(&[("upgrade", b"h2c")]),
+        with(&[("te", b"trailers")]),
+        with(&[("te", b"gzip")]),
+        with(&[("content-length", b"0")]),
+        with(&[("content-length", b"1")]),
+        with(&[("x-a", b"\0")]),
+        with(&[("x-a", b"\n")]),
+        with(&[("x-a", b"\x7f")]),
+        // Huffman code with the wrong padding, and EOS.
+        [plain(&get("b.test")), b"\0\x01x\x81\x18".to_vec()].concat(),
+        [plain(&get("b.test")), b"\0\x01x\x84\xff\xff\xff\xff".to_vec()].concat(),
+        [plain(&get("b.test")), b"\0\x82\x18\x18\x01x".to_vec()].concat(),
+        // Ends within a field.
+        [plain(&get("b.test")), b"\0\x01x".to_vec()].concat(),
+        // Indices of nothing, and of what no request has.
+        [plain(&get("b.test")), vec![0x80]].concat(),
+        [plain(&get("b.test")), vec![0x88]].concat(),
+        [plain(&get("b.test")), vec![0x9c]].concat(),
+        [plain(&get("b.test")), vec![0xa6]].concat(),
+        [plain(&get("b.test")), vec![0xb9]].concat(),
+        [plain(&get("b.test")), vec![0xbe]].concat(),
+        vec![],
+    ];
+    for block in &unsound {
+        assert_eq!(refused(std::slice::from_ref(block)), [], "{}", block.escape_ascii());
+    }
+    let sound = [
+        with(&[]),
+        with(&[("x-a", b""), ("x-a", b"\t ~\x80\xff"), ("cookie", b"a=b"), ("accept", b"*/*")]),
+        instead(":path", b"/a-b/c%20d?e=f&g#".strip_suffix(b"#").unwrap()),
+        instead(":scheme", b"http"),
+        instead(":authority", b"b.test:8443"),
+        instead(":authority", &[b'b'; 64]),
+        [&[0x83, 0x87, 0x85, 0x01, 6][..], b"b.test"].concat(),
+    ];
+    for block in sound {
+        assert_eq!(refused(std::slice::from_ref(&block)), [1], "{}", block.escape_ascii());
+    }
+}
+
+/// What is due to `h2` waits for the end of a frame, which does not come.
+#[test]
+fn an_end_within_a_frame_is_the_end() {
+    let mut client = client();
+    client.block(1, &plain(&get("b.test")));
+    client.frame(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let content = frame(DATA, 0, 3, b"content");
+    for len in 1..content.len() {
+        let bytes = [&*client.bytes, &content[..len]].concat();
+        let (shown, refused) = refuse(&bytes);
+        assert_eq!(refused, [1]);
+        assert!(shown.ends_with(&content[..len]));
+    }
+}
+
+/// One step of a client.
+#[derive(Clone, Debug)]
+enum Step {
+    Request(Vec<Styled>, Option<usize>, Layout),
+    Grant(u32),
+    Reset(u32),
+    Update(u32),
+    Settings(u16, u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    const AUTHORITIES: &[&str] = &["a.test", "b.test", "a2.test", "c.test", "a b", "\u{ff}"];
+    const FIELDS: &[(&str, &str)] =
+        &[("x-a", "1"), ("x-b", ""), ("cookie", "a=b"), ("te", "trailers"), ("accept", "*/*")];
+    let usual = prop_oneof![3 => Just(None), 2 => Just(Some(USUAL)), 1 => style().prop_map(Some)];
+    let request = (
+        select(AUTHORITIES),
+        select(&["/", "/x", "/a b"][..]),
+        vec(select(FIELDS), 0..3),
+        prop_oneof![1 => Just(vec![None; 7]), 1 => vec(usual, 7)],
+        prop_oneof![8 => Just(None), 1 => (0_usize..=4096).prop_map(Some)],
+        prop_oneof![4 => Just(Layout::default()), 1 => layout()],
+    );
+    let request = request.prop_map(|(authority, path, fields, styles, resize, layout)| {
+        let mut list = get(authority);
+        list[3].1 = path.into();
+        list.extend(fields.iter().map(|&(name, value)| (name.into(), value.into())));
+        let styled = list.into_iter().zip(styles).map(|(field, style)| {
+            let by_index = matches!(&*field.1, b"GET" | b"https" | b"/");
+            (field, style.unwrap_or(if by_index { USUAL } else { PLAIN }))
+        });
+        Step::Request(styled.collect(), resize, layout)
+    });
+    let setting = prop_oneof![
+        (0_u32..100).prop_map(|value| Step::Settings(4, value)),
+        (4_000_u32..9_000).prop_map(|value| Step::Settings(1, value)),
+        any::<(u16, u32)>().prop_map(|(setting, value)| Step::Settings(setting, value)),
+    ];
+    prop_oneof![
+        24 => request,
+        4 => (1_u32..3_000).prop_map(Step::Grant),
+        2 => (0_u32..10).prop_map(Step::Reset),
+        2 => (0_u32..10).prop_map(Step::Update),
+        1 => setting,
+    ]
+}
+
+impl Step {
+    /// Sends it, and says what was requested: the list, and whether it changed a table.
+    fn take(self, id: u32, client: &mut Client) -> Option<(Headers, bool)> {
+        let back = |by: u32| id.saturating_sub(2 * by + 2).max(1);
+        let bytes = match self {
+            Self::Request(fields, resize, layout) => {
+                let mut block = Vec::new();
+                if let Some(capacity) = resize {
+                    client.encoder.resize(capacity, &mut block);
+                }
+                let mut changes = resize.is_some();
+                for ((name, value), style) in &fields {
+                    let used = client.encoder.field(name, value, *style, &mut block);
+                    changes |= used == Used::Inserted;
+                }
+                client.frame(&block_frames(id, &block, &layout));
+                return Some((fields.into_iter().map(|(field, _)| field).collect(), changes));
+            }
+            Self::Grant(increment) => grant(increment),
+            Self::Reset(by) => frame(RST_STREAM, 0, back(by), &[0, 0, 0, 8]),
+            Self::Update(by) => frame(WINDOW_UPDATE, 0, back(by), &[0, 0, 0, 1]),
+            Self::Settings(setting, value) => {
+                let payload = [&setting.to_be_bytes()[..], &value.to_be_bytes()].concat();
+                frame(SETTINGS, 0, 0, &payload)
+            }
+        };
+        client.frame(&bytes);
+        None
+    }
+}
+
+proptest! {
+    /// Whatever is answered in between, `h2` reads every other request as it was sent, and misses
+    /// none that changed a table.
+    #[test]
+    fn h2_reads_what_was_not_answered(
+        steps in vec(step(), 1..40),
+        lengths in vec(1_usize..40, 1..4),
+    ) {
+        let mut client = client();
+        let mut lists = Vec::new();
+        let mut id = 1;
+        for step in steps {
+            if let Some((mut list, changes)) = step.take(id, &mut client) {
+                let is_misdirected = !list.remove(2).1.starts_with(b"a");
+                lists.push((id, list, changes, is_misdirected));
+                id += 2;
+            }
+        }
+        fuzz_early(&chunks(&client.bytes, &lengths));
+        let (shown, refused) = refuse(&client.bytes);
+        for (id, _, changes, is_misdirected) in &lists {
+            let is_refused = refused.contains(id);
+            prop_assert!(!is_refused || *is_misdirected && !changes, "{id} is not to be answered");
+        }
+        lists.retain(|(id, ..)| !refused.contains(id));
+        let wanted: Vec<_> = lists.into_iter().map(|(id, list, ..)| (id, list)).collect();
+        let mut seen = decode(&shown);
+        for (_, list) in &mut seen {
+            // That may be a placeholder, which is another matter.
+            prop_assert_eq!(list.remove(2).0, b":authority");
+        }
+        prop_assert_eq!(seen, wanted);
+    }
+}
