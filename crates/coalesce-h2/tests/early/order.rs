@@ -120,6 +120,9 @@ async fn nothing_comes_within_a_header_block() {
     let _server = Server::new(Builder::new(), near);
     let mut raw = client(far, PLENTY).await;
     raw.send(&request(1, &get_path("api.test", "/fields"))).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
     // By now the block is under way, and cannot be written for want of room.
     for stream in (3..40).step_by(2) {
         raw.send(&request(stream, &get("cdn.test"))).await;
@@ -229,6 +232,24 @@ async fn each_request_is_decided_once_and_on_the_newest_table() {
     asked.sort_unstable();
     assert_eq!(decided, asked);
     assert!(raw.answers.values().any(Answer::is_early));
+}
+
+/// An authority that passed last is left to `h2`, until it is refused.
+#[tokio::test]
+async fn what_passed_is_asked_about_again_once_it_was_refused() {
+    let (server, mut raw) = connect(Builder::new(), PLENTY).await;
+    let mut ask = async |stream| {
+        raw.send(&request(stream, &get("api.test"))).await;
+        let answer = raw.answer(stream).await;
+        (answer.status().unwrap().to_owned(), answer.is_early())
+    };
+    assert_eq!(ask(1).await, ("200".into(), false));
+    *server.table.write().unwrap() = table(&["cov.test"]);
+    assert_eq!(ask(3).await, ("421".into(), false));
+    assert_eq!(ask(5).await, ("421".into(), true));
+    *server.table.write().unwrap() = table(&["api.test"]);
+    assert_eq!(ask(7).await, ("200".into(), false));
+    assert_eq!(server.decided().len(), 4);
 }
 
 /// Attack: a verdict that was found for one target is asked to serve another, by a request that is
