@@ -23,8 +23,9 @@ use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
 ///
-/// Called once for each request, so a closure that reads the newest authority table from a shared
-/// place decides each request on the newest table. The proof in [`Verdict::Serve`] comes from
+/// Called once for each request, when its header block is read or when it is accepted, so a closure
+/// that reads the newest authority table from a shared place decides each request on the newest
+/// table of that moment. The proof in [`Verdict::Serve`] comes from
 /// [`coalesce_core::decide`] alone; an implementation returns the one it got for this very request.
 pub trait Decide {
     /// Decides one request.

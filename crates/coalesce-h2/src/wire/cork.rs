@@ -82,9 +82,10 @@ impl Held {
         self.cork.is_closed()
     }
 
-    /// Whether some of what is held is written, so that nothing may grow before the rest is.
-    pub(super) const fn has_begun(&self) -> bool {
-        self.written > 0
+    /// Whether answers may be moved behind what is held: not when that is much already, or a client
+    /// that does not read would get memory for each answer.
+    pub(super) const fn has_room(&self) -> bool {
+        self.written == 0 && self.bytes.len() < HELD_LEN_MAX
     }
 
     /// Moves `bytes` behind what is held.

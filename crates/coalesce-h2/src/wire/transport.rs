@@ -313,7 +313,7 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         let may_answer = matches!(this.opening, Opening::Sent);
         loop {
             let answers = this.observer.out().bytes();
-            if may_answer && !this.held.has_begun() {
+            if may_answer && this.held.has_room() {
                 this.held.append(answers);
             }
             let all = !may_answer || answers.is_empty();
