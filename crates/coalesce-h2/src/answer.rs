@@ -27,8 +27,8 @@ pub enum MisdirectedContent {
     },
 }
 
-/// The longest content of a 421 that is sent without `h2`, and the longest field block: whoever sends
-/// more does not count bytes. Each fits a frame of any client (RFC 9113 §4.2).
+/// The longest content of a 421 that is sent without `h2`, and the longest field block: whoever
+/// sends more does not count bytes. Each fits a frame of any client (RFC 9113 §4.2).
 const EARLY_LEN_MAX: usize = 1_024;
 
 /// The answers of a server, made once and shared by its connections.

@@ -10,9 +10,9 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 
 /// Window of the connection that `h2` was not told of, and so cannot spend.
 ///
-/// Of each grant, what was spent from here comes back; and a [share](Share) of it is kept, until the
-/// purse holds the share of the largest grant. `h2` gets the rest, and all that is held as soon as
-/// its own part is used up: many a client grants nothing while there is something left.
+/// Of each grant, what was spent from here comes back; and a [share](Share) of it is kept, until
+/// the purse holds the share of the largest grant. `h2` gets the rest, and all that is held as soon
+/// as its own part is used up: many a client grants nothing while there is something left.
 #[derive(Debug)]
 pub(super) struct Purse {
     held: u32,
