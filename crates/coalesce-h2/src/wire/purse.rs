@@ -144,36 +144,45 @@ struct Content {
 
 impl Content {
     /// The payloads of the DATA frames that begin here, padding included (RFC 9113 §6.9.1).
-    fn count(&mut self, mut bytes: &[u8]) -> usize {
+    #[inline]
+    fn count(&mut self, bytes: &[u8]) -> usize {
         let mut content = 0;
-        loop {
-            let skipped = self.rest.min(bytes.len());
-            self.rest -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            if bytes.is_empty() {
-                return content;
-            }
-            let part_len = bytes.len().min(HEADER_LEN - self.header_len);
-            let (part, later) = bytes.split_at(part_len);
-            bytes = later;
-            let header = if part_len == HEADER_LEN {
-                FrameHeader::at(part, 0)
-            } else {
-                let end = self.header_len + part_len;
-                if let Some(space) = self.header.get_mut(self.header_len..end) {
-                    space.copy_from_slice(part);
-                }
-                self.header_len = end % HEADER_LEN;
-                if end < HEADER_LEN {
-                    return content;
-                }
-                FrameHeader::at(&self.header, 0)
-            };
-            if let Some(FrameHeader { payload_len, kind, .. }) = header {
-                self.rest = payload_len;
-                content += if kind == DATA { payload_len } else { 0 };
-            }
+        let mut at = self.rest;
+        if self.header_len > 0 {
+            let Some((header, len)) = self.complete(bytes) else { return 0 };
+            content += header.content_len();
+            at = len + header.payload_len;
         }
+        while let Some(header) = FrameHeader::at(bytes, at) {
+            content += header.content_len();
+            at += header.len();
+        }
+        self.rest = at.saturating_sub(bytes.len());
+        if let Some(part) = bytes.get(at..).filter(|part| !part.is_empty()) {
+            self.complete(part);
+        }
+        content
+    }
+
+    /// Adds to the header; once it is whole, says how many bytes that took.
+    #[cold]
+    fn complete(&mut self, bytes: &[u8]) -> Option<(FrameHeader, usize)> {
+        let space = self.header.get_mut(self.header_len..)?;
+        let len = bytes.len().min(space.len());
+        space.get_mut(..len)?.copy_from_slice(bytes.get(..len)?);
+        self.header_len += len;
+        if self.header_len < HEADER_LEN {
+            return None;
+        }
+        self.header_len = 0;
+        Some((FrameHeader::at(&self.header, 0)?, len))
+    }
+}
+
+impl FrameHeader {
+    /// What the frame takes of windows.
+    fn content_len(&self) -> usize {
+        if self.kind == DATA { self.payload_len } else { 0 }
     }
 }
 
