@@ -34,6 +34,35 @@ pub struct GroupTls {
     pub alpn: Vec<Vec<u8>>,
 }
 
+/// Two policies are equal when a handshake that has met one of them has met the other: what a
+/// server asks before it judges a connection by the groups of a later configuration.
+impl PartialEq for GroupTls {
+    fn eq(&self, other: &Self) -> bool {
+        // Whole, so that no field can be forgotten.
+        let Self { client_auth, minimum_version, alpn } = self;
+        *client_auth == other.client_auth
+            && *minimum_version == other.minimum_version
+            && *alpn == other.alpn
+    }
+}
+
+impl Eq for GroupTls {}
+
+/// CAs are compared by what is verified with them: name, key and constraints of each, in order.
+impl PartialEq for ClientAuth {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Required(these), Self::Required(those)) => {
+                Arc::ptr_eq(these, those) || these.roots == those.roots
+            }
+            (Self::None | Self::Required(_), _) => false,
+        }
+    }
+}
+
+impl Eq for ClientAuth {}
+
 impl Default for GroupTls {
     fn default() -> Self {
         Self {
@@ -142,5 +171,42 @@ impl GroupState {
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(names: &[&str]) -> ClientAuth {
+        let mut roots = RootCertStore::empty();
+        for name in names {
+            let made = rcgen::generate_simple_self_signed([(*name).to_owned()]).unwrap();
+            roots.add(made.cert.der().clone()).unwrap();
+        }
+        ClientAuth::Required(Arc::new(roots))
+    }
+
+    #[test]
+    fn policies_are_equal_when_everything_in_them_is() {
+        let none = GroupTls::default();
+        let one = GroupTls { client_auth: roots(&["a.test"]), ..none.clone() };
+        let ClientAuth::Required(same) = &one.client_auth else { panic!() };
+        // The same CAs, read a second time.
+        let same = ClientAuth::Required(Arc::new(RootCertStore::clone(same)));
+        assert_eq!(one, GroupTls { client_auth: same, ..none.clone() });
+        assert_eq!(none, GroupTls::default());
+        let others = [
+            GroupTls { client_auth: roots(&["a.test"]), ..none.clone() },
+            GroupTls { client_auth: roots(&["a.test", "b.test"]), ..none.clone() },
+            GroupTls { minimum_version: TlsVersion::Tls13, ..none.clone() },
+            GroupTls { alpn: Vec::new(), ..none.clone() },
+            none.clone(),
+        ];
+        for other in others {
+            assert_ne!(one, other);
+        }
+        assert_ne!(none, GroupTls { minimum_version: TlsVersion::Tls13, ..none.clone() });
+        assert_ne!(none, GroupTls { alpn: Vec::new(), ..none.clone() });
     }
 }
