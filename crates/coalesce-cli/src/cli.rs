@@ -103,6 +103,9 @@ pub(crate) struct ServeArguments {
     /// Listen here instead of on the address of the configuration's one listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Reload on SIGHUP only, not when a file has changed
+    #[arg(long)]
+    pub(crate) no_watch: bool,
 }
 
 #[derive(Args, Debug)]

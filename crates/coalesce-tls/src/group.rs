@@ -53,8 +53,8 @@ impl PartialEq for ClientAuth {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::None, Self::None) => true,
-            (Self::Required(these), Self::Required(those)) => {
-                Arc::ptr_eq(these, those) || these.roots == those.roots
+            (Self::Required(roots), Self::Required(others)) => {
+                Arc::ptr_eq(roots, others) || roots.roots == others.roots
             }
             (Self::None | Self::Required(_), _) => false,
         }

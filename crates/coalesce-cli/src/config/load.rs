@@ -84,8 +84,10 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
 
     let warnings = source.lines(notes.warnings);
     let groups = groups.drafts.into_iter().map(|draft| {
-        let GroupDraft { name, policy, client_roots, .. } = draft;
-        Group { name, policy, client_roots }
+        let GroupDraft { name, policy, client_roots, tls, listeners: on, .. } = draft;
+        let on = on.iter().filter_map(|number| listeners.get(*number));
+        let listeners = on.map(|listener| listener.name.clone()).collect();
+        Group { name, policy, client_roots, tls, listeners }
     });
     let groups = groups.collect();
     let virtual_hosts =

@@ -11,13 +11,15 @@ mod load;
 mod model;
 mod source;
 mod table;
+mod watched;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use coalesce_core::{GroupId, GroupPolicy, Scheme, VirtualHostId};
-use coalesce_tls::HandshakeTable;
+use coalesce_tls::{GroupTls, HandshakeTable};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 
@@ -26,6 +28,7 @@ pub(crate) use groups::id as group_id;
 pub(crate) use hosts::{Coverage, Shown};
 pub(crate) use load::virtual_host_id;
 pub(crate) use source::ConfigErrors;
+pub(crate) use watched::files_named;
 
 use crate::table_image::Table;
 
@@ -61,6 +64,10 @@ pub(crate) struct Group {
     pub(crate) policy: GroupPolicy,
     /// The CAs whose client certificates the group demands.
     pub(crate) client_roots: Option<Arc<RootCertStore>>,
+    /// What every handshake of the group has met.
+    pub(crate) tls: GroupTls,
+    /// The names of the listeners it is on.
+    pub(crate) listeners: BTreeSet<String>,
 }
 
 /// A virtual host.
@@ -100,6 +107,20 @@ impl Site {
     /// The site of the configuration's own names, whatever `table` it has.
     pub(crate) fn load_without_table(path: &Path) -> Result<Self, ConfigErrors> {
         load::load(path, CompiledTable::Ignored)
+    }
+
+    /// Replaces the address of the one listener.
+    pub(crate) fn listen_on(&mut self, address: SocketAddr) -> Result<(), String> {
+        match self.listeners.as_mut_slice() {
+            [only] => {
+                only.address = address;
+                Ok(())
+            }
+            several => Err(format!(
+                "--listen is for configurations with one listener; this one has {}",
+                several.len()
+            )),
+        }
     }
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {

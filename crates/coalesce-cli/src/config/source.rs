@@ -52,6 +52,13 @@ impl Faults {
 #[derive(Debug)]
 pub(crate) struct ConfigErrors(Vec<String>);
 
+impl ConfigErrors {
+    /// All of them, for a log.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.0.join("; ")
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))

@@ -2,29 +2,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use coalesce_core::{Memo, RequestTarget};
 use coalesce_h2::Accepted;
-use coalesce_tls::Acceptor;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, Span, field};
 
-use crate::config::Site;
-use crate::serve::answer::Answers;
 use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+use crate::serve::snapshot::{Bound, Live};
+use crate::serve::standing::Shared;
 
 /// What the connections of one listener share.
 #[derive(Debug)]
-pub(super) struct Entrance {
-    pub(super) listener: String,
-    pub(super) acceptor: Acceptor,
-    pub(super) ports: Vec<u16>,
-    pub(super) site: Arc<Site>,
-    pub(super) answers: Arc<Answers>,
+pub(super) struct Door {
+    /// The number of the listener, as it was bound.
+    pub(super) listener: usize,
+    pub(super) bound: Bound,
 }
 
 /// The span that everything logged about a connection is in.
@@ -32,24 +26,18 @@ pub(super) fn span(peer: SocketAddr, listener: &str) -> Span {
     tracing::info_span!("connection", %peer, listener, server_name = field::Empty)
 }
 
-/// Serves one connection until it ends, or until `stopped` says so and its requests are answered.
-pub(super) async fn serve(
-    entrance: &Entrance,
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
-) {
+/// Serves one connection until it ends, or until `live` says so and its requests are answered.
+pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut live: Live) {
     // Answers are small and complete; none is to wait for the acknowledgement of another.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let asked = Arc::new(AtomicBool::new(false));
     let opened = tokio::select! {
-        opened = open(entrance, stream, asked.clone()) => opened,
+        opened = open(door, stream, live.clone()) => opened,
         // No request has been made that would be owed an answer.
-        _ = stopped.wait_for(|stopped| *stopped) => return,
+        _ = live.wait_for(|state| state.stopping) => return,
     };
-    let Some(mut connection) = opened else { return };
+    let Some((mut connection, standing)) = opened else { return };
     let client = Arc::new(Client { peer });
     // When to say farewell for want of requests; once it was said, when to wait no longer.
     let mut deadline = Instant::now() + IDLE_TIMEOUT;
@@ -61,7 +49,7 @@ pub(super) async fn serve(
                     if !ending {
                         deadline = Instant::now() + IDLE_TIMEOUT;
                     }
-                    answer(entrance, accepted, &client);
+                    answer(&standing, accepted, &client);
                 }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "connection ended");
@@ -69,10 +57,15 @@ pub(super) async fn serve(
                 }
                 None => return,
             },
-            _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
-                (ending, stopping) = (true, true);
-                deadline = Instant::now() + DRAIN_TIMEOUT;
-                connection.graceful_shutdown();
+            // A server that is gone will not stop this connection any more than it has.
+            news = live.changed(), if !stopping => {
+                if news.is_err() || live.borrow_and_update().stopping {
+                    (ending, stopping) = (true, true);
+                    deadline = Instant::now() + DRAIN_TIMEOUT;
+                    connection.graceful_shutdown();
+                } else {
+                    standing.renew();
+                }
             }
             () = sleep_until(deadline) => {
                 // Every open request holds its client. One that crossed a farewell for want of
@@ -82,7 +75,7 @@ pub(super) async fn serve(
                     tracing::debug!("connection did not end in time");
                     return;
                 }
-                if busy || asked.swap(false, Ordering::Relaxed) {
+                if busy || standing.was_asked() {
                     deadline = Instant::now() + IDLE_TIMEOUT;
                 } else {
                     ending = true;
@@ -94,34 +87,25 @@ pub(super) async fn serve(
     }
 }
 
-type Connection<D> = coalesce_h2::Connection<TlsStream<TcpStream>, D>;
+type Connection = coalesce_h2::Connection<TlsStream<TcpStream>, Shared>;
 
-/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`. `asked`
-/// is set by every request, the refused ones included: their connection is in use as well.
-async fn open(
-    entrance: &Entrance,
-    stream: TcpStream,
-    asked: Arc<AtomicBool>,
-) -> Option<Connection<impl coalesce_h2::Decide + use<>>> {
+/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`.
+async fn open(door: &Door, stream: TcpStream, mut live: Live) -> Option<(Connection, Shared)> {
+    let snapshot = live.borrow_and_update().snapshot.clone();
     // The acceptor logs its own refusals.
-    let (stream, facts) = entrance.acceptor.accept(stream).await.ok()?;
+    let (stream, facts) = snapshot.entrance(door.listener)?.acceptor.accept(stream).await.ok()?;
     if let Some(name) = facts.server_name() {
         Span::current().record("server_name", field::display(name));
     }
-    let (site, ports) = (entrance.site.clone(), entrance.ports.clone());
     // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed.
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         tracing::debug!("the client did not negotiate h2");
         return None;
     }
-    let mut memo = Memo::new();
-    let decide = move |target: &RequestTarget<'_>| {
-        asked.store(true, Ordering::Relaxed);
-        memo.decide(site.table.as_ref(), &facts.connection(&ports), target)
-    };
-    let handshake = coalesce_h2::Builder::new().handshake(stream, decide);
+    let standing = Shared::new(facts, (door.listener, &door.bound), snapshot, live)?;
+    let handshake = coalesce_h2::Builder::new().handshake(stream, standing.clone());
     match timeout(PREFACE_TIMEOUT, handshake).await {
-        Ok(Ok(connection)) => Some(connection),
+        Ok(Ok(connection)) => Some((connection, standing)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no HTTP/2 on this connection");
             None
@@ -139,9 +123,11 @@ pub(super) struct Client {
     pub(super) peer: SocketAddr,
 }
 
-fn answer(entrance: &Entrance, accepted: Accepted, client: &Arc<Client>) {
+/// Answers with what `accepted` was decided on: it is handed over before the next is decided.
+fn answer(standing: &Shared, accepted: Accepted, client: &Arc<Client>) {
     let (request, respond, proof) = accepted.into_parts();
+    let later = standing.lock().snapshot.answers.answer(request, respond, &proof, client);
     // What can be answered at once is: a task would cost more than the answer.
-    let Some(later) = entrance.answers.answer(request, respond, &proof, client) else { return };
+    let Some(later) = later else { return };
     tokio::spawn(later.in_current_span());
 }

@@ -57,3 +57,18 @@ pub(super) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// How long a client may leave no room for the next piece of an answer. nginx's default for the
 /// same.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long nothing must have happened in a folder before its files are read: those who write two
+/// files, or one in two pieces, do so within a moment.
+pub(super) const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long that is waited for where something happens all the time.
+pub(super) const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// Symbolic links that are followed on the way to a file: as many as Linux does (`path_resolution`
+/// of its manual, section 7).
+pub(super) const LINKS_MAX: usize = 40;
+
+/// How often is looked whether anybody still has an old configuration. Connections let go of it as
+/// soon as they are told; handshakes that have begun with it may take some seconds.
+pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);

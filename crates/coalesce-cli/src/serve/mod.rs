@@ -1,28 +1,36 @@
 //! `coalesce serve`: a configuration, served over HTTP/2 with TLS.
 
 mod answer;
+mod changes;
 mod connection;
 mod limits;
+mod reload;
 mod server;
+mod snapshot;
+mod standing;
 
-use std::net::SocketAddr;
-
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArguments;
 use crate::config::Site;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::serve::reload::{Origin, Reloader};
 
 pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let origin = Origin { path: arguments.config.clone(), listen: arguments.listen };
+    let mut reloader = Reloader::new(origin);
     let mut site = Site::load(&arguments.config).map_err(Failure::configuration)?;
     site.log();
     if let Some(address) = arguments.listen {
-        listen_on(&mut site, address)?;
+        site.listen_on(address).map_err(Failure::usage)?;
     }
-    block_on(serve(site))
+    if !arguments.no_watch {
+        reloader.watch();
+    }
+    block_on(serve(site, reloader))
 }
 
 /// Runs `future` to its end, on as many threads as there are cores.
@@ -39,23 +47,10 @@ pub(crate) fn block_on(
     ended
 }
 
-/// Replaces the address of the site's one listener.
-fn listen_on(site: &mut Site, address: SocketAddr) -> Result<(), Failure> {
-    match site.listeners.as_mut_slice() {
-        [only] => {
-            only.address = address;
-            Ok(())
-        }
-        several => Err(Failure::usage(format_args!(
-            "--listen is for configurations with one listener; this one has {}",
-            several.len()
-        ))),
-    }
-}
-
-async fn serve(site: Site) -> Result<Exit, Failure> {
+async fn serve(site: Site, reloader: Reloader) -> Result<Exit, Failure> {
     // Before the address is announced, so that no signal in between ends the process rudely.
     let mut signals = Signals::new()?;
+    let hangups = listen_for(SignalKind::hangup())?;
     let server = Server::bind(site).await?;
     let mut output = Output::stdout();
     for address in server.addresses() {
@@ -64,7 +59,9 @@ async fn serve(site: Site) -> Result<Exit, Failure> {
     output.flush()?;
     drop(output);
     let running = server.start();
+    let reloading = tokio::spawn(reloader.run(running.swapper(), hangups));
     signals.next().await;
+    reloading.abort();
     tokio::select! {
         ended = running.end() => match ended {
             Ended::Drained => tracing::info!("ended"),
@@ -77,21 +74,21 @@ async fn serve(site: Site) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::runtime(format_args!("cannot wait for signals: {error}")))
+}
+
 /// SIGINT and SIGTERM.
 pub(crate) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Signals {
     pub(crate) fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::runtime(format_args!("cannot wait for signals: {error}")))
-        };
         Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen_for(SignalKind::interrupt())?,
+            terminate: listen_for(SignalKind::terminate())?,
         })
     }
 

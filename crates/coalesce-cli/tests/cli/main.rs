@@ -5,6 +5,7 @@ mod compile;
 mod compiled_site;
 mod config_errors;
 mod explain;
+mod live;
 mod matching;
 mod serve;
 mod tables;

@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::timeout;
 
-use crate::config::{Answer, Site};
+use crate::config::{Answer, Site, Upstream as Target};
 use crate::serve::connection::Client;
 use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 use folder::Folder;
@@ -39,24 +39,36 @@ pub(super) struct Answers {
 enum Responder {
     Text(Arc<Text>),
     Folder(Arc<Folder>),
-    Upstream(Arc<Upstream>),
+    Upstream(Target, Arc<Upstream>),
 }
 
 /// An answer that takes its time.
 type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Answers {
-    pub(super) fn new(site: &Site) -> Self {
+    /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
+    pub(super) fn new(site: &Site, earlier: Option<&Self>) -> Self {
         let responder = |answer: &Answer| match answer {
             Answer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
             Answer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
-            Answer::Upstream(upstream) => Responder::Upstream(Arc::new(Upstream::new(upstream))),
+            Answer::Upstream(target) => {
+                let known = earlier.and_then(|earlier| earlier.upstream(target));
+                let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(target)));
+                Responder::Upstream(target.clone(), upstream)
+            }
         };
         Self {
             hosts: site.virtual_hosts().iter().map(|host| responder(&host.answer)).collect(),
             not_found: Arc::new(Text::error(StatusCode::NOT_FOUND)),
             not_implemented: Arc::new(Text::error(StatusCode::NOT_IMPLEMENTED)),
         }
+    }
+
+    fn upstream(&self, wanted: &Target) -> Option<Arc<Upstream>> {
+        self.hosts.iter().find_map(|responder| match responder {
+            Responder::Upstream(target, upstream) if target == wanted => Some(upstream.clone()),
+            _ => None,
+        })
     }
 
     /// Answers a request that may be served; what cannot be done at once is returned.
@@ -85,7 +97,7 @@ impl Answers {
                     drop(client);
                 }))
             }
-            Some(Responder::Upstream(upstream)) => {
+            Some(Responder::Upstream(_, upstream)) => {
                 let (upstream, client) = (upstream.clone(), client.clone());
                 Some(Box::pin(async move { upstream.send(request, respond, &client).await }))
             }

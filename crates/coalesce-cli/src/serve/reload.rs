@@ -1,0 +1,188 @@
+//! Putting a newer configuration in the place of the one that is served.
+//!
+//! The new one is read, checked and built beside the one that serves, on a thread of its own. Only
+//! a whole one takes its place, in one step. The old one is let go of by every connection at once
+//! and freed here, so that no request waits for that.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::config::{Site, files_named};
+use crate::serve::changes::{Changes, Happenings, Marks, reason};
+use crate::serve::limits::RETIRE_PAUSE;
+use crate::serve::snapshot::{Bound, Snapshot, State};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) path: PathBuf,
+    /// The address in the place of the configuration's own.
+    pub(super) listen: Option<SocketAddr>,
+}
+
+impl Origin {
+    /// Loads the site, as the start does.
+    pub(super) fn load(&self) -> Result<Site, String> {
+        let mut site = Site::load(&self.path).map_err(|errors| errors.in_one_line())?;
+        if let Some(address) = self.listen {
+            site.listen_on(address)?;
+        }
+        Ok(site)
+    }
+
+    /// The files that it is made of; those of `before` as well while it cannot be said.
+    fn files(&self, before: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        files_named(&self.path).unwrap_or_else(|| {
+            let mut files = before.clone();
+            files.insert(self.path.clone());
+            files
+        })
+    }
+}
+
+/// What puts snapshots in the place of others.
+#[derive(Clone, Debug)]
+pub(super) struct Swapper {
+    pub(super) states: Arc<watch::Sender<State>>,
+    pub(super) bound: Arc<[Bound]>,
+}
+
+impl Swapper {
+    /// Has `site` served from the next request on; gives the snapshot that was served before.
+    fn swap(&self, site: Site) -> Result<Arc<Snapshot>, String> {
+        let earlier = self.states.borrow().snapshot.clone();
+        let snapshot = Arc::new(Snapshot::new(site, &self.bound, Some(&earlier))?);
+        // Nobody else writes the snapshot.
+        self.states.send_modify(|state| state.snapshot = snapshot);
+        Ok(earlier)
+    }
+}
+
+/// Reloads when files have changed, and when it is told to.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    origin: Origin,
+    files: BTreeSet<PathBuf>,
+    /// Those of `files` when they were last looked at.
+    marks: Marks,
+    /// `None` where nobody wants the files to be watched, or nobody can.
+    changes: Option<(Changes, Happenings)>,
+}
+
+impl Reloader {
+    /// Looks at the files of `origin`; to be called before they are loaded.
+    pub(super) fn new(origin: Origin) -> Self {
+        let files = origin.files(&BTreeSet::new());
+        let marks = Marks::of(&files);
+        Self { origin, files, marks, changes: None }
+    }
+
+    /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
+    pub(super) fn watch(&mut self) {
+        match Changes::new() {
+            Ok((changes, happenings)) => {
+                self.changes = Some((changes, happenings));
+                self.watch_folders();
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                tracing::warn!(reason, "cannot watch files; SIGHUP reloads");
+            }
+        }
+    }
+
+    fn watch_folders(&mut self) {
+        let Some((changes, _)) = &mut self.changes else { return };
+        for (folder, error) in changes.watch(&self.files) {
+            let (folder, reason) = (folder.display(), reason(&error));
+            tracing::warn!(%folder, reason, "cannot watch a folder; SIGHUP reloads");
+        }
+    }
+
+    /// Reloads for ever.
+    pub(super) async fn run(mut self, swapper: Swapper, mut hangups: Signal) {
+        if self.changes.is_some() {
+            // What has changed between the first look at the files and the beginning of the watch.
+            self.reload_if_changed(&swapper).await;
+        }
+        loop {
+            let happened = async {
+                match &mut self.changes {
+                    Some((_, happenings)) => happenings.settled().await,
+                    None => None,
+                }
+            };
+            tokio::select! {
+                Some(()) = happened => self.reload_if_changed(&swapper).await,
+                Some(()) = hangups.recv() => {
+                    tracing::info!("SIGHUP: reloading");
+                    self.look();
+                    self.reload(&swapper).await;
+                }
+                else => return,
+            }
+        }
+    }
+
+    /// Looks which files there are, and what they are like; says whether anything is new.
+    fn look(&mut self) -> bool {
+        self.files = self.origin.files(&self.files);
+        self.watch_folders();
+        // After that: what changes from here on is told. Before they are read: what changes while
+        // they are read is found the next time.
+        let marks = Marks::of(&self.files);
+        let changed = marks != self.marks;
+        self.marks = marks;
+        changed
+    }
+
+    async fn reload_if_changed(&mut self, swapper: &Swapper) {
+        if self.look() {
+            tracing::info!("files have changed: reloading");
+            self.reload(swapper).await;
+        }
+    }
+
+    async fn reload(&self, swapper: &Swapper) {
+        let begun = Instant::now();
+        let (origin, swapping) = (self.origin.clone(), swapper.clone());
+        let load = move || {
+            let site = origin.load()?;
+            site.log();
+            let (names, bytes) = (site.table.len(), site.table.as_bytes().len());
+            Ok((swapping.swap(site)?, names, bytes))
+        };
+        let outcome = spawn_blocking(load).await;
+        let outcome = outcome.unwrap_or_else(|_panicked| Err("loading it panicked".to_owned()));
+        let seconds = begun.elapsed().as_secs_f64();
+        match outcome {
+            Ok((earlier, names, bytes)) => {
+                tracing::info!(names, bytes, seconds, "reloaded");
+                tokio::spawn(retire(earlier));
+            }
+            Err(reason) => tracing::error!(
+                reason,
+                seconds,
+                "reload refused; the configuration that was served before still is"
+            ),
+        }
+    }
+}
+
+/// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
+/// no request is to wait for.
+async fn retire(snapshot: Arc<Snapshot>) {
+    while Arc::strong_count(&snapshot) > 1 {
+        sleep(RETIRE_PAUSE).await;
+    }
+    // Not waited for.
+    drop(spawn_blocking(move || drop(snapshot)));
+}

@@ -1,0 +1,117 @@
+//! Where one connection stands in the newest snapshot.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use coalesce_core::{Connection, GroupId, Memo, RequestTarget, Verdict};
+use coalesce_h2::Decide;
+use coalesce_tls::HandshakeFacts;
+
+use crate::serve::snapshot::{Bound, Identity, Live, Snapshot};
+
+/// A connection's standing, shared by the one who decides its requests and the one who answers
+/// them. Both are polled by the connection's own task, so that neither ever waits for the other.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    standing: Arc<Mutex<Standing>>,
+    /// Whether a request has come since this was asked last, the refused ones included: their
+    /// connection is in use as well.
+    asked: Arc<AtomicBool>,
+}
+
+/// The facts of a handshake, which never change, and what they come to in one snapshot.
+#[derive(Debug)]
+pub(super) struct Standing {
+    facts: HandshakeFacts,
+    listener: usize,
+    listener_name: String,
+    /// What the group was that the handshake chose.
+    identity: Arc<Identity>,
+    live: Live,
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The number of that group in `snapshot`.
+    group: GroupId,
+    /// What was served last under `snapshot`.
+    memo: Memo,
+}
+
+impl Shared {
+    /// The standing of a connection whose handshake was made as `made_with` says. `None` when that
+    /// snapshot has no such group or listener.
+    pub(super) fn new(
+        facts: HandshakeFacts,
+        (listener, bound): (usize, &Bound),
+        made_with: Arc<Snapshot>,
+        live: Live,
+    ) -> Option<Self> {
+        let identity = made_with.identity(facts.group())?.clone();
+        made_with.entrance(listener)?;
+        let group = facts.group();
+        let mut standing = Standing {
+            facts,
+            listener,
+            listener_name: bound.name.clone(),
+            identity,
+            live,
+            snapshot: made_with,
+            group,
+            memo: Memo::new(),
+        };
+        // The handshake may have taken longer than a reload.
+        standing.move_to_newest();
+        let standing = Arc::new(Mutex::new(standing));
+        Some(Self { standing, asked: Arc::default() })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Standing> {
+        // No part of it is ever half written.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of a snapshot that is no longer the newest. A connection without requests would keep
+    /// its memory otherwise.
+    pub(super) fn renew(&self) {
+        self.lock().renew();
+    }
+
+    /// Whether a request has come since this was asked last.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Decide for Shared {
+    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+        self.asked.store(true, Ordering::Relaxed);
+        self.lock().decide(target)
+    }
+}
+
+impl Standing {
+    /// Decides one request on the newest snapshot, which is the one to be asked for the answer.
+    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+        self.renew();
+        let ports = self.snapshot.entrance(self.listener).map_or(&[][..], |it| &it.ports);
+        let connection = Connection::tls(self.facts.presented().identifiers(), self.group, ports)
+            .with_server_name(self.facts.server_name());
+        self.memo.decide(self.snapshot.site.table.as_ref(), &connection, target)
+    }
+
+    fn renew(&mut self) {
+        if self.live.has_changed().unwrap_or(false) {
+            self.move_to_newest();
+        }
+    }
+
+    #[inline(never)]
+    fn move_to_newest(&mut self) {
+        let newest = self.live.borrow_and_update().snapshot.clone();
+        if Arc::ptr_eq(&newest, &self.snapshot) {
+            return;
+        }
+        self.group = newest.group(&self.identity, &self.listener_name);
+        // It would find out by itself that the table is another one, by a checksum.
+        self.memo = Memo::new();
+        self.snapshot = newest;
+    }
+}
