@@ -16,15 +16,18 @@ use tempfile::TempDir;
 /// The content of every 421.
 pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
 
-/// The `coalesce` binary, built when the first test asks for it.
+/// The `coalesce` binary, built when the first test asks for it, optimised where the one who asks
+/// is.
 ///
 /// # Panics
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let output = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "coalesce-cli", "--message-format", "json"])
+            .args(["--profile", profile])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
             .output()
@@ -82,9 +85,18 @@ impl World {
     /// # Panics
     /// When it does not come up.
     pub fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// The same, with these arguments as well.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn serve_with(&self, more: &[&str]) -> Server {
         let mut process = Command::new(binary())
             .args(["serve", "--config"])
             .arg(self.path("site.toml"))
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(fs::File::create(self.path("log")).expect("a log file"))
             .spawn()
@@ -138,14 +150,26 @@ impl Server {
         self.process.id()
     }
 
+    /// Has it reload its configuration.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let kill = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(kill.success());
+    }
+
     /// Asks it to end, as an operator would, and waits for its exit status.
     ///
     /// # Panics
     /// When it cannot be signalled or waited for.
     pub fn terminate(mut self) -> std::process::ExitStatus {
-        let id = self.process.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(kill.success());
+        self.signal("-TERM");
         self.process.wait().expect("the server is a child of this process")
     }
 }

@@ -1,8 +1,9 @@
 //! Putting a newer configuration in the place of the one that is served.
 //!
-//! The new one is read, checked and built beside the one that serves, on a thread of its own. Only
-//! a whole one takes its place, in one step. The old one is let go of by every connection at once
-//! and freed here, so that no request waits for that.
+//! The new one is read, checked and built beside the one that serves, on a thread of its own that
+//! stands back whenever there is a request to be served. Only a whole one takes its place, in one
+//! step. The old one is let go of by every connection at once and freed here, so that no request
+//! waits for that.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,8 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::signal::unix::Signal;
-use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use crate::config::{Site, files_named};
@@ -56,13 +56,17 @@ pub(super) struct Swapper {
 }
 
 impl Swapper {
-    /// Has `site` served from the next request on; gives the snapshot that was served before.
-    fn swap(&self, site: Site) -> Result<Arc<Snapshot>, String> {
+    /// Makes the next snapshot.
+    fn next(&self, site: Site) -> Result<Snapshot, String> {
         let earlier = self.states.borrow().snapshot.clone();
-        let snapshot = Arc::new(Snapshot::new(site, &self.bound, Some(&earlier))?);
-        // Nobody else writes the snapshot.
-        self.states.send_modify(|state| state.snapshot = snapshot);
-        Ok(earlier)
+        Snapshot::new(site, &self.bound, Some(&earlier))
+    }
+
+    /// Has `snapshot` served from the next request on; gives the one that was served before.
+    fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        let mut snapshot = Arc::new(snapshot);
+        self.states.send_modify(|state| std::mem::swap(&mut state.snapshot, &mut snapshot));
+        snapshot
     }
 }
 
@@ -154,17 +158,18 @@ impl Reloader {
     async fn reload(&self, swapper: &Swapper) {
         let begun = Instant::now();
         let (origin, swapping) = (self.origin.clone(), swapper.clone());
-        let load = move || {
+        let next = in_background("reload", move || {
             let site = origin.load()?;
             site.log();
-            let (names, bytes) = (site.table.len(), site.table.as_bytes().len());
-            Ok((swapping.swap(site)?, names, bytes))
-        };
-        let outcome = spawn_blocking(load).await;
-        let outcome = outcome.unwrap_or_else(|_panicked| Err("loading it panicked".to_owned()));
+            swapping.next(site)
+        });
+        let next = next.await.unwrap_or_else(|| Err("it cannot be loaded".to_owned()));
         let seconds = begun.elapsed().as_secs_f64();
-        match outcome {
-            Ok((earlier, names, bytes)) => {
+        match next {
+            Ok(snapshot) => {
+                let table = &snapshot.site.table;
+                let (names, bytes) = (table.len(), table.as_bytes().len());
+                let earlier = swapper.swap(snapshot);
                 tracing::info!(names, bytes, seconds, "reloaded");
                 tokio::spawn(retire(earlier));
             }
@@ -177,12 +182,41 @@ impl Reloader {
     }
 }
 
+/// Does `work` on a thread that stands back for all others; `None` when it cannot be started, or
+/// panicked.
+async fn in_background<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = oneshot::channel();
+    let work = move || {
+        stand_back();
+        // Nobody waits any longer when the server ends.
+        let _ = done.send(work());
+    };
+    // One that is started is left to itself.
+    drop(std::thread::Builder::new().name(name.to_owned()).spawn(work).ok()?);
+    result.await.ok()
+}
+
+/// Takes the lowest priority for this thread. Without it a machine whose cores are all busy has
+/// requests wait for the milliseconds that such a thread may run for at a time.
+#[cfg(target_os = "linux")]
+fn stand_back() {
+    const LOWEST: i32 = 19;
+    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
+        tracing::debug!(%error, "cannot lower the priority of a thread");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stand_back() {}
+
 /// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
 /// no request is to wait for.
 async fn retire(snapshot: Arc<Snapshot>) {
     while Arc::strong_count(&snapshot) > 1 {
         sleep(RETIRE_PAUSE).await;
     }
-    // Not waited for.
-    drop(spawn_blocking(move || drop(snapshot)));
+    in_background("retire", move || drop(snapshot)).await;
 }
