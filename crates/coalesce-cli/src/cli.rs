@@ -103,6 +103,16 @@ pub(crate) struct ServeArguments {
     /// Listen here instead of on the address of the configuration's one listener
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Serve metrics for Prometheus over HTTP at /metrics, here [default: 127.0.0.1:9421], instead
+    /// of on the configuration's admin address; without either nothing is counted
+    #[arg(
+        long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+        default_missing_value = "127.0.0.1:9421"
+    )]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Write one JSON object per request to FILE, or with - to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
     /// Reload on SIGHUP only, not when a file has changed
     #[arg(long)]
     pub(crate) no_watch: bool,

@@ -6,13 +6,14 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::model::{GroupEntry, ListenerEntry, VirtualHostEntry};
+use crate::config::model::{AdminEntry, GroupEntry, ListenerEntry, VirtualHostEntry};
 use crate::config::source::{ConfigErrors, Faults, Source};
 
 /// The entries, each with its place, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) table: Option<Spanned<PathBuf>>,
+    pub(crate) admin: Option<Spanned<AdminEntry>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
     pub(crate) groups: Vec<Spanned<GroupEntry>>,
     pub(crate) virtual_hosts: Vec<Spanned<VirtualHostEntry>>,
@@ -32,12 +33,13 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     for (key, value) in root.into_inner() {
         match key.get_ref().as_ref() {
             "table" => entries.table = one(value, &mut faults),
+            "admin" => entries.admin = one(value, &mut faults),
             "listener" => entries.listeners = list(value, &mut faults),
             "group" => entries.groups = list(value, &mut faults),
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected table, [[listener]], [[group]] or [[virtual_host]]",
+                "unknown field, expected table, [admin], [[listener]], [[group]] or [[virtual_host]]",
             ),
         }
     }

@@ -32,6 +32,10 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     if entries.virtual_hosts.is_empty() {
         notes.faults.add_about_file("no [[virtual_host]]; at least one expected");
     }
+    let admin = entries.admin.as_ref().and_then(|admin| {
+        let address = &admin.get_ref().address;
+        notes.faults.take(address.span(), listeners::address(address.get_ref()))
+    });
     let listeners = listeners::read(entries.listeners, &source, &mut notes.faults);
     let mut groups = Groups::read(entries.groups, &listeners, &source, &mut notes.faults);
     let mut certificates = Certificates::default();
@@ -93,7 +97,7 @@ pub(crate) fn load(path: &Path, compiled: CompiledTable) -> Result<Site, ConfigE
     let virtual_hosts =
         hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
     let table = image.map_or_else(|| Arc::new(own_names), |image| image.table);
-    Ok(Site { table, listeners: built, groups, virtual_hosts, warnings })
+    Ok(Site { table, listeners: built, admin, groups, virtual_hosts, warnings })
 }
 
 /// A virtual host without faults has all of its parts, so this leaves none out.

@@ -38,6 +38,8 @@ pub(crate) struct Site {
     /// Which names are served, as which virtual host, in which group.
     pub(crate) table: Arc<Table>,
     pub(crate) listeners: Vec<Listener>,
+    /// Where metrics are served.
+    pub(crate) admin: Option<SocketAddr>,
     /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
     /// hosts make by their own fields.
     groups: Vec<Group>,

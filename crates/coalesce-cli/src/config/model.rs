@@ -8,6 +8,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+/// `[admin]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdminEntry {
+    pub(crate) address: Spanned<String>,
+}
+
 /// `[[listener]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

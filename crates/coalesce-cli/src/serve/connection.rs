@@ -4,12 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use coalesce_h2::Accepted;
+use h2::RecvStream;
+use http::header::HOST;
+use http::{HeaderValue, Request};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, Span, field};
 
+use crate::config::VirtualHost;
+use crate::serve::access_log::{AccessLog, Entry, Source};
+use crate::serve::answer::Reply;
 use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+use crate::serve::meters::{Handshake, ListenerMeters, Meters, SERVED, UNLISTED};
+use crate::serve::noting::shortened;
 use crate::serve::snapshot::{Bound, Live};
 use crate::serve::standing::Shared;
 
@@ -19,6 +27,22 @@ pub(super) struct Door {
     /// The number of the listener, as it was bound.
     pub(super) listener: usize,
     pub(super) bound: Bound,
+    pub(super) meters: ListenerMeters,
+    pub(super) observers: Observers,
+}
+
+/// Who is told what the server does.
+#[derive(Clone, Debug)]
+pub(crate) struct Observers {
+    pub(super) meters: Arc<Meters>,
+    pub(super) access_log: Option<AccessLog>,
+}
+
+impl Default for Observers {
+    /// Meters that nobody reads, unless a recorder was installed before, and no log.
+    fn default() -> Self {
+        Self { meters: Arc::new(Meters::new()), access_log: None }
+    }
 }
 
 /// The span that everything logged about a connection is in.
@@ -32,12 +56,17 @@ pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut 
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let _open = door.meters.connection();
     let opened = tokio::select! {
-        opened = open(door, stream, live.clone()) => opened,
+        opened = open(door, stream, peer, live.clone()) => opened,
         // No request has been made that would be owed an answer.
         _ = live.wait_for(|state| state.stopping) => return,
     };
-    let Some((mut connection, standing)) = opened else { return };
+    let (mut connection, standing) = match opened {
+        Ok(opened) => opened,
+        Err(outcome) => return door.meters.handshake(outcome),
+    };
+    door.meters.handshake(Handshake::Completed);
     let client = Arc::new(Client { peer });
     // When to say farewell for want of requests; once it was said, when to wait no longer.
     let mut deadline = Instant::now() + IDLE_TIMEOUT;
@@ -52,6 +81,9 @@ pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut 
                     answer(&standing, accepted, &client);
                 }
                 Some(Err(error)) => {
+                    if error.is_budget_spent() {
+                        standing.lock().noting.meters.budgets.increment(1);
+                    }
                     tracing::debug!(%error, "connection ended");
                     return;
                 }
@@ -89,30 +121,38 @@ pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut 
 
 type Connection = coalesce_h2::Connection<TlsStream<TcpStream>, Shared>;
 
-/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and `None`.
-async fn open(door: &Door, stream: TcpStream, mut live: Live) -> Option<(Connection, Shared)> {
+/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and given.
+async fn open(
+    door: &Door,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut live: Live,
+) -> Result<(Connection, Shared), Handshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
+    // Every listener that is bound has an entrance, and every group an identity.
+    let entrance = snapshot.entrance(door.listener).ok_or(Handshake::Tls)?;
     // The acceptor logs its own refusals.
-    let (stream, facts) = snapshot.entrance(door.listener)?.acceptor.accept(stream).await.ok()?;
+    let accepted = entrance.acceptor.accept(stream).await;
+    let (stream, facts) = accepted.map_err(|error| Handshake::from(&error))?;
     if let Some(name) = facts.server_name() {
         Span::current().record("server_name", field::display(name));
     }
     // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed.
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         tracing::debug!("the client did not negotiate h2");
-        return None;
+        return Err(Handshake::NoH2);
     }
-    let standing = Shared::new(facts, (door.listener, &door.bound), snapshot, live)?;
+    let standing = Shared::new(facts, door, peer, snapshot, live).ok_or(Handshake::Tls)?;
     let handshake = coalesce_h2::Builder::new().handshake(stream, standing.clone());
     match timeout(PREFACE_TIMEOUT, handshake).await {
-        Ok(Ok(connection)) => Some((connection, standing)),
+        Ok(Ok(connection)) => Ok((connection, standing)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no HTTP/2 on this connection");
-            None
+            Err(Handshake::NoPreface)
         }
         Err(_elapsed) => {
             tracing::debug!("no HTTP/2 preface in time");
-            None
+            Err(Handshake::NoPreface)
         }
     }
 }
@@ -126,8 +166,37 @@ pub(super) struct Client {
 /// Answers with what `accepted` was decided on: it is handed over before the next is decided.
 fn answer(standing: &Shared, accepted: Accepted, client: &Arc<Client>) {
     let (request, respond, proof) = accepted.into_parts();
-    let later = standing.lock().snapshot.answers.answer(request, respond, &proof, client);
+    let standing = standing.lock();
+    let entry = standing.noting.source.as_ref().map(|source| {
+        let host = proof.virtual_host().and_then(|id| standing.snapshot.site.virtual_host(id));
+        entry(source, &request, host)
+    });
+    let reply = Reply::new(respond, entry);
+    let later = standing.snapshot.answers.answer(request, reply, &proof, client);
+    drop(standing);
     // What can be answered at once is: a task would cost more than the answer.
     let Some(later) = later else { return };
     tokio::spawn(later.in_current_span());
+}
+
+/// What the access log will say of a request that is served.
+fn entry(
+    source: &Arc<Source>,
+    request: &Request<RecvStream>,
+    host: Option<&VirtualHost>,
+) -> Box<Entry> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let authority = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
+    Box::new(Entry {
+        source: source.clone(),
+        begun: std::time::Instant::now(),
+        authority: authority.map(shortened).unwrap_or_default(),
+        method: request.method().to_string(),
+        path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        reason: if host.is_some() { SERVED } else { UNLISTED },
+        virtual_host: host.map(|host| host.name.clone()),
+        status: None,
+        bytes: 0,
+        complete: false,
+    })
 }

@@ -1,22 +1,33 @@
 //! `coalesce serve`: a configuration, served over HTTP/2 with TLS.
 
+mod access_log;
+mod admin;
 mod answer;
 mod changes;
 mod connection;
 mod limits;
+mod meters;
+mod noting;
+mod rate_bound;
 mod reload;
 mod server;
 mod snapshot;
 mod standing;
 
+use std::net::SocketAddr;
+
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArguments;
 use crate::config::Site;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::serve::access_log::AccessLog;
+use crate::serve::admin::{Admin, Scraped};
 use crate::serve::reload::{Origin, Reloader};
 
+pub(crate) use connection::Observers;
 pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
@@ -30,7 +41,18 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     if !arguments.no_watch {
         reloader.watch();
     }
-    block_on(serve(site, reloader))
+    let admin = arguments.admin.or(site.admin);
+    let scraped = match admin {
+        None => None,
+        Some(address) => Some((address, admin::install_recorder()?)),
+    };
+    let (access_log, _flushed_at_the_end) = match &arguments.access_log {
+        None => (None, None),
+        Some(path) => AccessLog::open(path).map(|(log, guard)| (Some(log), Some(guard)))?,
+    };
+    // After the recorder is there: handles are of the one that was when they were made.
+    let observers = Observers { access_log, ..Observers::default() };
+    block_on(serve(site, reloader, observers, scraped))
 }
 
 /// Runs `future` to its end, on as many threads as there are cores.
@@ -47,19 +69,38 @@ pub(crate) fn block_on(
     ended
 }
 
-async fn serve(site: Site, reloader: Reloader) -> Result<Exit, Failure> {
+async fn serve(
+    site: Site,
+    reloader: Reloader,
+    observers: Observers,
+    scraped: Option<(SocketAddr, PrometheusHandle)>,
+) -> Result<Exit, Failure> {
     // Before the address is announced, so that no signal in between ends the process rudely.
     let mut signals = Signals::new()?;
     let hangups = listen_for(SignalKind::hangup())?;
-    let server = Server::bind(site).await?;
+    let admin = match scraped {
+        None => None,
+        Some((address, recorder)) => {
+            let Observers { meters, access_log } = observers.clone();
+            Some((Admin::bind(address).await?, Scraped { recorder, meters, access_log }))
+        }
+    };
+    let access_log = observers.access_log.clone();
+    let server = Server::bind(site, observers).await?;
     let mut output = Output::stdout();
     for address in server.addresses() {
         output.line(format_args!("listening on {address}"))?;
     }
+    if let Some((admin, _)) = &admin {
+        output.line(format_args!("admin on {}", admin.address))?;
+    }
     output.flush()?;
     drop(output);
     let running = server.start();
-    let reloading = tokio::spawn(reloader.run(running.swapper(), hangups));
+    let reloading = tokio::spawn(reloader.run(running.swapper(), hangups, access_log));
+    if let Some((admin, scraped)) = admin {
+        tokio::spawn(admin.run(scraped));
+    }
     signals.next().await;
     reloading.abort();
     tokio::select! {

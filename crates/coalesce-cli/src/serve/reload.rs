@@ -16,8 +16,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use crate::config::{Site, files_named};
+use crate::serve::access_log::AccessLog;
 use crate::serve::changes::{Changes, Happenings, Marks, reason};
 use crate::serve::limits::RETIRE_PAUSE;
+use crate::serve::meters::Meters;
 use crate::serve::snapshot::{Bound, Snapshot, State};
 
 /// Where the configuration comes from.
@@ -53,17 +55,19 @@ impl Origin {
 pub(super) struct Swapper {
     pub(super) states: Arc<watch::Sender<State>>,
     pub(super) bound: Arc<[Bound]>,
+    pub(super) meters: Arc<Meters>,
 }
 
 impl Swapper {
     /// Makes the next snapshot.
     fn next(&self, site: Site) -> Result<Snapshot, String> {
         let earlier = self.states.borrow().snapshot.clone();
-        Snapshot::new(site, &self.bound, Some(&earlier))
+        Snapshot::new(site, &self.bound, &self.meters, Some(&earlier))
     }
 
     /// Has `snapshot` served from the next request on; gives the one that was served before.
     fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.meters.serving(&snapshot.site);
         let mut snapshot = Arc::new(snapshot);
         self.states.send_modify(|state| std::mem::swap(&mut state.snapshot, &mut snapshot));
         snapshot
@@ -112,7 +116,12 @@ impl Reloader {
     }
 
     /// Reloads for ever.
-    pub(super) async fn run(mut self, swapper: Swapper, mut hangups: Signal) {
+    pub(super) async fn run(
+        mut self,
+        swapper: Swapper,
+        mut hangups: Signal,
+        access_log: Option<AccessLog>,
+    ) {
         if self.changes.is_some() {
             // What has changed between the first look at the files and the beginning of the watch.
             self.reload_if_changed(&swapper).await;
@@ -128,6 +137,9 @@ impl Reloader {
                 Some(()) = happened => self.reload_if_changed(&swapper).await,
                 Some(()) = hangups.recv() => {
                     tracing::info!("SIGHUP: reloading");
+                    if let Some(log) = &access_log {
+                        log.reopen();
+                    }
                     self.look();
                     self.reload(&swapper).await;
                 }
@@ -164,20 +176,25 @@ impl Reloader {
             swapping.next(site)
         });
         let next = next.await.unwrap_or_else(|| Err("it cannot be loaded".to_owned()));
-        let seconds = begun.elapsed().as_secs_f64();
+        let took = begun.elapsed();
+        let seconds = took.as_secs_f64();
         match next {
             Ok(snapshot) => {
                 let table = &snapshot.site.table;
                 let (names, bytes) = (table.len(), table.as_bytes().len());
                 let earlier = swapper.swap(snapshot);
+                swapper.meters.reloaded(took);
                 tracing::info!(names, bytes, seconds, "reloaded");
-                tokio::spawn(retire(earlier));
+                tokio::spawn(retire(earlier, swapper.meters.clone()));
             }
-            Err(reason) => tracing::error!(
-                reason,
-                seconds,
-                "reload refused; the configuration that was served before still is"
-            ),
+            Err(reason) => {
+                swapper.meters.reload_refused(took);
+                tracing::error!(
+                    reason,
+                    seconds,
+                    "reload refused; the configuration that was served before still is"
+                );
+            }
         }
     }
 }
@@ -214,9 +231,10 @@ fn stand_back() {}
 
 /// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
 /// no request is to wait for.
-async fn retire(snapshot: Arc<Snapshot>) {
+async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>) {
     while Arc::strong_count(&snapshot) > 1 {
         sleep(RETIRE_PAUSE).await;
     }
     in_background("retire", move || drop(snapshot)).await;
+    meters.snapshots.decrement(1.0);
 }

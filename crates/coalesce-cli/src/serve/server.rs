@@ -13,8 +13,9 @@ use tracing::Instrument;
 use crate::config::Site;
 use crate::config::files::without_code;
 use crate::exit::Failure;
-use crate::serve::connection::{self, Door};
+use crate::serve::connection::{self, Door, Observers};
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
+use crate::serve::meters::ListenerMeters;
 use crate::serve::reload::Swapper;
 use crate::serve::snapshot::{Bound, Live, Snapshot, State};
 
@@ -24,6 +25,7 @@ pub(crate) struct Server {
     sockets: Vec<TcpListener>,
     bound: Vec<Bound>,
     snapshot: Snapshot,
+    observers: Observers,
 }
 
 /// How a server has ended.
@@ -40,7 +42,7 @@ pub(crate) enum Ended {
 
 impl Server {
     /// Binds every listener of `site`, or none.
-    pub(crate) async fn bind(site: Site) -> Result<Self, Failure> {
+    pub(crate) async fn bind(site: Site, observers: Observers) -> Result<Self, Failure> {
         let mut sockets = Vec::with_capacity(site.listeners.len());
         let mut bound = Vec::with_capacity(site.listeners.len());
         for listener in &site.listeners {
@@ -56,8 +58,9 @@ impl Server {
             let (name, configured) = (listener.name.clone(), listener.address);
             bound.push(Bound { name, configured, address });
         }
-        let snapshot = Snapshot::new(site, &bound, None).map_err(Failure::runtime)?;
-        Ok(Self { sockets, bound, snapshot })
+        let snapshot = Snapshot::new(site, &bound, &observers.meters, None);
+        let snapshot = snapshot.map_err(Failure::runtime)?;
+        Ok(Self { sockets, bound, snapshot, observers })
     }
 
     /// The addresses that are listened on, with the ports that the system chose.
@@ -67,23 +70,28 @@ impl Server {
 
     /// Begins to accept connections.
     pub(crate) fn start(self) -> Running {
-        let state = State { snapshot: Arc::new(self.snapshot), stopping: false };
+        let Self { sockets, bound, snapshot, observers } = self;
+        observers.meters.serving(&snapshot.site);
+        let state = State { snapshot: Arc::new(snapshot), stopping: false };
         let (states, live) = watch::channel(state);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut accepting = JoinSet::new();
-        for (listener, (socket, bound)) in self.sockets.into_iter().zip(&self.bound).enumerate() {
-            let door = Arc::new(Door { listener, bound: bound.clone() });
+        for (listener, (socket, bound)) in sockets.into_iter().zip(&bound).enumerate() {
+            let meters = ListenerMeters::new(&bound.name);
+            let (bound, observers) = (bound.clone(), observers.clone());
+            let door = Arc::new(Door { listener, bound, meters, observers });
             accepting.spawn(accept(socket, door, places.clone(), live.clone()));
         }
-        Running { states: Arc::new(states), bound: self.bound.into(), places, accepting }
+        let (states, bound, meters) = (Arc::new(states), bound.into(), observers.meters);
+        let swapper = Swapper { states, bound, meters };
+        Running { swapper, places, accepting }
     }
 }
 
 /// A server that serves.
 #[derive(Debug)]
 pub(crate) struct Running {
-    states: Arc<watch::Sender<State>>,
-    bound: Arc<[Bound]>,
+    swapper: Swapper,
     places: Arc<Semaphore>,
     accepting: JoinSet<()>,
 }
@@ -91,16 +99,16 @@ pub(crate) struct Running {
 impl Running {
     /// Puts newer snapshots in the place of the one that is served.
     pub(super) fn swapper(&self) -> Swapper {
-        Swapper { states: self.states.clone(), bound: self.bound.clone() }
+        self.swapper.clone()
     }
 
     /// Accepts nothing more, and lets open requests finish for a while.
     pub(crate) async fn end(mut self) -> Ended {
         tracing::info!("ending: no new connections, open requests may finish");
-        self.states.send_modify(|state| state.stopping = true);
+        self.swapper.states.send_modify(|state| state.stopping = true);
         while self.accepting.join_next().await.is_some() {}
         // Each connection holds a receiver; when the last is gone, all are.
-        if timeout(DRAIN_TIMEOUT, self.states.closed()).await.is_ok() {
+        if timeout(DRAIN_TIMEOUT, self.swapper.states.closed()).await.is_ok() {
             return Ended::Drained;
         }
         let connections = CONNECTIONS_MAX.saturating_sub(self.places.available_permits());

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::Site;
 use crate::serve::answer::Answers;
+use crate::serve::meters::{GroupMeters, Meters};
 
 /// One configuration, ready to serve.
 ///
@@ -23,6 +24,8 @@ pub(super) struct Snapshot {
     entrances: Vec<Entrance>,
     /// By the number of their [`GroupId`].
     groups: Vec<Arc<Identity>>,
+    /// What counts for each of them.
+    meters: Vec<Arc<GroupMeters>>,
 }
 
 /// What a snapshot is for one listener.
@@ -72,8 +75,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// A message when the listeners of `site` are not the ones that are bound.
-    pub(super) fn new(site: Site, bound: &[Bound], earlier: Option<&Self>) -> Result<Self, String> {
+    pub(super) fn new(
+        site: Site,
+        bound: &[Bound],
+        meters: &Meters,
+        earlier: Option<&Self>,
+    ) -> Result<Self, String> {
         let entrances = entrances(&site, bound)?;
+        if earlier.is_some_and(|earlier| earlier.site.admin != site.admin) {
+            return Err(format!("the address of [admin] is another; {RESTART}"));
+        }
         let groups = site.groups().iter().map(|group| {
             let identity = Identity { name: group.name.clone(), tls: group.tls.clone() };
             let known =
@@ -82,7 +93,9 @@ impl Snapshot {
         });
         let groups = groups.collect();
         let answers = Answers::new(&site, earlier.map(|earlier| &earlier.answers));
-        Ok(Self { site, answers, entrances, groups })
+        let meters = site.groups().iter().map(|group| Arc::new(meters.group(&group.name)));
+        let meters = meters.collect();
+        Ok(Self { site, answers, entrances, groups, meters })
     }
 
     /// What this snapshot is for the listener with this number.
@@ -93,6 +106,11 @@ impl Snapshot {
     /// What the group with this number is.
     pub(super) fn identity(&self, id: GroupId) -> Option<&Arc<Identity>> {
         self.groups.get(id.get() as usize)
+    }
+
+    /// What counts for the group with this number.
+    pub(super) fn meters(&self, id: GroupId) -> Option<&Arc<GroupMeters>> {
+        self.meters.get(id.get() as usize)
     }
 
     /// The number that the group `of` a connection to `listener` has here.

@@ -1,5 +1,6 @@
 //! Where one connection stands in the newest snapshot.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +8,10 @@ use coalesce_core::{Connection, GroupId, Memo, RequestTarget, Verdict};
 use coalesce_h2::Decide;
 use coalesce_tls::HandshakeFacts;
 
-use crate::serve::snapshot::{Bound, Identity, Live, Snapshot};
+use crate::serve::access_log::Source;
+use crate::serve::connection::Door;
+use crate::serve::noting::Noting;
+use crate::serve::snapshot::{Identity, Live, Snapshot};
 
 /// A connection's standing, shared by the one who decides its requests and the one who answers
 /// them. Both are polled by the connection's own task, so that neither ever waits for the other.
@@ -27,6 +31,7 @@ pub(super) struct Standing {
     listener_name: String,
     /// What the group was that the handshake chose.
     identity: Arc<Identity>,
+    pub(super) noting: Noting,
     live: Live,
     pub(super) snapshot: Arc<Snapshot>,
     /// The number of that group in `snapshot`.
@@ -36,22 +41,32 @@ pub(super) struct Standing {
 }
 
 impl Shared {
-    /// The standing of a connection whose handshake was made as `made_with` says. `None` when that
-    /// snapshot has no such group or listener.
+    /// The standing of a connection from `peer` whose handshake was made as `made_with` says. `None`
+    /// when that snapshot has no such group or listener.
     pub(super) fn new(
         facts: HandshakeFacts,
-        (listener, bound): (usize, &Bound),
+        door: &Door,
+        peer: SocketAddr,
         made_with: Arc<Snapshot>,
         live: Live,
     ) -> Option<Self> {
-        let identity = made_with.identity(facts.group())?.clone();
-        made_with.entrance(listener)?;
         let group = facts.group();
+        let identity = made_with.identity(group)?.clone();
+        let meters = made_with.meters(group)?.clone();
+        made_with.entrance(door.listener)?;
+        let listener_name = door.bound.name.clone();
+        let server_name = facts.server_name().map(|name| name.to_string());
+        let source = door.observers.access_log.clone().map(|log| {
+            let (listener, server_name) = (listener_name.clone(), server_name.clone());
+            let group = meters.name.clone();
+            Arc::new(Source { log, peer, listener, server_name, group })
+        });
         let mut standing = Standing {
             facts,
-            listener,
-            listener_name: bound.name.clone(),
+            listener: door.listener,
+            listener_name,
             identity,
+            noting: Noting { meters, server_name, source },
             live,
             snapshot: made_with,
             group,
@@ -94,7 +109,10 @@ impl Standing {
         let ports = self.snapshot.entrance(self.listener).map_or(&[][..], |it| &it.ports);
         let connection = Connection::tls(self.facts.presented().identifiers(), self.group, ports)
             .with_server_name(self.facts.server_name());
-        self.memo.decide(self.snapshot.site.table.as_ref(), &connection, target)
+        let table = self.snapshot.site.table.as_ref();
+        let verdict = self.memo.decide(table, &connection, target);
+        self.noting.note(target, &verdict);
+        verdict
     }
 
     fn renew(&mut self) {

@@ -1,10 +1,10 @@
 //! A running `coalesce serve`, and an HTTP/2 client that checks certificates.
 
 use std::future::poll_fn;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ const LOGGED_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct Server {
     child: Child,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Standard output after the lines of the addresses.
+    output: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
 }
 
@@ -54,7 +56,12 @@ impl Server {
                 line.strip_prefix("listening on ").unwrap().parse().unwrap()
             })
             .collect();
-        Self { child, addresses, log }
+        Self { child, addresses, output, log }
+    }
+
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
+        self.output.next().unwrap().unwrap()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -164,6 +171,14 @@ impl Client {
         no_content: bool,
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         self.send.clone().ready().await.unwrap().send_request(request, no_content).unwrap()
+    }
+
+    /// Sends a request without content, unless the connection is ending.
+    pub(crate) async fn try_begin(
+        &self,
+        request: Request<()>,
+    ) -> Result<h2::client::ResponseFuture, h2::Error> {
+        Ok(self.send.clone().ready().await?.send_request(request, true)?.0)
     }
 
     pub(crate) async fn ask(&self, request: Request<()>) -> (Parts, Bytes) {

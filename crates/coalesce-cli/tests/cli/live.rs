@@ -181,7 +181,7 @@ async fn a_broken_configuration_is_refused_and_the_last_good_one_stays() {
         (good.replace("A.key", "API.key"), "site.toml:8: virtual_host \\\"a\\\": key: "),
         (good.replace("A.pem", "missing.pem"), "cannot read certs/missing.pem: No such file"),
         (good.replace("names", "name"), "site.toml:6: virtual_host \\\"a\\\": "),
-        (good.replace("[[", "["), "site.toml:1: unexpected key or value"),
+        (good.replace("[[", "["), "site.toml:1: listener: unexpected key or value"),
         (String::new(), "no [[listener]]"),
         (two_listeners, "listener \\\"new\\\" is new; listeners are bound at the start"),
         (

@@ -7,6 +7,7 @@ mod config_errors;
 mod explain;
 mod live;
 mod matching;
+mod operator;
 mod serve;
 mod tables;
 mod upstream;
