@@ -67,13 +67,19 @@ The configuration is read again when one of its files changes (itself, certifica
 compiled table) and on SIGHUP. A new one that loads is served from the next request on; connections
 stay, with the certificate they were shown. One that does not load is refused, with every fault in
 the log, and the one before stays. Listeners are bound at the start: to add, remove or move one
-takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.";
+takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
+
+--admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
+more. docs/operations.md has every metric, log field and limit.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
 
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
+
+  [admin]
+  address = \"127.0.0.1:9421\"    # metrics for Prometheus, at /metrics; default: nowhere
 
   [[listener]]
   name = \"main\"                  # may be left out when there is one

@@ -8,7 +8,7 @@ mod groups;
 mod hosts;
 mod listeners;
 mod load;
-mod model;
+pub(crate) mod model;
 mod source;
 mod table;
 mod watched;

@@ -221,3 +221,26 @@ impl Drop for Entry {
         self.source.log.write(&line);
     }
 }
+
+/// A line for the test of the document that lists its fields.
+#[cfg(test)]
+pub(super) fn sample_line() -> Line<'static> {
+    Line {
+        time: time(),
+        peer: SocketAddr::from(([127, 0, 0, 1], 1)),
+        listener: "main",
+        server_name: None,
+        group: "default",
+        authority: "",
+        method: None,
+        path: None,
+        verdict: super::meters::SERVE,
+        reason: super::meters::SERVED,
+        step: 8,
+        virtual_host: None,
+        status: None,
+        bytes: 0,
+        complete: true,
+        seconds: 0.0,
+    }
+}

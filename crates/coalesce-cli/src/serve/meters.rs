@@ -44,7 +44,7 @@ const HANDSHAKES: &str = "coalesce_handshakes_total";
 const CONNECTIONS: &str = "coalesce_connections";
 const RELOADS: &str = "coalesce_reloads_total";
 pub(super) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
-const RELOAD_REFUSED: &str = "coalesce_reload_refused";
+const LAST_REFUSED: &str = "coalesce_reload_refused";
 const LOADED: &str = "coalesce_loaded_timestamp_seconds";
 const NAMES: &str = "coalesce_table_names";
 const BYTES: &str = "coalesce_table_bytes";
@@ -72,7 +72,7 @@ pub(super) const METRICS: [Metric; 17] = [
     metric(CONNECTIONS, Kind::Gauge, "Connections open, handshakes included, by listener"),
     metric(RELOADS, Kind::Counter, "Reloads of the configuration, by outcome"),
     metric(RELOAD_SECONDS, Kind::Histogram, "How long reading, checking and building took"),
-    metric(RELOAD_REFUSED, Kind::Gauge, "1 when the last reload was refused, else 0"),
+    metric(LAST_REFUSED, Kind::Gauge, "1 when the last reload was refused, else 0"),
     metric(LOADED, Kind::Gauge, "When the configuration that is served was loaded"),
     metric(NAMES, Kind::Gauge, "Entries of the authority table that is served"),
     metric(BYTES, Kind::Gauge, "Bytes of the authority table that is served"),
@@ -103,6 +103,10 @@ pub(super) const MALFORMED: &str = "malformed";
 pub(super) const SERVED: &str = "served";
 pub(super) const UNLISTED: &str = "unlisted";
 
+/// How reloads end.
+pub(super) const RELOAD_SERVED: &str = "served";
+pub(super) const RELOAD_REFUSED: &str = "refused";
+
 /// What stands for the names of groups beyond [`METERED_GROUPS_MAX`].
 const OTHER_GROUPS: &str = "(other)";
 
@@ -129,10 +133,10 @@ impl Meters {
         let reloads = |outcome| counter!(RELOADS, "outcome" => outcome);
         Self {
             groups: Mutex::default(),
-            reloaded: reloads("served"),
-            refused: reloads("refused"),
+            reloaded: reloads(RELOAD_SERVED),
+            refused: reloads(RELOAD_REFUSED),
             seconds: histogram!(RELOAD_SECONDS),
-            last_refused: gauge!(RELOAD_REFUSED),
+            last_refused: gauge!(LAST_REFUSED),
             loaded: gauge!(LOADED),
             names: gauge!(NAMES),
             bytes: gauge!(BYTES),

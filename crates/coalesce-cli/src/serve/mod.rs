@@ -8,6 +8,8 @@ mod connection;
 mod limits;
 mod meters;
 mod noting;
+#[cfg(test)]
+mod operations;
 mod rate_bound;
 mod reload;
 mod server;
