@@ -15,6 +15,8 @@ mod reload;
 mod server;
 mod snapshot;
 mod standing;
+#[cfg(test)]
+mod timeouts;
 
 use std::net::SocketAddr;
 
