@@ -78,40 +78,44 @@ impl Swapper {
 #[derive(Debug)]
 pub(super) struct Reloader {
     origin: Origin,
-    files: BTreeSet<PathBuf>,
-    /// Those of `files` when they were last looked at.
-    marks: Marks,
+    /// `None` after a look at them that came to no end, which no file can cause.
+    files: Option<Files>,
     /// `None` where nobody wants the files to be watched, or nobody can.
-    changes: Option<(Changes, Happenings)>,
+    happenings: Option<Happenings>,
+}
+
+/// The files of an origin.
+#[derive(Debug)]
+struct Files {
+    origin: Origin,
+    paths: BTreeSet<PathBuf>,
+    /// Those of `paths` when they were last looked at.
+    marks: Marks,
+    changes: Option<Changes>,
 }
 
 impl Reloader {
     /// Looks at the files of `origin`; to be called before they are loaded.
     pub(super) fn new(origin: Origin) -> Self {
-        let files = origin.files(&BTreeSet::new());
-        let marks = Marks::of(&files);
-        Self { origin, files, marks, changes: None }
+        let paths = origin.files(&BTreeSet::new());
+        let marks = Marks::of(&paths);
+        let files = Files { origin: origin.clone(), paths, marks, changes: None };
+        Self { origin, files: Some(files), happenings: None }
     }
 
     /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
     pub(super) fn watch(&mut self) {
+        let Some(files) = &mut self.files else { return };
         match Changes::new() {
             Ok((changes, happenings)) => {
-                self.changes = Some((changes, happenings));
-                self.watch_folders();
+                self.happenings = Some(happenings);
+                files.changes = Some(changes);
+                files.watch_folders();
             }
             Err(error) => {
                 let reason = reason(&error);
                 tracing::warn!(reason, "cannot watch files; SIGHUP reloads");
             }
-        }
-    }
-
-    fn watch_folders(&mut self) {
-        let Some((changes, _)) = &mut self.changes else { return };
-        for (folder, error) in changes.watch(&self.files) {
-            let (folder, reason) = (folder.display(), reason(&error));
-            tracing::warn!(%folder, reason, "cannot watch a folder; SIGHUP reloads");
         }
     }
 
@@ -122,14 +126,14 @@ impl Reloader {
         mut hangups: Signal,
         access_log: Option<AccessLog>,
     ) {
-        if self.changes.is_some() {
+        if self.happenings.is_some() {
             // What has changed between the first look at the files and the beginning of the watch.
             self.reload_if_changed(&swapper).await;
         }
         loop {
             let happened = async {
-                match &mut self.changes {
-                    Some((_, happenings)) => happenings.settled().await,
+                match &mut self.happenings {
+                    Some(happenings) => happenings.settled().await,
                     None => None,
                 }
             };
@@ -140,7 +144,7 @@ impl Reloader {
                     if let Some(log) = &access_log {
                         log.reopen();
                     }
-                    self.look();
+                    self.look().await;
                     self.reload(&swapper).await;
                 }
                 else => return,
@@ -148,20 +152,20 @@ impl Reloader {
         }
     }
 
-    /// Looks which files there are, and what they are like; says whether anything is new.
-    fn look(&mut self) -> bool {
-        self.files = self.origin.files(&self.files);
-        self.watch_folders();
-        // After that: what changes from here on is told. Before they are read: what changes while
-        // they are read is found the next time.
-        let marks = Marks::of(&self.files);
-        let changed = marks != self.marks;
-        self.marks = marks;
+    /// Looks at the files; says whether anything is new.
+    async fn look(&mut self) -> bool {
+        let Some(mut files) = self.files.take() else { return true };
+        let looked = in_background("look", move || {
+            let changed = files.look();
+            (files, changed)
+        });
+        let Some((files, changed)) = looked.await else { return true };
+        self.files = Some(files);
         changed
     }
 
     async fn reload_if_changed(&mut self, swapper: &Swapper) {
-        if self.look() {
+        if self.look().await {
             tracing::info!("files have changed: reloading");
             self.reload(swapper).await;
         }
@@ -196,6 +200,28 @@ impl Reloader {
                 );
             }
         }
+    }
+}
+
+impl Files {
+    fn watch_folders(&mut self) {
+        let Some(changes) = &mut self.changes else { return };
+        for (folder, error) in changes.watch(&self.paths) {
+            let (folder, reason) = (folder.display(), reason(&error));
+            tracing::warn!(%folder, reason, "cannot watch a folder; SIGHUP reloads");
+        }
+    }
+
+    /// Looks which files there are, and what they are like; says whether anything is new.
+    fn look(&mut self) -> bool {
+        self.paths = self.origin.files(&self.paths);
+        self.watch_folders();
+        // After that: what changes from here on is told. Before they are read: what changes while
+        // they are read is found the next time.
+        let marks = Marks::of(&self.paths);
+        let changed = marks != self.marks;
+        self.marks = marks;
+        changed
     }
 }
 
