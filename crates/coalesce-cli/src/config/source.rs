@@ -12,6 +12,8 @@ use toml::de::{DeTable, DeValue};
 pub(crate) struct Source {
     path: PathBuf,
     text: String,
+    /// Where lines end, in order.
+    line_ends: Vec<usize>,
 }
 
 /// A fault, at a place given in bytes of the text; `None` when it is about the file as a whole.
@@ -69,7 +71,9 @@ impl std::error::Error for ConfigErrors {}
 
 impl Source {
     pub(crate) fn new(path: &Path, text: String) -> Self {
-        Self { path: path.to_owned(), text }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let line_ends = ends.map(|(at, _)| at).collect();
+        Self { path: path.to_owned(), text, line_ends }
     }
 
     /// Reads the file.
@@ -119,8 +123,7 @@ impl Source {
 
     /// The line of a byte, counted from 1.
     pub(crate) fn line_number(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
-        before.split(|byte| *byte == b'\n').count()
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 }
 
