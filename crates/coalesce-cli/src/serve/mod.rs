@@ -3,6 +3,7 @@
 mod access_log;
 mod admin;
 mod answer;
+mod background;
 mod changes;
 mod connection;
 mod limits;
@@ -29,6 +30,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::serve::access_log::AccessLog;
 use crate::serve::admin::{Admin, Scraped};
+use crate::serve::background::Background;
 use crate::serve::reload::{Origin, Reloader};
 
 pub(crate) use connection::Observers;
@@ -36,7 +38,9 @@ pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     let origin = Origin { path: arguments.config.clone(), listen: arguments.listen };
-    let mut reloader = Reloader::new(origin);
+    let background = Background::start()
+        .map_err(|error| Failure::runtime(format_args!("cannot start a thread: {error}")))?;
+    let mut reloader = Reloader::new(origin, background);
     let mut site = Site::load(&arguments.config).map_err(Failure::configuration)?;
     site.log();
     if let Some(address) = arguments.listen {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::signal::unix::Signal;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config::{Site, files_named};
 use crate::serve::access_log::AccessLog;
+use crate::serve::background::Background;
 use crate::serve::changes::{Changes, Happenings, Marks, reason};
 use crate::serve::limits::RETIRE_PAUSE;
 use crate::serve::meters::Meters;
@@ -82,6 +83,7 @@ pub(super) struct Reloader {
     files: Option<Files>,
     /// `None` where nobody wants the files to be watched, or nobody can.
     happenings: Option<Happenings>,
+    background: Background,
 }
 
 /// The files of an origin.
@@ -96,11 +98,11 @@ struct Files {
 
 impl Reloader {
     /// Looks at the files of `origin`; to be called before they are loaded.
-    pub(super) fn new(origin: Origin) -> Self {
+    pub(super) fn new(origin: Origin, background: Background) -> Self {
         let paths = origin.files(&BTreeSet::new());
         let marks = Marks::of(&paths);
         let files = Files { origin: origin.clone(), paths, marks, changes: None };
-        Self { origin, files: Some(files), happenings: None }
+        Self { origin, files: Some(files), happenings: None, background }
     }
 
     /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
@@ -155,7 +157,7 @@ impl Reloader {
     /// Looks at the files; says whether anything is new.
     async fn look(&mut self) -> bool {
         let Some(mut files) = self.files.take() else { return true };
-        let looked = in_background("look", move || {
+        let looked = self.background.run(move || {
             let changed = files.look();
             (files, changed)
         });
@@ -174,7 +176,7 @@ impl Reloader {
     async fn reload(&self, swapper: &Swapper) {
         let begun = Instant::now();
         let (origin, swapping) = (self.origin.clone(), swapper.clone());
-        let next = in_background("reload", move || {
+        let next = self.background.run(move || {
             let site = origin.load()?;
             site.log();
             swapping.next(site)
@@ -189,7 +191,7 @@ impl Reloader {
                 let earlier = swapper.swap(snapshot);
                 swapper.meters.reloaded(took);
                 tracing::info!(names, bytes, seconds, "reloaded");
-                tokio::spawn(retire(earlier, swapper.meters.clone()));
+                tokio::spawn(retire(earlier, swapper.meters.clone(), self.background.clone()));
             }
             Err(reason) => {
                 swapper.meters.reload_refused(took);
@@ -225,42 +227,12 @@ impl Files {
     }
 }
 
-/// Does `work` on a thread that stands back for all others; `None` when it cannot be started, or
-/// panicked.
-async fn in_background<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let (done, result) = oneshot::channel();
-    let work = move || {
-        stand_back();
-        // Nobody waits any longer when the server ends.
-        let _ = done.send(work());
-    };
-    // One that is started is left to itself.
-    drop(std::thread::Builder::new().name(name.to_owned()).spawn(work).ok()?);
-    result.await.ok()
-}
-
-/// Takes the lowest priority for this thread. Without it a machine whose cores are all busy has
-/// requests wait for the milliseconds that such a thread may run for at a time.
-#[cfg(target_os = "linux")]
-fn stand_back() {
-    const LOWEST: i32 = 19;
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST) {
-        tracing::debug!(%error, "cannot lower the priority of a thread");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stand_back() {}
-
 /// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
 /// no request is to wait for.
-async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>) {
+async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>, background: Background) {
     while Arc::strong_count(&snapshot) > 1 {
         sleep(RETIRE_PAUSE).await;
     }
-    in_background("retire", move || drop(snapshot)).await;
+    background.run(move || drop(snapshot)).await;
     meters.snapshots.decrement(1.0);
 }
