@@ -42,6 +42,8 @@ struct State<D> {
 struct Waiting {
     stream_id: u32,
     verdict: Verdict,
+    /// The [generation](Decide::generation) it is of.
+    generation: u64,
     authority: Authority,
     https: bool,
 }
@@ -113,12 +115,10 @@ impl<D: Decide> Decisions<D> {
             state.waiting.pop_front();
         }
         let about = |front: &Waiting| front.stream_id == stream_id && front.is_about(target);
-        let verdict = if state.waiting.front().is_some_and(about)
-            && let Some(waiting) = state.waiting.pop_front()
-        {
-            waiting.verdict
-        } else {
-            state.decide(target)
+        let waiting = state.waiting.front().is_some_and(about).then(|| state.waiting.pop_front());
+        let verdict = match waiting.flatten() {
+            Some(waiting) if waiting.generation == state.decide.generation() => waiting.verdict,
+            _ => state.decide(target),
         };
         match verdict {
             Verdict::Serve(_) => state.budget.served(),
@@ -147,6 +147,8 @@ impl<D: Decide> Refuse for Decisions<D> {
             return false;
         }
         let Some(authority) = target.authority.and_then(Authority::new) else { return false };
+        // Before the verdict, so that none can pass for newer than it is.
+        let generation = state.decide.generation();
         let verdict = state.decide(target);
         if let Verdict::Misdirected(_) = verdict {
             state.budget.refused();
@@ -156,7 +158,7 @@ impl<D: Decide> Refuse for Decisions<D> {
             state.waiting.pop_front();
         }
         let https = target.scheme == Some(b"https");
-        state.waiting.push_back(Waiting { stream_id, verdict, authority, https });
+        state.waiting.push_back(Waiting { stream_id, verdict, generation, authority, https });
         false
     }
 
