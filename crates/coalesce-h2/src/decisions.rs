@@ -176,3 +176,65 @@ impl<D> fmt::Debug for Decisions<D> {
         f.debug_struct("Decisions").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use coalesce_core::{
+        AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+        PresentedIdentifier, VirtualHostId, decide,
+    };
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::answer::MisdirectedContent;
+
+    const NAME: &[u8] = b"a.test";
+
+    /// Serves one name, as long as it has it.
+    #[derive(Default)]
+    struct OneName {
+        is_gone: bool,
+        generation: u64,
+        decided: usize,
+    }
+
+    impl Decide for OneName {
+        fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+            self.decided += 1;
+            let group = GroupId::new(1);
+            let mut table = AuthorityTable::builder();
+            table.group(group, GroupPolicy::default()).unwrap();
+            let name: &[u8] = if self.is_gone { b"b.test" } else { NAME };
+            let pattern = NamePattern::parse(name).unwrap();
+            table.entry(pattern, VirtualHostId::new(0), group).unwrap();
+            let presented = [PresentedIdentifier::parse_dns(NAME).unwrap()];
+            let presented = IdentifierSet::build(presented).unwrap();
+            let connection = Connection::tls(presented.borrow(), group, &[443]);
+            decide(&table.build().unwrap(), &connection, target)
+        }
+
+        fn generation(&mut self) -> u64 {
+            self.generation
+        }
+    }
+
+    #[test]
+    fn a_verdict_that_waits_for_its_stream_holds_for_its_generation_only() {
+        let answers = Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"));
+        let budget = Budget::new(NonZeroU32::new(10));
+        let mut decisions = Decisions::new(OneName::default(), budget, Arc::new(answers), true);
+        let target = RequestTarget::https(NAME);
+
+        assert!(!decisions.refuses(1, &target));
+        assert!(matches!(decisions.verdict(1, &target), Verdict::Serve(_)));
+        assert_eq!(decisions.state().decide.decided, 1);
+
+        assert!(!decisions.refuses(3, &target));
+        decisions.state().decide.is_gone = true;
+        decisions.state().decide.generation = 1;
+        assert!(matches!(decisions.verdict(3, &target), Verdict::Misdirected(_)));
+        assert_eq!(decisions.state().decide.decided, 3);
+    }
+}

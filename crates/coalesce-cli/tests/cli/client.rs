@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::response::Parts;
 use http::{Method, Request};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -135,27 +135,53 @@ pub(crate) struct Client {
     port: u16,
     /// What the server showed: the certificate in DER.
     pub(crate) shown: Vec<u8>,
+    /// Whether it goes on with an earlier session.
+    pub(crate) resumed: bool,
+}
+
+/// What trusts the certificates of `world`, and remembers sessions.
+pub(crate) fn config(world: &World) -> Arc<ClientConfig> {
+    config_of(world, rustls::ALL_VERSIONS)
+}
+
+/// The same, of some versions of TLS only.
+pub(crate) fn config_of(
+    world: &World,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
 }
 
 impl Client {
     pub(crate) async fn connect(world: &World, address: SocketAddr, server_name: &str) -> Self {
-        let mut roots = RootCertStore::empty();
-        let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
-        roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self::connect_with(&config(world), address, server_name).await
+    }
+
+    /// The same with the sessions that were remembered with `config`.
+    pub(crate) async fn connect_with(
+        config: &Arc<ClientConfig>,
+        address: SocketAddr,
+        server_name: &str,
+    ) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from(server_name.to_owned()).unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-        let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+        let stream = TlsConnector::from(config.clone()).connect(name, stream).await.unwrap();
+        let tls = stream.get_ref().1;
+        let shown = tls.peer_certificates().unwrap()[0].to_vec();
+        let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let (send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        Self { send, port: address.port(), shown }
+        Self { send, port: address.port(), shown, resumed }
     }
 
     /// A request for `path` of `host`, at the port of this connection.

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::client::{Client, Server};
+use crate::client::{Client, Server, config_of};
 use crate::world::{World, text, virtual_host};
 
 const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
@@ -368,4 +368,71 @@ async fn no_request_fails_and_no_answer_is_wrong_while_reloading() {
     done.store(true, Ordering::Relaxed);
     let asked: Vec<usize> = asking.join_all().await;
     assert!(asked.iter().all(|asked| *asked > 0), "{asked:?}");
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_after_a_reload_as_long_as_the_policy_is_the_same() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let world = World::new();
+        let (a, m) = in_groups();
+        let before = site(&[PUBLIC, ADMIN, &a, &m]);
+        let longer = site(&[PUBLIC, ADMIN, OTHER, &a, &m, &host("b", B)]);
+        let tighter = site(&[&(PUBLIC.to_owned() + OPTIONAL), ADMIN, &a, &m]);
+        world.write("site.toml", &before);
+        let server = Server::start_with(&world, 1, &["--no-watch"]);
+        let config = config_of(&world, &[version]);
+        let resumes = async || {
+            let client = Client::connect_with(&config, server.address(), A).await;
+            // Its tickets have come once there is an answer.
+            assert_eq!(got(&client, A).await, "a");
+            client.resumed
+        };
+        assert!(!resumes().await, "{version:?}");
+        assert!(resumes().await, "{version:?}");
+        reload(&world, &server, &longer, 1).await;
+        assert!(resumes().await, "{version:?}");
+        reload(&world, &server, &tighter, 2).await;
+        assert!(!resumes().await, "{version:?}");
+        assert!(resumes().await, "{version:?}");
+        reload(&world, &server, &before, 3).await;
+        assert!(!resumes().await, "{version:?}");
+    }
+}
+
+/// Clients may show a certificate now: a session without one is of another policy.
+const OPTIONAL: &str = "client_ca = \"certs/client-ca2.pem\"\nclient_certificate = \"optional\"\n";
+
+#[tokio::test]
+async fn listeners_that_share_an_address_come_and_go() {
+    let world = World::new();
+    let listener = |name: &str, hostname: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nhostname = \"{hostname}\"\n\
+             address = \"127.0.0.1:0\"\ndefault_virtual_host = \"{name}\"\n"
+        )
+    };
+    let host = |name: &str, of: &str| host(name, of) + &format!("listeners = [\"{name}\"]\n");
+    let (wild, exact) = (listener("wild", "*.example.test"), listener("exact", B));
+    let profile = "profile = \"gateway-api\"\n";
+    let one = [profile, &wild, &host("wild", "**.example.test")].concat();
+    let both = [&one, exact.as_str(), &host("exact", B)].concat();
+    world.write("site.toml", &one);
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let client = Client::connect(&world, server.address(), A).await;
+    assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "wild"]);
+    // Another listener is responsible for the name from now on.
+    reload(&world, &server, &both, 1).await;
+    assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "421"]);
+    assert!(server.log().contains("reason=\"listener\""), "{}", server.log());
+    let new = Client::connect(&world, server.address(), B).await;
+    assert_eq!([got(&new, A).await, got(&new, B).await], ["421", "exact"]);
+    reload(&world, &server, &one, 2).await;
+    assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "wild"]);
+    assert_eq!([got(&new, A).await, got(&new, B).await], ["421", "421"]);
+    // An address is not bound later.
+    let moved = one.replace("127.0.0.1:0", "127.0.0.2:0");
+    world.replace("site.toml", &moved);
+    server.hang_up();
+    let refused = server.logged(REFUSED, 1).await;
+    assert!(refused.contains("listener \\\"wild\\\" moves from 127.0.0.1:0"), "{refused}");
 }

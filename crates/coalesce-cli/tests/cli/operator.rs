@@ -396,3 +396,43 @@ async fn nothing_of_a_reason_is_in_a_response() {
     fields.sort_unstable();
     assert_eq!(fields, ["cache-control", "content-length", "content-type"]);
 }
+
+#[tokio::test]
+async fn what_is_only_observed_is_counted_and_logged() {
+    let world = World::new();
+    let observed = |name: &str, fields: &str| {
+        format!("[[group]]\nname = \"{name}\"\nobserve = true\n{fields}")
+    };
+    let parts = [
+        LISTENER.to_owned(),
+        observed("public", ""),
+        observed("modern", "minimum_version = \"1.3\"\n"),
+        virtual_host("a", A, "A") + "group = \"public\"\n",
+        virtual_host("b", B, "A") + "group = \"modern\"\n",
+        virtual_host("cdn", "cdn.example.test", "CDN") + "group = \"public\"\n",
+    ];
+    world.write("site.toml", &parts.concat());
+    let (server, admin) = start(&world, &["--access-log", "access"]);
+    let client = Client::connect(&world, server.address(), A).await;
+    for host in [A, B, B, "cdn.example.test"] {
+        assert_eq!(client.get(host, "/").await.0.status, 200, "{host}");
+    }
+    let metrics = metrics(admin);
+    let series = |reason: &str| {
+        format!("coalesce_observed_requests_total{{group=\"public\",reason=\"{reason}\"}}")
+    };
+    let served = requests("public", "serve", "served");
+    let counts = [series("group"), series("certificate"), series("port"), served];
+    assert_eq!(counts.map(|series| metrics[&series]), [2.0, 1.0, 0.0, 4.0]);
+    let line = server.logged("observed", 3).await;
+    assert!(line.contains("reason=\"certificate\" step=5"), "{line}");
+    let mut lines = Vec::new();
+    let begun = Instant::now();
+    while lines.len() < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{lines:?}");
+        let log = std::fs::read_to_string(world.path("access")).unwrap();
+        lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+    }
+    let observed: Vec<&Value> = lines.iter().map(|line| &line["observed"]).collect();
+    assert_eq!(observed, [&Value::Null, &"group".into(), &"group".into(), &"certificate".into()]);
+}
