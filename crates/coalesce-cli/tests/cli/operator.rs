@@ -421,8 +421,8 @@ async fn what_is_only_observed_is_counted_and_logged() {
     let series = |reason: &str| {
         format!("coalesce_observed_requests_total{{group=\"public\",reason=\"{reason}\"}}")
     };
-    let served = requests("public", "serve", "served");
-    let counts = [series("group"), series("certificate"), series("port"), served];
+    let handed_over = requests("public", "serve", "served");
+    let counts = [series("group"), series("certificate"), series("port"), handed_over];
     assert_eq!(counts.map(|series| metrics[&series]), [2.0, 1.0, 0.0, 4.0]);
     let line = server.logged("observed", 3).await;
     assert!(line.contains("reason=\"certificate\" step=5"), "{line}");
