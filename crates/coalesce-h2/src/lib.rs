@@ -83,6 +83,7 @@ mod decisions;
 mod error;
 pub mod limits;
 mod log;
+mod origin;
 mod server;
 mod target;
 mod wire;
@@ -105,4 +106,5 @@ pub mod fuzzing {
 pub use answer::MisdirectedContent;
 pub use date::date;
 pub use error::Error;
+pub use origin::OriginSet;
 pub use server::{Accepted, Builder, Connection, Decide};
