@@ -1,6 +1,7 @@
 //! The origin set of a connection (RFC 8336 §2): what a server may truthfully announce on it.
 
 use core::fmt::{self, Write as _};
+use core::ops::ControlFlow;
 
 use crate::decide::{Connection, Verdict, decide};
 use crate::limits::{NAME_LEN_MAX, ORIGIN_CANDIDATES_MAX};
@@ -35,14 +36,14 @@ impl fmt::Display for Origin<'_> {
 pub enum Listing {
     /// It did: these are all.
     Whole,
-    /// There were more than [`ORIGIN_CANDIDATES_MAX`] names to look at, and the others were not.
+    /// There were more than [`ORIGIN_CANDIDATES_MAX`] names to look at, or more than were wanted.
     Cut,
 }
 
 impl Connection<'_> {
-    /// Calls `each` once with every origin of this connection's origin set: the names that the
-    /// certificate or the table spells out and for which [`decide`](crate::decide()) answers
-    /// [`Serve`](Verdict::Serve) here, with every port that the listener answers for.
+    /// Calls `each`, until it breaks, with every origin of this connection's origin set: the names
+    /// that the certificate or the table spells out and for which [`decide`](crate::decide())
+    /// answers [`Serve`](Verdict::Serve) here, with every port that the listener answers for.
     ///
     /// Each of them has been decided, so the set says what the connection does, by construction:
     ///
@@ -50,8 +51,9 @@ impl Connection<'_> {
     /// | --- | --- |
     /// | exact in the table, and the certificate covers it by name or by wildcard | if it is served |
     /// | exact in the certificate, and a wildcard of the table stands for it | if it is served |
+    /// | served to this server name only, by its [policy](crate::CoalescePolicy) | if it is that name |
     /// | known to both by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
-    /// | another group's, another listener's, one that the server name keeps away | no |
+    /// | another group's, another listener's, another server name's | no |
     /// | served only because its group is [observed](crate::Enforcement::Observe) | no: it is to be refused |
     /// | nobody's, handed over for a 404 | no |
     /// | an address | no: whoever connects to one has it in its set (RFC 8336 §2.3) |
@@ -71,49 +73,89 @@ impl Connection<'_> {
     /// # Complexity
     /// A decision for every name looked at, and a binary search for every wildcard of the
     /// certificate. What is further below such a wildcard than it covers is passed over, not
-    /// listed. For a certificate, group, port and table the set is the same but for names under
-    /// [`StrictServerName`](crate::CoalescePolicy::StrictServerName): to be computed once, not for
-    /// each connection.
+    /// listed. Without a server name, the set is the same for all connections of a certificate, a
+    /// group, a listener and a table: to be made once, and completed for each connection by
+    /// [`origins_of_server_name`](Self::origins_of_server_name).
     pub fn origins<S: AsRef<[u8]>>(
         &self,
         table: &AuthorityTable<S>,
-        mut each: impl FnMut(&Origin<'_>),
+        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
     ) -> Listing {
-        let Some(presented) = self.presented() else { return Listing::Whole };
-        let mut left = ORIGIN_CANDIDATES_MAX;
-        let mut spend = || left.checked_sub(1).map(|less| left = less).is_none();
-        let mut ask = |name: DnsName<'_>| {
-            for port in self.ports {
-                let origin = Origin { host: name, port: *port };
-                if self.serves(table, &origin) {
-                    each(&origin);
-                }
+        let listed = self.with_server_name(None).shared_origins(table, &mut each);
+        let listed = listed.map_continue(|()| self.origins_of_server_name(table, each));
+        if listed == ControlFlow::Continue(Listing::Whole) { Listing::Whole } else { Listing::Cut }
+    }
+
+    /// The part of [`origins`](Self::origins) that rests on the server name: its own, where it is
+    /// served because the ClientHello named it and would not be otherwise.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// Two decisions for every port.
+    pub fn origins_of_server_name<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
+    ) -> Listing {
+        let (Some(_), Some(host)) = (self.presented(), self.server_name) else {
+            return Listing::Whole;
+        };
+        let others = self.with_server_name(None);
+        for port in self.ports {
+            let origin = Origin { host, port: *port };
+            if self.serves(table, &origin)
+                && !others.serves(table, &origin)
+                && each(&origin).is_break()
+            {
+                return Listing::Cut;
             }
+        }
+        Listing::Whole
+    }
+
+    /// The part that does not. It breaks off where it is cut.
+    fn shared_origins<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        each: &mut impl FnMut(&Origin<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(presented) = self.presented() else { return ControlFlow::Continue(()) };
+        let mut left = ORIGIN_CANDIDATES_MAX;
+        let mut spend = || match left.checked_sub(1) {
+            Some(less) => {
+                left = less;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        };
+        let mut ask = |name: DnsName<'_>| {
+            let mut origins = self.ports.iter().map(|port| Origin { host: name, port: *port });
+            origins.try_for_each(|origin| {
+                if self.serves(table, &origin) { each(&origin) } else { ControlFlow::Continue(()) }
+            })
         };
         // Those that the certificate spells out first: they are few, and what it is for.
         for identifier in presented.identifiers() {
-            if spend() {
-                return Listing::Cut;
-            }
+            spend()?;
             if let Some(NamePattern::Exact(name)) = identifier.as_pattern() {
-                ask(name);
+                ask(name)?;
             }
         }
         for identifier in presented.identifiers() {
             let Some(NamePattern::OneLabel(parent)) = identifier.as_pattern() else { continue };
             for entry in table.children(parent) {
-                if spend() {
-                    return Listing::Cut;
-                }
+                spend()?;
                 let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
                 if let Some(pattern @ NamePattern::Exact(name)) = pattern
                     && !presented.has(&pattern)
                 {
-                    ask(name);
+                    ask(name)?;
                 }
             }
         }
-        Listing::Whole
+        ControlFlow::Continue(())
     }
 
     /// Whether a request for this origin would be served, as a virtual host and by every step.

@@ -101,6 +101,11 @@ pub mod fuzzing {
     pub fn answer(pieces: &[&[u8]]) {
         crate::wire::fuzz_early(pieces);
     }
+
+    /// Writes frames as the script says, with others between them, and asserts what must hold.
+    pub fn announce(script: &[u8]) {
+        crate::wire::fuzz_origin(script);
+    }
 }
 
 pub use answer::MisdirectedContent;

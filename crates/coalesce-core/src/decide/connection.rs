@@ -15,7 +15,7 @@ use crate::request::Scheme;
 pub struct Connection<'a> {
     pub(super) scheme: Scheme,
     pub(super) coverage: Coverage<'a>,
-    pub(super) server_name: Option<DnsName<'a>>,
+    pub(crate) server_name: Option<DnsName<'a>>,
     pub(super) group: GroupId,
     pub(crate) ports: &'a [u16],
     pub(super) listener: Option<Listener<'a>>,

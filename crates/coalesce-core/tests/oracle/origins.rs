@@ -1,8 +1,9 @@
 //! The origin set against the decision.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
-use coalesce_core::{Listing, decide};
+use coalesce_core::{Connection, Listing, decide};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -32,13 +33,23 @@ fn spelled_out<'a>(world: &'a World, facts: &'a Facts) -> BTreeSet<&'a str> {
 fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<String>) {
     let (mut announced, mut served) = (Vec::new(), BTreeSet::new());
     let _ = run_with(world, facts, &request("a"), |table, connection, unused| {
-        let listing = connection.origins(table, |origin| announced.push(origin.to_string()));
+        let listing = connection.origins(table, |origin| {
+            announced.push(origin.to_string());
+            ControlFlow::Continue(())
+        });
         assert_eq!(listing, Listing::Whole);
-        for name in spelled_out(world, facts) {
+        let spelled_out = spelled_out(world, facts);
+        let own = facts.server_name.as_deref().filter(|name| !spelled_out.contains(name));
+        for name in spelled_out.iter().copied().chain(own) {
             for port in &facts.ports {
                 let request = request(&format!("{name}:{port}"));
-                let found = outcome(&decide(table, connection, &target(&request)));
-                if matches!(found, Outcome::VirtualHost(_)) {
+                let serves = |connection: &Connection<'_>| {
+                    let found = outcome(&decide(table, connection, &target(&request)));
+                    matches!(found, Outcome::VirtualHost(_))
+                };
+                // One that nobody spells out counts where it is served to its own name only.
+                let all = own == Some(name) && serves(&connection.with_server_name(None));
+                if serves(connection) && !all {
                     let port = if *port == 443 { String::new() } else { format!(":{port}") };
                     served.insert(format!("https://{name}{port}"));
                 }

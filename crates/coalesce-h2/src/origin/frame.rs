@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn frames_are_split_between_entries() {
         // 18 bytes each with their prefix: 910 fill a frame but for 4 bytes.
-        let origins: Vec<_> = (0..1_821).map(|number| format!("https://n{number:04}.a")).collect();
-        let origins: Vec<_> = origins.iter().map(|origin| &origin.as_bytes()[..16]).collect();
+        let origins: Vec<_> = (0..1_821).map(|number| format!("https://n{number:04}.ab")).collect();
+        let origins: Vec<_> = origins.iter().map(String::as_bytes).collect();
         let bytes = frames(&origins);
         let mut lens = Vec::new();
         let mut rest = &bytes[..];

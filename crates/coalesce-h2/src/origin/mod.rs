@@ -7,6 +7,8 @@ mod tests;
 
 use bytes::Bytes;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use frame::ORIGIN;
 pub use set::OriginSet;
 
 /// The way of whole frames to the client that `h2` knows nothing of.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use coalesce_core::{AuthorityTable, Connection, Listing};
@@ -24,33 +25,54 @@ impl OriginSet {
     /// The origin set of `connection` under `table`, as
     /// [`Connection::origins`] lists it: empty unless the connection is TLS.
     ///
-    /// Sets are cut at [`ORIGIN_SET_BYTES_MAX`], and a warning says so: to be made once for each
-    /// table and certificate, not for each connection.
+    /// Sets are cut at [`ORIGIN_SET_BYTES_MAX`], and a warning says so. To be made once for each
+    /// table, certificate, group and listener, from a connection without its server name, which
+    /// [`with_server_name`](Self::with_server_name) adds.
     ///
     /// # Complexity
     /// That of [`Connection::origins`], and sorting.
     pub fn new<S: AsRef<[u8]>>(table: &AuthorityTable<S>, connection: &Connection<'_>) -> Self {
-        let (mut origins, mut left, mut cut) = (BTreeSet::new(), ORIGIN_SET_BYTES_MAX, false);
+        let (mut origins, mut left) = (BTreeSet::new(), ORIGIN_SET_BYTES_MAX);
         let listing = connection.origins(table, |origin| {
             let origin = origin.to_string();
-            match left.checked_sub(PREFIX_LEN + origin.len()) {
-                _ if origins.contains(&origin) => {}
-                Some(rest) => {
-                    left = rest;
-                    origins.insert(origin);
-                }
-                None => cut = true,
+            let Some(rest) = left.checked_sub(PREFIX_LEN + origin.len()) else {
+                return ControlFlow::Break(());
+            };
+            if origins.insert(origin) {
+                left = rest;
             }
+            ControlFlow::Continue(())
         });
-        if cut || listing == Listing::Cut {
+        if listing == Listing::Cut {
             tracing::warn!(
                 group = connection.group().get(),
                 announced = origins.len(),
                 bytes_max = ORIGIN_SET_BYTES_MAX,
-                "an origin set is too large; it is announced in part"
+                "an origin set is too large; a part of it is announced"
             );
         }
         Self::encoded(origins.iter().map(String::as_bytes))
+    }
+
+    /// This set, made of a connection that is `connection` but for its server name, with what is
+    /// served because of that.
+    #[must_use]
+    pub fn with_server_name<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        connection: &Connection<'_>,
+    ) -> Self {
+        let mut own = Vec::new();
+        // As many as the listener has ports.
+        let _ = connection.origins_of_server_name(table, |origin| {
+            own.push(origin.to_string());
+            ControlFlow::Continue(())
+        });
+        if own.is_empty() {
+            return self.clone();
+        }
+        let own = own.iter().map(String::as_bytes);
+        Self::encoded(self.origins().chain(own).collect::<BTreeSet<_>>().into_iter())
     }
 
     fn encoded<'a>(origins: impl Iterator<Item = &'a [u8]>) -> Self {

@@ -58,6 +58,8 @@ mod frame;
 mod fuzzing;
 #[cfg(any(test, fuzzing))]
 mod fuzzing_early;
+#[cfg(any(test, fuzzing))]
+mod fuzzing_origin;
 mod hpack;
 mod huffman;
 mod interjected;
@@ -79,6 +81,8 @@ pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_
 pub(crate) use fuzzing::fuzz_inspect;
 #[cfg(fuzzing)]
 pub(crate) use fuzzing_early::fuzz_early;
+#[cfg(fuzzing)]
+pub(crate) use fuzzing_origin::fuzz_origin;
 pub(crate) use hpack::push_integer;
 pub(crate) use interjected::Interjected;
 pub(crate) use transport::{ExtendedConnect, Transport};

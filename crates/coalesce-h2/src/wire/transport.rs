@@ -70,16 +70,22 @@ impl<T, R: Refuse> Transport<T, R> {
             observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone(), cork.clone(), refuse),
             stash: Vec::new(),
             stashed: Stashed::Nothing,
-            opening: Opening::Collecting(Vec::new(), extended_connect),
+            opening: match extended_connect {
+                ExtendedConnect::Announced => Opening::Sent,
+                ExtendedConnect::Withheld => Opening::Collecting(Vec::new(), extended_connect),
+            },
             held: Held::new(cork),
             interjected: Interjected::default(),
         };
         (transport, exceptions)
     }
 
-    /// The same transport, which sends these frames as well.
+    /// The same transport, which sends these frames as well, after the first of `h2`.
     pub(crate) fn with_interjected(mut self, frames: Interjected) -> Self {
         self.interjected = frames;
+        if let Opening::Sent = self.opening {
+            self.opening = Opening::Collecting(Vec::new(), ExtendedConnect::Announced);
+        }
         self
     }
 

@@ -1,12 +1,17 @@
 //! What a connection's origin set has, in the fixture world.
 
+use core::ops::ControlFlow;
+
 use super::*;
 use crate::limits::ORIGIN_CANDIDATES_MAX;
 use crate::{ClientCertificates, Enforcement, ListenerId, ListenerTable, Listing};
 
 fn origins(table: &Table, connection: &Connection<'_>) -> Vec<String> {
     let mut origins = Vec::new();
-    let listing = connection.origins(table, |origin| origins.push(origin.to_string()));
+    let listing = connection.origins(table, |origin| {
+        origins.push(origin.to_string());
+        ControlFlow::Continue(())
+    });
     assert_eq!(listing, Listing::Whole);
     origins
 }
@@ -73,6 +78,30 @@ fn a_strict_name_is_announced_to_those_who_asked_for_it() {
         let origins = |name: &str| origins(&table, &handshakes.with(name));
         assert_eq!(origins("b.example.test"), ["https://b.example.test"]);
         assert!(origins("").is_empty());
+    }
+}
+
+/// The server name's own origin is said of a strict name even where nobody spells it out, and not of
+/// another, whose wildcard others may use as well.
+#[test]
+fn a_strict_name_need_not_be_spelled_out() {
+    let handshakes = Handshakes::new();
+    let of = |policy| origins(&table_with(policy), &handshakes.with("x.wild.example.test"));
+    let strict = of(coalesce(CoalescePolicy::StrictServerName));
+    assert_eq!(strict, ["https://x.wild.example.test"]);
+    assert!(!of(GroupPolicy::default()).contains(&strict[0]));
+}
+
+#[test]
+fn a_listing_may_be_broken_off() {
+    let handshakes = Handshakes::new();
+    for wanted in 1..=3 {
+        let mut left = wanted;
+        let listing = handshakes.with("a.example.test").origins(&table(), |_| {
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((listing, left), (Listing::Cut, 0));
     }
 }
 
@@ -154,7 +183,10 @@ fn a_listing_of_more_names_than_are_looked_at_is_cut() {
         let certificate = set(&["*.test"]);
         let connection = Connection::tls(certificate.borrow(), PUBLIC, &[443]);
         let mut count = 0;
-        let listing = connection.origins(&builder.build().unwrap(), |_| count += 1);
+        let listing = connection.origins(&builder.build().unwrap(), |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
         assert_eq!(listing, Listing::Cut);
         // The identifier itself was the first to be looked at.
         assert_eq!(count, if deep { 0 } else { ORIGIN_CANDIDATES_MAX - 1 });
