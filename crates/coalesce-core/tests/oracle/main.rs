@@ -13,4 +13,5 @@ mod images;
 mod listing;
 mod lookups;
 mod model;
+mod origins;
 mod parsers;
