@@ -11,9 +11,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # command:package pairs of what the tests drive; Debian's names.
 missing=()
-for need in curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential; do
+for need in curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential \
+    pkg-config:pkg-config
+do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
+# One of the peers that run the vectors is OpenSSL.
+[ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "tests/run.sh: installing ${missing[*]}"
