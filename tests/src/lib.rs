@@ -16,7 +16,8 @@ use tempfile::TempDir;
 /// The content of every 421.
 pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
 
-/// The `coalesce` binary, built when the first test asks for it.
+/// The `coalesce` binary, built when the first test asks for it, optimised where the one who asks
+/// is.
 ///
 /// # Panics
 /// When it does not build.
@@ -25,10 +26,11 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| build(&["--package", "coalesce-cli"]))
 }
 
-/// Builds what cargo is told to, and returns the binary.
+/// Builds what cargo is told to, as these tests were built, and returns the binary.
 fn build(what: &[&str]) -> PathBuf {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--message-format", "json"])
+        .args(["build", "--quiet", "--message-format", "json", "--profile", profile])
         .args(what)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
@@ -86,8 +88,16 @@ impl World {
     /// # Panics
     /// When it does not come up.
     pub fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// The same, with these arguments as well.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn serve_with(&self, more: &[&str]) -> Server {
         let mut command = Command::new(binary());
-        command.args(["serve", "--config"]).arg(self.path("site.toml"));
+        command.args(["serve", "--config"]).arg(self.path("site.toml")).args(more);
         self.start(command)
     }
 
@@ -164,14 +174,26 @@ impl Server {
         self.process.id()
     }
 
+    /// Has it reload its configuration.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let kill = Command::new("kill").args([signal, &id]).status().expect("kill runs");
+        assert!(kill.success());
+    }
+
     /// Asks it to end, as an operator would, and waits for its exit status.
     ///
     /// # Panics
     /// When it cannot be signalled or waited for.
     pub fn terminate(mut self) -> std::process::ExitStatus {
-        let id = self.process.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(kill.success());
+        self.signal("-TERM");
         self.process.wait().expect("the server is a child of this process")
     }
 }

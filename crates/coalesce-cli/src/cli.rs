@@ -110,6 +110,19 @@ pub(crate) struct ServeArguments {
     /// Threads that serve connections [default: one for each core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
+    /// Serve metrics for Prometheus over HTTP at /metrics, here [default: 127.0.0.1:9421], instead
+    /// of on the configuration's admin address; without either nothing is counted
+    #[arg(
+        long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+        default_missing_value = "127.0.0.1:9421"
+    )]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Write one JSON object per request to FILE, or with - to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// Reload on SIGHUP only, not when a file has changed
+    #[arg(long)]
+    pub(crate) no_watch: bool,
 }
 
 #[derive(Args, Debug)]

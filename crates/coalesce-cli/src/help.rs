@@ -62,7 +62,16 @@ Serve the virtual hosts of a configuration file over HTTP/2 with TLS.
 
 All listeners are bound before the first connection is taken, or none is. Each prints one line
 'listening on ADDR' on standard output. SIGINT and SIGTERM let the open requests finish; a second
-one ends at once. The reason of every 421 is in the log, never in a response.";
+one ends at once. The reason of every 421 is in the log, never in a response.
+
+The configuration is read again when one of its files changes (itself, certificates, keys, CAs, a
+compiled table) and on SIGHUP. A new one that loads is served from the next request on; connections
+stay, with the certificate they were shown. One that does not load is refused, with every fault in
+the log, and the one before stays. Listeners are bound at the start: to add, remove or move one
+takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
+
+--admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
+more. docs/operations.md has every metric, log field and limit.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
@@ -71,6 +80,9 @@ The configuration file (TOML; relative paths start at its folder):
                                  # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
+
+  [admin]
+  address = \"127.0.0.1:9421\"    # metrics for Prometheus, at /metrics; default: nowhere
 
   [[listener]]
   name = \"main\"                  # may be left out when there is one
@@ -248,8 +260,8 @@ to load it.
 
 Every fault is named with its line, the first hundred of them: what is no entry, a duplicate (the
 same name with the same values) and a conflict (with others) with both of their lines. Then nothing
-is written. The table is put in its place whole, once it is on the disk; who serves the older one
-goes on with that until it is started again.
+is written. The table is put in its place whole, once it is on the disk; 'coalesce serve' takes
+it from there by itself, as any file of its configuration.
 
 What takes longer than two seconds shows a progress bar, where standard error is a terminal; -v
 logs the progress elsewhere, and -q shows none.";

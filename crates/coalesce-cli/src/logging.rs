@@ -33,10 +33,12 @@ pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failu
     let variable = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let filter = if variable.is_empty() || logging.verbose > 0 || logging.quiet > 0 {
         let (own, others) = levels(logging, verbosity);
-        OWN_CRATES.iter().try_fold(
+        let all_own = OWN_CRATES.iter().map(|own_crate| (*own_crate, own));
+        let mut targets = all_own.chain([(REFUSALS_ONE_BY_ONE, refusals(own))]);
+        targets.try_fold(
             EnvFilter::default().add_directive(others.into()),
-            |all, own_crate| {
-                format!("{own_crate}={own}").parse().map(|directive| all.add_directive(directive))
+            |all, (target, level)| {
+                format!("{target}={level}").parse().map(|directive| all.add_directive(directive))
             },
         )
     } else {
@@ -58,6 +60,14 @@ pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failu
 /// frames and records.
 const OWN_CRATES: [&str; 3] = ["coalesce", "coalesce_h2", "coalesce_tls"];
 
+/// Where every refusal is logged as it comes. `serve` logs them as well, with the group and within
+/// bounds, so that this is for those who want to see all of everything.
+const REFUSALS_ONE_BY_ONE: &str = "coalesce_h2::log";
+
+fn refusals(own: LevelFilter) -> LevelFilter {
+    if own == LevelFilter::TRACE { own } else { own.min(LevelFilter::WARN) }
+}
+
 /// The levels of this project's crates and of the libraries below them.
 fn levels(logging: &Logging, verbosity: Verbosity) -> (LevelFilter, LevelFilter) {
     const WARN: usize = 2;
@@ -77,6 +87,14 @@ fn levels(logging: &Logging, verbosity: Verbosity) -> (LevelFilter, LevelFilter)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_logged_one_by_one_at_the_last_level_only() {
+        use LevelFilter as L;
+        let own = [L::OFF, L::ERROR, L::WARN, L::INFO, L::DEBUG, L::TRACE];
+        let expected = [L::OFF, L::ERROR, L::WARN, L::WARN, L::WARN, L::TRACE];
+        assert_eq!(own.map(refusals), expected);
+    }
 
     #[test]
     fn flags_count_from_the_commands_own_level() {

@@ -153,6 +153,22 @@ pub enum MalformedAnswer {
 }
 
 impl Malformed {
+    /// Every [`code`](Self::code), for counters and documentation.
+    pub const CODES: [&'static str; 12] = [
+        "no_authority",
+        "several_hosts",
+        "authority_field_value",
+        "authority_userinfo",
+        "authority_empty_host",
+        "authority_port",
+        "authority_host",
+        "host_invalid",
+        "host_differs",
+        "connect_refused",
+        "extended_connect_refused",
+        "connect_port",
+    ];
+
     /// A stable name for logs, metrics and tools.
     pub const fn code(self) -> &'static str {
         match self {
@@ -255,6 +271,36 @@ mod tests {
             assert!(Misdirected::ALL[..at].iter().all(|earlier| earlier.step() <= reason.step()));
         }
         assert_eq!(Step::Serve.number(), 8);
+    }
+
+    #[test]
+    fn every_code_of_a_malformed_request_is_listed_once() {
+        use AuthorityError as E;
+        let authorities = [
+            E::FieldValue { at: 0, byte: 0 },
+            E::Userinfo { at: 0 },
+            E::EmptyHost,
+            E::ForbiddenByte { at: 0, byte: 0 },
+            E::BadPercentEncoding { at: 0 },
+            E::BadIpLiteral,
+            E::BadPort,
+        ];
+        let others = [
+            Malformed::NoAuthority,
+            Malformed::SeveralHosts,
+            Malformed::Host(E::EmptyHost),
+            Malformed::HostBeside(E::EmptyHost),
+            Malformed::HostDiffers,
+            Malformed::ConnectRefused,
+            Malformed::ExtendedConnectRefused,
+            Malformed::ConnectPort,
+        ];
+        let every = || authorities.map(Malformed::Authority).into_iter().chain(others);
+        assert!(every().all(|reason| Malformed::CODES.contains(&reason.code())));
+        for (at, code) in Malformed::CODES.iter().enumerate() {
+            assert!(!Malformed::CODES[..at].contains(code), "{code} twice");
+            assert!(every().any(|reason| reason.code() == *code), "{code} is nobody's");
+        }
     }
 
     #[test]

@@ -42,6 +42,8 @@ struct State<D> {
 struct Waiting {
     stream_id: u32,
     verdict: Verdict,
+    /// The [generation](Decide::generation) it is of.
+    generation: u64,
     authority: Authority,
     https: bool,
 }
@@ -113,12 +115,10 @@ impl<D: Decide> Decisions<D> {
             state.waiting.pop_front();
         }
         let about = |front: &Waiting| front.stream_id == stream_id && front.is_about(target);
-        let verdict = if state.waiting.front().is_some_and(about)
-            && let Some(waiting) = state.waiting.pop_front()
-        {
-            waiting.verdict
-        } else {
-            state.decide(target)
+        let waiting = state.waiting.front().is_some_and(about).then(|| state.waiting.pop_front());
+        let verdict = match waiting.flatten() {
+            Some(waiting) if waiting.generation == state.decide.generation() => waiting.verdict,
+            _ => state.decide(target),
         };
         match verdict {
             Verdict::Serve(_) => state.budget.served(),
@@ -147,6 +147,8 @@ impl<D: Decide> Refuse for Decisions<D> {
             return false;
         }
         let Some(authority) = target.authority.and_then(Authority::new) else { return false };
+        // Before the verdict, so that none can pass for newer than it is.
+        let generation = state.decide.generation();
         let verdict = state.decide(target);
         if let Verdict::Misdirected(_) = verdict {
             state.budget.refused();
@@ -156,7 +158,7 @@ impl<D: Decide> Refuse for Decisions<D> {
             state.waiting.pop_front();
         }
         let https = target.scheme == Some(b"https");
-        state.waiting.push_back(Waiting { stream_id, verdict, authority, https });
+        state.waiting.push_back(Waiting { stream_id, verdict, generation, authority, https });
         false
     }
 
@@ -172,5 +174,67 @@ impl<D: Decide> Refuse for Decisions<D> {
 impl<D> fmt::Debug for Decisions<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decisions").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use coalesce_core::{
+        AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+        PresentedIdentifier, VirtualHostId, decide,
+    };
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::answer::MisdirectedContent;
+
+    const NAME: &[u8] = b"a.test";
+
+    /// Serves one name, as long as it has it.
+    #[derive(Default)]
+    struct OneName {
+        is_gone: bool,
+        generation: u64,
+        decided: usize,
+    }
+
+    impl Decide for OneName {
+        fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+            self.decided += 1;
+            let group = GroupId::new(1);
+            let mut table = AuthorityTable::builder();
+            table.group(group, GroupPolicy::default()).unwrap();
+            let name: &[u8] = if self.is_gone { b"b.test" } else { NAME };
+            let pattern = NamePattern::parse(name).unwrap();
+            table.entry(pattern, VirtualHostId::new(0), group).unwrap();
+            let presented = [PresentedIdentifier::parse_dns(NAME).unwrap()];
+            let presented = IdentifierSet::build(presented).unwrap();
+            let connection = Connection::tls(presented.borrow(), group, &[443]);
+            decide(&table.build().unwrap(), &connection, target)
+        }
+
+        fn generation(&mut self) -> u64 {
+            self.generation
+        }
+    }
+
+    #[test]
+    fn a_verdict_that_waits_for_its_stream_holds_for_its_generation_only() {
+        let answers = Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"));
+        let budget = Budget::new(NonZeroU32::new(10));
+        let mut decisions = Decisions::new(OneName::default(), budget, Arc::new(answers), true);
+        let target = RequestTarget::https(NAME);
+
+        assert!(!decisions.refuses(1, &target));
+        assert!(matches!(decisions.verdict(1, &target), Verdict::Serve(_)));
+        assert_eq!(decisions.state().decide.decided, 1);
+
+        assert!(!decisions.refuses(3, &target));
+        decisions.state().decide.is_gone = true;
+        decisions.state().decide.generation = 1;
+        assert!(matches!(decisions.verdict(3, &target), Verdict::Misdirected(_)));
+        assert_eq!(decisions.state().decide.decided, 3);
     }
 }

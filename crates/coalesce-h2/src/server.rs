@@ -25,11 +25,19 @@ use crate::{limits, log};
 ///
 /// Called once for each request, when its header block is read or when it is accepted, so a closure
 /// that reads the newest authority table from a shared place decides each request on the newest
-/// table of that moment. The proof in [`Verdict::Serve`] comes from
+/// table of that moment. Who must not hand over a request that a newer table would refuse says by
+/// [`generation`](Self::generation) that there is one. The proof in [`Verdict::Serve`] comes from
 /// [`coalesce_core::decide`] alone; an implementation returns the one it got for this very request.
 pub trait Decide {
     /// Decides one request.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict;
+
+    /// A number that is another one once earlier verdicts may no longer hold. A request that was
+    /// decided when its header block was read is decided anew if the number has changed by the time
+    /// it is accepted: what was served then may not be now. Default: always 0.
+    fn generation(&mut self) -> u64 {
+        0
+    }
 }
 
 impl<F: FnMut(&RequestTarget<'_>) -> Verdict> Decide for F {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::model::{GroupEntry, ListenerEntry, Profile, VirtualHostEntry};
+use crate::config::model::{AdminEntry, GroupEntry, ListenerEntry, Profile, VirtualHostEntry};
 use crate::config::source::{ConfigErrors, Faults, Source};
 
 /// The entries, each with its place, in the order of the file.
@@ -14,6 +14,7 @@ use crate::config::source::{ConfigErrors, Faults, Source};
 pub(crate) struct Entries {
     pub(crate) profile: Option<Spanned<Profile>>,
     pub(crate) table: Option<Spanned<PathBuf>>,
+    pub(crate) admin: Option<Spanned<AdminEntry>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
     pub(crate) groups: Vec<Spanned<GroupEntry>>,
     pub(crate) virtual_hosts: Vec<Spanned<VirtualHostEntry>>,
@@ -34,12 +35,13 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
         match key.get_ref().as_ref() {
             "profile" => entries.profile = one(value, &mut faults),
             "table" => entries.table = one(value, &mut faults),
+            "admin" => entries.admin = one(value, &mut faults),
             "listener" => entries.listeners = list(value, &mut faults),
             "group" => entries.groups = list(value, &mut faults),
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected profile, table, [[listener]], [[group]] or \
+                "unknown field, expected profile, table, [admin], [[listener]], [[group]] or \
                  [[virtual_host]]",
             ),
         }

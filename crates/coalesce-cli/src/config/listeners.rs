@@ -59,13 +59,7 @@ pub(crate) fn read(
             faults.add(at.clone(), "no name; each of several listeners needs one");
         }
         let name = entry.name.map_or_else(|| ONLY.to_owned(), Spanned::into_inner);
-        let address = entry.address.get_ref().parse().map_err(|_| {
-            format!(
-                "{:?} is no address to listen on; IP address and port expected, as in \
-                 \"127.0.0.1:8443\" or \"[::]:443\"",
-                entry.address.get_ref()
-            )
-        });
+        let address = address(entry.address.get_ref());
         let address: SocketAddr = faults
             .take(entry.address.span(), address)
             .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
@@ -121,6 +115,16 @@ fn hostname(
         }
         None => ANY.to_owned(),
     }
+}
+
+/// Reads an address to listen on.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "{text:?} is no address to listen on; IP address and port expected, as in \
+             \"127.0.0.1:8443\" or \"[::]:443\""
+        )
+    })
 }
 
 fn read_ports(ports: &Spanned<Vec<Spanned<u16>>>, faults: &mut Faults) -> Vec<u16> {

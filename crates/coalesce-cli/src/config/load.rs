@@ -45,6 +45,10 @@ pub(crate) fn load(
     if entries.virtual_hosts.is_empty() {
         notes.faults.add_about_file("no [[virtual_host]]; at least one expected");
     }
+    let admin = entries.admin.as_ref().and_then(|admin| {
+        let address = &admin.get_ref().address;
+        notes.faults.take(address.span(), listeners::address(address.get_ref()))
+    });
     let profile = entries.profile.map(Spanned::into_inner);
     let listeners = listeners::read(entries.listeners, profile, &source, &mut notes.faults);
     let context = Context { profile, listeners: &listeners, source: &source, kept };
@@ -100,7 +104,7 @@ pub(crate) fn load(
     let virtual_hosts =
         hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
     let table = image.map_or_else(|| Arc::new(own_names), |image| image.table);
-    Ok(Site { table, listeners: built, groups, virtual_hosts, overlaps, warnings })
+    Ok(Site { table, listeners: built, admin, groups, virtual_hosts, overlaps, warnings })
 }
 
 /// A virtual host without faults has all of its parts, so this leaves none out.

@@ -9,12 +9,13 @@ mod hosts;
 mod kept;
 mod listeners;
 mod load;
-mod model;
+pub(crate) mod model;
 mod overlaps;
 mod ports;
 mod source;
 mod table;
 mod tls_policy;
+mod watched;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,6 +36,7 @@ pub(crate) use kept::Kept;
 pub(crate) use load::virtual_host_id;
 pub(crate) use overlaps::Overlap;
 pub(crate) use source::ConfigErrors;
+pub(crate) use watched::files_named;
 
 use crate::table_image::Table;
 
@@ -44,6 +46,8 @@ pub(crate) struct Site {
     /// Which names are served, as which virtual host, in which group.
     pub(crate) table: Arc<Table>,
     pub(crate) listeners: Vec<Listener>,
+    /// Where metrics are served.
+    pub(crate) admin: Option<SocketAddr>,
     /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
     /// hosts make by their own fields.
     groups: Vec<Group>,
@@ -102,6 +106,14 @@ pub(crate) struct ConfiguredName {
     pub(crate) line: usize,
 }
 
+/// Where a connection stands in one site, and in no other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    group: GroupId,
+    /// The number of its listener, where several share the address.
+    listener: Option<usize>,
+}
+
 /// What a compiled table that the configuration names is to the one who loads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CompiledTable {
@@ -127,15 +139,10 @@ impl Site {
         load::load(path, CompiledTable::Ignored, &Kept::default())
     }
 
-    /// A connection to the listener of `address` as this site judges it, be it the site that the
+    /// Where a connection to the listener of `address` stands in this site, be it the site that the
     /// handshake was made under or a later one. In a site whose groups ask for something else than
     /// the handshake met, the connection is in no group, and every request is misdirected.
-    pub(crate) fn connection<'a>(
-        &'a self,
-        address: SocketAddr,
-        facts: &'a HandshakeFacts,
-        ports: &'a [u16],
-    ) -> Connection<'a> {
+    pub(crate) fn place(&self, address: SocketAddr, facts: &HandshakeFacts) -> Place {
         let met = |group: &Group| {
             group.policy.within.is_none() && Arc::ptr_eq(&group.tls, facts.policy())
         };
@@ -143,11 +150,36 @@ impl Site {
             Some(group) if met(group) => facts.group(),
             _ => self.groups.iter().position(met).map_or(GONE, groups::id),
         };
-        let connection = facts.connection(ports).with_group(group);
-        let mut listeners = self.listeners.iter().filter(|listener| listener.address == address);
-        match listeners.find_map(|listener| listener.listener_of(facts)) {
+        let told_apart = |it: &Listener| it.address == address && it.listener_of(facts).is_some();
+        Place { group, listener: self.listeners.iter().position(told_apart) }
+    }
+
+    /// The connection that stands there.
+    pub(crate) fn connection<'a>(
+        &'a self,
+        place: Place,
+        facts: &'a HandshakeFacts,
+        ports: &'a [u16],
+    ) -> Connection<'a> {
+        let connection = facts.connection(ports).with_group(place.group);
+        let listener = place.listener.and_then(|number| self.listeners.get(number));
+        match listener.and_then(|listener| listener.listener_of(facts)) {
             Some((own, of_port)) => connection.with_listener(own, of_port),
             None => connection,
+        }
+    }
+
+    /// Replaces the address of the one listener.
+    pub(crate) fn listen_on(&mut self, address: SocketAddr) -> Result<(), String> {
+        match self.listeners.as_mut_slice() {
+            [only] => {
+                only.address = address;
+                Ok(())
+            }
+            several => Err(format!(
+                "--listen is for configurations with one listener; this one has {}",
+                several.len()
+            )),
         }
     }
 

@@ -19,6 +19,13 @@ pub(crate) enum Profile {
     GatewayApi,
 }
 
+/// `[admin]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdminEntry {
+    pub(crate) address: Spanned<String>,
+}
+
 /// `[[listener]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,8 @@ use toml::de::{DeTable, DeValue};
 pub(crate) struct Source {
     path: PathBuf,
     text: String,
+    /// Where lines end, in order.
+    line_ends: Vec<usize>,
 }
 
 /// A fault, at a place given in bytes of the text; `None` when it is about the file as a whole.
@@ -52,6 +54,13 @@ impl Faults {
 #[derive(Debug)]
 pub(crate) struct ConfigErrors(Vec<String>);
 
+impl ConfigErrors {
+    /// All of them, for a log.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.0.join("; ")
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))
@@ -62,7 +71,9 @@ impl std::error::Error for ConfigErrors {}
 
 impl Source {
     pub(crate) fn new(path: &Path, text: String) -> Self {
-        Self { path: path.to_owned(), text }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let line_ends = ends.map(|(at, _)| at).collect();
+        Self { path: path.to_owned(), text, line_ends }
     }
 
     /// Reads the file.
@@ -112,8 +123,7 @@ impl Source {
 
     /// The line of a byte, counted from 1.
     pub(crate) fn line_number(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
-        before.split(|byte| *byte == b'\n').count()
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 }
 
@@ -124,19 +134,26 @@ fn segments(root: &DeTable<'_>, at: &Range<usize>) -> Vec<String> {
         return vec![list.get_ref().to_string()];
     }
     let Some((list, value)) = child(root, at) else { return Vec::new() };
-    let DeValue::Array(entries) = value.get_ref() else { return vec![list] };
-    // The span of an entry in a `[[list]]` covers its header alone, so the entry is the last one
-    // that begins before the place.
-    let entry = entries.iter().enumerate().rfind(|(_, entry)| entry.span().start <= at.start);
-    let Some((number, entry)) = entry else { return vec![list] };
-    let DeValue::Table(table) = entry.get_ref() else { return vec![list] };
-    let name = table.get("name").and_then(|name| name.get_ref().as_str());
-    let mut segments = vec![match name {
-        Some(name) => format!("{list} {name:?}"),
-        None => format!("{list} {}", number + 1),
-    }];
+    let (mut segments, mut table) = match value.get_ref() {
+        DeValue::Table(table) => (vec![list], table),
+        DeValue::Array(entries) => {
+            // The span of an entry in a `[[list]]` covers its header alone, so the entry is the
+            // last one that begins before the place.
+            let begun =
+                |(_, entry): &(usize, &Spanned<DeValue<'_>>)| entry.span().start <= at.start;
+            let entry = entries.iter().enumerate().rfind(begun);
+            let Some((number, entry)) = entry else { return vec![list] };
+            let DeValue::Table(table) = entry.get_ref() else { return vec![list] };
+            let name = table.get("name").and_then(|name| name.get_ref().as_str());
+            let entry = match name {
+                Some(name) => format!("{list} {name:?}"),
+                None => format!("{list} {}", number + 1),
+            };
+            (vec![entry], table)
+        }
+        _ => return vec![list],
+    };
     let mut field = String::new();
-    let mut table = table;
     while let Some((key, value)) = child(table, at) {
         if !field.is_empty() {
             field.push('.');
@@ -153,8 +170,8 @@ fn segments(root: &DeTable<'_>, at: &Range<usize>) -> Vec<String> {
     segments
 }
 
-/// The member of `table` whose key or value `at` begins in, or for a list of tables the one with
-/// the last entry before it.
+/// The member of `table` whose key or value `at` begins in, or else the one whose header, or the
+/// header of whose last entry, is the last before it.
 fn child<'a, 'i>(
     table: &'a DeTable<'i>,
     at: &Range<usize>,
@@ -172,7 +189,11 @@ fn child<'a, 'i>(
 }
 
 fn last_start_before(value: &Spanned<DeValue<'_>>, at: &Range<usize>) -> Option<usize> {
-    let DeValue::Array(entries) = value.get_ref() else { return None };
+    let entries = match value.get_ref() {
+        DeValue::Table(_) => return Some(value.span().start).filter(|start| *start <= at.start),
+        DeValue::Array(entries) => entries,
+        _ => return None,
+    };
     let tables = entries.iter().filter(|entry| matches!(entry.get_ref(), DeValue::Table(_)));
     tables.map(|entry| entry.span().start).filter(|start| *start <= at.start).max()
 }
@@ -182,6 +203,9 @@ mod tests {
     use super::*;
 
     const TEXT: &str = r#"
+[admin]
+address = "here"
+
 [[listener]]
 address = "127.0.0.1:0"
 
@@ -208,12 +232,14 @@ key = 1
     #[test]
     fn a_place_is_named_by_line_entry_and_field() {
         let cases = [
-            ("\"127.0.0.1:0\"", "site.toml:3: listener 1: address: wrong"),
-            ("\"b.example.test\"", "site.toml:9: virtual_host \"a\": names: wrong"),
-            ("200", "site.toml:11: virtual_host \"a\": answer.status: wrong"),
-            ("status", "site.toml:11: virtual_host \"a\": answer.status: wrong"),
-            ("key", "site.toml:14: virtual_host 2: key: wrong"),
-            ("[[virtual_host]]", "site.toml:5: virtual_host \"a\": wrong"),
+            ("\"here\"", "site.toml:3: admin: address: wrong"),
+            ("[admin]", "site.toml:2: admin: wrong"),
+            ("\"127.0.0.1:0\"", "site.toml:6: listener 1: address: wrong"),
+            ("\"b.example.test\"", "site.toml:12: virtual_host \"a\": names: wrong"),
+            ("200", "site.toml:14: virtual_host \"a\": answer.status: wrong"),
+            ("status", "site.toml:14: virtual_host \"a\": answer.status: wrong"),
+            ("key", "site.toml:17: virtual_host 2: key: wrong"),
+            ("[[virtual_host]]", "site.toml:8: virtual_host \"a\": wrong"),
         ];
         for (at, line) in cases {
             assert_eq!(message(at), line);

@@ -13,7 +13,7 @@ use crate::config::{Listener, Site};
 use crate::exit::{Exit, Failure};
 use crate::explain::{self, Client as ClientCertificate, Question};
 use crate::output::Output;
-use crate::serve::{self, Server, Signals};
+use crate::serve::{self, Observers, Server, Signals};
 
 use client::{Client, Connection, Got};
 use report::Line;
@@ -30,7 +30,7 @@ async fn demonstrate(arguments: &DemoArguments, world: &World) -> Result<Exit, F
     let load = || Site::load(&world.configuration()).map_err(Failure::configuration);
     // One copy serves; the other is asked for the reason, which no response carries.
     let (live, explained) = (load()?, load()?);
-    let server = Server::bind(live).await?;
+    let server = Server::bind(live, Observers::default()).await?;
     let address = server
         .addresses()
         .next()

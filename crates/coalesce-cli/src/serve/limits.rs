@@ -61,3 +61,36 @@ pub(super) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// How long a client may leave no room for the next piece of an answer. nginx's default for the
 /// same.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long nothing must have happened in a folder before its files are read: those who write two
+/// files, or one in two pieces, do so within a moment.
+pub(super) const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long that is waited for where something happens all the time.
+pub(super) const SETTLE_MAX: Duration = Duration::from_secs(2);
+
+/// Symbolic links that are followed on the way to a file: as many as Linux does (`path_resolution`
+/// of its manual, section 7).
+pub(super) const LINKS_MAX: usize = 40;
+
+/// How often is looked whether anybody still has an old configuration. Connections let go of it as
+/// soon as they are told; handshakes that have begun with it may take some seconds.
+pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Refusals for one reason, of one group, that are logged in a second: enough to see what is going
+/// on, and no disk full of it. All of them are counted.
+pub(super) const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
+
+/// Groups that have metrics of their own, over the life of the process; those beyond share a label.
+/// Each has some 20 series, and Prometheus advises against more than some thousands of them.
+pub(super) const METERED_GROUPS_MAX: usize = 200;
+
+/// Connections to the admin listener at once: a few scrapers.
+pub(super) const ADMIN_CONNECTIONS_MAX: usize = 16;
+
+/// How long a request to the admin listener may take to come, and its answer to be taken.
+pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Lines of the access log that wait for the disk; beyond them, lines are lost and counted. At some
+/// hundreds of bytes a line, a few megabytes.
+pub(super) const ACCESS_LINES_WAITING_MAX: usize = 16 * 1024;

@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coalesce_tls::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -14,14 +13,19 @@ use tracing::Instrument;
 use crate::config::Site;
 use crate::config::files::without_code;
 use crate::exit::Failure;
-use crate::serve::answer::Answers;
-use crate::serve::connection::{self, Entrance};
+use crate::serve::connection::{self, Door, Observers};
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
+use crate::serve::meters::ListenerMeters;
+use crate::serve::reload::Swapper;
+use crate::serve::snapshot::{Bound, Live, Snapshot, State};
 
 /// A server whose listeners are bound.
 #[derive(Debug)]
 pub(crate) struct Server {
-    bound: Vec<(TcpListener, SocketAddr, Arc<Entrance>)>,
+    sockets: Vec<TcpListener>,
+    bound: Vec<Bound>,
+    snapshot: Snapshot,
+    observers: Observers,
 }
 
 /// How a server has ended.
@@ -38,9 +42,8 @@ pub(crate) enum Ended {
 
 impl Server {
     /// Binds every listener of `site`, or none.
-    pub(crate) async fn bind(site: Site) -> Result<Self, Failure> {
-        let answers = Arc::new(Answers::new(&site));
-        let site = Arc::new(site);
+    pub(crate) async fn bind(site: Site, observers: Observers) -> Result<Self, Failure> {
+        let mut sockets = Vec::with_capacity(site.listeners.len());
         let mut bound = Vec::with_capacity(site.listeners.len());
         for listener in &site.listeners {
             let (socket, address) = bind_one(listener.address).await.map_err(|error| {
@@ -51,52 +54,61 @@ impl Server {
                     without_code(&error)
                 ))
             })?;
-            let entrance = Entrance {
-                listener: listener.name.clone(),
-                configured: listener.address,
-                acceptor: Acceptor::new(listener.handshakes.clone()),
-                ports: listener.ports_when_bound(address.port()),
-                site: site.clone(),
-                answers: answers.clone(),
-            };
-            bound.push((socket, address, Arc::new(entrance)));
+            sockets.push(socket);
+            let (name, configured) = (listener.name.clone(), listener.address);
+            bound.push(Bound { name, configured, address });
         }
-        Ok(Self { bound })
+        let snapshot = Snapshot::new(site, &bound, &observers.meters, None);
+        let snapshot = snapshot.map_err(Failure::runtime)?;
+        Ok(Self { sockets, bound, snapshot, observers })
     }
 
     /// The addresses that are listened on, with the ports that the system chose.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.bound.iter().map(|(_, address, _)| *address)
+        self.bound.iter().map(|bound| bound.address)
     }
 
     /// Begins to accept connections.
     pub(crate) fn start(self) -> Running {
-        let (stopping, stopped) = watch::channel(false);
+        let Self { sockets, bound, snapshot, observers } = self;
+        observers.meters.serving(&snapshot.site);
+        let state = State { snapshot: Arc::new(snapshot), stopping: false };
+        let (states, live) = watch::channel(state);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut accepting = JoinSet::new();
-        for (socket, _, entrance) in self.bound {
-            accepting.spawn(accept(socket, entrance, places.clone(), stopped.clone()));
+        for (listener, (socket, bound)) in sockets.into_iter().zip(&bound).enumerate() {
+            let meters = ListenerMeters::new(&bound.name);
+            let (bound, observers) = (bound.clone(), observers.clone());
+            let door = Arc::new(Door { listener, bound, meters, observers });
+            accepting.spawn(accept(socket, door, places.clone(), live.clone()));
         }
-        Running { stopping, places, accepting }
+        let (states, bound, meters) = (Arc::new(states), bound.into(), observers.meters);
+        let swapper = Swapper { states, bound, meters };
+        Running { swapper, places, accepting }
     }
 }
 
 /// A server that serves.
 #[derive(Debug)]
 pub(crate) struct Running {
-    stopping: watch::Sender<bool>,
+    swapper: Swapper,
     places: Arc<Semaphore>,
     accepting: JoinSet<()>,
 }
 
 impl Running {
+    /// Puts newer snapshots in the place of the one that is served.
+    pub(super) fn swapper(&self) -> Swapper {
+        self.swapper.clone()
+    }
+
     /// Accepts nothing more, and lets open requests finish for a while.
     pub(crate) async fn end(mut self) -> Ended {
         tracing::info!("ending: no new connections, open requests may finish");
-        self.stopping.send_replace(true);
+        self.swapper.states.send_modify(|state| state.stopping = true);
         while self.accepting.join_next().await.is_some() {}
         // Each connection holds a receiver; when the last is gone, all are.
-        if timeout(DRAIN_TIMEOUT, self.stopping.closed()).await.is_ok() {
+        if timeout(DRAIN_TIMEOUT, self.swapper.states.closed()).await.is_ok() {
             return Ended::Drained;
         }
         let connections = CONNECTIONS_MAX.saturating_sub(self.places.available_permits());
@@ -111,25 +123,20 @@ async fn bind_one(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> 
 }
 
 /// Accepts connections until told to stop.
-async fn accept(
-    socket: TcpListener,
-    entrance: Arc<Entrance>,
-    places: Arc<Semaphore>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn accept(socket: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, mut live: Live) {
     loop {
         let next = tokio::select! {
             biased;
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+            _ = live.wait_for(|state| state.stopping) => return,
             next = next(&socket, &places) => next,
         };
         match next {
             Some((stream, peer, place)) => {
-                let entrance = entrance.clone();
-                let stopped = stopped.clone();
-                let span = connection::span(peer, &entrance.listener);
+                let door = door.clone();
+                let live = live.clone();
+                let span = connection::span(peer, &door.bound.name);
                 let served = async move {
-                    connection::serve(&entrance, stream, peer, stopped).await;
+                    connection::serve(&door, stream, peer, live).await;
                     drop(place);
                 };
                 tokio::spawn(served.instrument(span));

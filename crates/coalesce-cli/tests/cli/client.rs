@@ -1,9 +1,10 @@
 //! A running `coalesce serve`, and an HTTP/2 client that checks certificates.
 
 use std::future::poll_fn;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::response::Parts;
 use http::{Method, Request};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -19,30 +20,65 @@ use tokio_rustls::TlsConnector;
 
 use crate::world::World;
 
+/// Long enough for a busy machine, short enough to fail.
+const LOGGED_WITHIN: Duration = Duration::from_secs(30);
+
 /// A server that is killed when the test forgets it.
 pub(crate) struct Server {
     child: Child,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Standard output after the lines of the addresses.
+    output: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
 }
 
 impl Server {
     /// Starts `coalesce serve` on `site.toml` and waits until it listens on all of its listeners.
     pub(crate) fn start(world: &World, listeners: usize) -> Self {
+        Self::start_with(world, listeners, &[])
+    }
+
+    /// The same, with these arguments as well.
+    pub(crate) fn start_with(world: &World, listeners: usize, more: &[&str]) -> Self {
+        let log = world.path("log");
         let mut child = world
             .command()
             .args(["serve", "--config", "site.toml"])
+            .args(more)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let addresses = (0..listeners)
             .map(|_| {
-                let line = lines.next().unwrap().unwrap();
+                let line = output.next().unwrap().unwrap();
                 line.strip_prefix("listening on ").unwrap().parse().unwrap()
             })
             .collect();
-        Self { child, addresses }
+        Self { child, addresses, output, log }
+    }
+
+    /// The next line of standard output.
+    pub(crate) fn line(&mut self) -> String {
+        self.output.next().unwrap().unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until there are `times` lines in the log that have `text`; gives the last of them.
+    pub(crate) async fn logged(&self, text: &str, times: usize) -> String {
+        let begun = Instant::now();
+        loop {
+            let log = self.log();
+            if let Some(line) = log.lines().filter(|line| line.contains(text)).nth(times - 1) {
+                return line.to_owned();
+            }
+            assert!(begun.elapsed() < LOGGED_WITHIN, "no {times} times {text:?} in:\n{log}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -51,10 +87,22 @@ impl Server {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let status = std::process::Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
+        self.signal("-TERM");
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
+        let status = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(status.success());
     }
 
@@ -68,9 +116,7 @@ impl Server {
             assert!(begun.elapsed() < within, "the server did not end in {within:?}");
             std::thread::sleep(Duration::from_millis(10));
         };
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (status.code(), log)
+        (status.code(), self.log())
     }
 }
 
@@ -87,26 +133,55 @@ impl Drop for Server {
 pub(crate) struct Client {
     send: SendRequest<Bytes>,
     port: u16,
+    /// What the server showed: the certificate in DER.
+    pub(crate) shown: Vec<u8>,
+    /// Whether it goes on with an earlier session.
+    pub(crate) resumed: bool,
+}
+
+/// What trusts the certificates of `world`, and remembers sessions.
+pub(crate) fn config(world: &World) -> Arc<ClientConfig> {
+    config_of(world, rustls::ALL_VERSIONS)
+}
+
+/// The same, of some versions of TLS only.
+pub(crate) fn config_of(
+    world: &World,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
 }
 
 impl Client {
     pub(crate) async fn connect(world: &World, address: SocketAddr, server_name: &str) -> Self {
-        let mut roots = RootCertStore::empty();
-        let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
-        roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self::connect_with(&config(world), address, server_name).await
+    }
+
+    /// The same with the sessions that were remembered with `config`.
+    pub(crate) async fn connect_with(
+        config: &Arc<ClientConfig>,
+        address: SocketAddr,
+        server_name: &str,
+    ) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from(server_name.to_owned()).unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let stream = TlsConnector::from(config.clone()).connect(name, stream).await.unwrap();
+        let tls = stream.get_ref().1;
+        let shown = tls.peer_certificates().unwrap()[0].to_vec();
+        let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let (send, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        Self { send, port: address.port() }
+        Self { send, port: address.port(), shown, resumed }
     }
 
     /// A request for `path` of `host`, at the port of this connection.
@@ -122,6 +197,14 @@ impl Client {
         no_content: bool,
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         self.send.clone().ready().await.unwrap().send_request(request, no_content).unwrap()
+    }
+
+    /// Sends a request without content, unless the connection is ending.
+    pub(crate) async fn try_begin(
+        &self,
+        request: Request<()>,
+    ) -> Result<h2::client::ResponseFuture, h2::Error> {
+        Ok(self.send.clone().ready().await?.send_request(request, true)?.0)
     }
 
     pub(crate) async fn ask(&self, request: Request<()>) -> (Parts, Bytes) {

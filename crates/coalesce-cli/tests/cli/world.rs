@@ -61,6 +61,7 @@ const VIRTUAL_HOSTS: [(&str, &str, &str, Option<&str>); 9] = [
 /// A folder of certificates.
 pub(crate) struct World {
     folder: TempDir,
+    ca: Ca,
 }
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
@@ -68,15 +69,14 @@ type Ca = CertifiedIssuer<'static, KeyPair>;
 impl World {
     /// The certificates of the lab, its clients' included.
     pub(crate) fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), ca: authority() };
         fs::create_dir(world.path("certs")).unwrap();
-        let ca = authority();
-        world.write("certs/ca.pem", &ca.pem());
+        world.write("certs/ca.pem", &world.ca.pem());
         for (name, identifiers) in CERTIFICATES {
-            world.leaf(name, identifiers, &ca, ExtendedKeyUsagePurpose::ServerAuth);
+            world.issue(name, identifiers);
         }
-        world.leaf("GATEWAY", &GATEWAY, &ca, ExtendedKeyUsagePurpose::ServerAuth);
-        world.leaf("IP", &["127.0.0.1", "::1"], &ca, ExtendedKeyUsagePurpose::ServerAuth);
+        world.leaf("GATEWAY", &GATEWAY, &world.ca, ExtendedKeyUsagePurpose::ServerAuth);
+        world.issue("IP", &["127.0.0.1", "::1"]);
         for number in 1..=2 {
             let ca = authority();
             world.write(&format!("certs/client-ca{number}.pem"), &ca.pem());
@@ -103,6 +103,11 @@ impl World {
         world
     }
 
+    /// Issues a server certificate: `certs/NAME.pem` and its key. One of that name is overwritten.
+    pub(crate) fn issue(&self, name: &str, identifiers: &[&str]) {
+        self.leaf(name, identifiers, &self.ca, ExtendedKeyUsagePurpose::ServerAuth);
+    }
+
     fn leaf(&self, name: &str, identifiers: &[&str], ca: &Ca, usage: ExtendedKeyUsagePurpose) {
         let identifiers: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().unwrap();
@@ -123,6 +128,12 @@ impl World {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
+    }
+
+    /// Puts `text` in the place of a file, whole at any moment.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        self.write("new", text);
+        fs::rename(self.path("new"), self.path(name)).unwrap();
     }
 
     /// The binary, to be run in this folder.

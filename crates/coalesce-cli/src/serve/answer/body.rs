@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
+use crate::serve::answer::reply::Sending;
 use crate::serve::limits::{CHUNK_BYTES_MAX, STALL_TIMEOUT};
 
 /// Why content was not sent to its end.
@@ -39,10 +40,7 @@ impl<E: fmt::Display> fmt::Display for SendError<E> {
 
 /// Sends `content` to its end, one piece after the other as the client makes room. A stream whose
 /// content breaks off is reset, so that nobody takes a part for the whole.
-pub(super) async fn send<B>(
-    stream: &mut SendStream<Bytes>,
-    content: B,
-) -> Result<(), SendError<B::Error>>
+pub(super) async fn send<B>(answer: &mut Sending, content: B) -> Result<(), SendError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
@@ -52,27 +50,27 @@ where
             biased;
             frame = content.frame() => frame,
             // A client that leaves while the content is being waited for.
-            _ = poll_fn(|context| stream.poll_reset(context)) => return Err(SendError::ClientGone),
+            _ = poll_fn(|context| answer.stream.poll_reset(context)) => return Err(SendError::ClientGone),
         };
         match frame {
             None => {
-                return stream.send_data(Bytes::new(), true).map_err(|_| SendError::ClientGone);
+                return answer.data(Bytes::new(), true).map_err(|_| SendError::ClientGone);
             }
             Some(Err(error)) => {
-                stream.send_reset(Reason::INTERNAL_ERROR);
+                answer.stream.send_reset(Reason::INTERNAL_ERROR);
                 return Err(SendError::Content(error));
             }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     let last = content.is_end_stream();
-                    send_piece(stream, data, last).await?;
+                    send_piece(answer, data, last).await?;
                     if last {
                         return Ok(());
                     }
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        return stream.send_trailers(trailers).map_err(|_| SendError::ClientGone);
+                        return answer.trailers(trailers).map_err(|_| SendError::ClientGone);
                     }
                 }
             },
@@ -82,28 +80,28 @@ where
 
 /// Sends one piece as the window allows.
 async fn send_piece<E>(
-    stream: &mut SendStream<Bytes>,
+    answer: &mut Sending,
     mut data: Bytes,
     last: bool,
 ) -> Result<(), SendError<E>> {
     if data.is_empty() && last {
-        return stream.send_data(data, true).map_err(|_| SendError::ClientGone);
+        return answer.data(data, true).map_err(|_| SendError::ClientGone);
     }
     while !data.is_empty() {
-        stream.reserve_capacity(data.len().min(CHUNK_BYTES_MAX));
-        let mut room = stream.capacity();
+        answer.stream.reserve_capacity(data.len().min(CHUNK_BYTES_MAX));
+        let mut room = answer.stream.capacity();
         while room == 0 {
-            let more = poll_fn(|context| poll_room(stream, context));
+            let more = poll_fn(|context| poll_room(&mut answer.stream, context));
             match timeout(STALL_TIMEOUT, more).await {
                 Ok(more) => room = more.ok_or(SendError::ClientGone)?,
                 Err(_elapsed) => {
-                    stream.send_reset(Reason::CANCEL);
+                    answer.stream.send_reset(Reason::CANCEL);
                     return Err(SendError::Stalled);
                 }
             }
         }
         let piece = data.split_to(room.min(data.len()));
-        let sent = stream.send_data(piece, last && data.is_empty());
+        let sent = answer.data(piece, last && data.is_empty());
         sent.map_err(|_| SendError::ClientGone)?;
     }
     Ok(())

@@ -3,13 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
-use h2::server::SendResponse;
 use http::{Request, StatusCode};
 use tower_http::services::ServeDir;
 
-use crate::serve::answer::send_streaming;
 use crate::serve::answer::text::Text;
+use crate::serve::answer::{Reply, send_streaming};
 
 /// The files below one folder; whatever is not there is a 404.
 #[derive(Debug)]
@@ -28,21 +26,21 @@ impl Folder {
         }
     }
 
-    pub(super) async fn send(&self, request: Request<()>, respond: SendResponse<Bytes>) {
+    pub(super) async fn send(&self, request: Request<()>, reply: Reply) {
         let method = request.method().clone();
         let found = self.files.clone().try_call(request).await;
         let answer = match found {
             Ok(answer) => answer,
-            Err(error) if is_not_there(&error) => return self.not_found.send(&method, respond),
+            Err(error) if is_not_there(&error) => return self.not_found.send(&method, reply),
             Err(error) => {
                 tracing::error!(%error, "cannot read a file");
-                return self.unreadable.send(&method, respond);
+                return self.unreadable.send(&method, reply);
             }
         };
         if answer.status() == StatusCode::NOT_FOUND {
-            return self.not_found.send(&method, respond);
+            return self.not_found.send(&method, reply);
         }
-        send_streaming(answer, respond, &method).await;
+        send_streaming(answer, reply, &method).await;
     }
 }
 

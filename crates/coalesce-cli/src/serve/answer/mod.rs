@@ -4,6 +4,7 @@ mod body;
 mod folder;
 mod forward;
 mod h2c;
+mod reply;
 mod text;
 mod upstream;
 
@@ -14,16 +15,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coalesce_core::{Authoritative, Site as ServedAs};
 use h2::RecvStream;
-use h2::server::SendResponse;
 use http::header::DATE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::timeout;
 
-use crate::config::{Answer, Site};
+use crate::config::{Answer, Site, Upstream as Target};
 use crate::serve::connection::Client;
 use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 use folder::Folder;
+pub(super) use reply::Reply;
 use text::Text;
 use upstream::Upstream;
 
@@ -39,18 +40,23 @@ pub(super) struct Answers {
 enum Responder {
     Text(Arc<Text>),
     Folder(Arc<Folder>),
-    Upstream(Arc<Upstream>),
+    Upstream(Target, Arc<Upstream>),
 }
 
 /// An answer that takes its time.
 type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Answers {
-    pub(super) fn new(site: &Site) -> Self {
+    /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
+    pub(super) fn new(site: &Site, earlier: Option<&Self>) -> Self {
         let responder = |answer: &Answer| match answer {
             Answer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
             Answer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
-            Answer::Upstream(upstream) => Responder::Upstream(Arc::new(Upstream::new(upstream))),
+            Answer::Upstream(target) => {
+                let known = earlier.and_then(|earlier| earlier.upstream(target));
+                let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(target)));
+                Responder::Upstream(target.clone(), upstream)
+            }
         };
         Self {
             hosts: site.virtual_hosts().iter().map(|host| responder(&host.answer)).collect(),
@@ -59,11 +65,18 @@ impl Answers {
         }
     }
 
+    fn upstream(&self, wanted: &Target) -> Option<Arc<Upstream>> {
+        self.hosts.iter().find_map(|responder| match responder {
+            Responder::Upstream(target, upstream) if target == wanted => Some(upstream.clone()),
+            _ => None,
+        })
+    }
+
     /// Answers a request that may be served; what cannot be done at once is returned.
     pub(super) fn answer(
         &self,
         request: Request<RecvStream>,
-        respond: SendResponse<Bytes>,
+        reply: Reply,
         proof: &Authoritative,
         client: &Arc<Client>,
     ) -> Option<Later> {
@@ -71,25 +84,25 @@ impl Answers {
             ServedAs::VirtualHost(id) => self.hosts.get(id.get() as usize),
             ServedAs::Unlisted => None,
             ServedAs::Tunnel => {
-                return answer_text(&self.not_implemented, request, respond, client);
+                return answer_text(&self.not_implemented, request, reply, client);
             }
         };
         match responder {
-            Some(Responder::Text(text)) => answer_text(text, request, respond, client),
+            Some(Responder::Text(text)) => answer_text(text, request, reply, client),
             Some(Responder::Folder(folder)) => {
                 let (folder, client) = (folder.clone(), client.clone());
                 Some(Box::pin(async move {
                     let (parts, body) = request.into_parts();
                     discard(body).await;
-                    folder.send(Request::from_parts(parts, ()), respond).await;
+                    folder.send(Request::from_parts(parts, ()), reply).await;
                     drop(client);
                 }))
             }
-            Some(Responder::Upstream(upstream)) => {
+            Some(Responder::Upstream(_, upstream)) => {
                 let (upstream, client) = (upstream.clone(), client.clone());
-                Some(Box::pin(async move { upstream.send(request, respond, &client).await }))
+                Some(Box::pin(async move { upstream.send(request, reply, &client).await }))
             }
-            None => answer_text(&self.not_found, request, respond, client),
+            None => answer_text(&self.not_found, request, reply, client),
         }
     }
 }
@@ -98,18 +111,18 @@ impl Answers {
 fn answer_text(
     text: &Arc<Text>,
     request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    reply: Reply,
     client: &Arc<Client>,
 ) -> Option<Later> {
     if request.body().is_end_stream() {
-        text.send(request.method(), respond);
+        text.send(request.method(), reply);
         return None;
     }
     let (text, client) = (text.clone(), client.clone());
     Some(Box::pin(async move {
         let (parts, body) = request.into_parts();
         discard(body).await;
-        text.send(&parts.method, respond);
+        text.send(&parts.method, reply);
         drop(client);
     }))
 }
@@ -130,7 +143,7 @@ async fn discard(mut body: RecvStream) {
 }
 
 /// Sends an answer whose content comes piece by piece.
-async fn send_streaming<B>(answer: Response<B>, mut respond: SendResponse<Bytes>, method: &Method)
+async fn send_streaming<B>(answer: Response<B>, reply: Reply, method: &Method)
 where
     B: Body<Data = Bytes>,
     B::Error: fmt::Display,
@@ -138,10 +151,8 @@ where
     let (parts, content) = answer.into_parts();
     let status = parts.status;
     let no_content = *method == Method::HEAD || content.is_end_stream();
-    let Ok(mut stream) = respond.send_response(head(status, parts.headers), no_content) else {
-        return;
-    };
-    if !no_content && let Err(error) = body::send(&mut stream, content).await {
+    let Ok(mut sending) = reply.begin(head(status, parts.headers), no_content) else { return };
+    if !no_content && let Err(error) = body::send(&mut sending, content).await {
         tracing::debug!(%error, "answer broken off");
         return;
     }

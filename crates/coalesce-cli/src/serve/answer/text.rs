@@ -1,12 +1,11 @@
 //! The same answer for every request.
 
 use bytes::Bytes;
-use h2::server::SendResponse;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::config::TextAnswer;
-use crate::serve::answer::head;
+use crate::serve::answer::{Reply, head};
 
 /// A text, ready to be sent.
 #[derive(Debug)]
@@ -41,13 +40,16 @@ impl Text {
     }
 
     /// Answers, and ends this side of the stream.
-    pub(super) fn send(&self, method: &Method, mut respond: SendResponse<Bytes>) {
+    pub(super) fn send(&self, method: &Method, reply: Reply) {
         let no_content = self.body.is_empty() || *method == Method::HEAD;
-        let begun = respond.send_response(head(self.status, self.fields.clone()), no_content);
+        let begun = reply.begin(head(self.status, self.fields.clone()), no_content);
         // The bytes are shared, not copied, so that waiting for the window in `h2` costs nothing.
-        let sent = begun.and_then(|mut stream| {
-            if no_content { Ok(()) } else { stream.send_data(self.body.clone(), true) }
-        });
+        let sent =
+            begun.and_then(
+                |mut sending| {
+                    if no_content { Ok(()) } else { sending.data(self.body.clone(), true) }
+                },
+            );
         match sent {
             Ok(()) => tracing::debug!(status = self.status.as_u16(), %method, "answered"),
             Err(error) => tracing::debug!(%error, "the stream was gone before its answer"),

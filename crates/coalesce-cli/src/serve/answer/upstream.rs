@@ -4,9 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 
-use bytes::Bytes;
 use h2::RecvStream;
-use h2::server::SendResponse;
 use http::header::EXPECT;
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -21,7 +19,7 @@ use crate::config::{Upstream as Target, UpstreamProtocol};
 use crate::serve::answer::body::{Progress, RequestBody};
 use crate::serve::answer::h2c::SharedConnection;
 use crate::serve::answer::text::Text;
-use crate::serve::answer::{forward, send_streaming};
+use crate::serve::answer::{Reply, forward, send_streaming};
 use crate::serve::connection::Client;
 use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
 
@@ -107,7 +105,7 @@ impl Upstream {
     pub(super) async fn send(
         &self,
         request: Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
+        mut reply: Reply,
         client: &Client,
     ) {
         let method = request.method().clone();
@@ -118,7 +116,7 @@ impl Upstream {
         if expects_continue(&parts.headers) && !content.is_end_stream() {
             let mut go_ahead = Response::new(());
             *go_ahead.status_mut() = StatusCode::CONTINUE;
-            if respond.send_informational(go_ahead).is_err() {
+            if reply.respond.send_informational(go_ahead).is_err() {
                 return;
             }
         }
@@ -128,7 +126,7 @@ impl Upstream {
             answered = asked => answered,
             () = silence(&progress) => Err(Failed::TimedOut),
             // Nobody waits for the answer any longer; dropping the question ends it upstream.
-            _ = poll_fn(|context| respond.poll_reset(context)) => {
+            _ = poll_fn(|context| reply.respond.poll_reset(context)) => {
                 tracing::debug!("the client has left before its answer");
                 return;
             }
@@ -136,7 +134,7 @@ impl Upstream {
         match answered {
             Ok(mut answer) => {
                 forward::answer(answer.headers_mut());
-                send_streaming(answer, respond, &method).await;
+                send_streaming(answer, reply, &method).await;
             }
             Err(failed) => {
                 tracing::warn!(upstream = %self.authority, error = %failed, "upstream failed");
@@ -144,7 +142,7 @@ impl Upstream {
                     Failed::TimedOut => &self.gateway_timeout,
                     Failed::Broken(_) => &self.bad_gateway,
                 };
-                text.send(&method, respond);
+                text.send(&method, reply);
             }
         }
     }

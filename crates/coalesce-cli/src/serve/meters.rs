@@ -1,0 +1,399 @@
+//! What is counted, and the handles to count with.
+//!
+//! Every handle is made before the first request that needs it: to count is to add, without a
+//! lookup and without an allocation. No label comes from a client, so that no client can make a
+//! series: groups and listeners are the configuration's, all other labels have the values that are
+//! listed here.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use coalesce_core::{Malformed, Misdirected};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use crate::config::Site;
+use crate::serve::limits::METERED_GROUPS_MAX;
+use crate::serve::rate_bound::RateBound;
+
+/// A kind of metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) help: &'static str,
+}
+
+const fn metric(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+    Metric { name, kind, help }
+}
+
+const REQUESTS: &str = "coalesce_requests_total";
+const COALESCED: &str = "coalesce_coalesced_requests_total";
+const OBSERVED: &str = "coalesce_observed_requests_total";
+const BUDGETS: &str = "coalesce_budgets_spent_total";
+const UNLOGGED: &str = "coalesce_refusals_unlogged_total";
+const HANDSHAKES: &str = "coalesce_handshakes_total";
+const CONNECTIONS: &str = "coalesce_connections";
+const RELOADS: &str = "coalesce_reloads_total";
+pub(super) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
+const LAST_REFUSED: &str = "coalesce_reload_refused";
+const LOADED: &str = "coalesce_loaded_timestamp_seconds";
+const NAMES: &str = "coalesce_table_names";
+const BYTES: &str = "coalesce_table_bytes";
+const VIRTUAL_HOSTS: &str = "coalesce_virtual_hosts";
+const GROUPS: &str = "coalesce_groups";
+const SNAPSHOTS: &str = "coalesce_snapshots";
+const LOST: &str = "coalesce_access_log_lost_total";
+const BUILD: &str = "coalesce_build_info";
+
+/// Every metric.
+pub(super) const METRICS: [Metric; 18] = [
+    metric(REQUESTS, Kind::Counter, "Requests decided, by group, verdict and reason"),
+    metric(
+        COALESCED,
+        Kind::Counter,
+        "Requests served whose authority is not the server name of their connection, by group",
+    ),
+    metric(
+        OBSERVED,
+        Kind::Counter,
+        "Requests served only because their group is observed, by group and reason",
+    ),
+    metric(
+        BUDGETS,
+        Kind::Counter,
+        "Connections ended for too many refused requests in a row, by group",
+    ),
+    metric(UNLOGGED, Kind::Counter, "Refusals that were counted and not logged, by group"),
+    metric(HANDSHAKES, Kind::Counter, "TLS and HTTP/2 handshakes, by listener and outcome"),
+    metric(CONNECTIONS, Kind::Gauge, "Connections open, handshakes included, by listener"),
+    metric(RELOADS, Kind::Counter, "Reloads of the configuration, by outcome"),
+    metric(RELOAD_SECONDS, Kind::Histogram, "How long reading, checking and building took"),
+    metric(LAST_REFUSED, Kind::Gauge, "1 when the last reload was refused, else 0"),
+    metric(LOADED, Kind::Gauge, "When the configuration that is served was loaded"),
+    metric(NAMES, Kind::Gauge, "Entries of the authority table that is served"),
+    metric(BYTES, Kind::Gauge, "Bytes of the authority table that is served"),
+    metric(VIRTUAL_HOSTS, Kind::Gauge, "Virtual hosts that are served"),
+    metric(GROUPS, Kind::Gauge, "Coalescing groups that are served"),
+    metric(SNAPSHOTS, Kind::Gauge, "Configurations in memory; 1 but for moments after a reload"),
+    metric(LOST, Kind::Counter, "Lines of the access log lost to a slow disk"),
+    metric(BUILD, Kind::Gauge, "1, labelled with the version"),
+];
+
+/// Tells the recorder what the metrics mean.
+pub(super) fn describe() {
+    for Metric { name, kind, help } in &METRICS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *help),
+            Kind::Gauge => metrics::describe_gauge!(*name, *help),
+            Kind::Histogram => metrics::describe_histogram!(*name, *help),
+        }
+    }
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// The verdicts, as `coalesce explain` names them.
+pub(super) const SERVE: &str = "serve";
+pub(super) const MISDIRECTED: &str = "misdirected";
+pub(super) const MALFORMED: &str = "malformed";
+/// The reasons of requests that are handed over.
+pub(super) const SERVED: &str = "served";
+pub(super) const UNLISTED: &str = "unlisted";
+
+/// How reloads end.
+pub(super) const RELOAD_SERVED: &str = "served";
+pub(super) const RELOAD_REFUSED: &str = "refused";
+
+/// What stands for the names of groups beyond [`METERED_GROUPS_MAX`].
+const OTHER_GROUPS: &str = "(other)";
+
+/// What is counted about the server as a whole.
+#[derive(Debug)]
+pub(super) struct Meters {
+    /// The groups that are told apart.
+    groups: Mutex<BTreeSet<String>>,
+    reloaded: Counter,
+    refused: Counter,
+    seconds: Histogram,
+    last_refused: Gauge,
+    loaded: Gauge,
+    names: Gauge,
+    bytes: Gauge,
+    virtual_hosts: Gauge,
+    group_count: Gauge,
+    pub(super) snapshots: Gauge,
+    lost: Counter,
+}
+
+impl Meters {
+    pub(super) fn new() -> Self {
+        let reloads = |outcome| counter!(RELOADS, "outcome" => outcome);
+        Self {
+            groups: Mutex::default(),
+            reloaded: reloads(RELOAD_SERVED),
+            refused: reloads(RELOAD_REFUSED),
+            seconds: histogram!(RELOAD_SECONDS),
+            last_refused: gauge!(LAST_REFUSED),
+            loaded: gauge!(LOADED),
+            names: gauge!(NAMES),
+            bytes: gauge!(BYTES),
+            virtual_hosts: gauge!(VIRTUAL_HOSTS),
+            group_count: gauge!(GROUPS),
+            snapshots: gauge!(SNAPSHOTS),
+            lost: counter!(LOST),
+        }
+    }
+
+    /// The handles of the group of this name.
+    pub(super) fn group(&self, name: &str) -> GroupMeters {
+        let mut known = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let told_apart = known.contains(name) || known.len() < METERED_GROUPS_MAX;
+        let label = if told_apart {
+            known.insert(name.to_owned());
+            name
+        } else {
+            OTHER_GROUPS
+        };
+        GroupMeters::new(name, label)
+    }
+
+    /// `site` is served from now on.
+    #[allow(clippy::cast_precision_loss, reason = "sizes are far smaller than 2^52")]
+    pub(super) fn serving(&self, site: &Site) {
+        self.names.set(site.table.len() as f64);
+        self.bytes.set(site.table.as_bytes().len() as f64);
+        self.virtual_hosts.set(site.virtual_hosts().len() as f64);
+        let whole = site.groups().iter().filter(|group| group.policy.within.is_none());
+        self.group_count.set(whole.count() as f64);
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.loaded.set(since.as_secs_f64());
+        self.snapshots.increment(1.0);
+    }
+
+    pub(super) fn reloaded(&self, took: Duration) {
+        self.reloaded.increment(1);
+        self.seconds.record(took);
+        self.last_refused.set(0.0);
+    }
+
+    pub(super) fn reload_refused(&self, took: Duration) {
+        self.refused.increment(1);
+        self.seconds.record(took);
+        self.last_refused.set(1.0);
+    }
+
+    /// Lines of the access log that were lost, all in all.
+    pub(super) fn lost_lines(&self, all: usize) {
+        self.lost.absolute(u64::try_from(all).unwrap_or(u64::MAX));
+    }
+}
+
+/// The reasons why a request is refused, misdirected ones first.
+pub(super) const REFUSALS: usize = Misdirected::ALL.len() + Malformed::CODES.len();
+
+/// What is counted about the connections of one group.
+#[derive(Debug)]
+pub(super) struct GroupMeters {
+    /// The group's own name.
+    pub(super) name: String,
+    served: Counter,
+    unlisted: Counter,
+    coalesced: Counter,
+    refused: [Refusals; REFUSALS],
+    observed: [Refusals; Misdirected::ALL.len()],
+    pub(super) budgets: Counter,
+    unlogged: Counter,
+}
+
+/// The refusals for one reason, or what would be some.
+#[derive(Debug)]
+struct Refusals {
+    counter: Counter,
+    logged: RateBound,
+}
+
+/// Whether a refusal is to be logged, one by one or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Log {
+    /// It is; so many before it were not.
+    This { unlogged_before: u64 },
+    /// There were enough of its kind in this second.
+    Nothing,
+}
+
+impl GroupMeters {
+    fn new(name: &str, label: &str) -> Self {
+        let requests = |verdict: &'static str, reason: &'static str| {
+            counter!(
+                REQUESTS, "group" => label.to_owned(), "verdict" => verdict, "reason" => reason
+            )
+        };
+        let of_group = |metric: &'static str| counter!(metric, "group" => label.to_owned());
+        Self {
+            name: name.to_owned(),
+            served: requests(SERVE, SERVED),
+            unlisted: requests(SERVE, UNLISTED),
+            coalesced: of_group(COALESCED),
+            refused: std::array::from_fn(|number| {
+                let misdirected = Misdirected::ALL.get(number).map(|reason| reason.code());
+                let malformed = number.checked_sub(Misdirected::ALL.len());
+                let malformed = malformed.and_then(|number| Malformed::CODES.get(number).copied());
+                let counter = match misdirected {
+                    Some(reason) => requests(MISDIRECTED, reason),
+                    None => requests(MALFORMED, malformed.unwrap_or_default()),
+                };
+                Refusals { counter, logged: RateBound::default() }
+            }),
+            observed: Misdirected::ALL.map(|reason| {
+                let (group, reason) = (label.to_owned(), reason.code());
+                let counter = counter!(OBSERVED, "group" => group, "reason" => reason);
+                Refusals { counter, logged: RateBound::default() }
+            }),
+            budgets: of_group(BUDGETS),
+            unlogged: of_group(UNLOGGED),
+        }
+    }
+
+    #[inline]
+    pub(super) fn served(&self, coalesced: bool) {
+        self.served.increment(1);
+        if coalesced {
+            self.coalesced.increment(1);
+        }
+    }
+
+    pub(super) fn unlisted(&self) {
+        self.unlisted.increment(1);
+    }
+
+    pub(super) fn misdirected(&self, reason: Misdirected) -> Log {
+        self.count(position(reason).and_then(|number| self.refused.get(number)))
+    }
+
+    pub(super) fn observed(&self, reason: Misdirected) -> Log {
+        self.count(position(reason).and_then(|number| self.observed.get(number)))
+    }
+
+    pub(super) fn malformed(&self, reason: Malformed) -> Log {
+        let number = Malformed::CODES.iter().position(|code| *code == reason.code());
+        let number = number.map(|number| Misdirected::ALL.len() + number);
+        self.count(number.and_then(|number| self.refused.get(number)))
+    }
+
+    fn count(&self, refusals: Option<&Refusals>) -> Log {
+        // Every reason is listed, as its own tests say.
+        let Some(refusals) = refusals else { return Log::This { unlogged_before: 0 } };
+        refusals.counter.increment(1);
+        let log = refusals.logged.allow(Instant::now());
+        if log == Log::Nothing {
+            self.unlogged.increment(1);
+        }
+        log
+    }
+}
+
+/// The place of a reason in the list of all.
+fn position(reason: Misdirected) -> Option<usize> {
+    Misdirected::ALL.iter().position(|listed| *listed == reason)
+}
+
+/// How a connection's handshakes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handshake {
+    Completed,
+    AbsentServerName,
+    UnknownServerName,
+    Tls,
+    TimedOut,
+    Lost,
+    NoH2,
+    NoPreface,
+}
+
+impl Handshake {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Completed,
+        Self::AbsentServerName,
+        Self::UnknownServerName,
+        Self::Tls,
+        Self::TimedOut,
+        Self::Lost,
+        Self::NoH2,
+        Self::NoPreface,
+    ];
+
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::AbsentServerName => "absent_server_name",
+            Self::UnknownServerName => "unknown_server_name",
+            Self::Tls => "tls",
+            Self::TimedOut => "timed_out",
+            Self::Lost => "lost",
+            Self::NoH2 => "no_h2",
+            Self::NoPreface => "no_preface",
+        }
+    }
+}
+
+impl From<&coalesce_tls::AcceptError> for Handshake {
+    fn from(error: &coalesce_tls::AcceptError) -> Self {
+        match error.refused() {
+            Some(coalesce_tls::Refused::AbsentServerName) => Self::AbsentServerName,
+            Some(_) => Self::UnknownServerName,
+            None if error.is_timeout() => Self::TimedOut,
+            None if error.is_io() => Self::Lost,
+            None => Self::Tls,
+        }
+    }
+}
+
+/// What is counted about one listener.
+#[derive(Debug)]
+pub(super) struct ListenerMeters {
+    handshakes: [Counter; Handshake::ALL.len()],
+    connections: Gauge,
+}
+
+impl ListenerMeters {
+    pub(super) fn new(listener: &str) -> Self {
+        Self {
+            handshakes: Handshake::ALL.map(|outcome| {
+                counter!(
+                    HANDSHAKES, "listener" => listener.to_owned(), "outcome" => outcome.code()
+                )
+            }),
+            connections: gauge!(CONNECTIONS, "listener" => listener.to_owned()),
+        }
+    }
+
+    pub(super) fn handshake(&self, outcome: Handshake) {
+        let number = Handshake::ALL.iter().position(|listed| *listed == outcome);
+        if let Some(counter) = number.and_then(|number| self.handshakes.get(number)) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts a connection as long as this is held.
+    pub(super) fn connection(&self) -> impl Drop + use<> {
+        self.connections.increment(1.0);
+        OpenConnection(self.connections.clone())
+    }
+}
+
+struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}

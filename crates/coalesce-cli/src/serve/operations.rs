@@ -1,0 +1,260 @@
+//! `docs/operations.md` says what is: its tables, compared with the code in both directions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use coalesce_core::{Malformed, Misdirected, Step};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde::de::DeserializeOwned;
+
+use crate::cli::Arguments;
+use crate::config::model;
+use crate::serve::access_log::sample_line;
+use crate::serve::limits;
+use crate::serve::meters::{
+    self, Handshake, Kind, ListenerMeters, MALFORMED, METRICS, MISDIRECTED, Meters, RELOAD_REFUSED,
+    RELOAD_SERVED, SERVE, SERVED, UNLISTED,
+};
+
+const DOCUMENT: &str = include_str!("../../../../docs/operations.md");
+
+/// The rows of the table whose head begins with these cells, without backticks.
+fn rows(head: &[&str]) -> Vec<Vec<String>> {
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().replace('`', "")).collect()
+    };
+    let mut lines = DOCUMENT.lines();
+    let found = lines.by_ref().find(|line| {
+        line.starts_with('|') && cells(line).iter().map(String::as_str).eq(head.iter().copied())
+    });
+    assert!(found.is_some(), "no table {head:?}");
+    lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+/// The first columns of that table.
+fn columns(head: &[&str], count: usize) -> BTreeSet<Vec<String>> {
+    let rows = rows(head);
+    let set: BTreeSet<Vec<String>> = rows.iter().map(|row| row[..count].to_vec()).collect();
+    assert_eq!(set.len(), rows.len(), "{head:?} says something twice");
+    set
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn flags() {
+    let command = Arguments::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    let flags = serve.get_arguments().chain(command.get_arguments());
+    let flags = flags.filter_map(clap::Arg::get_long).filter(|flag| *flag != "help");
+    let flags = flags.filter(|flag| *flag != "version").map(|flag| row([&format!("--{flag}")]));
+    assert_eq!(columns(&["flag", "does"], 1), flags.collect());
+}
+
+/// The fields of an entry, as the parser lists them to whoever writes another.
+fn fields<T: DeserializeOwned>(entry: &str) -> Vec<Vec<String>> {
+    let error = toml::from_str::<T>("no-such-field = 1").err().unwrap().to_string();
+    let (_, listed) = error.split_once("expected").unwrap();
+    let names = listed.split('`').skip(1).step_by(2);
+    names.map(|name| row([&format!("{entry}.{name}")])).collect()
+}
+
+#[test]
+fn configuration() {
+    let mut expected = BTreeSet::from([row(["profile"]), row(["table"])]);
+    expected.extend(fields::<model::AdminEntry>("admin"));
+    expected.extend(fields::<model::ListenerEntry>("listener"));
+    expected.extend(fields::<model::GroupEntry>("group"));
+    expected.extend(fields::<model::VirtualHostEntry>("virtual_host"));
+    expected.extend(fields::<model::AnswerEntry>("answer"));
+    assert!(expected.len() > 20, "{expected:?}");
+    assert_eq!(columns(&["field", "says"], 1), expected);
+}
+
+#[test]
+fn metrics_and_their_labels() {
+    let recorder = PrometheusBuilder::new().set_buckets(&[1.0]).unwrap().build_recorder();
+    let site = metrics::with_local_recorder(&recorder, || {
+        meters::describe();
+        let meters = Meters::new();
+        meters.reloaded(Duration::ZERO);
+        (meters.group("g"), ListenerMeters::new("l"))
+    });
+    drop(site);
+    let rendered = recorder.handle().render();
+    let mut labels: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for line in rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        let (name, inner) = series.split_once('{').unwrap_or((series, ""));
+        let name = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
+        let named = inner.split(',').filter_map(|label| label.split_once('='));
+        labels.entry(name).or_default().extend(named.map(|(label, _)| label.to_owned()));
+    }
+    let code = METRICS.iter().map(|metric| {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels = labels.remove(metric.name).unwrap_or_else(|| panic!("no {}", metric.name));
+        let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
+        row([metric.name, kind, &labels])
+    });
+    let code: BTreeSet<Vec<String>> = code.collect();
+    assert!(labels.is_empty(), "not among the metrics: {labels:?}");
+    let documented = columns(&["metric", "type", "labels", "is"], 3).into_iter().map(|mut row| {
+        let mut labels: Vec<&str> = row[2].split(", ").collect();
+        labels.sort_unstable();
+        row[2] = labels.join(", ");
+        row
+    });
+    assert_eq!(documented.collect::<BTreeSet<_>>(), code);
+}
+
+#[test]
+fn reasons() {
+    let documented = columns(&["verdict", "reason", "step", "means"], 3);
+    let step = |step: Step| step.number().to_string();
+    let mut code = BTreeSet::new();
+    for reason in [SERVED, UNLISTED] {
+        code.insert(row([SERVE, reason, &step(Step::Serve)]));
+    }
+    for reason in Misdirected::ALL {
+        code.insert(row([MISDIRECTED, reason.code(), &step(reason.step())]));
+    }
+    // The steps of the others are not known by their codes alone.
+    let (malformed, others): (BTreeSet<_>, BTreeSet<_>) =
+        documented.into_iter().partition(|row| row[0] == MALFORMED);
+    assert_eq!(others, code);
+    let malformed: BTreeSet<&str> = malformed.iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(malformed, BTreeSet::from(Malformed::CODES));
+}
+
+#[test]
+fn outcomes() {
+    let code = Handshake::ALL.iter().map(|outcome| row([outcome.code()]));
+    assert_eq!(columns(&["handshake", "means"], 1), code.collect());
+    let code = [RELOAD_SERVED, RELOAD_REFUSED].map(|outcome| row([outcome]));
+    assert_eq!(columns(&["reload", "means"], 1), BTreeSet::from(code));
+}
+
+#[test]
+fn the_access_log() {
+    let line = serde_json::to_value(sample_line()).unwrap();
+    let fields = line.as_object().unwrap().keys().map(|key| row([key]));
+    assert_eq!(columns(&["field", "is"], 1), fields.collect());
+}
+
+#[test]
+fn every_limit() {
+    let seconds = |duration: Duration| format!("{} s", duration.as_secs_f64());
+    let values: BTreeSet<Vec<String>> = BTreeSet::from([
+        row(["CONNECTIONS_MAX", &limits::CONNECTIONS_MAX.to_string()]),
+        row(["PREFACE_TIMEOUT", &seconds(limits::PREFACE_TIMEOUT)]),
+        row(["IDLE_TIMEOUT", &seconds(limits::IDLE_TIMEOUT)]),
+        row(["DRAIN_TIMEOUT", &seconds(limits::DRAIN_TIMEOUT)]),
+        row(["DISCARD_TIMEOUT", &seconds(limits::DISCARD_TIMEOUT)]),
+        row(["DISCARD_PAUSE", &seconds(limits::DISCARD_PAUSE)]),
+        row(["STALL_TIMEOUT", &seconds(limits::STALL_TIMEOUT)]),
+        row(["CONNECT_TIMEOUT", &seconds(limits::CONNECT_TIMEOUT)]),
+        row(["ANSWER_TIMEOUT", &seconds(limits::ANSWER_TIMEOUT)]),
+        row(["UPSTREAM_PING_INTERVAL", &seconds(limits::UPSTREAM_PING_INTERVAL)]),
+        row(["UPSTREAM_PING_TIMEOUT", &seconds(limits::UPSTREAM_PING_TIMEOUT)]),
+        row(["UPSTREAM_IDLE_MAX", &limits::UPSTREAM_IDLE_MAX.to_string()]),
+        row(["CHUNK_BYTES_MAX", &limits::CHUNK_BYTES_MAX.to_string()]),
+        row(["STREAM_WINDOW_BYTES", &limits::STREAM_WINDOW_BYTES.to_string()]),
+        row(["ACCEPT_PAUSE", &seconds(limits::ACCEPT_PAUSE)]),
+        row(["SETTLE_PAUSE", &seconds(limits::SETTLE_PAUSE)]),
+        row(["SETTLE_MAX", &seconds(limits::SETTLE_MAX)]),
+        row(["LINKS_MAX", &limits::LINKS_MAX.to_string()]),
+        row(["RETIRE_PAUSE", &seconds(limits::RETIRE_PAUSE)]),
+        row(["REFUSALS_LOGGED_PER_SECOND", &limits::REFUSALS_LOGGED_PER_SECOND.to_string()]),
+        row(["METERED_GROUPS_MAX", &limits::METERED_GROUPS_MAX.to_string()]),
+        row(["ACCEPTED_IN_A_ROW_MAX", &limits::ACCEPTED_IN_A_ROW_MAX.to_string()]),
+        row(["ADMIN_CONNECTIONS_MAX", &limits::ADMIN_CONNECTIONS_MAX.to_string()]),
+        row(["ADMIN_TIMEOUT", &seconds(limits::ADMIN_TIMEOUT)]),
+        row(["ACCESS_LINES_WAITING_MAX", &limits::ACCESS_LINES_WAITING_MAX.to_string()]),
+    ]);
+    assert_eq!(columns(&["limit", "value", "is"], 2), values);
+    let source = include_str!("limits.rs");
+    let constants = source.lines().filter_map(|line| line.strip_prefix("pub(super) const "));
+    let constants = constants.filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+    assert_eq!(
+        constants.collect::<BTreeSet<_>>(),
+        values.iter().map(|row| row[0].as_str()).collect()
+    );
+}
+
+#[test]
+fn events_and_their_fields() {
+    let mut code = BTreeSet::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve");
+    add_events(&folder, &mut code);
+    assert!(code.len() > 10, "{code:?}");
+    let documented = columns(&["level", "event", "fields"], 3);
+    assert_eq!(documented, code);
+}
+
+/// Adds the events of every file below `folder`, as its source has them.
+fn add_events(folder: &Path, events: &mut BTreeSet<Vec<String>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            add_events(&path, events);
+        } else if !path.ends_with("operations.rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            for (level, makes) in [
+                ("error", "error!("),
+                ("warn", "warn!("),
+                ("info", "info!("),
+                ("info", "info_span!("),
+            ] {
+                for (_, rest) in source
+                    .split("tracing::")
+                    .filter_map(|rest| rest.split_once(makes))
+                    .filter(|(before, _)| before.is_empty())
+                {
+                    events.insert(event(level, rest));
+                }
+            }
+        }
+    }
+}
+
+/// Level, text and fields of an event whose arguments `rest` begins with.
+fn event(level: &str, rest: &str) -> Vec<String> {
+    let (mut depth, mut quoted, mut arguments) = (0, false, vec![String::new()]);
+    for character in rest.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted && depth == 0 => break,
+            ')' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                arguments.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        arguments.last_mut().unwrap().push(character);
+    }
+    let arguments = arguments.iter().map(|argument| argument.trim()).filter(|it| !it.is_empty());
+    let (texts, fields): (Vec<&str>, Vec<&str>) =
+        arguments.partition(|argument| argument.starts_with('"'));
+    let [text] = texts[..] else { panic!("one text expected in {texts:?}") };
+    let name = |field: &&str| {
+        let name = field.split_once('=').map_or(*field, |(name, _)| name);
+        name.trim().trim_start_matches(['%', '?']).to_owned()
+    };
+    let fields: Vec<String> = fields.iter().map(name).collect();
+    row([level, text.trim_matches('"'), &fields.join(", ")])
+}

@@ -1,0 +1,255 @@
+//! Putting a newer configuration in the place of the one that is served.
+//!
+//! The new one is read, checked and built beside the one that serves, on a thread of its own that
+//! stands back whenever there is a request to be served. Only a whole one takes its place, in one
+//! step. The old one is let go of by every connection at once and freed here, so that no request
+//! waits for that.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::config::{ConfigErrors, Kept, Site, files_named};
+use crate::serve::access_log::AccessLog;
+use crate::serve::background::Background;
+use crate::serve::changes::{Changes, Happenings, Marks, reason};
+use crate::serve::limits::RETIRE_PAUSE;
+use crate::serve::meters::Meters;
+use crate::serve::snapshot::{Bound, Snapshot, State};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    path: PathBuf,
+    /// The address in the place of the configuration's own.
+    listen: Option<SocketAddr>,
+    /// What makes a group, a listener and a session of one site those of the next.
+    kept: Arc<Kept>,
+}
+
+/// Why there is no site.
+pub(super) enum Unloaded {
+    Configuration(ConfigErrors),
+    /// It does not go together with the command line.
+    Usage(String),
+}
+
+impl Origin {
+    pub(super) fn new(path: PathBuf, listen: Option<SocketAddr>) -> Self {
+        Self { path, listen, kept: Arc::default() }
+    }
+
+    /// Loads the site, for the first time or after others.
+    pub(super) fn load(&self) -> Result<Site, Unloaded> {
+        let site = Site::load_after(&self.path, &self.kept);
+        let mut site = site.map_err(Unloaded::Configuration)?;
+        if let Some(address) = self.listen {
+            site.listen_on(address).map_err(Unloaded::Usage)?;
+        }
+        Ok(site)
+    }
+
+    /// The files that it is made of; those of `before` as well while it cannot be said.
+    fn files(&self, before: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        files_named(&self.path).unwrap_or_else(|| {
+            let mut files = before.clone();
+            files.insert(self.path.clone());
+            files
+        })
+    }
+}
+
+/// What puts snapshots in the place of others.
+#[derive(Clone, Debug)]
+pub(super) struct Swapper {
+    pub(super) states: Arc<watch::Sender<State>>,
+    pub(super) bound: Arc<[Bound]>,
+    pub(super) meters: Arc<Meters>,
+}
+
+impl Swapper {
+    /// Makes the next snapshot.
+    fn next(&self, site: Site) -> Result<Snapshot, String> {
+        let earlier = self.states.borrow().snapshot.clone();
+        Snapshot::new(site, &self.bound, &self.meters, Some(&earlier))
+    }
+
+    /// Has `snapshot` served from the next request on; gives the one that was served before.
+    fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        self.meters.serving(&snapshot.site);
+        let mut snapshot = Arc::new(snapshot);
+        self.states.send_modify(|state| std::mem::swap(&mut state.snapshot, &mut snapshot));
+        snapshot
+    }
+}
+
+/// Reloads when files have changed, and when it is told to.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    origin: Origin,
+    /// `None` after a look at them that came to no end, which no file can cause.
+    files: Option<Files>,
+    /// `None` where nobody wants the files to be watched, or nobody can.
+    happenings: Option<Happenings>,
+    background: Background,
+}
+
+/// The files of an origin.
+#[derive(Debug)]
+struct Files {
+    origin: Origin,
+    paths: BTreeSet<PathBuf>,
+    /// Those of `paths` when they were last looked at.
+    marks: Marks,
+    changes: Option<Changes>,
+}
+
+impl Reloader {
+    /// Looks at the files of `origin`; to be called before they are loaded.
+    pub(super) fn new(origin: Origin, background: Background) -> Self {
+        let paths = origin.files(&BTreeSet::new());
+        let marks = Marks::of(&paths);
+        let files = Files { origin: origin.clone(), paths, marks, changes: None };
+        Self { origin, files: Some(files), happenings: None, background }
+    }
+
+    /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
+    pub(super) fn watch(&mut self) {
+        let Some(files) = &mut self.files else { return };
+        match Changes::new() {
+            Ok((changes, happenings)) => {
+                self.happenings = Some(happenings);
+                files.changes = Some(changes);
+                files.watch_folders();
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                tracing::warn!(reason, "cannot watch files; SIGHUP reloads");
+            }
+        }
+    }
+
+    /// Reloads for ever.
+    pub(super) async fn run(
+        mut self,
+        swapper: Swapper,
+        mut hangups: Signal,
+        access_log: Option<AccessLog>,
+    ) {
+        if self.happenings.is_some() {
+            // What has changed between the first look at the files and the beginning of the watch.
+            self.reload_if_changed(&swapper).await;
+        }
+        loop {
+            let happened = async {
+                match &mut self.happenings {
+                    Some(happenings) => happenings.settled().await,
+                    None => None,
+                }
+            };
+            tokio::select! {
+                Some(()) = happened => self.reload_if_changed(&swapper).await,
+                Some(()) = hangups.recv() => {
+                    tracing::info!("SIGHUP: reloading");
+                    if let Some(log) = &access_log {
+                        log.reopen();
+                    }
+                    self.look().await;
+                    self.reload(&swapper).await;
+                }
+                else => return,
+            }
+        }
+    }
+
+    /// Looks at the files; says whether anything is new.
+    async fn look(&mut self) -> bool {
+        let Some(mut files) = self.files.take() else { return true };
+        let looked = self.background.run(move || {
+            let changed = files.look();
+            (files, changed)
+        });
+        let Some((files, changed)) = looked.await else { return true };
+        self.files = Some(files);
+        changed
+    }
+
+    async fn reload_if_changed(&mut self, swapper: &Swapper) {
+        if self.look().await {
+            tracing::info!("files have changed: reloading");
+            self.reload(swapper).await;
+        }
+    }
+
+    async fn reload(&self, swapper: &Swapper) {
+        let begun = Instant::now();
+        let (origin, swapping) = (self.origin.clone(), swapper.clone());
+        let next = self.background.run(move || {
+            let site = origin.load().map_err(|error| match error {
+                Unloaded::Configuration(errors) => errors.in_one_line(),
+                Unloaded::Usage(message) => message,
+            })?;
+            site.log();
+            swapping.next(site)
+        });
+        let next = next.await.unwrap_or_else(|| Err("it cannot be loaded".to_owned()));
+        let took = begun.elapsed();
+        let seconds = took.as_secs_f64();
+        match next {
+            Ok(snapshot) => {
+                let table = &snapshot.site.table;
+                let (names, bytes) = (table.len(), table.as_bytes().len());
+                let earlier = swapper.swap(snapshot);
+                swapper.meters.reloaded(took);
+                tracing::info!(names, bytes, seconds, "reloaded");
+                tokio::spawn(retire(earlier, swapper.meters.clone(), self.background.clone()));
+            }
+            Err(reason) => {
+                swapper.meters.reload_refused(took);
+                tracing::error!(
+                    reason,
+                    seconds,
+                    "reload refused; the configuration that was served before still is"
+                );
+            }
+        }
+    }
+}
+
+impl Files {
+    fn watch_folders(&mut self) {
+        let Some(changes) = &mut self.changes else { return };
+        for (folder, error) in changes.watch(&self.paths) {
+            let (folder, reason) = (folder.display(), reason(&error));
+            tracing::warn!(%folder, reason, "cannot watch a folder; SIGHUP reloads");
+        }
+    }
+
+    /// Looks which files there are, and what they are like; says whether anything is new.
+    fn look(&mut self) -> bool {
+        self.paths = self.origin.files(&self.paths);
+        self.watch_folders();
+        // After that: what changes from here on is told. Before they are read: what changes while
+        // they are read is found the next time.
+        let marks = Marks::of(&self.paths);
+        let changed = marks != self.marks;
+        self.marks = marks;
+        changed
+    }
+}
+
+/// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
+/// no request is to wait for.
+async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>, background: Background) {
+    while Arc::strong_count(&snapshot) > 1 {
+        sleep(RETIRE_PAUSE).await;
+    }
+    background.run(move || drop(snapshot)).await;
+    meters.snapshots.decrement(1.0);
+}

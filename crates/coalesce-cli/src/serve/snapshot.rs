@@ -1,0 +1,131 @@
+//! What is served: one configuration, whole and immutable, until the next one takes its place.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use coalesce_core::GroupId;
+use coalesce_tls::Acceptor;
+use tokio::sync::watch;
+
+use crate::config::{Listener, Site};
+use crate::serve::answer::Answers;
+use crate::serve::meters::{GroupMeters, Meters};
+
+/// One configuration, ready to serve.
+///
+/// Virtual hosts and groups are numbers in it, and they are numbers of this snapshot alone: a
+/// virtual host's number is used with the snapshot that gave it, and a connection's place is found
+/// in every snapshot anew ([`Site::place`]).
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) site: Site,
+    pub(super) answers: Answers,
+    /// By the number of the listener, as it was bound.
+    entrances: Vec<Entrance>,
+    /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
+    /// a group have none.
+    meters: Vec<Option<Arc<GroupMeters>>>,
+}
+
+/// What a snapshot is for one listener.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    pub(super) acceptor: Acceptor,
+    /// The ports that requests may name.
+    pub(super) ports: Vec<u16>,
+}
+
+/// A listener with its socket, which outlives every snapshot.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    pub(super) name: String,
+    /// Where the configuration says.
+    pub(super) configured: SocketAddr,
+    /// Where it is, with the port that the system chose.
+    pub(super) address: SocketAddr,
+}
+
+impl Bound {
+    /// Whether this is the socket of `listener`. Listeners that share an address, told apart by
+    /// their hostnames, may come and go: the socket is that of the address.
+    fn is(&self, listener: &Listener) -> bool {
+        let shared = listener.hostnames.is_some();
+        listener.address == self.configured && (shared || listener.name == self.name)
+    }
+}
+
+/// What connections are told: the newest snapshot, and whether the server is about to end.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) stopping: bool,
+}
+
+/// The newest state, and news of the next.
+pub(super) type Live = watch::Receiver<State>;
+
+impl Snapshot {
+    /// Makes a snapshot of `site` for the listeners that are `bound`; what `earlier` has and is the
+    /// same is shared with it.
+    ///
+    /// # Errors
+    /// A message when the listeners of `site` are not the ones that are bound.
+    pub(super) fn new(
+        site: Site,
+        bound: &[Bound],
+        meters: &Meters,
+        earlier: Option<&Self>,
+    ) -> Result<Self, String> {
+        let entrances = entrances(&site, bound)?;
+        if earlier.is_some_and(|earlier| earlier.site.admin != site.admin) {
+            return Err(format!("the address of [admin] is another; {RESTART}"));
+        }
+        let answers = Answers::new(&site, earlier.map(|earlier| &earlier.answers));
+        let meters = site.groups().iter().map(|group| {
+            let whole = group.policy.within.is_none();
+            whole.then(|| Arc::new(meters.group(&group.name)))
+        });
+        let meters = meters.collect();
+        Ok(Self { site, answers, entrances, meters })
+    }
+
+    /// What this snapshot is for the listener with this number.
+    pub(super) fn entrance(&self, listener: usize) -> Option<&Entrance> {
+        self.entrances.get(listener)
+    }
+
+    /// What counts for the group with this number.
+    pub(super) fn meters(&self, id: GroupId) -> Option<&Arc<GroupMeters>> {
+        self.meters.get(id.get() as usize)?.as_ref()
+    }
+}
+
+/// Sockets are bound at the start and never again, so that a reload cannot leave a listener behind
+/// that nobody has, or lose one that everybody uses.
+fn entrances(site: &Site, bound: &[Bound]) -> Result<Vec<Entrance>, String> {
+    let is_new = |it: &&Listener| bound.iter().all(|old| !old.is(it) && old.name != it.name);
+    if let Some(new) = site.listeners.iter().find(is_new) {
+        return Err(format!("listener {:?} is new; {RESTART}", new.name));
+    }
+    let entrance = |bound: &Bound| {
+        let same = site.listeners.iter().find(|listener| bound.is(listener));
+        let listener = same.ok_or_else(|| {
+            let (name, old) = (&bound.name, bound.configured);
+            match site.listeners.iter().find(|listener| listener.name == *name) {
+                Some(moved) => {
+                    let new = moved.address;
+                    format!("listener {name:?} moves from {old} to {new}; {RESTART}")
+                }
+                None => format!("listener {name:?} is gone; {RESTART}"),
+            }
+        })?;
+        Ok(Entrance {
+            acceptor: Acceptor::new(listener.handshakes.clone()),
+            ports: listener.ports_when_bound(bound.address.port()),
+        })
+    };
+    bound.iter().map(entrance).collect()
+}
+
+/// What to do about what a reload cannot change.
+const RESTART: &str = "listeners are bound at the start, so that this takes a restart";
