@@ -14,3 +14,4 @@ mod listing;
 mod lookups;
 mod model;
 mod parsers;
+mod ways;
