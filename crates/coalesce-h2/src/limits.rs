@@ -33,6 +33,11 @@ pub const RESET_STREAMS_REMEMBERED: usize = 2_000;
 /// that works at all.
 pub const RESET_STREAM_DURATION: Duration = Duration::from_secs(30);
 
+/// The bytes of origins that a connection announces (RFC 8336 §2.1): what a client is prepared to
+/// take in unasked, the first window of a connection (RFC 9113 §6.9.2). That is some two thousand
+/// names, and what comes after them on a connection has to wait for them.
+pub const ORIGIN_SET_BYTES_MAX: usize = 65_535;
+
 /// Stream errors that `h2` answers by itself, over the life of a connection, before it ends it: no
 /// fewer than the refusals that this adapter bears in a row.
 pub const STREAM_ERRORS_MAX: usize = REFUSED_IN_A_ROW_MAX as usize;

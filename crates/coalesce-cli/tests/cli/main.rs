@@ -12,6 +12,7 @@ mod groups;
 mod live;
 mod matching;
 mod operator;
+mod origins;
 mod policies;
 mod serve;
 mod tables;
