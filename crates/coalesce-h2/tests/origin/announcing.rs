@@ -131,10 +131,14 @@ async fn nothing_comes_within_a_header_block() {
                     raw.answer(stream).await;
                 }
             }
-            raw.settle().await;
+            let expected = 3 + (round + 1) * names.len();
+            while raw.announced().len() < expected {
+                raw.next().await;
+            }
             blocks += raw.frames.iter().filter(|frame| frame.kind == 0x9).count();
         }
         assert!(blocks > 10, "no block takes several frames");
+        raw.settle().await;
         assert_eq!(raw.announced().len(), 3 + 5 * 200);
     }
 }
