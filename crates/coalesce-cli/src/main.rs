@@ -33,6 +33,11 @@ use crate::cli::{Arguments, Command};
 use crate::exit::{Exit, Failure};
 use crate::logging::Verbosity;
 
+/// A reload builds the next configuration while the last one serves, and then frees that one. This
+/// allocator gives such memory back to the system within seconds; glibc's keeps it for good.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
