@@ -79,8 +79,11 @@ fn begins_or_continues(kind: u8) -> bool {
     matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION)
 }
 
-/// The frames of a connection, by a reading of their own.
-fn frames(mut bytes: &[u8]) -> (Vec<(u8, u8, Vec<u8>)>, &[u8]) {
+/// Type, flags, and all octets.
+type Frame = (u8, u8, Vec<u8>);
+
+/// The frames of a connection, by a reading of their own, and what is left.
+fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut frames = Vec::new();
     while let [l0, l1, l2, kind, flags, _, _, _, _, rest @ ..] = bytes {
         let len = usize::from(*l0) << 16 | usize::from(*l1) << 8 | usize::from(*l2);
