@@ -27,7 +27,10 @@ find_missing() {
 }
 
 # What the tests drive; Debian's names.
-find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential
+find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential \
+    pkg-config:pkg-config
+# One of those who run the vectors is OpenSSL.
+[ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
 

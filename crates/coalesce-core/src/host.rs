@@ -101,6 +101,7 @@ impl fmt::Debug for Host<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{format, string::ToString};
 
     #[test]
     fn addresses_come_before_names() {
@@ -131,5 +132,21 @@ mod tests {
     fn other_hosts_compare_by_their_bytes() {
         assert_eq!(Host::Other(b"%61.Test."), Host::Other(b"%61.test"));
         assert_ne!(Host::Other(b"%61.test"), Host::classify(b"a.test"));
+    }
+
+    #[test]
+    fn what_is_shown_of_a_host_says_what_it_is() {
+        let cases = [
+            (Host::classify(b"A.test."), "DnsName(a.test)", "a.test"),
+            (Host::classify(b"192.0.2.1"), "Ip(192.0.2.1)", "192.0.2.1"),
+            (Host::parse(b"::1").unwrap(), "Ip(::1)", "[::1]"),
+            (Host::Other(b"it's..\x07"), "Other(it\\'s..\\x07)", "it's..\\x07"),
+        ];
+        for (host, debugged, displayed) in cases {
+            assert_eq!(
+                (format!("{host:?}"), host.to_string()),
+                (debugged.into(), displayed.into())
+            );
+        }
     }
 }

@@ -134,6 +134,7 @@ impl core::error::Error for IdentifierError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::ToOwned;
     use std::string::ToString;
 
     fn host(text: &str) -> Host<'_> {
@@ -191,5 +192,36 @@ mod tests {
         assert!(!v4.covers(&host("::ffff:192.0.2.1")));
         assert!(!v4.covers(&host("a.test")));
         assert_eq!(v4.to_string(), "IP:192.0.2.1");
+    }
+
+    /// RFC 1035 §2.3.4: the wildcard's label and its dot are two of 253 bytes.
+    #[test]
+    fn a_wildcard_counts_towards_the_length_of_a_name() {
+        let longest =
+            "*.".to_owned() + &"l".repeat(59) + &".l2345678".repeat(20) + &".test".repeat(2);
+        assert_eq!(longest.len(), 251);
+        let of = |more: &str| {
+            let text = longest.clone() + more;
+            PresentedIdentifier::parse_dns(text.as_bytes()).map(|found| found.to_string().len())
+        };
+        assert_eq!(of("l"), Ok("DNS:".len() + 252));
+        assert_eq!(of("ll"), Ok("DNS:".len() + 253));
+        let too_long = |len| Err(IdentifierError::Name(NameError::TooLong { len, max: 253 }));
+        assert_eq!(of("lll"), too_long(254));
+        assert_eq!(of("llll"), too_long(255));
+    }
+
+    #[test]
+    fn each_fault_is_told() {
+        let told = |text: &str| PresentedIdentifier::parse_dns(text.as_bytes()).unwrap_err();
+        let cases = [
+            (told("f*.test"), "'*' may only be the whole left-most label of a name"),
+            (told("a.test."), "a presented name may not end in a dot"),
+            (told("a..test"), "empty label at byte 2"),
+            (IdentifierError::AddressLength { len: 3 }, "address of 3 octets; 4 or 16 expected"),
+        ];
+        for (fault, text) in cases {
+            assert_eq!(fault.to_string(), text);
+        }
     }
 }

@@ -130,4 +130,30 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn each_fault_is_told() {
+        let told = |text: &str| NamePattern::parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told("a*.test"), "'*' may only stand alone or in a leading '*.' or '**.'");
+        assert_eq!(told("a..test"), "empty label at byte 2");
+    }
+
+    #[test]
+    fn a_pattern_stands_for_what_its_row_says() {
+        let hosts = ["example.test", "a.example.test", "b.a.example.test", "192.0.2.1", "[::1]"];
+        let cases = [
+            ("A.example.test", [false, true, false, false, false]),
+            ("*.example.test", [false, true, false, false, false]),
+            ("**.example.test", [false, true, true, false, false]),
+            ("192.0.2.1", [false, false, false, true, false]),
+            ("::1", [false, false, false, false, true]),
+            ("*", [true; 5]),
+        ];
+        for (pattern, expected) in cases {
+            let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+            let matches = |host: &str| pattern.matches(&Host::parse(host.as_bytes()).unwrap());
+            assert_eq!(hosts.map(matches), expected, "{pattern}");
+        }
+        assert!(!NamePattern::CatchAll.matches(&Host::Other(b"a..b")), "it is nobody's");
+    }
 }

@@ -262,6 +262,7 @@ impl fmt::Display for Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::string::ToString;
 
     #[test]
     fn codes_are_distinct_and_steps_in_order() {
@@ -332,5 +333,67 @@ mod tests {
         ];
         assert!(bad_request.iter().all(|reason| reason.answer() == MalformedAnswer::BadRequest));
         assert_eq!(Malformed::ConnectRefused.answer().status(), 405);
+    }
+
+    #[test]
+    fn each_refusal_says_its_rule_and_what_is_wrong() {
+        let misdirected = [
+            (Misdirected::Scheme, "§7.4, §4.3.1", "the scheme is not this connection's"),
+            (Misdirected::UnknownAuthority, "§15.5.20", "no virtual host has this name"),
+            (Misdirected::Port, "§4.3.3, §7.4", "the listener does not answer for this port"),
+            (
+                Misdirected::Certificate,
+                "§9.1.1",
+                "the presented certificate does not cover the host",
+            ),
+            (
+                Misdirected::Listener,
+                "§9.1.1",
+                "another listener of this port is responsible for the",
+            ),
+            (Misdirected::Group, "§9.1.1", "the virtual host is in another coalescing group"),
+            (Misdirected::ServerName, "§9.1.1", "the group serves only the host that the server"),
+        ];
+        assert_eq!(misdirected.map(|(reason, ..)| reason), Misdirected::ALL);
+        for (reason, rule, text) in misdirected {
+            assert!(reason.rule().contains(rule), "{reason:?}: {}", reason.rule());
+            assert!(reason.to_string().starts_with(text), "{reason:?}: {reason}");
+        }
+        let port = AuthorityError::BadPort;
+        let malformed = [
+            (Malformed::NoAuthority, "RFC 9110 §7.2", "neither :authority nor Host"),
+            (Malformed::SeveralHosts, "RFC 9110 §7.2", "more than one Host"),
+            (Malformed::Authority(port), "RFC 3986 §3.2.3", ":authority: port that is no number"),
+            (
+                Malformed::Authority(AuthorityError::EmptyHost),
+                "RFC 9110 §4.2.2",
+                ":authority: empty",
+            ),
+            (
+                Malformed::Authority(AuthorityError::BadIpLiteral),
+                "RFC 3986 §3.2.2",
+                ":authority: br",
+            ),
+            (
+                Malformed::Authority(AuthorityError::Userinfo { at: 1 }),
+                "RFC 9113 §8.3.1",
+                ":authority: userinfo before the '@' at byte 1",
+            ),
+            (
+                Malformed::Authority(AuthorityError::FieldValue { at: 1, byte: 0 }),
+                "RFC 9113 §8.2.1",
+                ":authority: byte '\\x00' at 1",
+            ),
+            (Malformed::Host(port), "RFC 9110 §7.2", "Host: port that is no number"),
+            (Malformed::HostBeside(port), "RFC 9110 §7.2", "Host: port that is no number"),
+            (Malformed::HostDiffers, "RFC 9113 §8.3.1", "Host names another authority than"),
+            (Malformed::ConnectRefused, "RFC 9110 §9.3.6", "CONNECT is not taken here"),
+            (Malformed::ConnectPort, "RFC 9110 §9.3.6", "CONNECT without a port"),
+            (Malformed::ExtendedConnectRefused, "RFC 8441", "extended CONNECT is not taken here"),
+        ];
+        for (reason, rule, text) in malformed {
+            assert!(reason.rule().contains(rule), "{reason:?}: {}", reason.rule());
+            assert!(reason.to_string().starts_with(text), "{reason:?}: {reason}");
+        }
     }
 }

@@ -20,6 +20,11 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// The receive window of a connection, in bytes.
 pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
+/// What waits in one stream for a client that does not read, in bytes, beyond the piece that its
+/// application holds: four frames (RFC 9113 §4.2), so that the next is there when one is written.
+/// `h2` would take 400 KiB of each stream, which a client with large windows makes it keep.
+pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
 /// How many streams that this end has reset are remembered, so that DATA already on its way is
 /// ignored in silence (RFC 9113 §5.1): every one of [`CONCURRENT_STREAMS_MAX`], several times over.
 pub const RESET_STREAMS_REMEMBERED: usize = 2_000;

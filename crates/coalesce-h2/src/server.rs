@@ -76,6 +76,7 @@ impl Builder {
             .max_header_list_size(limits::HEADER_LIST_BYTES_MAX)
             .initial_window_size(limits::STREAM_WINDOW_BYTES)
             .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+            .max_send_buffer_size(limits::SEND_BUFFER_BYTES)
             .max_concurrent_reset_streams(limits::RESET_STREAMS_REMEMBERED)
             .reset_stream_duration(limits::RESET_STREAM_DURATION)
             .max_local_error_reset_streams(Some(limits::STREAM_ERRORS_MAX))

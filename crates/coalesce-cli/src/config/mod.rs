@@ -4,6 +4,8 @@ mod answer;
 mod check;
 mod entries;
 pub(crate) mod files;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod groups;
 mod hosts;
 mod kept;

@@ -3,7 +3,7 @@
 mod client;
 mod report;
 mod rows;
-mod world;
+pub(crate) mod world;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -33,7 +33,7 @@ const CERTIFICATES: &[(&str, &[&str])] = &[
 
 /// A folder of files that lives as long as this value.
 #[derive(Debug)]
-pub(super) struct World {
+pub(crate) struct World {
     folder: TempDir,
     /// The authority that the demo's client trusts.
     pub(super) ca: CertificateDer<'static>,
@@ -46,7 +46,7 @@ type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 impl World {
     /// Makes keys and certificates and writes them beside the configuration.
-    pub(super) fn make() -> Result<Self, Error> {
+    pub(crate) fn make() -> Result<Self, Error> {
         let folder = tempfile::Builder::new().prefix("coalesce-demo-").tempdir()?;
         let path = |name: &str| folder.path().join(name);
 
@@ -81,7 +81,7 @@ impl World {
     }
 
     /// The configuration file.
-    pub(super) fn configuration(&self) -> PathBuf {
+    pub(crate) fn configuration(&self) -> PathBuf {
         self.folder.path().join("site.toml")
     }
 
@@ -117,7 +117,7 @@ fn leaf(
 
 /// Why the demo's files could not be made.
 #[derive(Debug)]
-pub(super) enum Error {
+pub(crate) enum Error {
     Certificate(rcgen::Error),
     File(io::Error),
 }

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
+use coalesce_core::limits::GROUPS_MAX;
 use coalesce_core::{
-    AuthorityTable, AuthorityTableBuilder, BuildError, DnsName, GroupId, IdentifierSet,
-    NamePattern, TableMatch, VirtualHostId,
+    AuthorityTable, AuthorityTableBuilder, BuildError, CoalescePolicy, DnsName, GroupId,
+    GroupPolicy, IdentifierSet, NamePattern, TableMatch, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::build::{LAYOUTS, build_in, builder, group_policy, presented};
+use crate::build::{LAYOUTS, build_in, build_set, builder, group_policy, presented};
 use crate::format;
 use crate::generate::{cases, crowded, identifier, long_name, name, pattern, policy, spell};
 use crate::model::World;
@@ -265,7 +266,7 @@ proptest! {
 /// equal pairs of the two are kept once.
 #[test]
 fn the_largest_numbers_are_kept() {
-    let policy = coalesce_core::GroupPolicy::default();
+    let policy = GroupPolicy::default();
     for groups in [1_u32, 2, 3, 1_000] {
         for layout in LAYOUTS {
             let mut table = AuthorityTable::builder();
@@ -320,7 +321,7 @@ fn canonical_order_is_that_of_the_documentation() {
         "2001:db8::1",
         "*",
     ];
-    let policy = coalesce_core::GroupPolicy::default();
+    let policy = GroupPolicy::default();
     for layout in LAYOUTS {
         let mut table = AuthorityTable::builder();
         table.group(GroupId::new(0), policy).unwrap();
@@ -341,4 +342,43 @@ fn a_builder_that_was_asked_builds_the_same() {
     let table = builder(&world);
     assert!(table.duplicates().is_empty());
     assert_eq!(table.build().unwrap().as_bytes(), table.build().unwrap().as_bytes());
+}
+
+#[test]
+fn counts_are_those_of_what_was_added() {
+    let names = ["a.test", "*.a.test", "192.0.2.1"].map(str::to_owned);
+    for count in 0..=names.len() {
+        let set = build_set(&names[..count]);
+        assert_eq!((set.len(), set.is_empty()), (count, count == 0));
+        assert_eq!(set.identifiers().count(), count);
+        let group = GroupId::new(0);
+        let mut builder = AuthorityTable::builder();
+        builder.group(group, GroupPolicy::default()).unwrap();
+        for name in &names[..count] {
+            let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+            builder.entry(pattern, VirtualHostId::new(7), group).unwrap();
+        }
+        assert_eq!((builder.len(), builder.is_empty()), (count, count == 0));
+        let table = builder.build().unwrap();
+        assert_eq!((table.len(), table.is_empty()), (count, count == 0));
+        assert_eq!((table.entries().count(), table.groups().count()), (count, 1));
+    }
+}
+
+#[test]
+fn groups_are_counted_once_and_up_to_their_limit() {
+    let mut builder = AuthorityTable::builder();
+    let most = u32::try_from(GROUPS_MAX).unwrap();
+    for id in 0..most {
+        builder.group(GroupId::new(id), GroupPolicy::default()).unwrap();
+    }
+    let mut never = GroupPolicy::default();
+    never.coalesce = CoalescePolicy::Never;
+    let mut add = |id, policy| builder.group(GroupId::new(id), policy).err();
+    assert_eq!(add(most, GroupPolicy::default()), Some(BuildError::TooLarge));
+    assert_eq!(add(most - 1, GroupPolicy::default()), None, "the same again is no mistake");
+    assert_eq!(add(0, never), Some(BuildError::GroupConflict { group: 0 }));
+    let table = builder.build().unwrap();
+    assert_eq!(table.groups().count(), GROUPS_MAX);
+    assert_eq!(table.group_policy(GroupId::new(most)), None);
 }

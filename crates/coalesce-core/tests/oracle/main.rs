@@ -15,3 +15,4 @@ mod lookups;
 mod model;
 mod origins;
 mod parsers;
+mod ways;

@@ -75,3 +75,18 @@ fn a_gateway_and_a_certificate_are_not_taken_for_each_other() {
     assert_eq!(line(&memo.decide(&table, &other, &get("a.example.test"))), expected);
     assert_ne!(expected, "serve a");
 }
+
+#[test]
+fn a_memo_answers_for_the_scheme_of_its_connection_only() {
+    let handshakes = Handshakes::new();
+    let (table, connection) = (table(), handshakes.with("a.example.test"));
+    let with = |scheme| RequestTarget { scheme, ..get("a.example.test") };
+    for own in [None, Some(&b"https"[..])] {
+        let mut memo = Memo::new();
+        assert_eq!(line(&memo.decide(&table, &connection, &with(own))), "serve a");
+        assert!(memo.remembers(b"a.example.test"), "{own:?}");
+        for (other, expected) in [(&b"http"[..], "421 scheme"), (b"HTTPS", "serve a")] {
+            assert_eq!(line(&memo.decide(&table, &connection, &with(Some(other)))), expected);
+        }
+    }
+}

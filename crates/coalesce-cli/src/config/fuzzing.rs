@@ -1,0 +1,54 @@
+//! What must hold for any text as a configuration.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use coalesce_core::NamePattern;
+
+use crate::config::{Kept, Site, virtual_host_id};
+use crate::demo::world::World;
+
+/// Folder and files of the demo, which the text may name.
+static WORLD: LazyLock<World> = LazyLock::new(|| World::make().expect("a temporary folder"));
+
+/// Loads `text` as a server does that loads it twice: it is refused with a message for each fault
+/// that says in which file, or every name in it is whose it was said to be, in a group that exists.
+pub fn config(text: &[u8]) {
+    let path = WORLD.configuration();
+    fs::write(&path, text).expect("the temporary folder is writable");
+    let kept = Kept::default();
+    let first = Site::load_after(&path, &kept);
+    let second = Site::load_after(&path, &kept);
+    match (first, second) {
+        (Ok(first), Ok(second)) => {
+            assert_is_what_it_says(&first);
+            assert_is_what_it_says(&second);
+            assert_eq!(first.table.as_bytes(), second.table.as_bytes());
+        }
+        (Err(first), Err(second)) => {
+            assert_names_the_file(&first.to_string(), &path);
+            assert_eq!(first.to_string(), second.to_string());
+        }
+        (first, second) => panic!("loads once: {:?}, {:?}", first.err(), second.err()),
+    }
+}
+
+fn assert_names_the_file(message: &str, path: &Path) {
+    let start = path.display().to_string();
+    assert!(message.starts_with(&start), "{message}");
+    assert!(message.len() > start.len() + 2, "{message}");
+}
+
+fn assert_is_what_it_says(site: &Site) {
+    assert!(!site.listeners.is_empty() && !site.virtual_hosts().is_empty());
+    for (number, host) in site.virtual_hosts().iter().enumerate() {
+        for name in &host.names {
+            let pattern = NamePattern::parse(name.text.as_bytes()).expect("it was read");
+            let entry = site.table.get(&pattern).expect("the table has every name");
+            assert_eq!(entry.virtual_host, virtual_host_id(number), "{}", name.text);
+            assert!(site.table.group_policy(entry.group).is_some(), "{}", name.text);
+            assert!(site.group(site.home(host.group)).is_some(), "{}", name.text);
+        }
+    }
+}

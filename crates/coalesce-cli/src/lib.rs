@@ -1,0 +1,90 @@
+//! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and for compiled
+//! tables `compile`, `inspect` and `lookup`.
+//!
+//! A library only so that the fuzz targets can link it; what others may use is in the other crates.
+// Forbidden everywhere but in `mapped`, which says why.
+#![deny(unsafe_code)]
+
+mod batch;
+mod cli;
+mod compile;
+mod config;
+mod demo;
+mod exit;
+mod explain;
+mod groups;
+mod help;
+mod inspect;
+mod lines;
+mod logging;
+mod lookup;
+mod mapped;
+mod match_command;
+mod output;
+mod progress;
+mod serve;
+mod table_image;
+mod text;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Arguments, Command};
+use crate::exit::{Exit, Failure};
+use crate::logging::Verbosity;
+
+/// What the fuzz targets call.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::config::fuzzing::config;
+}
+
+/// The command.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no fault. When nobody reads them
+            // there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
+        }
+    };
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if let Failure::Message(_, message) = &failure {
+                // As above.
+                let _ = writeln!(io::stderr().lock(), "{message}");
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let verbosity = match &arguments.command {
+        Command::Serve(_) => Verbosity::Serving,
+        Command::Demo(_)
+        | Command::Explain(_)
+        | Command::Groups(_)
+        | Command::Match(_)
+        | Command::Compile(_)
+        | Command::Inspect(_)
+        | Command::Lookup(_) => Verbosity::Answering,
+    };
+    logging::start(&arguments.logging, verbosity)?;
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Groups(arguments) => groups::run(&arguments),
+        Command::Match(arguments) => match_command::run(arguments),
+        Command::Compile(compile) => compile::run(&compile, &arguments.logging),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Lookup(arguments) => lookup::run(&arguments),
+    }
+}

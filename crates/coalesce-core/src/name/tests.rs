@@ -1,0 +1,194 @@
+//! Names, rule by rule.
+
+use super::*;
+use std::hash::DefaultHasher;
+use std::string::ToString;
+use std::vec::Vec;
+use std::{format, vec};
+
+fn ok(name: &[u8]) -> DnsName<'_> {
+    DnsName::parse(name).unwrap()
+}
+
+#[test]
+fn accepts_what_hosts_are_called() {
+    for name in [
+        "a",
+        "a.example.test",
+        "A.Example.TEST.",
+        "under_score.test",
+        "_dmarc.a.test",
+        "xn--bcher-kva.test",
+        "1.2.3.test",
+        "a--b.test",
+        "0x7g",
+        "0xy.a0",
+        "7f.e",
+    ] {
+        assert!(DnsName::parse(name.as_bytes()).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn refuses_each_rule_with_its_own_error() {
+    let cases: &[(&[u8], NameError)] = &[
+        (b"", NameError::Empty),
+        (b".", NameError::Empty),
+        (b"..", NameError::EmptyLabel { at: 0 }),
+        (b".a", NameError::EmptyLabel { at: 0 }),
+        (b"a..b", NameError::EmptyLabel { at: 2 }),
+        (b"a.b..", NameError::EmptyLabel { at: 4 }),
+        (b"a b", NameError::ForbiddenByte { at: 1, byte: b' ' }),
+        (b"a*.b", NameError::ForbiddenByte { at: 1, byte: b'*' }),
+        (b"a\0.b", NameError::ForbiddenByte { at: 1, byte: 0 }),
+        (b"b\xc3\xbccher", NameError::ForbiddenByte { at: 1, byte: 0xc3 }),
+        (b"-a.test", NameError::HyphenAtEdge { at: 0 }),
+        (b"a.-b", NameError::HyphenAtEdge { at: 2 }),
+        (b"a-.test", NameError::HyphenAtEdge { at: 1 }),
+        (b"a.test-", NameError::HyphenAtEdge { at: 6 }),
+        (b"192.0.2.1", NameError::LastLabelNumeric { at: 8 }),
+        (b"1.2.3", NameError::LastLabelNumeric { at: 4 }),
+        (b"127.1.", NameError::LastLabelNumeric { at: 4 }),
+        (b"a.0x7F", NameError::LastLabelNumeric { at: 2 }),
+        (b"a.0x", NameError::LastLabelNumeric { at: 2 }),
+        (b"0", NameError::LastLabelNumeric { at: 0 }),
+    ];
+    for (name, error) in cases {
+        assert_eq!(DnsName::parse(name).unwrap_err(), *error, "{}", name.escape_ascii());
+    }
+}
+
+#[test]
+fn length_limits_are_exact() {
+    let label = |n| vec![b'a'; n];
+    assert!(DnsName::parse(&label(63)).is_ok());
+    assert_eq!(DnsName::parse(&label(64)), Err(NameError::LabelTooLong { at: 0, max: 63 }));
+    let long = [label(63), label(63), label(63), label(61)].join(&b'.');
+    assert_eq!(long.len(), 253);
+    assert!(DnsName::parse(&long).is_ok());
+    let dotted = [long.clone(), vec![]].join(&b'.');
+    assert!(DnsName::parse(&dotted).is_ok(), "the trailing dot does not count");
+    let longer = [label(63), label(63), label(63), label(62)].join(&b'.');
+    assert_eq!(DnsName::parse(&longer), Err(NameError::TooLong { len: 254, max: 253 }));
+}
+
+#[test]
+fn case_and_one_trailing_dot_are_the_same_name() {
+    assert_eq!(ok(b"A.Example.Test."), ok(b"a.example.test"));
+    assert_ne!(ok(b"a.example.test"), ok(b"b.example.test"));
+    assert_eq!(ok(b"A.Example.Test.").to_string(), "a.example.test");
+}
+
+#[test]
+fn below_needs_a_whole_label() {
+    assert!(ok(b"x.Example.test").is_below(ok(b"example.TEST")));
+    assert!(!ok(b"xexample.test").is_below(ok(b"example.test")));
+    assert!(!ok(b"example.test").is_below(ok(b"example.test")));
+    assert_eq!(ok(b"x.example.test").parent(), Some(ok(b"example.test")));
+    assert_eq!(ok(b"test").parent(), None);
+}
+
+#[test]
+fn messages_say_what_was_found() {
+    assert_eq!(
+        NameError::ForbiddenByte { at: 1, byte: 0 }.to_string(),
+        "byte '\\x00' at 1; only letters, digits, '-' and '_' allowed in a label"
+    );
+    assert_eq!(
+        NameError::TooLong { len: 300, max: 253 }.to_string(),
+        "name of 300 bytes; at most 253 allowed"
+    );
+}
+
+/// Every length up to three windows, and those around the further ones and the limit.
+fn lengths() -> impl Iterator<Item = usize> {
+    // Miri is a thousand times slower.
+    let step = if cfg!(miri) { 23 } else { 1 };
+    (1..=98)
+        .chain([127, 128, 129, 160, 161, 191, 192, 193, 223, 224, 225, 251, 252, 253])
+        .step_by(step)
+}
+
+/// A name of `len` bytes of labels of `label` bytes, as far as they fit; one byte less rather than
+/// an empty label at the end.
+fn of(len: usize, label: usize) -> Vec<u8> {
+    let byte = |at: usize| if at % (label + 1) == 0 { b'.' } else { b'a' };
+    let mut name: Vec<u8> = (1..=len).map(byte).collect();
+    if name.last() == Some(&b'.') {
+        name.pop();
+    }
+    name
+}
+
+/// Names are read in one pass, and byte by byte only to say what is wrong with them or because
+/// their last label begins with a digit.
+#[test]
+fn the_one_pass_takes_what_the_rules_take() {
+    for (len, label) in lengths().flat_map(|len| [5, 32, 63].map(|label| (len, label))) {
+        let plain = of(len, label);
+        let taken = |name: &[u8]| DnsName::parse_plain(scan::Portable, name).is_some();
+        assert!(check(&plain).is_ok() && taken(&plain), "{len} {label}");
+        let places = (0..plain.len()).step_by(if cfg!(miri) { 29 } else { 1 });
+        for (at, byte) in places.flat_map(|at| b"-.!aZ_".map(|byte| (at, byte))) {
+            let mut name = plain.clone();
+            name[at] = byte;
+            // One trailing dot is no part of a name, and taken off before.
+            let rules = check(without_trailing_dot(&name)).is_ok();
+            assert_eq!(taken(&name), rules, "{}", name.escape_ascii());
+        }
+    }
+    for digits in ["1", "a.1", "a.1b", "192.0.2.1"] {
+        assert!(DnsName::parse_plain(scan::Portable, digits.as_bytes()).is_none(), "{digits}");
+    }
+}
+
+/// What a name knows of itself is the same however it came about.
+#[test]
+fn a_parent_is_what_parsing_its_text_gives() {
+    let parts = |name: DnsName<'_>| (name.tail(), name.dots(), name.parent_len());
+    for (len, label) in lengths().flat_map(|len| [1, 5, 31, 32, 61].map(|label| (len, label))) {
+        for last in [b'a', b'1'] {
+            let mut bytes = of(len, label);
+            // Where the last label begins with a digit, the name is read byte by byte.
+            let at = bytes.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
+            bytes[at] = last;
+            bytes.extend_from_slice(b"z");
+            let Ok(mut name) = DnsName::parse(&bytes) else {
+                assert_eq!(len, 253);
+                continue;
+            };
+            while let Some(parent) = name.parent() {
+                assert_eq!(parent.as_bytes().len(), name.parent_len());
+                assert_eq!(parts(parent), parts(ok(parent.as_bytes())), "{parent}");
+                name = parent;
+            }
+            assert!(!name.as_bytes().contains(&b'.'));
+        }
+    }
+}
+
+/// The same limits for a name that is read byte by byte.
+#[test]
+fn length_limits_are_exact_for_names_that_end_like_numbers() {
+    let bytes = |len: usize| [&of(len - 63, 62)[..], b".", &[b'1'; 61], b"x"].concat();
+    assert_eq!(bytes(253).len(), 253);
+    assert!(DnsName::parse(&bytes(253)).is_ok());
+    assert_eq!(DnsName::parse(&bytes(254)), Err(NameError::TooLong { len: 254, max: 253 }));
+}
+
+#[test]
+fn equal_names_have_equal_hashes_and_others_have_not() {
+    let hash_of = |names: &[&[u8]]| {
+        let mut hasher = DefaultHasher::new();
+        names.iter().for_each(|name| ok(name).hash(&mut hasher));
+        hasher.finish()
+    };
+    assert_eq!(hash_of(&[b"A.Test."]), hash_of(&[b"a.test"]));
+    assert_ne!(hash_of(&[b"a.test"]), hash_of(&[b"b.test"]));
+    assert_ne!(hash_of(&[b"ab", b"c"]), hash_of(&[b"a", b"bc"]));
+}
+
+#[test]
+fn what_is_shown_is_the_canonical_spelling() {
+    assert_eq!(format!("{:?}", ok(b"A.Example.TEST.")), "DnsName(a.example.test)");
+}

@@ -1,0 +1,125 @@
+//! What errors say, word by word: operators read them, and tools look for them.
+
+use std::fmt::{Debug, Display};
+
+use coalesce_core::{
+    AuthorityError, Connection, DnsName, GroupId, IdentifierError, ImageError, NameError,
+    PatternError, Scheme,
+};
+
+#[track_caller]
+fn assert_all<T: Display + Debug>(cases: &[(T, &str)]) {
+    for (error, text) in cases {
+        assert_eq!(error.to_string(), *text, "{error:?}");
+    }
+}
+
+#[test]
+fn of_names() {
+    use NameError as E;
+    assert_all(&[
+        (E::Empty, "empty name"),
+        (E::TooLong { len: 300, max: 253 }, "name of 300 bytes; at most 253 allowed"),
+        (E::EmptyLabel { at: 2 }, "empty label at byte 2"),
+        (
+            E::LabelTooLong { at: 2, max: 63 },
+            "label at byte 2 is too long; at most 63 bytes allowed",
+        ),
+        (
+            E::ForbiddenByte { at: 1, byte: b'\n' },
+            "byte '\\n' at 1; only letters, digits, '-' and '_' allowed in a label",
+        ),
+        (E::HyphenAtEdge { at: 3 }, "hyphen at byte 3; a label may not begin or end with one"),
+        (E::LastLabelNumeric { at: 4 }, "last label at byte 4 is a number, as in an IPv4 address"),
+    ]);
+    assert_all(&[(IdentifierError::Name(E::Empty), "empty name")]);
+    assert_all(&[(PatternError::Name(E::Empty), "empty name")]);
+}
+
+#[test]
+fn of_authorities() {
+    use AuthorityError as E;
+    assert_all(&[
+        (
+            E::FieldValue { at: 1, byte: b'\r' },
+            "byte '\\r' at 1, which no field value may hold there",
+        ),
+        (E::Userinfo { at: 4 }, "userinfo before the '@' at byte 4"),
+        (E::EmptyHost, "empty host"),
+        (E::ForbiddenByte { at: 1, byte: 0xfc }, "byte '\\xfc' at 1, which no host may hold"),
+        (E::BadPercentEncoding { at: 2 }, "'%' at byte 2 without two hexadecimal digits"),
+        (E::BadIpLiteral, "brackets around something that is no IPv6 address"),
+        (E::BadPort, "port that is no number up to 65535"),
+    ]);
+}
+
+#[test]
+fn of_images() {
+    use ImageError as E;
+    assert_all(&[
+        (E::Magic, "not a table image: it does not start with COAL"),
+        (
+            E::Version { found: 1, expected: 0x0102_0304 },
+            "image of version and kind 0x00000001; 0x01020304 expected",
+        ),
+        (E::Length { len: 7 }, "image of 7 bytes does not hold its sections"),
+        (
+            E::Checksum { stored: 1, computed: 0xab },
+            "image with checksum 0000000000000001 whose bytes give 00000000000000ab",
+        ),
+        (
+            E::Unexpected { stored: 1, expected: 0xab },
+            "image with checksum 0000000000000001; 00000000000000ab expected",
+        ),
+        (E::Count { at: 16, count: 9, max: 8 }, "count 9 at byte 16; at most 8 allowed"),
+        (E::Header { at: 20 }, "header field at byte 20 contradicts the names of the image"),
+        (E::Name { at: 96 }, "name at byte 96 is no name, or is out of place"),
+        (E::Order { number: 3 }, "name 3 is out of order"),
+        (E::Address { at: 96 }, "address at byte 96 is out of place"),
+        (E::Group { at: 96 }, "group at byte 96 is out of place"),
+        (E::Pair { at: 96 }, "pair at byte 96 is out of place"),
+        (E::Value { at: 96, value: 9 }, "value 9 at byte 96 stands for nothing"),
+    ]);
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn of_building() {
+    use coalesce_core::BuildError as E;
+    assert_all(&[
+        (E::Duplicate { earlier: 1, later: 2 }, "entries 1 and 2 have the same name"),
+        (E::UnknownGroup { group: 3 }, "group 3 was not added"),
+        (E::GroupConflict { group: 3 }, "group 3 was added before with other policies"),
+        (
+            E::TooLarge,
+            "too large; at most 67108864 entries, 1048576 identifiers, 65536 groups and 4 GiB of \
+             names and of image allowed",
+        ),
+    ]);
+    assert!(E::Inseparable.to_string().ends_with("keeps the hashes of these names apart"));
+}
+
+/// What a connection says of itself in a log.
+#[test]
+fn of_ids_and_connections() {
+    let (group, ports) = (GroupId::new(7), [80]);
+    assert_eq!((group.to_string().as_str(), group.get()), ("7", 7));
+    for scheme in [Scheme::Http, Scheme::Https] {
+        let gateway = Connection::trusted_gateway(scheme, group, &ports);
+        assert_eq!((gateway.scheme(), gateway.group()), (scheme, group));
+        let other = gateway.with_group(GroupId::new(8));
+        assert_eq!(other.group(), GroupId::new(8));
+    }
+    assert_eq!(Connection::cleartext(group, &ports).scheme(), Scheme::Http);
+    assert_eq!(format!("{:?}", DnsName::parse(b"A.Test.").unwrap()), "DnsName(a.test)");
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn of_names_that_are_kept() {
+    use coalesce_core::DnsNameBuf;
+    let kept = |text: &str| DnsNameBuf::from(DnsName::parse(text.as_bytes()).unwrap());
+    assert_eq!(format!("{:?}", kept("A.Test.")), "DnsName(a.test)");
+    assert_eq!(kept("A.Test.").to_string(), "a.test");
+    assert!(kept("A.Test.") == kept("a.test") && kept("a.test") != kept("b.test"));
+}
