@@ -180,7 +180,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The number is this group's until its first process has been waited for.
+        // The number is this group's until its first process has been waited for. Firefox's crash
+        // helper is not in it, and ends when Firefox does.
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.process.wait();
