@@ -1,8 +1,11 @@
 //! What the end-to-end tests share: certificates, running servers, and real clients.
 
+pub mod raw;
+pub mod tls;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -170,6 +173,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// A connection to it.
+    ///
+    /// # Panics
+    /// When there is none to be had.
+    pub fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.address).expect("the server listens");
+        socket.set_nodelay(true).expect("a socket of TCP");
+        socket
+    }
+
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -16,10 +16,10 @@ use http::Response;
 use tokio::net::TcpListener;
 use tokio::runtime;
 
-use super::raw::{Raw, get};
 use super::server::{A, C, misdirected};
-use super::tls;
 use coalesce_tests::World;
+use coalesce_tests::raw::{Raw, get};
+use coalesce_tests::tls;
 
 const GROUP: GroupId = GroupId::new(0);
 
@@ -72,9 +72,9 @@ fn attack(world: &World, builder: &Builder, count: usize) -> AllocationInfo {
         });
         let address = ("127.0.0.1", of_server.recv().unwrap());
         let socket = TcpStream::connect(address).unwrap();
-        let mut raw = Raw::over(tls::open(tls::config_in(world, tls::BOTH, None), A, socket));
+        let mut raw = Raw::over(tls::open(tls::config(world, tls::BOTH, None), A, socket));
         raw.begin(&[]);
-        raw.send(&super::raw::window_update(0, 1 << 30));
+        raw.send(&coalesce_tests::raw::window_update(0, 1 << 30));
         for _ in 0..count / 200 {
             let streams: Vec<u32> = (0..200).map(|_| raw.stream()).collect();
             let asked: Vec<u8> = streams.iter().flat_map(|stream| get(*stream, C)).collect();

@@ -1,8 +1,10 @@
 //! Requests and uploads without number, to hosts that are not here.
 
-use super::raw::{DATA, NO_ERROR, REFUSED_STREAM};
-use super::raw::{END_HEADERS, END_STREAM, HEADERS, Raw, frame, get, get_fields, literal, post};
 use super::server::{A, C, Target, misdirected, served};
+use coalesce_tests::raw::{DATA, NO_ERROR, REFUSED_STREAM};
+use coalesce_tests::raw::{
+    END_HEADERS, END_STREAM, HEADERS, Raw, frame, get, get_fields, literal, post,
+};
 
 /// What the allocator may keep for itself in the threads of the runtime. A hundred octets left
 /// behind by each of the streams below would be more, and `h2` has some hundreds for each.
@@ -41,9 +43,9 @@ fn misdirected_streams(raw: &mut Raw, count: usize) {
 fn thousands_of_misdirected_streams_leave_nothing_behind() {
     let target = Target::start();
     // What grows by being used at all has grown.
-    target.under(|| misdirected_streams(&mut Raw::connect(&target, A), 5_000));
+    target.under(|| misdirected_streams(&mut target.connect(A), 5_000));
     target.under_within(GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         misdirected_streams(&mut raw, 30_000);
         // No stream is leaked: as many as the server announces are open at once, all served.
         let streams: Vec<u32> = (0..250).map(|_| raw.stream()).collect();
@@ -70,7 +72,7 @@ fn thousands_of_misdirected_streams_leave_nothing_behind() {
 fn a_thousand_misdirected_uploads_at_once_leave_room_for_a_served_one() {
     let target = Target::start();
     target.under_within(4 * GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let streams: Vec<u32> = (0..1_000).map(|_| raw.stream()).collect();
         let heads = streams.iter().flat_map(|stream| post(*stream, C)).collect::<Vec<u8>>();
         raw.send(&heads);
@@ -80,12 +82,11 @@ fn a_thousand_misdirected_uploads_at_once_leave_room_for_a_served_one() {
         let mut refused_unread = 0;
         for stream in streams {
             let answer = raw.answer(stream);
-            match answer.reset {
-                Some(REFUSED_STREAM) => assert_eq!(answer.status, None),
-                _ => {
-                    assert_eq!(answer.status, Some(421), "{answer:?}");
-                    refused_unread += 1;
-                }
+            if answer.reset == Some(REFUSED_STREAM) {
+                assert_eq!(answer.status, None);
+            } else {
+                assert_eq!(answer.status, Some(421), "{answer:?}");
+                refused_unread += 1;
             }
         }
         assert!(refused_unread >= 250, "{refused_unread}");
@@ -102,7 +103,7 @@ fn a_thousand_misdirected_uploads_at_once_leave_room_for_a_served_one() {
 fn an_upload_that_never_ends_gets_its_answer_and_no_more_memory() {
     let target = Target::start();
     target.under_within(GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let stream = raw.stream();
         raw.send(&post(stream, C));
         for _ in 0..1_000 {
@@ -123,7 +124,7 @@ fn an_upload_that_never_ends_gets_its_answer_and_no_more_memory() {
 fn uploads_that_pause_for_ever_are_answered() {
     let target = Target::start();
     target.under_within(4 * GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let streams: Vec<u32> = (0..250).map(|_| raw.stream()).collect();
         for stream in &streams {
             raw.send(&post(*stream, A));

@@ -9,9 +9,9 @@ use rustls::client::{
 use rustls::{ClientConfig, HandshakeKind, NamedGroup};
 use rustls_pki_types::ServerName;
 
-use super::raw::{Answer, Raw};
 use super::server::{A, M, N, Target, misdirected, served};
-use super::tls::{self, Versions};
+use coalesce_tests::raw::{Answer, Raw};
+use coalesce_tests::tls::{self, Versions};
 
 /// A client's session memory that forgets which server name a session was made under: it offers
 /// any session to any server.
@@ -53,7 +53,7 @@ impl ClientSessionStore for AnyName {
 }
 
 fn resuming(target: &Target, versions: Versions, identity: Option<&str>) -> Arc<ClientConfig> {
-    let mut config = tls::config(target, versions, identity);
+    let mut config = tls::config(&target.world, versions, identity);
     config.resumption = Resumption::store(Arc::new(AnyName(ClientSessionMemoryCache::new(8))));
     Arc::new(config)
 }
@@ -66,7 +66,7 @@ fn visit(
     name: &str,
     hosts: &[&str],
 ) -> (Option<HandshakeKind>, Vec<Answer>) {
-    let mut socket = target.connect();
+    let mut socket = target.server.connect();
     let mut connection = tls::connection(config.clone(), name);
     while connection.is_handshaking() {
         if connection.complete_io(&mut socket).is_err() {
@@ -128,7 +128,7 @@ fn a_client_certificate_counts_in_its_own_group_only() {
     target.under(|| {
         for versions in tls::EACH {
             for (identity, own, name, other) in [("client", M, "m", N), ("other", N, "n", M)] {
-                let config = Arc::new(tls::config(&target, versions, Some(identity)));
+                let config = Arc::new(tls::config(&target.world, versions, Some(identity)));
                 let (_, answers) = visit(&target, &config, own, &[own, other, A, own]);
                 let all = [served_by(name), misdirected(), misdirected(), served_by(name)];
                 assert_eq!(answers, all, "{identity}");

@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::raw::Raw;
 use super::server::{A, C, M, Target, served};
-use super::tls::{self, client_hello};
+use coalesce_tests::raw::Raw;
+use coalesce_tests::tls::{self, client_hello};
 
 /// What the allocator may keep: see [`super::floods`].
 const GROWTH: u64 = 2 << 20;
@@ -31,9 +31,9 @@ fn a_client_hello_may_break_off_anywhere() {
     let target = Target::start();
     target.under_within(GROWTH, || {
         for versions in tls::EACH {
-            let hello = client_hello(tls::config(&target, versions, None), A);
+            let hello = client_hello(tls::config(&target.world, versions, None), A);
             for len in 0..=hello.len() {
-                let mut socket = target.connect();
+                let mut socket = target.server.connect();
                 socket.write_all(&hello[..len]).unwrap();
                 socket.shutdown(Shutdown::Write).unwrap();
                 // Nothing, or the flight that answers a whole ClientHello, or an alert.
@@ -52,8 +52,8 @@ fn dropped_handshakes_leave_nothing_behind() {
     let attack = |times| {
         for _ in 0..times {
             for versions in tls::EACH {
-                let hello = client_hello(tls::config(&target, versions, None), A);
-                let mut socket = target.connect();
+                let hello = client_hello(tls::config(&target.world, versions, None), A);
+                let mut socket = target.server.connect();
                 socket.write_all(&hello).unwrap();
                 socket.read_exact(&mut [0; 5]).unwrap();
                 // Unread octets make it a reset.
@@ -69,21 +69,21 @@ fn dropped_handshakes_leave_nothing_behind() {
 #[test]
 fn garbage_is_no_handshake() {
     let target = Target::start();
-    let hello = client_hello(tls::config(&target, tls::BOTH, None), A);
+    let hello = client_hello(tls::config(&target.world, tls::BOTH, None), A);
     let mut flipped = hello.clone();
     // Not a ClientHello but a ServerHello.
     flipped[5] = 2;
     let cases: [&[u8]; 6] = [
         b"GET / HTTP/1.1\r\nhost: a.example.test\r\n\r\n",
-        super::raw::PREFACE,
-        &[0; 20_000],
-        &[0xff; 20_000],
+        coalesce_tests::raw::PREFACE,
+        &[0; 16_000],
+        &[0xff; 16_000],
         &[0x16, 3, 1, 0, 4, 1, 0, 0, 0],
         &flipped,
     ];
     target.under_within(GROWTH, || {
         for bytes in cases.into_iter().cycle().take(300) {
-            let mut socket = target.connect();
+            let mut socket = target.server.connect();
             socket.write_all(bytes).unwrap();
             socket.shutdown(Shutdown::Write).unwrap();
             let answer = all(socket);
@@ -101,13 +101,13 @@ fn garbage_is_no_handshake() {
 fn a_client_hello_in_records_of_one_octet_is_the_same_client_hello() {
     let target = Target::start();
     let refused = |versions, name: &str, identity| {
-        let config = Arc::new(tls::config(&target, versions, identity));
+        let config = Arc::new(tls::config(&target.world, versions, identity));
         let mut connection = tls::connection(config, name);
         let mut hello = Vec::new();
         connection.write_tls(&mut hello).unwrap();
         let pieces =
             hello[5..].iter().flat_map(|octet| [hello[0], hello[1], hello[2], 0, 1, *octet]);
-        let mut socket = target.connect();
+        let mut socket = target.server.connect();
         socket.write_all(&pieces.collect::<Vec<u8>>()).unwrap();
         while connection.is_handshaking() {
             if connection.complete_io(&mut socket).is_err() {
@@ -125,6 +125,6 @@ fn a_client_hello_in_records_of_one_octet_is_the_same_client_hello() {
             assert!(!refused(versions, A, None));
             assert!(!refused(versions, C, None));
         }
-        assert_eq!(Raw::connect(&target, A).ask(A), served());
+        assert_eq!(target.connect(A).ask(A), served());
     });
 }

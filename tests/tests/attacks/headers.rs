@@ -1,10 +1,10 @@
 //! Header blocks without end, and small ones that mean large ones.
 
-use super::raw::{
-    CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, Raw, frame,
+use super::server::{A, C, Target, misdirected, served};
+use coalesce_tests::raw::{
+    CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, frame,
     get_fields, literal, string,
 };
-use super::server::{A, C, Target, misdirected, served};
 
 /// One header list of the largest size that is taken, 32 KiB, sixty times over, and what the
 /// allocator keeps.
@@ -19,7 +19,7 @@ fn continuation_without_end_ends_the_connection() {
     let fields = literal(b"x-some", &[b'y'; 1_000]).repeat(16);
     for (what, piece) in [("full", &fields[..16_000]), ("one octet", b"\x82"), ("empty", b"")] {
         target.under_within(GROWTH, || {
-            let mut raw = Raw::connect(&target, A);
+            let mut raw = target.connect(A);
             let stream = raw.stream();
             raw.send(&frame(HEADERS, END_STREAM, stream, &get_fields(A, "/")));
             let flood = frame(CONTINUATION, 0, stream, piece);
@@ -44,11 +44,11 @@ fn a_header_bomb_is_too_large_whatever_it_is_packed_in() {
     // With incremental indexing (RFC 7541 §6.2.1), which makes it the newest entry, 62.
     let entry = [&[0x40], &*string(b"x-bomb"), &string(&[b'y'; 4_000])].concat();
     let bomb = |stream, host, pointers| {
-        let block = [get_fields(host, "/"), vec![0x80 | 62; pointers]].concat();
+        let block = [get_fields(host, "/"), vec![0x80 | 0x3e; pointers]].concat();
         frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
     };
     target.under_within(GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let stream = raw.stream();
         let block = [get_fields(A, "/"), entry].concat();
         raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
@@ -74,7 +74,7 @@ fn a_header_bomb_is_too_large_whatever_it_is_packed_in() {
 fn the_largest_header_lists_leave_nothing_behind() {
     let target = Target::start();
     let attack = |times| {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         for _ in 0..times {
             let streams: Vec<u32> = (0..50).map(|_| raw.stream()).collect();
             for stream in &streams {

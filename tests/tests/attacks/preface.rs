@@ -1,8 +1,10 @@
 //! What does not begin as HTTP/2 does.
 
-use super::raw::{DATA, PROTOCOL_ERROR, SETTINGS, window_update};
-use super::raw::{END_HEADERS, HEADERS, NO_ERROR, PREFACE, Raw, frame, get, get_fields, settings};
 use super::server::{A, Target};
+use coalesce_tests::raw::{DATA, PROTOCOL_ERROR, SETTINGS, window_update};
+use coalesce_tests::raw::{
+    END_HEADERS, HEADERS, NO_ERROR, PREFACE, frame, get, get_fields, settings,
+};
 
 /// Attack: garbage where the preface should be, cut off prefaces, and prefaces with something else
 /// than SETTINGS behind them (RFC 9113 §3.4). Nothing of it is a request; the connection ends.
@@ -24,7 +26,7 @@ fn garbage_before_the_preface_is_the_end() {
     ];
     target.under(|| {
         for (what, bytes) in &cases {
-            let mut raw = Raw::silent(&target, A);
+            let mut raw = target.silent(A);
             raw.send(bytes);
             let said = raw.end();
             assert_ne!(said, Some(NO_ERROR), "{what}");
@@ -40,7 +42,7 @@ fn a_preface_may_break_off_anywhere() {
     let whole = [PREFACE, &settings(&[(4, 65_535)]), &window_update(0, 1), &get(1, A)].concat();
     target.under_within(2 << 20, || {
         for len in 0..whole.len() {
-            let mut raw = Raw::silent(&target, A);
+            let mut raw = target.silent(A);
             raw.send(&whole[..len]);
             raw.shut(len % 2 == 0);
             raw.end();
@@ -63,7 +65,7 @@ fn frames_that_make_no_sense_end_the_connection() {
     ];
     target.under(|| {
         for (what, bytes) in &cases {
-            let mut raw = Raw::connect(&target, A);
+            let mut raw = target.connect(A);
             raw.send(&[&bytes[..], &get(3, A)].concat());
             assert_eq!(raw.end(), Some(PROTOCOL_ERROR), "{what}");
             assert!(raw.answers.values().all(|answer| answer.status.is_none()), "{what}");

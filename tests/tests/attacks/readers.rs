@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::raw::{
+use super::server::{A, B, C, LARGE, Target, eventually, misdirected, served};
+use coalesce_tests::raw::{
     DATA, END_STREAM, INITIAL_WINDOW_SIZE, Raw, frame, get, get_path, post, window_update,
 };
-use super::server::{A, B, C, LARGE, Target, eventually, misdirected, served};
 
 /// Who asks until nothing more is taken has been told nothing for so long.
 const FULL: Duration = Duration::from_millis(500);
@@ -21,7 +21,7 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
     target.under(|| {
         let silent: Vec<Raw> = (0..10)
             .map(|_| {
-                let mut raw = Raw::connect(&target, A);
+                let mut raw = target.connect(A);
                 raw.socket().set_write_timeout(Some(FULL)).unwrap();
                 let mut asked = 0_usize;
                 let error = loop {
@@ -54,11 +54,11 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
 /// where the file is read, not its file.
 #[test]
 fn files_wait_on_the_disk_for_a_client_that_never_reads() {
-    let target = Target::start();
     const FILES: usize = 200;
+    let target = Target::start();
     let before = target.memory();
     target.under(|| {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let files: Vec<u8> = (0..FILES).flat_map(|_| get_path(raw.stream(), B, "/large")).collect();
         raw.send(&files);
         // Two looks at the same: nothing grows any more.
@@ -79,7 +79,7 @@ fn files_wait_on_the_disk_for_a_client_that_never_reads() {
 fn answers_wait_for_a_window_and_come_octet_by_octet() {
     let target = Target::start();
     target.under_within(2 << 20, || {
-        let mut raw = Raw::silent(&target, A);
+        let mut raw = target.silent(A);
         raw.begin(&[(INITIAL_WINDOW_SIZE, 0)]);
         let streams: Vec<(u32, &str)> =
             (0..200).map(|nth| (raw.stream(), if nth % 2 == 0 { A } else { C })).collect();
@@ -108,7 +108,7 @@ fn a_connection_that_is_half_closed_is_closed() {
             for half in
                 [&b""[..], &get(1, A)[..12], &[post(1, A), frame(DATA, 0, 1, b"x")].concat()]
             {
-                let mut raw = Raw::connect(&target, A);
+                let mut raw = target.connect(A);
                 raw.send(half);
                 raw.shut(close_notify);
                 raw.end();
@@ -116,7 +116,7 @@ fn a_connection_that_is_half_closed_is_closed() {
                 assert_eq!(served, None, "half a request");
             }
             // A whole one may be answered, and wholly.
-            let mut raw = Raw::connect(&target, A);
+            let mut raw = target.connect(A);
             raw.send(&get(1, A));
             raw.send(&[post(3, A), frame(DATA, END_STREAM, 3, b"x")].concat());
             raw.shut(close_notify);
@@ -136,7 +136,7 @@ fn half_closed_connections_do_not_pile_up() {
     let mut kept = Vec::new();
     target.under(|| {
         for _ in 0..100 {
-            let mut raw = Raw::connect(&target, A);
+            let mut raw = target.connect(A);
             raw.send(&get(1, A));
             raw.shut(false);
             kept.push(raw);

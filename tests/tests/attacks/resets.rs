@@ -1,10 +1,10 @@
 //! Streams that their client gives up.
 
-use super::raw::{
-    DATA, ENHANCE_YOUR_CALM, Raw, frame, get, get_path, literal, post, post_fields, reset,
-};
-use super::raw::{END_HEADERS, HEADERS};
 use super::server::{A, B, C, LARGE, Target, misdirected, served};
+use coalesce_tests::raw::{
+    DATA, ENHANCE_YOUR_CALM, frame, get, get_path, literal, post, post_fields, reset,
+};
+use coalesce_tests::raw::{END_HEADERS, HEADERS};
 
 /// What the allocator may keep: see [`super::floods`].
 const GROWTH: u64 = 2 << 20;
@@ -17,7 +17,7 @@ fn rapid_resets_end_the_connection_that_sends_them() {
     let target = Target::start();
     for host in [A, C] {
         target.under_within(GROWTH, || {
-            let mut raw = Raw::connect(&target, A);
+            let mut raw = target.connect(A);
             for _ in 0..200 {
                 let mut bytes = Vec::new();
                 for _ in 0..100 {
@@ -40,13 +40,13 @@ fn rapid_resets_end_the_connection_that_sends_them() {
 /// among the streams, the window that its content took, the file that its answer comes from.
 #[test]
 fn a_stream_may_be_reset_at_any_point() {
-    let target = Target::start();
     // So many that one leak of each kind fills what there is: 250 streams, and the window of a
     // connection, which 16 KiB of each take four times.
     const TIMES: usize = 300;
     const CONTENT: usize = 16 << 10;
+    let target = Target::start();
     target.under_within(2 * GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         for host in [A, B, C] {
             for _ in 0..TIMES {
                 // Before the server can have looked at it, which it is made to do by and by.
@@ -76,7 +76,7 @@ fn a_stream_may_be_reset_at_any_point() {
         for host in [A, C] {
             let stream = raw.stream();
             raw.send(&get(stream, host));
-            assert_eq!(raw.answer(stream).content.is_empty(), false);
+            assert!(!raw.answer(stream).content.is_empty());
             raw.send(&reset(stream));
         }
         assert_eq!(raw.ask(A), served());
@@ -97,13 +97,13 @@ fn a_stream_may_be_reset_at_any_point() {
 fn a_reset_within_a_header_block_ends_the_connection() {
     let target = Target::start();
     target.under(|| {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let stream = raw.stream();
         let fields = post_fields(A);
         raw.send(&frame(HEADERS, 0, stream, &fields[..fields.len() / 2]));
         raw.send(&reset(stream));
         raw.send(&frame(DATA, 0, stream, b"x"));
-        assert_eq!(raw.end(), Some(super::raw::PROTOCOL_ERROR));
+        assert_eq!(raw.end(), Some(coalesce_tests::raw::PROTOCOL_ERROR));
         assert_eq!(raw.answers.len(), 0);
     });
 }
@@ -115,7 +115,7 @@ fn a_reset_within_a_header_block_ends_the_connection() {
 fn resets_that_the_server_is_made_to_send_are_numbered() {
     let target = Target::start();
     target.under_within(2 * GROWTH, || {
-        let mut raw = Raw::connect(&target, A);
+        let mut raw = target.connect(A);
         let two_paths = [&post_fields(A), &literal(b":path", b"/")[..]].concat();
         for _ in 0..300 {
             let mut bytes = Vec::new();

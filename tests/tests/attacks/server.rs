@@ -1,7 +1,6 @@
 //! The server under attack, and a client that is not to notice.
 
 use std::fs;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use coalesce_tests::{CONTENT_421, Server, World};
 
-use super::raw::{Answer, Raw};
+use coalesce_tests::raw::{Answer, Raw};
 
 /// `a` and `b` share certificate and group; `c` is another certificate's; `m` and `n` are covered by
 /// the certificate of `a`, and each asks for client certificates of its own CA.
@@ -78,7 +77,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A server process of this test's own.
 pub(crate) struct Target {
     pub(crate) world: World,
-    server: Server,
+    pub(crate) server: Server,
     /// What it has open without any connection.
     idle: usize,
 }
@@ -102,10 +101,14 @@ impl Target {
         Self { world, server, idle }
     }
 
-    pub(crate) fn connect(&self) -> TcpStream {
-        let socket = TcpStream::connect(self.server.address).unwrap();
-        socket.set_nodelay(true).unwrap();
-        socket
+    /// A client on a connection under this name, with all the window that there is.
+    pub(crate) fn connect(&self, server_name: &str) -> Raw {
+        Raw::connect(&self.world, &self.server, server_name)
+    }
+
+    /// A client that has not even sent the preface.
+    pub(crate) fn silent(&self, server_name: &str) -> Raw {
+        Raw::silent(&self.world, &self.server, server_name)
     }
 
     /// The memory that the process has of its own, in bytes: files that it maps are not counted.
@@ -119,7 +122,7 @@ impl Target {
     /// the last one when the attack is over. Then every connection and file that the attack opened
     /// must be closed: the attack closes its own ends.
     pub(crate) fn under<T>(&self, attack: impl FnOnce() -> T) -> T {
-        let bystander = Bystander::start(Raw::connect(self, A));
+        let bystander = Bystander::start(self.connect(A));
         let result = attack();
         eventually("all connections closed", || open_files(&self.server) == self.idle + 1);
         bystander.end();

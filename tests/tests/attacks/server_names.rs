@@ -10,9 +10,9 @@ use std::net::Shutdown;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::raw::Raw;
 use super::server::{A, C, M, Target, misdirected, served};
-use super::tls::{self, client_hello};
+use coalesce_tests::raw::Raw;
+use coalesce_tests::tls::{self, client_hello};
 
 /// TLS alerts (RFC 8446 §6).
 const ILLEGAL_PARAMETER: u8 = 47;
@@ -36,7 +36,7 @@ const STRICT: Outcome = Outcome::Shown { certificate: "A", asks: true };
 /// What becomes of a ClientHello of TLS 1.2 for `name`, written as `octets` in it, which are as
 /// many.
 fn outcome(target: &Target, name: &str, octets: &[u8]) -> Outcome {
-    let mut config = tls::config(target, tls::EACH[0], None);
+    let mut config = tls::config(&target.world, tls::EACH[0], None);
     config.enable_sni = true;
     let mut hello = client_hello(config, name);
     let at = hello.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
@@ -45,7 +45,7 @@ fn outcome(target: &Target, name: &str, octets: &[u8]) -> Outcome {
 }
 
 fn answer_to(target: &Target, hello: &[u8]) -> Outcome {
-    let mut socket = target.connect();
+    let mut socket = target.server.connect();
     socket.write_all(hello).unwrap();
     socket.shutdown(Shutdown::Write).unwrap();
     let mut answer = Vec::new();
@@ -117,9 +117,9 @@ fn a_server_name_spelled_otherwise_is_under_no_weaker_rules() {
 fn without_a_server_name_only_the_default_and_its_like_are_served() {
     let target = Target::start();
     target.under(|| {
-        let mut config = tls::config(&target, tls::BOTH, Some("client"));
+        let mut config = tls::config(&target.world, tls::BOTH, Some("client"));
         config.enable_sni = false;
-        let mut raw = Raw::over(tls::open(config, A, target.connect()));
+        let mut raw = Raw::over(tls::open(config, A, target.server.connect()));
         raw.begin(&[]);
         assert_eq!(raw.ask(A), served());
         assert_eq!(raw.ask(C), misdirected());
@@ -128,7 +128,7 @@ fn without_a_server_name_only_the_default_and_its_like_are_served() {
 
         assert_eq!(outcome(&target, "abcd.test", b"192.0.2.1"), PUBLIC);
         // An extension without a name in it, by the length of its list.
-        let mut hello = client_hello(tls::config(&target, tls::EACH[0], None), M);
+        let mut hello = client_hello(tls::config(&target.world, tls::EACH[0], None), M);
         let at = hello.windows(M.len()).position(|window| window == M.as_bytes()).unwrap();
         hello[at - 5..at - 3].fill(0);
         let found = answer_to(&target, &hello);

@@ -1,9 +1,9 @@
-//! Clients of TLS, well-behaved ones and others.
+//! Clients of TLS, well-behaved ones and others. They panic where a file is not there.
+#![allow(clippy::missing_panics_doc, reason = "said once, above")]
 
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use coalesce_tests::World;
 use rustls::client::Resumption;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -11,22 +11,19 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use super::server::Target;
+use crate::World;
 
-pub(crate) type Versions = &'static [&'static SupportedProtocolVersion];
+/// Versions of TLS.
+pub type Versions = &'static [&'static SupportedProtocolVersion];
 
-pub(crate) static BOTH: Versions = rustls::ALL_VERSIONS;
+/// Both versions.
+pub static BOTH: Versions = rustls::ALL_VERSIONS;
 /// Both versions, each alone.
-pub(crate) static EACH: [Versions; 2] = [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
+pub static EACH: [Versions; 2] = [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
-/// A client that trusts the CA of `target`, resumes nothing, and has the certificate in the files
+/// A client that trusts the CA of `world`, resumes nothing, and has the certificate in the files
 /// `identity.pem` and `identity.key`.
-pub(crate) fn config(target: &Target, versions: Versions, identity: Option<&str>) -> ClientConfig {
-    config_in(&target.world, versions, identity)
-}
-
-/// The same for any folder of files.
-pub(crate) fn config_in(world: &World, versions: Versions, identity: Option<&str>) -> ClientConfig {
+pub fn config(world: &World, versions: Versions, identity: Option<&str>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(world.path("ca.pem")).unwrap();
     roots.add(ca).unwrap();
@@ -50,13 +47,14 @@ pub(crate) fn config_in(world: &World, versions: Versions, identity: Option<&str
     config
 }
 
-pub(crate) fn connection(config: impl Into<Arc<ClientConfig>>, name: &str) -> ClientConnection {
+/// A client's side of a connection under this name.
+pub fn connection(config: impl Into<Arc<ClientConfig>>, name: &str) -> ClientConnection {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     ClientConnection::new(config.into(), name).unwrap()
 }
 
 /// The handshake, as far as a client sees it: one that the server refuses in TLS 1.3 ends later.
-pub(crate) fn open(
+pub fn open(
     config: impl Into<Arc<ClientConfig>>,
     name: &str,
     mut socket: TcpStream,
@@ -69,7 +67,7 @@ pub(crate) fn open(
 }
 
 /// The record with the ClientHello that `config` sends for `name`.
-pub(crate) fn client_hello(config: impl Into<Arc<ClientConfig>>, name: &str) -> Vec<u8> {
+pub fn client_hello(config: impl Into<Arc<ClientConfig>>, name: &str) -> Vec<u8> {
     let mut record = Vec::new();
     connection(config, name).write_tls(&mut record).unwrap();
     record

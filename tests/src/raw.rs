@@ -1,38 +1,20 @@
-//! A client of raw frames over TLS, that counts the window it was granted.
+//! A client of raw frames over TLS, that counts the window it was granted. It panics where the
+//! server does what none does that is not broken.
+#![allow(clippy::missing_panics_doc, reason = "said once, above")]
+
+mod frames;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
-use super::server::Target;
-use super::tls;
+use crate::{Server, World, tls};
 
-pub(crate) const DATA: u8 = 0x0;
-pub(crate) const HEADERS: u8 = 0x1;
-pub(crate) const RST_STREAM: u8 = 0x3;
-pub(crate) const SETTINGS: u8 = 0x4;
-pub(crate) const PING: u8 = 0x6;
-pub(crate) const GOAWAY: u8 = 0x7;
-pub(crate) const WINDOW_UPDATE: u8 = 0x8;
-pub(crate) const CONTINUATION: u8 = 0x9;
-
-pub(crate) const ACK: u8 = 0x1;
-pub(crate) const END_STREAM: u8 = 0x1;
-pub(crate) const END_HEADERS: u8 = 0x4;
-
-pub(crate) const INITIAL_WINDOW_SIZE: u16 = 0x4;
-
-/// Error codes (RFC 9113 §7).
-pub(crate) const NO_ERROR: u32 = 0x0;
-pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
-pub(crate) const REFUSED_STREAM: u32 = 0x7;
-pub(crate) const CANCEL: u32 = 0x8;
-pub(crate) const ENHANCE_YOUR_CALM: u32 = 0xb;
-
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub use frames::*;
 
 /// What every window holds at first (RFC 9113 §6.9.2), and what it may hold (§6.9.1).
 const WINDOW: u32 = 65_535;
@@ -41,103 +23,38 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 /// A server that says nothing for so long will never say anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One frame.
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
-    let setting = |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
-    frame(SETTINGS, 0, 0, &settings.iter().flat_map(setting).collect::<Vec<u8>>())
-}
-
-pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
-}
-
-pub(crate) fn reset(stream: u32) -> Vec<u8> {
-    frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
-}
-
-/// A literal without indexing, name and value as they are (RFC 7541 §6.2.2).
-pub(crate) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
-    [&[0x00], &*string(name), &*string(value)].concat()
-}
-
-/// The same, with a name of the static table.
-fn named(name: u8, value: &[u8]) -> Vec<u8> {
-    [&[name], &*string(value)].concat()
-}
-
-/// A string as it is (RFC 7541 §5.2), its length with a prefix of seven bits (§5.1).
-pub(crate) fn string(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len() + 4);
-    let mut len = octets.len();
-    if len < 0x7f {
-        out.push(u8::try_from(len).unwrap());
-    } else {
-        out.push(0x7f);
-        len -= 0x7f;
-        while len >= 0x80 {
-            out.push(u8::try_from(len % 0x80).unwrap() | 0x80);
-            len /= 0x80;
-        }
-        out.push(u8::try_from(len).unwrap());
-    }
-    [&out, octets].concat()
-}
-
-/// The fields of a request, by static indices and literals that enter no table.
-fn fields(method: u8, host: &str, path: &str) -> Vec<u8> {
-    [&[method, 0x87], &*named(0x01, host.as_bytes()), &named(0x04, path.as_bytes())].concat()
-}
-
-pub(crate) fn get_fields(host: &str, path: &str) -> Vec<u8> {
-    fields(0x82, host, path)
-}
-
-pub(crate) fn post_fields(host: &str) -> Vec<u8> {
-    fields(0x83, host, "/")
-}
-
-/// A `GET` of `/`.
-pub(crate) fn get(stream: u32, host: &str) -> Vec<u8> {
-    get_path(stream, host, "/")
-}
-
-pub(crate) fn get_path(stream: u32, host: &str, path: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS | END_STREAM, stream, &get_fields(host, path))
-}
-
-/// The head of a `POST` whose content follows.
-pub(crate) fn post(stream: u32, host: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &post_fields(host))
-}
-
 /// A frame that the server sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) stream: u32,
-    pub(crate) payload: Vec<u8>,
+pub struct Frame {
+    /// Its type.
+    pub kind: u8,
+    /// Its flags.
+    pub flags: u8,
+    /// Its stream.
+    pub stream: u32,
+    /// What it holds.
+    pub payload: Vec<u8>,
 }
 
 /// What came on one stream.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Answer {
-    pub(crate) status: Option<u16>,
-    pub(crate) content: Vec<u8>,
-    pub(crate) ended: bool,
-    pub(crate) reset: Option<u32>,
+pub struct Answer {
+    /// The status of its head.
+    pub status: Option<u16>,
+    /// All content that has come.
+    pub content: Vec<u8>,
+    /// Whether it is whole.
+    pub ended: bool,
+    /// Why the stream was reset.
+    pub reset: Option<u32>,
 }
 
 /// The client.
-pub(crate) struct Raw {
+pub struct Raw {
     tls: BufReader<StreamOwned<ClientConnection, TcpStream>>,
     decoder: loona_hpack::Decoder<'static>,
-    pub(crate) answers: BTreeMap<u32, Answer>,
+    /// By stream, those that nobody has taken.
+    pub answers: BTreeMap<u32, Answer>,
     /// The identifier of the next stream.
     next: u32,
     /// What this client may still send on the connection, on a new stream, and on those that it
@@ -146,21 +63,24 @@ pub(crate) struct Raw {
     initial: i64,
     windows: BTreeMap<u32, i64>,
     /// Why the server goes away.
-    pub(crate) gone: Option<u32>,
+    pub gone: Option<u32>,
 }
 
 impl Raw {
     /// A client that has negotiated HTTP/2 under this server name and said nothing yet.
-    pub(crate) fn silent(target: &Target, server_name: &str) -> Self {
-        let config = tls::config(target, tls::BOTH, None);
-        let socket = target.connect();
+    ///
+    /// # Panics
+    /// When the server does not complete the handshake.
+    pub fn silent(world: &World, server: &Server, server_name: &str) -> Self {
+        let config = tls::config(world, tls::BOTH, None);
+        let socket = server.connect();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         Self::over(tls::open(config, server_name, socket))
     }
 
     /// A client on a TLS connection that is open.
-    pub(crate) fn over(tls: StreamOwned<ClientConnection, TcpStream>) -> Self {
+    pub fn over(tls: StreamOwned<ClientConnection, TcpStream>) -> Self {
         Self {
             tls: BufReader::new(tls),
             decoder: loona_hpack::Decoder::new(),
@@ -174,8 +94,11 @@ impl Raw {
     }
 
     /// A client that has sent the preface and granted every window there is to grant.
-    pub(crate) fn connect(target: &Target, server_name: &str) -> Self {
-        let mut raw = Self::silent(target, server_name);
+    ///
+    /// # Panics
+    /// When the server does not complete the handshake.
+    pub fn connect(world: &World, server: &Server, server_name: &str) -> Self {
+        let mut raw = Self::silent(world, server, server_name);
         raw.begin(&[(INITIAL_WINDOW_SIZE, WINDOW_MAX)]);
         raw.send(&window_update(0, WINDOW_MAX - WINDOW));
         raw.settle();
@@ -183,26 +106,32 @@ impl Raw {
     }
 
     /// Sends the preface with these settings.
-    pub(crate) fn begin(&mut self, own: &[(u16, u32)]) {
+    pub fn begin(&mut self, own: &[(u16, u32)]) {
         self.send(&[PREFACE, &settings(own)].concat());
     }
 
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+    /// Sends these octets, or none if the server has gone away.
+    pub fn send(&mut self, bytes: &[u8]) {
         // A server that has gone away says why in what it sent before.
         let _ = self.try_send(bytes);
     }
 
-    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Sends these octets.
+    ///
+    /// # Errors
+    /// The transport's.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tls.get_mut().write_all(bytes)?;
         self.tls.get_mut().flush()
     }
 
-    pub(crate) fn socket(&self) -> &TcpStream {
+    /// What is under TLS.
+    pub fn socket(&self) -> &TcpStream {
         self.tls.get_ref().get_ref()
     }
 
     /// Ends this direction, of TLS too or of TCP alone.
-    pub(crate) fn shut(&mut self, close_notify: bool) {
+    pub fn shut(&mut self, close_notify: bool) {
         if close_notify {
             let tls = self.tls.get_mut();
             tls.conn.send_close_notify();
@@ -212,13 +141,13 @@ impl Raw {
     }
 
     /// The identifier of a new stream.
-    pub(crate) fn stream(&mut self) -> u32 {
+    pub fn stream(&mut self) -> u32 {
         self.next += 2;
         self.next - 2
     }
 
     /// Takes the next frame into account; `None` once the server has closed the connection.
-    pub(crate) fn next(&mut self) -> Option<Frame> {
+    pub fn frame(&mut self) -> Option<Frame> {
         let mut header = [0; 9];
         self.take(&mut header)?;
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = header;
@@ -292,18 +221,18 @@ impl Raw {
     }
 
     /// Reads on until `done`, or to the end of the connection.
-    pub(crate) fn until(&mut self, mut done: impl FnMut(&Self) -> bool) {
-        while !done(self) && self.next().is_some() {}
+    pub fn until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        while !done(self) && self.frame().is_some() {}
     }
 
     /// Reads until a stream is over, and forgets it.
-    pub(crate) fn answer(&mut self, stream: u32) -> Answer {
+    pub fn answer(&mut self, stream: u32) -> Answer {
         self.until(|raw| raw.answers.get(&stream).is_some_and(|it| it.ended || it.reset.is_some()));
         self.answers.remove(&stream).unwrap_or_default()
     }
 
     /// The answer to a `GET` of `/` on a new stream.
-    pub(crate) fn ask(&mut self, host: &str) -> Answer {
+    pub fn ask(&mut self, host: &str) -> Answer {
         let stream = self.stream();
         self.send(&get(stream, host));
         self.answer(stream)
@@ -311,10 +240,10 @@ impl Raw {
 
     /// Reads all that the server has to say by now: to the answer of a PING, or to the end. Twice,
     /// because it comes before other things that `h2` has to say.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for payload in [b"settle 1", b"settle 2"] {
             self.send(&frame(PING, 0, 0, payload));
-            while let Some(frame) = self.next() {
+            while let Some(frame) = self.frame() {
                 if frame.kind == PING && frame.payload == payload {
                     break;
                 }
@@ -323,13 +252,13 @@ impl Raw {
     }
 
     /// Reads to the end of the connection; why the server ended it, if it said so.
-    pub(crate) fn end(&mut self) -> Option<u32> {
+    pub fn end(&mut self) -> Option<u32> {
         self.until(|_| false);
         self.gone
     }
 
     /// Sends content on a stream as the windows allow, in frames of `len` octets at most.
-    pub(crate) fn upload(&mut self, stream: u32, content: usize, len: usize, end: bool) {
+    pub fn upload(&mut self, stream: u32, content: usize, len: usize, end: bool) {
         let mut left = content;
         while left > 0 {
             let piece = left.min(len);
@@ -343,7 +272,7 @@ impl Raw {
 
     /// Sends one frame of content, on a stream that may be closed, as the connection's window
     /// allows.
-    pub(crate) fn send_data(&mut self, stream: u32, len: usize, end: bool) {
+    pub fn send_data(&mut self, stream: u32, len: usize, end: bool) {
         let octets = i64::try_from(len).unwrap();
         self.until(|raw| raw.window >= octets);
         self.window -= octets;
@@ -352,5 +281,11 @@ impl Raw {
 
     fn window_of(&self, stream: u32) -> i64 {
         self.windows.get(&stream).copied().unwrap_or(self.initial)
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw").field("next", &self.next).finish_non_exhaustive()
     }
 }
