@@ -1,31 +1,44 @@
 #!/usr/bin/env bash
 # Passes every test: unit, property, documentation and end-to-end tests with real clients, then the
-# live lab. Installs the clients and Python packages it needs when they are missing.
+# live lab. Installs the clients, browsers and Python packages it needs when they are missing.
 #
 #   tests/run.sh
 #
-# The live lab is run when its folder is there (LAB, default ../shared/lab) and must be there when
-# the environment says CI. The last lines are the summaries: the lab's, then `N passed, N failed`.
+# The live lab is run when its folder is there (LAB, default ../shared/lab). It and the browsers must
+# be there when the environment says CI. The last lines are the summaries: the lab's, then `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# command:package pairs of what the tests drive; Debian's names.
-missing=()
-for need in curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential \
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+install_packages() {
+    echo "tests/run.sh: installing $*"
+    $as_root apt-get update -qq &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+
+# Into `missing`: the packages of those command:package pairs whose command is not there.
+find_missing() {
+    local need
+    missing=()
+    for need in "$@"; do
+        command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
+    done
+}
+
+# What the tests drive; Debian's names.
+find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-essential \
     pkg-config:pkg-config
-do
-    command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
-done
-# One of the peers that run the vectors is OpenSSL.
+# One of those who run the vectors is OpenSSL.
 [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
-if [ "${#missing[@]}" -gt 0 ]; then
-    echo "tests/run.sh: installing ${missing[*]}"
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-fi
+[ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+
+# The browsers, which not every system packages under these names. Without them, their tests say so
+# and pass, unless the environment says CI.
+find_missing chromium:chromium firefox-esr:firefox-esr certutil:libnss3-tools
+[ "${#missing[@]}" = 0 ] || install_packages --no-install-recommends "${missing[@]}" ||
+    echo "tests/run.sh: going on without ${missing[*]}"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -1,10 +1,10 @@
 //! What the end-to-end tests share: certificates, running servers, and real clients.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use rcgen::{
@@ -125,8 +125,8 @@ impl World {
             .stderr(fs::File::create(self.path("log")).expect("a log file"))
             .spawn()
             .expect("the server starts");
-        let output = process.stdout.take().expect("standard output is a pipe");
-        let line = BufReader::new(output).lines().next();
+        let mut output = BufReader::new(process.stdout.take().expect("standard output is a pipe"));
+        let line = output.by_ref().lines().next();
         let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
         let line = line.and_then(Result::ok).unwrap_or_else(|| panic!("no server: {}", log()));
         let address = line
@@ -134,7 +134,7 @@ impl World {
             .and_then(|rest| rest.split(' ').next())
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("unexpected first line: {line}"));
-        Server { process, address }
+        Server { process, output: Some(output), address }
     }
 }
 
@@ -164,6 +164,7 @@ fn leaf(
 #[derive(Debug)]
 pub struct Server {
     process: Child,
+    output: Option<BufReader<ChildStdout>>,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -172,6 +173,14 @@ impl Server {
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// What it prints after its first line.
+    ///
+    /// # Panics
+    /// When that was taken before.
+    pub fn output(&mut self) -> BufReader<ChildStdout> {
+        self.output.take().expect("the output is read in one place")
     }
 
     /// Has it reload its configuration.

@@ -120,6 +120,9 @@ pub(crate) struct ServeArguments {
     /// Write one JSON object per request to FILE, or with - to standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) access_log: Option<PathBuf>,
+    /// Announce no origin set (RFC 8336), whatever the configuration says
+    #[arg(long)]
+    pub(crate) no_origins: bool,
     /// Reload on SIGHUP only, not when a file has changed
     #[arg(long)]
     pub(crate) no_watch: bool,

@@ -70,6 +70,11 @@ stay, with the certificate they were shown. One that does not load is refused, w
 the log, and the one before stays. Listeners are bound at the start: to add, remove or move one
 takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
 
+Every connection announces the hosts that it would serve, in ORIGIN frames (RFC 8336), and after a
+reload those that came: exact names only, so that a client that heeds them (Firefox) coalesces no
+host that table and certificate know by wildcards alone. --no-origins or announce_origins = false
+announces nothing.
+
 --admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
 more. docs/operations.md has every metric, log field and limit.";
 
@@ -80,6 +85,7 @@ The configuration file (TOML; relative paths start at its folder):
                                  # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
+  announce_origins = true        # tell clients which hosts a connection is for (ORIGIN, RFC 8336)
 
   [admin]
   address = \"127.0.0.1:9421\"    # metrics for Prometheus, at /metrics; default: nowhere

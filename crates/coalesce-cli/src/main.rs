@@ -3,6 +3,11 @@
 
 use std::process::ExitCode;
 
+/// A reload builds the next configuration while the last one serves, and then frees that one. This
+/// allocator gives such memory back to the system within seconds; glibc's keeps it for good.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     coalesce_cli::main()
 }

@@ -92,6 +92,11 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.index.find_pattern(&pattern_of(identifier)).map(|number| number as usize)
     }
 
+    /// Whether an identifier is written as this pattern is.
+    pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
+        self.index.find_pattern(pattern).is_some()
+    }
+
     /// The identifiers in the order of their numbers: canonical order, label by label from the
     /// right, then addresses.
     ///

@@ -80,6 +80,7 @@ mod identifier_set;
 pub mod limits;
 mod listener;
 mod name;
+mod origin;
 mod pattern;
 mod policy;
 mod reason;
@@ -95,6 +96,7 @@ pub use listener::{ListenerTable, PortListeners};
 #[cfg(feature = "alloc")]
 pub use name::DnsNameBuf;
 pub use name::{DnsName, NameError};
+pub use origin::{Listing, Origin};
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{
     ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,

@@ -22,3 +22,7 @@ pub const GROUPS_MAX: usize = 1 << 16;
 /// The largest number of bytes that the names of more than 30 bytes in one image may have together;
 /// the image's offsets must stay below 2^32.
 pub const LONG_NAME_BYTES_MAX: usize = 1 << 31;
+
+/// The most names that are looked at for one origin set, served or not: several times those that
+/// fit an ORIGIN frame of 16,384 bytes (RFC 9113 §4.2), and decided in milliseconds.
+pub const ORIGIN_CANDIDATES_MAX: usize = 1 << 14;

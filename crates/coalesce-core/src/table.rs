@@ -186,6 +186,16 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         self.index.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
     }
 
+    /// The entries for names of exactly one label more than `suffix`, in canonical order, wildcards
+    /// included; `None` where something else was passed over, which takes a binary search.
+    pub(crate) fn children(
+        &self,
+        suffix: DnsName<'_>,
+    ) -> impl Iterator<Item = Option<TableEntry<'_>>> {
+        let children = self.index.patterns_below(suffix).children();
+        children.map(|found| found.and_then(|(pattern, value)| self.entry(pattern, value)))
+    }
+
     fn entry<'a>(&self, pattern: ImagePattern<'a>, value: u32) -> Option<TableEntry<'a>> {
         let TableMatch { virtual_host, group } = self.matched(value)?;
         Some(TableEntry { pattern, virtual_host, group })

@@ -83,6 +83,7 @@ mod decisions;
 mod error;
 pub mod limits;
 mod log;
+mod origin;
 mod server;
 mod target;
 mod wire;
@@ -100,9 +101,15 @@ pub mod fuzzing {
     pub fn answer(pieces: &[&[u8]]) {
         crate::wire::fuzz_early(pieces);
     }
+
+    /// Writes frames as the script says, with others between them, and asserts what must hold.
+    pub fn announce(script: &[u8]) {
+        crate::wire::fuzz_origin(script);
+    }
 }
 
 pub use answer::MisdirectedContent;
 pub use date::date;
 pub use error::Error;
+pub use origin::OriginSet;
 pub use server::{Accepted, Builder, Connection, Decide};

@@ -20,6 +20,11 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// The receive window of a connection, in bytes.
 pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
+/// What waits in one stream for a client that does not read, in bytes, beyond the piece that its
+/// application holds: four frames (RFC 9113 §4.2), so that the next is there when one is written.
+/// `h2` would take 400 KiB of each stream, which a client with large windows makes it keep.
+pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
 /// How many streams that this end has reset are remembered, so that DATA already on its way is
 /// ignored in silence (RFC 9113 §5.1): every one of [`CONCURRENT_STREAMS_MAX`], several times over.
 pub const RESET_STREAMS_REMEMBERED: usize = 2_000;
@@ -27,6 +32,11 @@ pub const RESET_STREAMS_REMEMBERED: usize = 2_000;
 /// How long they are remembered: no DATA is under way for longer than TCP keeps trying on a path
 /// that works at all.
 pub const RESET_STREAM_DURATION: Duration = Duration::from_secs(30);
+
+/// The bytes of origins that a connection announces (RFC 8336 §2.1): what a client is prepared to
+/// take in unasked, the first window of a connection (RFC 9113 §6.9.2). That is some two thousand
+/// names, and what comes after them on a connection has to wait for them.
+pub const ORIGIN_SET_BYTES_MAX: usize = 65_535;
 
 /// Stream errors that `h2` answers by itself, over the life of a connection, before it ends it: no
 /// fewer than the refusals that this adapter bears in a row.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use coalesce_core::{Authoritative, MalformedAnswer, RequestTarget, Verdict};
@@ -17,8 +17,9 @@ use crate::answer::{Answer, Answers, MisdirectedContent};
 use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
 use crate::error::Error;
+use crate::origin::{Announcer, OriginSet};
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
-use crate::wire::{Cork, Exceptions, ExtendedConnect, Sight, Target, Transport};
+use crate::wire::{Cork, Exceptions, ExtendedConnect, Interjected, Sight, Target, Transport};
 use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
@@ -56,6 +57,7 @@ pub struct Builder {
     answers: Arc<Answers>,
     budget: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
+    origins: OriginSet,
     batch_writes: bool,
     answer_early: bool,
 }
@@ -74,6 +76,7 @@ impl Builder {
             .max_header_list_size(limits::HEADER_LIST_BYTES_MAX)
             .initial_window_size(limits::STREAM_WINDOW_BYTES)
             .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+            .max_send_buffer_size(limits::SEND_BUFFER_BYTES)
             .max_concurrent_reset_streams(limits::RESET_STREAMS_REMEMBERED)
             .reset_stream_duration(limits::RESET_STREAM_DURATION)
             .max_local_error_reset_streams(Some(limits::STREAM_ERRORS_MAX))
@@ -90,6 +93,7 @@ impl Builder {
             allow,
             budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
+            origins: OriginSet::default(),
             batch_writes: true,
             answer_early: true,
         }
@@ -126,6 +130,19 @@ impl Builder {
     #[must_use]
     pub const fn announce_extended_connect(mut self) -> Self {
         self.extended_connect = ExtendedConnect::Announced;
+        self
+    }
+
+    /// Announces the connection's origin set right after the first SETTINGS frame, before anything
+    /// else is sent (RFC 8336 §2.1). Default: the empty one, of which nothing is said.
+    ///
+    /// A client that heeds it may use this connection for the origins of the set without asking
+    /// DNS, and will not use it for any other: see
+    /// [`Connection::origins`](coalesce_core::Connection::origins) for what is in it.
+    /// [`Connection::announce`] says what comes to it later.
+    #[must_use]
+    pub fn origin_set(mut self, origins: OriginSet) -> Self {
+        self.origins = origins;
         self
     }
 
@@ -187,12 +204,18 @@ impl Builder {
         let cork = Cork::default();
         let (transport, exceptions) =
             Transport::new(io, self.extended_connect, decisions.share(), cork.clone());
+        let interjected = Interjected::default();
+        let transport = transport.with_interjected(interjected.clone());
+        let mut announcer = Announcer::new(interjected);
+        announcer.announce(&self.origins);
         let inner = self.h2.handshake(transport).await?;
         Ok(Connection {
             inner,
             exceptions,
             decisions,
             cork,
+            announcer,
+            waker: None,
             batch_writes: self.batch_writes,
             accepted: 0,
             unread: Vec::new(),
@@ -210,6 +233,9 @@ pub struct Connection<T, D> {
     exceptions: Exceptions,
     decisions: Decisions<D>,
     cork: Cork,
+    announcer: Announcer<Interjected>,
+    /// Whom to wake when there is something to be announced.
+    waker: Option<Waker>,
     batch_writes: bool,
     /// The streams that `h2` has handed out, modulo 2^32; those that it never will count as well.
     accepted: u32,
@@ -293,6 +319,7 @@ where
                     continue;
                 }
                 if self.unread.is_empty() {
+                    self.keep(context);
                     return Poll::Pending;
                 }
                 // The answers have been written, as far as the socket takes them, so their streams
@@ -331,10 +358,31 @@ where
         }
     }
 
+    /// Announces what is in `origins` and was not in the set before: after a reload, say. What is in
+    /// it no longer cannot be taken back, but is answered 421 when it is asked for.
+    ///
+    /// It goes out when the connection is polled next, which this wakes its task for. Nothing is
+    /// said to a client that was told to go away.
+    pub fn announce(&mut self, origins: &OriginSet) {
+        if self.announcer.announce(origins)
+            && let Some(waker) = self.waker.take()
+        {
+            waker.wake();
+        }
+    }
+
+    fn keep(&mut self, context: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+    }
+
     /// Stops taking new streams and lets the open ones finish (RFC 9113 §6.8). Keep polling
     /// [`accept`](Self::accept) until it returns `None`.
     pub fn graceful_shutdown(&mut self) {
         self.decisions.close();
+        self.announcer.close();
         self.inner.graceful_shutdown();
     }
 
@@ -405,6 +453,7 @@ where
         if self.decisions.refused() == Left::Nothing && self.state == State::Open {
             tracing::warn!("too many refused requests in a row; the connection ends");
             self.decisions.close();
+            self.announcer.close();
             self.inner.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.state = State::SentAway;
         }

@@ -160,7 +160,8 @@ impl HandshakeTableBuilder {
     /// # Errors
     /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
     /// [`HandshakeTableError::Certificate`], [`HandshakeTableError::NoUsableName`],
-    /// [`HandshakeTableError::Key`], [`HandshakeTableError::KeyMismatch`].
+    /// [`HandshakeTableError::Key`], [`HandshakeTableError::CertificateNotUsable`],
+    /// [`HandshakeTableError::KeyMismatch`].
     pub fn certificate(
         &mut self,
         chain: Vec<CertificateDer<'static>>,
@@ -183,7 +184,7 @@ impl HandshakeTableBuilder {
             // shows in the first handshake, which fails.
             Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
-            Err(error) => return Err(HandshakeTableError::Key(error)),
+            Err(error) => return Err(HandshakeTableError::CertificateNotUsable(error)),
         }
         let id = u32::try_from(self.certificates.len())
             .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;

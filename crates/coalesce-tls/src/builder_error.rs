@@ -33,8 +33,10 @@ pub enum HandshakeTableError {
         /// The names, each with what is wrong with it.
         ignored: Vec<String>,
     },
-    /// The private key or the certificate is of no use to the provider.
+    /// The private key is of no use to the provider.
     Key(rustls::Error),
+    /// The end-entity certificate is of no use to rustls, however well its names can be read.
+    CertificateNotUsable(rustls::Error),
     /// The private key belongs to another certificate.
     KeyMismatch,
     /// The group was added before.
@@ -104,7 +106,8 @@ impl fmt::Display for HandshakeTableError {
             Self::NoUsableName { ignored } => {
                 write!(f, "certificate without a usable name; found {}", Listed(ignored, "and"))
             }
-            Self::Key(error) => write!(f, "certificate or private key not usable: {error}"),
+            Self::Key(error) => write!(f, "private key not usable: {error}"),
+            Self::CertificateNotUsable(error) => write!(f, "certificate not usable: {error}"),
             Self::KeyMismatch => f.write_str("private key of another certificate"),
             Self::DuplicateGroup { group } => write!(f, "group {group} was added before"),
             Self::Versions { minimum, maximum } => write!(
@@ -143,7 +146,7 @@ impl fmt::Display for HandshakeTableError {
 impl std::error::Error for HandshakeTableError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Key(error) | Self::Tls(error) => Some(error),
+            Self::Key(error) | Self::CertificateNotUsable(error) | Self::Tls(error) => Some(error),
             _ => None,
         }
     }

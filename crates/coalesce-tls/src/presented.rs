@@ -1,12 +1,13 @@
 //! Presented identifiers: what a certificate says it is valid for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use coalesce_core::{BuildError, Host, IdentifierError, IdentifierSet, PresentedIdentifier};
 use x509_parser::asn1_rs::Tag;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
-use x509_parser::nom;
+use x509_parser::nom::{self, error::ErrorKind};
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -53,6 +54,7 @@ impl PresentedNames {
             .get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME)
             .map_err(|_| CertificateError::DuplicateSubjectAltName)?
             .ok_or(CertificateError::NoSubjectAltName)?;
+        once_each(&certificate)?;
         let (rest, names) = SubjectAlternativeName::from_der(extension.value)
             .map_err(|_| CertificateError::MalformedSubjectAltName)?;
         if !rest.is_empty() {
@@ -207,6 +209,11 @@ pub enum CertificateError {
     EmptySubjectAltName,
     /// Two subjectAltName extensions, of which readers may take either (RFC 5280 §4.2).
     DuplicateSubjectAltName,
+    /// Another extension twice (RFC 5280 §4.2). rustls would refuse the certificate as well.
+    DuplicateExtension {
+        /// Its object identifier.
+        oid: String,
+    },
     /// A subjectAltName that is no sequence of names.
     MalformedSubjectAltName,
     /// More than [`SUBJECT_ALT_NAMES_MAX`] names.
@@ -246,6 +253,9 @@ impl fmt::Display for CertificateError {
             }
             Self::DuplicateSubjectAltName => {
                 f.write_str("more than one subjectAltName extension; exactly one expected")
+            }
+            Self::DuplicateExtension { oid } => {
+                write!(f, "more than one extension {oid}; at most one of each expected")
             }
             Self::MalformedSubjectAltName => {
                 f.write_str("subjectAltName extension is not a sequence of general names")
@@ -367,10 +377,23 @@ fn escape(text: &str) -> String {
     text.as_bytes().escape_ascii().to_string()
 }
 
+/// Refuses an extension that stands twice: readers may take either.
+fn once_each(certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
+    let mut seen = BTreeSet::new();
+    for extension in certificate.extensions() {
+        if !seen.insert(extension.oid.as_bytes()) {
+            return Err(CertificateError::DuplicateExtension { oid: extension.oid.to_id_string() });
+        }
+    }
+    Ok(())
+}
+
 fn reason_of(error: nom::Err<X509Error>) -> String {
     match error {
+        nom::Err::Error(X509Error::NomError(ErrorKind::Eof)) | nom::Err::Incomplete(_) => {
+            "it ends too early".to_owned()
+        }
         nom::Err::Error(error) | nom::Err::Failure(error) => error.to_string(),
-        nom::Err::Incomplete(_) => "it ends too early".to_owned(),
     }
 }
 

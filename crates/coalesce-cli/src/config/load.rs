@@ -50,6 +50,7 @@ pub(crate) fn load(
         notes.faults.take(address.span(), listeners::address(address.get_ref()))
     });
     let profile = entries.profile.map(Spanned::into_inner);
+    let announces_origins = entries.announce_origins.is_none_or(Spanned::into_inner);
     let listeners = listeners::read(entries.listeners, profile, &source, &mut notes.faults);
     let context = Context { profile, listeners: &listeners, source: &source, kept };
     let mut groups = Groups::read(entries.groups, context, &mut notes);
@@ -104,7 +105,16 @@ pub(crate) fn load(
     let virtual_hosts =
         hosts.into_iter().filter_map(|host| finished(host, &certificates.read, &source)).collect();
     let table = image.map_or_else(|| Arc::new(own_names), |image| image.table);
-    Ok(Site { table, listeners: built, admin, groups, virtual_hosts, overlaps, warnings })
+    Ok(Site {
+        table,
+        listeners: built,
+        admin,
+        announces_origins,
+        groups,
+        virtual_hosts,
+        overlaps,
+        warnings,
+    })
 }
 
 /// A virtual host without faults has all of its parts, so this leaves none out.

@@ -50,6 +50,8 @@ pub(crate) struct Site {
     pub(crate) listeners: Vec<Listener>,
     /// Where metrics are served.
     pub(crate) admin: Option<SocketAddr>,
+    /// Whether connections announce their origin sets (RFC 8336).
+    pub(crate) announces_origins: bool,
     /// By the number of their [`GroupId`]: those of the file in its order, then those that virtual
     /// hosts make by their own fields.
     groups: Vec<Group>,
@@ -109,7 +111,7 @@ pub(crate) struct ConfiguredName {
 }
 
 /// Where a connection stands in one site, and in no other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     group: GroupId,
     /// The number of its listener, where several share the address.

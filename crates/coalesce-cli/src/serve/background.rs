@@ -6,9 +6,6 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 /// Does one thing after the other, on a thread that stands back for all others.
-///
-/// It is one thread for the life of the server, and what it allocates it frees: an allocator that
-/// keeps memory by threads, as glibc's does, has the memory of the last configuration for the next.
 #[derive(Clone, Debug)]
 pub(super) struct Background(mpsc::Sender<Work>);
 

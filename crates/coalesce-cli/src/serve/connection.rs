@@ -110,6 +110,7 @@ pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut 
             Event::Accepted(None) => return,
             Event::News(News::Snapshot(live)) => {
                 standing.renew();
+                connection.announce(&standing.lock().origins());
                 news.set(news_of(live));
             }
             Event::News(News::Stopping) => {
@@ -183,7 +184,9 @@ async fn open(
         return Err(Handshake::NoH2);
     }
     let standing = Shared::new(facts, door, peer, snapshot, live).ok_or(Handshake::Tls)?;
-    let handshake = coalesce_h2::Builder::new().handshake(stream, standing.clone());
+    let origins = standing.lock().origins();
+    let builder = coalesce_h2::Builder::new().origin_set(origins);
+    let handshake = builder.handshake(stream, standing.clone());
     match timeout(PREFACE_TIMEOUT, handshake).await {
         Ok(Ok(connection)) => Ok((connection, standing)),
         Ok(Err(error)) => {

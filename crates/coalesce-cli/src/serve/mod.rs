@@ -11,6 +11,7 @@ mod meters;
 mod noting;
 #[cfg(test)]
 mod operations;
+mod origins;
 mod rate_bound;
 mod reload;
 mod server;
@@ -32,13 +33,14 @@ use crate::output::Output;
 use crate::serve::access_log::AccessLog;
 use crate::serve::admin::{Admin, Scraped};
 use crate::serve::background::Background;
-use crate::serve::reload::{Origin, Reloader, Unloaded};
+use crate::serve::reload::{Announcing, Origin, Reloader, Unloaded};
 
 pub(crate) use connection::Observers;
 pub(crate) use server::{Ended, Server};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let origin = Origin::new(arguments.config.clone(), arguments.listen);
+    let announcing = if arguments.no_origins { Announcing::Never } else { Announcing::Configured };
+    let origin = Origin::new(arguments.config.clone(), arguments.listen, announcing);
     let background = Background::start()
         .map_err(|error| Failure::runtime(format_args!("cannot start a thread: {error}")))?;
     let mut reloader = Reloader::new(origin.clone(), background);

@@ -67,7 +67,7 @@ fn fields<T: DeserializeOwned>(entry: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn configuration() {
-    let mut expected = BTreeSet::from([row(["profile"]), row(["table"])]);
+    let mut expected = BTreeSet::from(["profile", "table", "announce_origins"].map(|it| row([it])));
     expected.extend(fields::<model::AdminEntry>("admin"));
     expected.extend(fields::<model::ListenerEntry>("listener"));
     expected.extend(fields::<model::GroupEntry>("group"));

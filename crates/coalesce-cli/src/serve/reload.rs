@@ -29,8 +29,17 @@ pub(super) struct Origin {
     path: PathBuf,
     /// The address in the place of the configuration's own.
     listen: Option<SocketAddr>,
+    announcing: Announcing,
     /// What makes a group, a listener and a session of one site those of the next.
     kept: Arc<Kept>,
+}
+
+/// Whether connections announce their origin sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announcing {
+    /// As the configuration says.
+    Configured,
+    Never,
 }
 
 /// Why there is no site.
@@ -41,8 +50,8 @@ pub(super) enum Unloaded {
 }
 
 impl Origin {
-    pub(super) fn new(path: PathBuf, listen: Option<SocketAddr>) -> Self {
-        Self { path, listen, kept: Arc::default() }
+    pub(super) fn new(path: PathBuf, listen: Option<SocketAddr>, announcing: Announcing) -> Self {
+        Self { path, listen, announcing, kept: Arc::default() }
     }
 
     /// Loads the site, for the first time or after others.
@@ -52,6 +61,7 @@ impl Origin {
         if let Some(address) = self.listen {
             site.listen_on(address).map_err(Unloaded::Usage)?;
         }
+        site.announces_origins &= self.announcing == Announcing::Configured;
         Ok(site)
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::config::{Listener, Site};
 use crate::serve::answer::Answers;
 use crate::serve::meters::{GroupMeters, Meters};
+use crate::serve::origins::OriginSets;
 
 /// One configuration, ready to serve.
 ///
@@ -25,6 +26,7 @@ pub(super) struct Snapshot {
     /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
     /// a group have none.
     meters: Vec<Option<Arc<GroupMeters>>>,
+    pub(super) origin_sets: OriginSets,
 }
 
 /// What a snapshot is for one listener.
@@ -86,7 +88,7 @@ impl Snapshot {
             whole.then(|| Arc::new(meters.group(&group.name)))
         });
         let meters = meters.collect();
-        Ok(Self { site, answers, entrances, meters })
+        Ok(Self { site, answers, entrances, meters, origin_sets: OriginSets::default() })
     }
 
     /// What this snapshot is for the listener with this number.

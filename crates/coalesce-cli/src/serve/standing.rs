@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coalesce_core::{Memo, RequestTarget, Verdict};
-use coalesce_h2::Decide;
+use coalesce_h2::{Decide, OriginSet};
 use coalesce_tls::HandshakeFacts;
 
 use crate::config::Place;
@@ -119,6 +119,13 @@ impl Standing {
         let verdict = self.memo.decide(table, &connection, target);
         self.noting.note(target, &verdict);
         verdict
+    }
+
+    /// What the connection announces, under the snapshot that it stands in.
+    pub(super) fn origins(&self) -> OriginSet {
+        let ports = self.snapshot.entrance(self.listener).map_or(&[][..], |it| &it.ports);
+        let bound = (self.listener, ports);
+        self.snapshot.origin_sets.of(&self.snapshot.site, self.place, &self.facts, bound)
     }
 
     fn renew(&mut self) {

@@ -1,5 +1,6 @@
 //! The built binary, with real files: what it prints, and how it exits.
 
+mod certificates;
 mod client;
 mod compile;
 mod compiled_site;
@@ -11,6 +12,7 @@ mod groups;
 mod live;
 mod matching;
 mod operator;
+mod origins;
 mod policies;
 mod serve;
 mod tables;

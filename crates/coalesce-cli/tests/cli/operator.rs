@@ -236,7 +236,7 @@ async fn reloads_are_counted_and_their_memory_is_given_back() {
 #[tokio::test]
 async fn the_admin_listener_is_there_when_it_is_wanted() {
     let world = world();
-    let (_server, admin) = start(&world, &[]);
+    let (server, admin) = start(&world, &[]);
     for (request, status) in [
         ("HEAD /metrics", "200 OK"),
         ("POST /metrics", "405 Method Not Allowed"),
@@ -246,6 +246,8 @@ async fn the_admin_listener_is_there_when_it_is_wanted() {
         let answer = exchange(admin, &format!("{request} HTTP/1.1\r\nhost: admin\r\n\r\n"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
     }
+    // It would see what is written from here on.
+    drop(server);
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     world.write("site.toml", &format!("[admin]\naddress = \"127.0.0.1:0\"\n{site}"));
     let mut server = Server::start_with(&world, 1, &["--no-watch"]);

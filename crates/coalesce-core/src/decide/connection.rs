@@ -15,9 +15,9 @@ use crate::request::Scheme;
 pub struct Connection<'a> {
     pub(super) scheme: Scheme,
     pub(super) coverage: Coverage<'a>,
-    pub(super) server_name: Option<DnsName<'a>>,
+    pub(crate) server_name: Option<DnsName<'a>>,
     pub(super) group: GroupId,
-    pub(super) ports: &'a [u16],
+    pub(crate) ports: &'a [u16],
     pub(super) listener: Option<Listener<'a>>,
 }
 
@@ -113,6 +113,14 @@ impl<'a> Connection<'a> {
     /// The group that the handshake chose.
     pub const fn group(&self) -> GroupId {
         self.group
+    }
+
+    /// What the certificate presents, on a connection over TLS.
+    pub(crate) const fn presented(&self) -> Option<&IdentifierSet<&'a [u8]>> {
+        match &self.coverage {
+            Coverage::Presented(presented) => Some(presented),
+            Coverage::Cleartext | Coverage::TrustedGateway => None,
+        }
     }
 
     /// The scheme of the origins this connection carries.

@@ -12,6 +12,7 @@ use crate::{
 
 mod groups;
 mod memo;
+mod origins;
 mod policies;
 
 const PUBLIC: GroupId = GroupId::new(1);

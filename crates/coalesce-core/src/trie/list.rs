@@ -137,8 +137,20 @@ impl Suffix {
     }
 
     fn holds(&self, name: &[u8]) -> bool {
-        name.strip_suffix(self.as_bytes()).is_some_and(|head| matches!(head, [] | [.., b'.']))
+        is_at_or_below(name, self.as_bytes())
     }
+
+    /// The part of a name below this that has one label more: the name itself, or what is above it.
+    fn child_above<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let head = name.strip_suffix(self.as_bytes())?.strip_suffix(b".")?;
+        let dot = head.iter().rposition(|byte| *byte == b'.');
+        name.get(dot.map_or(0, |dot| dot.saturating_add(1))..)
+    }
+}
+
+/// Whether a name is `suffix` or below it; both in lower case.
+fn is_at_or_below(name: &[u8], suffix: &[u8]) -> bool {
+    name.strip_suffix(suffix).is_some_and(|head| matches!(head, [] | [.., b'.']))
 }
 
 impl<'a> Patterns<'a> {
@@ -164,6 +176,39 @@ impl<'a> Patterns<'a> {
             }
         }
         Self { header, image, next: low, end, block: None, below: Some(suffix) }
+    }
+
+    /// Those with exactly one label more than the suffix.
+    pub(crate) fn children(self) -> Children<'a> {
+        Children(self)
+    }
+
+    /// Goes on behind the names that are `name` or below it: neighbours, whose end is looked for in
+    /// doubling steps, since mostly they are few.
+    fn pass_below(&mut self, name: &[u8]) {
+        let end = self.header.counts.names as usize;
+        let holds = |number: usize| {
+            let found = Self::name_at(self.header, self.image, number);
+            found.is_some_and(|found| is_at_or_below(found.as_bytes(), name))
+        };
+        let (mut low, mut step) = (self.next, 1_usize);
+        let mut high = low;
+        while high < end && holds(high) {
+            low = high.saturating_add(1);
+            high = low.saturating_add(step);
+            step = step.saturating_mul(2);
+        }
+        let mut high = high.min(end);
+        while low < high {
+            let middle = low.midpoint(high);
+            if holds(middle) {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        self.next = low;
+        self.block = None;
     }
 
     fn name_at(header: &Header, image: &'a [u8], number: usize) -> Option<StoredName<'a>> {
@@ -236,6 +281,32 @@ impl<'a> Iterator for Patterns<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.end.saturating_sub(self.next)))
+    }
+}
+
+/// The patterns of [`Patterns::below`] whose name has exactly one label more than the suffix, and
+/// `None` for each that has more and was passed over with its neighbours: so that whoever bounds
+/// the steps bounds the work.
+#[derive(Clone, Debug)]
+pub(crate) struct Children<'a>(Patterns<'a>);
+
+impl<'a> Iterator for Children<'a> {
+    type Item = Option<(ImagePattern<'a>, u32)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.0.next()?;
+        let (Some(suffix), Form::Name(name, _)) = (&self.0.below, &item.0.form) else {
+            return Some(None);
+        };
+        match suffix.child_above(name.as_bytes()) {
+            Some(child) if child == name.as_bytes() => Some(Some(item)),
+            Some(child) => {
+                self.0.pass_below(child);
+                Some(None)
+            }
+            // The suffix itself.
+            None => Some(None),
+        }
     }
 }
 

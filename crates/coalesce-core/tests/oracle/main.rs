@@ -13,5 +13,6 @@ mod images;
 mod listing;
 mod lookups;
 mod model;
+mod origins;
 mod parsers;
 mod ways;

@@ -88,6 +88,11 @@ impl Held {
         self.written == 0 && self.bytes.len() < HELD_LEN_MAX
     }
 
+    /// Adds `bytes` to what is held.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Moves `bytes` behind what is held.
     pub(super) fn append(&mut self, bytes: &mut Vec<u8>) {
         self.bytes.append(bytes);

@@ -205,6 +205,11 @@ impl<R: Refuse> Early<R> {
         self.purse.count(bytes);
     }
 
+    /// Whether `h2` wrote whole frames so far, and whole header blocks.
+    pub(super) fn wrote_whole_blocks(&self) -> bool {
+        self.purse.counted_whole_blocks()
+    }
+
     /// Whether something is [due](Self::due).
     #[inline]
     pub(super) fn is_due(&self) -> bool {

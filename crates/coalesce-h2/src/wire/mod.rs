@@ -12,6 +12,8 @@
 //!                                      Early  └─► Exceptions ──┘
 //!                                        │
 //!   socket ◄── Transport::poll_flush ◄── Held ◄── Opening ◄── h2
+//!                                        │
+//!                                   Interjected ◄── the adapter
 //! ```
 //!
 //! What it answers itself are misdirected requests that [`early`] is sure of. Every other byte that
@@ -31,6 +33,7 @@
 //! | `early.rs`, `sound.rs`, `purse.rs`, `outgoing.rs` | answers that `h2` is not asked about |
 //! | `cork.rs` | what is written waits while there is more to come |
 //! | `opening.rs` | the first frame `h2` writes: SETTINGS |
+//! | `interjected.rs` | frames that `h2` cannot send |
 //!
 //! # Rewriting
 //!
@@ -55,8 +58,11 @@ mod frame;
 mod fuzzing;
 #[cfg(any(test, fuzzing))]
 mod fuzzing_early;
+#[cfg(any(test, fuzzing))]
+mod fuzzing_origin;
 mod hpack;
 mod huffman;
+mod interjected;
 mod observer;
 mod opening;
 mod outgoing;
@@ -70,10 +76,13 @@ mod transport;
 pub(crate) use cork::Cork;
 pub(crate) use early::{AUTHORITY_LEN_MAX, Refuse};
 pub(crate) use exceptions::{Exceptions, Sight, Target};
-pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header};
+pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_header};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
 #[cfg(fuzzing)]
 pub(crate) use fuzzing_early::fuzz_early;
+#[cfg(fuzzing)]
+pub(crate) use fuzzing_origin::fuzz_origin;
 pub(crate) use hpack::push_integer;
+pub(crate) use interjected::Interjected;
 pub(crate) use transport::{ExtendedConnect, Transport};

@@ -337,6 +337,11 @@ impl<R: Refuse> Observer<R> {
         self.early.is_due()
     }
 
+    /// Whether `h2` wrote whole frames so far, and whole header blocks.
+    pub(super) fn wrote_whole_blocks(&self) -> bool {
+        self.early.wrote_whole_blocks()
+    }
+
     /// How much of a frame `h2` has yet to read before what is due.
     #[inline]
     pub(super) fn missing_to_due(&self) -> Option<usize> {

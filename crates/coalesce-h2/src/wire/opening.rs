@@ -4,7 +4,7 @@
 //! it was told to support it, and then announces so. A server that merely wants to answer 421 to a
 //! misdirected one tells `h2` so, and takes the setting out of the frame here.
 //!
-//! The end of this frame is also the first place where a frame of our own could go out.
+//! The end of this frame is also the first place where a frame of our own may go out.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTINGS};
+use super::transport::ExtendedConnect;
 
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
@@ -27,29 +28,43 @@ const OPENING_LEN_MAX: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Opening {
     /// What has come of the frame so far.
-    Collecting(Vec<u8>),
+    Collecting(Vec<u8>, ExtendedConnect),
     /// The frame, and how much of it the peer has been sent.
     Sending(Vec<u8>, usize),
     /// The frame is out, and everything else passes.
     Sent,
 }
 
+/// What came of a part of the first frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// So many bytes belong to it.
+    pub(super) len: usize,
+    /// Whether it is something else than SETTINGS, or too long to be waited for.
+    pub(super) odd: bool,
+}
+
 impl Opening {
     /// Takes what belongs to the first frame from the front of `bytes`, and says how much that is.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
-        let Self::Collecting(frame) = self else { return 0 };
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
+        let Self::Collecting(frame, extended_connect) = self else {
+            return Taken { len: 0, odd: false };
+        };
         let mut taken = 0;
         loop {
             let wanted = FrameHeader::at(frame, 0).map_or(HEADER_LEN, |header| header.len());
             if frame.len() >= wanted || wanted > OPENING_LEN_MAX {
-                withhold(frame);
+                let odd = !is_settings(frame);
+                if !odd && *extended_connect == ExtendedConnect::Withheld {
+                    withhold(frame);
+                }
                 *self = Self::Sending(std::mem::take(frame), 0);
-                return taken;
+                return Taken { len: taken, odd };
             }
             let rest = bytes.get(taken..).unwrap_or_default();
             let part = rest.get(..wanted - frame.len()).unwrap_or(rest);
             if part.is_empty() {
-                return taken;
+                return Taken { len: taken, odd: false };
             }
             frame.extend_from_slice(part);
             taken += part.len();
@@ -58,7 +73,7 @@ impl Opening {
 
     /// Stops waiting for the rest of the frame; what has come goes out as it is.
     pub(super) fn give_up(&mut self) {
-        if let Self::Collecting(frame) = self {
+        if let Self::Collecting(frame, _) = self {
             *self = Self::Sending(std::mem::take(frame), 0);
         }
     }
@@ -85,11 +100,16 @@ impl Opening {
     }
 }
 
-/// Takes the setting out of a whole SETTINGS frame; leaves any other frame alone.
+/// Whether this is a whole SETTINGS frame, as a connection begins with.
+fn is_settings(frame: &[u8]) -> bool {
+    FrameHeader::at(frame, 0).is_some_and(|header| {
+        header.kind == SETTINGS && header.flags & ACK == 0 && header.len() == frame.len()
+    })
+}
+
+/// Takes the setting out of a whole SETTINGS frame, unless it holds something else than settings.
 fn withhold(frame: &mut Vec<u8>) {
-    let Some(header) = FrameHeader::at(frame, 0) else { return };
-    let is_settings = header.kind == SETTINGS && header.flags & ACK == 0;
-    if !is_settings || header.len() != frame.len() || header.payload_len % SETTING_LEN != 0 {
+    if !frame.len().saturating_sub(HEADER_LEN).is_multiple_of(SETTING_LEN) {
         return;
     }
     let settings = frame.split_off(HEADER_LEN);

@@ -1,6 +1,6 @@
 //! The part of the connection's flow-control window that early answers are paid with.
 
-use super::frame::{DATA, FrameHeader, HEADER_LEN};
+use super::frame::{CONTINUATION, DATA, FrameHeader, HEADER_LEN, HEADERS, PUSH_PROMISE};
 
 /// What the window of a connection holds at first, all of it for `h2` (RFC 9113 §6.9.2).
 const WINDOW_INITIAL: u32 = 65_535;
@@ -115,6 +115,11 @@ impl Purse {
         self.left = self.left.saturating_sub(u32::try_from(content).unwrap_or(u32::MAX));
     }
 
+    /// Whether what was counted are whole frames and whole header blocks.
+    pub(super) fn counted_whole_blocks(&self) -> bool {
+        self.content.is_whole()
+    }
+
     /// Whether `h2` is to get what is held.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
@@ -140,6 +145,8 @@ struct Content {
     /// What has come of a frame header.
     header: [u8; HEADER_LEN],
     header_len: usize,
+    /// Whether the last frame leaves its header block open.
+    block_is_open: bool,
 }
 
 impl Content {
@@ -151,10 +158,12 @@ impl Content {
         if self.header_len > 0 {
             let Some((header, len)) = self.complete(bytes) else { return 0 };
             content += header.content_len();
+            self.block_is_open = header.leaves_block_open();
             at = len + header.payload_len;
         }
         while let Some(header) = FrameHeader::at(bytes, at) {
             content += header.content_len();
+            self.block_is_open = header.leaves_block_open();
             at += header.len();
         }
         self.rest = at.saturating_sub(bytes.len());
@@ -162,6 +171,11 @@ impl Content {
             self.complete(part);
         }
         content
+    }
+
+    /// Whether nothing is to come of a frame, nor of a header block.
+    const fn is_whole(&self) -> bool {
+        self.rest == 0 && self.header_len == 0 && !self.block_is_open
     }
 
     /// Adds to the header; once it is whole, says how many bytes that took.
@@ -183,6 +197,11 @@ impl FrameHeader {
     /// What the frame takes of windows.
     fn content_len(&self) -> usize {
         if self.kind == DATA { self.payload_len } else { 0 }
+    }
+
+    /// Whether CONTINUATION must follow (RFC 9113 §4.3).
+    fn leaves_block_open(&self) -> bool {
+        matches!(self.kind, HEADERS | PUSH_PROMISE | CONTINUATION) && !self.ends_headers()
     }
 }
 

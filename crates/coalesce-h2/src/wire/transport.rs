@@ -11,8 +11,10 @@ use super::cork::{Cork, Held};
 use super::early::Refuse;
 use super::exceptions::Exceptions;
 use super::hpack::TABLE_SIZE_DEFAULT;
+use super::interjected::Interjected;
 use super::observer::Observer;
 use super::opening::Opening;
+use crate::origin::SendFrames;
 
 /// How much is read at once into the stash. A longer frame takes several reads, so that no client
 /// gets memory for what it has only announced.
@@ -40,6 +42,7 @@ pub(crate) struct Transport<T, R> {
     stashed: Stashed,
     opening: Opening,
     held: Held,
+    interjected: Interjected,
 }
 
 /// The state of the stash.
@@ -69,11 +72,21 @@ impl<T, R: Refuse> Transport<T, R> {
             stashed: Stashed::Nothing,
             opening: match extended_connect {
                 ExtendedConnect::Announced => Opening::Sent,
-                ExtendedConnect::Withheld => Opening::Collecting(Vec::new()),
+                ExtendedConnect::Withheld => Opening::Collecting(Vec::new(), extended_connect),
             },
             held: Held::new(cork),
+            interjected: Interjected::default(),
         };
         (transport, exceptions)
+    }
+
+    /// The same transport, which sends these frames as well, after the first of `h2`.
+    pub(crate) fn with_interjected(mut self, frames: Interjected) -> Self {
+        self.interjected = frames;
+        if let Opening::Sent = self.opening {
+            self.opening = Opening::Collecting(Vec::new(), ExtendedConnect::Announced);
+        }
+        self
     }
 
     /// Hands `h2` what fits of the released stash.
@@ -221,10 +234,14 @@ impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
     /// bytes once taken are ours to send.
     fn poll_open(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         let taken = self.opening.take(bytes);
+        if taken.odd {
+            // Where the next frame begins is anybody's guess.
+            self.interjected.close();
+        }
         if let Poll::Ready(Err(error)) = self.opening.poll_send(&mut self.io, context) {
             return Err(error);
         }
-        Ok(taken)
+        Ok(taken.len)
     }
 
     /// Takes note of what `h2` wrote.
@@ -258,7 +275,7 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         let this = self.get_mut();
         match this.opening {
             Opening::Sent => {}
-            Opening::Collecting(_) => return Poll::Ready(this.poll_open(context, bytes)),
+            Opening::Collecting(..) => return Poll::Ready(this.poll_open(context, bytes)),
             Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
         }
         if !this.held.takes(bytes.len(), &[IoSlice::new(bytes)]) {
@@ -279,7 +296,7 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         let this = self.get_mut();
         match this.opening {
             Opening::Sent => {}
-            Opening::Collecting(_) => {
+            Opening::Collecting(..) => {
                 let first = slices.iter().find(|slice| !slice.is_empty());
                 let bytes = first.map(|slice| &**slice).unwrap_or_default();
                 return Poll::Ready(this.poll_open(context, bytes));
@@ -308,15 +325,21 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
             return Poll::Ready(Ok(()));
         }
         ready!(this.opening.poll_send(&mut this.io, context))?;
-        // `h2` flushes when all it had to write is written, to the last byte of a frame, so here
-        // answers may follow.
-        let may_answer = matches!(this.opening, Opening::Sent);
+        // `h2` flushes when all it had to write is written, to the last byte of a header block, so
+        // here other frames may follow.
+        let may_follow = matches!(this.opening, Opening::Sent);
+        let may_interject = may_follow && this.observer.wrote_whole_blocks();
         loop {
+            if may_interject && this.interjected.is_waiting() && this.held.has_room() {
+                // One at a time: a client that does not read gets no memory for the others.
+                this.held.push(&this.interjected.next().unwrap_or_default());
+            }
             let answers = this.observer.out().bytes();
-            if may_answer && this.held.has_room() {
+            if may_follow && this.held.has_room() {
                 this.held.append(answers);
             }
-            let all = !may_answer || answers.is_empty();
+            let all = !may_follow || answers.is_empty();
+            let all = all && !(may_interject && this.interjected.is_waiting());
             ready!(this.held.poll_write(&mut this.io, context))?;
             if all {
                 return Pin::new(&mut this.io).poll_flush(context);

@@ -298,7 +298,11 @@ fn messages_say_what_was_found() {
             E::NoUsableName { ignored: vec!["x".to_owned(), "y".to_owned()] },
             "certificate without a usable name; found x and y",
         ),
-        (E::Key(tls.clone()), "certificate or private key not usable: failed to get random bytes"),
+        (E::Key(tls.clone()), "private key not usable: failed to get random bytes"),
+        (
+            E::CertificateNotUsable(tls.clone()),
+            "certificate not usable: failed to get random bytes",
+        ),
         (E::KeyMismatch, "private key of another certificate"),
         (E::DuplicateGroup { group: A }, "group 1 was added before"),
         (

@@ -184,6 +184,17 @@ fn certificates_that_cannot_be_read() {
             made(vec![dns("a.example.test")], vec![second]),
             CertificateError::DuplicateSubjectAltName,
         ),
+        (
+            "another extension twice",
+            made(
+                vec![dns("a.example.test")],
+                vec![
+                    CustomExtension::from_oid_content(&[1, 2, 3], vec![5, 0]),
+                    CustomExtension::from_oid_content(&[1, 2, 3], vec![5, 0]),
+                ],
+            ),
+            CertificateError::DuplicateExtension { oid: "1.2.3".to_owned() },
+        ),
         ("trailing byte", [&own[..], &[0]].concat(), CertificateError::TrailingData { len: 1 }),
         (
             "too long",
@@ -198,6 +209,8 @@ fn certificates_that_cannot_be_read() {
         let error = PresentedNames::read_der(junk).unwrap_err();
         assert!(matches!(error, CertificateError::Malformed { .. }), "{error}");
     }
+    let error = PresentedNames::read_der(&own[..own.len() - 1]).unwrap_err();
+    assert_eq!(error.to_string(), "not an X.509 certificate in DER: it ends too early");
 }
 
 #[test]
@@ -273,6 +286,10 @@ fn messages_say_what_was_found() {
         (
             E::DuplicateSubjectAltName,
             "more than one subjectAltName extension; exactly one expected",
+        ),
+        (
+            E::DuplicateExtension { oid: "1.2.3".to_owned() },
+            "more than one extension 1.2.3; at most one of each expected",
         ),
         (E::MalformedSubjectAltName, "subjectAltName extension is not a sequence of general names"),
         (TOO_MANY_NAMES, "too many subject alternative names; at most 10000 allowed"),

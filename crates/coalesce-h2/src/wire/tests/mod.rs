@@ -11,4 +11,5 @@ mod huffman;
 mod inspect;
 mod limits;
 mod opening;
+mod origin;
 mod server;

@@ -1,0 +1,234 @@
+//! What `coalesce serve` announces in ORIGIN frames (RFC 8336), by a client of raw frames; and that
+//! it is true, by one of requests.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::{Client, Server, config};
+use crate::world::{World, virtual_host};
+
+const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\ndefault_virtual_host = \"a\"\n";
+const A: &str = "a.example.test";
+const B: &str = "b.example.test";
+
+const SETTINGS: u8 = 0x4;
+const PING: u8 = 0x6;
+const GOAWAY: u8 = 0x7;
+const ORIGIN: u8 = 0xc;
+const ACK: u8 = 0x1;
+
+/// Bounded, so that a server that says nothing fails the test.
+const SAID_WITHIN: Duration = Duration::from_secs(30);
+
+/// A client that reads frames.
+struct Raw {
+    stream: TlsStream<TcpStream>,
+}
+
+impl Raw {
+    async fn connect(world: &World, address: SocketAddr, server_name: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from(server_name.to_owned()).unwrap();
+        let mut stream = TlsConnector::from(config(world)).connect(name, stream).await.unwrap();
+        let hello = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0][..]];
+        stream.write_all(&hello.concat()).await.unwrap();
+        Self { stream }
+    }
+
+    /// The next frame: type, flags, stream, payload.
+    async fn next(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        timeout(SAID_WITHIN, self.read()).await.expect("the server says nothing more")
+    }
+
+    async fn read(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        let mut header = [0; 9];
+        self.stream.read_exact(&mut header).await.unwrap();
+        let [l0, l1, l2, kind, flags, stream @ ..] = header;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        self.stream.read_exact(&mut payload).await.unwrap();
+        (kind, flags, u32::from_be_bytes(stream), payload)
+    }
+
+    /// What is announced by now: up to the answer of a PING. The second, because the first overtakes
+    /// what the server finds to say when it reads it.
+    async fn announced(&mut self) -> Vec<String> {
+        let mut origins = Vec::new();
+        for payload in [b"settle 1", b"settle 2"] {
+            let ping = [&[0, 0, 8, PING, 0, 0, 0, 0, 0], &payload[..]].concat();
+            self.stream.write_all(&ping).await.unwrap();
+            loop {
+                let frame = self.next().await;
+                match frame {
+                    (PING, ACK, 0, echo) if echo == payload => break,
+                    (ORIGIN, ..) => origins.extend(entries(&frame)),
+                    (kind, ..) => assert_ne!(kind, GOAWAY),
+                }
+            }
+        }
+        origins
+    }
+
+    /// The next announcement, whenever it comes.
+    async fn announcement(&mut self) -> Vec<String> {
+        loop {
+            let frame = self.next().await;
+            if frame.0 == ORIGIN {
+                return entries(&frame);
+            }
+        }
+    }
+}
+
+/// The entries of a frame: RFC 8336 §2.1.
+fn entries((_, flags, stream, payload): &(u8, u8, u32, Vec<u8>)) -> Vec<String> {
+    assert_eq!((*flags, *stream), (0, 0));
+    let (mut origins, mut rest) = (Vec::new(), &payload[..]);
+    while let [l0, l1, tail @ ..] = rest {
+        let (origin, tail) = tail.split_at(u16::from_be_bytes([*l0, *l1]).into());
+        origins.push(String::from_utf8(origin.to_vec()).unwrap());
+        rest = tail;
+    }
+    assert!(rest.is_empty());
+    origins
+}
+
+fn origins(names: &[&str], port: u16) -> Vec<String> {
+    names.iter().map(|name| format!("https://{name}:{port}")).collect()
+}
+
+fn host(name: &str, of: &str) -> String {
+    virtual_host(name, of, "A")
+}
+
+async fn reload(world: &World, server: &Server, after: &str, times: usize) {
+    world.replace("site.toml", after);
+    server.hang_up();
+    server.logged("reloaded", times).await;
+}
+
+#[tokio::test]
+async fn the_origin_set_comes_right_after_settings() {
+    let world = World::lab();
+    let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    world.write("site.toml", &text.replace("127.0.0.1:8443", "127.0.0.1:0"));
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let mut raw = Raw::connect(&world, server.address(), A).await;
+    let (kind, flags, ..) = raw.next().await;
+    assert_eq!((kind, flags), (SETTINGS, 0));
+    let second = raw.next().await;
+    assert_eq!(second.0, ORIGIN);
+    let names = ["a.example.test", "b.example.test", "xn--bcher-kva.example.test"];
+    let expected = names.map(|name| [format!("https://{name}"), format!("https://{name}:8443")]);
+    assert_eq!(entries(&second), expected.concat());
+    assert!(raw.announced().await.is_empty(), "it is said once");
+}
+
+/// Every name of the lab, on a connection for each: those that are announced are served, those that
+/// are not are answered 421.
+#[tokio::test]
+async fn what_is_announced_is_served_and_nothing_else() {
+    let world = World::lab();
+    let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("ports = [443, 8443]\n", "");
+    let strict = text.replace("vhost=b\\n\" }\n", "vhost=b\\n\" }\ncoalesce = \"never\"\n");
+    assert_ne!(text, strict);
+    world.write("site.toml", &strict);
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let port = server.address().port();
+    let labels = ["a", "b", "xn--bcher-kva", "c", "api", "cdn", "m", "m2"];
+    let mut sizes = BTreeSet::new();
+    for own in ["a", "b", "c", "api", "x.wild"] {
+        let own = format!("{own}.example.test");
+        let announced = Raw::connect(&world, server.address(), &own).await.announced().await;
+        let client = Client::connect(&world, server.address(), &own).await;
+        for name in labels.map(|label| format!("{label}.example.test")) {
+            let said = announced.contains(&format!("https://{name}:{port}"));
+            let status = client.get(&name, "/").await.0.status;
+            assert_eq!(status, if said { 200 } else { 421 }, "{name} on a connection for {own}");
+        }
+        assert!(announced.iter().all(|origin| !origin.contains("wild")), "{announced:?}");
+        sizes.insert(announced.len());
+    }
+    assert_eq!(sizes, BTreeSet::from([1, 2, 5]));
+}
+
+#[tokio::test]
+async fn a_name_that_a_reload_adds_is_announced_on_connections_that_are_there() {
+    let world = World::new();
+    let elsewhere = virtual_host("cdn", "cdn.example.test", "CDN");
+    let asking = host("m", "m.example.test") + "client_ca = \"certs/client-ca1.pem\"\n";
+    world.write("site.toml", &format!("{LISTENER}{}", host("a", A)));
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let port = server.address().port();
+    let mut raw = Raw::connect(&world, server.address(), A).await;
+    assert_eq!(raw.announced().await, origins(&[A], port));
+    // Of three names that came one would be served. The connection is idle.
+    let after = format!("{LISTENER}{}{}{elsewhere}{asking}", host("a", A), host("b", B));
+    reload(&world, &server, &after, 1).await;
+    assert_eq!(raw.announcement().await, origins(&[B], port));
+    let client = Client::connect(&world, server.address(), A).await;
+    let statuses = [B, "cdn.example.test", "m.example.test"].map(|name| client.get(name, "/"));
+    let [b, cdn, m] = statuses;
+    assert_eq!([b.await.0.status, cdn.await.0.status, m.await.0.status], [200, 421, 421]);
+    // What goes is not spoken of. When it is back, it is.
+    reload(&world, &server, &format!("{LISTENER}{}", host("a", A)), 2).await;
+    reload(&world, &server, &after, 3).await;
+    assert!(raw.announced().await.iter().all(|origin| origins(&[B], port).contains(origin)));
+    // New connections are told all of it at once.
+    let mut new = Raw::connect(&world, server.address(), B).await;
+    assert_eq!(new.announced().await, origins(&[A, B], port));
+}
+
+#[tokio::test]
+async fn nothing_is_announced_when_it_is_switched_off() {
+    let world = World::new();
+    let site = format!("{LISTENER}{}", host("a", A));
+    let off = format!("announce_origins = false\n{site}");
+    for (text, arguments, announces) in [
+        (&off, &["--no-watch"][..], false),
+        (&site, &["--no-watch", "--no-origins"], false),
+        (&format!("announce_origins = true\n{site}"), &["--no-watch"], true),
+    ] {
+        world.write("site.toml", text);
+        let server = Server::start_with(&world, 1, arguments);
+        let mut raw = Raw::connect(&world, server.address(), A).await;
+        assert_eq!(!raw.announced().await.is_empty(), announces);
+        // The flag holds for what is loaded later as well.
+        let more = format!("announce_origins = true\n{site}{}", host("b", B));
+        reload(&world, &server, &more, 1).await;
+        let forever = arguments.contains(&"--no-origins");
+        if forever {
+            assert!(raw.announced().await.is_empty());
+        } else {
+            let names = if announces { &[B][..] } else { &[A, B] };
+            assert_eq!(raw.announcement().await, origins(names, server.address().port()));
+        }
+    }
+}
+
+/// A site of wildcards alone says nothing, so that its hosts are coalesced as ever.
+#[tokio::test]
+async fn hosts_that_are_known_by_wildcards_alone_are_not_hindered() {
+    let world = World::new();
+    let wild = virtual_host("wild", "*.example.test", "B");
+    world.write("site.toml", &format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{wild}"));
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let client = Client::connect(&world, server.address(), "x.example.test").await;
+    assert_eq!(client.get("y.example.test", "/").await.0.status, 200);
+    // `c` is spelled out by the certificate.
+    let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
+    let port = server.address().port();
+    assert_eq!(raw.announced().await, origins(&["c.example.test"], port));
+    world.issue("B", &["*.example.test"]);
+    reload(&world, &server, &std::fs::read_to_string(world.path("site.toml")).unwrap(), 1).await;
+    let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
+    assert!(raw.announced().await.is_empty());
+}

@@ -1,0 +1,101 @@
+//! What is announced, and what is not said twice.
+
+use std::cell::RefCell;
+
+use coalesce_core::{
+    AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, VirtualHostId,
+};
+
+use super::*;
+use crate::limits::ORIGIN_SET_BYTES_MAX;
+
+const GROUP: GroupId = GroupId::new(0);
+
+/// The origin set of a connection whose certificate covers `*.test`.
+fn set(names: impl IntoIterator<Item = String>) -> OriginSet {
+    let mut table = AuthorityTable::builder();
+    table.group(GROUP, GroupPolicy::default()).unwrap();
+    for name in names {
+        let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(0), GROUP).unwrap();
+    }
+    let presented = PresentedIdentifier::parse_dns(b"*.test").unwrap();
+    let presented = IdentifierSet::build([presented]).unwrap();
+    OriginSet::new(&table.build().unwrap(), &Connection::tls(presented.borrow(), GROUP, &[443]))
+}
+
+fn of(names: &[&str]) -> OriginSet {
+    set(names.iter().map(|name| format!("{name}.test")))
+}
+
+fn said(set: &OriginSet) -> Vec<String> {
+    set.origins().map(|origin| String::from_utf8(origin.to_vec()).unwrap()).collect()
+}
+
+#[test]
+fn a_set_without_another_is_what_the_other_has_not() {
+    let all = of(&["a", "b", "c", "d"]);
+    for (other, rest) in [
+        (of(&[]), vec!["a", "b", "c", "d"]),
+        (of(&["a"]), vec!["b", "c", "d"]),
+        (of(&["d", "e"]), vec!["a", "b", "c"]),
+        (of(&["0", "b", "bb", "c", "z"]), vec!["a", "d"]),
+        (all.clone(), vec![]),
+    ] {
+        let rest: Vec<_> = rest.iter().map(|name| format!("https://{name}.test")).collect();
+        assert_eq!(said(&all.without(&other)), rest, "{other:?}");
+        assert!(of(&[]).without(&other).is_empty());
+    }
+}
+
+/// A certificate that covers more than a client is to be told.
+#[test]
+fn a_set_is_cut_where_it_would_be_too_large() {
+    let names = |count: usize| (0..count).map(|number| format!("n{number:05}.test"));
+    // "https://n00000.test" and its length.
+    let fit = ORIGIN_SET_BYTES_MAX / 21;
+    assert_eq!(said(&set(names(fit))).len(), fit);
+    let cut = said(&set(names(fit + 5)));
+    assert_eq!(cut.len(), fit);
+    assert_eq!(cut, said(&set(names(fit))));
+}
+
+#[test]
+fn only_tls_announces() {
+    let mut table = AuthorityTable::builder();
+    table.group(GROUP, GroupPolicy::default()).unwrap();
+    let pattern = NamePattern::parse(b"a.test").unwrap();
+    table.entry(pattern, VirtualHostId::new(0), GROUP).unwrap();
+    let table = table.build().unwrap();
+    assert!(OriginSet::new(&table, &Connection::cleartext(GROUP, &[80, 443])).is_empty());
+}
+
+/// A hook that keeps what it is given.
+#[derive(Debug, Default)]
+struct Kept(RefCell<Vec<Bytes>>, RefCell<bool>);
+
+impl SendFrames for Kept {
+    fn send_frames(&self, frames: Bytes) {
+        self.0.borrow_mut().push(frames);
+    }
+
+    fn close(&self) {
+        *self.1.borrow_mut() = true;
+    }
+}
+
+#[test]
+fn each_origin_is_announced_when_it_is_new() {
+    let mut announcer = Announcer::new(Kept::default());
+    assert!(!announcer.announce(&of(&[])));
+    assert!(announcer.announce(&of(&["a", "b"])));
+    assert!(!announcer.announce(&of(&["a", "b"])));
+    assert!(!announcer.announce(&of(&["b"])));
+    // A client that was refused `a` in between has dropped it.
+    assert!(announcer.announce(&of(&["a", "b", "c"])));
+    announcer.close();
+    let Kept(frames, closed) = announcer.frames;
+    let expected = [of(&["a", "b"]), of(&["a", "c"])].map(|set| set.frames());
+    assert_eq!((frames.into_inner(), closed.into_inner()), (expected.to_vec(), true));
+}

@@ -1,0 +1,225 @@
+//! What must hold for frames that go out between those of `h2`, however anything is cut; shared by
+//! fuzzers and tests.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+use super::{Cork, ExtendedConnect, Interjected, Transport};
+use crate::origin::{ORIGIN, SendFrames};
+
+const HEADERS: u8 = 0x1;
+const SETTINGS: u8 = 0x4;
+const CONTINUATION: u8 = 0x9;
+const END_HEADERS: u8 = 0x4;
+
+/// A peer that takes `at_once` octets, and every so often none.
+#[derive(Debug)]
+pub(super) struct Peer {
+    taken: Vec<u8>,
+    at_once: usize,
+    pause: usize,
+    turn: usize,
+}
+
+impl Peer {
+    fn take(&mut self, slices: &[&[u8]]) -> Poll<io::Result<usize>> {
+        self.turn += 1;
+        if self.turn.is_multiple_of(self.pause) {
+            return Poll::Pending;
+        }
+        let octets = slices.iter().flat_map(|slice| slice.iter()).take(self.at_once);
+        let before = self.taken.len();
+        self.taken.extend(octets);
+        Poll::Ready(Ok(self.taken.len() - before))
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.take(&[bytes])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.take(&slices.iter().map(|slice| &**slice).collect::<Vec<_>>())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let [.., l0, l1, l2] = payload.len().to_be_bytes();
+    [&[l0, l1, l2, kind, flags, 0, 0, 0, u8::from(kind != SETTINGS)], payload].concat()
+}
+
+/// The frames of a connection, by a reading of their own.
+fn frames(mut bytes: &[u8]) -> (Vec<(u8, u8, Vec<u8>)>, &[u8]) {
+    let mut frames = Vec::new();
+    while let [l0, l1, l2, kind, flags, _, _, _, _, rest @ ..] = bytes {
+        let len = usize::from(*l0) << 16 | usize::from(*l1) << 8 | usize::from(*l2);
+        let Some((_, after)) = rest.split_at_checked(len) else { break };
+        let (whole, _) = bytes.split_at(9 + len);
+        frames.push((*kind, *flags, whole.to_vec()));
+        bytes = after;
+    }
+    (frames, bytes)
+}
+
+/// The server's side of a connection that is being written.
+struct Writing {
+    transport: Transport<Peer, ()>,
+    interjected: Interjected,
+    cork: Cork,
+    /// What `h2` wrote, and what was announced.
+    wrote: Vec<u8>,
+    announced: Vec<Vec<u8>>,
+    closed: bool,
+}
+
+impl Writing {
+    /// Writes part of a frame, in two slices or in one.
+    fn write(&mut self, mut bytes: &[u8], vectored: bool) {
+        let mut context = Context::from_waker(Waker::noop());
+        while !bytes.is_empty() {
+            let (first, second) = bytes.split_at(bytes.len() / 3);
+            let slices = [IoSlice::new(first), IoSlice::new(second)];
+            let transport = Pin::new(&mut self.transport);
+            let polled = if vectored {
+                transport.poll_write_vectored(&mut context, &slices)
+            } else {
+                transport.poll_write(&mut context, bytes)
+            };
+            let Poll::Ready(written) = polled else { continue };
+            let written = written.expect("the peer takes everything");
+            assert!(0 < written && written <= bytes.len(), "{written} octets are written");
+            self.wrote.extend(bytes.iter().take(written));
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+    }
+
+    /// Flushes, to the end or as long as the peer takes anything.
+    fn flush(&mut self, to_the_end: bool) {
+        let mut context = Context::from_waker(Waker::noop());
+        while Pin::new(&mut self.transport).poll_flush(&mut context).is_pending() && to_the_end {}
+    }
+
+    fn announce(&mut self, lens: &[u8]) {
+        let number = self.announced.len();
+        let named = |len: &u8| {
+            frame(ORIGIN, 0, &vec![u8::try_from(number % 251).unwrap_or(0); usize::from(*len) * 70])
+        };
+        let announced: Vec<Vec<u8>> = lens.iter().map(named).collect();
+        self.interjected.send_frames(Bytes::from(announced.concat()));
+        if !self.closed {
+            self.announced.extend(announced);
+        }
+    }
+}
+
+/// Writes what `script` says, with frames in between, and asserts what must hold however it is cut:
+///
+/// - what the peer gets without them is what was written, octet by octet;
+/// - they come whole, in their order, after the first frame and not within a header block;
+/// - none is forgotten, unless no more are wanted.
+pub(crate) fn fuzz_origin(script: &[u8]) {
+    let mut script = script.iter().copied();
+    let mut next = || script.next().unwrap_or(0);
+    let (at_once, pause) = (usize::from(next()) * usize::from(next()) + 1, usize::from(next()) + 2);
+    let peer = Peer { taken: Vec::new(), at_once, pause, turn: 0 };
+    let (interjected, cork) = (Interjected::default(), Cork::default());
+    let (transport, _) = Transport::new(peer, ExtendedConnect::Announced, (), cork.clone());
+    let transport = transport.with_interjected(interjected.clone());
+    let (wrote, announced) = (Vec::new(), Vec::new());
+    let mut writing = Writing { transport, interjected, cork, wrote, announced, closed: false };
+    if next() % 2 == 0 {
+        writing.announce(&[next(), next()]);
+    }
+    // What is left of a frame that is being written, and whether its header block is open.
+    let mut rest = frame(SETTINGS, 0, &vec![0; usize::from(next() % 9) * 6]);
+    let mut open = false;
+    for _ in 0..200 {
+        match next() {
+            0 => break,
+            1..=40 => writing.flush(true),
+            41..=60 => writing.flush(false),
+            61..=80 => writing.announce(&[next()]),
+            81..=90 => writing.announce(&[next(), next(), next()]),
+            91..=100 => writing.cork.set(true),
+            101..=115 => writing.cork.set(false),
+            116..=118 => {
+                writing.interjected.close();
+                writing.closed = true;
+            }
+            action => {
+                if rest.is_empty() {
+                    let (kind, flags) = match (open, next() % 8) {
+                        (true, how) => (CONTINUATION, if how < 4 { END_HEADERS } else { 0 }),
+                        (false, how @ 0..3) => (HEADERS, if how == 0 { END_HEADERS } else { 0 }),
+                        (false, kind) => (if kind == 4 { 0 } else { kind }, 0),
+                    };
+                    open = matches!(kind, HEADERS | CONTINUATION) && flags == 0;
+                    rest = frame(
+                        kind,
+                        flags,
+                        &vec![action; usize::from(next()) * usize::from(next() % 80)],
+                    );
+                }
+                let later = rest.split_off(rest.len().min(usize::from(next()) * 10 + 1));
+                writing.write(&rest, action % 2 == 0);
+                rest = later;
+            }
+        }
+    }
+    writing.cork.set(false);
+    let whole = rest.is_empty() && !open;
+    writing.flush(true);
+    check(&writing, whole);
+}
+
+fn check(writing: &Writing, whole: bool) {
+    let (got, cut) = frames(&writing.transport.io().taken);
+    let mut own = Vec::new();
+    let (mut of_h2, mut open) = (Vec::new(), false);
+    for (number, (kind, flags, bytes)) in got.into_iter().enumerate() {
+        if kind == ORIGIN {
+            assert!(number > 0, "the first frame is no SETTINGS frame");
+            assert!(!open, "a frame within a header block");
+            own.push(bytes);
+        } else {
+            if matches!(kind, HEADERS | CONTINUATION) {
+                open = flags & END_HEADERS == 0;
+            }
+            of_h2.extend(bytes);
+        }
+    }
+    of_h2.extend(cut);
+    assert!(writing.wrote.starts_with(&of_h2), "what h2 wrote is changed");
+    // Only the first frame waits to be whole.
+    let (first, _) = frames(&writing.wrote);
+    assert!(first.is_empty() || of_h2 == writing.wrote, "what h2 wrote is not sent");
+    assert!(writing.announced.starts_with(&own), "frames are changed, or out of order");
+    if whole && !writing.closed {
+        assert_eq!(own.len(), writing.announced.len(), "frames are forgotten");
+    }
+}

@@ -1,0 +1,144 @@
+//! From one group into another: by a ticket, and by a certificate.
+
+use std::sync::Arc;
+
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
+use rustls::{ClientConfig, HandshakeKind, NamedGroup};
+use rustls_pki_types::ServerName;
+
+use super::raw::{Answer, Raw};
+use super::server::{A, M, N, Target, misdirected, served};
+use super::tls::{self, Versions};
+
+/// A client's session memory that forgets which server name a session was made under: it offers
+/// any session to any server.
+#[derive(Debug)]
+struct AnyName(ClientSessionMemoryCache);
+
+fn any_name() -> ServerName<'static> {
+    ServerName::try_from("any.test").unwrap()
+}
+
+impl ClientSessionStore for AnyName {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(any_name(), group);
+    }
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&any_name())
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(any_name(), value);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&any_name())
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&any_name());
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(any_name(), value);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&any_name())
+    }
+}
+
+fn resuming(target: &Target, versions: Versions, identity: Option<&str>) -> Arc<ClientConfig> {
+    let mut config = tls::config(target, versions, identity);
+    config.resumption = Resumption::store(Arc::new(AnyName(ClientSessionMemoryCache::new(8))));
+    Arc::new(config)
+}
+
+/// A connection under `name`, and what it is answered about each of `hosts`; nothing where the
+/// server ends it.
+fn visit(
+    target: &Target,
+    config: &Arc<ClientConfig>,
+    name: &str,
+    hosts: &[&str],
+) -> (Option<HandshakeKind>, Vec<Answer>) {
+    let mut socket = target.connect();
+    let mut connection = tls::connection(config.clone(), name);
+    while connection.is_handshaking() {
+        if connection.complete_io(&mut socket).is_err() {
+            return (None, Vec::new());
+        }
+    }
+    let kind = connection.handshake_kind();
+    let mut raw = Raw::over(rustls::StreamOwned::new(connection, socket));
+    raw.begin(&[]);
+    let answers = hosts.iter().map(|host| raw.ask(host));
+    (kind, answers.filter(|answer| answer.ended).collect())
+}
+
+fn served_by(name: &str) -> Answer {
+    Answer { content: format!("vhost={name}\n").into_bytes(), ..served() }
+}
+
+/// CVE-2014-3616, CVE-2022-21654, CVE-2025-23419, CVE-2025-23048, CVE-2025-68121. Attack: a client
+/// makes a session in a group that asks for no certificate, or with a certificate of another CA, and
+/// offers it under the name of a host that asks for one. It is not resumed: the host asks, and gets
+/// none that it would accept.
+#[test]
+fn a_ticket_of_one_group_opens_no_other() {
+    let target = Target::start();
+    target.under(|| {
+        for versions in tls::EACH {
+            for (identity, from, to) in [
+                (None, A, M),
+                (None, A, N),
+                (Some("client"), A, N),
+                (Some("client"), M, N),
+                (Some("other"), N, M),
+            ] {
+                let config = resuming(&target, versions, identity);
+                let (kind, answers) = visit(&target, &config, from, &[from]);
+                assert_eq!(kind, Some(HandshakeKind::Full));
+                assert_eq!(answers.len(), 1, "{identity:?} {from}");
+                let (kind, answers) = visit(&target, &config, to, &[to]);
+                assert_ne!(kind, Some(HandshakeKind::Resumed), "{identity:?} {from} to {to}");
+                assert!(answers.is_empty(), "{identity:?} {from} to {to}: {answers:?}");
+            }
+            // And where it belongs it opens what it opened before, and no more than that.
+            let config = resuming(&target, versions, Some("client"));
+            let (kind, answers) = visit(&target, &config, M, &[M, N, A]);
+            assert_eq!(kind, Some(HandshakeKind::Full));
+            assert_eq!(answers, [served_by("m"), misdirected(), misdirected()]);
+            let (kind, again) = visit(&target, &config, M, &[M, N, A]);
+            assert_eq!((kind, again), (Some(HandshakeKind::Resumed), answers));
+        }
+    });
+}
+
+/// Attack: a client whose certificate was accepted in one group asks the same connection for a host
+/// of another, which the certificate of the server covers as well, and which asks for certificates
+/// of another CA, or for none.
+#[test]
+fn a_client_certificate_counts_in_its_own_group_only() {
+    let target = Target::start();
+    target.under(|| {
+        for versions in tls::EACH {
+            for (identity, own, name, other) in [("client", M, "m", N), ("other", N, "n", M)] {
+                let config = Arc::new(tls::config(&target, versions, Some(identity)));
+                let (_, answers) = visit(&target, &config, own, &[own, other, A, own]);
+                let all = [served_by(name), misdirected(), misdirected(), served_by(name)];
+                assert_eq!(answers, all, "{identity}");
+                // Nor does it where it was not asked for.
+                let (_, answers) = visit(&target, &config, A, &[A, own, other]);
+                assert_eq!(answers, [served(), misdirected(), misdirected()], "{identity}");
+                // Of the wrong CA.
+                let (_, answers) = visit(&target, &config, other, &[other]);
+                assert!(answers.is_empty(), "{identity}: {answers:?}");
+            }
+        }
+    });
+}

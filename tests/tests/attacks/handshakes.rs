@@ -1,0 +1,130 @@
+//! Handshakes that are not carried on.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::raw::Raw;
+use super::server::{A, C, M, Target, served};
+use super::tls::{self, client_hello};
+
+/// What the allocator may keep: see [`super::floods`].
+const GROWTH: u64 = 2 << 20;
+
+/// What the server says to the end of the connection.
+fn all(mut socket: TcpStream) -> Vec<u8> {
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut answer = Vec::new();
+    match socket.read_to_end(&mut answer) {
+        Ok(_) => {}
+        // What it had not read.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+    }
+    answer
+}
+
+/// Attack: the ClientHello breaks off at each of its octets, of each version, and behind its last:
+/// there the server has said what it has to say, and waits for a Finished that never comes.
+#[test]
+fn a_client_hello_may_break_off_anywhere() {
+    let target = Target::start();
+    target.under_within(GROWTH, || {
+        for versions in tls::EACH {
+            let hello = client_hello(tls::config(&target, versions, None), A);
+            for len in 0..=hello.len() {
+                let mut socket = target.connect();
+                socket.write_all(&hello[..len]).unwrap();
+                socket.shutdown(Shutdown::Write).unwrap();
+                // Nothing, or the flight that answers a whole ClientHello, or an alert.
+                let answer = all(socket);
+                assert!(answer.is_empty() || len == hello.len(), "{len}: {answer:?}");
+            }
+        }
+    });
+}
+
+/// Attack: handshakes are left by a reset of the connection, hundreds of them, when the server has
+/// answered: nothing waits for those who left.
+#[test]
+fn dropped_handshakes_leave_nothing_behind() {
+    let target = Target::start();
+    let attack = |times| {
+        for _ in 0..times {
+            for versions in tls::EACH {
+                let hello = client_hello(tls::config(&target, versions, None), A);
+                let mut socket = target.connect();
+                socket.write_all(&hello).unwrap();
+                socket.read_exact(&mut [0; 5]).unwrap();
+                // Unread octets make it a reset.
+                drop(socket);
+            }
+        }
+    };
+    target.under(|| attack(30));
+    target.under_within(GROWTH, || attack(300));
+}
+
+/// Attack: no TLS at all. An alert and an end, or an end.
+#[test]
+fn garbage_is_no_handshake() {
+    let target = Target::start();
+    let hello = client_hello(tls::config(&target, tls::BOTH, None), A);
+    let mut flipped = hello.clone();
+    // Not a ClientHello but a ServerHello.
+    flipped[5] = 2;
+    let cases: [&[u8]; 6] = [
+        b"GET / HTTP/1.1\r\nhost: a.example.test\r\n\r\n",
+        super::raw::PREFACE,
+        &[0; 20_000],
+        &[0xff; 20_000],
+        &[0x16, 3, 1, 0, 4, 1, 0, 0, 0],
+        &flipped,
+    ];
+    target.under_within(GROWTH, || {
+        for bytes in cases.into_iter().cycle().take(300) {
+            let mut socket = target.connect();
+            socket.write_all(bytes).unwrap();
+            socket.shutdown(Shutdown::Write).unwrap();
+            let answer = all(socket);
+            let alert = matches!(answer[..], [0x15, 3, _, 0, 2, 2, _]);
+            let what = bytes.get(..9).unwrap_or(bytes);
+            assert!(alert || answer.is_empty(), "{what:?}: {answer:?}");
+        }
+    });
+}
+
+/// CVE-2026-32305. Attack: the ClientHello comes in records of one octet, so that a server that
+/// looks for the server name in the first record finds none and takes the weaker rules. Here it has
+/// the same server name, group and certificate as in one piece: `m` asks for a client certificate.
+#[test]
+fn a_client_hello_in_records_of_one_octet_is_the_same_client_hello() {
+    let target = Target::start();
+    let refused = |versions, name: &str, identity| {
+        let config = Arc::new(tls::config(&target, versions, identity));
+        let mut connection = tls::connection(config, name);
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).unwrap();
+        let pieces =
+            hello[5..].iter().flat_map(|octet| [hello[0], hello[1], hello[2], 0, 1, *octet]);
+        let mut socket = target.connect();
+        socket.write_all(&pieces.collect::<Vec<u8>>()).unwrap();
+        while connection.is_handshaking() {
+            if connection.complete_io(&mut socket).is_err() {
+                return true;
+            }
+        }
+        let mut raw = Raw::over(rustls::StreamOwned::new(connection, socket));
+        raw.begin(&[]);
+        raw.ask(name).status != Some(200)
+    };
+    target.under(|| {
+        for versions in tls::EACH {
+            assert!(refused(versions, M, None));
+            assert!(!refused(versions, M, Some("client")));
+            assert!(!refused(versions, A, None));
+            assert!(!refused(versions, C, None));
+        }
+        assert_eq!(Raw::connect(&target, A).ask(A), served());
+    });
+}

@@ -1,0 +1,356 @@
+//! A client of raw frames over TLS, that counts the window it was granted.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustls::{ClientConnection, StreamOwned};
+
+use super::server::Target;
+use super::tls;
+
+pub(crate) const DATA: u8 = 0x0;
+pub(crate) const HEADERS: u8 = 0x1;
+pub(crate) const RST_STREAM: u8 = 0x3;
+pub(crate) const SETTINGS: u8 = 0x4;
+pub(crate) const PING: u8 = 0x6;
+pub(crate) const GOAWAY: u8 = 0x7;
+pub(crate) const WINDOW_UPDATE: u8 = 0x8;
+pub(crate) const CONTINUATION: u8 = 0x9;
+
+pub(crate) const ACK: u8 = 0x1;
+pub(crate) const END_STREAM: u8 = 0x1;
+pub(crate) const END_HEADERS: u8 = 0x4;
+
+pub(crate) const INITIAL_WINDOW_SIZE: u16 = 0x4;
+
+/// Error codes (RFC 9113 §7).
+pub(crate) const NO_ERROR: u32 = 0x0;
+pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
+pub(crate) const REFUSED_STREAM: u32 = 0x7;
+pub(crate) const CANCEL: u32 = 0x8;
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 0xb;
+
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What every window holds at first (RFC 9113 §6.9.2), and what it may hold (§6.9.1).
+const WINDOW: u32 = 65_535;
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+/// A server that says nothing for so long will never say anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One frame.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+    let setting = |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
+    frame(SETTINGS, 0, 0, &settings.iter().flat_map(setting).collect::<Vec<u8>>())
+}
+
+pub(crate) fn window_update(stream: u32, increment: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
+}
+
+pub(crate) fn reset(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
+}
+
+/// A literal without indexing, name and value as they are (RFC 7541 §6.2.2).
+pub(crate) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [&[0x00], &*string(name), &*string(value)].concat()
+}
+
+/// The same, with a name of the static table.
+fn named(name: u8, value: &[u8]) -> Vec<u8> {
+    [&[name], &*string(value)].concat()
+}
+
+/// A string as it is (RFC 7541 §5.2), its length with a prefix of seven bits (§5.1).
+pub(crate) fn string(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() + 4);
+    let mut len = octets.len();
+    if len < 0x7f {
+        out.push(u8::try_from(len).unwrap());
+    } else {
+        out.push(0x7f);
+        len -= 0x7f;
+        while len >= 0x80 {
+            out.push(u8::try_from(len % 0x80).unwrap() | 0x80);
+            len /= 0x80;
+        }
+        out.push(u8::try_from(len).unwrap());
+    }
+    [&out, octets].concat()
+}
+
+/// The fields of a request, by static indices and literals that enter no table.
+fn fields(method: u8, host: &str, path: &str) -> Vec<u8> {
+    [&[method, 0x87], &*named(0x01, host.as_bytes()), &named(0x04, path.as_bytes())].concat()
+}
+
+pub(crate) fn get_fields(host: &str, path: &str) -> Vec<u8> {
+    fields(0x82, host, path)
+}
+
+pub(crate) fn post_fields(host: &str) -> Vec<u8> {
+    fields(0x83, host, "/")
+}
+
+/// A `GET` of `/`.
+pub(crate) fn get(stream: u32, host: &str) -> Vec<u8> {
+    get_path(stream, host, "/")
+}
+
+pub(crate) fn get_path(stream: u32, host: &str, path: &str) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &get_fields(host, path))
+}
+
+/// The head of a `POST` whose content follows.
+pub(crate) fn post(stream: u32, host: &str) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, &post_fields(host))
+}
+
+/// A frame that the server sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// What came on one stream.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: Option<u16>,
+    pub(crate) content: Vec<u8>,
+    pub(crate) ended: bool,
+    pub(crate) reset: Option<u32>,
+}
+
+/// The client.
+pub(crate) struct Raw {
+    tls: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    decoder: loona_hpack::Decoder<'static>,
+    pub(crate) answers: BTreeMap<u32, Answer>,
+    /// The identifier of the next stream.
+    next: u32,
+    /// What this client may still send on the connection, on a new stream, and on those that it
+    /// has uploaded something on.
+    window: i64,
+    initial: i64,
+    windows: BTreeMap<u32, i64>,
+    /// Why the server goes away.
+    pub(crate) gone: Option<u32>,
+}
+
+impl Raw {
+    /// A client that has negotiated HTTP/2 under this server name and said nothing yet.
+    pub(crate) fn silent(target: &Target, server_name: &str) -> Self {
+        let config = tls::config(target, tls::BOTH, None);
+        let socket = target.connect();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::over(tls::open(config, server_name, socket))
+    }
+
+    /// A client on a TLS connection that is open.
+    pub(crate) fn over(tls: StreamOwned<ClientConnection, TcpStream>) -> Self {
+        Self {
+            tls: BufReader::new(tls),
+            decoder: loona_hpack::Decoder::new(),
+            answers: BTreeMap::new(),
+            next: 1,
+            window: i64::from(WINDOW),
+            initial: i64::from(WINDOW),
+            windows: BTreeMap::new(),
+            gone: None,
+        }
+    }
+
+    /// A client that has sent the preface and granted every window there is to grant.
+    pub(crate) fn connect(target: &Target, server_name: &str) -> Self {
+        let mut raw = Self::silent(target, server_name);
+        raw.begin(&[(INITIAL_WINDOW_SIZE, WINDOW_MAX)]);
+        raw.send(&window_update(0, WINDOW_MAX - WINDOW));
+        raw.settle();
+        raw
+    }
+
+    /// Sends the preface with these settings.
+    pub(crate) fn begin(&mut self, own: &[(u16, u32)]) {
+        self.send(&[PREFACE, &settings(own)].concat());
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        // A server that has gone away says why in what it sent before.
+        let _ = self.try_send(bytes);
+    }
+
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.tls.get_mut().write_all(bytes)?;
+        self.tls.get_mut().flush()
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.tls.get_ref().get_ref()
+    }
+
+    /// Ends this direction, of TLS too or of TCP alone.
+    pub(crate) fn shut(&mut self, close_notify: bool) {
+        if close_notify {
+            let tls = self.tls.get_mut();
+            tls.conn.send_close_notify();
+            let _ = tls.flush();
+        }
+        self.socket().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// The identifier of a new stream.
+    pub(crate) fn stream(&mut self) -> u32 {
+        self.next += 2;
+        self.next - 2
+    }
+
+    /// Takes the next frame into account; `None` once the server has closed the connection.
+    pub(crate) fn next(&mut self) -> Option<Frame> {
+        let mut header = [0; 9];
+        self.take(&mut header)?;
+        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = header;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        self.take(&mut payload)?;
+        let frame = Frame { kind, flags, stream: u32::from_be_bytes([s0, s1, s2, s3]), payload };
+        self.account(&frame);
+        Some(frame)
+    }
+
+    /// The next octets, unless the connection ends before.
+    fn take(&mut self, octets: &mut [u8]) -> Option<()> {
+        // An end is one of TLS, or of TCP without a word, or a reset.
+        self.tls
+            .read_exact(octets)
+            .map_err(|error| {
+                let kind = error.kind();
+                assert_ne!(kind, io::ErrorKind::WouldBlock, "the server says nothing more");
+            })
+            .ok()
+    }
+
+    fn account(&mut self, frame: &Frame) {
+        let word = |at: usize| {
+            u32::from_be_bytes(frame.payload[at..at + 4].try_into().expect("four octets"))
+        };
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => {
+                let mut settings = frame.payload.chunks_exact(6);
+                let window = settings.find(|setting| setting[..2] == [0, 4]);
+                self.initial = window.map_or(self.initial, |it| {
+                    i64::from(u32::from_be_bytes(it[2..].try_into().expect("four octets")))
+                });
+                self.send(&self::frame(SETTINGS, ACK, 0, &[]));
+            }
+            PING if frame.flags & ACK == 0 => self.send(&self::frame(PING, ACK, 0, &frame.payload)),
+            WINDOW_UPDATE if frame.stream == 0 => self.window += i64::from(word(0)),
+            WINDOW_UPDATE => {
+                *self.windows.entry(frame.stream).or_insert(self.initial) += i64::from(word(0));
+            }
+            GOAWAY => self.gone = Some(word(4)),
+            HEADERS => {
+                assert!(frame.flags & END_HEADERS != 0, "no answer here is so long");
+                let status = self.status(&frame.payload);
+                let answer = self.answers.entry(frame.stream).or_default();
+                answer.status = answer.status.or(status);
+                answer.ended |= frame.flags & END_STREAM != 0;
+            }
+            DATA => {
+                let answer = self.answers.entry(frame.stream).or_default();
+                answer.content.extend_from_slice(&frame.payload);
+                answer.ended |= frame.flags & END_STREAM != 0;
+            }
+            // The first counts; what comes later is about frames that crossed it.
+            RST_STREAM => {
+                self.answers.entry(frame.stream).or_default().reset.get_or_insert(word(0));
+            }
+            _ => {}
+        }
+    }
+
+    /// The status of an answer with this header block.
+    fn status(&mut self, block: &[u8]) -> Option<u16> {
+        let number = |octets: &[u8]| std::str::from_utf8(octets).ok()?.parse().ok();
+        // A literal that enters no table, as no other field of such a block does.
+        if let Some(status) = block.strip_prefix(&[0x08, 0x03]) {
+            return number(status.get(..3)?);
+        }
+        let fields = self.decoder.decode(block).expect("a header block");
+        number(&fields.iter().find(|(name, _)| name == b":status")?.1)
+    }
+
+    /// Reads on until `done`, or to the end of the connection.
+    pub(crate) fn until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        while !done(self) && self.next().is_some() {}
+    }
+
+    /// Reads until a stream is over, and forgets it.
+    pub(crate) fn answer(&mut self, stream: u32) -> Answer {
+        self.until(|raw| raw.answers.get(&stream).is_some_and(|it| it.ended || it.reset.is_some()));
+        self.answers.remove(&stream).unwrap_or_default()
+    }
+
+    /// The answer to a `GET` of `/` on a new stream.
+    pub(crate) fn ask(&mut self, host: &str) -> Answer {
+        let stream = self.stream();
+        self.send(&get(stream, host));
+        self.answer(stream)
+    }
+
+    /// Reads all that the server has to say by now: to the answer of a PING, or to the end. Twice,
+    /// because it comes before other things that `h2` has to say.
+    pub(crate) fn settle(&mut self) {
+        for payload in [b"settle 1", b"settle 2"] {
+            self.send(&frame(PING, 0, 0, payload));
+            while let Some(frame) = self.next() {
+                if frame.kind == PING && frame.payload == payload {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads to the end of the connection; why the server ended it, if it said so.
+    pub(crate) fn end(&mut self) -> Option<u32> {
+        self.until(|_| false);
+        self.gone
+    }
+
+    /// Sends content on a stream as the windows allow, in frames of `len` octets at most.
+    pub(crate) fn upload(&mut self, stream: u32, content: usize, len: usize, end: bool) {
+        let mut left = content;
+        while left > 0 {
+            let piece = left.min(len);
+            let octets = i64::try_from(piece).unwrap();
+            self.until(|raw| raw.window >= octets && raw.window_of(stream) >= octets);
+            *self.windows.entry(stream).or_insert(self.initial) -= octets;
+            self.send_data(stream, piece, end && left == piece);
+            left -= piece;
+        }
+    }
+
+    /// Sends one frame of content, on a stream that may be closed, as the connection's window
+    /// allows.
+    pub(crate) fn send_data(&mut self, stream: u32, len: usize, end: bool) {
+        let octets = i64::try_from(len).unwrap();
+        self.until(|raw| raw.window >= octets);
+        self.window -= octets;
+        self.send(&frame(DATA, if end { END_STREAM } else { 0 }, stream, &vec![b'x'; len]));
+    }
+
+    fn window_of(&self, stream: u32) -> i64 {
+        self.windows.get(&stream).copied().unwrap_or(self.initial)
+    }
+}

@@ -1,0 +1,136 @@
+//! Streams that their client gives up.
+
+use super::raw::{
+    DATA, ENHANCE_YOUR_CALM, Raw, frame, get, get_path, literal, post, post_fields, reset,
+};
+use super::raw::{END_HEADERS, HEADERS};
+use super::server::{A, B, C, LARGE, Target, misdirected, served};
+
+/// What the allocator may keep: see [`super::floods`].
+const GROWTH: u64 = 2 << 20;
+
+/// Attack: CVE-2023-44487. A request and its reset, again and again, a hundred at a time.
+/// `h2` ends a connection that does so with requests it has not handed out yet; those that are
+/// refused early spend the budget. Either way the end has a reason, and costs nobody else anything.
+#[test]
+fn rapid_resets_end_the_connection_that_sends_them() {
+    let target = Target::start();
+    for host in [A, C] {
+        target.under_within(GROWTH, || {
+            let mut raw = Raw::connect(&target, A);
+            for _ in 0..200 {
+                let mut bytes = Vec::new();
+                for _ in 0..100 {
+                    let stream = raw.stream();
+                    bytes.extend([get(stream, host), reset(stream)].concat());
+                }
+                raw.send(&bytes);
+                // Reads as well: what an end leaves unread on the way costs the reason of it.
+                raw.settle();
+                if raw.gone.is_some() {
+                    break;
+                }
+            }
+            assert_eq!(raw.gone, Some(ENHANCE_YOUR_CALM), "{host}");
+        });
+    }
+}
+
+/// Attack: a stream is reset at each point of its life, which must free all that it has: the place
+/// among the streams, the window that its content took, the file that its answer comes from.
+#[test]
+fn a_stream_may_be_reset_at_any_point() {
+    let target = Target::start();
+    // So many that one leak of each kind fills what there is: 250 streams, and the window of a
+    // connection, which 16 KiB of each take four times.
+    const TIMES: usize = 300;
+    const CONTENT: usize = 16 << 10;
+    target.under_within(2 * GROWTH, || {
+        let mut raw = Raw::connect(&target, A);
+        for host in [A, B, C] {
+            for _ in 0..TIMES {
+                // Before the server can have looked at it, which it is made to do by and by.
+                let stream = raw.stream();
+                raw.send(&[get_path(stream, host, "/large"), reset(stream)].concat());
+                raw.settle();
+                // With content under way.
+                let stream = raw.stream();
+                raw.send(&post(stream, host));
+                raw.send_data(stream, CONTENT, false);
+                raw.send(&reset(stream));
+                raw.settle();
+                raw.answers.clear();
+            }
+        }
+        // Within an answer: of a large file something has come, and not all.
+        for _ in 0..20 {
+            let stream = raw.stream();
+            raw.send(&get_path(stream, B, "/large"));
+            raw.until(|raw| raw.answers.get(&stream).is_some_and(|it| !it.content.is_empty()));
+            assert!(!raw.answers[&stream].ended);
+            raw.send(&reset(stream));
+            raw.settle();
+            raw.answers.clear();
+        }
+        // After its end.
+        for host in [A, C] {
+            let stream = raw.stream();
+            raw.send(&get(stream, host));
+            assert_eq!(raw.answer(stream).content.is_empty(), false);
+            raw.send(&reset(stream));
+        }
+        assert_eq!(raw.ask(A), served());
+        assert_eq!(raw.ask(C), misdirected());
+        let stream = raw.stream();
+        raw.send(&get_path(stream, B, "/large"));
+        assert_eq!(raw.answer(stream).content.len(), LARGE);
+        let stream = raw.stream();
+        raw.send(&post(stream, A));
+        raw.upload(stream, 4 << 20, CONTENT, true);
+        assert_eq!(raw.answer(stream), served());
+    });
+}
+
+/// Attack: a stream is reset between HEADERS and CONTINUATION, where nothing else may stand
+/// (RFC 9113 §6.10). What follows would be decoded with the wrong table: the connection ends.
+#[test]
+fn a_reset_within_a_header_block_ends_the_connection() {
+    let target = Target::start();
+    target.under(|| {
+        let mut raw = Raw::connect(&target, A);
+        let stream = raw.stream();
+        let fields = post_fields(A);
+        raw.send(&frame(HEADERS, 0, stream, &fields[..fields.len() / 2]));
+        raw.send(&reset(stream));
+        raw.send(&frame(DATA, 0, stream, b"x"));
+        assert_eq!(raw.end(), Some(super::raw::PROTOCOL_ERROR));
+        assert_eq!(raw.answers.len(), 0);
+    });
+}
+
+/// Attack: the server is made to reset streams (the "made you reset" of CVE-2025-8671): malformed
+/// requests, each answered by a reset of the server's, which is remembered for a while. Memory for
+/// that is bounded, and so is the number.
+#[test]
+fn resets_that_the_server_is_made_to_send_are_numbered() {
+    let target = Target::start();
+    target.under_within(2 * GROWTH, || {
+        let mut raw = Raw::connect(&target, A);
+        let two_paths = [&post_fields(A), &literal(b":path", b"/")[..]].concat();
+        for _ in 0..300 {
+            let mut bytes = Vec::new();
+            for _ in 0..100 {
+                let stream = raw.stream();
+                bytes.extend(frame(HEADERS, END_HEADERS, stream, &two_paths));
+            }
+            raw.send(&bytes);
+            raw.settle();
+            if raw.gone.is_some() {
+                break;
+            }
+        }
+        assert_eq!(raw.gone, Some(ENHANCE_YOUR_CALM));
+        assert!(raw.answers.len() >= 10_000);
+        assert!(raw.answers.values().all(|answer| answer.reset.is_some() && !answer.ended));
+    });
+}
