@@ -195,6 +195,21 @@ fn nghttp_sees_the_same_on_one_connection() {
     }
 }
 
+/// nghttp2 reads ORIGIN frames (RFC 8336) by a parser of its own.
+#[test]
+fn nghttp_is_told_what_its_connection_is_for() {
+    let fixture = Fixture::start();
+    let port = fixture.port();
+    let said =
+        nghttp2("nghttp", &["--no-verify-peer", "-v", &format!("https://localhost:{port}/")]);
+    assert_eq!(said.matches("recv ORIGIN frame").count(), 1, "{said}");
+    for name in ["api.example.test", "localhost"] {
+        assert!(said.contains(&format!("[https://{name}:{port}]")), "{said}");
+    }
+    assert!(!said.contains("https://cdn.example.test"), "{said}");
+    assert!(said.contains(":status: 200") && !said.contains("recv GOAWAY"), "{said}");
+}
+
 #[test]
 fn h2load_counts_a_421_for_every_misdirected_request() {
     let fixture = Fixture::start();

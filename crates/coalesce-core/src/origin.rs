@@ -60,8 +60,8 @@ impl Connection<'_> {
     ///
     /// Is what is left out still served? Yes, if it was before: an origin set takes nothing away
     /// from what [`decide`](crate::decide()) says. But once a client has an origin set, it asks for
-    /// nothing outside it on that connection (RFC 8336 §2.4, Appendix B), so names that both sides know by
-    /// wildcards only are no longer coalesced by such a client. The origin of the server name is
+    /// nothing outside it on that connection (RFC 8336 §2.4, Appendix B), so that names which both
+    /// sides know by wildcards only are no longer coalesced by it. The origin of the server name is
     /// the exception: a client puts it into the set by itself (§2.3).
     ///
     /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,

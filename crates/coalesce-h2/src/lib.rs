@@ -58,6 +58,30 @@
 //! A request body that is still coming is not read: the answer ends the stream,
 //! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back.
 //!
+//! # What the client is told
+//!
+//! [`Builder::origin_set`] announces what a connection is for, in ORIGIN frames (RFC 8336) right
+//! after SETTINGS, and [`Connection::announce`] what came to that with another table. An
+//! [`OriginSet`] has the exact names that the table would serve on the connection, by the decision
+//! itself, and is made once for all connections of a certificate and group:
+//!
+//! ```
+//! use coalesce_core::{AuthorityTable, Connection, GroupId, IdentifierSet};
+//! use coalesce_h2::{Builder, OriginSet};
+//!
+//! fn settings(
+//!     table: &AuthorityTable<Vec<u8>>,
+//!     certificate: &IdentifierSet<Vec<u8>>,
+//!     group: GroupId,
+//! ) -> Builder {
+//!     let connection = Connection::tls(certificate.borrow(), group, &[443]);
+//!     Builder::new().origin_set(OriginSet::new(table, &connection))
+//! }
+//! ```
+//!
+//! A client that heeds it uses the connection for nothing else but the origin of the server name,
+//! so hosts that are known by wildcards alone stay out (RFC 8336 Appendix B).
+//!
 //! # What it costs
 //!
 //! A served request costs what it costs with `h2` alone, and a 421 a fraction of that. Where its

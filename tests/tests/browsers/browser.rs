@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 use std::{env, fmt};
 
 use tempfile::TempDir;
@@ -14,6 +15,9 @@ use crate::{chromium, firefox};
 
 /// Where names lead that are not here. Nothing listens there, so nothing leaves this machine.
 pub(crate) const ELSEWHERE: &str = "127.0.0.2";
+
+/// For starting a browser and showing a few pages, on a machine that has much else to do.
+pub(crate) const VISIT_MAX: Duration = Duration::from_secs(120);
 
 /// What a browser is asked to show.
 pub(crate) struct Page<'a> {
@@ -106,7 +110,10 @@ impl Browser {
         run(Command::new(certutil).args(add).arg(page.ca));
 
         let output = File::create(home.path().join(OUTPUT)).expect("a file");
-        let mut command = Command::new(program);
+        // It ends soon after a visit would, even if the test does not live to end it.
+        let seconds = (VISIT_MAX + Duration::from_secs(10)).as_secs().to_string();
+        let mut command = Command::new("timeout");
+        command.args(["--signal=KILL", &seconds]).arg(program);
         (self.prepare)(&mut command, home.path(), page);
         let process = command
             .env("HOME", home.path())
@@ -173,7 +180,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The number is this group's until its first process has been waited for.
+        // The number is this group's until its first process has been waited for. Firefox's crash
+        // helper is not in it, and ends when Firefox does.
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.process.wait();

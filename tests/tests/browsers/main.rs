@@ -12,7 +12,7 @@ mod firefox;
 mod visit;
 
 use coalesce_tests::World;
-use visit::{Request, Visit, name};
+use visit::{Request, Site, Visit, name};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 
@@ -21,11 +21,18 @@ const ASKS_FOR_A_CERTIFICATE: &str =
     "client_ca = \"client-ca.pem\"\nclient_certificate = \"optional\"";
 
 /// A certificate for all hosts, at one address: everything that browsers ask for. `a` and `b` are
-/// in one group, `c` is in another.
-fn world() -> World {
+/// in one group, `c` is in another. Each connection announces what it is for (RFC 8336).
+fn site() -> Site {
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned();
     let configuration = listener + &HOSTS.map(virtual_host).concat();
-    World::new(&[("site", &HOSTS.map(name).each_ref().map(String::as_str))], &configuration)
+    let names = HOSTS.map(name);
+    let world = World::new(&[("site", &names.each_ref().map(String::as_str))], &configuration);
+    Site { world, flags: &[] }
+}
+
+/// The same, where no connection announces anything.
+fn without_origins() -> Site {
+    Site { flags: &["--no-origins"], ..site() }
 }
 
 fn virtual_host(host: &str) -> String {
@@ -41,21 +48,24 @@ fn virtual_host(host: &str) -> String {
 #[test]
 fn hosts_of_one_group_share_a_connection() {
     for browser in browser::both() {
-        let steps = "get=b/1&frame=b/2&post=b/3";
-        let told = ("a", "a,answered,answered,answered");
-        let visit = Visit::new(browser, &world(), &HOSTS, steps, told);
-        visit.served("b", "/1");
-        visit.served("b", "/2");
-        visit.served("b", "/3");
-        assert_eq!(visit.connections().len(), 1, "{visit}");
-        assert!(visit.misdirected().is_empty(), "{visit}");
+        for site in [site(), without_origins()] {
+            let steps = "get=b/1&frame=b/2&post=b/3";
+            let visit = Visit::new(browser, &site, &HOSTS, steps, "a");
+            assert_eq!(visit.told("b"), Some("b"), "{visit}");
+            for path in ["/1", "/2", "/3"] {
+                visit.served("b", path);
+            }
+            assert_eq!(visit.connections().len(), 1, "{visit}");
+            assert!(visit.misdirected().is_empty(), "{visit}");
+        }
     }
 }
 
 #[test]
 fn a_page_of_another_group_is_shown_after_a_421() {
     for browser in browser::both() {
-        let visit = Visit::new(browser, &world(), &HOSTS, "get=b/1&go=c/2", ("c", "c"));
+        let visit = Visit::new(browser, &without_origins(), &HOSTS, "get=b/1&go=c/2", "c");
+        assert_eq!(visit.told("c"), Some("c"), "{visit}");
         let (a, b, c) = (visit.served("a", "/"), visit.served("b", "/1"), visit.served("c", "/2"));
         assert_eq!(a.connection, b.connection, "{visit}");
         assert_ne!(a.connection, c.connection, "{visit}");
@@ -67,16 +77,21 @@ fn a_page_of_another_group_is_shown_after_a_421() {
     }
 }
 
+/// Begins with a POST, which is sent again with its content.
+const EVERYWHERE: &str = "post=c/1&frame=c/2&get=b/3&get=c/4&get=a/5";
+
+fn assert_all_are_served(visit: &Visit) {
+    assert_eq!(visit.told("c"), Some("c"), "{visit}");
+    for (host, path) in [("c", "/1"), ("c", "/2"), ("b", "/3"), ("c", "/4"), ("a", "/5")] {
+        visit.served(host, path);
+    }
+}
+
 #[test]
 fn nothing_is_lost_to_a_421_whatever_was_asked_for() {
     for browser in browser::both() {
-        // Each browser sends a POST again, with its content.
-        let steps = "post=c/1&frame=c/2&get=b/3&get=c/4&get=a/5";
-        let told = ("a", "a,answered,answered,answered,answered,answered");
-        let visit = Visit::new(browser, &world(), &HOSTS, steps, told);
-        for (host, path) in [("c", "/1"), ("c", "/2"), ("b", "/3"), ("c", "/4"), ("a", "/5")] {
-            visit.served(host, path);
-        }
+        let visit = Visit::new(browser, &without_origins(), &HOSTS, EVERYWHERE, "a");
+        assert_all_are_served(&visit);
         let misdirected = visit.misdirected();
         let first = &visit.served("a", "/").connection;
         let of_c = |request: &&Request| request.host == "c" && request.connection == *first;
@@ -89,9 +104,39 @@ fn nothing_is_lost_to_a_421_whatever_was_asked_for() {
 }
 
 #[test]
-fn a_name_that_leads_elsewhere_does_not_share_a_connection() {
+fn firefox_asks_for_nothing_that_an_origin_frame_leaves_out() {
+    let Some(firefox) = browser::firefox() else { return };
+    let visit = Visit::new(firefox, &site(), &HOSTS, EVERYWHERE, "a");
+    assert_all_are_served(&visit);
+    assert!(visit.misdirected().is_empty(), "{visit}");
+    assert_eq!(visit.served("b", "/3").connection, visit.served("a", "/").connection, "{visit}");
+}
+
+/// `b` leads where nothing listens.
+#[test]
+fn firefox_shares_what_only_an_origin_frame_announces() {
+    let Some(firefox) = browser::firefox() else { return };
+    let visit = Visit::new(firefox, &site(), &["a"], "get=b/1&get=c/2", "a");
+    assert_eq!(visit.told("a"), Some("a,answered,failed"), "{visit}");
+    assert_eq!(visit.served("b", "/1").connection, visit.served("a", "/").connection, "{visit}");
+    assert_eq!(visit.connections().len(), 1, "{visit}");
+}
+
+#[test]
+fn what_leads_elsewhere_and_is_not_announced_shares_no_connection() {
     for browser in browser::both() {
-        let visit = Visit::new(browser, &world(), &["a"], "get=b/1", ("a", "a,failed"));
+        let visit = Visit::new(browser, &without_origins(), &["a"], "get=b/1&get=c/2", "a");
+        assert_eq!(visit.told("a"), Some("a,failed,failed"), "{visit}");
         assert_eq!(visit.connections().len(), 1, "{visit}");
     }
+}
+
+/// Whether it heeds the frames is its own business, and printed.
+#[test]
+fn chromium_is_not_disturbed_by_origin_frames() {
+    let Some(chromium) = browser::chromium() else { return };
+    let visit = Visit::new(chromium, &site(), &["a"], "get=b/1&get=c/2", "a");
+    assert!(visit.misdirected().is_empty(), "{visit}");
+    let visit = Visit::new(chromium, &site(), &HOSTS, EVERYWHERE, "a");
+    assert_all_are_served(&visit);
 }

@@ -5,19 +5,23 @@ use std::fmt;
 use std::io::BufRead;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use coalesce_tests::{Server, World};
 use serde_json::Value;
 
-use crate::browser::{Browser, Page};
-
-/// For starting a browser and showing a few pages, on a machine that has much else to do.
-const VISIT_MAX: Duration = Duration::from_secs(120);
+use crate::browser::{Browser, Page, VISIT_MAX};
 
 /// The whole name of a host.
 pub(crate) fn name(host: &str) -> String {
     format!("{host}.example.test")
+}
+
+/// What is visited.
+pub(crate) struct Site {
+    pub(crate) world: World,
+    /// Of `coalesce serve`.
+    pub(crate) flags: &'static [&'static str],
 }
 
 /// A request, as the access log has it.
@@ -65,28 +69,27 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// Opens the page of `a` in `browser`, where only the hosts `here` lead to the server, has it
-    /// do `steps`, and waits until the page of the first of `told` is shown and tells the second.
+    /// do `steps`, and waits until the page of `last` tells that it is shown.
     pub(crate) fn new(
         browser: &Browser,
-        world: &World,
+        site: &Site,
         here: &[&str],
         steps: &str,
-        (host, told): (&str, &str),
+        last: &str,
     ) -> Self {
-        let mut server = world.serve_with(&["--access-log", "-"]);
+        let mut server = site.world.serve_with(&[&["--access-log", "-"], site.flags].concat());
         let lines = lines(&mut server);
         let url = format!("https://{}:{}/#{steps}", name("a"), server.address.port());
         let here: Vec<String> = here.iter().map(|host| name(host)).collect();
-        let page = Page { url: &url, ca: &world.path("ca.pem"), here: &here };
+        let page = Page { url: &url, ca: &site.world.path("ca.pem"), here: &here };
         let running = browser.open(&page);
 
         let mut visit = Self { browser: browser.to_string(), requests: Vec::new() };
         let deadline = Instant::now() + VISIT_MAX;
-        let last = format!("/shown?{told}");
-        while !visit.requests.last().is_some_and(|request| request.is(host, &last)) {
+        while visit.told(last).is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = lines.recv_timeout(left) else {
-                panic!("no {host}{last} in {visit}\n{}", running.output());
+                panic!("{last} is not shown: {visit}\n{}", running.output());
             };
             visit.requests.push(Request::parse(&line));
         }
@@ -94,8 +97,14 @@ impl Visit {
         assert!(server.terminate().success());
         // A line is written when its answer has ended, which may be after a later one's.
         visit.requests.extend(lines.iter().map(|line| Request::parse(&line)));
-        println!("{visit}");
+        println!("{steps}: {visit}");
         visit
+    }
+
+    /// What the page of `host` told once it was shown: what it shows, and how each step ended.
+    pub(crate) fn told(&self, host: &str) -> Option<&str> {
+        let mut of_host = self.requests.iter().filter(|request| request.host == host);
+        of_host.find_map(|request| request.path.as_deref()?.strip_prefix("/shown?"))
     }
 
     /// The one request of `host` for `path` that was served.

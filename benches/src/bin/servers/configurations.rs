@@ -56,6 +56,12 @@ pub(crate) fn coalesce_quiet(world: &World, place: &Place) -> Result<Vec<String>
     Ok(arguments)
 }
 
+pub(crate) fn coalesce_without_origins(world: &World, place: &Place) -> Result<Vec<String>> {
+    let mut arguments = coalesce_quiet(world, place)?;
+    arguments.push("--no-origins".into());
+    Ok(arguments)
+}
+
 pub(crate) fn nginx(world: &World, place: &Place) -> Result<Vec<String>> {
     let (port, scratch) = (place.port, text(&place.scratch));
     let servers = hosts(|host| {

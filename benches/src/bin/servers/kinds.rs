@@ -59,7 +59,7 @@ impl Place {
 pub(crate) const BASELINE: &str = "bare-h2";
 pub(crate) const OURS: &str = "coalesce";
 
-pub(crate) static KINDS: [Kind; 8] = [
+pub(crate) static KINDS: [Kind; 9] = [
     Kind {
         name: BASELINE,
         about: "`h2` on tokio-rustls and nothing else: compares the host with one string",
@@ -83,6 +83,14 @@ pub(crate) static KINDS: [Kind; 8] = [
         cases: &[Case::Misdirected],
         version: &[],
         arguments: configurations::coalesce,
+    },
+    Kind {
+        name: "coalesce-no-origins",
+        about: "the same, which announces no origin set",
+        program: Program::Own("coalesce"),
+        cases: &[Case::Served],
+        version: &[],
+        arguments: configurations::coalesce_without_origins,
     },
     Kind {
         name: "nginx",

@@ -43,13 +43,13 @@ fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<
         for name in spelled_out.iter().copied().chain(own) {
             for port in &facts.ports {
                 let request = request(&format!("{name}:{port}"));
-                let serves = |connection: &Connection<'_>| {
+                let decided = |connection: &Connection<'_>| {
                     let found = outcome(&decide(table, connection, &target(&request)));
                     matches!(found, Outcome::VirtualHost(_))
                 };
                 // One that nobody spells out counts where it is served to its own name only.
-                let all = own == Some(name) && serves(&connection.with_server_name(None));
-                if serves(connection) && !all {
+                let all = own == Some(name) && decided(&connection.with_server_name(None));
+                if decided(connection) && !all {
                     let port = if *port == 443 { String::new() } else { format!(":{port}") };
                     served.insert(format!("https://{name}{port}"));
                 }

@@ -13,6 +13,7 @@ use crate::origin::{ORIGIN, SendFrames};
 
 const HEADERS: u8 = 0x1;
 const SETTINGS: u8 = 0x4;
+const PUSH_PROMISE: u8 = 0x5;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
 
@@ -73,8 +74,16 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     [&[l0, l1, l2, kind, flags, 0, 0, 0, u8::from(kind != SETTINGS)], payload].concat()
 }
 
-/// The frames of a connection, by a reading of their own.
-fn frames(mut bytes: &[u8]) -> (Vec<(u8, u8, Vec<u8>)>, &[u8]) {
+/// Whether this is a frame of a header block (RFC 9113 §4.3).
+fn begins_or_continues(kind: u8) -> bool {
+    matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION)
+}
+
+/// Type, flags, and all octets.
+type Frame = (u8, u8, Vec<u8>);
+
+/// The frames of a connection, by a reading of their own, and what is left.
+fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut frames = Vec::new();
     while let [l0, l1, l2, kind, flags, _, _, _, _, rest @ ..] = bytes {
         let len = usize::from(*l0) << 16 | usize::from(*l1) << 8 | usize::from(*l2);
@@ -178,7 +187,7 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
                         (false, how @ 0..3) => (HEADERS, if how == 0 { END_HEADERS } else { 0 }),
                         (false, kind) => (if kind == 4 { 0 } else { kind }, 0),
                     };
-                    open = matches!(kind, HEADERS | CONTINUATION) && flags == 0;
+                    open = begins_or_continues(kind) && flags == 0;
                     rest = frame(
                         kind,
                         flags,
@@ -207,7 +216,7 @@ fn check(writing: &Writing, whole: bool) {
             assert!(!open, "a frame within a header block");
             own.push(bytes);
         } else {
-            if matches!(kind, HEADERS | CONTINUATION) {
+            if begins_or_continues(kind) {
                 open = flags & END_HEADERS == 0;
             }
             of_h2.extend(bytes);

@@ -37,19 +37,19 @@ impl Interjected {
     #[cold]
     pub(super) fn next(&self) -> Option<Bytes> {
         let mut queue = self.queue();
-        let frame = queue.frames.front_mut().map(|frames| {
-            let len = FrameHeader::at(frames, 0).map_or(0, |header| header.len());
-            if len == 0 || len > frames.len() {
-                debug_assert!(false, "what was to be sent is no frame");
-                return std::mem::take(frames);
-            }
-            frames.split_to(len)
-        });
-        if queue.frames.front().is_some_and(Bytes::is_empty) {
+        let frames = queue.frames.front_mut()?;
+        // All of it, if there were a part that is no frame.
+        let len = FrameHeader::at(frames, 0).map_or(frames.len(), |header| header.len());
+        let frame = frames.split_to(len.min(frames.len()));
+        if frames.is_empty() {
             queue.frames.pop_front();
         }
-        self.0.waiting.store(!queue.frames.is_empty(), Ordering::Release);
-        frame
+        if queue.frames.is_empty() {
+            // Most connections never need the room again.
+            queue.frames = VecDeque::new();
+            self.0.waiting.store(false, Ordering::Release);
+        }
+        Some(frame)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -6,12 +6,17 @@ use proptest::prelude::*;
 use super::super::fuzzing_origin::fuzz_origin;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn frames_go_out_whole_and_between_those_of_h2(script in vec(any::<u8>(), 0..400)) {
         fuzz_origin(&script);
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
     /// The same with peers that take single octets.
     #[test]
