@@ -51,7 +51,7 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
 
 /// Attack: windows of any size are granted, 200 large files asked for, and nothing of them read.
 /// Each answer holds 64 KiB in `h2`, as much in the piece that waits for room, and as much twice
-/// where the file is read, not its file.
+/// where the file is read, not its file; the allocator may keep half as much again.
 #[test]
 fn files_wait_on_the_disk_for_a_client_that_never_reads() {
     const FILES: usize = 200;
@@ -68,7 +68,7 @@ fn files_wait_on_the_disk_for_a_client_that_never_reads() {
             std::mem::replace(&mut last, target.memory()) == last
         });
         let held = target.memory().saturating_sub(before);
-        assert!(held < (FILES as u64) * (256 << 10), "{held} bytes for {FILES} of {LARGE}");
+        assert!(held < (FILES as u64) * (384 << 10), "{held} bytes for {FILES} of {LARGE}");
         drop(raw);
     });
 }
