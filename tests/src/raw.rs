@@ -137,7 +137,8 @@ impl Raw {
             tls.conn.send_close_notify();
             let _ = tls.flush();
         }
-        self.socket().shutdown(std::net::Shutdown::Write).unwrap();
+        // A server that has gone away has ended both.
+        let _ = self.socket().shutdown(std::net::Shutdown::Write);
     }
 
     /// The identifier of a new stream.

@@ -37,8 +37,8 @@ fn misdirected_streams(raw: &mut Raw, count: usize) {
     }
 }
 
-/// Attack: a client asks for a host that is not here and never learns. A hundred thousand times, and
-/// to the octet, it does so in [`super::budget`].
+/// Attack: a client asks for a host that is not here and never learns. A hundred thousand times,
+/// and to the octet, it does so in [`super::budget`].
 #[test]
 fn thousands_of_misdirected_streams_leave_nothing_behind() {
     let target = Target::start();
@@ -106,10 +106,11 @@ fn an_upload_that_never_ends_gets_its_answer_and_no_more_memory() {
         let mut raw = target.connect(A);
         let stream = raw.stream();
         raw.send(&post(stream, C));
+        raw.upload(stream, 100_000, 16_384, false);
+        raw.until(|raw| raw.answers.get(&stream).is_some_and(|answer| answer.reset.is_some()));
         for _ in 0..1_000 {
             raw.send_data(stream, 16_384, false);
         }
-        raw.until(|raw| raw.answers.get(&stream).is_some_and(|answer| answer.reset.is_some()));
         let mut answer = raw.answer(stream);
         assert_eq!(answer.reset.take(), Some(NO_ERROR));
         assert_eq!(answer, misdirected());

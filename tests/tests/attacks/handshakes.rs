@@ -12,6 +12,12 @@ use coalesce_tests::tls::{self, client_hello};
 /// What the allocator may keep: see [`super::floods`].
 const GROWTH: u64 = 2 << 20;
 
+/// Says this and no more. A server that has heard enough is gone before all of it is said.
+fn say(socket: &mut TcpStream, octets: &[u8]) {
+    let _ = socket.write_all(octets);
+    let _ = socket.shutdown(Shutdown::Write);
+}
+
 /// What the server says to the end of the connection.
 fn all(mut socket: TcpStream) -> Vec<u8> {
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -34,8 +40,7 @@ fn a_client_hello_may_break_off_anywhere() {
             let hello = client_hello(tls::config(&target.world, versions, None), A);
             for len in 0..=hello.len() {
                 let mut socket = target.server.connect();
-                socket.write_all(&hello[..len]).unwrap();
-                socket.shutdown(Shutdown::Write).unwrap();
+                say(&mut socket, &hello[..len]);
                 // Nothing, or the flight that answers a whole ClientHello, or an alert.
                 let answer = all(socket);
                 assert!(answer.is_empty() || len == hello.len(), "{len}: {answer:?}");
@@ -84,8 +89,7 @@ fn garbage_is_no_handshake() {
     target.under_within(GROWTH, || {
         for bytes in cases.into_iter().cycle().take(300) {
             let mut socket = target.server.connect();
-            socket.write_all(bytes).unwrap();
-            socket.shutdown(Shutdown::Write).unwrap();
+            say(&mut socket, bytes);
             let answer = all(socket);
             let alert = matches!(answer[..], [0x15, 3, _, 0, 2, 2, _]);
             let what = bytes.get(..9).unwrap_or(bytes);

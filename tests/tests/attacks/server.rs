@@ -10,8 +10,8 @@ use coalesce_tests::{CONTENT_421, Server, World};
 
 use coalesce_tests::raw::{Answer, Raw};
 
-/// `a` and `b` share certificate and group; `c` is another certificate's; `m` and `n` are covered by
-/// the certificate of `a`, and each asks for client certificates of its own CA.
+/// `a` and `b` share certificate and group; `c` is another certificate's; `m` and `n` are covered
+/// by the certificate of `a`, and each asks for client certificates of its own CA.
 const CONFIGURATION: &str = r#"
 [[listener]]
 address = "127.0.0.1:0"
