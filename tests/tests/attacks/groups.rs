@@ -86,8 +86,8 @@ fn served_by(name: &str) -> Answer {
 
 /// CVE-2014-3616, CVE-2022-21654, CVE-2025-23419, CVE-2025-23048, CVE-2025-68121. Attack: a client
 /// makes a session in a group that asks for no certificate, or with a certificate of another CA,
-/// and offers it under the name of a host that asks for one. It is not resumed: the host asks, and gets
-/// none that it would accept.
+/// and offers it under the name of a host that asks for one. It is not resumed: the host asks, and
+/// gets none that it would accept.
 #[test]
 fn a_ticket_of_one_group_opens_no_other() {
     let target = Target::start();

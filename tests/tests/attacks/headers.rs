@@ -11,8 +11,8 @@ use coalesce_tests::raw::{
 const GROWTH: u64 = 4 << 20;
 
 /// Attack: CVE-2024-27316 and its kin. A header block that CONTINUATION frames never end: full
-/// ones, of which the list soon is too large, and empty ones, which add nothing to it. `h2` counts both,
-/// and the transport under it holds no more of a block than `h2` would.
+/// ones, of which the list soon is too large, and empty ones, which add nothing to it. `h2` counts
+/// both, and the transport under it holds no more of a block than `h2` would.
 #[test]
 fn continuation_without_end_ends_the_connection() {
     let target = Target::start();
