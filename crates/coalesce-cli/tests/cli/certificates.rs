@@ -70,22 +70,7 @@ fn many(count: usize) -> Files {
 }
 
 fn pem_of(der: &[u8]) -> Vec<u8> {
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
-    // What is in it does not matter to the line breaks of base64.
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (number, part) in der.chunks(3).enumerate() {
-        let [b0, b1, b2] = [0, 1, 2].map(|at| u32::from(part.get(at).copied().unwrap_or(0)));
-        let bits = b0 << 16 | b1 << 8 | b2;
-        for place in 0..4 {
-            let sextet = (bits >> (18 - 6 * place)) as usize & 0x3f;
-            out.push(if place > part.len() { '=' } else { char::from(ALPHABET[sextet]) });
-        }
-        if number % 16 == 15 {
-            out.push('\n');
-        }
-    }
-    out.push_str("\n-----END CERTIFICATE-----\n");
-    out.into_bytes()
+    pem::encode(&pem::Pem::new("CERTIFICATE", der)).into_bytes()
 }
 
 fn der_of(pem: &[u8]) -> Vec<u8> {
@@ -115,16 +100,17 @@ fn changed(change: impl FnOnce(&mut Files)) -> Files {
 
 /// Each hostile pair of files, by the words that the document has for it.
 fn cases() -> Vec<(&'static str, Files)> {
+    [names(), certificates(), texts()].into_iter().flatten().collect()
+}
+
+/// What the certificate presents.
+fn names() -> Vec<(&'static str, Files)> {
     let duplicate = |oid: &'static [u64], content: &'static [u8]| {
         move |params: &mut CertificateParams| {
             let twice = || CustomExtension::from_oid_content(oid, content.to_vec());
             params.custom_extensions = vec![twice(), twice()];
         }
     };
-    let (leaf, ca) = issued();
-    let (key_of_leaf, leaf_pem) = (leaf.key.clone(), leaf.pem.clone());
-    let long_chain = [leaf_pem.clone(), many(9_000).pem, many(9_000).pem].concat();
-    let chain = |parts: &[&[u8]]| Files { pem: parts.concat(), key: key_of_leaf.clone() };
     vec![
         ("10,000 names", many(10_000)),
         ("10,001 names", many(10_001)),
@@ -136,7 +122,6 @@ fn cases() -> Vec<(&'static str, Files)> {
             ),
         ),
         ("a file of 10 MB", changed(|files| files.pem.resize(10_000_000, b'\n'))),
-        ("a chain of more than 65,535 bytes", Files { pem: long_chain, key: key_of_leaf.clone() }),
         (
             "a NUL in a name, beside a good one",
             with(vec![named("a.example.test\0.evil.test"), named(HOST)], |_| {}),
@@ -179,6 +164,17 @@ fn cases() -> Vec<(&'static str, Files)> {
                 params.custom_extensions = vec![nonsense];
             }),
         ),
+    ]
+}
+
+/// Certificates as a whole, and their chains.
+fn certificates() -> Vec<(&'static str, Files)> {
+    let (leaf, ca) = issued();
+    let (key_of_leaf, leaf_pem) = (leaf.key.clone(), leaf.pem.clone());
+    let long_chain = [leaf_pem.clone(), many(9_000).pem, many(9_000).pem].concat();
+    let chain = |parts: &[&[u8]]| Files { pem: parts.concat(), key: key_of_leaf.clone() };
+    vec![
+        ("a chain of more than 65,535 bytes", Files { pem: long_chain, key: key_of_leaf.clone() }),
         ("names that are not the virtual host's", with(vec![named("b.example.test")], |_| {})),
         ("the key of another certificate", changed(|files| files.key = good().key)),
         (
@@ -212,6 +208,12 @@ fn cases() -> Vec<(&'static str, Files)> {
             }),
         ),
         ("bytes that are no certificate", changed(|files| files.pem = pem_of(b"no certificate"))),
+    ]
+}
+
+/// The text around them, and keys.
+fn texts() -> Vec<(&'static str, Files)> {
+    vec![
         (
             "text around the PEM sections",
             changed(|files| {
@@ -267,10 +269,7 @@ fn cases() -> Vec<(&'static str, Files)> {
         ),
         (
             "a key that is none",
-            changed(|files| {
-                files.key =
-                    "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n".to_owned();
-            }),
+            changed(|files| files.key = pem::encode(&pem::Pem::new("PRIVATE KEY", [0x30, 0]))),
         ),
     ]
 }
