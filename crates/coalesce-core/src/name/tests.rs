@@ -46,6 +46,10 @@ fn refuses_each_rule_with_its_own_error() {
         (b"a.-b", NameError::HyphenAtEdge { at: 2 }),
         (b"a-.test", NameError::HyphenAtEdge { at: 1 }),
         (b"a.test-", NameError::HyphenAtEdge { at: 6 }),
+        // Two rules at the last byte do not cancel each other out.
+        (b"a-..", NameError::HyphenAtEdge { at: 1 }),
+        (b"a.b-..", NameError::HyphenAtEdge { at: 3 }),
+        (b"a-name-of-more-bytes-than-a-window-..", NameError::HyphenAtEdge { at: 34 }),
         (b"192.0.2.1", NameError::LastLabelNumeric { at: 8 }),
         (b"1.2.3", NameError::LastLabelNumeric { at: 4 }),
         (b"127.1.", NameError::LastLabelNumeric { at: 4 }),
