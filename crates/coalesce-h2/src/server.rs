@@ -358,8 +358,8 @@ where
         }
     }
 
-    /// Announces what is in `origins` and was not in the set before: after a reload, say. What is in
-    /// it no longer cannot be taken back, but is answered 421 when it is asked for.
+    /// Announces what is in `origins` and was not in the set before: after a reload, say. What is
+    /// in it no longer cannot be taken back, but is answered 421 when it is asked for.
     ///
     /// It goes out when the connection is polled next, which this wakes its task for. Nothing is
     /// said to a client that was told to go away.

@@ -136,8 +136,8 @@ impl fmt::Display for Browser {
     }
 }
 
-/// The program of this name, as a shell would find it. A snap is none: it cannot read a profile in a
-/// temporary folder.
+/// The program of this name, as a shell would find it. A snap is none: it cannot read a profile in
+/// a temporary folder.
 fn find(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     let path =

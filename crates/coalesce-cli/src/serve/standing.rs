@@ -43,8 +43,8 @@ pub(super) struct Standing {
 }
 
 impl Shared {
-    /// The standing of a connection from `peer` whose handshake was made as `made_with` says. `None`
-    /// when that snapshot has no such group or listener.
+    /// The standing of a connection from `peer` whose handshake was made as `made_with` says.
+    /// `None` when that snapshot has no such group or listener.
     pub(super) fn new(
         facts: HandshakeFacts,
         door: &Door,

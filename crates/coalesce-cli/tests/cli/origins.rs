@@ -57,8 +57,8 @@ impl Raw {
         (kind, flags, u32::from_be_bytes(stream), payload)
     }
 
-    /// What is announced by now: up to the answer of a PING. The second, because the first overtakes
-    /// what the server finds to say when it reads it.
+    /// What is announced by now: up to the answer of a PING. The second, because the first
+    /// overtakes what the server finds to say when it reads it.
     async fn announced(&mut self) -> Vec<String> {
         let mut origins = Vec::new();
         for payload in [b"settle 1", b"settle 2"] {

@@ -37,7 +37,8 @@ async fn the_set_follows_settings_before_anything_else() {
 }
 
 /// Each name that is announced is asked for and served; of the others, each that has a name of its
-/// own in the table is answered 421, and what only a wildcard stands for may be served all the same.
+/// own in the table is answered 421, and what only a wildcard stands for may be served all the
+/// same.
 #[tokio::test]
 async fn what_is_announced_is_the_truth() {
     let (near, far) = duplex(ROOM);

@@ -50,7 +50,9 @@ where
             biased;
             frame = content.frame() => frame,
             // A client that leaves while the content is being waited for.
-            _ = poll_fn(|context| answer.stream.poll_reset(context)) => return Err(SendError::ClientGone),
+            _ = poll_fn(|context| answer.stream.poll_reset(context)) => {
+                return Err(SendError::ClientGone);
+            }
         };
         match frame {
             None => {

@@ -81,8 +81,8 @@ fn a_strict_name_is_announced_to_those_who_asked_for_it() {
     }
 }
 
-/// The server name's own origin is said of a strict name even where nobody spells it out, and not of
-/// another, whose wildcard others may use as well.
+/// The server name's own origin is said of a strict name even where nobody spells it out, and not
+/// of another, whose wildcard others may use as well.
 #[test]
 fn a_strict_name_need_not_be_spelled_out() {
     let handshakes = Handshakes::new();
