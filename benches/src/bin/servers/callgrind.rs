@@ -6,8 +6,19 @@ use anyhow::{Context as _, Result};
 
 /// The functions that give memory. `free` gives none, and glibc's do not call each other but where
 /// a block grows, which is one allocation.
-const ALLOCATORS: [&str; 6] =
-    ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"];
+const ALLOCATORS: [&str; 8] = [
+    "malloc",
+    "calloc",
+    "realloc",
+    "posix_memalign",
+    "aligned_alloc",
+    "memalign",
+    "mallocx",
+    "rallocx",
+];
+
+/// What jemalloc's names for them begin with, in a program that has it beside the C library's.
+const JEMALLOC: &str = "_rjem_";
 
 /// What one run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +65,7 @@ impl Profile {
 }
 
 fn is_allocator(function: &str) -> bool {
-    ALLOCATORS.contains(&function)
+    ALLOCATORS.contains(&function.strip_prefix(JEMALLOC).unwrap_or(function))
 }
 
 /// `(12) name` the first time, `(12)` from then on.

@@ -16,7 +16,17 @@ const BEGINNINGS: [(&str, &[&str]); 3] = [
     ("TLS", &["ring_core_"]),
     (
         "allocator",
-        &["malloc", "free", "realloc", "calloc", "_int_", "unlink_chunk", "__rust_", "tcache_"],
+        &[
+            "malloc",
+            "free",
+            "realloc",
+            "calloc",
+            "_int_",
+            "unlink_chunk",
+            "__rust_",
+            "tcache_",
+            "_rjem_",
+        ],
     ),
     ("copying", &["memcpy", "memmove", "memset", "memcmp", "__mem"]),
 ];
@@ -68,6 +78,7 @@ mod tests {
             ("<alloc::vec::Vec<T,A> as core::clone::Clone>::clone", "std"),
             ("malloc", "allocator"),
             ("_int_free", "allocator"),
+            ("_rjem_je_tcache_event_hard", "allocator"),
             ("__memcpy_avx_unaligned_erms", "copying"),
             ("epoll_wait", REST),
             ("h2o_main", REST),
