@@ -24,7 +24,7 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A frame that the server sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Frame {
     /// Its type.
     pub kind: u8,

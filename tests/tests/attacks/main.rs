@@ -6,6 +6,7 @@
 //! that its memory has not grown by more than a bound that the test argues for.
 
 mod budget;
+mod disclosure;
 mod floods;
 mod groups;
 mod handshakes;
