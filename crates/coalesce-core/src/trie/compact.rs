@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::fast::long_key;
 use super::format::{Header, bits, narrow, word};
 use super::hash::{Hash, SHAPE_SHIFT, Shape, key};
+use super::steps::step;
 use super::stored::Stored;
 use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW};
 
@@ -49,6 +50,7 @@ pub(crate) const fn place(hash: Hash, rank: u32, blocks: u32) -> u32 {
 /// Which block `hash` leads to, if the tag there is the hash's.
 #[inline]
 fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
+    step();
     let counts = &header.counts;
     let pilot_at =
         (header.at.pilots as usize).checked_add(hash.bucket(header.bucket_shift) as usize)?;
@@ -258,6 +260,7 @@ impl<'a> Reader<'a> {
     /// The fixed part of the next name.
     #[inline(always)]
     fn head(&mut self) -> Option<Head> {
+        step();
         self.left = self.left.checked_sub(1)?;
         let bits = self.take(HEAD_BITS.checked_add(self.value_bits)?)?;
         Some(Head {

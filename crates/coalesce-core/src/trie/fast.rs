@@ -2,6 +2,7 @@
 
 use super::format::{Header, narrow, width};
 use super::hash::{Hash, SHAPE_SHIFT, Shape};
+use super::steps::step;
 use super::stored::{Stored, StoredName};
 use crate::name::scan::{Machine, Portable, TAIL_CODES};
 
@@ -42,6 +43,7 @@ fn value(bytes: &[u8; READ_LEN]) -> Option<u32> {
 /// Reads a slot.
 #[inline(always)]
 pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
+    step();
     let bytes = bytes(header, image, slot)?;
     let (words, _) = bytes.as_chunks::<8>();
     let &[a, b, c, _] = words else { return None };
@@ -58,6 +60,7 @@ fn byte(image: &[u8], section: u32, index: u32) -> Option<u8> {
 /// The one slot where a name with this hash can be. Reads a pilot.
 #[inline(always)]
 pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
+    step();
     let pilot = byte(image, header.at.pilots, hash.bucket(header.bucket_shift))?;
     Some(hash.slot(pilot, header.counts.slots))
 }

@@ -133,6 +133,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use super::hash::{Hasher, Shape, bucket_shift};
+use super::steps::step;
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
 use crate::name::scan::{Best, TAIL_CODES};
 
@@ -583,6 +584,7 @@ pub(crate) fn binary_search(
 ) -> Option<usize> {
     let (mut low, mut high) = (0, len);
     while low < high {
+        step();
         let middle = low.midpoint(high);
         match compare(middle)? {
             core::cmp::Ordering::Less => low = middle.checked_add(1)?,

@@ -8,6 +8,7 @@ use super::compact::{BLOCK, Reader};
 use super::fast;
 use super::format::{Header, Layout, address_of};
 use super::hash::Shape;
+use super::steps::step;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
@@ -168,6 +169,7 @@ impl<'a> Patterns<'a> {
         let end = header.counts.names as usize;
         let (mut low, mut high) = (0, end);
         while low < high {
+            step();
             let middle = low.midpoint(high);
             match before(middle) {
                 Some(true) => low = middle.saturating_add(1),
@@ -191,15 +193,17 @@ impl<'a> Patterns<'a> {
             let found = Self::name_at(self.header, self.image, number);
             found.is_some_and(|found| is_at_or_below(found.as_bytes(), name))
         };
-        let (mut low, mut step) = (self.next, 1_usize);
+        let (mut low, mut stride) = (self.next, 1_usize);
         let mut high = low;
         while high < end && holds(high) {
+            step();
             low = high.saturating_add(1);
-            high = low.saturating_add(step);
-            step = step.saturating_mul(2);
+            high = low.saturating_add(stride);
+            stride = stride.saturating_mul(2);
         }
         let mut high = high.min(end);
         while low < high {
+            step();
             let middle = low.midpoint(high);
             if holds(middle) {
                 low = middle.saturating_add(1);

@@ -33,6 +33,7 @@ mod hash;
 mod list;
 #[cfg(feature = "alloc")]
 mod perfect;
+mod steps;
 mod stored;
 mod validate;
 #[cfg(feature = "alloc")]

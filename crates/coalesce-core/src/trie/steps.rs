@@ -1,0 +1,135 @@
+//! What reading an image costs, counted where tests ask for it: a step for each name that is read,
+//! each place that is looked at, and each turn of a search. Elsewhere this is nothing.
+
+#[cfg(test)]
+std::thread_local! {
+    static TAKEN: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// Takes a step.
+#[inline(always)]
+#[allow(clippy::missing_const_for_fn, reason = "what it does in tests is not")]
+pub(crate) fn step() {
+    #[cfg(test)]
+    TAKEN.set(TAKEN.get().saturating_add(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    use super::super::checksum::checksum;
+    use super::super::compact::BLOCK;
+    use super::super::format::{CHECKED_FROM, CHECKSUM_AT};
+    use super::TAKEN;
+    use crate::{
+        AuthorityTable, DnsName, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId,
+    };
+
+    /// What a lookup takes at most. A name may be found as itself and below a wildcard of one label,
+    /// which are looked for a second time where the first look is not certain, and below a wildcard
+    /// of any depth above each of its labels: in a slot that a pilot leads to, or in a block of
+    /// names.
+    fn lookup_steps_max(name: &str) -> usize {
+        (4 + name.split('.').count()) * (1 + BLOCK)
+    }
+    /// Reading all of an image. No name takes less than two bytes; each is read, looked for, and
+    /// compared with its neighbour.
+    const STEPS_PER_BYTE_MAX: usize = 4;
+
+    /// The steps that this takes.
+    fn steps<T>(of: impl FnOnce() -> T) -> (usize, T) {
+        TAKEN.set(0);
+        let result = of();
+        (TAKEN.get(), result)
+    }
+
+    fn image(patterns: &[String], layout: Layout) -> Vec<u8> {
+        let mut table = AuthorityTable::builder();
+        table.layout(layout).group(GroupId::new(1), GroupPolicy::default()).unwrap();
+        for pattern in patterns {
+            let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
+            table.entry(pattern, VirtualHostId::new(1), GroupId::new(1)).unwrap();
+        }
+        table.build().unwrap().as_bytes().to_vec()
+    }
+
+    /// Looks for names in whatever passes for an image, and lists what is below one.
+    fn assert_bounded(image: &[u8], names: &[String]) -> usize {
+        let mut most = 0;
+        let (taken, _) = steps(|| AuthorityTable::from_bytes(image).is_ok());
+        assert!(taken <= STEPS_PER_BYTE_MAX * image.len(), "{taken} for {} bytes", image.len());
+        // An image that somebody vouches for is not read through, whatever is in it.
+        let Ok(table) = AuthorityTable::from_known_bytes(image, checksum(&image[CHECKED_FROM..]))
+        else {
+            return 0;
+        };
+        for name in names {
+            let (taken, _) = steps(|| table.lookup_authority(name.as_bytes()));
+            assert!(taken <= lookup_steps_max(name), "{taken} for {name}");
+            most = most.max(taken);
+            let Ok(name) = DnsName::parse(name.as_bytes()) else { continue };
+            let (taken, _) = steps(|| table.entries_below(name).count());
+            assert!(taken <= STEPS_PER_BYTE_MAX * image.len(), "{taken} below {name}");
+        }
+        let (taken, _) = steps(|| table.entries().count());
+        assert!(taken <= STEPS_PER_BYTE_MAX * image.len(), "{taken} to list all");
+        most
+    }
+
+    /// A name of 127 labels, and a wildcard of any depth for every length that it has above it, but
+    /// of other names: each is looked for, and none is found.
+    #[test]
+    fn the_costliest_lookup_is_bounded() {
+        let labels = |count: usize, last: &str| format!("{}{last}", "a.".repeat(count));
+        let patterns: Vec<String> = (0..126).map(|n| format!("**.{}", labels(n, "b"))).collect();
+        let asked = [labels(126, "c"), labels(126, "b"), format!("{}:443", labels(126, "c"))];
+        for layout in [Layout::Fast, Layout::Compact] {
+            let most = assert_bounded(&image(&patterns, layout), &asked);
+            assert!(most >= 126, "{most} steps are not the most there can be, {layout:?}");
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        let label = select(&["a", "b", "ab", "a-label-of-twenty-eight-bytes"][..]);
+        let short = vec(label, 1..5).prop_map(|labels| labels.join("."));
+        prop_oneof![4 => short, 1 => (1_usize..120).prop_map(|n| format!("{}{n}b", "a.".repeat(n)))]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn no_image_makes_a_loop_long(
+            patterns in vec((select(&["", "*.", "**."][..]), name()), 1..200),
+            asked in vec(name(), 1..8),
+            damage in vec((any::<Index>(), any::<u8>()), 0..6),
+            hole in (any::<Index>(), 0_usize..600),
+            compact in any::<bool>(),
+        ) {
+            let patterns: std::collections::BTreeSet<String> =
+                patterns.into_iter().map(|(star, name)| format!("{star}{name}")).collect();
+            let patterns: Vec<String> = patterns.into_iter().collect();
+            let layout = if compact { Layout::Compact } else { Layout::Fast };
+            let mut image = image(&patterns, layout);
+            for (at, byte) in damage {
+                let at = at.index(image.len());
+                image[at] ^= byte;
+            }
+            // Names of nothing at all, which sort nowhere and end no search.
+            let from = CHECKED_FROM + hole.0.index(image.len() - CHECKED_FROM);
+            let to = image.len().min(from + hole.1);
+            image[from..to].fill(0);
+            // Made on purpose, and so with the checksum that belongs to it.
+            let sum = checksum(&image[CHECKED_FROM..]);
+            image[CHECKSUM_AT..CHECKED_FROM].copy_from_slice(&sum.to_le_bytes());
+            assert_bounded(&image, &asked);
+        }
+    }
+}
