@@ -29,8 +29,14 @@ shift
 mapfile -t every < <(cargo +nightly fuzz list)
 targets=("${@:-${every[@]}}")
 for target in "${targets[@]}"; do
-    [ -e "fuzz_targets/$target.rs" ] || { echo "no fuzz target $target; there are: ${every[*]}" >&2; exit 2; }
+    [ -e "fuzz_targets/$target.rs" ] || {
+        echo "no fuzz target $target; there are: ${every[*]}" >&2
+        exit 2
+    }
 done
+
+# Where each session of processes has a share of its own, its priority says nothing outside of it.
+{ echo 19 >/proc/self/autogroup; } 2>/dev/null || true
 
 # Copies, so that building something else meanwhile changes nothing.
 binaries=$(mktemp -d)
