@@ -29,7 +29,8 @@ mod tests {
     use super::super::format::{CHECKED_FROM, CHECKSUM_AT};
     use super::TAKEN;
     use crate::{
-        AuthorityTable, DnsName, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId,
+        Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Layout, NamePattern,
+        VirtualHostId,
     };
 
     /// What a lookup takes at most. A name may be found as itself and below a wildcard of one label,
@@ -93,6 +94,63 @@ mod tests {
         for layout in [Layout::Fast, Layout::Compact] {
             let most = assert_bounded(&image(&patterns, layout), &asked);
             assert!(most >= 126, "{most} steps are not the most there can be, {layout:?}");
+        }
+    }
+
+    /// Looking is what costs where nothing is found. As itself and below the wildcard above its
+    /// first label every name is looked for; further up, and names of more than 30 bytes, only where
+    /// the table has a wildcard of that very length. By the bytes of an authority, and by its host,
+    /// which is known to be a name of at most 253 bytes.
+    #[test]
+    fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
+        let any_depth = ["a.example.test", "**.deep.test", "**.very.deep.test"];
+        let one_label = ["a.example.test", "*.wild.test"];
+        let both = ["a.example.test", "*.wild.test", "**.deep.test"];
+        let label = |len: usize| "l".repeat(len);
+        let cases: &[(&[&str], String, (usize, usize))] = &[
+            (&any_depth, "a.example.test".into(), (2, 2)),
+            (&any_depth, "b.example.test".into(), (2, 2)),
+            (&any_depth, "b.c.example.test".into(), (2, 2)),
+            (&any_depth, "b.c.d.example.test".into(), (3, 3)),
+            (&any_depth, "b.deep.test".into(), (2, 2)),
+            (&any_depth, "b.c.deep.test".into(), (3, 3)),
+            (&any_depth, "b.c.deex.test".into(), (3, 3)),
+            (&any_depth, "b.c.very.deep.test".into(), (3, 3)),
+            (&any_depth, "b.c.verx.deep.test".into(), (4, 4)),
+            (&any_depth, "b.c.verx.deex.test".into(), (4, 4)),
+            (&any_depth, format!("{}.example.test", label(17)), (2, 2)),
+            (&any_depth, format!("{}.example.test", label(18)), (0, 0)),
+            (&any_depth, format!("{}.b.example.test", label(30)), (1, 1)),
+            (&any_depth, format!("{}.b.deep.test", label(30)), (1, 1)),
+            (&any_depth, format!("{}.b.deex.test", label(30)), (1, 1)),
+            (&any_depth, format!("{}.b.deep.test", label(64)), (1, 0)),
+            (&one_label, "b.wild.test".into(), (2, 2)),
+            (&one_label, "b.c.wild.test".into(), (2, 2)),
+            (&one_label, format!("{}.wild.test", label(30)), (1, 1)),
+            (&one_label, format!("{}.wilx.test", label(30)), (1, 1)),
+            (&one_label, format!("{}.wild.test", label(63)), (1, 1)),
+            (&one_label, format!("{}.wild.test", label(100)), (0, 0)),
+            (&one_label, format!("{}.b.wild.test", label(30)), (1, 0)),
+            (&one_label, format!("b.{}.wild.test", label(30)), (0, 0)),
+            (&one_label, format!("b.{}", label(30)), (1, 0)),
+            (&both, "a.example.test".into(), (1, 1)),
+            (&both, "b.example.test".into(), (1, 1)),
+            (&both, "b.c.example.test".into(), (0, 0)),
+            (&both, "b.c.deep.test".into(), (2, 2)),
+            (&both, "b.c.wild.test".into(), (2, 2)),
+            (&both, format!("{}.wild.test", label(30)), (1, 1)),
+            (&both, format!("{}.b.deep.test", label(30)), (1, 1)),
+            (&both, "a".into(), (1, 1)),
+        ];
+        for (patterns, name, expected) in cases {
+            let patterns: Vec<String> = patterns.iter().map(|&it| it.into()).collect();
+            let image = image(&patterns, Layout::Fast);
+            let table = AuthorityTable::from_bytes(&image[..]).unwrap();
+            let (taken, found) = steps(|| table.lookup_authority(name.as_bytes()));
+            let host = Authority::parse(name.as_bytes()).ok();
+            let (by_host, again) = steps(|| host.and_then(|host| table.lookup(&host.host())));
+            assert_eq!((taken, by_host), *expected, "{name} in {patterns:?}");
+            assert_eq!(found, again, "{name} in {patterns:?}");
         }
     }
 
