@@ -154,6 +154,22 @@ mod tests {
         }
     }
 
+    /// A batch in a table that no cache holds goes through its names once more, looking for two
+    /// places of each and reading them; in a small one that would be of no use.
+    #[test]
+    fn a_batch_reads_ahead_in_large_tables_only() {
+        let long = format!("{}.test", "l".repeat(40));
+        let batch: [&[u8]; 4] = [b"a.test", b"b.test:443", b"x.b.test.", long.as_bytes()];
+        for (names, expected) in [(10, 2 * 3 + 1), (3_000, 2 * 3 + 1 + 4 * batch.len())] {
+            let patterns: Vec<String> = (0..names).map(|n| format!("*.n{n}.test")).collect();
+            let image = image(&patterns, Layout::Fast);
+            let table =
+                AuthorityTable::from_known_bytes(&image[..], checksum(&image[CHECKED_FROM..]));
+            let (taken, _) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
+            assert_eq!(taken, expected, "{names} names");
+        }
+    }
+
     fn name() -> impl Strategy<Value = String> {
         let label = select(&["a", "b", "ab", "a-label-of-twenty-eight-bytes"][..]);
         let short = vec(label, 1..5).prop_map(|labels| labels.join("."));

@@ -1,12 +1,14 @@
 //! The other ways to ask a table: many authorities at once, and which pattern was found.
 
+use coalesce_core::limits::IDENTIFIERS_MAX;
 use coalesce_core::{
-    Authority, AuthorityTable, GroupId, GroupPolicy, Host, NamePattern, TableMatch, VirtualHostId,
+    Authority, AuthorityTable, BuildError, GroupId, GroupPolicy, Host, IdentifierSet, NamePattern,
+    TableMatch, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::build::{LAYOUTS, build_in};
+use crate::build::{LAYOUTS, build_in, presented};
 use crate::generate::{cases, query, world};
 use crate::model;
 
@@ -100,6 +102,18 @@ fn a_batch_in_a_large_table_finds_what_each_lookup_finds() {
             assert!(found.iter().flatten().count() > 400, "{stars} in {layout:?}");
         }
     }
+}
+
+/// As many as the limit says, of which equal ones count once.
+#[test]
+fn a_set_has_as_many_identifiers_as_the_limit_says() {
+    let names: Vec<String> = (0..=IDENTIFIERS_MAX).map(|number| format!("n{number}.a")).collect();
+    let build = |names: &mut dyn Iterator<Item = &String>| {
+        IdentifierSet::build(names.map(|name| presented(name)))
+    };
+    let twice = build(&mut names[1..].iter().chain(&names[1..3])).unwrap();
+    assert_eq!(twice.len(), IDENTIFIERS_MAX);
+    assert_eq!(build(&mut names.iter()).unwrap_err(), BuildError::TooLarge);
 }
 
 #[test]
