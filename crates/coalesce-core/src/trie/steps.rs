@@ -165,7 +165,7 @@ mod tests {
             let image = image(&patterns, Layout::Fast);
             let table =
                 AuthorityTable::from_known_bytes(&image[..], checksum(&image[CHECKED_FROM..]));
-            let (taken, _) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
+            let (taken, ()) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
             assert_eq!(taken, expected, "{names} names");
         }
     }
