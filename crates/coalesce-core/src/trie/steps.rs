@@ -24,9 +24,10 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
 
+    use super::super::NameIndex;
     use super::super::checksum::checksum;
     use super::super::compact::BLOCK;
-    use super::super::format::{CHECKED_FROM, CHECKSUM_AT};
+    use super::super::format::{CHECKED_FROM, CHECKSUM_AT, Kind};
     use super::TAKEN;
     use crate::{
         Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Layout, NamePattern,
@@ -168,6 +169,31 @@ mod tests {
             let (taken, ()) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
             assert_eq!(taken, expected, "{names} names");
         }
+    }
+
+    /// The hosts right below a suffix are found without reading all that is below each of them.
+    #[test]
+    fn what_is_passed_over_is_not_read() {
+        let patterns: Vec<String> = (0..2_000)
+            .map(|n| format!("n{n}.a.test"))
+            .chain(["b.test", "c.test", "a.c.test"].map(String::from))
+            .collect();
+        let suffix = DnsName::parse(b"test").unwrap();
+        for (layout, steps_each) in [(Layout::Fast, 1), (Layout::Compact, 1 + BLOCK)] {
+            let image = image(&patterns, layout);
+            let index = NameIndex::from_bytes(&image[..], Kind::Table).unwrap();
+            let children = index.patterns_below(suffix).children();
+            let (taken, found) = steps(|| children.flatten().count());
+            assert_eq!(found, 2, "{layout:?}");
+            // Three searches among 2,000 names, each of twice eleven looks at most.
+            assert!(taken <= 3 * 22 * steps_each, "{taken} steps, {layout:?}");
+        }
+        let image = image(&patterns[..1_000], Layout::Fast);
+        let table = AuthorityTable::from_bytes(&image[..]).unwrap();
+        let mut entries = table.entries();
+        assert_eq!(entries.size_hint(), (0, Some(1_000)));
+        assert!(entries.next().is_some());
+        assert_eq!(entries.size_hint(), (0, Some(999)));
     }
 
     fn name() -> impl Strategy<Value = String> {
