@@ -15,13 +15,8 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Nothing: no key is zero.
     pub(crate) const VACANT: Self = Self { key: [0; 3], value: 0 };
-
-    /// Whether nothing is here: no key is zero.
-    pub(crate) const fn is_vacant(&self) -> bool {
-        let [a, b, c] = self.key;
-        a | b | c == 0
-    }
 
     pub(crate) const fn shape(&self) -> Option<Shape> {
         let [a, _, _] = self.key;

@@ -195,7 +195,7 @@ impl Pass<'_> {
             let at = offset(header.at.slots, slot as usize, fast::SLOT_LEN);
             let bad = ImageError::Name { at };
             let stored = fast::read(header, image, slot).ok_or(bad)?;
-            if stored.is_vacant() {
+            if stored == Stored::VACANT {
                 continue;
             }
             let (name, shape) = self.name(&stored).ok_or(bad)?;

@@ -314,6 +314,11 @@ fn a_fast_name_stands_where_it_is_looked_for() {
         let twice = with_byte(&twice, at.tags + vacant, image[tag]);
         assert_table("a name twice", twice, E::Name { at: vacant_at });
     }
+    let (_, vacant_at) = at.vacant(&image);
+    for byte in [0, 8, 16, 24] {
+        let damaged = with_byte(&image, vacant_at + byte, 1);
+        assert_table("a vacant slot that is not empty", damaged, E::Name { at: vacant_at });
+    }
     for number in 0..names {
         let order = at.order + number;
         let (vacant, _) = at.vacant(&image);
