@@ -131,7 +131,7 @@ fn load(bytes: &[u8]) -> __m256i {
     };
     let len = bytes.len();
     // SAFETY: `len` is at most 32 because of `last_chunk`, so 8 lanes from lane `len / 4` on are
-    // within the 17 of `WHOLE`.
+    // within the 16 of `WHOLE`.
     let whole = unsafe { _mm256_loadu_si256(WHOLE.as_ptr().add(len / 4).cast()) };
     // SAFETY: only lanes with a mask are read, which are the `len / 4` up to the end of `bytes`:
     // lane `i` of `whole` is set if and only if `i >= 8 - len / 4`.
@@ -146,7 +146,7 @@ fn load(bytes: &[u8]) -> __m256i {
 }
 
 /// Eight lanes from lane `n` on: as many as there are whole words in `4 * n` bytes, right-aligned.
-static WHOLE: [i32; 17] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1];
+static WHOLE: [i32; 16] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1];
 
 /// By the length of a name, how far its first four bytes are moved left in the word that they do
 /// not fill, if there is one; in all others everything is moved out.

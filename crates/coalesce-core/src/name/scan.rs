@@ -418,6 +418,17 @@ mod tests {
             .collect()
     }
 
+    /// Asks the machine that the library uses here.
+    struct IsAmbiguous;
+
+    impl OnMachine<&[u8]> for IsAmbiguous {
+        type Output = bool;
+
+        fn on(self, bytes: &[u8], machine: impl Machine) -> bool {
+            machine.is_ambiguous(machine.window(bytes))
+        }
+    }
+
     /// Miri is a thousand times slower, and looks for other things.
     const STEP: usize = if cfg!(miri) { 37 } else { 1 };
 
@@ -438,6 +449,7 @@ mod tests {
                 assert_eq!(codes(found.words)[at], code(byte));
             }
             assert_eq!(ambiguous, byte != 0 && !(0x20..0x7f).contains(&byte), "{byte} at {at}");
+            assert_eq!(on_this_machine(IsAmbiguous, &bytes), ambiguous, "{byte} at {at}");
             assert_eq!(scan(&bytes), found, "the other implementation: {byte} at {at}");
         }
     }
