@@ -706,3 +706,18 @@ impl fmt::Display for ImageError {
 }
 
 impl core::error::Error for ImageError {}
+
+#[cfg(test)]
+mod tests {
+    use super::width;
+
+    #[test]
+    fn numbers_take_as_many_bytes_as_the_largest_needs() {
+        for (below, expected) in [(0, 1), (0x100, 1), (0x101, 2), (0x1_0000, 2)] {
+            assert_eq!(width(below), expected, "{below:#x}");
+        }
+        for (below, expected) in [(0x1_0001, 3), (0x100_0000, 3), (0x100_0001, 4), (u32::MAX, 4)] {
+            assert_eq!(width(below), expected, "{below:#x}");
+        }
+    }
+}

@@ -109,6 +109,8 @@ mod tests {
         let one_label = ["a.example.test", "*.wild.test"];
         let both = ["a.example.test", "*.wild.test", "**.deep.test"];
         let label = |len: usize| "l".repeat(len);
+        let long_wildcard = format!("**.{}.test", label(40));
+        let long = [&*long_wildcard, "a.example.test"];
         let cases: &[(&[&str], String, (usize, usize))] = &[
             (&any_depth, "a.example.test".into(), (2, 2)),
             (&any_depth, "b.example.test".into(), (2, 2)),
@@ -143,6 +145,9 @@ mod tests {
             (&both, format!("{}.wild.test", label(30)), (1, 1)),
             (&both, format!("{}.b.deep.test", label(30)), (1, 1)),
             (&both, "a".into(), (1, 1)),
+            (&long, format!("b.c.{}.test", label(40)), (2, 2)),
+            (&long, format!("b.c.{}.test", label(41)), (0, 0)),
+            (&long, format!("b.c.d.{}.test", label(38)), (1, 1)),
         ];
         for (patterns, name, expected) in cases {
             let patterns: Vec<String> = patterns.iter().map(|&it| it.into()).collect();
