@@ -427,3 +427,42 @@ impl fmt::Display for BuildError {
 }
 
 impl core::error::Error for BuildError {}
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use std::collections::HashMap;
+    use std::format;
+
+    use super::*;
+    use crate::{AuthorityTable, GroupId, GroupPolicy, VirtualHostId};
+
+    /// Attack: names that were made to meet wherever a pilot would put them. There is no pilot for
+    /// both; another seed tells them apart.
+    #[test]
+    fn names_that_one_seed_cannot_separate_get_another() {
+        // The slot is made of the lower half of a hash; of two names, one bit chooses the bucket.
+        let meeting = |Hash(hash): Hash| (hash as u32, hash >> 63);
+        let mut seen = HashMap::new();
+        let (first, second) = (0_u32..1 << 20)
+            .find_map(|number| {
+                let name = format!("n{number}.test");
+                let hash = Hasher::new(0).hash_name(name.as_bytes(), Shape::Exact);
+                seen.insert(meeting(hash), name.clone()).map(|earlier| (earlier, name))
+            })
+            .expect("a pair among a million");
+        for layout in [Layout::Fast, Layout::Compact] {
+            let mut table = AuthorityTable::builder();
+            table.layout(layout).group(GroupId::new(0), GroupPolicy::default()).unwrap();
+            for (number, name) in (0..).zip([&first, &second]) {
+                let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+                table.entry(pattern, VirtualHostId::new(number), GroupId::new(0)).unwrap();
+            }
+            let table = table.build().unwrap();
+            assert_eq!(AuthorityTable::from_bytes(table.as_bytes()).map(|it| it.len()), Ok(2));
+            for (number, name) in (0..).zip([&first, &second]) {
+                let found = table.lookup_authority(name.as_bytes()).unwrap();
+                assert_eq!(found.virtual_host, VirtualHostId::new(number), "{name}, {layout:?}");
+            }
+        }
+    }
+}

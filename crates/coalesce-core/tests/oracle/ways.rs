@@ -1,9 +1,11 @@
 //! The other ways to ask a table: many authorities at once, and which pattern was found.
 
+use std::collections::BTreeMap;
+
 use coalesce_core::limits::IDENTIFIERS_MAX;
 use coalesce_core::{
-    Authority, AuthorityTable, BuildError, GroupId, GroupPolicy, Host, IdentifierSet, NamePattern,
-    TableMatch, VirtualHostId,
+    Authority, AuthorityTable, BuildError, GroupId, GroupPolicy, Host, IdentifierSet, Layout,
+    NamePattern, Progress, TableMatch, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -114,6 +116,30 @@ fn a_set_has_as_many_identifiers_as_the_limit_says() {
     let twice = build(&mut names[1..].iter().chain(&names[1..3])).unwrap();
     assert_eq!(twice.len(), IDENTIFIERS_MAX);
     assert_eq!(build(&mut names.iter()).unwrap_err(), BuildError::TooLarge);
+}
+
+/// Whoever waits for a large table hears of it now and then: not for each name, and not only at the
+/// end.
+#[test]
+fn progress_is_told_now_and_then() {
+    let mut table = AuthorityTable::builder();
+    let group = GroupId::new(0);
+    table.group(group, GroupPolicy::default()).unwrap();
+    for number in 0..70_000 {
+        let name = format!("n{number}.test");
+        let pattern = NamePattern::parse(name.as_bytes()).unwrap();
+        table.entry(pattern, VirtualHostId::new(number), group).unwrap();
+    }
+    for (layout, last) in [(Layout::Fast, "writing"), (Layout::Compact, "sharing")] {
+        let mut told = BTreeMap::<_, Vec<usize>>::new();
+        let progress = &mut |now: Progress| told.entry(now.stage).or_default().push(now.done);
+        table.layout(layout).build_with(progress).unwrap();
+        let buckets = (70_000 / 3_usize).next_power_of_two();
+        let placing: Vec<usize> = (0..buckets).step_by(4_096).collect();
+        assert_eq!(told["placing"], placing, "{layout:?}");
+        // And once when it is done.
+        assert_eq!((&told[last][..2], told[last].len()), (&[0, 65_536][..], 3), "{layout:?}");
+    }
 }
 
 #[test]
