@@ -360,6 +360,7 @@ mod tests {
             let expected = labels(a).cmp(&labels(b));
             assert_eq!(compare_names(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
             assert_eq!(compare_stored(&stored(a), &stored(b)), expected, "{a} {b}");
+            assert_eq!(std::format!("{:?}", stored(a)), *a);
         }
     }
 }

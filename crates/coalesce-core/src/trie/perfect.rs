@@ -227,3 +227,13 @@ impl Work<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::slots_for;
+
+    #[test]
+    fn a_slot_in_five_stays_vacant_and_of_many_one_in_a_hundred() {
+        assert_eq!([0, 1, 4, 256, 257, 10_000].map(slots_for), [1, 2, 6, 321, 260, 10_101]);
+    }
+}
