@@ -35,10 +35,10 @@ mod tests {
         VirtualHostId,
     };
 
-    /// What a lookup takes at most. A name may be found as itself and below a wildcard of one label,
-    /// which are looked for a second time where the first look is not certain, and below a wildcard
-    /// of any depth above each of its labels: in a slot that a pilot leads to, or in a block of
-    /// names.
+    /// What a lookup takes at most. A name may be found as itself and below a wildcard of one
+    /// label, which are looked for a second time where the first look is not certain, and below a
+    /// wildcard of any depth above each of its labels: in a slot that a pilot leads to, or in a
+    /// block of names.
     fn lookup_steps_max(name: &str) -> usize {
         (4 + name.split('.').count()) * (1 + BLOCK)
     }
@@ -100,9 +100,9 @@ mod tests {
     }
 
     /// Looking is what costs where nothing is found. As itself and below the wildcard above its
-    /// first label every name is looked for; further up, and names of more than 30 bytes, only where
-    /// the table has a wildcard of that very length. By the bytes of an authority, and by its host,
-    /// which is known to be a name of at most 253 bytes.
+    /// first label every name is looked for; further up, and names of more than 30 bytes, only
+    /// where the table has a wildcard of that very length. By the bytes of an authority, and by its
+    /// host, which is known to be a name of at most 253 bytes.
     #[test]
     fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
         let any_depth = ["a.example.test", "**.deep.test", "**.very.deep.test"];
