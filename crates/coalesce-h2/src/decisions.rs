@@ -237,4 +237,35 @@ mod tests {
         assert!(matches!(decisions.verdict(3, &target), Verdict::Misdirected(_)));
         assert_eq!(decisions.state().decide.decided, 3);
     }
+
+    /// A verdict is of the very request that it was made for. None other gets it, be it on the same
+    /// stream, or the same on another stream.
+    #[test]
+    fn a_verdict_that_waits_is_for_its_own_request_only() {
+        let answers = Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"));
+        let decisions = Decisions::new(OneName::default(), Budget::new(None), answers.into(), true);
+        let target = RequestTarget::https(NAME);
+        let others = [
+            RequestTarget::https(b"b.test"),
+            RequestTarget { authority: None, ..target },
+            RequestTarget { host: HostField::One(NAME), ..target },
+            RequestTarget { scheme: Some(b"http"), ..target },
+            RequestTarget { scheme: None, ..target },
+            RequestTarget { method: coalesce_core::MethodKind::ExtendedConnect, ..target },
+        ];
+        let decided = |stream_id, target| {
+            let before = decisions.state().decide.decided;
+            let _ = decisions.verdict(stream_id, target);
+            decisions.state().decide.decided - before
+        };
+        for (stream_id, other) in (1..).step_by(6).zip(&others) {
+            assert!(!decisions.share().refuses(stream_id, &target));
+            assert_eq!(decided(stream_id, other), 1, "{other:?}");
+
+            assert!(!decisions.share().refuses(stream_id + 4, &target));
+            assert_eq!(decided(stream_id + 2, &target), 1, "before its turn");
+            assert_eq!(decided(stream_id + 4, &target), 0);
+        }
+        assert_eq!(format!("{decisions:?}"), "Decisions { .. }");
+    }
 }

@@ -94,6 +94,32 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_was_not_there_is_none_whatever_is_shown() {
+        let shown = request(Method::GET, "/");
+        for has_path in [true, false] {
+            let seen = Target::new(None, Some(b"a.test"), has_path);
+            assert_eq!(path_is_well_formed(&shown, Some(&seen)), has_path);
+        }
+    }
+
+    #[test]
+    fn what_stands_for_other_values_is_not_handed_on() {
+        let handed_on = |authority: Option<&[u8]>, host: Option<&[u8]>| {
+            let mut request = request(Method::GET, "https://shown.test/x?y");
+            request.headers_mut().append(HOST, http::HeaderValue::from_static("shown.test"));
+            remove_placeholders(&mut request, &Target::new(authority, host, true));
+            (request.uri().to_string(), request.headers().contains_key(HOST))
+        };
+        let (uri, path): (String, String) = ("https://shown.test/x?y".into(), "/x?y".into());
+        let shown = Some(&b"shown.test"[..]);
+        assert_eq!(handed_on(shown, shown), (uri.clone(), true));
+        assert_eq!(handed_on(shown, None), (uri.clone(), true));
+        assert_eq!(handed_on(shown, Some(b"a\xff")), (uri, false));
+        assert_eq!(handed_on(Some(b"a\xff"), shown), (path.clone(), true));
+        assert_eq!(handed_on(None, Some(b"a\xff")), (path, false));
+    }
+
+    #[test]
     fn the_request_itself_is_the_target_when_nothing_else_was_seen() {
         let mut request = request(Method::GET, "https://A.test:8443/x");
         request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));

@@ -52,3 +52,23 @@ fn assert_is_what_it_says(site: &Site) {
         }
     }
 }
+
+/// What the fuzzer begins with, and each of it without one of its lines, and without all behind it.
+#[cfg(test)]
+#[test]
+fn a_configuration_that_lacks_a_line_is_refused_or_is_what_it_says() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/config");
+    let mut lines_seen = 0;
+    for seed in fs::read_dir(seeds).unwrap() {
+        let seed = fs::read_to_string(seed.unwrap().path()).unwrap();
+        let lines: Vec<&str> = seed.split_inclusive('\n').collect();
+        config(seed.as_bytes());
+        for at in 0..lines.len() {
+            let (before, behind) = (lines[..at].concat(), lines[at + 1..].concat());
+            config(before.as_bytes());
+            config(format!("{before}{behind}").as_bytes());
+        }
+        lines_seen += lines.len();
+    }
+    assert!(lines_seen > 100, "{lines_seen} lines");
+}

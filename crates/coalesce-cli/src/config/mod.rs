@@ -4,7 +4,7 @@ mod answer;
 mod check;
 mod entries;
 pub(crate) mod files;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod groups;
 mod hosts;

@@ -31,6 +31,14 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// One that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn new(authority: Option<&[u8]>, host: Option<&[u8]>, has_path: bool) -> Self {
+        let [authority, host] = [authority, host].map(|value| value.map(Box::from));
+        let host_count = usize::from(host.is_some());
+        Self { stream_id: 1, authority, host, host_count, scheme: None, has_path }
+    }
+
     /// The one `:authority`; `Some` of nothing when it is there but empty.
     pub(crate) fn authority(&self) -> Option<&[u8]> {
         self.authority.as_deref()

@@ -31,8 +31,11 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new() -> Self {
-        let content = MisdirectedContent::default();
-        Self { answers: Answers::new(&content, HeaderValue::from_static("GET")), about: Vec::new() }
+        Self::answering(&MisdirectedContent::default())
+    }
+
+    pub(super) fn answering(content: &MisdirectedContent) -> Self {
+        Self { answers: Answers::new(content, HeaderValue::from_static("GET")), about: Vec::new() }
     }
 }
 

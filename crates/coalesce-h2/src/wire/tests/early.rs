@@ -12,6 +12,7 @@ use super::client::{Client, Layout, block_frames, chunks, decode, frame, layout}
 use super::encoder::{
     Encoder, Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style,
 };
+use crate::MisdirectedContent;
 
 /// Enough for every answer here.
 const GRANT: u32 = 100_000;
@@ -32,17 +33,19 @@ fn client() -> Client {
 fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
     fuzz_early(&[bytes]);
     let mut asked = Asked::new();
-    let (mut transport, _) = Transport::new(
-        Script::new([bytes]),
-        ExtendedConnect::Announced,
-        &mut asked,
-        Cork::default(),
-    );
-    let mut shown = Vec::new();
-    read_to_end(&mut transport, 8192, |_, part| shown.extend_from_slice(part));
-    drop(transport);
+    let shown = show(bytes, &mut asked);
     let refused = asked.about.into_iter().filter(|(_, authority)| !authority.starts_with(b"a"));
     (shown, refused.map(|(stream_id, _)| stream_id).collect())
+}
+
+/// What `h2` gets of these bytes.
+fn show(bytes: &[u8], asked: &mut Asked) -> Vec<u8> {
+    let script = Script::new([bytes]);
+    let (mut transport, _) =
+        Transport::new(script, ExtendedConnect::Announced, asked, Cork::default());
+    let mut shown = Vec::new();
+    read_to_end(&mut transport, 8192, |_, part| shown.extend_from_slice(part));
+    shown
 }
 
 /// Which requests of these blocks, on streams 1, 3, ..., are refused.
@@ -229,9 +232,25 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         instead(":authority", b"b.test:8443"),
         instead(":authority", &[b'b'; 64]),
         [&[0x83, 0x87, 0x85, 0x01, 6][..], b"b.test"].concat(),
+        // `accept-encoding: gzip, deflate`, of the static table.
+        [plain(&get("b.test")), vec![0x90]].concat(),
     ];
     for block in sound {
         assert_eq!(refused(std::slice::from_ref(&block)), [1], "{}", block.escape_ascii());
+    }
+}
+
+/// Of what is granted, as much is kept as the content of answers takes.
+#[test]
+fn an_answer_without_content_takes_no_window() {
+    let mut client = client();
+    client.block(1, &plain(&get("b.test"))).frame(&grant(GRANT));
+    for (content, whole) in [(MisdirectedContent::Empty, true), (MisdirectedContent::Json, false)] {
+        let mut asked = Asked::answering(&content);
+        let shown = show(&client.bytes, &mut asked);
+        assert_eq!(asked.about.len(), 1, "{content:?}");
+        let grants = shown.windows(grant(0).len()).filter(|bytes| *bytes == grant(GRANT));
+        assert_eq!(grants.count() == 2, whole, "{content:?}");
     }
 }
 
