@@ -36,7 +36,7 @@ use crate::exit::{Exit, Failure};
 use crate::logging::Verbosity;
 
 /// What the fuzz targets call.
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::config::fuzzing::config;
