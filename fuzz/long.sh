@@ -45,7 +45,7 @@ built=target/$(rustc -vV | sed -n 's/^host: //p')/release
 for target in "${targets[@]}"; do
     flags=()
     [ "$target" != config ] || flags=(--features config)
-    cargo +nightly fuzz build "${flags[@]}" "$target"
+    cargo +nightly fuzz build -O "${flags[@]}" "$target"
     cp "$built/$target" "$binaries/"
 done
 

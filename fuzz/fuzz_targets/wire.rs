@@ -1,4 +1,5 @@
-//! Shows a connection, cut into pieces, to the transport under h2.
+//! Shows a connection, cut into pieces, to the transport under h2: as one that passes requests on,
+//! and as one that answers misdirected ones itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,4 +7,5 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let pieces: Vec<&[u8]> = data.chunks(13).collect();
     coalesce_h2::fuzzing::inspect(&pieces);
+    coalesce_h2::fuzzing::answer(&pieces);
 });

@@ -14,6 +14,11 @@ const ADDRESSES: &[&str] =
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
+/// Once in so many times, and never when there are no more bytes.
+pub(crate) fn seldom(u: &mut Unstructured<'_>, one_in: u8) -> Result<bool> {
+    Ok(!u.ratio(one_in - 1, one_in)?)
+}
+
 /// A valid name, lower case and without a trailing dot; now and then one whose length is near a
 /// limit of how names are kept.
 pub(crate) fn name(u: &mut Unstructured<'_>) -> Result<String> {
@@ -156,6 +161,20 @@ pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> 
         facts.extra = extra(u, &world)?;
     }
     Ok((world, facts, request))
+}
+
+/// One more request on the same connection, most of them for an entry of the table.
+pub(crate) fn another_request(
+    u: &mut Unstructured<'_>,
+    world: &World,
+    facts: &Facts,
+) -> Result<Request> {
+    let mut request = request(u)?;
+    if !world.entries.is_empty() && u.ratio(3, 4)? {
+        // The connection is what it is.
+        take_aim(u, world, &mut facts.clone(), &mut request)?;
+    }
+    Ok(request)
 }
 
 /// Observed groups, entries with a strictness of their own, and listeners.

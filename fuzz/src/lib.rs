@@ -4,6 +4,7 @@
 
 #[path = "../../crates/coalesce-core/tests/oracle/build.rs"]
 mod build;
+mod connection;
 #[path = "../../crates/coalesce-core/tests/oracle/format.rs"]
 mod format;
 mod generate;
@@ -22,6 +23,7 @@ use coalesce_tls::PresentedNames;
 use build::{LAYOUTS, build_table, outcome, presented, run, run_with};
 use model::Transport;
 
+pub use connection::connection;
 pub use image::image;
 
 /// The parser and the model agree about `field`, and what is shown of it means the same.

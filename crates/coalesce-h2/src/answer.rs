@@ -1,7 +1,10 @@
 //! The answers that the adapter gives itself.
 
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
@@ -93,25 +96,114 @@ impl Answer {
 
     /// Answers a stream and ends it.
     ///
-    /// When the request's body is still coming, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1)
-    /// as soon as the body's handle is dropped, and gives the connection's window back for whatever
-    /// arrives late.
-    ///
     /// # Errors
     /// The stream is gone already: nobody is left to be told.
     pub(crate) fn send(
         &self,
         method: &Method,
-        mut respond: SendResponse<Bytes>,
+        respond: SendResponse<Bytes>,
     ) -> Result<(), h2::Error> {
+        let content = self.content(method);
+        let mut stream = self.send_fields(&content, respond)?;
+        if content.is_empty() { Ok(()) } else { stream.send_data(content, true) }
+    }
+
+    /// Answers a stream whose request body is still coming; see [`Upload`].
+    ///
+    /// # Errors
+    /// The stream is gone already: nobody is left to be told.
+    pub(crate) fn send_to_upload(
+        &self,
+        method: &Method,
+        respond: SendResponse<Bytes>,
+        body: RecvStream,
+    ) -> Result<Upload, h2::Error> {
+        let left = self.content(method);
+        let stream = self.send_fields(&left, respond)?;
+        let mut upload = Upload { stream, left, body };
+        upload.write()?;
+        Ok(upload)
+    }
+
+    /// RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
+    fn content(&self, method: &Method) -> Bytes {
+        if *method == Method::HEAD { Bytes::new() } else { self.body.clone() }
+    }
+
+    fn send_fields(
+        &self,
+        content: &Bytes,
+        mut respond: SendResponse<Bytes>,
+    ) -> Result<SendStream<Bytes>, h2::Error> {
         let mut response = Response::new(());
         *response.status_mut() = self.status;
         *response.headers_mut() = self.fields.clone();
         response.headers_mut().insert(DATE, date());
-        // RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
-        let no_content = self.body.is_empty() || *method == Method::HEAD;
-        let mut stream = respond.send_response(response, no_content)?;
-        if no_content { Ok(()) } else { stream.send_data(self.body.clone(), true) }
+        respond.send_response(response, content.is_empty())
+    }
+}
+
+/// A refused request whose body is still coming, and the answer to it.
+///
+/// When this is dropped, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) and gives the
+/// connection's window back for whatever arrives late. That has to wait until the content has the
+/// window that it needs: `h2` neither writes a reset behind content without window, nor counts its
+/// stream out when the connection ends before there is some.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    stream: SendStream<Bytes>,
+    /// The content that has no window yet.
+    left: Bytes,
+    body: RecvStream,
+}
+
+/// What became of an upload.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Progress {
+    /// All is said, or nobody is left to be told: it is to be dropped.
+    Over,
+    /// Content was given to `h2`, and the next turn is after it is written.
+    Written,
+    /// The client's turn, which wakes the task.
+    Waiting,
+}
+
+impl Upload {
+    /// Goes on as far as the client lets it. What comes of the body meanwhile is let go.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Progress {
+        if self.left.is_empty() {
+            return Progress::Over;
+        }
+        loop {
+            match self.body.poll_data(context) {
+                Poll::Ready(Some(Ok(data))) => {
+                    // The stream may be over by now, and its window with it.
+                    let _ = self.body.flow_control().release_capacity(data.len());
+                }
+                Poll::Ready(Some(Err(_))) => return Progress::Over,
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        // Asks to be woken, whatever it says: what there is stands in `capacity`.
+        if let Poll::Ready(None | Some(Err(_))) = self.stream.poll_capacity(context) {
+            return Progress::Over;
+        }
+        match self.write() {
+            Ok(0) => Progress::Waiting,
+            Ok(_) => Progress::Written,
+            Err(_) => Progress::Over,
+        }
+    }
+
+    /// Gives `h2` the content for which there is window, and says how much that is.
+    fn write(&mut self) -> Result<usize, h2::Error> {
+        self.stream.reserve_capacity(self.left.len());
+        let content = self.left.split_to(self.stream.capacity().min(self.left.len()));
+        let len = content.len();
+        if len > 0 {
+            self.stream.send_data(content, self.left.is_empty())?;
+        }
+        Ok(len)
     }
 }
 

@@ -13,7 +13,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{Answer, Answers, MisdirectedContent};
+use crate::answer::{Answer, Answers, MisdirectedContent, Progress, Upload};
 use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
 use crate::error::Error;
@@ -218,7 +218,7 @@ impl Builder {
             waker: None,
             batch_writes: self.batch_writes,
             accepted: 0,
-            unread: Vec::new(),
+            uploads: Vec::new(),
             state: State::Open,
         })
     }
@@ -239,8 +239,9 @@ pub struct Connection<T, D> {
     batch_writes: bool,
     /// The streams that `h2` has handed out, modulo 2^32; those that it never will count as well.
     accepted: u32,
-    /// Bodies of answered requests that were still coming; dropping one sends its `RST_STREAM`.
-    unread: Vec<RecvStream>,
+    /// Answered requests whose bodies were still coming. Behind `inner`, so that what still waits
+    /// at the end of the connection ends with it.
+    uploads: Vec<Upload>,
     state: State,
 }
 
@@ -318,14 +319,19 @@ where
                     self.accepted = self.cork.shown();
                     continue;
                 }
-                if self.unread.is_empty() {
-                    self.keep(context);
-                    return Poll::Pending;
-                }
                 // The answers have been written, as far as the socket takes them, so their streams
                 // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS
                 // record with its RST_STREAM.
-                self.unread.clear();
+                let mut idle = true;
+                self.uploads.retain_mut(|upload| {
+                    let progress = upload.poll(context);
+                    idle &= progress == Progress::Waiting;
+                    progress != Progress::Over
+                });
+                if idle {
+                    self.keep(context);
+                    return Poll::Pending;
+                }
                 continue;
             };
             let ended = match next {
@@ -434,12 +440,16 @@ where
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
-        if let Err(error) = choose(self.decisions.answers()).send(request.method(), respond) {
+        let answer = choose(self.decisions.answers());
+        let (parts, body) = request.into_parts();
+        let sent = if body.is_end_stream() {
+            answer.send(&parts.method, respond)
+        } else {
+            let upload = answer.send_to_upload(&parts.method, respond, body);
+            upload.map(|upload| self.uploads.push(upload))
+        };
+        if let Err(error) = sent {
             tracing::debug!(%error, "the stream was gone before its answer");
-        }
-        let body = request.into_body();
-        if !body.is_end_stream() {
-            self.unread.push(body);
         }
         self.spend();
     }

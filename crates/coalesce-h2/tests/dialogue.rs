@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use coalesce_core::{
@@ -13,6 +14,7 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 type Table = AuthorityTable<Vec<u8>>;
 
@@ -50,6 +52,11 @@ struct Pair {
 
 /// A client connected to the adapter, whose certificate covers `api.test`.
 async fn connect(builder: Builder, table: Table) -> Pair {
+    let mut client = h2::client::Builder::new();
+    connect_as(client.max_concurrent_reset_streams(1000), builder, table).await
+}
+
+async fn connect_as(client: &h2::client::Builder, builder: Builder, table: Table) -> Pair {
     let table = Arc::new(RwLock::new(table));
     let (client_io, server_io) = tokio::io::duplex(64 * 1024);
     let shared = Arc::clone(&table);
@@ -73,11 +80,7 @@ async fn connect(builder: Builder, table: Table) -> Pair {
         }
         outcome
     });
-    let (client, connection) = h2::client::Builder::new()
-        .max_concurrent_reset_streams(1000)
-        .handshake(client_io)
-        .await
-        .unwrap();
+    let (client, connection) = client.handshake(client_io).await.unwrap();
     let driver = tokio::spawn(connection);
     let client = client.ready().await.unwrap();
     Pair { client, server, driver, table }
@@ -238,6 +241,51 @@ async fn refused_uploads_give_their_window_back() {
     assert!(body(response.into_body()).await.unwrap().ends_with(b" 2097152"));
 }
 
+/// As many octets of window as there are, so much content is sent; the upload's window is given back
+/// all the same, and its stream ends once everything is said.
+#[tokio::test]
+async fn the_answer_to_an_upload_waits_for_window_and_the_upload_for_nothing() {
+    let dialogue = uploads_that_grant_little_window();
+    timeout(Duration::from_secs(20), dialogue).await.expect("nobody waits in vain");
+}
+
+async fn uploads_that_grant_little_window() {
+    let mut client = h2::client::Builder::new();
+    client.initial_window_size(10);
+    let mut pair = connect_as(&client, Builder::new(), api_and_cdn()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..32 {
+        pair.client = pair.client.clone().ready().await.unwrap();
+        let request = request(Method::POST, "https://cdn.test/upload");
+        let (response, mut send) = pair.client.send_request(request, false).unwrap();
+        send.send_data(Bytes::from(vec![0; 100_000]), false).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 421);
+        let mut content = response.into_body();
+        assert_eq!(content.data().await.unwrap().unwrap(), BODY_421[..10]);
+        // More than the window of a stream, of which three are more than the connection's: it is
+        // given back as it is used.
+        send.send_data(Bytes::from(vec![0; 400_000]), false).unwrap();
+        send.reserve_capacity(1);
+        let capacity = std::future::poll_fn(|context| send.poll_capacity(context)).await;
+        assert!(capacity.unwrap().is_ok());
+        waiting.push((send, content));
+    }
+    for (mut send, mut content) in waiting.drain(..16) {
+        let mut said = BODY_421[..10].to_vec();
+        content.flow_control().release_capacity(10).unwrap();
+        said.extend(body(content).await.unwrap());
+        assert_eq!(said, BODY_421);
+        let reset = std::future::poll_fn(|context| send.poll_reset(context)).await.unwrap();
+        assert_eq!(reset, Reason::NO_ERROR);
+    }
+    assert_eq!(pair.get("https://api.test/").await.0, 200);
+    // The others still wait when the client vanishes.
+    pair.driver.abort();
+    let outcome = pair.server.await.expect("nothing panics");
+    assert_eq!(outcome.served.len(), 1);
+}
+
 #[tokio::test]
 async fn a_client_that_only_misses_is_sent_away() {
     let builder = Builder::new().refused_in_a_row(NonZeroU32::new(20));
@@ -350,7 +398,7 @@ async fn graceful_shutdown_lets_open_streams_finish() {
         let first = connection.accept().await.unwrap().unwrap();
         connection.graceful_shutdown();
         tokio::spawn(async move {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             echo(first).await;
         });
         assert!(connection.accept().await.is_none());

@@ -83,6 +83,15 @@ pub(crate) fn run_with(
     request: &Request,
     judge: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>, &RequestTarget<'_>) -> Verdict,
 ) -> Verdict {
+    with_connection(world, facts, |table, connection| judge(table, connection, &target(request)))
+}
+
+/// Calls `with` for the table of a world and a connection to it.
+pub(crate) fn with_connection<R>(
+    world: &World,
+    facts: &Facts,
+    with: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>) -> R,
+) -> R {
     let set = build_set(&facts.certificate);
     let hostnames = facts.extra.listeners.iter().flat_map(|(_, hostnames)| hostnames);
     let of_port = ListenerTable::build(hostnames.map(|(hostname, listener)| {
@@ -101,7 +110,7 @@ pub(crate) fn run_with(
     if let Some((own, _)) = &facts.extra.listeners {
         connection = connection.with_listener(ListenerId::new(*own), &of_port);
     }
-    judge(&build_with(world, &facts.extra), &connection, &target(request))
+    with(&build_with(world, &facts.extra), &connection)
 }
 
 /// The first id of the parts of groups, above those of all groups.

@@ -1,0 +1,79 @@
+//! An application that answers at once, or when it has read what was uploaded.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use coalesce_core::Verdict;
+use coalesce_h2::Accepted;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Response;
+
+use crate::build::outcome;
+use crate::model::Outcome;
+
+/// As much content as fits in one small window, and as much as does not.
+const CONTENT_LENS: [usize; 3] = [0, 100, 3_000];
+
+#[derive(Debug)]
+struct Upload {
+    body: RecvStream,
+    /// Where the answer waits for all of it.
+    respond: Option<SendResponse<Bytes>>,
+    is_head: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Application {
+    /// The streams that came here, and what their proofs say.
+    pub(super) served: BTreeMap<u32, Outcome>,
+    /// What is still being uploaded.
+    uploads: Vec<Upload>,
+}
+
+impl Application {
+    pub(super) fn accept(&mut self, accepted: Accepted) {
+        let (request, respond, proof) = accepted.into_parts();
+        let stream = respond.stream_id().as_u32();
+        let before = self.served.insert(stream, outcome(&Verdict::Serve(proof)));
+        assert_eq!(before, None, "stream {stream} came twice");
+        let waits = stream % 8 == 1;
+        let is_head = request.method() == http::Method::HEAD;
+        let mut respond = Some(respond);
+        if !waits {
+            answer(respond.take(), is_head);
+        }
+        self.uploads.push(Upload { body: request.into_body(), respond, is_head });
+    }
+
+    /// Reads what has come by now.
+    pub(super) fn go_on(&mut self, context: &mut Context<'_>) {
+        self.uploads.retain_mut(|Upload { body, respond, is_head }| {
+            loop {
+                match body.poll_data(context) {
+                    Poll::Pending => return true,
+                    Poll::Ready(Some(Ok(data))) => {
+                        // The stream may be gone by now.
+                        let _ = body.flow_control().release_capacity(data.len());
+                    }
+                    Poll::Ready(Some(Err(_)) | None) => {
+                        answer(respond.take(), *is_head);
+                        return false;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Answers 200, unless the stream is gone; that is its client's business.
+fn answer(respond: Option<SendResponse<Bytes>>, is_head: bool) {
+    let Some(mut respond) = respond else { return };
+    let number = respond.stream_id().as_u32() as usize / 2;
+    let len = if is_head { 0 } else { CONTENT_LENS[number % CONTENT_LENS.len()] };
+    let Ok(mut send) = respond.send_response(Response::new(()), len == 0) else { return };
+    if len > 0 {
+        let _ = send.send_data(Bytes::from(vec![b'x'; len]), true);
+    }
+}
