@@ -1,24 +1,46 @@
 #!/usr/bin/env bash
-# Fuzzes each target for long, from what earlier runs have found (fuzz/corpus), and adds a row for
-# each to the table of what was reached (fuzz/target/long.tsv).
+# Fuzzes each target for long, from what earlier runs have found (fuzz/corpus), and adds rows to the
+# table of what was reached (fuzz/long.tsv).
 #
 #   fuzz/long.sh [-j JOBS] SECONDS [TARGET...]
+#   fuzz/long.sh -t
 #
 # SECONDS are of one processor for one target: an hour is 3600. All targets when none is named, JOBS
-# (1) of them at a time, with the lowest priority. Ends with 1 when a target found something; the
-# input is then in fuzz/artifacts, and CONTRIBUTING.md says what to do with it.
+# (1) of them at a time, with the lowest priority. A row is added every ten minutes, so that little
+# is lost when it is stopped. Ends with 1 when a target found something; the input is then in
+# fuzz/artifacts, and CONTRIBUTING.md says what to do with it. With -t, it only sums the table up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Of a row, in seconds that pass.
+slice=600
+table=long.tsv
 
 usage() {
     sed -n '/^#   fuzz/s/^# *//p' "${BASH_SOURCE[0]##*/}" >&2
     exit 2
 }
 
+# For each target: hours of a processor, executions in millions, the most that was reached.
+sums() {
+    awk -F'\t' 'NR > 1 {
+        hours[$3] += $4 / 3600; executions[$3] += $5 / 1e6; found[$3] += $9
+        if ($6 > edges[$3]) edges[$3] = $6
+        if ($7 > features[$3]) features[$3] = $7
+    }
+    END {
+        printf "%-12s %6s %12s %7s %9s %6s\n", "target", "hours", "million runs", "edges", "features", "found"
+        for (target in hours)
+            printf "%-12s %6.2f %12.2f %7d %9d %6d\n", target, hours[target], executions[target],
+                edges[target], features[target], found[target] | "sort"
+    }' "$table"
+}
+
 jobs=1
-while getopts j: option; do
+while getopts j:t option; do
     case $option in
         j) jobs=$OPTARG ;;
+        t) sums && exit ;;
         *) usage ;;
     esac
 done
@@ -50,28 +72,28 @@ for target in "${targets[@]}"; do
 done
 
 commit=$(git describe --always --dirty)
-table=target/long.tsv
 [ -e "$table" ] ||
-    printf 'target\tcommit\tprocessor seconds\texecutions\tedges\tfeatures\tcorpus\tfound\n' >"$table"
+    printf 'date\tcommit\ttarget\tprocessor seconds\texecutions\tedges\tfeatures\tcorpus\tfound\n' >"$table"
+
+# The last number behind a word of the fuzzer's log.
+last() { grep -o " $1 [0-9]*" "$2" | tail -n 1 | tr -dc 0-9; }
 
 # Runs one target until it has used its seconds of a processor, which are fewer than those that pass.
 fuzz() {
-    local target=$1 log=target/long-$1.log used=0 executions=0 left found=0 times
+    local target=$1 log=target/long-$1.log times=$binaries/$1.times used=0 left spent found=0
     mkdir -p "corpus/$target" "artifacts/$target"
-    while left=$((seconds - used)) && [ "$left" -gt 0 ]; do
-        times=$(mktemp -p "$binaries")
+    while left=$((seconds - used)) && [ "$left" -gt 0 ] && [ "$found" = 0 ]; do
         TIMEFORMAT='%U %S'
         { time nice -n 19 "$binaries/$target" "corpus/$target" "seeds/$target" \
-            -artifact_prefix="artifacts/$target/" -max_total_time="$left" -timeout=10 \
-            -print_final_stats=1 >"$log" 2>&1; } 2>"$times" || found=1
-        used=$(awk -v used="$used" '{ printf "%d", used + $1 + $2 + 1 }' "$times")
-        executions=$((executions + $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" || echo 0)))
-        [ "$found" = 0 ] || break
+            -artifact_prefix="artifacts/$target/" -timeout=10 -print_final_stats=1 \
+            -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=1
+        spent=$(awk '{ printf "%d", $1 + $2 + 1 }' "$times")
+        used=$((used + spent))
+        printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date -u +%F)" "$commit" "$target" \
+            "$spent" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+            "$(last cov: "$log")" "$(last ft: "$log")" \
+            "$(find "corpus/$target" -type f | wc -l)" "$found" | tee -a "$table"
     done
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$target" "$commit" "$used" "$executions" \
-        "$(grep -o ' cov: [0-9]*' "$log" | tail -n 1 | tr -dc 0-9)" \
-        "$(grep -o ' ft: [0-9]*' "$log" | tail -n 1 | tr -dc 0-9)" \
-        "$(find "corpus/$target" -type f | wc -l)" "$found" | tee -a "$table"
     [ "$found" = 0 ] || tail -n 30 "$log" >&2
     return "$found"
 }
@@ -88,4 +110,5 @@ while [ "$running" -gt 0 ]; do
     wait -n || status=1
     running=$((running - 1))
 done
+sums
 exit "$status"
