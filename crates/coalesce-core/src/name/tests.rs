@@ -198,3 +198,11 @@ fn equal_names_have_equal_hashes_and_others_have_not() {
 fn what_is_shown_is_the_canonical_spelling() {
     assert_eq!(format!("{:?}", ok(b"A.Example.TEST.")), "DnsName(a.example.test)");
 }
+
+/// The first byte is the last.
+#[test]
+fn a_hyphen_by_itself_is_no_name() {
+    for name in ["-", "-."] {
+        assert!(DnsName::parse(name.as_bytes()).is_err(), "{name}");
+    }
+}
