@@ -80,19 +80,21 @@ last() { grep -o " $1 [0-9]*" "$2" | tail -n 1 | tr -dc 0-9; }
 
 # Runs one target until it has used its seconds of a processor, which are fewer than those that pass.
 fuzz() {
-    local target=$1 log=target/long-$1.log times=$binaries/$1.times used=0 left spent found=0
+    local target=$1 log=target/long-$1.log times=$binaries/$1.times left=$seconds spent found=0
     mkdir -p "corpus/$target" "artifacts/$target"
-    while left=$((seconds - used)) && [ "$left" -gt 0 ] && [ "$found" = 0 ]; do
+    while [ "$left" -gt 0 ] && [ "$found" = 0 ]; do
         TIMEFORMAT='%U %S'
         { time nice -n 19 "$binaries/$target" "corpus/$target" "seeds/$target" \
             -artifact_prefix="artifacts/$target/" -timeout=10 -print_final_stats=1 \
-            -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=1
+            -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=$?
+        # Interrupted: what was done until then counts, and nothing was found.
+        [ "$found" != 72 ] || { found=0 left=0; }
         spent=$(awk '{ printf "%d", $1 + $2 + 1 }' "$times")
-        used=$((used + spent))
+        left=$((left - spent))
         printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date -u +%F)" "$commit" "$target" \
             "$spent" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
             "$(last cov: "$log")" "$(last ft: "$log")" \
-            "$(find "corpus/$target" -type f | wc -l)" "$found" | tee -a "$table"
+            "$(find "corpus/$target" -type f | wc -l)" "$((found > 0))" | tee -a "$table"
     done
     [ "$found" = 0 ] || tail -n 30 "$log" >&2
     return "$found"

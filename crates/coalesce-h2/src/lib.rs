@@ -56,9 +56,9 @@
 //! | too many refusals in a row | `GOAWAY(ENHANCE_YOUR_CALM)` |
 //!
 //! A request body that is still coming is not read: the answer ends the stream,
-//! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back. Where the
-//! client has no window for the answer's content, both wait until it has, and what comes of the body
-//! meanwhile is let go.
+//! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back. Where
+//! the client has no window for the answer's content, both wait until it has, and what comes of
+//! the body meanwhile is let go.
 //!
 //! # What the client is told
 //!

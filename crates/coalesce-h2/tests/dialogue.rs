@@ -241,8 +241,8 @@ async fn refused_uploads_give_their_window_back() {
     assert!(body(response.into_body()).await.unwrap().ends_with(b" 2097152"));
 }
 
-/// As many octets of window as there are, so much content is sent; the upload's window is given back
-/// all the same, and its stream ends once everything is said.
+/// As many octets of window as there are, so much content is sent; the upload's window is given
+/// back all the same, and its stream ends once everything is said.
 #[tokio::test]
 async fn the_answer_to_an_upload_waits_for_window_and_the_upload_for_nothing() {
     let dialogue = uploads_that_grant_little_window();
