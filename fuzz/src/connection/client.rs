@@ -37,6 +37,8 @@ pub(super) struct Script {
     pub(super) reset: BTreeSet<u32>,
     /// The largest table that it lets the server use.
     pub(super) header_table_max: usize,
+    /// Whether it takes back some of the room that it gave the server: table or window.
+    pub(super) shrinks: bool,
 }
 
 /// A client on a connection with `facts`, whose first request is `first`.
@@ -77,6 +79,7 @@ pub(super) fn script(
         asked: client.asked,
         reset: client.reset,
         header_table_max: client.header_table_max,
+        shrinks: client.shrinks,
     })
 }
 
@@ -91,6 +94,7 @@ struct Client {
     open: Vec<u32>,
     uploaded: usize,
     header_table_max: usize,
+    shrinks: bool,
     table: Table,
 }
 
@@ -109,6 +113,7 @@ impl Client {
             open: Vec::new(),
             uploaded: 0,
             header_table_max: TABLE_MAX,
+            shrinks: false,
             table: Table::default(),
         }
     }
@@ -134,8 +139,13 @@ impl Client {
                 (0xabcd, &[7]),
             ])?;
             let value = *u.choose(values)?;
-            if id == HEADER_TABLE_SIZE {
-                self.header_table_max = self.header_table_max.max(value as usize);
+            match id {
+                HEADER_TABLE_SIZE => {
+                    self.header_table_max = self.header_table_max.max(value as usize);
+                    self.shrinks |= (value as usize) < TABLE_MAX;
+                }
+                INITIAL_WINDOW_SIZE => self.shrinks |= value < 65_535,
+                _ => {}
             }
             payload.extend_from_slice(&id.to_be_bytes());
             payload.extend_from_slice(&value.to_be_bytes());
