@@ -71,7 +71,9 @@ for target in "${targets[@]}"; do
     cp "$built/$target" "$binaries/"
 done
 
-commit=$(git describe --always --dirty)
+commit=$(git describe --always)
+# The table is what it adds to.
+git diff --quiet HEAD -- .. ":!$table" || commit+=-dirty
 [ -e "$table" ] ||
     printf 'date\tcommit\ttarget\tprocessor seconds\texecutions\tedges\tfeatures\tcorpus\tfound\n' >"$table"
 
@@ -80,7 +82,7 @@ last() { grep -o " $1 [0-9]*" "$2" | tail -n 1 | tr -dc 0-9; }
 
 # Runs one target until it has used its seconds of a processor, which are fewer than those that pass.
 fuzz() {
-    local target=$1 log=target/long-$1.log times=$binaries/$1.times left=$seconds spent found=0
+    local target=$1 log=target/long-$1.log times=target/long-$1.times left=$seconds spent found=0
     mkdir -p "corpus/$target" "artifacts/$target"
     while [ "$left" -gt 0 ] && [ "$found" = 0 ]; do
         TIMEFORMAT='%U %S'
@@ -89,7 +91,7 @@ fuzz() {
             -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=$?
         # Interrupted: what was done until then counts, and nothing was found.
         [ "$found" != 72 ] || { found=0 left=0; }
-        spent=$(awk '{ printf "%d", $1 + $2 + 1 }' "$times")
+        spent=$(awk 'END { printf "%d", $1 + $2 + 1 }' "$times")
         left=$((left - spent))
         printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date -u +%F)" "$commit" "$target" \
             "$spent" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
@@ -99,6 +101,9 @@ fuzz() {
     [ "$found" = 0 ] || tail -n 30 "$log" >&2
     return "$found"
 }
+
+# Stopped: the fuzzers are told, and their rows are waited for.
+trap 'pkill -INT -f "^$binaries/" || true; wait; exit 130' INT TERM
 
 status=0
 running=0
