@@ -64,6 +64,8 @@ pub struct Raw {
     windows: BTreeMap<u32, i64>,
     /// Why the server goes away.
     pub gone: Option<u32>,
+    /// Whether it does what it must about a PING (RFC 9113 §6.7).
+    pub answers_pings: bool,
 }
 
 impl Raw {
@@ -90,6 +92,7 @@ impl Raw {
             initial: i64::from(WINDOW),
             windows: BTreeMap::new(),
             gone: None,
+            answers_pings: true,
         }
     }
 
@@ -184,7 +187,9 @@ impl Raw {
                 });
                 self.send(&self::frame(SETTINGS, ACK, 0, &[]));
             }
-            PING if frame.flags & ACK == 0 => self.send(&self::frame(PING, ACK, 0, &frame.payload)),
+            PING if frame.flags & ACK == 0 && self.answers_pings => {
+                self.send(&self::frame(PING, ACK, 0, &frame.payload));
+            }
             WINDOW_UPDATE if frame.stream == 0 => self.window += i64::from(word(0)),
             WINDOW_UPDATE => {
                 *self.windows.entry(frame.stream).or_insert(self.initial) += i64::from(word(0));

@@ -1,7 +1,5 @@
 //! The answers that the adapter gives itself.
 
-use std::task::{Context, Poll};
-
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
@@ -9,6 +7,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::date::{date, write_date};
+use crate::uploads::Upload;
 use crate::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, push_integer};
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
@@ -118,11 +117,9 @@ impl Answer {
         respond: SendResponse<Bytes>,
         body: RecvStream,
     ) -> Result<Upload, h2::Error> {
-        let left = self.content(method);
-        let stream = self.send_fields(&left, respond)?;
-        let mut upload = Upload { stream, left, body };
-        upload.write()?;
-        Ok(upload)
+        let content = self.content(method);
+        let stream = self.send_fields(&content, respond)?;
+        Upload::new(stream, content, body)
     }
 
     /// RFC 9110 §9.3.2: the answer to HEAD has the fields and no content.
@@ -140,70 +137,6 @@ impl Answer {
         *response.headers_mut() = self.fields.clone();
         response.headers_mut().insert(DATE, date());
         respond.send_response(response, content.is_empty())
-    }
-}
-
-/// A refused request whose body is still coming, and the answer to it.
-///
-/// When this is dropped, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) and gives the
-/// connection's window back for whatever arrives late. That has to wait until the content has the
-/// window that it needs: `h2` neither writes a reset behind content without window, nor counts its
-/// stream out when the connection ends before there is some.
-#[derive(Debug)]
-pub(crate) struct Upload {
-    stream: SendStream<Bytes>,
-    /// The content that has no window yet.
-    left: Bytes,
-    body: RecvStream,
-}
-
-/// What became of an upload.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Progress {
-    /// All is said, or nobody is left to be told: it is to be dropped.
-    Over,
-    /// Content was given to `h2`, and the next turn is after it is written.
-    Written,
-    /// The client's turn, which wakes the task.
-    Waiting,
-}
-
-impl Upload {
-    /// Goes on as far as the client lets it. What comes of the body meanwhile is let go.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Progress {
-        if self.left.is_empty() {
-            return Progress::Over;
-        }
-        loop {
-            match self.body.poll_data(context) {
-                Poll::Ready(Some(Ok(data))) => {
-                    // The stream may be over by now, and its window with it.
-                    let _ = self.body.flow_control().release_capacity(data.len());
-                }
-                Poll::Ready(Some(Err(_))) => return Progress::Over,
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        // Asks to be woken, whatever it says: what there is stands in `capacity`.
-        if let Poll::Ready(None | Some(Err(_))) = self.stream.poll_capacity(context) {
-            return Progress::Over;
-        }
-        match self.write() {
-            Ok(0) => Progress::Waiting,
-            Ok(_) => Progress::Written,
-            Err(_) => Progress::Over,
-        }
-    }
-
-    /// Gives `h2` the content for which there is window, and says how much that is.
-    fn write(&mut self) -> Result<usize, h2::Error> {
-        self.stream.reserve_capacity(self.left.len());
-        let content = self.left.split_to(self.stream.capacity().min(self.left.len()));
-        let len = content.len();
-        if len > 0 {
-            self.stream.send_data(content, self.left.is_empty())?;
-        }
-        Ok(len)
     }
 }
 

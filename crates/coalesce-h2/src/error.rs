@@ -9,17 +9,22 @@ pub struct Error {
 
 enum Kind {
     Protocol(h2::Error),
-    BudgetSpent,
+    Excess(Excess),
+}
+
+/// What a client is sent away for, with `GOAWAY(ENHANCE_YOUR_CALM)`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Excess {
+    /// The budget is spent.
+    Refusals,
+    /// [`RESETS_MAX`](crate::limits::RESETS_MAX).
+    Resets,
 }
 
 impl Error {
-    pub(crate) const fn budget_spent() -> Self {
-        Self { kind: Kind::BudgetSpent }
-    }
-
     /// Whether the client was sent away for refusals alone, with `GOAWAY(ENHANCE_YOUR_CALM)`.
     pub const fn is_budget_spent(&self) -> bool {
-        matches!(self.kind, Kind::BudgetSpent)
+        matches!(self.kind, Kind::Excess(Excess::Refusals))
     }
 
     /// Whether the byte stream failed.
@@ -36,8 +41,14 @@ impl Error {
     pub fn reason(&self) -> Option<h2::Reason> {
         match &self.kind {
             Kind::Protocol(error) => error.reason(),
-            Kind::BudgetSpent => Some(h2::Reason::ENHANCE_YOUR_CALM),
+            Kind::Excess(_) => Some(h2::Reason::ENHANCE_YOUR_CALM),
         }
+    }
+}
+
+impl From<Excess> for Error {
+    fn from(excess: Excess) -> Self {
+        Self { kind: Kind::Excess(excess) }
     }
 }
 
@@ -51,7 +62,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Protocol(error) => error.fmt(f),
-            Kind::BudgetSpent => f.write_str("too many refused requests in a row"),
+            Kind::Excess(Excess::Refusals) => f.write_str("too many refused requests in a row"),
+            Kind::Excess(Excess::Resets) => f.write_str("too many streams reset by the client"),
         }
     }
 }
@@ -60,7 +72,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Protocol(error) => f.debug_tuple("Error").field(error).finish(),
-            Kind::BudgetSpent => f.write_str("Error(BudgetSpent)"),
+            Kind::Excess(excess) => f.debug_tuple("Error").field(excess).finish(),
         }
     }
 }
@@ -69,7 +81,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             Kind::Protocol(error) => Some(error),
-            Kind::BudgetSpent => None,
+            Kind::Excess(_) => None,
         }
     }
 }

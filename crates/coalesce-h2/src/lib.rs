@@ -53,12 +53,12 @@
 //! | a target that neither `h2` nor the transport saw whole | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | malformed as HTTP (RFC 9110 §7.2, RFC 3986) | 400 |
 //! | `CONNECT` that the policy does not take | 405 |
-//! | too many refusals in a row | `GOAWAY(ENHANCE_YOUR_CALM)` |
+//! | too many refusals in a row, or resets by the client | `GOAWAY(ENHANCE_YOUR_CALM)` |
 //!
-//! A request body that is still coming is not read: the answer ends the stream,
+//! A request body that is still coming is not kept: the answer ends the stream,
 //! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back. Where
-//! the client has no window for the answer's content, both wait until it has, and what comes of
-//! the body meanwhile is let go.
+//! the client has granted no window for the answer's content, the content and the reset wait until
+//! it has, and what comes of the body meanwhile is let go.
 //!
 //! # What the client is told
 //!
@@ -112,6 +112,7 @@ mod log;
 mod origin;
 mod server;
 mod target;
+mod uploads;
 mod wire;
 
 /// What the fuzz targets call; no part of the API.

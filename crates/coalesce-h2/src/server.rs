@@ -13,12 +13,13 @@ use h2::{Reason, RecvStream};
 use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{Answer, Answers, MisdirectedContent, Progress, Upload};
+use crate::answer::{Answer, Answers, MisdirectedContent};
 use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
-use crate::error::Error;
+use crate::error::{Error, Excess};
 use crate::origin::{Announcer, OriginSet};
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
+use crate::uploads::Uploads;
 use crate::wire::{Cork, Exceptions, ExtendedConnect, Interjected, Sight, Target, Transport};
 use crate::{limits, log};
 
@@ -218,7 +219,7 @@ impl Builder {
             waker: None,
             batch_writes: self.batch_writes,
             accepted: 0,
-            uploads: Vec::new(),
+            uploads: Uploads::default(),
             state: State::Open,
         })
     }
@@ -241,15 +242,17 @@ pub struct Connection<T, D> {
     accepted: u32,
     /// Answered requests whose bodies were still coming. Behind `inner`, so that what still waits
     /// at the end of the connection ends with it.
-    uploads: Vec<Upload>,
+    pub(crate) uploads: Uploads,
     state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// The budget is spent, `GOAWAY` is on its way.
-    SentAway,
+    /// The open streams are the last ones.
+    Leaving,
+    /// `GOAWAY` is on its way.
+    SentAway(Excess),
     Closed,
 }
 
@@ -310,6 +313,7 @@ where
             return Poll::Ready(None);
         }
         loop {
+            self.number_resets();
             // More streams to come, as far as can be told: then what is written now can wait.
             let more = self.accepted != self.cork.shown();
             self.cork.set(more && self.batch_writes);
@@ -322,27 +326,25 @@ where
                 // The answers have been written, as far as the socket takes them, so their streams
                 // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS
                 // record with its RST_STREAM.
-                let mut idle = true;
-                self.uploads.retain_mut(|upload| {
-                    let progress = upload.poll(context);
-                    idle &= progress == Progress::Waiting;
-                    progress != Progress::Over
-                });
-                if idle {
+                if self.uploads.poll(context) {
                     self.keep(context);
                     return Poll::Pending;
                 }
                 continue;
             };
-            let ended = match next {
-                Some(Ok((mut request, respond))) => {
+            let ended = match (next, self.state) {
+                (Some(Ok((mut request, respond))), state) => {
                     self.accepted = self.accepted.wrapping_add(1);
                     // What comes after the GOAWAY is not looked at; dropping it resets the stream.
-                    if self.state == State::SentAway {
+                    if let State::SentAway(_) = state {
                         continue;
                     }
                     let stream = respond.stream_id().as_u32();
                     let seen = self.exceptions.take(stream);
+                    if self.exceptions.is_blind() {
+                        // Nor will its reset be seen.
+                        self.exceptions.see_reset();
+                    }
                     match self.judge(stream, &request, seen.as_ref()) {
                         Judgement::Serve(proof) => {
                             if let Some(seen) = seen {
@@ -355,9 +357,9 @@ where
                     }
                     continue;
                 }
-                _ if self.state == State::SentAway => Some(Err(Error::budget_spent())),
-                Some(Err(error)) => Some(Err(error.into())),
-                None => None,
+                (_, State::SentAway(excess)) => Some(Err(excess.into())),
+                (Some(Err(error)), _) => Some(Err(error.into())),
+                (None, _) => None,
             };
             self.state = State::Closed;
             return Poll::Ready(ended);
@@ -385,8 +387,12 @@ where
     }
 
     /// Stops taking new streams and lets the open ones finish (RFC 9113 §6.8). Keep polling
-    /// [`accept`](Self::accept) until it returns `None`.
+    /// [`accept`](Self::accept) until it returns `None`, which a client that takes no answers can
+    /// put off for ever: how long to wait is the caller's to say.
     pub fn graceful_shutdown(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Leaving;
+        }
         self.decisions.close();
         self.announcer.close();
         self.inner.graceful_shutdown();
@@ -460,12 +466,29 @@ where
     }
 
     fn spend(&mut self) {
-        if self.decisions.refused() == Left::Nothing && self.state == State::Open {
-            tracing::warn!("too many refused requests in a row; the connection ends");
+        if self.decisions.refused() == Left::Nothing {
+            self.send_away(Excess::Refusals);
+        }
+    }
+
+    /// Bears as many resets as [`limits::RESETS_MAX`] says.
+    fn number_resets(&mut self) {
+        let resets = self.exceptions.resets();
+        if resets >= limits::RESETS_MAX {
+            self.send_away(Excess::Resets);
+        } else if resets >= limits::RESETS_MAX / 2 && self.state == State::Open {
+            tracing::debug!("many streams were reset by the client; the open ones are the last");
+            self.graceful_shutdown();
+        }
+    }
+
+    fn send_away(&mut self, excess: Excess) {
+        if let State::Open | State::Leaving = self.state {
+            tracing::warn!("{}; the connection ends", Error::from(excess));
             self.decisions.close();
             self.announcer.close();
             self.inner.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-            self.state = State::SentAway;
+            self.state = State::SentAway(excess);
         }
     }
 }

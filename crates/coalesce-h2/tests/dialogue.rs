@@ -286,6 +286,29 @@ async fn uploads_that_grant_little_window() {
     assert_eq!(outcome.served.len(), 1);
 }
 
+/// Whether a request on a connection that could not be followed is given up is not seen, so each
+/// counts as one that is.
+#[tokio::test]
+async fn a_connection_that_nobody_can_follow_takes_so_many_streams() {
+    let mut pair = connect(Builder::new(), api_and_cdn()).await;
+    // A header block that is too long to be held back, and for `h2` not to be answered 431.
+    let mut bomb = request(Method::GET, "https://api.test/");
+    bomb.headers_mut().insert("x-a", HeaderValue::from_bytes(&vec![b'~'; 70_000]).unwrap());
+    assert_eq!(pair.send(bomb).await.unwrap().0.status(), 431);
+    let mut served = 0;
+    let error = loop {
+        match pair.send(request(Method::GET, "https://api.test/")).await {
+            Ok((response, _)) => assert_eq!(response.status(), 200),
+            Err(error) => break error,
+        }
+        served += 1;
+        assert!(served < coalesce_h2::limits::RESETS_MAX, "there is no end");
+    };
+    assert_eq!(served, coalesce_h2::limits::RESETS_MAX / 2, "{error}");
+    let outcome = pair.server.await.unwrap();
+    assert!(outcome.error.is_none(), "it ends in peace");
+}
+
 #[tokio::test]
 async fn a_client_that_only_misses_is_sent_away() {
     let builder = Builder::new().refused_in_a_row(NonZeroU32::new(20));

@@ -2,7 +2,8 @@
 
 use super::server::{A, B, C, LARGE, Target, misdirected, served};
 use coalesce_tests::raw::{
-    DATA, ENHANCE_YOUR_CALM, frame, get, get_path, literal, post, post_fields, reset,
+    DATA, ENHANCE_YOUR_CALM, NO_ERROR, Raw, frame, get, get_path, literal, post, post_fields,
+    reset, window_update,
 };
 use coalesce_tests::raw::{END_HEADERS, HEADERS};
 
@@ -133,4 +134,85 @@ fn resets_that_the_server_is_made_to_send_are_numbered() {
         assert!(raw.answers.len() >= 10_000);
         assert!(raw.answers.values().all(|answer| answer.reset.is_some() && !answer.ended));
     });
+}
+
+/// Attack: all window of the connection is used up and none is granted, so that further answers,
+/// refusals or not, queue for it in `h2`, where they are given up. `h2` keeps what it has of such a
+/// stream until the connection ends, which is therefore sent away.
+#[test]
+fn streams_that_are_given_up_for_want_of_window_are_numbered() {
+    // What the limit says of each, and what the allocator may keep.
+    const KEPT: u64 = (RESETS_MAX as u64) * 1_200 + GROWTH;
+    let target = Target::start();
+    for host in [A, C] {
+        let before = target.memory();
+        target.under_within(GROWTH, || {
+            let (mut raw, _) = without_window(&target);
+            // One that takes no notice of a farewell, which ends with a PING.
+            raw.answers_pings = false;
+            let mut answered = 0;
+            while raw.gone != Some(ENHANCE_YOUR_CALM) {
+                answered += give_up(&mut raw, host);
+                let held = target.memory().saturating_sub(before);
+                assert!(held < KEPT, "{held} bytes for {answered} of {host}");
+            }
+            assert!(
+                (RESETS_MAX..=RESETS_MAX + AT_ONCE).contains(&answered),
+                "{answered} of {host}"
+            );
+        });
+    }
+}
+
+/// No attack: so many are given up in the long life of a connection, which is told early enough to
+/// say farewell, and has the answers that it waits for first.
+#[test]
+fn a_client_that_gives_up_many_streams_is_asked_to_connect_anew() {
+    let target = Target::start();
+    target.under_within(GROWTH, || {
+        let (mut raw, first) = without_window(&target);
+        let mut answered = 0;
+        while raw.gone.is_none() {
+            answered += give_up(&mut raw, C);
+        }
+        let half = RESETS_MAX / 2;
+        assert!((half..=half + AT_ONCE).contains(&answered), "{answered}");
+        let all = u32::try_from(LARGE).unwrap();
+        raw.send(&[window_update(0, all), window_update(first, all)].concat());
+        assert_eq!(raw.answer(first).content.len(), LARGE);
+        assert_eq!(raw.end(), Some(NO_ERROR));
+    });
+}
+
+/// What `coalesce_h2::limits` has.
+const RESETS_MAX: usize = 10_000;
+
+/// How many streams are given up at a time.
+const AT_ONCE: usize = 100;
+
+/// A client that has used up the connection's window, and the stream that it used it for.
+fn without_window(target: &Target) -> (Raw, u32) {
+    let mut raw = target.silent(A);
+    raw.begin(&[]);
+    let first = raw.stream();
+    raw.send(&get_path(first, B, "/large"));
+    raw.until(|raw| raw.answers.get(&first).is_some_and(|it| it.content.len() == 65_535));
+    (raw, first)
+}
+
+/// Gives up streams once their answers have begun; says how many were. One more is served, so that
+/// the budget is not what ends it.
+fn give_up(raw: &mut Raw, host: &str) -> usize {
+    let mut streams: Vec<u32> = (0..AT_ONCE).map(|_| raw.stream()).collect();
+    let asked = streams[1..].iter().flat_map(|stream| get(*stream, host));
+    raw.send(&get(streams[0], A).into_iter().chain(asked).collect::<Vec<u8>>());
+    raw.until(|raw| {
+        raw.gone == Some(ENHANCE_YOUR_CALM)
+            || streams.iter().all(|stream| raw.answers.contains_key(stream))
+    });
+    streams.retain(|stream| raw.answers.remove(stream).is_some_and(|it| it.status.is_some()));
+    assert!(!streams.is_empty(), "nothing is answered, {:?}", raw.gone);
+    raw.send(&streams.iter().flat_map(|stream| reset(*stream)).collect::<Vec<u8>>());
+    raw.settle();
+    streams.len()
 }

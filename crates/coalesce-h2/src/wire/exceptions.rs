@@ -99,6 +99,8 @@ struct Shared {
     misled: AtomicBool,
     /// Whether any request had a `host` field, or may have had one that was not seen.
     hosts: AtomicBool,
+    /// How many streams the client has reset, or may have.
+    resets: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -164,9 +166,19 @@ impl Exceptions {
         self.0.hosts.store(true, Ordering::Release);
     }
 
-    /// Whether the observer is off for the rest of the connection, for tests.
-    #[cfg(any(test, fuzzing))]
-    pub(super) fn is_blind(&self) -> bool {
+    /// How many streams of `h2` the client has reset.
+    pub(crate) fn resets(&self) -> u32 {
+        self.0.resets.load(Ordering::Acquire)
+    }
+
+    /// Notes that the client has reset a stream, or may come to do so unseen.
+    pub(crate) fn see_reset(&self) {
+        // Whoever comes near the largest number is long gone.
+        self.0.resets.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether the observer is off for the rest of the connection.
+    pub(crate) fn is_blind(&self) -> bool {
         self.0.blind_from.load(Ordering::Acquire) != 0
     }
 

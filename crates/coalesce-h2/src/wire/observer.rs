@@ -200,6 +200,9 @@ impl<R: Refuse> Observer<R> {
         let hidden = self.hides(header.stream_id)
             && header.kind != SETTINGS
             && header.payload_len == frame::WORD_LEN;
+        if header.kind == RST_STREAM && !hidden {
+            self.exceptions.see_reset();
+        }
         if !early::minds(header) && !hidden {
             return Step::Skip(length);
         }
