@@ -12,7 +12,9 @@ mod stream;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use arbitrary::{Result, Unstructured};
 use coalesce_core::{AuthorityTable, Connection, RequestTarget, decide};
@@ -21,7 +23,7 @@ use coalesce_h2::{Builder, MisdirectedContent, OriginSet};
 use crate::build::with_connection;
 use crate::generate::{self, seldom};
 use crate::model::{self, Facts, Method, Outcome, Request, World};
-use application::Application;
+use application::{Application, waits};
 use client::Script;
 use frames::{Answers, Requests, Windows};
 use stream::Stream;
@@ -30,7 +32,8 @@ use stream::Stream;
 const NO_ERROR: u32 = 0;
 const REFUSED_STREAM: u32 = 7;
 
-/// How often a connection may be polled for each piece that its client sends, and for each write.
+/// How often a connection may be polled for each thing that its client does, each write, and each
+/// request.
 const POLLS_EACH: usize = 4;
 
 /// How one server is set up, and how its client takes what it writes.
@@ -74,10 +77,11 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
 ///   its end;
 /// - frames are whole, and no more content is sent than the client has granted window for;
 /// - only what the model serves is announced;
-/// - polls are bounded by what was sent and written.
+/// - the connection is polled when it was woken, no more often than is bounded by what was sent and
+///   written, and has ended when its client has closed.
 ///
-/// A client that keeps to the protocol gets an answer to each of its requests besides, and its
-/// connection stays.
+/// A client that keeps to the protocol gets a whole answer to each of its requests besides, as far
+/// as there is window, a reset for each upload that was refused, and its connection stays.
 pub fn connection(data: &[u8]) {
     let _ = try_connection(&mut Unstructured::new(data));
 }
@@ -91,16 +95,20 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
         run(table, connection, settings, &script)
     });
     let requests = frames::requests(&script.sent);
-    let answers = Answers::read(&written, script.header_table_max);
+    let frame_len_max = frames::frame_len_max(&script.sent);
+    let answers = Answers::read(&written, script.header_table_max, frame_len_max);
+    let windows = frames::windows(&script.sent);
     let case = Case { world: &world, facts: &facts, requests: &requests };
     case.check_served(&application.served);
     case.check_answers(&answers, &application.served);
     case.check_announced(&answers.origins);
-    check_windows(&answers, &frames::windows(&script.sent));
+    check_windows(&answers, &windows);
     if script.orderly && !has_budget {
         assert!(requests.all, "what is in order can be read");
-        assert!(answers.gone.is_none_or(|code| code == NO_ERROR), "{:?} in peace", answers.gone);
+        let gone = answers.gone;
+        assert!(gone.is_none_or(|code| code == NO_ERROR), "GOAWAY({gone:?}) to an orderly client");
         case.check_that_all_are_answered(&script, &answers, &application.served);
+        check_that_answers_are_whole(&script, &answers, &windows);
     }
     Ok(())
 }
@@ -117,36 +125,59 @@ fn run(
         builder = builder.origin_set(OriginSet::new(table, connection));
     }
     let stream = Stream::new(&script.pieces, settings.taken_at_once, settings.pause);
-    let log = stream.log();
+    let client = stream.clone();
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
     let mut polls = 0;
-    let mut count = || {
+    let mut events = 0;
+    // Until there is a reason to poll; `false` when there will be none any more.
+    let mut wait = |accepted: usize| {
+        while !woken.0.swap(false, Ordering::AcqRel) {
+            if !client.go_on() {
+                return false;
+            }
+            events += 1;
+        }
         polls += 1;
-        let events = script.pieces.len() + stream::PATIENCE + log.borrow().writes;
-        assert!(polls <= POLLS_EACH * events, "{polls} polls for {events} events");
+        let all = 1 + events + client.writes() + accepted;
+        assert!(polls <= POLLS_EACH * all, "{polls} polls for {all} events");
+        true
     };
-    let mut context = Context::from_waker(Waker::noop());
     let mut application = Application::default();
     let judge = |target: &RequestTarget<'_>| decide(table, connection, target);
-    let mut handshake = pin!(builder.handshake(stream, judge));
+    let mut handshake = pin!(builder.handshake(stream.clone(), judge));
     let opened = loop {
-        count();
+        assert!(wait(0), "nobody wakes the handshake");
         if let Poll::Ready(opened) = handshake.as_mut().poll(&mut context) {
             break opened;
         }
     };
     if let Ok(mut opened) = opened {
-        loop {
-            count();
-            match opened.poll_accept(&mut context) {
-                Poll::Ready(Some(Ok(accepted))) => application.accept(accepted),
-                Poll::Ready(Some(Err(_))) => {}
-                Poll::Ready(None) => break,
-                Poll::Pending => application.go_on(&mut context),
+        woken.0.store(true, Ordering::Release);
+        'open: loop {
+            assert!(wait(application.served.len()), "nobody wakes the connection");
+            loop {
+                match opened.poll_accept(&mut context) {
+                    Poll::Ready(Some(Ok(accepted))) => application.accept(accepted),
+                    Poll::Ready(Some(Err(_))) => {}
+                    Poll::Ready(None) => break 'open,
+                    Poll::Pending => break,
+                }
             }
+            application.go_on(&mut context);
         }
     }
-    let written = log.take().written;
-    (application, written)
+    (application, stream.take_written())
+}
+
+/// Whether the connection is to be polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 struct Case<'a> {
@@ -167,16 +198,16 @@ impl Case<'_> {
         for (stream, proof) in served {
             let Some(expected) = self.expected(*stream) else { continue };
             assert_eq!(*proof, expected, "stream {stream}");
-            assert!(!is_refusal(proof), "stream {stream} is served by a refusal");
         }
     }
 
     fn check_answers(&self, answers: &Answers, served: &BTreeMap<u32, Outcome>) {
-        let mut misdirected = None;
+        let mut fields_of_421 = None;
+        let mut content_of_421 = None;
         for (stream, answer) in &answers.streams {
-            let (Some(status), Some(expected)) = (answer.status(), self.expected(*stream)) else {
-                continue;
-            };
+            let Some(status) = answer.status() else { continue };
+            let Some(expected) = self.expected(*stream) else { continue };
+            let is_head = self.requests.streams.get(stream).is_some_and(|asked| asked.head);
             match status {
                 "200" => assert!(served.contains_key(stream), "stream {stream} is not served"),
                 "421" => {
@@ -184,7 +215,11 @@ impl Case<'_> {
                     let fields = answer.fields.iter().filter(|(name, _)| name != "date");
                     let fields: Vec<_> = fields.cloned().collect();
                     // Nobody can tell one 421 from another.
-                    assert_eq!(*misdirected.get_or_insert_with(|| fields.clone()), fields);
+                    assert_eq!(*fields_of_421.get_or_insert_with(|| fields.clone()), fields);
+                    if answer.ended && !is_head {
+                        let content = &answer.content;
+                        assert_eq!(*content_of_421.get_or_insert(content), content);
+                    }
                 }
                 "400" | "405" => {
                     assert!(matches!(expected, Outcome::Malformed(_)), "{status} for {expected:?}");
@@ -194,7 +229,6 @@ impl Case<'_> {
                 other => panic!("status {other}"),
             }
             let length = answer.fields.iter().find(|(name, _)| name == "content-length");
-            let is_head = self.requests.streams.get(stream).is_some_and(|asked| asked.head);
             if let Some((_, length)) = length.filter(|_| answer.ended && !is_head) {
                 assert_eq!(*length, answer.content.len().to_string(), "stream {stream}");
             }
@@ -228,6 +262,11 @@ impl Case<'_> {
             let reset = answer.and_then(|answer| answer.reset);
             let over = served.contains_key(stream) || status.is_some() || reset.is_some();
             assert!(over, "nothing became of stream {stream}");
+            if served.contains_key(stream)
+                && !(waits(*stream) && script.unfinished.contains(stream))
+            {
+                assert_eq!(status, Some("200"), "stream {stream}");
+            }
             // What is not a whole request may be no request to `h2`.
             let asked = self.requests.streams.get(stream);
             if !asked.is_some_and(|asked| asked.whole) {
@@ -240,25 +279,41 @@ impl Case<'_> {
                     assert_eq!(status, Some("421"), "{reason} on stream {stream}");
                     assert!(reset.is_none_or(|code| code == NO_ERROR), "{reset:?} on {stream}");
                 }
-                Outcome::Malformed(_) => assert!(status.or(reset.map(|_| "")).is_some()),
+                Outcome::Malformed(_) => {}
                 _ => assert!(served.contains_key(stream), "stream {stream} is not served"),
             }
         }
     }
 }
 
-const fn is_refusal(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Misdirected(_) | Outcome::Malformed(_))
+/// Of a client that takes back no window. What is not whole waits for window, or for the client;
+/// and of an upload that was refused the rest is no longer wanted (RFC 9113 §8.1).
+fn check_that_answers_are_whole(script: &Script, answers: &Answers, windows: &Windows) {
+    if script.shrinks {
+        return;
+    }
+    let all: u64 = answers.streams.values().map(|answer| answer.content.len() as u64).sum();
+    let connection_is_full = all >= windows.of(0).last();
+    for (stream, answer) in &answers.streams {
+        let is_full = answer.content.len() as u64 >= windows.of(*stream).last();
+        if answer.reset.is_some() || script.reset.contains(stream) || connection_is_full || is_full
+        {
+            continue;
+        }
+        assert!(answer.ended, "the answer on stream {stream} is not whole, and there is window");
+        let refused = answer.status().is_some_and(|status| ["400", "405", "421"].contains(&status));
+        assert!(!(refused && script.unfinished.contains(stream)), "no reset on stream {stream}");
+    }
 }
 
 fn check_windows(answers: &Answers, windows: &Windows) {
     let mut all = 0;
     for (stream, answer) in &answers.streams {
-        let granted = windows.of(*stream);
+        let granted = windows.of(*stream).most();
         let len = answer.content.len() as u64;
         assert!(len <= granted, "{len} octets on stream {stream}, {granted} are granted");
         all += len;
     }
-    let granted = windows.of(0);
+    let granted = windows.of(0).most();
     assert!(all <= granted, "{all} octets, {granted} are granted");
 }

@@ -13,8 +13,14 @@ use http::Response;
 use crate::build::outcome;
 use crate::model::Outcome;
 
-/// As much content as fits in one small window, and as much as does not.
-const CONTENT_LENS: [usize; 3] = [0, 100, 3_000];
+/// As much content as fits in one small window, as does not, and as fills the connection's if there
+/// is some more.
+const CONTENT_LENS: [usize; 4] = [0, 100, 3_000, 30_000];
+
+/// Whether the answer to a stream comes when all of its upload has.
+pub(super) const fn waits(stream: u32) -> bool {
+    stream % 8 == 1
+}
 
 #[derive(Debug)]
 struct Upload {
@@ -38,10 +44,9 @@ impl Application {
         let stream = respond.stream_id().as_u32();
         let before = self.served.insert(stream, outcome(&Verdict::Serve(proof)));
         assert_eq!(before, None, "stream {stream} came twice");
-        let waits = stream % 8 == 1;
         let is_head = request.method() == http::Method::HEAD;
         let mut respond = Some(respond);
-        if !waits {
+        if !waits(stream) {
             answer(respond.take(), is_head);
         }
         self.uploads.push(Upload { body: request.into_body(), respond, is_head });

@@ -7,8 +7,8 @@ use arbitrary::{Result, Unstructured};
 
 use super::frames::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER_TABLE_SIZE, HEADERS,
-    INITIAL_WINDOW_SIZE, PADDED, PING, PREFACE, PRIORITIZED, PRIORITY, RST_STREAM, SETTINGS,
-    WINDOW_UPDATE,
+    INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, PADDED, PING, PREFACE, PRIORITIZED, PRIORITY, RST_STREAM,
+    SETTINGS, WINDOW_UPDATE,
 };
 use crate::generate::{self, seldom};
 use crate::model::{Facts, Method, Request, Transport, World};
@@ -35,9 +35,12 @@ pub(super) struct Script {
     /// The streams with a request, and those of them that the client has reset.
     pub(super) asked: BTreeSet<u32>,
     pub(super) reset: BTreeSet<u32>,
+    /// The streams that it has neither ended nor reset.
+    pub(super) unfinished: BTreeSet<u32>,
     /// The largest table that it lets the server use.
     pub(super) header_table_max: usize,
-    /// Whether it takes back some of the room that it gave the server: table or window.
+    /// Whether it takes back some of the room that it gave the server, table or window, once there
+    /// may be answers that wait for some.
     pub(super) shrinks: bool,
 }
 
@@ -78,6 +81,7 @@ pub(super) fn script(
         orderly: client.orderly,
         asked: client.asked,
         reset: client.reset,
+        unfinished: client.open.into_iter().collect(),
         header_table_max: client.header_table_max,
         shrinks: client.shrinks,
     })
@@ -94,6 +98,7 @@ struct Client {
     open: Vec<u32>,
     uploaded: usize,
     header_table_max: usize,
+    initial_window: u32,
     shrinks: bool,
     table: Table,
 }
@@ -113,6 +118,7 @@ impl Client {
             open: Vec::new(),
             uploaded: 0,
             header_table_max: TABLE_MAX,
+            initial_window: 65_535,
             shrinks: false,
             table: Table::default(),
         }
@@ -134,7 +140,7 @@ impl Client {
                 (INITIAL_WINDOW_SIZE, &[0, 1, 31, 1_000, 65_535, 1 << 20]),
                 (0x2, &[0]),
                 (0x3, &[0, 1, 100]),
-                (0x5, &[16_384, 100_000, (1 << 24) - 1]),
+                (MAX_FRAME_SIZE, &[16_384, 100_000, (1 << 24) - 1]),
                 (0x6, &[0, 100, 65_536]),
                 (0xabcd, &[7]),
             ])?;
@@ -142,9 +148,12 @@ impl Client {
             match id {
                 HEADER_TABLE_SIZE => {
                     self.header_table_max = self.header_table_max.max(value as usize);
-                    self.shrinks |= (value as usize) < TABLE_MAX;
+                    self.shrinks |= (value as usize) < TABLE_MAX && !self.asked.is_empty();
                 }
-                INITIAL_WINDOW_SIZE => self.shrinks |= value < 65_535,
+                INITIAL_WINDOW_SIZE => {
+                    self.shrinks |= value < self.initial_window && !self.asked.is_empty();
+                    self.initial_window = value;
+                }
                 _ => {}
             }
             payload.extend_from_slice(&id.to_be_bytes());

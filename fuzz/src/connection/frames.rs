@@ -27,6 +27,11 @@ pub(super) const PRIORITIZED: u8 = 0x20;
 
 pub(super) const HEADER_TABLE_SIZE: u16 = 0x1;
 pub(super) const INITIAL_WINDOW_SIZE: u16 = 0x4;
+pub(super) const MAX_FRAME_SIZE: u16 = 0x5;
+
+/// The longest frame that every client takes (RFC 9113 §4.2).
+const FRAME_LEN_MAX: u32 = 16_384;
+
 /// What both windows begin with (RFC 9113 §6.9.2).
 const WINDOW: u64 = 65_535;
 
@@ -50,7 +55,7 @@ impl Frame<'_> {
     }
 
     /// The settings (RFC 9113 §6.5.1).
-    fn settings(&self) -> impl Iterator<Item = (u16, u32)> {
+    fn settings(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
         self.payload.chunks_exact(6).map(|setting| {
             let [k0, k1, v @ ..] = setting else { unreachable!("chunks are exact") };
             let value = v.try_into().expect("four of six are left");
@@ -88,6 +93,14 @@ fn frames(mut octets: &[u8]) -> (Vec<Frame<'_>>, &[u8]) {
 
 fn of_client(sent: &[u8]) -> Vec<Frame<'_>> {
     frames(sent.strip_prefix(PREFACE).unwrap_or_default()).0
+}
+
+/// The longest frame that a client has said it takes.
+pub(super) fn frame_len_max(sent: &[u8]) -> usize {
+    let frames = of_client(sent);
+    let settings = frames.iter().filter(|frame| frame.kind == SETTINGS).flat_map(Frame::settings);
+    let lens = settings.filter(|(id, _)| *id == MAX_FRAME_SIZE).map(|(_, value)| value);
+    lens.fold(FRAME_LEN_MAX, u32::max) as usize
 }
 
 /// A request as its header block says it.
@@ -156,38 +169,66 @@ pub(super) fn requests(sent: &[u8]) -> Requests {
     requests
 }
 
-/// The most that a client has granted, in octets: of the connection, and of streams.
+/// What a client has granted, in octets: to the connection, which is stream 0, and to streams.
 #[derive(Debug)]
-pub(super) struct Windows {
+pub(super) struct Windows(BTreeMap<u32, Window>);
+
+/// What was granted at the most, and in the end: an initial window that shrinks takes some back
+/// (RFC 9113 §6.9.2).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    initial_max: u64,
     initial: u64,
-    granted: BTreeMap<u32, u64>,
+    granted: u64,
+}
+
+impl Window {
+    const fn new(initial: u64) -> Self {
+        Self { initial_max: initial, initial, granted: 0 }
+    }
+
+    pub(super) const fn most(&self) -> u64 {
+        self.initial_max + self.granted
+    }
+
+    pub(super) const fn last(&self) -> u64 {
+        self.initial + self.granted
+    }
 }
 
 impl Windows {
-    /// What was granted to a stream, or to the connection, which is stream 0.
-    pub(super) fn of(&self, stream: u32) -> u64 {
-        let initial = if stream == 0 { WINDOW } else { self.initial };
-        initial + self.granted.get(&stream).unwrap_or(&0)
+    pub(super) fn of(&self, stream: u32) -> Window {
+        *self.0.get(&stream).unwrap_or(&Window::new(0))
     }
 }
 
 pub(super) fn windows(sent: &[u8]) -> Windows {
-    let mut windows = Windows { initial: WINDOW, granted: BTreeMap::new() };
+    let mut windows = BTreeMap::from([(0, Window::new(WINDOW))]);
+    let mut initial = WINDOW;
     for frame in of_client(sent) {
         match frame.kind {
+            HEADERS if frame.stream != 0 => {
+                windows.entry(frame.stream).or_insert(Window::new(initial));
+            }
             WINDOW_UPDATE => {
                 let increment = frame.word().unwrap_or_default() & (u32::MAX >> 1);
-                *windows.granted.entry(frame.stream).or_default() += u64::from(increment);
+                if let Some(window) = windows.get_mut(&frame.stream) {
+                    window.granted += u64::from(increment);
+                }
             }
             SETTINGS => {
-                let initial = frame.settings().filter(|(id, _)| *id == INITIAL_WINDOW_SIZE);
-                windows.initial =
-                    initial.map(|(_, value)| u64::from(value)).fold(windows.initial, u64::max);
+                for (_, value) in frame.settings().filter(|(id, _)| *id == INITIAL_WINDOW_SIZE) {
+                    initial = u64::from(value);
+                    for (_, window) in windows.iter_mut().filter(|(stream, _)| **stream != 0) {
+                        window.initial = initial;
+                        window.initial_max = window.initial_max.max(initial);
+                    }
+                }
             }
             _ => {}
         }
     }
-    windows
+    Windows(windows)
 }
 
 /// What one stream was told.
@@ -218,14 +259,15 @@ pub(super) struct Answers {
 impl Answers {
     /// Reads all that was written, and asserts that it is what may be written: whole frames, header
     /// blocks in one piece, one of them for a stream, and nothing after the end.
-    pub(super) fn read(written: &[u8], header_table_max: usize) -> Self {
-        let (frames, rest) = frames(written);
+    pub(super) fn read(written: &[u8], header_table_max: usize, frame_len_max: usize) -> Self {
         // The connection may have ended before the last frame was out.
+        let (frames, _) = frames(written);
         let mut answers = Self::default();
         let mut decoder = loona_hpack::Decoder::new();
         decoder.set_max_allowed_table_size(header_table_max);
         let mut open: Option<(u32, bool, Vec<u8>)> = None;
         for frame in &frames {
+            assert!(frame.payload.len() <= frame_len_max, "a frame is too long for this client");
             let block = match (frame.kind, open.take()) {
                 (HEADERS, None) => Some((frame.stream, frame.has(END_STREAM), Vec::new())),
                 (CONTINUATION, Some(open)) if open.0 == frame.stream => Some(open),
@@ -245,7 +287,6 @@ impl Answers {
                 open = Some((stream, ends, block));
             }
         }
-        assert!(rest.len() < 9 + 16_384, "a frame is too long for any client");
         answers
     }
 

@@ -5,74 +5,90 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How often a client that has said all is asked for more, and told nothing, before it closes.
-pub(super) const PATIENCE: usize = 16;
+/// A client that sends its pieces, and takes what it is sent, when it is [told to](Self::go_on).
+#[derive(Clone, Debug)]
+pub(super) struct Stream(Rc<RefCell<State>>);
 
-/// What was written, and in how many goes.
-#[derive(Debug, Default)]
-pub(super) struct Log {
-    pub(super) written: Vec<u8>,
-    pub(super) writes: usize,
-}
-
-/// A client that sends its pieces, each after one more question, and takes what it is sent as
-/// slowly as it was told to.
 #[derive(Debug)]
-pub(super) struct Stream {
-    pieces: VecDeque<Vec<u8>>,
-    asked_in_vain: usize,
-    /// The writes there had been when it was last asked in vain.
-    writes: usize,
-    keeps_waiting: bool,
+struct State {
+    to_come: VecDeque<Vec<u8>>,
+    /// What the server has not read yet.
+    sent: VecDeque<u8>,
+    closed: bool,
+    reader: Option<Waker>,
+    /// How much the client takes in one go, and that one of so many has to wait.
     taken_at_once: usize,
     pause: usize,
-    log: Rc<RefCell<Log>>,
+    writer: Option<Waker>,
+    written: Vec<u8>,
+    writes: usize,
 }
 
 impl Stream {
     pub(super) fn new(pieces: &[Vec<u8>], taken_at_once: usize, pause: usize) -> Self {
-        Self {
-            pieces: pieces.iter().cloned().collect(),
-            asked_in_vain: 0,
-            writes: 0,
-            keeps_waiting: true,
+        Self(Rc::new(RefCell::new(State {
+            to_come: pieces.iter().cloned().collect(),
+            sent: VecDeque::new(),
+            closed: false,
+            reader: None,
             taken_at_once,
             pause,
-            log: Rc::default(),
-        }
+            writer: None,
+            written: Vec::new(),
+            writes: 0,
+        })))
     }
 
-    pub(super) fn log(&self) -> Rc<RefCell<Log>> {
-        Rc::clone(&self.log)
+    /// Does what the client does next: takes what waits for it, or sends a piece, or closes when
+    /// there is none. Wakes who waits for that; `false` when the client has closed before.
+    pub(super) fn go_on(&self) -> bool {
+        let mut state = self.0.borrow_mut();
+        let waiting = if state.writer.is_some() {
+            state.writer.take()
+        } else if let Some(piece) = state.to_come.pop_front() {
+            state.sent.extend(piece);
+            state.reader.take()
+        } else if state.closed {
+            return false;
+        } else {
+            state.closed = true;
+            state.reader.take()
+        };
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+        true
+    }
+
+    /// How often the server has written.
+    pub(super) fn writes(&self) -> usize {
+        self.0.borrow().writes
+    }
+
+    /// All that was written.
+    pub(super) fn take_written(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut().written)
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.keeps_waiting = !self.keeps_waiting;
-        if self.keeps_waiting {
+        let mut state = self.0.borrow_mut();
+        if state.sent.is_empty() && !state.closed {
+            state.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        let Some(mut piece) = self.pieces.pop_front() else {
-            let writes = self.log.borrow().writes;
-            self.asked_in_vain = if writes == self.writes { self.asked_in_vain + 1 } else { 0 };
-            self.writes = writes;
-            let closes = self.asked_in_vain > PATIENCE;
-            return if closes { Poll::Ready(Ok(())) } else { Poll::Pending };
-        };
-        let rest = piece.split_off(piece.len().min(buf.remaining()));
-        buf.put_slice(&piece);
-        if !rest.is_empty() {
-            self.pieces.push_front(rest);
-        }
+        let len = state.sent.len().min(buf.remaining());
+        let octets: Vec<u8> = state.sent.drain(..len).collect();
+        buf.put_slice(&octets);
         Poll::Ready(Ok(()))
     }
 }
@@ -80,16 +96,17 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut log = self.log.borrow_mut();
-        log.writes += 1;
-        if log.writes.is_multiple_of(self.pause) {
+        let mut state = self.0.borrow_mut();
+        state.writes += 1;
+        if state.writes.is_multiple_of(state.pause) {
+            state.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
-        let taken = octets.len().min(self.taken_at_once);
-        log.written.extend_from_slice(&octets[..taken]);
+        let taken = octets.len().min(state.taken_at_once);
+        state.written.extend_from_slice(&octets[..taken]);
         Poll::Ready(Ok(taken))
     }
 
