@@ -61,7 +61,9 @@ case $SERVER in
 serve) arguments=(serve --config "$work/fixture.toml") ;;
 *) arguments=("$work") ;;
 esac
-"$COALESCE" "${arguments[@]}" >"$work/out" 2>"$work/log" &
+# Before the server, which may begin later than the look at what it says.
+: >"$work/out"
+"$COALESCE" "${arguments[@]}" >>"$work/out" 2>"$work/log" &
 server=$!
 address=
 for _ in $(seq 100); do
