@@ -6,9 +6,10 @@
 #   fuzz/long.sh -t
 #
 # SECONDS are of one processor for one target: an hour is 3600. All targets when none is named, JOBS
-# (1) of them at a time, with the lowest priority. A row is added every ten minutes, so that little
-# is lost when it is stopped. Ends with 1 when a target found something; the input is then in
-# fuzz/artifacts, and CONTRIBUTING.md says what to do with it. With -t, it only sums the table up.
+# (1) of them at a time, with the lowest priority, so that one input has a minute before it counts as a
+# hang. A row is added every ten minutes, so that little is lost when it is stopped. Ends with 1 when a
+# target found something; the input is then in fuzz/artifacts, and CONTRIBUTING.md says what to do with
+# it. With -t, it only sums the table up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -87,7 +88,7 @@ fuzz() {
     while [ "$left" -gt 0 ] && [ "$found" = 0 ]; do
         TIMEFORMAT='%U %S'
         { time nice -n 19 "$binaries/$target" "corpus/$target" "seeds/$target" \
-            -artifact_prefix="artifacts/$target/" -timeout=10 -print_final_stats=1 \
+            -artifact_prefix="artifacts/$target/" -timeout=60 -print_final_stats=1 \
             -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=$?
         # Interrupted: what was done until then counts, and nothing was found.
         [ "$found" != 72 ] || { found=0 left=0; }

@@ -64,7 +64,7 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
         builder,
         announces: seldom(u, 4)?,
         has_budget,
-        taken_at_once: *u.choose(&[usize::MAX, usize::MAX, 1_000, 7])?,
+        taken_at_once: *u.choose(&[usize::MAX, usize::MAX, 1_000, 61])?,
         pause: *u.choose(&[usize::MAX, usize::MAX, 5, 2])?,
     })
 }

@@ -15,7 +15,7 @@ use crate::model::Outcome;
 
 /// As much content as fits in one small window, as does not, and as fills the connection's if there
 /// is some more.
-const CONTENT_LENS: [usize; 4] = [0, 100, 3_000, 30_000];
+const CONTENT_LENS: [usize; 4] = [0, 100, 3_000, 12_000];
 
 /// Whether the answer to a stream comes when all of its upload has.
 pub(super) const fn waits(stream: u32) -> bool {
