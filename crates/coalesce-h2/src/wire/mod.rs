@@ -29,8 +29,7 @@
 //! | `hpack.rs`, `table.rs`, `huffman.rs` | HPACK as far as the target needs it |
 //! | `early.rs`, `sound.rs` | answering a misdirected request before `h2` sees it |
 //! | `purse.rs`, `outgoing.rs` | the window that such answers take, and their way to the client |
-//! | `exceptions.rs` | the records that the adapter takes |
-//! | `early.rs`, `sound.rs`, `purse.rs`, `outgoing.rs` | answers that `h2` is not asked about |
+//! | `exceptions.rs` | what the adapter is told: records, and how many streams were reset |
 //! | `cork.rs` | what is written waits while there is more to come |
 //! | `opening.rs` | the first frame `h2` writes: SETTINGS |
 //! | `interjected.rs` | frames that `h2` cannot send |
