@@ -46,7 +46,7 @@ trap 'rm -f "$log"' EXIT
 failed=()
 cargo test --workspace --no-fail-fast 2>&1 | tee "$log" || failed+=("cargo test")
 
-# Our own scenarios, or the lab's, against a server.
+# Runs a file of scenarios, or the lab's own, against a server.
 run_lab() {
     SERVER=$1 SCENARIOS=$2 tests/lab/run.sh 2>&1 | tee -a "$log" || failed+=("lab: $1, ${2:-its own}")
 }
@@ -59,7 +59,8 @@ if [ -d "${LAB:-../shared/lab}" ] || [ -n "${CI:-}" ]; then
         run_lab "$server" tests/lab/more.toml
         run_lab "$server" ""
     done
-    run_lab serve ""
+    # The lab's own, or those that SCENARIOS names.
+    run_lab serve "${SCENARIOS:-}"
     lab=$(tail -n 1 "$log")
 fi
 
