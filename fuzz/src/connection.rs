@@ -124,8 +124,7 @@ fn run(
     if settings.announces {
         builder = builder.origin_set(OriginSet::new(table, connection));
     }
-    let stream = Stream::new(&script.pieces, settings.taken_at_once, settings.pause);
-    let client = stream.clone();
+    let client = Stream::new(&script.pieces, settings.taken_at_once, settings.pause);
     let woken = Arc::new(Woken(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
@@ -146,7 +145,7 @@ fn run(
     };
     let mut application = Application::default();
     let judge = |target: &RequestTarget<'_>| decide(table, connection, target);
-    let mut handshake = pin!(builder.handshake(stream.clone(), judge));
+    let mut handshake = pin!(builder.handshake(client.clone(), judge));
     let opened = loop {
         assert!(wait(0), "nobody wakes the handshake");
         if let Poll::Ready(opened) = handshake.as_mut().poll(&mut context) {
@@ -168,7 +167,7 @@ fn run(
             application.go_on(&mut context);
         }
     }
-    (application, stream.take_written())
+    (application, client.take_written())
 }
 
 /// Whether the connection is to be polled.

@@ -55,7 +55,7 @@ impl Frame<'_> {
     }
 
     /// The settings (RFC 9113 §6.5.1).
-    fn settings(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
+    fn settings(&self) -> impl Iterator<Item = (u16, u32)> {
         self.payload.chunks_exact(6).map(|setting| {
             let [k0, k1, v @ ..] = setting else { unreachable!("chunks are exact") };
             let value = v.try_into().expect("four of six are left");

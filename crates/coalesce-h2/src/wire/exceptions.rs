@@ -1,4 +1,4 @@
-//! The records that pass from the observer to the adapter.
+//! What the observer tells the adapter: records of requests, and how many streams were reset.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
