@@ -23,12 +23,12 @@ SCENARIOS=$(cd "$(dirname "$SCENARIOS")" && pwd)/$(basename "$SCENARIOS")
 
 SERVER=${SERVER:-serve}
 case $SERVER in
-serve) package=coalesce-cli binary=coalesce ;;
-*) package=coalesce-examples binary=example-$SERVER ;;
+serve) binary=coalesce ;;
+*) binary=example-$SERVER ;;
 esac
 if [ -z "${COALESCE:-}" ]; then
-    cargo build --quiet --package "$package" --bin "$binary" --manifest-path "$root/Cargo.toml" ||
-        exit 3
+    # Of the whole workspace, as the tests build it: with other features it would all be built again.
+    cargo build --quiet --workspace --bin "$binary" --manifest-path "$root/Cargo.toml" || exit 3
     COALESCE=${CARGO_TARGET_DIR:-$root/target}/debug/$binary
 fi
 

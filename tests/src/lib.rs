@@ -26,15 +26,18 @@ pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&["--package", "coalesce-cli"]))
+    BINARY.get_or_init(|| build("coalesce"))
 }
 
-/// Builds what cargo is told to, as these tests were built, and returns the binary.
-fn build(what: &[&str]) -> PathBuf {
+/// Builds a binary as these tests were built, and returns where it is.
+///
+/// Of the whole workspace, and not of its package alone: what it depends on is then built with the
+/// features that it has been built with before.
+fn build(name: &str) -> PathBuf {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--message-format", "json", "--profile", profile])
-        .args(what)
+        .args(["--workspace", "--bin", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()
@@ -111,9 +114,7 @@ impl World {
     /// When it does not come up.
     pub fn example(&self, name: &str, hosts: &str) -> Server {
         fs::write(self.path("hosts"), hosts).expect("the temporary folder is writable");
-        let binary = format!("example-{name}");
-        let mut command =
-            Command::new(build(&["--package", "coalesce-examples", "--bin", &binary]));
+        let mut command = Command::new(build(&format!("example-{name}")));
         command.arg(self.path(""));
         self.start(command)
     }
