@@ -134,8 +134,12 @@ impl Target {
     pub(crate) fn under_within(&self, growth: u64, attack: impl FnOnce()) {
         let before = self.memory();
         self.under(attack);
-        let what = format!("of {before} bytes no more than {growth} more");
-        eventually(&what, || self.memory() <= before + growth);
+        let mut after = before;
+        let settled = comes_true(|| {
+            after = self.memory();
+            after <= before + growth
+        });
+        assert!(settled, "{before} bytes before, {after} after it: more than {growth} bytes more");
     }
 }
 
@@ -145,12 +149,20 @@ fn open_files(server: &Server) -> usize {
 }
 
 /// Waits for what must come.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    assert!(comes_true(is_so), "not so: {what}");
+}
+
+/// Whether it is so before patience ends.
+fn comes_true(mut is_so: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "not so: {what}");
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
         sleep(Duration::from_millis(5));
     }
+    true
 }
 
 /// A client on a connection of its own.
