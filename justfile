@@ -1,3 +1,177 @@
+# Commands of a contributor. `just` lists them; each step of the gate has its name here, and runs the
+# gate's own code.
+
+set positional-arguments
+
+_list:
+    @just --list --unsorted
+
+# The whole gate: what must pass before a change lands.
+gate:
+    .ci/run
+
+# Installs what the other steps need.
+[group("gate")]
+setup:
+    .ci/run setup
+
+# Formatting of all workspaces.
+[group("gate")]
+formatting:
+    .ci/run formatting
+
+# Leftover notes, long lines, recipes and jobs for every step.
+[group("gate")]
+tidy:
+    .ci/run tidy
+
+# Clippy for each combination of features, warnings denied.
+[group("gate")]
+lints:
+    .ci/run lints
+
+# Documentation, warnings denied.
+[group("gate")]
+docs:
+    .ci/run docs
+
+# The oldest supported compiler.
+[group("gate")]
+msrv:
+    .ci/run msrv
+
+# Builds without std, and a binary without an allocator.
+[group("gate")]
+bare-metal:
+    .ci/run bare-metal
+
+# Undefined behaviour under Miri: golden tables, the unsafe module.
+[group("gate")]
+miri:
+    .ci/run miri
+
+# Every fuzz target for some seconds (FUZZ_SECONDS).
+[group("gate")]
+fuzz:
+    .ci/run fuzz
+
+# Every bench once, with its assertions.
+[group("gate")]
+benches:
+    .ci/run benches
+
+# Tests without debug assertions.
+[group("gate")]
+no-assertions:
+    .ci/run no-assertions
+
+# The README's test command: all tests, then the live lab.
+[group("gate")]
+tests:
+    .ci/run tests
+
+# Served requests, contents and memory beside a client of chaos.
+[group("gate")]
+chaos seconds="30":
+    SOAK_SECONDS={{ seconds }} .ci/run chaos
+
+# Tests of one crate: just test coalesce-core
+[group("tests")]
+test crate *arguments:
+    @shift; cargo test -p {{ crate }} "$@"
+
+# The vectors, with a table of every implementation.
+[group("tests")]
+vectors:
+    cargo test -p coalesce-tests --test vectors -- --nocapture
+
+# The live lab; SERVER=axum or hyper for the same behind hyper: just lab --only 'port-*' -v
+[group("tests")]
+lab *arguments:
+    tests/lab/run.sh "$@"
+
+# Chromium and Firefox, and what they did.
+[group("tests")]
+browsers:
+    cargo test -p coalesce-tests --test browsers -- --nocapture
+
+# The attacks on a running server.
+[group("tests")]
+attacks:
+    cargo test -p coalesce-tests --test attacks
+
+# Hostile certificates, and what docs/certificates.md says of them.
+[group("tests")]
+certificates:
+    cargo test -p coalesce-cli --test cli certificates
+
+# Makes the golden compiled tables anew, after a change of the format.
+[group("tests")]
+bless-golden:
+    COALESCE_BLESS=1 cargo test -p coalesce-core --test golden
+
+# Undefined behaviour in all of the core's library; `--target s390x-unknown-linux-gnu` for big endian.
+[group("tests")]
+miri-core *arguments:
+    MIRIFLAGS=-Zmiri-strict-provenance cargo +nightly miri test -p coalesce-core --lib --test golden "$@"
+
+# One fuzz target, from its corpus and seeds: just fuzz-one decide -max_total_time=60
+[group("fuzz")]
+fuzz-one target *arguments:
+    @shift; mkdir -p fuzz/corpus/{{ target }}; cargo +nightly fuzz run -O {{ if target == "config" { "--features config" } else { "" } }} {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- "$@"
+
 # Every fuzz target for so many seconds of a processor, `jobs` of them at a time; see fuzz/long.sh.
+[group("fuzz")]
 fuzz-long seconds="3600" jobs="1":
-    fuzz/long.sh -j {{jobs}} {{seconds}}
+    fuzz/long.sh -j {{ jobs }} {{ seconds }}
+
+# The criterion benches.
+[group("figures")]
+bench *arguments:
+    cargo bench -p coalesce-benches "$@"
+
+# Instructions that the layer costs a request, with callgrind.
+[group("figures")]
+count-layer:
+    benches/count-layer.sh
+
+# All peers of the matcher: just peers --set cert-100 --instructions
+[group("figures")]
+peers *arguments="--set cert-100 --set table-1e5":
+    cargo run --release -p coalesce-benches --bin peers -- {{ arguments }}
+
+# Whole servers; docs/performance.md has what it needs: just servers --set instructions
+[group("figures")]
+servers *arguments="--quick":
+    cargo run --release -p coalesce-benches --bin servers -- {{ arguments }}
+
+# Reloads under load; `just soak built` for a table built of the configuration, `just soak chaos 600`.
+[group("figures")]
+soak *arguments:
+    cargo run --release -p coalesce-tests --example soak -- "$@"
+
+# Lines of the core that its tests reach, at least 97 %; needs cargo-llvm-cov.
+[group("figures")]
+coverage:
+    PROPTEST_CASES=32 cargo llvm-cov -p coalesce-core --lib --tests
+
+# Changes of the core that no test sees; needs cargo-mutants: just mutants-core -f '**/decide.rs'
+[group("figures")]
+mutants-core *arguments:
+    PROPTEST_CASES=16 cargo mutants -p coalesce-core --jobs 1 --baseline=skip --timeout 90 "$@"
+
+# Licences, sources and known vulnerabilities of dependencies; needs cargo-deny.
+[group("release")]
+deny:
+    cargo deny check
+
+# The same vulnerabilities, of the fuzz targets too; needs cargo-audit.
+[group("release")]
+audit:
+    cargo audit
+    cargo audit --file fuzz/Cargo.lock
+
+# Breaking changes of a library since a commit or tag; needs cargo-semver-checks.
+[group("release")]
+semver crate baseline:
+    cargo semver-checks --package {{ crate }} --baseline-rev {{ baseline }}
