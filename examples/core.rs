@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use coalesce_core::{
-    AuthorityTable, Connection, GroupId, GroupPolicy, HostField, MethodKind, NamePattern,
-    RequestTarget, Verdict, VirtualHostId, decide,
+    AuthorityTable, GroupId, GroupPolicy, HostField, MethodKind, NamePattern, RequestTarget,
+    ServerConnection, Verdict, VirtualHostId, decide,
 };
 
 const PUBLIC: GroupId = GroupId::new(0);
@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
 /// One request after the other, none with a body, until the client closes or is not understood.
 fn serve(mut socket: TcpStream, table: &AuthorityTable<Vec<u8>>, port: u16) -> anyhow::Result<()> {
     let ports = [port, 80];
-    let connection = Connection::cleartext(PUBLIC, &ports);
+    let connection = ServerConnection::cleartext(PUBLIC, &ports);
     let (mut buffer, mut filled) = ([0; 8192], 0);
     while let count @ 1.. = socket.read(&mut buffer[filled..])? {
         filled += count;

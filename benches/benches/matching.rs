@@ -14,8 +14,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use coalesce_core::{
-    Authority, AuthorityTable, Connection, DnsName, GroupId, GroupPolicy, Host, IdentifierSet,
-    Layout, Memo, NamePattern, PresentedIdentifier, RequestTarget, TableMatch, Verdict,
+    Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Host, IdentifierSet, Layout, Memo,
+    NamePattern, PresentedIdentifier, RequestTarget, ServerConnection, TableMatch, Verdict,
     VirtualHostId, decide,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -317,7 +317,8 @@ fn decisions(criterion: &mut Criterion) {
             .collect();
         let presented = set(&presented);
         let name = DnsName::parse(b"a.own.test").ok();
-        let connection = Connection::tls(presented.borrow(), GROUP, &[443]).with_server_name(name);
+        let connection =
+            ServerConnection::tls(presented.as_ref(), GROUP, &[443]).with_server_name(name);
         let cases = [
             ("serve", "a.own.test", "serve"),
             ("serve_port_and_case", "A.Own.Test:443", "serve"),
@@ -368,7 +369,7 @@ fn images(criterion: &mut Criterion) {
         });
         group.bench_function(format!("{name}_known"), |bencher| {
             bencher.iter(|| {
-                assert!(AuthorityTable::from_known_bytes(black_box(image), checksum).is_ok());
+                assert!(AuthorityTable::from_trusted_bytes(black_box(image), checksum).is_ok());
             });
         });
     }

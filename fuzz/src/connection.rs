@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use arbitrary::{Result, Unstructured};
-use coalesce_core::{AuthorityTable, Connection, RequestTarget, decide};
+use coalesce_core::{AuthorityTable, ServerConnection, RequestTarget, decide};
 use coalesce_h2::{Builder, MisdirectedContent, OriginSet};
 
 use crate::build::with_connection;
@@ -116,7 +116,7 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
 /// One connection from its preface to its end; the application's view of it, and what was written.
 fn run(
     table: &AuthorityTable<Vec<u8>>,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     settings: Settings,
     script: &Script,
 ) -> (Application, Vec<u8>) {

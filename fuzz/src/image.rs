@@ -68,7 +68,7 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
 fn unlooked_at(image: &[u8], queries: &[Vec<u8>]) {
     let Some(sum) = image.get(8..).and_then(|rest| rest.first_chunk()) else { return };
     let sum = u64::from_le_bytes(*sum);
-    let Ok(table) = AuthorityTable::from_known_bytes(image, sum) else { return };
+    let Ok(table) = AuthorityTable::from_trusted_bytes(image, sum) else { return };
     for query in queries {
         table.lookup_authority(query);
         if let Ok(authority) = Authority::parse(query) {

@@ -6,9 +6,9 @@ use std::hint::black_box;
 
 use allocation_counter::measure;
 use coalesce_core::{
-    Authority, AuthorityTable, CoalescePolicy, ConnectPolicy, Connection, DnsName, GroupId,
-    GroupPolicy, HostField, IdentifierSet, Layout, ListenerId, ListenerTable, Memo, MethodKind,
-    NamePattern, PresentedIdentifier, RequestTarget, Scheme, UnknownAuthority, Verdict,
+    Authority, AuthorityTable, CoalescePolicy, ConnectPolicy, DnsName, GroupId, GroupPolicy,
+    HostField, IdentifierSet, Layout, ListenerId, ListenerTable, Memo, MethodKind, NamePattern,
+    PresentedIdentifier, RequestTarget, Scheme, ServerConnection, UnknownAuthority, Verdict,
     VirtualHostId, decide,
 };
 
@@ -88,8 +88,8 @@ fn the_counter_counts() {
 fn deciding_allocates_nothing_whatever_the_verdict() {
     let (table, presented, huge) = (table(), presented(), huge());
     let name = DnsName::parse(b"s.example.test").ok();
-    let open = Connection::tls(presented.borrow(), OPEN, &[443]);
-    let strict = Connection::tls(presented.borrow(), STRICT, &[443]).with_server_name(name);
+    let open = ServerConnection::tls(presented.as_ref(), OPEN, &[443]);
+    let strict = ServerConnection::tls(presented.as_ref(), STRICT, &[443]).with_server_name(name);
     let get = |authority| RequestTarget::https(authority);
     let hostnames = [("**.wild.example.test", 1), ("*", 0)];
     let of_port = ListenerTable::build(hostnames.map(|(hostname, number)| {
@@ -168,9 +168,10 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
 fn connections_without_a_certificate_allocate_nothing_either() {
     let table = table();
     let http = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.example.test") };
-    for connection in
-        [Connection::cleartext(OPEN, &[80]), Connection::trusted_gateway(Scheme::Http, OPEN, &[80])]
-    {
+    for connection in [
+        ServerConnection::cleartext(OPEN, &[80]),
+        ServerConnection::trusted_gateway(Scheme::Http, OPEN, &[80]),
+    ] {
         assert_no_allocation("http", || {
             let verdict = decide(black_box(&table), &connection, black_box(&http));
             assert!(matches!(verdict, Verdict::Serve(_)));
@@ -227,7 +228,7 @@ fn parsing_and_looking_up_allocate_nothing() {
 #[test]
 fn remembering_the_last_authority_allocates_nothing() {
     let (table, presented) = (table(), presented());
-    let connection = Connection::tls(presented.borrow(), OPEN, &[443]);
+    let connection = ServerConnection::tls(presented.as_ref(), OPEN, &[443]);
     let mut memo = Memo::new();
     assert_no_allocation("memo", || {
         for authority in [&b"a.example.test"[..], b"a.example.test", b"x.wild.example.test"] {
@@ -275,7 +276,7 @@ fn reading_images_allocates_nothing() {
         let half = &table[..table.len() / 2];
         let counted = measure(|| {
             assert!(AuthorityTable::from_bytes(black_box(table)).is_ok());
-            assert!(AuthorityTable::from_known_bytes(black_box(table), checksum).is_ok());
+            assert!(AuthorityTable::from_trusted_bytes(black_box(table), checksum).is_ok());
             assert!(AuthorityTable::from_bytes(black_box(half)).is_err());
             assert!(IdentifierSet::from_bytes(black_box(presented)).is_ok());
             assert!(AuthorityTable::from_bytes(black_box(presented)).is_err());

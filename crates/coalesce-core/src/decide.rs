@@ -1,6 +1,6 @@
 //! The decision.
 
-pub use connection::Connection;
+pub use connection::ServerConnection;
 pub use memo::Memo;
 
 use crate::authority::Authority;
@@ -35,22 +35,22 @@ pub enum Verdict {
 /// other.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Authoritative {
-    site: Site,
+    served_as: ServedAs,
     group: GroupId,
     observed: Option<Misdirected>,
 }
 
 impl Authoritative {
     /// What the request is served as.
-    pub const fn site(&self) -> Site {
-        self.site
+    pub const fn served_as(&self) -> ServedAs {
+        self.served_as
     }
 
-    /// The virtual host, unless the request is [`Site::Unlisted`] or [`Site::Tunnel`].
+    /// The virtual host, unless the request is [`ServedAs::Unlisted`] or [`ServedAs::Tunnel`].
     pub const fn virtual_host(&self) -> Option<VirtualHostId> {
-        match self.site {
-            Site::VirtualHost(id) => Some(id),
-            Site::Unlisted | Site::Tunnel => None,
+        match self.served_as {
+            ServedAs::VirtualHost(id) => Some(id),
+            ServedAs::Unlisted | ServedAs::Tunnel => None,
         }
     }
 
@@ -70,7 +70,7 @@ impl Authoritative {
 /// What a served request is served as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "an application must answer each of them differently")]
-pub enum Site {
+pub enum ServedAs {
     /// A virtual host, whose certificate and group this connection has met.
     VirtualHost(VirtualHostId),
     /// Nobody's authority, handed over by [`UnknownAuthority::HandToApplication`]. The connection
@@ -114,7 +114,7 @@ pub enum Site {
 /// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
 pub fn decide<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
     verdict(connection, &decided(table, connection, request))
@@ -123,17 +123,17 @@ pub fn decide<S: AsRef<[u8]>>(
 #[inline(always)]
 fn decided<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Served, Refusal> {
     on_this_machine(Deciding { table, connection, request }, ())
 }
 
 #[inline(always)]
-fn verdict(connection: &Connection<'_>, decided: &Result<Served, Refusal>) -> Verdict {
+fn verdict(connection: &ServerConnection<'_>, decided: &Result<Served, Refusal>) -> Verdict {
     match *decided {
-        Ok(Served { site, observed, .. }) => {
-            Verdict::Serve(Authoritative { site, group: connection.group, observed })
+        Ok(Served { served_as, observed, .. }) => {
+            Verdict::Serve(Authoritative { served_as, group: connection.group, observed })
         }
         Err(Refusal::Misdirected(reason)) => Verdict::Misdirected(reason),
         Err(Refusal::Malformed(reason)) => Verdict::Malformed(reason),
@@ -142,7 +142,7 @@ fn verdict(connection: &Connection<'_>, decided: &Result<Served, Refusal>) -> Ve
 
 /// A request that every step has let pass.
 struct Served {
-    site: Site,
+    served_as: ServedAs,
     observed: Option<Misdirected>,
     /// What says how the host and the server name must agree.
     coalesce: CoalescePolicy,
@@ -174,7 +174,7 @@ impl Finding {
 /// The steps as work for a machine.
 struct Deciding<'a, S> {
     table: &'a AuthorityTable<S>,
-    connection: &'a Connection<'a>,
+    connection: &'a ServerConnection<'a>,
     request: &'a RequestTarget<'a>,
 }
 
@@ -208,7 +208,7 @@ impl From<Malformed> for Refusal {
 fn steps<S: AsRef<[u8]>>(
     machine: impl Machine,
     table: &AuthorityTable<S>,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Served, Refusal> {
     // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the
@@ -219,8 +219,8 @@ fn steps<S: AsRef<[u8]>>(
     // 1. One authority.
     let authority = one_authority(machine, request)?;
     if request.method == MethodKind::Connect {
-        let site = tunnel(request, &authority, policy)?;
-        return Ok(Served { site, observed: None, coalesce: policy.coalesce });
+        let served_as = tunnel(request, &authority, policy)?;
+        return Ok(Served { served_as, observed: None, coalesce: policy.coalesce });
     }
 
     // 2. Scheme.
@@ -243,8 +243,8 @@ fn steps<S: AsRef<[u8]>>(
         }
         same_host_field(request, &authority, default_port)?;
         extended_connect_taken(request, policy)?;
-        let (site, observed) = (Site::Unlisted, finding.first);
-        return Ok(Served { site, observed, coalesce: policy.coalesce });
+        let (served_as, observed) = (ServedAs::Unlisted, finding.first);
+        return Ok(Served { served_as, observed, coalesce: policy.coalesce });
     };
 
     // 4. Port.
@@ -280,8 +280,8 @@ fn steps<S: AsRef<[u8]>>(
     extended_connect_taken(request, policy)?;
 
     // 8. Serve.
-    let (site, observed) = (Site::VirtualHost(entry.virtual_host), finding.first);
-    Ok(Served { site, observed, coalesce })
+    let (served_as, observed) = (ServedAs::VirtualHost(entry.virtual_host), finding.first);
+    Ok(Served { served_as, observed, coalesce })
 }
 
 /// The policy of a name whose entry is in another group than the connection: one that belongs to
@@ -289,7 +289,7 @@ fn steps<S: AsRef<[u8]>>(
 #[inline(never)]
 fn of_another_group<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     group: GroupId,
     finding: &mut Finding,
 ) -> Result<CoalescePolicy, Refusal> {
@@ -328,7 +328,7 @@ fn tunnel(
     request: &RequestTarget<'_>,
     authority: &Authority<'_>,
     policy: GroupPolicy,
-) -> Result<Site, Refusal> {
+) -> Result<ServedAs, Refusal> {
     match (policy.connect, authority.port()) {
         (ConnectPolicy::Refuse | ConnectPolicy::Extended, _) => {
             Err(Malformed::ConnectRefused.into())
@@ -338,7 +338,7 @@ fn tunnel(
             // A tunnel has no default port: a `Host` without one means the port that is named
             // (the example of RFC 9112 §3.2.3).
             same_host_field(request, authority, port)?;
-            Ok(Site::Tunnel)
+            Ok(ServedAs::Tunnel)
         }
     }
 }
@@ -356,7 +356,7 @@ fn extended_connect_taken(
 
 fn server_name_allows(
     policy: CoalescePolicy,
-    connection: &Connection<'_>,
+    connection: &ServerConnection<'_>,
     host: &Host<'_>,
 ) -> bool {
     // In the clear there is no server name to miss. A gateway that terminated TLS knows it, and one

@@ -8,13 +8,13 @@ use crate::identifier::PresentedIdentifier;
 use crate::pattern::NamePattern;
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, IndexBuilder};
-use crate::trie::{ImageError, ImagePattern, Kind, NameIndex};
+use crate::trie::{ImageError, ImagePattern, Kind, NameTrie};
 
 /// A set of presented identifiers (RFC 9525 §2) over any byte storage: a `Vec`, a `&'static [u8]`,
 /// an `Arc<[u8]>`.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentifierSet<S = &'static [u8]> {
-    index: NameIndex<S>,
+    index: NameTrie<S>,
 }
 
 #[cfg(feature = "alloc")]
@@ -32,7 +32,7 @@ impl IdentifierSet<Vec<u8>> {
             builder.insert(&pattern_of(&identifier), 0, 0)?;
         }
         let image = builder.write_identifiers()?;
-        let index = NameIndex::built(image, Kind::Identifiers).map_err(|_| BuildError::TooLarge)?;
+        let index = NameTrie::built(image, Kind::Identifiers).map_err(|_| BuildError::TooLarge)?;
         Ok(Self { index })
     }
 }
@@ -47,7 +47,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// # Allocation
     /// None.
     pub fn from_bytes(image: S) -> Result<Self, ImageError> {
-        NameIndex::from_bytes(image, Kind::Identifiers).map(|index| Self { index })
+        NameTrie::from_bytes(image, Kind::Identifiers).map(|index| Self { index })
     }
 
     /// The set as bytes.
@@ -55,9 +55,9 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.index.as_bytes()
     }
 
-    /// The same set, borrowed: what [`Connection::tls`](crate::Connection::tls) takes.
-    pub fn borrow(&self) -> IdentifierSet<&[u8]> {
-        IdentifierSet { index: self.index.borrow() }
+    /// The same set, borrowed: what [`ServerConnection::tls`](crate::ServerConnection::tls) takes.
+    pub fn as_ref(&self) -> IdentifierSet<&[u8]> {
+        IdentifierSet { index: self.index.as_ref() }
     }
 
     /// The number of an identifier that covers `host`, its place among

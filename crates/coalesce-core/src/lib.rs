@@ -5,10 +5,10 @@
 //!
 //! ```text
 //!  certificate ──► IdentifierSet ─┐
-//!  ClientHello ──► server name  ──┼─► Connection ─┐
-//!                  group, ports ──┘               ├─► decide ─► Serve(Authoritative)
-//!  configuration ─► AuthorityTable ───────────────┤             Misdirected(reason)  → 421
-//!  HEADERS ───────► RequestTarget ────────────────┘             Malformed(reason)    → 400 or reset
+//!  ClientHello ──► server name  ──┼─► ServerConnection ─┐
+//!                  group, ports ──┘                     ├─► decide ─► Serve(Authoritative)
+//!  configuration ─► AuthorityTable ─────────────────────┤             Misdirected(reason) → 421
+//!  HEADERS ───────► RequestTarget ──────────────────────┘             Malformed(reason) → 400, reset
 //! ```
 //!
 //! # Example
@@ -16,8 +16,8 @@
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use coalesce_core::{
-//!     AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-//!     PresentedIdentifier, RequestTarget, Verdict, VirtualHostId, decide,
+//!     AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+//!     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,7 +31,7 @@
 //!
 //! // The handshake's side: the certificate that this connection presented covers only `a`.
 //! let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.example.test")?])?;
-//! let connection = Connection::tls(presented.borrow(), public, &[443]);
+//! let connection = ServerConnection::tls(presented.as_ref(), public, &[443]);
 //!
 //! let own = decide(&table, &connection, &RequestTarget::https(b"A.example.test:443"));
 //! let Verdict::Serve(proof) = own else { panic!("{own:?}") };
@@ -88,7 +88,7 @@ mod table;
 mod trie;
 
 pub use authority::{Authority, AuthorityError};
-pub use decide::{Authoritative, Connection, Memo, Site, Verdict, decide};
+pub use decide::{Authoritative, Memo, ServedAs, ServerConnection, Verdict, decide};
 pub use host::Host;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;

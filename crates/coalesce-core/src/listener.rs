@@ -73,7 +73,9 @@ impl<S: AsRef<[u8]>> ListenerTable<S> {
 }
 
 /// Which of the listeners that share a port is responsible for a host: a [`ListenerTable`] over any
-/// storage, as [`Connection::with_listener`](crate::Connection::with_listener) takes it.
+/// storage.
+///
+/// [`ServerConnection::with_listener`](crate::ServerConnection::with_listener) takes it.
 pub trait PortListeners: fmt::Debug + Send + Sync {
     /// The listener that is responsible for `host`, if one is. Whoever implements this promises to
     /// allocate nothing.

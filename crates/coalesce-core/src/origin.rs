@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 use core::ops::ControlFlow;
 
-use crate::decide::{Connection, Verdict, decide};
+use crate::decide::{ServerConnection, Verdict, decide};
 use crate::limits::{NAME_LEN_MAX, ORIGIN_CANDIDATES_MAX};
 use crate::name::DnsName;
 use crate::pattern::NamePattern;
@@ -40,7 +40,7 @@ pub enum Listing {
     Cut,
 }
 
-impl Connection<'_> {
+impl ServerConnection<'_> {
     /// Calls `each`, until it breaks, with every origin of this connection's origin set: the names
     /// that the certificate or the table spells out and for which [`decide`](crate::decide())
     /// answers [`Serve`](Verdict::Serve) here, with every port that the listener answers for.

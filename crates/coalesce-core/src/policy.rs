@@ -89,8 +89,8 @@ pub enum UnknownAuthority {
     /// 421, the same bytes as every other 421.
     #[default]
     Misdirected,
-    /// The application is handed the request as [`Site::Unlisted`](crate::Site::Unlisted), for a
-    /// 404 of its own.
+    /// The application is handed the request as
+    /// [`ServedAs::Unlisted`](crate::ServedAs::Unlisted), for a 404 of its own.
     HandToApplication,
 }
 
@@ -104,7 +104,8 @@ pub enum ConnectPolicy {
     /// Extended `CONNECT` (RFC 8441) is decided like any request; the plain one is refused.
     Extended,
     /// Extended as above; the plain one is handed to the application as
-    /// [`Site::Tunnel`](crate::Site::Tunnel), since a proxy never answers 421 (RFC 9110 §15.5.20).
+    /// [`ServedAs::Tunnel`](crate::ServedAs::Tunnel), since a proxy never answers 421
+    /// (RFC 9110 §15.5.20).
     Any,
 }
 

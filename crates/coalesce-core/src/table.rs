@@ -11,14 +11,14 @@ use crate::pattern::NamePattern;
 use crate::policy::{GroupId, GroupPolicy, VirtualHostId};
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, Duplicate, IndexBuilder, Progress};
-use crate::trie::{ImageError, ImagePattern, Kind, Layout, NameIndex};
+use crate::trie::{ImageError, ImagePattern, Kind, Layout, NameTrie};
 
 /// Which names a server answers for, as which virtual host, in which coalescing group.
 ///
 /// Frozen once built, and over any byte storage: a `Vec`, a `&'static [u8]`, an `Arc<[u8]>`.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorityTable<S = &'static [u8]> {
-    index: NameIndex<S>,
+    index: NameTrie<S>,
 }
 
 /// The entry that stands for a host.
@@ -53,7 +53,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # Allocation
     /// None.
     pub fn from_bytes(image: S) -> Result<Self, ImageError> {
-        NameIndex::from_bytes(image, Kind::Table).map(|index| Self { index })
+        NameTrie::from_bytes(image, Kind::Table).map(|index| Self { index })
     }
 
     /// Takes an image that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
@@ -71,8 +71,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn from_known_bytes(image: S, checksum: u64) -> Result<Self, ImageError> {
-        NameIndex::from_known_bytes(image, Kind::Table, checksum).map(|index| Self { index })
+    pub fn from_trusted_bytes(image: S, checksum: u64) -> Result<Self, ImageError> {
+        NameTrie::from_trusted_bytes(image, Kind::Table, checksum).map(|index| Self { index })
     }
 
     /// The table as bytes.
@@ -81,8 +81,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     /// The same table, borrowed.
-    pub fn borrow(&self) -> AuthorityTable<&[u8]> {
-        AuthorityTable { index: self.index.borrow() }
+    pub fn as_ref(&self) -> AuthorityTable<&[u8]> {
+        AuthorityTable { index: self.index.as_ref() }
     }
 
     /// The most specific entry that stands for `host`: exact, then the longest wildcard, then the
@@ -359,7 +359,7 @@ impl AuthorityTableBuilder {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
         let image = self.index.write_table(self.layout, &self.groups, progress)?;
-        let index = NameIndex::built(image, Kind::Table).map_err(|_| BuildError::TooLarge)?;
+        let index = NameTrie::built(image, Kind::Table).map_err(|_| BuildError::TooLarge)?;
         Ok(AuthorityTable { index })
     }
 }

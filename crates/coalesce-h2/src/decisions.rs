@@ -182,8 +182,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use coalesce_core::{
-        AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-        PresentedIdentifier, VirtualHostId, decide,
+        AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+        ServerConnection, VirtualHostId, decide,
     };
     use http::HeaderValue;
 
@@ -211,7 +211,7 @@ mod tests {
             table.entry(pattern, VirtualHostId::new(0), group).unwrap();
             let presented = [PresentedIdentifier::parse_dns(NAME).unwrap()];
             let presented = IdentifierSet::build(presented).unwrap();
-            let connection = Connection::tls(presented.borrow(), group, &[443]);
+            let connection = ServerConnection::tls(presented.as_ref(), group, &[443]);
             decide(&table.build().unwrap(), &connection, target)
         }
 

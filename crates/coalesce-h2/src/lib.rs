@@ -16,7 +16,9 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::Bytes;
-//! use coalesce_core::{AuthorityTable, Connection, GroupId, IdentifierSet, RequestTarget, decide};
+//! use coalesce_core::{
+//!     AuthorityTable, GroupId, IdentifierSet, RequestTarget, ServerConnection, decide,
+//! };
 //! use tokio::io::{AsyncRead, AsyncWrite};
 //!
 //! /// Serves one connection whose handshake chose `group` and presented `certificate`.
@@ -27,7 +29,7 @@
 //!     group: GroupId,
 //! ) -> Result<(), coalesce_h2::Error> {
 //!     let decide = move |target: &RequestTarget<'_>| {
-//!         let connection = Connection::tls(certificate.borrow(), group, &[443]);
+//!         let connection = ServerConnection::tls(certificate.as_ref(), group, &[443]);
 //!         decide(&table, &connection, target)
 //!     };
 //!     let mut connection = coalesce_h2::Builder::new().handshake(io, decide).await?;
@@ -68,7 +70,7 @@
 //! itself, and is made once for all connections of a certificate and group:
 //!
 //! ```
-//! use coalesce_core::{AuthorityTable, Connection, GroupId, IdentifierSet};
+//! use coalesce_core::{AuthorityTable, GroupId, IdentifierSet, ServerConnection};
 //! use coalesce_h2::{Builder, OriginSet};
 //!
 //! fn settings(
@@ -76,7 +78,7 @@
 //!     certificate: &IdentifierSet<Vec<u8>>,
 //!     group: GroupId,
 //! ) -> Builder {
-//!     let connection = Connection::tls(certificate.borrow(), group, &[443]);
+//!     let connection = ServerConnection::tls(certificate.as_ref(), group, &[443]);
 //!     Builder::new().origin_set(OriginSet::new(table, &connection))
 //! }
 //! ```

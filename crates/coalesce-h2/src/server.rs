@@ -139,7 +139,7 @@ impl Builder {
     ///
     /// A client that heeds it may use this connection for the origins of the set without asking
     /// DNS, and will not use it for any other: see
-    /// [`Connection::origins`](coalesce_core::Connection::origins) for what is in it.
+    /// [`ServerConnection::origins`](coalesce_core::ServerConnection::origins) for what is in it.
     /// [`Connection::announce`] says what comes to it later.
     #[must_use]
     pub fn origin_set(mut self, origins: OriginSet) -> Self {

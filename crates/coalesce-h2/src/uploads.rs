@@ -166,7 +166,7 @@ fn lock(task: &Mutex<Option<Waker>>) -> MutexGuard<'_, Option<Waker>> {
 #[cfg(test)]
 mod tests {
     use coalesce_core::{
-        AuthorityTable, Connection, GroupId, IdentifierSet, RequestTarget, decide,
+        AuthorityTable, GroupId, IdentifierSet, RequestTarget, ServerConnection, decide,
     };
     use h2::client;
     use http::Request;
@@ -184,7 +184,7 @@ mod tests {
             let table = AuthorityTable::builder().build().unwrap();
             let nothing = IdentifierSet::build([]).unwrap();
             let judge = |target: &RequestTarget<'_>| {
-                let connection = Connection::tls(nothing.borrow(), GroupId::new(1), &[443]);
+                let connection = ServerConnection::tls(nothing.as_ref(), GroupId::new(1), &[443]);
                 decide(&table, &connection, target)
             };
             let mut connection = Builder::new().handshake(server_io, judge).await.unwrap();

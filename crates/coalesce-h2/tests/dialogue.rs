@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, ConnectPolicy, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, RequestTarget, UnknownAuthority, VirtualHostId, decide,
+    AuthorityTable, ConnectPolicy, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, ServerConnection, UnknownAuthority, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder, MisdirectedContent};
 use h2::client::SendRequest;
@@ -64,7 +64,7 @@ async fn connect_as(client: &h2::client::Builder, builder: Builder, table: Table
         let api = PresentedIdentifier::parse_dns(b"api.test").unwrap();
         let presented = IdentifierSet::build([api]).unwrap();
         let decide = |target: &RequestTarget<'_>| {
-            let connection = Connection::tls(presented.borrow(), GROUP, &[443]);
+            let connection = ServerConnection::tls(presented.as_ref(), GROUP, &[443]);
             decide(&shared.read().unwrap(), &connection, target)
         };
         let mut connection = builder.handshake(server_io, decide).await.unwrap();
@@ -95,7 +95,7 @@ async fn echo(accepted: Accepted) {
         len += data.len();
         body.flow_control().release_capacity(data.len()).unwrap();
     }
-    let text = format!("{:?} {len}", proof.site());
+    let text = format!("{:?} {len}", proof.served_as());
     let mut send = respond.send_response(Response::new(()), false).unwrap();
     send.send_data(Bytes::from(text), true).unwrap();
 }
@@ -415,7 +415,7 @@ async fn graceful_shutdown_lets_open_streams_finish() {
         let presented = IdentifierSet::build([api]).unwrap();
         let table = api_and_cdn();
         let decide = |target: &RequestTarget<'_>| {
-            decide(&table, &Connection::tls(presented.borrow(), GROUP, &[443]), target)
+            decide(&table, &ServerConnection::tls(presented.as_ref(), GROUP, &[443]), target)
         };
         let mut connection = Builder::new().handshake(server_io, decide).await.unwrap();
         let first = connection.accept().await.unwrap().unwrap();

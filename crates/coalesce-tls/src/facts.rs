@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{Connection, DnsName, DnsNameBuf, GroupId, ListenerId};
+use coalesce_core::{DnsName, DnsNameBuf, GroupId, ListenerId, ServerConnection};
 
 use crate::builder::CertificateId;
 use crate::policy::TlsPolicy;
@@ -76,12 +76,12 @@ impl HandshakeFacts {
 
     /// The facts as [`decide`](coalesce_core::decide()) takes them, for a listener that answers for
     /// `ports`. Where several listeners share a port, the caller adds them, with
-    /// [`Connection::with_listener`]: which there are may change while the connection lives.
+    /// [`ServerConnection::with_listener`]: which there are may change while the connection lives.
     ///
     /// # Allocation
     /// None.
-    pub fn connection<'a>(&'a self, ports: &'a [u16]) -> Connection<'a> {
-        Connection::tls(self.presented().identifiers(), self.group(), ports)
+    pub fn connection<'a>(&'a self, ports: &'a [u16]) -> ServerConnection<'a> {
+        ServerConnection::tls(self.presented().identifiers(), self.group(), ports)
             .with_server_name(self.server_name())
     }
 }

@@ -10,7 +10,7 @@
 //!  server name pattern ───────────────────┘         │
 //!                                                   ▼
 //!  ClientHello (server name) ──────────────────► choose ─► ServerConfig   → rustls
-//!                                                   │      HandshakeFacts → Connection → decide
+//!                                                   │      HandshakeFacts   → decide
 //!                                                   └────► Refused        → unrecognized_name
 //! ```
 //!

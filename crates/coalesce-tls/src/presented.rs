@@ -97,7 +97,7 @@ impl PresentedNames {
 
     /// The identifiers, ready for lookup.
     pub fn identifiers(&self) -> IdentifierSet<&[u8]> {
-        self.identifiers.borrow()
+        self.identifiers.as_ref()
     }
 
     /// The names behind [`identifiers`](Self::identifiers), in the order of the certificate:

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use coalesce_core::{Authoritative, Connection, DnsName, GroupId, IdentifierSet, Memo, Scheme};
+use coalesce_core::{
+    Authoritative, DnsName, GroupId, IdentifierSet, Memo, Scheme, ServerConnection,
+};
 use http::Extensions;
 
 /// The facts of one connection, and, once the layer has let a request pass, the proof of it.
@@ -112,7 +114,7 @@ impl ConnectionInfo {
     ///
     /// # Allocation
     /// None.
-    pub fn connection(&self) -> Connection<'_> {
+    pub fn connection(&self) -> ServerConnection<'_> {
         self.unnamed().with_server_name(self.server_name())
     }
 
@@ -121,19 +123,19 @@ impl ConnectionInfo {
     ///
     /// [`CoalescePolicy::CertificateAndGroup`]: coalesce_core::CoalescePolicy::CertificateAndGroup
     #[inline]
-    pub(crate) fn unnamed(&self) -> Connection<'_> {
+    pub(crate) fn unnamed(&self) -> ServerConnection<'_> {
         let ports = &*self.facts.ports;
         match &self.facts.settled {
             #[cfg(feature = "listener")]
             Settled::Handshake(facts) => {
-                Connection::tls(facts.presented().identifiers(), facts.group(), ports)
+                ServerConnection::tls(facts.presented().identifiers(), facts.group(), ports)
             }
             Settled::Tls { presented, group, .. } => {
-                Connection::tls(presented.borrow(), *group, ports)
+                ServerConnection::tls(IdentifierSet::as_ref(presented), *group, ports)
             }
-            Settled::Cleartext { group } => Connection::cleartext(*group, ports),
+            Settled::Cleartext { group } => ServerConnection::cleartext(*group, ports),
             Settled::TrustedGateway { scheme, group, .. } => {
-                Connection::trusted_gateway(*scheme, *group, ports)
+                ServerConnection::trusted_gateway(*scheme, *group, ports)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(doc)]
 use coalesce_core::Memo;
 use coalesce_core::{
-    AuthorityTable, CoalescePolicy, Connection, HostField, RequestTarget, Verdict, decide,
+    AuthorityTable, CoalescePolicy, HostField, RequestTarget, ServerConnection, Verdict, decide,
 };
 
 use crate::connection::ConnectionInfo;
@@ -63,13 +63,13 @@ impl<S: AsRef<[u8]>> Decide for Arc<AuthorityTable<S>> {
 pub struct Undecided<'a> {
     pub(crate) info: &'a ConnectionInfo,
     /// The connection of a trusted gateway's client, where that is who asks.
-    pub(crate) forwarded: Option<&'a Connection<'a>>,
+    pub(crate) forwarded: Option<&'a ServerConnection<'a>>,
     pub(crate) target: RequestTarget<'a>,
 }
 
 impl<'a> Undecided<'a> {
     /// The connection it came on.
-    pub fn connection(&self) -> Connection<'a> {
+    pub fn connection(&self) -> ServerConnection<'a> {
         self.forwarded.copied().unwrap_or_else(|| self.info.connection())
     }
 

@@ -1,6 +1,6 @@
 //! What a handler asks for.
 
-use coalesce_core::{GroupId, Site, VirtualHostId};
+use coalesce_core::{GroupId, ServedAs, VirtualHostId};
 use http::Extensions;
 
 use crate::connection::ConnectionInfo;
@@ -9,7 +9,7 @@ use crate::connection::ConnectionInfo;
 ///
 /// With the feature `axum` it is an extractor: a handler that takes one cannot run without the
 /// decision. Where there is no proof it is rejected with 500, and a request that is nobody's
-/// ([`Site::Unlisted`], [`Site::Tunnel`]) with 404.
+/// ([`ServedAs::Unlisted`], [`ServedAs::Tunnel`]) with 404.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VirtualHost {
     id: VirtualHostId,
@@ -23,7 +23,7 @@ pub enum NoVirtualHost {
     /// No layer has decided this request.
     Undecided,
     /// It may be served, as something else.
-    Other(Site),
+    Other(ServedAs),
 }
 
 impl VirtualHost {
@@ -34,8 +34,8 @@ impl VirtualHost {
     pub fn of(extensions: &Extensions) -> Result<Self, NoVirtualHost> {
         let proof = ConnectionInfo::of(extensions).and_then(ConnectionInfo::proof);
         let proof = proof.ok_or(NoVirtualHost::Undecided)?;
-        match proof.site() {
-            Site::VirtualHost(id) => Ok(Self { id, group: proof.group() }),
+        match proof.served_as() {
+            ServedAs::VirtualHost(id) => Ok(Self { id, group: proof.group() }),
             other => Err(NoVirtualHost::Other(other)),
         }
     }
@@ -55,7 +55,7 @@ impl std::fmt::Display for NoVirtualHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Undecided => "no CoalesceLayer has decided this request",
-            Self::Other(Site::Tunnel) => "the request is for a tunnel",
+            Self::Other(ServedAs::Tunnel) => "the request is for a tunnel",
             Self::Other(_) => "the request is for nobody's authority",
         })
     }

@@ -12,7 +12,7 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use coalesce_core::{
-    AuthorityTable, Connection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
+    AuthorityTable, ServerConnection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
     RequestTarget, TableEntry, Verdict,
 };
 
@@ -47,7 +47,7 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
     let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
     // Lookups by bytes, beside what the decision looks up.
     black_box((table.lookup_authority(authority), presented.find_authority(authority)));
-    let connection = Connection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))
+    let connection = ServerConnection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))
         .with_server_name(server_name);
     let authority = black_box(authority);
     let request = RequestTarget {

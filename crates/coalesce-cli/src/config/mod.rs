@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coalesce_core::{
-    Connection, GroupId, GroupPolicy, ListenerId, ListenerTable, PortListeners, Scheme,
+    GroupId, GroupPolicy, ListenerId, ListenerTable, PortListeners, Scheme, ServerConnection,
     VirtualHostId,
 };
 use coalesce_tls::{HandshakeFacts, HandshakeTable, TlsPolicy};
@@ -164,7 +164,7 @@ impl Site {
         place: Place,
         facts: &'a HandshakeFacts,
         ports: &'a [u16],
-    ) -> Connection<'a> {
+    ) -> ServerConnection<'a> {
         let connection = facts.connection(ports).with_group(place.group);
         let listener = place.listener.and_then(|number| self.listeners.get(number));
         match listener.and_then(|listener| listener.listener_of(facts)) {
@@ -241,7 +241,7 @@ impl Listener {
         &'a self,
         facts: &'a HandshakeFacts,
         ports: &'a [u16],
-    ) -> Connection<'a> {
+    ) -> ServerConnection<'a> {
         let connection = facts.connection(ports);
         match self.listener_of(facts) {
             Some((own, of_port)) => connection.with_listener(own, of_port),

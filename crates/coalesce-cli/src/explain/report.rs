@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use coalesce_core::{
-    Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme, Site as ServedAs,
-    Step, Verdict, decide,
+    Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme, ServedAs, Step,
+    Verdict, decide,
 };
 use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
@@ -72,7 +72,7 @@ pub(crate) fn json<'a>(site: &'a Site, answer: &Answer) -> Report<'a> {
     };
     match verdict {
         Verdict::Serve(proof) => {
-            let mut report = match proof.site() {
+            let mut report = match proof.served_as() {
                 ServedAs::VirtualHost(id) => {
                     let host = site.virtual_host(id);
                     let status = match host.map(|host| &host.answer) {

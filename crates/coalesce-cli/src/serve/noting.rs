@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coalesce_core::{
     Authority, DnsName, Host, HostField, Malformed, MalformedAnswer, Misdirected, RequestTarget,
-    Site, Verdict,
+    ServedAs, Verdict,
 };
 
 use crate::serve::access_log::{Refused, Source};
@@ -26,10 +26,10 @@ impl Noting {
     pub(super) fn note(&self, target: &RequestTarget<'_>, verdict: &Verdict) {
         match verdict {
             Verdict::Serve(proof) => {
-                match proof.site() {
-                    Site::VirtualHost(_) => self.meters.served(self.is_coalesced(target)),
+                match proof.served_as() {
+                    ServedAs::VirtualHost(_) => self.meters.served(self.is_coalesced(target)),
                     // No policy of the configuration hands tunnels over.
-                    Site::Unlisted | Site::Tunnel => self.meters.unlisted(),
+                    ServedAs::Unlisted | ServedAs::Tunnel => self.meters.unlisted(),
                 }
                 if let Some(reason) = proof.observed() {
                     self.observed(target, reason);

@@ -12,7 +12,7 @@ use crate::request::Scheme;
 /// There are three ways to make one, and each says by its name what vouches for an `https` origin:
 /// the certificate of this handshake, nothing (cleartext), or a gateway that the user trusts.
 #[derive(Clone, Copy, Debug)]
-pub struct Connection<'a> {
+pub struct ServerConnection<'a> {
     pub(super) scheme: Scheme,
     pub(super) coverage: Coverage<'a>,
     pub(crate) server_name: Option<DnsName<'a>>,
@@ -58,7 +58,7 @@ pub(super) enum Coverage<'a> {
     TrustedGateway,
 }
 
-impl<'a> Connection<'a> {
+impl<'a> ServerConnection<'a> {
     /// A connection over TLS, which presented a certificate with these identifiers and whose
     /// ClientHello chose `group`. `ports` are those that its listener answers for.
     pub const fn tls(presented: IdentifierSet<&'a [u8]>, group: GroupId, ports: &'a [u16]) -> Self {

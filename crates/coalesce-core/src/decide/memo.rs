@@ -1,6 +1,8 @@
 //! What a connection was served last, so that a stream for the same authority is not decided anew.
 
-use super::{Authoritative, Connection, Coverage, Served, Site, Verdict, decide, decided, verdict};
+use super::{
+    Authoritative, Coverage, Served, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
+};
 use crate::authority::Authority;
 use crate::policy::{CoalescePolicy, GroupId, VirtualHostId};
 use crate::request::{HostField, MethodKind, RequestTarget, Scheme};
@@ -59,7 +61,7 @@ struct Facts {
 
 impl Facts {
     #[inline(always)]
-    fn of<S: AsRef<[u8]>>(table: &AuthorityTable<S>, connection: &Connection<'_>) -> Self {
+    fn of<S: AsRef<[u8]>>(table: &AuthorityTable<S>, connection: &ServerConnection<'_>) -> Self {
         Self {
             table: (table.checksum(), table.as_bytes().len()),
             presented: match &connection.coverage {
@@ -86,7 +88,7 @@ impl Memo {
     pub fn decide<S: AsRef<[u8]>>(
         &mut self,
         table: &AuthorityTable<S>,
-        connection: &Connection<'_>,
+        connection: &ServerConnection<'_>,
         request: &RequestTarget<'_>,
     ) -> Verdict {
         let Some(authority) = plain(connection, request) else {
@@ -97,9 +99,9 @@ impl Memo {
             && connection.ports.contains(&last.port)
             && last.facts == Facts::of(table, connection)
         {
-            let site = Site::VirtualHost(last.virtual_host);
+            let served_as = ServedAs::VirtualHost(last.virtual_host);
             let group = connection.group;
-            return Verdict::Serve(Authoritative { site, group, observed: None });
+            return Verdict::Serve(Authoritative { served_as, group, observed: None });
         }
         let decided = decided(table, connection, request);
         if let Ok(served) = &decided {
@@ -118,13 +120,13 @@ impl Memo {
     fn remember<S: AsRef<[u8]>>(
         &mut self,
         table: &AuthorityTable<S>,
-        connection: &Connection<'_>,
+        connection: &ServerConnection<'_>,
         authority: &[u8],
         served: &Served,
     ) {
         let by_group = served.coalesce == CoalescePolicy::CertificateAndGroup;
-        let (Site::VirtualHost(virtual_host), Ok(parsed)) =
-            (served.site, Authority::parse(authority))
+        let (ServedAs::VirtualHost(virtual_host), Ok(parsed)) =
+            (served.served_as, Authority::parse(authority))
         else {
             return;
         };
@@ -145,7 +147,7 @@ impl Memo {
 
 /// The authority of a request about which nothing else has to be decided.
 #[inline(always)]
-fn plain<'a>(connection: &Connection<'_>, request: &RequestTarget<'a>) -> Option<&'a [u8]> {
+fn plain<'a>(connection: &ServerConnection<'_>, request: &RequestTarget<'a>) -> Option<&'a [u8]> {
     let scheme = connection.scheme.as_str().as_bytes();
     let own = request.scheme.is_none_or(|named| named == scheme);
     let ordinary = connection.listener.is_none()

@@ -115,7 +115,7 @@ impl Handshakes {
     }
 
     /// The connection after a ClientHello for `name` or, when it is empty, without a server name.
-    fn with<'a>(&'a self, name: &'a str) -> Connection<'a> {
+    fn with<'a>(&'a self, name: &'a str) -> ServerConnection<'a> {
         let (certificate, group) = match name {
             "c.example.test" => (&self.b, PUBLIC),
             "api.example.test" => (&self.api, PUBLIC),
@@ -125,17 +125,17 @@ impl Handshakes {
             _ => (&self.a, PUBLIC),
         };
         let name = DnsName::parse(name.as_bytes()).ok();
-        Connection::tls(certificate.borrow(), group, &[443]).with_server_name(name)
+        ServerConnection::tls(certificate.as_ref(), group, &[443]).with_server_name(name)
     }
 }
 
 /// A verdict as one line: `serve a`, `421 certificate`, `400 authority_port`, `reset host_differs`.
 fn line(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Serve(proof) => match proof.site() {
-            Site::VirtualHost(id) => format!("serve {}", SITES[id.get() as usize].0),
-            Site::Unlisted => "unlisted".to_string(),
-            Site::Tunnel => "tunnel".to_string(),
+        Verdict::Serve(proof) => match proof.served_as() {
+            ServedAs::VirtualHost(id) => format!("serve {}", SITES[id.get() as usize].0),
+            ServedAs::Unlisted => "unlisted".to_string(),
+            ServedAs::Tunnel => "tunnel".to_string(),
         },
         Verdict::Misdirected(reason) => format!("421 {}", reason.code()),
         Verdict::Malformed(reason) if reason.answer() == MalformedAnswer::Reset => {
@@ -265,8 +265,8 @@ fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
 fn step_2_wants_the_scheme_of_the_connection() {
     let (table, handshakes) = (table(), Handshakes::new());
     let tls = handshakes.with("a.example.test");
-    let cleartext = Connection::cleartext(PUBLIC, &[80]);
-    let cases: &[(&Connection<'_>, Option<&[u8]>, &str)] = &[
+    let cleartext = ServerConnection::cleartext(PUBLIC, &[80]);
+    let cases: &[(&ServerConnection<'_>, Option<&[u8]>, &str)] = &[
         (&tls, Some(b"https"), "serve a"),
         (&tls, Some(b"HTTPS"), "serve a"),
         (&tls, None, "serve a"),
@@ -332,7 +332,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
     ];
     for (authority, group, number) in cases {
         for tried in [PUBLIC, M, M2] {
-            let connection = Connection::tls(everything.borrow(), tried, &[443]);
+            let connection = ServerConnection::tls(everything.as_ref(), tried, &[443]);
             let Verdict::Serve(proof) = decide(&table, &connection, &get(authority)) else {
                 assert_ne!(tried, group, "{authority}");
                 continue;
@@ -342,7 +342,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
         }
     }
     // The catch-all knows every name; the certificate is asked all the same.
-    let connection = Connection::tls(everything.borrow(), M, &[443]);
+    let connection = ServerConnection::tls(everything.as_ref(), M, &[443]);
     let verdict = decide(&table, &connection, &get("www.unrelated.test"));
     assert_eq!(line(&verdict), "421 certificate");
 }
@@ -366,7 +366,7 @@ fn step_4_wants_a_port_of_the_listener() {
         (&[], "a.example.test", "421 port"),
     ];
     for (ports, authority, expected) in cases {
-        let connection = Connection::tls(a.borrow(), PUBLIC, ports);
+        let connection = ServerConnection::tls(a.as_ref(), PUBLIC, ports);
         let verdict = decide(&table, &connection, &get(authority));
         assert_eq!(line(&verdict), *expected, "{authority} at {ports:?}");
     }
@@ -379,7 +379,7 @@ fn the_default_port_follows_the_scheme() {
     let request = RequestTarget { scheme: Some(b"http"), ..get("a.example.test") };
     for (port, expected) in [(80, "serve a"), (443, "421 port")] {
         let ports = [port];
-        let verdict = decide(&table, &Connection::cleartext(PUBLIC, &ports), &request);
+        let verdict = decide(&table, &ServerConnection::cleartext(PUBLIC, &ports), &request);
         assert_eq!(line(&verdict), expected);
     }
 }
@@ -427,7 +427,7 @@ fn step_5_follows_rfc_9525() {
     ];
     for (names, authority, covered) in cases {
         let presented = set(names);
-        let connection = Connection::tls(presented.borrow(), PUBLIC, &[443]);
+        let connection = ServerConnection::tls(presented.as_ref(), PUBLIC, &[443]);
         let verdict = decide(&table, &connection, &get(authority));
         let refused = verdict == Verdict::Misdirected(Misdirected::Certificate);
         assert_eq!(refused, !covered, "{authority} with {names:?}: {verdict:?}");
@@ -496,7 +496,7 @@ fn a_newer_table_decides_the_next_request() {
 #[test]
 fn a_group_that_is_gone_serves_nothing() {
     let (table, a) = (table_with(unknown_to_application()), set(CERTIFICATE_A));
-    let gone = Connection::tls(a.borrow(), GroupId::new(99), &[443]);
+    let gone = ServerConnection::tls(a.as_ref(), GroupId::new(99), &[443]);
     let tunnel = RequestTarget { method: MethodKind::Connect, ..get("a.example.test:443") };
     assert_eq!(line(&decide(&table, &gone, &get("a.example.test"))), "421 group");
     assert_eq!(line(&decide(&table, &gone, &get("dead.example.test"))), "421 unknown_authority");
@@ -591,7 +591,7 @@ fn of_all_faults_the_earliest_step_speaks() {
             },
             ..get(&authority)
         };
-        let connection = Connection::tls(a.borrow(), PUBLIC, &[443])
+        let connection = ServerConnection::tls(a.as_ref(), PUBLIC, &[443])
             .with_server_name(DnsName::parse(server_name.as_bytes()).ok());
         let verdict = decide(&table, &connection, &request);
         let expected = FAULTS.get(faults.trailing_zeros() as usize).unwrap_or(&"serve a");
@@ -613,7 +613,7 @@ fn step_8_serves_with_a_proof_of_host_and_group() {
     let verdict = decide(&table, &handshakes.with("m.example.test"), &get("m.example.test"));
     let Verdict::Serve(proof) = verdict else { panic!("{verdict:?}") };
     assert_eq!(proof.virtual_host(), Some(VirtualHostId::new(7)));
-    assert_eq!(proof.site(), Site::VirtualHost(VirtualHostId::new(7)));
+    assert_eq!(proof.served_as(), ServedAs::VirtualHost(VirtualHostId::new(7)));
     assert_eq!(proof.group(), M);
     assert_eq!(Step::Serve.number(), 8);
 }

@@ -69,19 +69,19 @@ const fn slots_max(names: u32) -> usize {
 
 /// A validated image over any storage, and the lookups on it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NameIndex<S> {
+pub(crate) struct NameTrie<S> {
     image: S,
     header: Header,
 }
 
-/// What [`NameIndex::before_port`] makes of an authority.
+/// What [`NameTrie::before_port`] makes of an authority.
 enum BeforePort<'a> {
     Host(&'a [u8]),
     Found(Option<u32>),
 }
 use BeforePort::{Found, Host};
 
-/// What [`NameIndex::find_pair`] found.
+/// What [`NameTrie::find_pair`] found.
 struct Pair {
     own: Verified,
     above: Verified,
@@ -95,8 +95,8 @@ impl Pair {
     }
 }
 
-/// [`NameIndex::find_on`] as work for a machine.
-struct Finding<'a, S>(&'a NameIndex<S>);
+/// [`NameTrie::find_on`] as work for a machine.
+struct Finding<'a, S>(&'a NameTrie<S>);
 
 impl<S: AsRef<[u8]>> OnMachine<&[u8]> for Finding<'_, S> {
     type Output = Option<u32>;
@@ -107,7 +107,7 @@ impl<S: AsRef<[u8]>> OnMachine<&[u8]> for Finding<'_, S> {
     }
 }
 
-impl<S: AsRef<[u8]>> NameIndex<S> {
+impl<S: AsRef<[u8]>> NameTrie<S> {
     /// Validates `image` once; every lookup after that is total.
     pub(crate) fn from_bytes(image: S, kind: Kind) -> Result<Self, ImageError> {
         let header = validate::validate(image.as_ref(), kind)?;
@@ -116,7 +116,7 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
 
     /// Takes an image that was validated before: the one whose header has `checksum`. What its
     /// bytes are beyond the header is not looked at.
-    pub(crate) fn from_known_bytes(
+    pub(crate) fn from_trusted_bytes(
         image: S,
         kind: Kind,
         checksum: u64,
@@ -143,8 +143,8 @@ impl<S: AsRef<[u8]>> NameIndex<S> {
         self.image.as_ref()
     }
 
-    pub(crate) fn borrow(&self) -> NameIndex<&[u8]> {
-        NameIndex { image: self.image.as_ref(), header: self.header }
+    pub(crate) fn as_ref(&self) -> NameTrie<&[u8]> {
+        NameTrie { image: self.image.as_ref(), header: self.header }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -25,7 +25,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
 
-    use super::super::NameIndex;
+    use super::super::NameTrie;
     use super::super::checksum::checksum;
     use super::super::compact::BLOCK;
     use super::super::format::{CHECKED_FROM, CHECKSUM_AT, Kind};
@@ -69,7 +69,7 @@ mod tests {
         let (taken, _) = steps(|| AuthorityTable::from_bytes(image).is_ok());
         assert!(taken <= STEPS_PER_BYTE_MAX * image.len(), "{taken} for {} bytes", image.len());
         // An image that somebody vouches for is not read through, whatever is in it.
-        let Ok(table) = AuthorityTable::from_known_bytes(image, checksum(&image[CHECKED_FROM..]))
+        let Ok(table) = AuthorityTable::from_trusted_bytes(image, checksum(&image[CHECKED_FROM..]))
         else {
             return 0;
         };
@@ -171,7 +171,7 @@ mod tests {
             let patterns: Vec<String> = (0..names).map(|n| format!("*.n{n}.test")).collect();
             let image = image(&patterns, Layout::Fast);
             let table =
-                AuthorityTable::from_known_bytes(&image[..], checksum(&image[CHECKED_FROM..]));
+                AuthorityTable::from_trusted_bytes(&image[..], checksum(&image[CHECKED_FROM..]));
             let (taken, ()) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
             assert_eq!(taken, expected, "{names} names");
         }
@@ -187,7 +187,7 @@ mod tests {
         let suffix = DnsName::parse(b"test").unwrap();
         for (layout, steps_each) in [(Layout::Fast, 1), (Layout::Compact, 1 + BLOCK)] {
             let image = image(&patterns, layout);
-            let index = NameIndex::from_bytes(&image[..], Kind::Table).unwrap();
+            let index = NameTrie::from_bytes(&image[..], Kind::Table).unwrap();
             let children = index.patterns_below(suffix).children();
             let (taken, found) = steps(|| children.flatten().count());
             assert_eq!(found, 2, "{layout:?}");

@@ -2,9 +2,9 @@
 
 use coalesce_core::{
     AuthorityTable, AuthorityTableBuilder, ClientCertificates, CoalescePolicy, ConnectPolicy,
-    Connection, DnsName, Enforcement, GroupId, GroupPolicy, HostField, IdentifierSet, Layout,
-    ListenerId, ListenerTable, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme,
-    Site, UnknownAuthority, Verdict, VirtualHostId, decide,
+    DnsName, Enforcement, GroupId, GroupPolicy, HostField, IdentifierSet, Layout, ListenerId,
+    ListenerTable, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme, ServedAs,
+    ServerConnection, UnknownAuthority, Verdict, VirtualHostId, decide,
 };
 
 use crate::model::{
@@ -76,12 +76,14 @@ pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
     run_with(world, facts, request, decide)
 }
 
+type Table = AuthorityTable<Vec<u8>>;
+
 /// [`run`] with another way to decide, which must be none.
 pub(crate) fn run_with(
     world: &World,
     facts: &Facts,
     request: &Request,
-    judge: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>, &RequestTarget<'_>) -> Verdict,
+    judge: impl FnOnce(&Table, &ServerConnection<'_>, &RequestTarget<'_>) -> Verdict,
 ) -> Verdict {
     with_connection(world, facts, |table, connection| judge(table, connection, &target(request)))
 }
@@ -90,7 +92,7 @@ pub(crate) fn run_with(
 pub(crate) fn with_connection<R>(
     world: &World,
     facts: &Facts,
-    with: impl FnOnce(&AuthorityTable<Vec<u8>>, &Connection<'_>) -> R,
+    with: impl FnOnce(&Table, &ServerConnection<'_>) -> R,
 ) -> R {
     let set = build_set(&facts.certificate);
     let hostnames = facts.extra.listeners.iter().flat_map(|(_, hostnames)| hostnames);
@@ -100,10 +102,14 @@ pub(crate) fn with_connection<R>(
     let of_port = of_port.unwrap();
     let group = GroupId::new(facts.group);
     let connection = match facts.transport {
-        Transport::Tls => Connection::tls(set.borrow(), group, &facts.ports),
-        Transport::Cleartext => Connection::cleartext(group, &facts.ports),
-        Transport::GatewayHttp => Connection::trusted_gateway(Scheme::Http, group, &facts.ports),
-        Transport::GatewayHttps => Connection::trusted_gateway(Scheme::Https, group, &facts.ports),
+        Transport::Tls => ServerConnection::tls(set.as_ref(), group, &facts.ports),
+        Transport::Cleartext => ServerConnection::cleartext(group, &facts.ports),
+        Transport::GatewayHttp => {
+            ServerConnection::trusted_gateway(Scheme::Http, group, &facts.ports)
+        }
+        Transport::GatewayHttps => {
+            ServerConnection::trusted_gateway(Scheme::Https, group, &facts.ports)
+        }
     };
     let server_name = facts.server_name.as_ref().map(|name| DnsName::parse(name.as_bytes()));
     let mut connection = connection.with_server_name(server_name.transpose().unwrap());
@@ -156,12 +162,12 @@ fn coalescing(coalesce: Coalesce) -> GroupPolicy {
 
 pub(crate) fn outcome(verdict: &Verdict) -> Outcome {
     match verdict {
-        Verdict::Serve(proof) => match (proof.site(), proof.observed()) {
-            (Site::VirtualHost(id), None) => Outcome::VirtualHost(id.get()),
-            (Site::Unlisted, None) => Outcome::Unlisted,
-            (Site::VirtualHost(id), Some(it)) => Outcome::Observed(Some(id.get()), it.code()),
-            (Site::Unlisted, Some(it)) => Outcome::Observed(None, it.code()),
-            (Site::Tunnel, _) => Outcome::Tunnel,
+        Verdict::Serve(proof) => match (proof.served_as(), proof.observed()) {
+            (ServedAs::VirtualHost(id), None) => Outcome::VirtualHost(id.get()),
+            (ServedAs::Unlisted, None) => Outcome::Unlisted,
+            (ServedAs::VirtualHost(id), Some(it)) => Outcome::Observed(Some(id.get()), it.code()),
+            (ServedAs::Unlisted, Some(it)) => Outcome::Observed(None, it.code()),
+            (ServedAs::Tunnel, _) => Outcome::Tunnel,
         },
         Verdict::Misdirected(reason) => Outcome::Misdirected(reason.code()),
         Verdict::Malformed(reason) => Outcome::Malformed(reason.code()),

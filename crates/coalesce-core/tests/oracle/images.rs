@@ -269,15 +269,15 @@ proptest! {
     ) {
         let whole = build_in(&world, LAYOUTS[usize::from(fast)]);
         let checksum = whole.checksum();
-        let known = AuthorityTable::from_known_bytes(whole.as_bytes(), checksum).unwrap();
+        let known = AuthorityTable::from_trusted_bytes(whole.as_bytes(), checksum).unwrap();
         prop_assert_eq!(known.len(), whole.len());
-        let other = AuthorityTable::from_known_bytes(whole.as_bytes(), checksum ^ 1).err();
+        let other = AuthorityTable::from_trusted_bytes(whole.as_bytes(), checksum ^ 1).err();
         prop_assert!(matches!(other, Some(ImageError::Unexpected { .. })), "{:?}", other);
         let mut image = whole.as_bytes().to_vec();
         apply(&mut image, &damages);
         let Some(sum) = image.get(8..16) else { return Ok(()) };
         let sum = u64::from_le_bytes(sum.try_into().unwrap());
-        let Ok(table) = AuthorityTable::from_known_bytes(&image[..], sum) else { return Ok(()) };
+        let Ok(table) = AuthorityTable::from_trusted_bytes(&image[..], sum) else { return Ok(()) };
         let texts: Vec<String> = world.entries.into_iter().map(|entry| entry.pattern).collect();
         for query in queries_about(&texts, &queries) {
             table.lookup_authority(&query);

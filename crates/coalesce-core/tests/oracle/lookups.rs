@@ -120,7 +120,7 @@ proptest! {
             let host = authority.host();
             let found = table.lookup(&host);
             prop_assert_eq!(found, again.lookup(&host));
-            prop_assert_eq!(found, table.borrow().lookup(&host));
+            prop_assert_eq!(found, table.as_ref().lookup(&host));
             prop_assert_eq!(again.lookup_authority(&field), found);
             let expected = scan_table(&patterns, &host).map(|at| &world.entries[at]);
             let said = expected.map(|entry| (entry.virtual_host, entry.group));
@@ -153,7 +153,7 @@ proptest! {
             let host = Authority::parse(&field).ok().map(|authority| authority.host());
             prop_assert_eq!(host.and_then(|host| set.find(&host)), found);
             prop_assert_eq!(host.and_then(|host| scan_set(&numbered, &host)), found);
-            prop_assert_eq!(host.and_then(|host| again.borrow().find(&host)), found);
+            prop_assert_eq!(host.and_then(|host| again.as_ref().find(&host)), found);
         }
     }
 

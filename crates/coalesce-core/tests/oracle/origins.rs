@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use coalesce_core::{Connection, Listing, decide};
+use coalesce_core::{Listing, ServerConnection, decide};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -43,7 +43,7 @@ fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<
         for name in spelled_out.iter().copied().chain(own) {
             for port in &facts.ports {
                 let request = request(&format!("{name}:{port}"));
-                let decided = |connection: &Connection<'_>| {
+                let decided = |connection: &ServerConnection<'_>| {
                     let found = outcome(&decide(table, connection, &target(&request)));
                     matches!(found, Outcome::VirtualHost(_))
                 };

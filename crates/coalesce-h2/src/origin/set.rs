@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use coalesce_core::{AuthorityTable, Connection, Listing};
+use coalesce_core::{AuthorityTable, Listing, ServerConnection};
 
 use super::frame::{Entries, PREFIX_LEN, push_frames};
 use crate::limits::ORIGIN_SET_BYTES_MAX;
@@ -23,15 +23,18 @@ pub struct OriginSet {
 
 impl OriginSet {
     /// The origin set of `connection` under `table`, as
-    /// [`Connection::origins`] lists it: empty unless the connection is TLS.
+    /// [`ServerConnection::origins`] lists it: empty unless the connection is TLS.
     ///
     /// Sets are cut at [`ORIGIN_SET_BYTES_MAX`], and a warning says so. To be made once for each
     /// table, certificate, group and listener, from a connection without its server name, which
     /// [`with_server_name`](Self::with_server_name) adds.
     ///
     /// # Complexity
-    /// That of [`Connection::origins`], and sorting.
-    pub fn new<S: AsRef<[u8]>>(table: &AuthorityTable<S>, connection: &Connection<'_>) -> Self {
+    /// That of [`ServerConnection::origins`], and sorting.
+    pub fn new<S: AsRef<[u8]>>(
+        table: &AuthorityTable<S>,
+        connection: &ServerConnection<'_>,
+    ) -> Self {
         let (mut origins, mut left) = (BTreeSet::new(), ORIGIN_SET_BYTES_MAX);
         let listing = connection.origins(table, |origin| {
             let origin = origin.to_string();
@@ -60,7 +63,7 @@ impl OriginSet {
     pub fn with_server_name<S: AsRef<[u8]>>(
         &self,
         table: &AuthorityTable<S>,
-        connection: &Connection<'_>,
+        connection: &ServerConnection<'_>,
     ) -> Self {
         let mut own = Vec::new();
         // As many as the listener has ports.

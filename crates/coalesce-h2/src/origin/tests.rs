@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use coalesce_core::{
-    AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, VirtualHostId,
+    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+    ServerConnection, VirtualHostId,
 };
 
 use super::*;
@@ -22,7 +22,10 @@ fn set(names: impl IntoIterator<Item = String>) -> OriginSet {
     }
     let presented = PresentedIdentifier::parse_dns(b"*.test").unwrap();
     let presented = IdentifierSet::build([presented]).unwrap();
-    OriginSet::new(&table.build().unwrap(), &Connection::tls(presented.borrow(), GROUP, &[443]))
+    OriginSet::new(
+        &table.build().unwrap(),
+        &ServerConnection::tls(presented.as_ref(), GROUP, &[443]),
+    )
 }
 
 fn of(names: &[&str]) -> OriginSet {
@@ -68,7 +71,7 @@ fn only_tls_announces() {
     let pattern = NamePattern::parse(b"a.test").unwrap();
     table.entry(pattern, VirtualHostId::new(0), GROUP).unwrap();
     let table = table.build().unwrap();
-    assert!(OriginSet::new(&table, &Connection::cleartext(GROUP, &[80, 443])).is_empty());
+    assert!(OriginSet::new(&table, &ServerConnection::cleartext(GROUP, &[80, 443])).is_empty());
 }
 
 /// A hook that keeps what it is given.

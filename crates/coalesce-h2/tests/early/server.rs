@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, RequestTarget, VirtualHostId, decide,
+    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+    RequestTarget, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder};
 use http::{HeaderValue, Response};
@@ -113,7 +113,7 @@ where
     let decide = |target: &RequestTarget<'_>| {
         let authority = target.authority.unwrap_or_default();
         log.lock().unwrap().decided.push(String::from_utf8_lossy(authority).into_owned());
-        let connection = Connection::tls(presented.borrow(), GROUP, &[443]);
+        let connection = ServerConnection::tls(presented.as_ref(), GROUP, &[443]);
         decide(&table.read().unwrap(), &connection, target)
     };
     let mut connection = builder.handshake(io, decide).await.unwrap();

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, Connection, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, RequestTarget, VirtualHostId, decide,
+    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+    RequestTarget, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder, OriginSet};
 use http::{HeaderValue, Response};
@@ -39,8 +39,8 @@ pub(crate) fn presented() -> IdentifierSet<Vec<u8>> {
     IdentifierSet::build(names.map(|name| PresentedIdentifier::parse_dns(name).unwrap())).unwrap()
 }
 
-pub(crate) fn connection(presented: &IdentifierSet<Vec<u8>>) -> Connection<'_> {
-    Connection::tls(presented.borrow(), GROUP, &[443])
+pub(crate) fn connection(presented: &IdentifierSet<Vec<u8>>) -> ServerConnection<'_> {
+    ServerConnection::tls(presented.as_ref(), GROUP, &[443])
 }
 
 pub(crate) fn origins(table: &Table) -> OriginSet {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use coalesce_core::{Connection, DnsName, Scheme};
+use coalesce_core::{DnsName, Scheme, ServerConnection};
 use http::{HeaderMap, HeaderName};
 
 use super::{Forwarded, TrustedGateways};
@@ -118,14 +118,14 @@ impl Forwarding {
         &self,
         info: &'a ConnectionInfo,
         headers: &'a HeaderMap,
-    ) -> Option<Result<Connection<'a>, GatewayFieldError>> {
+    ) -> Option<Result<ServerConnection<'a>, GatewayFieldError>> {
         self.gateways.are_at(info.peer()).then(|| {
             let client = self.fields.read(headers)?;
             let group = self.gateways.group_of(&client).ok_or_else(|| GatewayFieldError {
                 field: self.fields.scheme.clone(),
                 found: Found::NoGroup,
             })?;
-            let connection = Connection::trusted_gateway(client.scheme, group, info.ports());
+            let connection = ServerConnection::trusted_gateway(client.scheme, group, info.ports());
             Ok(connection.with_server_name(client.server_name))
         })
     }

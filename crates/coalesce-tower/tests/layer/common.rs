@@ -67,6 +67,6 @@ pub(crate) fn layer() -> CoalesceLayer<Arc<AuthorityTable<Vec<u8>>>> {
 /// The application: says what it was given.
 pub(crate) fn echo<B>(request: &Request<B>, proof: &Authoritative) -> Response<Full<Bytes>> {
     let host = request.headers().get("host").map_or("-", |value| value.to_str().unwrap());
-    let text = format!("{:?} {} host={host}\n", proof.site(), request.uri().path());
+    let text = format!("{:?} {} host={host}\n", proof.served_as(), request.uri().path());
     Response::new(Full::new(Bytes::from(text)))
 }

@@ -1,7 +1,7 @@
 //! Facts and proof in the extensions of a request.
 
 use bytes::Bytes;
-use coalesce_core::{Site, VirtualHostId};
+use coalesce_core::{ServedAs, VirtualHostId};
 use coalesce_tower::{
     AnswerBody, CoalesceLayer, ConnectionInfo, NoVirtualHost, ResponseBody, VirtualHost,
 };
@@ -91,7 +91,7 @@ async fn what_is_nobodys_has_no_virtual_host() {
     table.group(PUBLIC, open).unwrap();
     let application = service_fn(async |request: Request<Empty<Bytes>>| -> Answer {
         let found = VirtualHost::of(request.extensions());
-        assert_eq!(found, Err(NoVirtualHost::Other(Site::Unlisted)));
+        assert_eq!(found, Err(NoVirtualHost::Other(ServedAs::Unlisted)));
         Ok(Response::default())
     });
     let layer = CoalesceLayer::new(table.build().unwrap());

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coalesce_core::{Authoritative, Site as ServedAs};
+use coalesce_core::{Authoritative, ServedAs};
 use h2::RecvStream;
 use http::header::DATE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -80,7 +80,7 @@ impl Answers {
         proof: &Authoritative,
         client: &Arc<Client>,
     ) -> Option<Later> {
-        let responder = match proof.site() {
+        let responder = match proof.served_as() {
             ServedAs::VirtualHost(id) => self.hosts.get(id.get() as usize),
             ServedAs::Unlisted => None,
             ServedAs::Tunnel => {

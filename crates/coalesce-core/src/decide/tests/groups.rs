@@ -40,7 +40,7 @@ fn a_name_may_be_stricter_than_its_group() {
                 ("api.example.test", "b.example.test", "421 certificate"),
             ],
         );
-        let m = Connection::trusted_gateway(Scheme::Https, M, &[443]);
+        let m = ServerConnection::trusted_gateway(Scheme::Https, M, &[443]);
         assert_eq!(line(&decide(&table, &m, &get("b.example.test"))), "421 group");
         let handshakes = Handshakes::new();
         let connection = handshakes.with("b.example.test");

@@ -59,7 +59,7 @@ fn a_port_that_the_listener_lost_is_decided_anew() {
     let mut memo = Memo::new();
     let served = memo.decide(&table, &handshakes.with("a.example.test"), &get("a.example.test"));
     assert_eq!(line(&served), "serve a");
-    let other = Connection::tls(handshakes.a.borrow(), PUBLIC, &[8443]);
+    let other = ServerConnection::tls(handshakes.a.as_ref(), PUBLIC, &[8443]);
     assert_eq!(line(&memo.decide(&table, &other, &get("a.example.test"))), "421 port");
 }
 
@@ -68,9 +68,9 @@ fn a_gateway_and_a_certificate_are_not_taken_for_each_other() {
     let handshakes = Handshakes::new();
     let table = table();
     let mut memo = Memo::new();
-    let gateway = Connection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
+    let gateway = ServerConnection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
     assert_eq!(line(&memo.decide(&table, &gateway, &get("a.example.test"))), "serve a");
-    let other = Connection::tls(handshakes.api.borrow(), PUBLIC, &[443]);
+    let other = ServerConnection::tls(handshakes.api.as_ref(), PUBLIC, &[443]);
     let expected = line(&decide(&table, &other, &get("a.example.test")));
     assert_eq!(line(&memo.decide(&table, &other, &get("a.example.test"))), expected);
     assert_ne!(expected, "serve a");

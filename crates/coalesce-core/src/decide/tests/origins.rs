@@ -6,7 +6,7 @@ use super::*;
 use crate::limits::ORIGIN_CANDIDATES_MAX;
 use crate::{ClientCertificates, Enforcement, ListenerId, ListenerTable, Listing};
 
-fn origins(table: &Table, connection: &Connection<'_>) -> Vec<String> {
+fn origins(table: &Table, connection: &ServerConnection<'_>) -> Vec<String> {
     let mut origins = Vec::new();
     let listing = connection.origins(table, |origin| {
         origins.push(origin.to_string());
@@ -44,14 +44,14 @@ fn the_set_has_what_certificate_and_group_allow() {
 #[test]
 fn a_name_of_the_certificate_may_be_a_wildcards_of_the_table() {
     let certificate = set(&["x.wild.example.test", "*.wild.example.test", "192.0.2.1"]);
-    let connection = Connection::tls(certificate.borrow(), PUBLIC, &[443]);
+    let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
     assert_eq!(origins(&table(), &connection), ["https://x.wild.example.test"]);
 }
 
 #[test]
 fn every_port_of_the_listener_is_an_origin() {
     let certificate = set(&["api.example.test"]);
-    let connection = |ports| Connection::tls(certificate.borrow(), PUBLIC, ports);
+    let connection = |ports| ServerConnection::tls(certificate.as_ref(), PUBLIC, ports);
     assert_eq!(
         origins(&table(), &connection(&[443, 8443, 80])),
         [
@@ -65,9 +65,9 @@ fn every_port_of_the_listener_is_an_origin() {
 
 #[test]
 fn only_tls_has_an_origin_set() {
-    let gateway = Connection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
+    let gateway = ServerConnection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
     assert!(origins(&table(), &gateway).is_empty());
-    assert!(origins(&table(), &Connection::cleartext(PUBLIC, &[80, 443])).is_empty());
+    assert!(origins(&table(), &ServerConnection::cleartext(PUBLIC, &[80, 443])).is_empty());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn what_is_handed_over_for_a_404_is_not_announced() {
     let connection = handshakes.with("a.example.test");
     let table = table_with(unknown_to_application());
     let verdict = decide(&table, &connection, &RequestTarget::https(b"dead.example.test"));
-    assert!(matches!(verdict, Verdict::Serve(proof) if proof.site() == Site::Unlisted));
+    assert!(matches!(verdict, Verdict::Serve(proof) if proof.served_as() == ServedAs::Unlisted));
     assert!(!origins(&table, &connection).contains(&"https://dead.example.test".to_string()));
 }
 
@@ -138,7 +138,7 @@ fn what_another_listener_is_responsible_for_is_not_announced() {
     )
     .unwrap();
     let certificate = set(&["a.example.test", "b.example.test"]);
-    let connection = Connection::tls(certificate.borrow(), PUBLIC, &[443])
+    let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443])
         .with_listener(ListenerId::new(0), &of_port);
     assert_eq!(origins(&table(), &connection), ["https://a.example.test"]);
 }
@@ -162,7 +162,7 @@ fn what_is_further_below_a_wildcard_is_passed_over() {
             builder.entry(pattern, VirtualHostId::new(0), PUBLIC).unwrap();
         }
         let certificate = set(&["*.test"]);
-        let connection = Connection::tls(certificate.borrow(), PUBLIC, &[443]);
+        let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
         let expected = (0..count).filter(|number| number % 3 != 0);
         let expected: Vec<_> = expected.map(|n| format!("https://n{n:02}.test")).collect();
         assert_eq!(origins(&builder.build().unwrap(), &connection), expected);
@@ -182,7 +182,7 @@ fn a_listing_of_more_names_than_are_looked_at_is_cut() {
             builder.entry(pattern, VirtualHostId::new(0), PUBLIC).unwrap();
         }
         let certificate = set(&["*.test"]);
-        let connection = Connection::tls(certificate.borrow(), PUBLIC, &[443]);
+        let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
         let mut count = 0;
         let listing = connection.origins(&builder.build().unwrap(), |_| {
             count += 1;
