@@ -8,11 +8,11 @@ use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
 use crate::cli::LookupArguments;
-use crate::config::files::without_code;
 use crate::exit::{Exit, Failure};
 use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::output::Output;
 use crate::table_image::{self, Matched, Table};
+use crate::text::without_code;
 
 pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
     let table = table_image::open(&arguments.table)?;

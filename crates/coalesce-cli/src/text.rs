@@ -1,5 +1,7 @@
 //! Small things for messages.
 
+use std::io;
+
 /// How many names a message shows; a certificate may have thousands.
 const SHOWN_MAX: usize = 8;
 
@@ -9,6 +11,15 @@ pub(crate) fn some_of(names: &[String]) -> String {
     match names.len().saturating_sub(SHOWN_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The text of an error of the operating system, without the number that Rust appends.
+pub(crate) fn without_code(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((message, _)) => message.to_owned(),
+        None => text,
     }
 }
 

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use coalesce_core::{NameError, NamePattern, PatternError};
 
-use crate::config::files::without_code;
 use crate::exit::Failure;
 use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
+use crate::text::without_code;
 
 /// One entry as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

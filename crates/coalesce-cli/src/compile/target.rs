@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use coalesce_core::AuthorityTable;
 
-use crate::config::files::without_code;
 use crate::exit::Failure;
+use crate::text::without_code;
 
 /// A file to be written, or written anew.
 #[derive(Debug)]

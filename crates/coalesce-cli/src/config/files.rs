@@ -8,6 +8,8 @@ use std::path::Path;
 use coalesce_tls::{certificates_from_pem, client_cas_from_pem, private_key_from_pem};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use crate::text::without_code;
+
 /// The longest file of certificates or keys that is read, in bytes: the bundle of every public CA
 /// is a quarter of it.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -80,15 +82,6 @@ impl FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-/// The text of an error of the operating system, without the number that Rust appends.
-pub(crate) fn without_code(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((message, _)) => message.to_owned(),
-        None => text,
     }
 }
 

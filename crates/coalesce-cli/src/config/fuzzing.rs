@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use coalesce_core::NamePattern;
 
-use crate::config::{Kept, Site, virtual_host_id};
+use crate::config::{Carried, Site, virtual_host_id};
 use crate::demo::world::World;
 
 /// Folder and files of the demo, which the text may name.
@@ -20,9 +20,9 @@ static WORLD: LazyLock<World> = LazyLock::new(|| World::make().expect("a tempora
 pub fn config(text: &[u8]) {
     let path = WORLD.configuration();
     fs::write(&path, text).expect("the temporary folder is writable");
-    let kept = Kept::default();
-    let first = Site::load_after(&path, &kept);
-    let second = Site::load_after(&path, &kept);
+    let carried = Carried::default();
+    let first = Site::load_after(&path, &carried);
+    let second = Site::load_after(&path, &carried);
     match (first, second) {
         (Ok(first), Ok(second)) => {
             assert_is_what_it_says(&first);

@@ -9,7 +9,7 @@ use coalesce_core::{
 use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
 
-use crate::config::{Answer as HostAnswer, Listener, Site};
+use crate::config::{HostAnswer, Listener, Site};
 use crate::exit::Failure;
 use crate::explain::answer::{Answer, Refusal};
 use crate::explain::question::Question;

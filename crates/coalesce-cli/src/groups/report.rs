@@ -123,7 +123,7 @@ fn connections(site: &Site, number: usize) -> Vec<Connection<'_>> {
 /// The handshake of a client that comes for `name`.
 pub(super) fn handshake(listener: &Listener, name: &str) -> Option<HandshakeFacts> {
     let pattern = NamePattern::parse(name.as_bytes()).ok()?;
-    let (server_name, _) = config::example(&pattern)?;
+    let (server_name, _) = config::example_request(&pattern)?;
     listener.handshakes.choose_by_name(server_name.as_deref()).ok().map(|choice| choice.facts)
 }
 
@@ -135,7 +135,7 @@ pub(super) fn refusal(
     name: &str,
 ) -> Option<&'static str> {
     let pattern = NamePattern::parse(name.as_bytes()).ok()?;
-    let (_, host) = config::example(&pattern)?;
+    let (_, host) = config::example_request(&pattern)?;
     let ports = listener.ports_when_configured();
     let authority = match ports.first() {
         Some(port) => format!("{host}:{port}"),

@@ -16,9 +16,9 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use crate::config::files::without_code;
 use crate::exit::Failure;
 use crate::serve::limits::ACCESS_LINES_WAITING_MAX;
+use crate::text::without_code;
 
 /// The name that stands for standard output.
 const STDOUT: &str = "-";

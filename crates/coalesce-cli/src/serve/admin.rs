@@ -17,11 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::config::files::without_code;
 use crate::exit::Failure;
 use crate::serve::access_log::AccessLog;
 use crate::serve::limits::{ACCEPT_PAUSE, ADMIN_CONNECTIONS_MAX, ADMIN_TIMEOUT};
 use crate::serve::meters::{self, Meters, RELOAD_SECONDS};
+use crate::text::without_code;
 
 /// The one path there is.
 const METRICS: &str = "/metrics";

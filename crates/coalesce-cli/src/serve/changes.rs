@@ -146,7 +146,7 @@ impl Happenings {
 /// The text of an error of the watcher, which may be the operating system's.
 pub(super) fn reason(error: &notify::Error) -> String {
     match &error.kind {
-        notify::ErrorKind::Io(error) => crate::config::files::without_code(error),
+        notify::ErrorKind::Io(error) => crate::text::without_code(error),
         notify::ErrorKind::MaxFilesWatch => {
             "the system watches no more (fs.inotify.max_user_watches)".to_owned()
         }

@@ -15,7 +15,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::config::{ConfigErrors, Kept, Site, files_named};
+use crate::config::{Carried, ConfigErrors, Site, files_named};
 use crate::serve::access_log::AccessLog;
 use crate::serve::background::Background;
 use crate::serve::changes::{Changes, Happenings, Marks, reason};
@@ -31,7 +31,7 @@ pub(super) struct Origin {
     listen: Option<SocketAddr>,
     announcing: Announcing,
     /// What makes a group, a listener and a session of one site those of the next.
-    kept: Arc<Kept>,
+    carried: Arc<Carried>,
 }
 
 /// Whether connections announce their origin sets.
@@ -51,12 +51,12 @@ pub(super) enum Unloaded {
 
 impl Origin {
     pub(super) fn new(path: PathBuf, listen: Option<SocketAddr>, announcing: Announcing) -> Self {
-        Self { path, listen, announcing, kept: Arc::default() }
+        Self { path, listen, announcing, carried: Arc::default() }
     }
 
     /// Loads the site, for the first time or after others.
     pub(super) fn load(&self) -> Result<Site, Unloaded> {
-        let site = Site::load_after(&self.path, &self.kept);
+        let site = Site::load_after(&self.path, &self.carried);
         let mut site = site.map_err(Unloaded::Configuration)?;
         if let Some(address) = self.listen {
             site.listen_on(address).map_err(Unloaded::Usage)?;

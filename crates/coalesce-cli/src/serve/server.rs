@@ -11,13 +11,13 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use crate::config::Site;
-use crate::config::files::without_code;
 use crate::exit::Failure;
 use crate::serve::connection::{self, Door, Observers};
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
 use crate::serve::meters::ListenerMeters;
 use crate::serve::reload::Swapper;
 use crate::serve::snapshot::{Bound, Live, Snapshot, State};
+use crate::text::without_code;
 
 /// A server whose listeners are bound.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::time::timeout;
 
-use crate::config::{Answer, Site, Upstream as Target};
+use crate::config::{HostAnswer, Site, UpstreamTarget};
 use crate::serve::connection::Client;
 use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 use folder::Folder;
@@ -40,7 +40,7 @@ pub(super) struct Answers {
 enum Responder {
     Text(Arc<Text>),
     Folder(Arc<Folder>),
-    Upstream(Target, Arc<Upstream>),
+    Upstream(UpstreamTarget, Arc<Upstream>),
 }
 
 /// An answer that takes its time.
@@ -49,10 +49,10 @@ type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Answers {
     /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
     pub(super) fn new(site: &Site, earlier: Option<&Self>) -> Self {
-        let responder = |answer: &Answer| match answer {
-            Answer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
-            Answer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
-            Answer::Upstream(target) => {
+        let responder = |answer: &HostAnswer| match answer {
+            HostAnswer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
+            HostAnswer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
+            HostAnswer::Upstream(target) => {
                 let known = earlier.and_then(|earlier| earlier.upstream(target));
                 let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(target)));
                 Responder::Upstream(target.clone(), upstream)
@@ -65,7 +65,7 @@ impl Answers {
         }
     }
 
-    fn upstream(&self, wanted: &Target) -> Option<Arc<Upstream>> {
+    fn upstream(&self, wanted: &UpstreamTarget) -> Option<Arc<Upstream>> {
         self.hosts.iter().find_map(|responder| match responder {
             Responder::Upstream(target, upstream) if target == wanted => Some(upstream.clone()),
             _ => None,

@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::sleep_until;
 
-use crate::config::{Upstream as Target, UpstreamProtocol};
+use crate::config::{UpstreamProtocol, UpstreamTarget};
 use crate::serve::answer::body::{Progress, RequestBody};
 use crate::serve::answer::h2c::SharedConnection;
 use crate::serve::answer::text::Text;
@@ -79,7 +79,7 @@ impl fmt::Display for Failed {
 }
 
 impl Upstream {
-    pub(super) fn new(target: &Target) -> Self {
+    pub(super) fn new(target: &UpstreamTarget) -> Self {
         let way = match target.protocol {
             UpstreamProtocol::Http1 => {
                 let mut connector = HttpConnector::new();

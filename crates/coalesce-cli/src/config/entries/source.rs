@@ -50,6 +50,13 @@ impl Faults {
     }
 }
 
+/// What reading gives beside the drafts.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) faults: Faults,
+    pub(crate) warnings: Faults,
+}
+
 /// Why a configuration does not load: one line for each fault, in the order of the file.
 #[derive(Debug)]
 pub(crate) struct ConfigErrors(Vec<String>);
@@ -81,7 +88,7 @@ impl Source {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(Self::new(path, text)),
             Err(error) => {
-                let error = super::files::without_code(&error);
+                let error = crate::text::without_code(&error);
                 Err(ConfigErrors(vec![format!("{}: cannot read: {error}", path.display())]))
             }
         }

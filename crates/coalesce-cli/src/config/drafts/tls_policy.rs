@@ -9,11 +9,10 @@ use coalesce_tls::{
 use rustls::{CipherSuite, SupportedCipherSuite};
 use toml::Spanned;
 
-use crate::config::files::FileError;
-use crate::config::hosts::Notes;
-use crate::config::model::{ClientCertificate, FileList, PolicyFields};
-use crate::config::source::Faults;
-use crate::config::{crypto_provider, files};
+use crate::config::certificate::crypto_provider;
+use crate::config::entries::model::{ClientCertificate, FileList, PolicyFields};
+use crate::config::entries::{Faults, Notes};
+use crate::config::files::{self, FileError};
 
 /// Reads what the fields say of TLS. A file that cannot be read is a fault, and then the whole
 /// configuration is refused: what it would have said must not be taken for nothing.

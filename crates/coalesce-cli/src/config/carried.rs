@@ -1,4 +1,4 @@
-//! What a server that loads its configuration more than once keeps from site to site.
+//! What a server carries from one site to the next when it loads its configuration again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use coalesce_core::ListenerId;
 use coalesce_tls::{Sessions, TlsPolicy};
 
-/// Kept from site to site, so that a connection which was made under one can be judged under the
+/// Carried from site to site, so that a connection which was made under one can be judged under the
 /// next. Sites that do not share it know nothing of each other's connections.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct Carried {
     /// What sessions are resumed from.
     pub(crate) sessions: Sessions,
     listeners: Mutex<BTreeMap<String, ListenerId>>,
     policies: Mutex<Vec<Weak<TlsPolicy>>>,
 }
 
-impl Kept {
+impl Carried {
     /// The id of the listener with this name: the same in every site, and no other's.
     pub(crate) fn listener(&self, name: &str) -> ListenerId {
         // Nothing panics while one of these is locked.
@@ -30,8 +30,8 @@ impl Kept {
         id
     }
 
-    /// The policy that is equal to `policy` and in use, or this one: in sites that share what they
-    /// keep, equal policies are one and the same.
+    /// Returns the policy in use that equals `policy`, or `policy` itself: sites that share this
+    /// value share equal policies, so that comparing two pointers compares two policies.
     pub(crate) fn policy(&self, policy: TlsPolicy) -> Arc<TlsPolicy> {
         let mut known = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| known.strong_count() > 0);
@@ -50,14 +50,14 @@ mod tests {
 
     #[test]
     fn equal_policies_are_the_same_and_listeners_keep_their_ids() {
-        let kept = Kept::default();
-        let policy = kept.policy(TlsPolicy::default());
-        assert!(Arc::ptr_eq(&policy, &kept.policy(TlsPolicy::default())));
+        let carried = Carried::default();
+        let policy = carried.policy(TlsPolicy::default());
+        assert!(Arc::ptr_eq(&policy, &carried.policy(TlsPolicy::default())));
         let mut other = TlsPolicy::default();
         other.isolation = Some("x".to_owned());
-        assert!(!Arc::ptr_eq(&policy, &kept.policy(other)));
-        let (a, b) = (kept.listener("a"), kept.listener("b"));
+        assert!(!Arc::ptr_eq(&policy, &carried.policy(other)));
+        let (a, b) = (carried.listener("a"), carried.listener("b"));
         assert_ne!(a, b);
-        assert_eq!((kept.listener("b"), kept.listener("a")), (b, a));
+        assert_eq!((carried.listener("b"), carried.listener("a")), (b, a));
     }
 }

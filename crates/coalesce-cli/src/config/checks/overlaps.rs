@@ -4,31 +4,11 @@
 use std::collections::BTreeSet;
 
 use coalesce_core::{DnsName, Host, ListenerId, ListenerTable, NamePattern};
-use serde::Serialize;
 
-use crate::config::Listener;
-use crate::config::check::ANY_LABEL;
-use crate::config::hosts::{Certificate, Notes};
-use crate::config::load::Draft;
-
-/// What a listener has in common with others on its port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Overlap {
-    pub(crate) listener: String,
-    pub(crate) reason: Reason,
-    /// The others.
-    pub(crate) with: Vec<String>,
-}
-
-/// The reasons of the condition. Where both are true it is the certificates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[allow(clippy::enum_variant_names, reason = "the API's own words")]
-pub(crate) enum Reason {
-    /// Some host has both hostnames.
-    OverlappingHostnames,
-    /// The certificates of the one are valid for hosts that the other is responsible for.
-    OverlappingCertificates,
-}
+use crate::config::checks::own_connections::ANY_LABEL;
+use crate::config::drafts::SiteDraft;
+use crate::config::entries::Notes;
+use crate::config::site::{Listener, Overlap, OverlapReason};
 
 /// A listener, as far as overlaps go.
 struct Facts<'a> {
@@ -40,19 +20,17 @@ struct Facts<'a> {
 }
 
 /// Finds the overlaps of every port, and warns of them.
-pub(crate) fn find(
-    draft: &Draft<'_>,
-    ports: &[Listener],
-    certificates: &[Certificate],
-    notes: &mut Notes,
-) -> Vec<Overlap> {
+pub(crate) fn find(draft: &SiteDraft<'_>, ports: &[Listener], notes: &mut Notes) -> Vec<Overlap> {
     let mut all = Vec::new();
     for port in ports {
         let Some(of_port) = &port.hostnames else { continue };
         let facts = port.members.iter().filter_map(|(number, id)| {
             let listener = draft.listeners.get(*number)?;
             let shown = draft.hosts_of(*number).filter_map(|(_, host)| {
-                certificates.get(host.certificate?).map(|certificate| certificate.shown.presented())
+                draft
+                    .certificates
+                    .get(host.certificate?)
+                    .map(|certificate| certificate.shown.presented())
             });
             Some(Facts {
                 name: &listener.name,
@@ -81,7 +59,7 @@ fn overlaps<S: AsRef<[u8]>>(of_port: &ListenerTable<S>, listeners: &[Facts<'_>])
     let mut found = Vec::new();
     for one in listeners {
         let others = listeners.iter().filter(|other| other.id != one.id);
-        let with: Vec<(Reason, &str)> =
+        let with: Vec<(OverlapReason, &str)> =
             others.filter_map(|other| Some((between(of_port, one, other)?, other.name))).collect();
         if let Some(reason) = with.iter().map(|(reason, _)| *reason).max() {
             let with = with.into_iter().map(|(_, name)| name.to_owned()).collect();
@@ -95,14 +73,14 @@ fn between<S: AsRef<[u8]>>(
     of_port: &ListenerTable<S>,
     one: &Facts<'_>,
     other: &Facts<'_>,
-) -> Option<Reason> {
+) -> Option<OverlapReason> {
     let reaches = |from: &Facts<'_>, to: &Facts<'_>| {
         from.presented.iter().any(|name| is_valid_for(of_port, name, to))
     };
     if reaches(one, other) || reaches(other, one) {
-        return Some(Reason::OverlappingCertificates);
+        return Some(OverlapReason::OverlappingCertificates);
     }
-    intersect(&one.hostname, &other.hostname).then_some(Reason::OverlappingHostnames)
+    intersect(&one.hostname, &other.hostname).then_some(OverlapReason::OverlappingHostnames)
 }
 
 /// Whether a certificate with this name is valid for a host that `listener` is responsible for.
@@ -147,7 +125,7 @@ mod tests {
     /// Name, hostname as a pattern, and what the certificates of a listener present.
     type Row<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-    fn found(listeners: &[Row<'_>]) -> Vec<(String, Reason, String)> {
+    fn found(listeners: &[Row<'_>]) -> Vec<(String, OverlapReason, String)> {
         let patterns = listeners.iter().zip(0..).map(|((_, hostname, _), number)| {
             (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
         });
@@ -166,11 +144,11 @@ mod tests {
         overlaps.map(|found| (found.listener, found.reason, found.with.join(" "))).collect()
     }
 
-    fn row(listener: &str, reason: Reason, with: &str) -> (String, Reason, String) {
+    fn row(listener: &str, reason: OverlapReason, with: &str) -> (String, OverlapReason, String) {
         (listener.to_owned(), reason, with.to_owned())
     }
 
-    use Reason::{OverlappingCertificates, OverlappingHostnames};
+    use OverlapReason::{OverlappingCertificates, OverlappingHostnames};
 
     /// The listeners of the conformance test `GatewayOverlappingTLSConfigHostnames` that share
     /// port 443, with the one certificate that they all show there.
@@ -204,7 +182,7 @@ mod tests {
     #[test]
     fn certificates_overlap_where_they_are_valid_for_the_others_hosts() {
         let wildcard: &[&str] = &["DNS:*.example.com"];
-        let cases: &[(&[Row<'_>], Option<Reason>)] = &[
+        let cases: &[(&[Row<'_>], Option<OverlapReason>)] = &[
             (
                 &[
                     ("a", "foo.example.com", &["DNS:foo.example.com"]),
@@ -248,7 +226,8 @@ mod tests {
         ];
         for (listeners, expected) in cases {
             let found = found(listeners);
-            let reasons: BTreeSet<Reason> = found.iter().map(|(_, reason, _)| *reason).collect();
+            let reasons: BTreeSet<OverlapReason> =
+                found.iter().map(|(_, reason, _)| *reason).collect();
             assert_eq!(Vec::from_iter(reasons), Vec::from_iter(*expected), "{listeners:?}");
             assert_eq!(found.len(), if expected.is_some() { 2 } else { 0 }, "set on both");
         }

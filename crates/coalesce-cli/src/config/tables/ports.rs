@@ -8,23 +8,20 @@ use coalesce_tls::{
     CertificateId, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
 };
 
-use crate::config::groups;
-use crate::config::hosts::Certificate;
-use crate::config::kept::Kept;
-use crate::config::listeners::ListenerDraft;
-use crate::config::load::{Draft, virtual_host_id};
-use crate::config::source::Faults;
-use crate::config::table::CompiledNames;
-use crate::config::{Listener, crypto_provider};
+use crate::config::carried::Carried;
+use crate::config::certificate::crypto_provider;
+use crate::config::drafts::{ListenerDraft, SiteDraft};
+use crate::config::entries::Faults;
+use crate::config::site::{Listener, group_id, virtual_host_id};
+use crate::config::tables::compiled::CompiledNames;
 
 /// What the handshakes of all listeners are made of.
 pub(crate) struct Ports<'a> {
-    pub(crate) draft: &'a Draft<'a>,
+    pub(crate) draft: &'a SiteDraft<'a>,
     /// The default virtual host of each listener, by number.
     pub(crate) defaults: &'a [Option<usize>],
-    pub(crate) certificates: &'a [Certificate],
-    pub(crate) image: Option<&'a CompiledNames>,
-    pub(crate) kept: &'a Kept,
+    pub(crate) compiled: Option<&'a CompiledNames>,
+    pub(crate) carried: &'a Carried,
 }
 
 impl Ports<'_> {
@@ -52,7 +49,7 @@ impl Ports<'_> {
         if !listener.shares_ports {
             let handshakes = Arc::new(self.handshakes(number)?);
             let names = vec![name.clone()];
-            let members = vec![(number, self.kept.listener(&name))];
+            let members = vec![(number, self.carried.listener(&name))];
             return Ok(Listener {
                 name,
                 names,
@@ -71,7 +68,7 @@ impl Ports<'_> {
             // A hostname that is none is a fault, and was found before.
             let hostname = NamePattern::parse(draft.hostname.as_bytes());
             let hostname = hostname.unwrap_or(NamePattern::CatchAll);
-            let id = self.kept.listener(&draft.name);
+            let id = self.carried.listener(&draft.name);
             hostnames.push((hostname, id));
             tables.push((hostname, id, self.handshakes(number)?));
             names.push(draft.name.clone());
@@ -94,19 +91,20 @@ impl Ports<'_> {
     /// The handshake table of one listener: its own groups, certificates and names, none of
     /// another's.
     fn handshakes(&self, listener: usize) -> Result<HandshakeTable, Fault> {
-        let Self { draft, certificates, image, .. } = *self;
+        let Self { draft, compiled, .. } = *self;
+        let certificates = draft.certificates;
         let at = draft.listeners.get(listener).map(|draft| draft.at.clone()).unwrap_or_default();
         let default = self.defaults.get(listener).copied().flatten();
         let here = |error| (at.clone(), error);
         let mut builder = HandshakeTableBuilder::new(crypto_provider());
-        builder.ticketer(rustls::crypto::ring::Ticketer::new).sessions(&self.kept.sessions);
+        builder.ticketer(rustls::crypto::ring::Ticketer::new).sessions(&self.carried.sessions);
         for (number, group) in draft.groups.homes() {
             if group.listeners.contains(&listener) {
-                builder.group(groups::id(number), group.tls.clone()).map_err(here)?;
+                builder.group(group_id(number), group.tls.clone()).map_err(here)?;
             }
         }
-        if let Some(image) = image {
-            builder.shared_names(image.table.clone());
+        if let Some(compiled) = compiled {
+            builder.shared_names(compiled.table.clone());
         }
         let mut ids: Vec<Option<CertificateId>> = vec![None; certificates.len()];
         for (number, host) in draft.hosts_of(listener) {
@@ -123,9 +121,9 @@ impl Ports<'_> {
                         .map_err(here)?,
                 ),
             };
-            let group = groups::id(draft.groups.home(group));
+            let group = group_id(draft.groups.home(group));
             // A compiled table has these names, and others.
-            let names = if image.is_some() {
+            let names = if compiled.is_some() {
                 builder.virtual_host(virtual_host_id(number), group, id).map_err(here)?;
                 &[]
             } else {

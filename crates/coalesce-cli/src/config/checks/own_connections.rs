@@ -5,10 +5,10 @@
 
 use coalesce_core::{DnsName, Host, NamePattern, RequestTarget, Verdict, decide};
 
-use crate::config::Listener;
-use crate::config::hosts::Notes;
-use crate::config::load::Draft;
-use crate::config::table::{CompiledNames, Several};
+use crate::config::drafts::SiteDraft;
+use crate::config::entries::Notes;
+use crate::config::site::Listener;
+use crate::config::tables::{CompiledNames, Several};
 use crate::table_image::Table;
 
 /// A label that no one is likely to have as a virtual host of its own, to stand for the `*` of a
@@ -21,7 +21,7 @@ const PORTS: [u16; 1] = [443];
 pub(crate) fn own_connections(
     table: &Table,
     listeners: &[Listener],
-    draft: &Draft<'_>,
+    draft: &SiteDraft<'_>,
     notes: &mut Notes,
 ) {
     for (number, host) in draft.hosts.iter().enumerate() {
@@ -53,14 +53,14 @@ pub(crate) fn own_connections(
 /// Why no connection to this port is ever one for `text`, where listeners share it and none of
 /// those that the virtual host is on is responsible.
 fn responsible_elsewhere(
-    draft: &Draft<'_>,
+    draft: &SiteDraft<'_>,
     host: usize,
     listener: &Listener,
     text: &str,
 ) -> Option<String> {
     let of_port = listener.hostnames.as_ref()?;
     let pattern = NamePattern::parse(text.as_bytes()).ok()?;
-    let (server_name, _) = example(&pattern)?;
+    let (server_name, _) = example_request(&pattern)?;
     let responsible = match &server_name {
         Some(name) => of_port.responsible(&Host::Name(DnsName::parse(name.as_bytes()).ok()?)),
         None => of_port.catch_all(),
@@ -83,17 +83,17 @@ fn responsible_elsewhere(
 
 /// The same for the addresses of a compiled table, whose connections no server name makes.
 ///
-/// What [`table::open`](crate::config::table::open) has checked of its names leaves nothing to ask:
+/// What [`open_compiled`](crate::config::tables::open_compiled) has checked of its names leaves nothing to ask:
 /// the handshakes have the same names, so that a connection made for one is in the group of its
 /// virtual host, and shows a certificate that covers it.
 pub(crate) fn own_connections_by_address(
-    image: &CompiledNames,
+    compiled: &CompiledNames,
     listeners: &[Listener],
-    draft: &Draft<'_>,
+    draft: &SiteDraft<'_>,
     notes: &mut Notes,
 ) {
     let (mut faults, mut warnings) = (Several::default(), Several::default());
-    for entry in image.table.entries() {
+    for entry in compiled.table.entries() {
         let host = entry.virtual_host.get() as usize;
         let Some(pattern @ NamePattern::Ip(_)) = entry.pattern.as_pattern() else { continue };
         // Those of the configuration have been asked for where they stand.
@@ -102,7 +102,7 @@ pub(crate) fn own_connections_by_address(
         }
         for listener in listeners {
             if draft.is_on_port(host, listener) {
-                match own_connection(&image.table, listener, &pattern.to_string()) {
+                match own_connection(&compiled.table, listener, &pattern.to_string()) {
                     Ok(()) => {}
                     Err(Finding::Fault(message)) => faults.add(|| message),
                     Err(Finding::Warning(message)) => warnings.add(|| message),
@@ -110,13 +110,13 @@ pub(crate) fn own_connections_by_address(
             }
         }
     }
-    faults.move_to(&mut notes.faults, &image.at);
-    warnings.move_to(&mut notes.warnings, &image.at);
+    faults.move_to(&mut notes.faults, &compiled.at);
+    warnings.move_to(&mut notes.warnings, &compiled.at);
 }
 
 /// The server name of a client that comes for a host of `pattern`, and that host; `None` where
 /// there is no such host to be thought of.
-pub(crate) fn example(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
+pub(crate) fn example_request(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
     let name = match pattern {
         NamePattern::Exact(name) => name.to_string(),
         NamePattern::OneLabel(parent) | NamePattern::AnyDepth(parent) => {
@@ -143,7 +143,7 @@ fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), 
     if matches!(pattern, NamePattern::AnyDepth(_) | NamePattern::CatchAll) {
         return Ok(());
     }
-    let Some((server_name, authority)) = example(&pattern) else { return Ok(()) };
+    let Some((server_name, authority)) = example_request(&pattern) else { return Ok(()) };
     let Ok(choice) = listener.handshakes.choose_by_name(server_name.as_deref()) else {
         return Err(Finding::Warning(format!(
             "{text:?} cannot be reached on listener {:?}: clients send no server name for an \

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coalesce_core::{
-    ClientCertificates, CoalescePolicy, Enforcement, GroupId, GroupPolicy, UnknownAuthority,
+    ClientCertificates, CoalescePolicy, Enforcement, GroupPolicy, UnknownAuthority,
 };
 use coalesce_tls::{ClientAuth, TlsPolicy};
 use toml::Spanned;
 
-use crate::config::hosts::Notes;
-use crate::config::listeners::ListenerDraft;
-use crate::config::load::Context;
-use crate::config::model::{
+use crate::config::drafts::context::Context;
+use crate::config::drafts::listeners::ListenerDraft;
+use crate::config::drafts::tls_policy;
+use crate::config::entries::model::{
     Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
 };
-use crate::config::source::Faults;
-use crate::config::tls_policy;
+use crate::config::entries::{Faults, Notes};
+use crate::config::site::group_id;
 
 /// A group on its way into the site.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl<'a> Groups<'a> {
         }
         let mut policy = GroupPolicy::default();
         policy.coalesce = own;
-        policy.within = Some(id(home));
+        policy.within = Some(group_id(home));
         let name = format!("{},coalesce={coalesce}", group.name);
         let (tls, listeners) = (group.tls.clone(), group.listeners.clone());
         self.add(GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() })
@@ -212,7 +212,7 @@ impl<'a> Groups<'a> {
         }
         tls.isolation = isolation;
         let policy = policy(fields, &tls, self.context.profile);
-        let tls = self.context.kept.policy(tls);
+        let tls = self.context.carried.policy(tls);
         GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() }
     }
 
@@ -236,12 +236,6 @@ impl<'a> Groups<'a> {
         }
         found
     }
-}
-
-/// A group's number as its id.
-pub(crate) fn id(number: usize) -> GroupId {
-    // The authority table refuses far fewer groups than a u32 counts.
-    GroupId::new(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn policy(fields: &PolicyFields, tls: &TlsPolicy, profile: Option<Profile>) -> GroupPolicy {

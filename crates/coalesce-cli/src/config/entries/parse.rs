@@ -6,8 +6,10 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::config::model::{AdminEntry, GroupEntry, ListenerEntry, Profile, VirtualHostEntry};
-use crate::config::source::{ConfigErrors, Faults, Source};
+use crate::config::entries::model::{
+    AdminEntry, GroupEntry, ListenerEntry, Profile, VirtualHostEntry,
+};
+use crate::config::entries::source::{ConfigErrors, Faults, Source};
 
 /// The entries, each with its place, in the order of the file.
 #[derive(Debug, Default)]

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use crate::config::entries::{self, Entries};
-use crate::config::source::Source;
+use crate::config::entries::parse::{self, Entries};
+use crate::config::entries::source::Source;
 
 /// The configuration file `path` and every file that it names and that is read when it is loaded,
 /// whatever is wrong with them; `None` when it cannot be known, because the configuration file
 /// itself cannot be read that far.
 pub(crate) fn files_named(path: &Path) -> Option<BTreeSet<PathBuf>> {
     let source = Source::read(path).ok()?;
-    let entries = entries::parse(&source).ok()?;
+    let entries = parse::parse(&source).ok()?;
     let mut files: BTreeSet<PathBuf> =
         named(&entries).map(|relative| source.folder().join(relative)).collect();
     files.insert(path.to_owned());

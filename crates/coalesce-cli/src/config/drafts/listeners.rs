@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use coalesce_core::NamePattern;
 use toml::Spanned;
 
-use crate::config::model::{ListenerEntry, Profile};
-use crate::config::source::{Faults, Source};
+use crate::config::entries::model::{ListenerEntry, Profile};
+use crate::config::entries::{Faults, Source};
 
 /// A listener on its way into the site.
 #[derive(Debug)]

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use coalesce_core::{NamePattern, TableEntry};
 use toml::Spanned;
 
-use crate::config::groups;
-use crate::config::hosts::{Certificate, Coverage, HostDraft, Notes};
-use crate::config::load::Draft;
-use crate::config::source::{Faults, Source};
+use crate::config::certificate::Coverage;
+use crate::config::drafts::{HostDraft, SiteDraft};
+use crate::config::entries::{Faults, Notes, Source};
+use crate::config::site::group_id;
 use crate::table_image::{self, Table};
 
 /// How many faults of one kind a compiled table is told of; the rest are counted.
@@ -33,21 +33,15 @@ pub(crate) struct CompiledNames {
 /// Opens the table that `named` names, and checks that it fits; what does not is noted.
 pub(crate) fn open(
     named: &Spanned<PathBuf>,
-    draft: &Draft<'_>,
-    certificates: &[Certificate],
+    draft: &SiteDraft<'_>,
     source: &Source,
     notes: &mut Notes,
 ) -> Option<CompiledNames> {
     let at = named.span();
     let path = source.folder().join(named.get_ref());
     let table = notes.faults.take(at.clone(), table_image::open(&path))?;
-    let mut fit = Fit {
-        draft,
-        certificates,
-        path: path.display().to_string(),
-        misfits: Several::default(),
-        open_ended: 0,
-    };
+    let mut fit =
+        Fit { draft, path: path.display().to_string(), misfits: Several::default(), open_ended: 0 };
     fit.groups(&table);
     fit.own_names(&table, &mut notes.faults);
     let listed = table.entries().inspect(|entry| fit.entry(entry)).count();
@@ -61,8 +55,7 @@ pub(crate) fn open(
 
 /// The comparison of a table with a configuration.
 struct Fit<'a> {
-    draft: &'a Draft<'a>,
-    certificates: &'a [Certificate],
+    draft: &'a SiteDraft<'a>,
     path: String,
     misfits: Several,
     /// Entries that stand for more names than a certificate can cover.
@@ -84,7 +77,7 @@ impl Fit<'_> {
             }
         }
         for (number, group) in here.iter().enumerate() {
-            if table.group_policy(groups::id(number)).is_none() {
+            if table.group_policy(group_id(number)).is_none() {
                 self.misfits.add(|| format!("it has no group {number}, {:?} here", group.name));
             }
         }
@@ -129,10 +122,10 @@ impl Fit<'_> {
                 )
             });
         };
-        if host.group.map(groups::id) != Some(entry.group) {
-            return self.misfits.add(|| self.draft.other_group(host, entry));
+        if host.group.map(group_id) != Some(entry.group) {
+            return self.misfits.add(|| other_group(self.draft, host, entry));
         }
-        let shown = host.certificate.and_then(|number| self.certificates.get(number));
+        let shown = host.certificate.and_then(|number| self.draft.certificates.get(number));
         // A table that was opened has patterns only, and a virtual host without faults has a
         // certificate.
         let Some((pattern, certificate)) = name.as_pattern().zip(shown) else {
@@ -168,18 +161,16 @@ impl Fit<'_> {
 /// What to do about a table of another configuration.
 const COMPILE_AGAIN: &str = "compile the table again, with --config";
 
-impl Draft<'_> {
-    fn other_group(&self, host: &HostDraft, entry: &TableEntry<'_>) -> String {
-        let expected = host.group.and_then(|group| Some((group, self.groups.drafts.get(group)?)));
-        let expected = expected.map(|(number, group)| format!("{number}, {:?}", group.name));
-        format!(
-            "\"{}\" is in group {}, and its virtual host {:?} is in group {} here",
-            entry.pattern,
-            entry.group,
-            host.name.get_ref(),
-            expected.unwrap_or_default()
-        )
-    }
+fn other_group(draft: &SiteDraft<'_>, host: &HostDraft, entry: &TableEntry<'_>) -> String {
+    let expected = host.group.and_then(|group| Some((group, draft.groups.drafts.get(group)?)));
+    let expected = expected.map(|(number, group)| format!("{number}, {:?}", group.name));
+    format!(
+        "\"{}\" is in group {}, and its virtual host {:?} is in group {} here",
+        entry.pattern,
+        entry.group,
+        host.name.get_ref(),
+        expected.unwrap_or_default()
+    )
 }
 
 /// Messages of which there may be as many as a table has entries: the first few, and how many more.

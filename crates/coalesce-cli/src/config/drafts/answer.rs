@@ -1,52 +1,21 @@
 //! What a virtual host answers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
-use http::uri::Authority;
 use http::{HeaderValue, StatusCode, Uri};
 use toml::Spanned;
 
-use crate::config::model::AnswerEntry;
-use crate::config::source::Faults;
-
-/// What a virtual host answers.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    Text(TextAnswer),
-    Folder(PathBuf),
-    Upstream(Upstream),
-}
-
-/// The same for every request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TextAnswer {
-    pub(crate) status: StatusCode,
-    pub(crate) content_type: HeaderValue,
-    pub(crate) body: Bytes,
-}
-
-/// Another server, in the clear.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Upstream {
-    pub(crate) protocol: UpstreamProtocol,
-    /// Where to connect.
-    pub(crate) authority: Authority,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UpstreamProtocol {
-    Http1,
-    /// HTTP/2 with prior knowledge (RFC 9113 §3.3).
-    H2c,
-}
+use crate::config::entries::Faults;
+use crate::config::entries::model::AnswerEntry;
+use crate::config::site::{HostAnswer, TextAnswer, UpstreamProtocol, UpstreamTarget};
 
 /// Reads `answer = { ... }`; relative paths start at `folder`.
 pub(crate) fn read(
     entry: &Spanned<AnswerEntry>,
     folder: &Path,
     faults: &mut Faults,
-) -> Option<Answer> {
+) -> Option<HostAnswer> {
     let fields = entry.get_ref();
     match (&fields.text, &fields.folder, &fields.upstream) {
         (Some(text), None, None) => read_text(fields, text.get_ref(), faults),
@@ -54,10 +23,10 @@ pub(crate) fn read(
             refuse_text_fields(fields, faults);
             let full = folder.join(path.get_ref());
             match std::fs::metadata(&full) {
-                Ok(metadata) if metadata.is_dir() => return Some(Answer::Folder(full)),
+                Ok(metadata) if metadata.is_dir() => return Some(HostAnswer::Folder(full)),
                 Ok(_) => faults.add(path.span(), format!("{} is not a folder", full.display())),
                 Err(error) => {
-                    let error = super::files::without_code(&error);
+                    let error = crate::text::without_code(&error);
                     faults.add(path.span(), format!("cannot read {}: {error}", full.display()));
                 }
             }
@@ -65,7 +34,9 @@ pub(crate) fn read(
         }
         (None, None, Some(upstream)) => {
             refuse_text_fields(fields, faults);
-            faults.take(upstream.span(), parse_upstream(upstream.get_ref())).map(Answer::Upstream)
+            faults
+                .take(upstream.span(), parse_upstream(upstream.get_ref()))
+                .map(HostAnswer::Upstream)
         }
         (None, None, None) => {
             faults.add(entry.span(), "one of text, folder and upstream expected");
@@ -86,7 +57,7 @@ fn refuse_text_fields(fields: &AnswerEntry, faults: &mut Faults) {
     }
 }
 
-fn read_text(fields: &AnswerEntry, text: &str, faults: &mut Faults) -> Option<Answer> {
+fn read_text(fields: &AnswerEntry, text: &str, faults: &mut Faults) -> Option<HostAnswer> {
     let status = match &fields.status {
         None => Some(StatusCode::OK),
         Some(status) => faults.take(status.span(), parse_status(*status.get_ref(), text)),
@@ -99,7 +70,7 @@ fn read_text(fields: &AnswerEntry, text: &str, faults: &mut Faults) -> Option<An
         }
     };
     let body = Bytes::copy_from_slice(text.as_bytes());
-    Some(Answer::Text(TextAnswer { status: status?, content_type: content_type?, body }))
+    Some(HostAnswer::Text(TextAnswer { status: status?, content_type: content_type?, body }))
 }
 
 fn parse_status(number: u16, text: &str) -> Result<StatusCode, String> {
@@ -118,7 +89,7 @@ fn parse_status(number: u16, text: &str) -> Result<StatusCode, String> {
     Ok(status)
 }
 
-fn parse_upstream(text: &str) -> Result<Upstream, String> {
+fn parse_upstream(text: &str) -> Result<UpstreamTarget, String> {
     let expected = "http://HOST[:PORT] or h2c://HOST[:PORT] expected";
     let uri: Uri = text.parse().map_err(|error| format!("{error}; {expected}"))?;
     let protocol = match uri.scheme_str() {
@@ -135,14 +106,14 @@ fn parse_upstream(text: &str) -> Result<Upstream, String> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(format!("a path, which the request brings; {expected}"));
     }
-    Ok(Upstream { protocol, authority })
+    Ok(UpstreamTarget { protocol, authority })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(text: &str) -> Result<Answer, Vec<String>> {
+    fn answer(text: &str) -> Result<HostAnswer, Vec<String>> {
         #[derive(serde::Deserialize)]
         struct File {
             answer: Spanned<AnswerEntry>,
@@ -151,17 +122,17 @@ mod tests {
         let entry: File = toml::from_str(&file).unwrap();
         let mut faults = Faults::default();
         let answer = read(&entry.answer, Path::new(""), &mut faults);
-        let source = crate::config::source::Source::new(Path::new("x"), file);
+        let source = crate::config::entries::Source::new(Path::new("x"), file);
         let lines = source.lines(faults);
         if lines.is_empty() { Ok(answer.unwrap()) } else { Err(lines) }
     }
 
     #[test]
     fn a_text_has_status_and_content_type() {
-        let Ok(Answer::Text(plain)) = answer("{ text = \"x\" }") else { panic!() };
+        let Ok(HostAnswer::Text(plain)) = answer("{ text = \"x\" }") else { panic!() };
         assert_eq!(plain.status, 200);
         assert_eq!(plain.content_type, "text/plain; charset=utf-8");
-        let Ok(Answer::Text(other)) =
+        let Ok(HostAnswer::Text(other)) =
             answer("{ text = \"{}\", status = 503, content_type = \"application/json\" }")
         else {
             panic!()
@@ -172,7 +143,8 @@ mod tests {
 
     #[test]
     fn an_upstream_is_scheme_host_and_port() {
-        let Ok(Answer::Upstream(upstream)) = answer("{ upstream = \"h2c://[::1]:3000/\" }") else {
+        let Ok(HostAnswer::Upstream(upstream)) = answer("{ upstream = \"h2c://[::1]:3000/\" }")
+        else {
             panic!()
         };
         assert_eq!(upstream.protocol, UpstreamProtocol::H2c);
