@@ -5,7 +5,7 @@ use core::net::IpAddr;
 
 use crate::host::{Host, parse_ip};
 use crate::name::DnsName;
-use crate::name::scan::{Machine, OnMachine, on_this_machine};
+use crate::simd::{Kernel, Simd, dispatch};
 
 /// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +41,22 @@ impl<'a> Authority<'a> {
     /// Linear in `bytes.len()`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
         struct Parsing;
-        impl<'a> OnMachine<&'a [u8]> for Parsing {
+        impl<'a> Kernel<&'a [u8]> for Parsing {
             type Output = Result<Authority<'a>, AuthorityError>;
             #[inline(always)]
-            fn on(self, bytes: &'a [u8], machine: impl Machine) -> Self::Output {
-                Authority::parse_on(machine, bytes)
+            fn run(self, bytes: &'a [u8], simd: impl Simd) -> Self::Output {
+                Authority::parse_with(simd, bytes)
             }
         }
-        on_this_machine(Parsing, bytes)
+        dispatch(Parsing, bytes)
     }
 
-    /// Nearly every authority is a name, with or without a port: then that is all there is to see.
+    /// Parses with the instruction set of a caller that has one. Nearly every authority is a name,
+    /// with or without a port, and needs no more than one pass.
     #[inline(always)]
-    pub(crate) fn parse_on(machine: impl Machine, bytes: &'a [u8]) -> Result<Self, AuthorityError> {
+    pub(crate) fn parse_with(simd: impl Simd, bytes: &'a [u8]) -> Result<Self, AuthorityError> {
         let (host, port) = split_port(bytes);
-        match DnsName::parse_plain(machine, host) {
+        match DnsName::parse_plain(simd, host) {
             Some(name) => Ok(Self { host: Host::Name(name), port: parse_port(port)? }),
             None => Self::parse_any(bytes),
         }

@@ -5,13 +5,13 @@ pub use memo::Memo;
 
 use crate::authority::Authority;
 use crate::host::Host;
-use crate::name::scan::{Machine, OnMachine, on_this_machine};
 use crate::policy::{
     ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,
     UnknownAuthority, VirtualHostId,
 };
 use crate::reason::{Malformed, Misdirected};
 use crate::request::{HostField, MethodKind, RequestTarget};
+use crate::simd::{Kernel, Simd, dispatch};
 use crate::table::AuthorityTable;
 use connection::{Coverage, Responsible};
 
@@ -126,7 +126,7 @@ fn decided<S: AsRef<[u8]>>(
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Served, Refusal> {
-    on_this_machine(Deciding { table, connection, request }, ())
+    dispatch(Deciding { table, connection, request }, ())
 }
 
 #[inline(always)]
@@ -171,19 +171,19 @@ impl Finding {
     }
 }
 
-/// The steps as work for a machine.
+/// The steps as a kernel.
 struct Deciding<'a, S> {
     table: &'a AuthorityTable<S>,
     connection: &'a ServerConnection<'a>,
     request: &'a RequestTarget<'a>,
 }
 
-impl<S: AsRef<[u8]>> OnMachine<()> for Deciding<'_, S> {
+impl<S: AsRef<[u8]>> Kernel<()> for Deciding<'_, S> {
     type Output = Result<Served, Refusal>;
 
     #[inline(always)]
-    fn on(self, (): (), machine: impl Machine) -> Self::Output {
-        steps(machine, self.table, self.connection, self.request)
+    fn run(self, (): (), simd: impl Simd) -> Self::Output {
+        steps(simd, self.table, self.connection, self.request)
     }
 }
 
@@ -206,7 +206,7 @@ impl From<Malformed> for Refusal {
 
 #[inline(always)]
 fn steps<S: AsRef<[u8]>>(
-    machine: impl Machine,
+    simd: impl Simd,
     table: &AuthorityTable<S>,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
@@ -217,7 +217,7 @@ fn steps<S: AsRef<[u8]>>(
     let mut finding = Finding { enforcement: policy.enforcement, first: None };
 
     // 1. One authority.
-    let authority = one_authority(machine, request)?;
+    let authority = one_authority(simd, request)?;
     if request.method == MethodKind::Connect {
         let served_as = tunnel(request, &authority, policy)?;
         return Ok(Served { served_as, observed: None, coalesce: policy.coalesce });
@@ -309,13 +309,13 @@ fn of_another_group<S: AsRef<[u8]>>(
 
 #[inline(always)]
 fn one_authority<'a>(
-    machine: impl Machine,
+    simd: impl Simd,
     request: &RequestTarget<'a>,
 ) -> Result<Authority<'a>, Malformed> {
     match (request.authority, request.host) {
         (_, HostField::Several) => Err(Malformed::SeveralHosts),
         (Some(authority), _) => {
-            Authority::parse_on(machine, authority).map_err(Malformed::Authority)
+            Authority::parse_with(simd, authority).map_err(Malformed::Authority)
         }
         (None, HostField::One(host)) if request.method != MethodKind::Connect => {
             Authority::parse(host).map_err(Malformed::Host)

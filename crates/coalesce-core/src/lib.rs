@@ -54,7 +54,10 @@
 //! nothing outside the builders allocates.
 #![no_std]
 #![deny(unsafe_code)]
-#![allow(clippy::inline_always, reason = "what is compiled anew for each machine is inlined whole")]
+#![allow(
+    clippy::inline_always,
+    reason = "a kernel is inlined whole into each instruction set's code"
+)]
 #![allow(clippy::many_single_char_names, reason = "the words of a key have places and no names")]
 #![cfg_attr(
     not(test),
@@ -81,9 +84,12 @@ pub mod limits;
 mod listener;
 mod name;
 mod origin;
+mod packed;
 mod pattern;
 mod policy;
 mod reason;
+mod request;
+mod simd;
 mod table;
 mod trie;
 
@@ -110,5 +116,3 @@ pub use table::{AuthorityTable, TableEntry, TableMatch};
 #[cfg(feature = "alloc")]
 pub use trie::{BuildError, Duplicate, Progress};
 pub use trie::{ImageError, ImagePattern, Layout};
-
-mod request;

@@ -8,20 +8,12 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use self::scan::{LAST, Machine, OnMachine, Scan, TAIL_CODES, WINDOW, on_this_machine};
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
+use crate::packed::{LAST, Scan, TAIL_CODES, WINDOW, suffix};
+use crate::simd::{self, Kernel, Simd, dispatch};
 
-#[cfg(all(
-    target_arch = "x86_64",
-    any(
-        feature = "std",
-        all(target_feature = "avx2", target_feature = "bmi1", target_feature = "bmi2")
-    )
-))]
-mod avx2;
 #[cfg(feature = "alloc")]
 mod owned;
-pub(crate) mod scan;
 
 #[cfg(feature = "alloc")]
 pub use owned::DnsNameBuf;
@@ -41,7 +33,7 @@ pub use owned::DnsNameBuf;
 pub struct DnsName<'a> {
     /// Valid, and without the trailing dot.
     bytes: &'a [u8],
-    /// The codes of the last [`TAIL_CODES`] bytes; see [`scan`].
+    /// The codes of the last [`TAIL_CODES`] bytes; see [`packed`](crate::packed).
     tail: [u64; 3],
     /// Where the dots among the last [`WINDOW`] bytes are.
     dots: u32,
@@ -59,30 +51,30 @@ impl<'a> DnsName<'a> {
     /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes; 32 of them at a time.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
         struct Parsing;
-        impl<'a> OnMachine<&'a [u8]> for Parsing {
+        impl<'a> Kernel<&'a [u8]> for Parsing {
             type Output = Result<DnsName<'a>, NameError>;
             #[inline(always)]
-            fn on(self, bytes: &'a [u8], machine: impl Machine) -> Self::Output {
-                match DnsName::scan(machine, bytes) {
+            fn run(self, bytes: &'a [u8], simd: impl Simd) -> Self::Output {
+                match DnsName::scan(simd, bytes) {
                     Some(name) => Ok(name),
                     None => DnsName::explain(bytes),
                 }
             }
         }
-        on_this_machine(Parsing, without_trailing_dot(bytes))
+        dispatch(Parsing, without_trailing_dot(bytes))
     }
 
-    /// The name, if `bytes` are one whose last label begins with no digit: what an address does,
-    /// and hardly any name.
+    /// Parses the common case: a name whose last label does not start with a digit. Addresses, and
+    /// the few names that look like one, take the slow path.
     #[inline(always)]
-    pub(crate) fn parse_plain(machine: impl Machine, bytes: &'a [u8]) -> Option<Self> {
-        Self::scan(machine, without_trailing_dot(bytes))
+    pub(crate) fn parse_plain(simd: impl Simd, bytes: &'a [u8]) -> Option<Self> {
+        Self::scan(simd, without_trailing_dot(bytes))
     }
 
     /// The one pass: the name, unless something is wrong with it or its last label begins with a
     /// digit, which [`Self::explain`] tells apart.
     #[inline(always)]
-    fn scan(machine: impl Machine, bytes: &'a [u8]) -> Option<Self> {
+    fn scan(simd: impl Simd, bytes: &'a [u8]) -> Option<Self> {
         let len = bytes.len();
         if len > WINDOW {
             return Self::scan_long(bytes);
@@ -90,7 +82,7 @@ impl<'a> DnsName<'a> {
         if len == 0 {
             return None;
         }
-        let scan = machine.scan(bytes);
+        let scan = simd.scan(bytes);
         let dots = scan.dots;
         let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
         if scan.is_wrong(first) || starts_with_digit(bytes, dots, len) {
@@ -117,7 +109,7 @@ impl<'a> DnsName<'a> {
         let (mut edge, mut hyphen) = (1_u32, 0_u32);
         loop {
             let window = bytes.get(start..end)?;
-            let scan = scan::scan(window);
+            let scan = simd::scan(window);
             let Scan { dots, hyphens, bad, .. } = scan;
             let first =
                 1_u32.checked_shl(u32::try_from(WINDOW.checked_sub(window.len())?).ok()?)?;
@@ -164,7 +156,7 @@ impl<'a> DnsName<'a> {
     #[inline(never)]
     fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
         check(bytes)?;
-        let scan = scan::scan(bytes);
+        let scan = simd::scan(bytes);
         let parent_len = bytes.iter().position(|byte| *byte == b'.').map_or(0, |at| {
             let after = bytes.len().saturating_sub(at).saturating_sub(1);
             u32::try_from(after).unwrap_or_default()
@@ -211,7 +203,7 @@ impl<'a> DnsName<'a> {
             .and_then(|at| bytes.len().checked_sub(at)?.checked_sub(1))
             .map_or(Some(0), |len| u32::try_from(len).ok())?;
         let tail = match bytes.len() {
-            len @ ..=TAIL_CODES => scan::suffix(self.tail, len),
+            len @ ..=TAIL_CODES => suffix(self.tail, len),
             _ => self.tail,
         };
         Some(Self { bytes, tail, dots, parent_len })

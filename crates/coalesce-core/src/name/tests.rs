@@ -130,7 +130,7 @@ fn of(len: usize, label: usize) -> Vec<u8> {
 fn the_one_pass_takes_what_the_rules_take() {
     for (len, label) in lengths().flat_map(|len| [5, 32, 63].map(|label| (len, label))) {
         let plain = of(len, label);
-        let taken = |name: &[u8]| DnsName::parse_plain(scan::Portable, name).is_some();
+        let taken = |name: &[u8]| DnsName::parse_plain(simd::Portable, name).is_some();
         assert!(check(&plain).is_ok() && taken(&plain), "{len} {label}");
         let places = (0..plain.len()).step_by(if cfg!(miri) { 29 } else { 1 });
         for (at, byte) in places.flat_map(|at| b"-.!aZ_".map(|byte| (at, byte))) {
@@ -142,7 +142,7 @@ fn the_one_pass_takes_what_the_rules_take() {
         }
     }
     for digits in ["1", "a.1", "a.1b", "192.0.2.1"] {
-        assert!(DnsName::parse_plain(scan::Portable, digits.as_bytes()).is_none(), "{digits}");
+        assert!(DnsName::parse_plain(simd::Portable, digits.as_bytes()).is_none(), "{digits}");
     }
 }
 

@@ -12,8 +12,9 @@ use super::fast;
 use super::format::Header;
 use super::hash::{Hash, Shape, key};
 use crate::authority::split_port;
-use crate::name::scan::{self, Machine, OnMachine, TAIL_CODES, WINDOW};
 use crate::name::without_trailing_dot;
+use crate::packed::{TAIL_CODES, WINDOW, suffix};
+use crate::simd::{Kernel, Simd};
 
 /// Lookups that wait together; a core has not many more reads under way.
 pub(crate) const TOGETHER: usize = 32;
@@ -21,7 +22,7 @@ pub(crate) const TOGETHER: usize = 32;
 /// Reads what the lookups of `authorities`, of which the first [`TOGETHER`] count, will read.
 pub(crate) fn bring_near(header: &Header, image: &[u8], authorities: &[&[u8]]) {
     if let Some(wildcard) = header.wildcard.filter(|_| !header.near) {
-        header.machine.run(BringNear { header, image, wildcard }, authorities);
+        header.simd.dispatch(BringNear { header, image, wildcard }, authorities);
     }
 }
 
@@ -31,11 +32,11 @@ struct BringNear<'a> {
     wildcard: Shape,
 }
 
-impl OnMachine<&[&[u8]]> for BringNear<'_> {
+impl Kernel<&[&[u8]]> for BringNear<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn on(self, authorities: &[&[u8]], machine: impl Machine) {
+    fn run(self, authorities: &[&[u8]], simd: impl Simd) {
         let Self { header, image, wildcard } = self;
         let mut hashes = [[Hash(0); 2]; TOGETHER];
         let mut slots = [[0_u32; 2]; TOGETHER];
@@ -44,10 +45,10 @@ impl OnMachine<&[&[u8]]> for BringNear<'_> {
             if host.len() > TAIL_CODES {
                 continue;
             }
-            let window = machine.window(host);
-            let words = machine.words(machine.codes(window));
-            let parent_len = (machine.dots(window).trailing_zeros() ^ 31) as usize % WINDOW;
-            let above = key(scan::suffix(words, parent_len), parent_len, wildcard);
+            let window = simd.window(host);
+            let words = simd.words(simd.codes(window));
+            let parent_len = (simd.dots(window).trailing_zeros() ^ 31) as usize % WINDOW;
+            let above = key(suffix(words, parent_len), parent_len, wildcard);
             *pair =
                 [key(words, host.len(), Shape::Exact), above].map(|key| header.hasher.hash(key));
         }

@@ -17,7 +17,7 @@ use super::list::compare_names;
 use super::perfect::{self, Placement};
 use super::write::Draft;
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
-use crate::name::scan::CODE_BITS;
+use crate::packed::CODE_BITS;
 use crate::pattern::NamePattern;
 
 /// Seeds to try before the names are said not to be separable.

@@ -13,7 +13,8 @@ use super::format::{Header, bits, narrow, word};
 use super::hash::{Hash, SHAPE_SHIFT, Shape, key};
 use super::steps::step;
 use super::stored::Stored;
-use crate::name::scan::{self, CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW};
+use crate::packed::{CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW, code, unpack};
+use crate::simd;
 
 /// Names to a block: what a lookup reads through, half of them on average.
 pub(crate) const BLOCK: usize = 16;
@@ -111,7 +112,7 @@ impl Sequence {
             append(&mut codes, count, low_bits(shift_right(name, label), bytes));
             count = count.saturating_add(bytes);
             let Some(dot) = dot else { break };
-            append(&mut codes, count, [u64::from(scan::code(b'.')), 0, 0]);
+            append(&mut codes, count, [u64::from(code(b'.')), 0, 0]);
             count = count.saturating_add(1);
             dots ^= 1_u32.checked_shl(dot)?;
             end = dot as usize;
@@ -124,7 +125,7 @@ impl Sequence {
         if let Some(at) = self.long_at {
             return Some(long_key(at, self.len, self.shape));
         }
-        let sequence = scan::unpack(self.codes);
+        let sequence = unpack(self.codes);
         let sequence = sequence.get(..self.len)?;
         let mut bytes = [0; WINDOW];
         let mut end = WINDOW;
@@ -139,7 +140,7 @@ impl Sequence {
                 end = dot;
             }
         }
-        Some(key(scan::scan(&bytes).tail(), self.len, self.shape))
+        Some(key(simd::scan(&bytes).tail(), self.len, self.shape))
     }
 }
 
@@ -442,7 +443,7 @@ impl Writer {
             self.put(long_at as u64, LONG_AT_BITS);
         }
         for byte in sequence.iter().skip(shared) {
-            self.put(u64::from(scan::code(*byte)), CODE_BITS);
+            self.put(u64::from(code(*byte)), CODE_BITS);
         }
         self.previous = sequence;
     }

@@ -4,7 +4,8 @@ use super::format::{Header, narrow, width};
 use super::hash::{Hash, SHAPE_SHIFT, Shape};
 use super::steps::step;
 use super::stored::{Stored, StoredName};
-use crate::name::scan::{Machine, Portable, TAIL_CODES};
+use crate::packed::TAIL_CODES;
+use crate::simd::{Portable, Simd};
 
 /// Three words of key and a value.
 pub(crate) const SLOT_LEN: usize = 28;
@@ -91,15 +92,15 @@ impl Verified {
 
 /// Whether `key` stands in `slot`, compared without a branch. `None` when there is no such slot.
 #[inline(always)]
-pub(crate) fn verify<M: Machine>(
-    machine: M,
+pub(crate) fn verify<V: Simd>(
+    simd: V,
     header: &Header,
     image: &[u8],
     slot: u32,
-    key: M::Codes,
+    key: V::Codes,
 ) -> Option<Verified> {
     let bytes = bytes(header, image, slot)?;
-    Some(Verified { is: machine.is_key(key, bytes), value: value(bytes)? })
+    Some(Verified { is: simd.is_key(key, bytes), value: value(bytes)? })
 }
 
 /// Looks for a short name.

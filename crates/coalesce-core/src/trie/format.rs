@@ -135,7 +135,8 @@ use core::net::IpAddr;
 use super::hash::{Hasher, Shape, bucket_shift};
 use super::steps::step;
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
-use crate::name::scan::{Best, TAIL_CODES};
+use crate::packed::TAIL_CODES;
+use crate::simd::Detected;
 
 pub(crate) const MAGIC: [u8; 4] = *b"COAL";
 pub(crate) const VERSION: u8 = 3;
@@ -278,8 +279,8 @@ pub(crate) struct Header {
     pub(crate) at: Sections,
     /// The id of the first group, if there is one.
     pub(crate) first_group: u32,
-    /// What scans the names of queries.
-    pub(crate) machine: Best,
+    /// The instruction set that reads the names of queries.
+    pub(crate) simd: Detected,
 }
 
 /// Where each section starts, in the order in which they stand.
@@ -410,7 +411,7 @@ impl Header {
             first_group: word(image, at.groups as usize).unwrap_or_default(),
             counts,
             at,
-            machine: Best::detect(),
+            simd: Detected::detect(),
         })
     }
 

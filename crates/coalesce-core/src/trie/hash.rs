@@ -5,7 +5,8 @@
 //! the image meet, so a lookup looks in one place. Nothing rests on the hash but speed: a name is
 //! found only if its bytes are there.
 
-use crate::name::scan::{self, TAIL_CODES};
+use crate::packed::TAIL_CODES;
+use crate::simd;
 
 /// What a stored name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +49,7 @@ pub(crate) const fn mark(len: usize, shape: Shape) -> u32 {
 
 /// The key of a name of at most [`TAIL_CODES`] bytes.
 pub(crate) fn key_of(name: &[u8], shape: Shape) -> [u64; 3] {
-    key(scan::scan(name).tail(), name.len(), shape)
+    key(simd::scan(name).tail(), name.len(), shape)
 }
 
 /// What a seed makes of the hash.
@@ -92,7 +93,7 @@ impl Hasher {
         let mut state = 0;
         let pieces = name.rchunks(TAIL_CODES);
         for piece in pieces {
-            let Hash(next) = self.hash(key(scan::scan(piece).tail(), 0, shape));
+            let Hash(next) = self.hash(key(simd::scan(piece).tail(), 0, shape));
             state = fold(state ^ x, SPREAD) ^ next;
         }
         Hash(fold(state ^ x, SPREAD ^ name.len() as u64))

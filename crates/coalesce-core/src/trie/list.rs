@@ -12,7 +12,7 @@ use super::steps::step;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
-use crate::name::scan::WINDOW;
+use crate::packed::WINDOW;
 
 /// Canonical order of lower-case names: label by label from the right, so that a name stands right
 /// before the names below it.

@@ -54,9 +54,10 @@ use list::Patterns;
 use crate::authority::{Authority, parse_address, parse_port, split_port};
 use crate::host;
 use crate::limits::LABEL_LEN_MAX;
-use crate::name::scan::{self, Machine, OnMachine, Portable, Scan, TAIL_CODES, WINDOW};
 use crate::name::{DnsName, without_trailing_dot};
+use crate::packed::{Scan, TAIL_CODES, WINDOW, suffix};
 use crate::pattern::NamePattern;
+use crate::simd::{self, Kernel, Portable, Simd};
 
 /// Of fewer bytes, a trailing dot among them, hardly anything is a name; what is shorter is looked
 /// for step by step, so that a window can be read in words of four.
@@ -95,15 +96,15 @@ impl Pair {
     }
 }
 
-/// [`NameTrie::find_on`] as work for a machine.
+/// [`NameTrie::find_with`] as a kernel.
 struct Finding<'a, S>(&'a NameTrie<S>);
 
-impl<S: AsRef<[u8]>> OnMachine<&[u8]> for Finding<'_, S> {
+impl<S: AsRef<[u8]>> Kernel<&[u8]> for Finding<'_, S> {
     type Output = Option<u32>;
 
     #[inline(always)]
-    fn on(self, authority: &[u8], machine: impl Machine) -> Option<u32> {
-        self.0.find_on(machine, authority)
+    fn run(self, authority: &[u8], simd: impl Simd) -> Option<u32> {
+        self.0.find_with(simd, authority)
     }
 }
 
@@ -199,7 +200,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     ) -> Option<u32> {
         let header = &self.header;
         if len <= TAIL_CODES {
-            let key = key(scan::suffix(name.tail(), len), len, shape);
+            let key = key(suffix(name.tail(), len), len, shape);
             return self.find_key(image, key, name.dots());
         }
         let bytes = name.as_bytes();
@@ -234,7 +235,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// [`find`](Self::find) for the host of an authority field; `None` as well when it is none.
     #[inline(always)]
     pub(crate) fn find_authority(&self, authority: &[u8]) -> Option<u32> {
-        self.header.machine.run(Finding(self), authority)
+        self.header.simd.dispatch(Finding(self), authority)
     }
 
     /// [`find_authority`](Self::find_authority) for each of `authorities`, in turn.
@@ -258,7 +259,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// whether they are valid: what is found byte for byte is. Only what a wildcard adds to what
     /// was found has to be looked at.
     #[inline(always)]
-    fn find_on(&self, machine: impl Machine, authority: &[u8]) -> Option<u32> {
+    fn find_with(&self, simd: impl Simd, authority: &[u8]) -> Option<u32> {
         let (header, image) = (&self.header, self.image.as_ref());
         if authority.len() < NAME_LEN_MIN {
             return self.find_any(authority);
@@ -277,15 +278,15 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         if len > TAIL_CODES {
             return self.find_long_host(authority, wildcard);
         }
-        let window = machine.window(name);
-        if machine.is_ambiguous(window) {
+        let window = simd.window(name);
+        if simd.is_ambiguous(window) {
             return self.find_any(authority);
         }
-        let codes = machine.codes(window);
-        let dots = machine.dots(window);
+        let codes = simd.codes(window);
+        let dots = simd.dots(window);
         // 31 without a dot, which is the length of no suffix here.
         let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
-        let pair = self.find_pair(machine, image, codes, len, parent_len, wildcard)?;
+        let pair = self.find_pair(simd, image, codes, len, parent_len, wildcard)?;
         let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
         // One branch for all that is rare. Whether there is a wildcard above a name that was found
         // is a matter of chance, and must not be asked by a branch of its own.
@@ -295,11 +296,11 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
             } else if header.further & 1 != 0 {
                 return self.find_any(authority);
             } else {
-                self.find_above(image, machine.words(codes), dots)?
+                self.find_above(image, simd.words(codes), dots)?
             };
             // What the wildcard has of the name is valid; the labels left of that may not be.
             let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
-            let (hyphens, bad) = (machine.hyphens(window), machine.bad(window));
+            let (hyphens, bad) = (simd.hyphens(window), simd.bad(window));
             let wrong = Scan { words: [0; 3], dots, hyphens, bad }.is_wrong(first);
             return (!wrong).then_some(value);
         }
@@ -338,7 +339,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
             return self.find_any(host);
         }
         let name = without_trailing_dot(host);
-        let Scan { words, dots, .. } = scan::scan(name);
+        let Scan { words, dots, .. } = simd::scan(name);
         // Behind a dot at byte 0 there are 31 bytes, more than any name here has.
         let mut behind = dots & !1;
         if wildcard == Shape::OneLabel {
@@ -353,7 +354,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         }
         while behind != 0 {
             let len = 31_usize.checked_sub(behind.trailing_zeros() as usize)?;
-            let suffix = scan::suffix(words, len);
+            let suffix = suffix(words, len);
             if let Some(value) = self.find_key(image, key(suffix, len, wildcard), dots) {
                 return DnsName::parse(host).is_ok().then_some(value);
             }
@@ -366,33 +367,33 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// less than to wait for the one before asking for the other. `None` when the image cannot be
     /// read where they would be.
     #[inline(always)]
-    fn find_pair<M: Machine>(
+    fn find_pair<V: Simd>(
         &self,
-        machine: M,
+        simd: V,
         image: &[u8],
-        codes: M::Codes,
+        codes: V::Codes,
         len: usize,
         parent_len: usize,
         wildcard: Shape,
     ) -> Option<Pair> {
         let header = &self.header;
-        let own = machine.marked(codes, mark(len, Shape::Exact));
-        let above = machine.suffix(codes, parent_len);
-        let above = machine.marked(above, mark(parent_len, wildcard));
-        let own_hash = header.hasher.hash(machine.words(own));
-        let above_hash = header.hasher.hash(machine.words(above));
+        let own = simd.marked(codes, mark(len, Shape::Exact));
+        let above = simd.suffix(codes, parent_len);
+        let above = simd.marked(above, mark(parent_len, wildcard));
+        let own_hash = header.hasher.hash(simd.words(own));
+        let above_hash = header.hasher.hash(simd.words(above));
         let own_slot = fast::slot(header, image, own_hash)?;
         let above_slot = fast::slot(header, image, above_hash)?;
         if header.near {
             return Some(Pair {
-                own: fast::verify(machine, header, image, own_slot, own)?,
-                above: fast::verify(machine, header, image, above_slot, above)?,
+                own: fast::verify(simd, header, image, own_slot, own)?,
+                above: fast::verify(simd, header, image, above_slot, above)?,
             });
         }
         // Far slots are looked into only with reason.
         let verify = |slot, hash, key| {
             if fast::has_tag(header, image, slot, hash) {
-                fast::verify(machine, header, image, slot, key)
+                fast::verify(simd, header, image, slot, key)
             } else {
                 Some(Verified::NOT)
             }
@@ -442,7 +443,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         let mut dots = dots & dots.wrapping_sub(1) & self.header.further & !1;
         while dots != 0 {
             let len = 31_usize.checked_sub(dots.trailing_zeros() as usize)?;
-            let suffix = scan::suffix(tail, len);
+            let suffix = suffix(tail, len);
             let found = self.find_key(image, key(suffix, len, Shape::AnyDepth), dots);
             if found.is_some() {
                 return found;

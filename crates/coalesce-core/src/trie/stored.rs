@@ -5,7 +5,7 @@ use core::fmt;
 use super::fast::LONG_LEN_SHIFT;
 use super::format::Header;
 use super::hash::{SHAPE_SHIFT, Shape};
-use crate::name::scan::{self, TAIL_CODES, TAIL_MASK, WINDOW};
+use crate::packed::{TAIL_CODES, TAIL_MASK, WINDOW, unpack};
 
 /// A key and a value, as they stand in a slot or come out of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) enum StoredName<'a> {
 impl StoredName<'_> {
     fn unpack(key: [u64; 3], len: usize) -> Option<Self> {
         let [a, b, c] = key;
-        let bytes = scan::unpack([a & TAIL_MASK, b, c]);
+        let bytes = unpack([a & TAIL_MASK, b, c]);
         (len <= TAIL_CODES).then_some(Self::Short { bytes, len: len as u8 })
     }
 

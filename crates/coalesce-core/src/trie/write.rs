@@ -20,7 +20,7 @@ use super::format::{
 use super::hash::{Hasher, Shape, key_of};
 use super::perfect::{Placement, VACANT};
 use crate::limits::LONG_NAME_BYTES_MAX;
-use crate::name::scan::TAIL_CODES;
+use crate::packed::TAIL_CODES;
 
 /// Names between two calls of a progress function.
 const PROGRESS_EVERY: usize = 1 << 16;

@@ -1,7 +1,7 @@
-//! Scanning in AVX2: the crate's only `unsafe`.
+//! Reading names in AVX2: the crate's only `unsafe`.
 //!
-//! The same masks and codes as the portable path, in about a quarter of its instructions.
-//! An [`Avx2`] is the proof that the machine has it.
+//! The same masks and codes as the portable code, in about a quarter of its instructions.
+//! An [`Avx2`] is the proof that the machine has AVX2, which makes the calls here sound.
 #![allow(unsafe_code, reason = "a function with a target feature is unsafe to call without it")]
 
 use core::arch::x86_64::{
@@ -15,14 +15,18 @@ use core::arch::x86_64::{
     _mm256_testz_si256,
 };
 
-use super::scan::{Machine, OnMachine, SUFFIX_MASKS, WINDOW, window};
+use super::kernel::{Kernel, Simd};
+use super::portable::window;
+use crate::packed::{SUFFIX_MASKS, WINDOW};
 
 /// The proof that this machine has AVX2 and BMI; [`detect`](Self::detect) makes the only ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// Asks the machine, once in the life of the process.
+    /// Returns the proof if the machine has the features.
+    ///
+    /// A program that is compiled for them runs on no other machine, so there is nothing to ask.
     #[inline(always)]
     pub(crate) fn detect() -> Option<Self> {
         #[cfg(not(all(
@@ -39,16 +43,16 @@ impl Avx2 {
         Some(Self(()))
     }
 
-    /// Calls `work` where the compiler may use what was detected.
+    /// Runs `kernel` in a function that is compiled for the features.
     #[inline(always)]
-    pub(crate) fn run<I, W: OnMachine<I>>(self, work: W, input: I) -> W::Output {
+    pub(crate) fn run<I, K: Kernel<I>>(self, kernel: K, input: I) -> K::Output {
         // SAFETY: `self` exists, so the features of `with_features` were detected, or the whole
         // crate is compiled for them.
-        unsafe { with_features(self, work, input) }
+        unsafe { with_features(self, kernel, input) }
     }
 }
 
-impl Machine for Avx2 {
+impl Simd for Avx2 {
     type Window = __m256i;
     type Codes = __m256i;
 
@@ -114,12 +118,15 @@ impl Machine for Avx2 {
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-fn with_features<I, W: OnMachine<I>>(machine: Avx2, work: W, input: I) -> W::Output {
-    work.on(input, machine)
+fn with_features<I, K: Kernel<I>>(avx2: Avx2, kernel: K, input: I) -> K::Output {
+    kernel.run(input, avx2)
 }
 
-/// The last 32 bytes, read in words of four. Names are of all lengths, so no branch may depend on
-/// how many they are.
+/// Returns the last 32 bytes, read in words of four.
+///
+/// Names are of all lengths, so a branch on the length would often be mispredicted. Above three
+/// bytes there is none: the whole words at the end are read under a mask, and the one to three bytes
+/// before them come from the first four bytes, shifted.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_wrap, reason = "bits, not numbers")]
@@ -138,18 +145,20 @@ fn load(bytes: &[u8]) -> __m256i {
     let words = unsafe {
         _mm256_maskload_epi32(bytes.as_ptr().wrapping_add(len).wrapping_sub(WINDOW).cast(), whole)
     };
-    // The bytes left of the first whole word are the first of `bytes`, moved to where they belong.
+    // The bytes left of the first whole word are the first of `bytes`. All eight lanes get the first
+    // four bytes; the shift leaves them in the one lane that is not whole, and moves out of it those
+    // that the lane to its right has already. A shift by 32 clears a lane.
     // SAFETY: `len` is at most 32, of which there are 33.
     let shifts = unsafe { _mm256_loadu_si256(SHIFTS.as_ptr().add(len).cast()) };
     let part = _mm256_sllv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*first)), shifts);
     _mm256_or_si256(words, part)
 }
 
-/// Eight lanes from lane `n` on: as many as there are whole words in `4 * n` bytes, right-aligned.
+/// Eight lanes read from lane `n` on are a mask of `n` words, right-aligned.
 static WHOLE: [i32; 16] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1];
 
-/// By the length of a name, how far its first four bytes are moved left in the word that they do
-/// not fill, if there is one; in all others everything is moved out.
+/// By the length of a name, how far each lane is shifted left: in the lane that the name fills in
+/// part, by the bytes that it does not fill; in all others by 32 bits, which leaves nothing.
 static SHIFTS: [[u32; 8]; WINDOW + 1] = shifts();
 
 #[allow(
@@ -168,16 +177,21 @@ const fn shifts() -> [[u32; 8]; WINDOW + 1] {
     shifts
 }
 
-/// The codes: one, two, then four, then sixteen side by side. What is above
-/// them is nobody's.
+/// Folds and packs. The codes fill the lower three words; the fourth word is left undefined.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn codes(window: __m256i) -> __m256i {
+    // `packed::code` for each byte: where bit 6 is set, bit 5 is cleared. There is no shift of bytes,
+    // but a single bit of each byte stays inside its byte in a shift of 16 bits.
     let letter = _mm256_srli_epi16::<1>(_mm256_and_si256(window, _mm256_set1_epi8(0x40)));
     let six = _mm256_and_si256(window, _mm256_set1_epi8(0x3f));
     let codes = _mm256_andnot_si256(letter, six);
+    // Multiply and add in pairs is shift and or: of two bytes, the second is multiplied by 0x40 and
+    // lands 6 bits up. Of two pairs, the second is multiplied by 0x1000 and lands 12 bits up.
     let pairs = _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x4001));
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x1000_0001));
+    // Four codes are 24 bits in a lane of 32. Drop the empty byte of each lane inside both halves,
+    // then put the three lanes of the upper half right behind the three of the lower.
     let lanes = _mm256_shuffle_epi8(fours, three_of_four());
     _mm256_permutevar8x32_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7))
 }
@@ -216,7 +230,8 @@ fn is_key(codes: __m256i, slot: &[u8; 32]) -> u32 {
     // SAFETY: there are 32 bytes.
     let slot = unsafe { _mm256_loadu_si256(slot.as_ptr().cast()) };
     let equal = _mm256_castsi256_pd(_mm256_cmpeq_epi64(codes, slot));
-    // Of the fourth word nobody asks; if the other three are equal, adding one carries beyond them.
+    // The fourth word is ignored. If the low three words are equal the mask is 0b111, and adding 1
+    // carries into bit 3.
     ((_mm256_movemask_pd(equal) as u32 & 0b111) + 1) >> 3
 }
 
@@ -227,12 +242,17 @@ fn equal(window: __m256i, byte: u8) -> u32 {
     _mm256_movemask_epi8(_mm256_cmpeq_epi8(window, _mm256_set1_epi8(byte as i8))) as u32
 }
 
-/// A bit for each row of the ASCII table that holds bytes of names; a byte is good if its row's bit
-/// is among those of its column. A byte from 0x80 on selects no column.
+/// Marks the bytes that no name holds.
+///
+/// The ASCII table has rows (the upper four bits of a byte) and columns (the lower four). Each kind
+/// of row has a bit, and each column lists the rows that have a byte of names in that column. A byte
+/// is good if its row's bit is in its column's list. A byte from 0x80 on gets an empty list, because
+/// a shuffle gives 0 for an index with bit 7 set.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
 fn bad(window: __m256i) -> u32 {
+    // A shift of 16 bits moves bits of the next byte in, which the mask removes.
     let row = _mm256_and_si256(_mm256_srli_epi16::<4>(window), _mm256_set1_epi8(0x0f));
     let rows = _mm256_shuffle_epi8(twice(ROWS), row);
     let columns = _mm256_shuffle_epi8(twice(COLUMNS), window);
@@ -240,18 +260,21 @@ fn bad(window: __m256i) -> u32 {
     _mm256_movemask_epi8(none) as u32
 }
 
-/// Everything but 0 and 0x20 to 0x7e, which adding moves to -128 to -34.
+/// Returns whether there is a byte other than 0 and 0x20 to 0x7e.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn is_ambiguous(window: __m256i) -> bool {
+    // AVX2 compares signed bytes. Adding 0x60 moves 0x20 to 0x7e to the lowest ones, -128 to -34.
     let moved = _mm256_add_epi8(window, _mm256_set1_epi8(0x60));
     let other = _mm256_cmpgt_epi8(moved, _mm256_set1_epi8(-34));
-    // Of zeros nothing is left.
+    // `other` is all ones for a zero byte as well, but the byte's own bits are zero.
     _mm256_testz_si256(window, other) == 0
 }
 
-/// Rows 2 (`-`, `.`), 3 (digits), 4 and 6 (`a` to `o`), 5 and 7 (`p` to `z`), and 5 (`_`).
+/// The bits of the kinds of row, by row: 1 for row 2 (`-`, `.`), 2 for row 3 (digits), 4 for rows 4
+/// and 6 (`a` to `o`), 8 for rows 5 and 7 (`p` to `z`), 16 for row 5 (`_`).
 const ROWS: [i8; 16] = [0, 0, 1, 2, 4, 8 | 16, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The kinds of row that have a byte of names, by column.
 const COLUMNS: [i8; 16] = [
     2 | 8,
     2 | 4 | 8,
@@ -271,15 +294,17 @@ const COLUMNS: [i8; 16] = [
     4 | 16,
 ];
 
+/// Returns the table in both halves, because a shuffle looks up inside each half.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
+#[allow(clippy::cast_possible_truncation, reason = "a wide word is cut into its halves")]
 fn twice(table: [i8; 16]) -> __m256i {
     let wide = i128::from_le_bytes(table.map(i8::cast_unsigned));
     let half = _mm_set_epi64x((wide >> 64) as i64, wide as i64);
     _mm256_set_m128i(half, half)
 }
 
-/// Drops the fourth byte of every four; what is at the end then, nobody looks at.
+/// The indices that drop the fourth byte of every four. The last four bytes are ignored.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn three_of_four() -> __m256i {
