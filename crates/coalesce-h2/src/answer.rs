@@ -7,8 +7,8 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::date::{date, write_date};
+use crate::engine::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, push_integer};
 use crate::uploads::Upload;
-use crate::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, push_integer};
 
 /// The content of a 421. Never a routing detail: the same bytes for every reason, so that nobody
 /// learns from them which names exist.

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use coalesce_core::{HostField, RequestTarget, Verdict};
 
 use crate::answer::{Answers, Early};
-use crate::budget::{Budget, Left};
+use crate::engine::{AUTHORITY_LEN_MAX, Refuse};
 use crate::log;
+use crate::refusal_limit::{Left, RefusalLimit};
 use crate::server::Decide;
-use crate::wire::{AUTHORITY_LEN_MAX, Refuse};
 
 /// Verdicts that may wait for their streams. One that is lost is found anew.
 const WAITING_MAX: usize = 256;
@@ -31,7 +31,7 @@ struct Shared<D> {
 
 struct State<D> {
     decide: D,
-    budget: Budget,
+    refusal_limit: RefusalLimit,
     /// In the order of stream identifiers.
     waiting: VecDeque<Waiting>,
     /// Whether a GOAWAY is on its way, so that `h2` must say which streams still count.
@@ -75,8 +75,13 @@ impl Waiting {
 }
 
 impl<D> Decisions<D> {
-    pub(crate) fn new(decide: D, budget: Budget, answers: Arc<Answers>, early: bool) -> Self {
-        let state = State { decide, budget, waiting: VecDeque::new(), closing: false };
+    pub(crate) fn new(
+        decide: D,
+        refusal_limit: RefusalLimit,
+        answers: Arc<Answers>,
+        early: bool,
+    ) -> Self {
+        let state = State { decide, refusal_limit, waiting: VecDeque::new(), closing: false };
         let refused = AtomicU32::new(0);
         Self(Arc::new(Shared { state: Mutex::new(state), refused, answers, early }))
     }
@@ -91,7 +96,7 @@ impl<D> Decisions<D> {
 
     /// Counts a refusal of the adapter.
     pub(crate) fn refused(&self) -> Left {
-        self.state().budget.refused()
+        self.state().refusal_limit.refused()
     }
 
     /// From here on `h2` sees every request, because a GOAWAY says which of them count.
@@ -121,7 +126,7 @@ impl<D: Decide> Decisions<D> {
             _ => state.decide(target),
         };
         match verdict {
-            Verdict::Serve(_) => state.budget.served(),
+            Verdict::Serve(_) => state.refusal_limit.served(),
             Verdict::Misdirected(_) => {
                 self.0.refused.fetch_add(1, Ordering::Relaxed);
             }
@@ -142,8 +147,8 @@ impl<D: Decide> State<D> {
 impl<D: Decide> Refuse for Decisions<D> {
     fn refuses(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> bool {
         let mut state = self.state();
-        // The refusal that spends the budget ends the connection, which the adapter has to do.
-        if state.closing || state.budget.is_almost_spent() {
+        // The refusal that reaches the limit ends the connection, which the adapter has to do.
+        if state.closing || state.refusal_limit.is_almost_reached() {
             return false;
         }
         let Some(authority) = target.authority.and_then(Authority::new) else { return false };
@@ -151,7 +156,7 @@ impl<D: Decide> Refuse for Decisions<D> {
         let generation = state.decide.generation();
         let verdict = state.decide(target);
         if let Verdict::Misdirected(_) = verdict {
-            state.budget.refused();
+            state.refusal_limit.refused();
             return true;
         }
         if state.waiting.len() >= WAITING_MAX {
@@ -223,8 +228,9 @@ mod tests {
     #[test]
     fn a_verdict_that_waits_for_its_stream_holds_for_its_generation_only() {
         let answers = Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"));
-        let budget = Budget::new(NonZeroU32::new(10));
-        let mut decisions = Decisions::new(OneName::default(), budget, Arc::new(answers), true);
+        let refusal_limit = RefusalLimit::new(NonZeroU32::new(10));
+        let mut decisions =
+            Decisions::new(OneName::default(), refusal_limit, Arc::new(answers), true);
         let target = RequestTarget::https(NAME);
 
         assert!(!decisions.refuses(1, &target));
@@ -243,7 +249,8 @@ mod tests {
     #[test]
     fn a_verdict_that_waits_is_for_its_own_request_only() {
         let answers = Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"));
-        let decisions = Decisions::new(OneName::default(), Budget::new(None), answers.into(), true);
+        let decisions =
+            Decisions::new(OneName::default(), RefusalLimit::new(None), answers.into(), true);
         let target = RequestTarget::https(NAME);
         let others = [
             RequestTarget::https(b"b.test"),

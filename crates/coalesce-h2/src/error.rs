@@ -15,7 +15,7 @@ enum Kind {
 /// What a client is sent away for, with `GOAWAY(ENHANCE_YOUR_CALM)`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Excess {
-    /// The budget is spent.
+    /// The refusal limit, [`REFUSED_IN_A_ROW_MAX`](crate::limits::REFUSED_IN_A_ROW_MAX) by default.
     Refusals,
     /// [`RESETS_MAX`](crate::limits::RESETS_MAX).
     Resets,
@@ -23,7 +23,7 @@ pub(crate) enum Excess {
 
 impl Error {
     /// Whether the client was sent away for refusals alone, with `GOAWAY(ENHANCE_YOUR_CALM)`.
-    pub const fn is_budget_spent(&self) -> bool {
+    pub const fn is_refusal_limit(&self) -> bool {
         matches!(self.kind, Kind::Excess(Excess::Refusals))
     }
 

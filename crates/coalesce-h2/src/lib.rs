@@ -105,17 +105,17 @@
 )]
 
 mod answer;
-mod budget;
 mod date;
 mod decisions;
+mod engine;
 mod error;
 pub mod limits;
 mod log;
 mod origin;
+mod refusal_limit;
 mod server;
 mod target;
 mod uploads;
-mod wire;
 
 /// What the fuzz targets call; no part of the API.
 #[cfg(fuzzing)]
@@ -123,17 +123,17 @@ mod wire;
 pub mod fuzzing {
     /// Shows a connection, in pieces, to the transport and asserts what must hold.
     pub fn inspect(pieces: &[&[u8]]) {
-        crate::wire::fuzz_inspect(pieces);
+        crate::engine::fuzz_inspect(pieces);
     }
 
     /// The same to a transport that answers some requests itself.
     pub fn answer(pieces: &[&[u8]]) {
-        crate::wire::fuzz_early(pieces);
+        crate::engine::fuzz_early(pieces);
     }
 
     /// Writes frames as the script says, with others between them, and asserts what must hold.
     pub fn announce(script: &[u8]) {
-        crate::wire::fuzz_origin(script);
+        crate::engine::fuzz_origin(script);
     }
 }
 

@@ -14,13 +14,15 @@ use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::answer::{Answer, Answers, MisdirectedContent};
-use crate::budget::{Budget, Left};
 use crate::decisions::Decisions;
+use crate::engine::{
+    ExtendedConnect, InjectedFrames, StreamNotes, SyncState, Target, Transport, WriteBatch,
+};
 use crate::error::{Error, Excess};
 use crate::origin::{Announcer, OriginSet};
+use crate::refusal_limit::{Left, RefusalLimit};
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
 use crate::uploads::Uploads;
-use crate::wire::{Cork, Exceptions, ExtendedConnect, Interjected, Sight, Target, Transport};
 use crate::{limits, log};
 
 /// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
@@ -56,7 +58,7 @@ pub struct Builder {
     allow: HeaderValue,
     /// Made of these two.
     answers: Arc<Answers>,
-    budget: Option<NonZeroU32>,
+    refusal_limit: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
     origins: OriginSet,
     batch_writes: bool,
@@ -92,7 +94,7 @@ impl Builder {
             answers: Arc::new(Answers::new(&content, allow.clone())),
             content,
             allow,
-            budget: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
+            refusal_limit: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
             origins: OriginSet::default(),
             batch_writes: true,
@@ -121,7 +123,7 @@ impl Builder {
     /// Default: [`limits::REFUSED_IN_A_ROW_MAX`].
     #[must_use]
     pub const fn refused_in_a_row(mut self, max: Option<NonZeroU32>) -> Self {
-        self.budget = max;
+        self.refusal_limit = max;
         self
     }
 
@@ -200,21 +202,25 @@ impl Builder {
         T: AsyncRead + AsyncWrite + Unpin,
         D: Decide,
     {
-        let decisions =
-            Decisions::new(decide, Budget::new(self.budget), self.answers, self.answer_early);
-        let cork = Cork::default();
-        let (transport, exceptions) =
-            Transport::new(io, self.extended_connect, decisions.share(), cork.clone());
-        let interjected = Interjected::default();
-        let transport = transport.with_interjected(interjected.clone());
-        let mut announcer = Announcer::new(interjected);
+        let decisions = Decisions::new(
+            decide,
+            RefusalLimit::new(self.refusal_limit),
+            self.answers,
+            self.answer_early,
+        );
+        let write_batch = WriteBatch::default();
+        let (transport, stream_notes) =
+            Transport::new(io, self.extended_connect, decisions.share(), write_batch.clone());
+        let injected_frames = InjectedFrames::default();
+        let transport = transport.with_injected_frames(injected_frames.clone());
+        let mut announcer = Announcer::new(injected_frames);
         announcer.announce(&self.origins);
         let inner = self.h2.handshake(transport).await?;
         Ok(Connection {
             inner,
-            exceptions,
+            stream_notes,
             decisions,
-            cork,
+            write_batch,
             announcer,
             waker: None,
             batch_writes: self.batch_writes,
@@ -231,10 +237,10 @@ impl Builder {
 /// returns `None`, as with [`h2::server::Connection`].
 pub struct Connection<T, D> {
     inner: h2::server::Connection<Transport<T, Decisions<D>>, Bytes>,
-    exceptions: Exceptions,
+    stream_notes: StreamNotes,
     decisions: Decisions<D>,
-    cork: Cork,
-    announcer: Announcer<Interjected>,
+    write_batch: WriteBatch,
+    announcer: Announcer<InjectedFrames>,
     /// Whom to wake when there is something to be announced.
     waker: Option<Waker>,
     batch_writes: bool,
@@ -315,12 +321,12 @@ where
         loop {
             self.number_resets();
             // More streams to come, as far as can be told: then what is written now can wait.
-            let more = self.accepted != self.cork.shown();
-            self.cork.set(more && self.batch_writes);
+            let more = self.accepted != self.write_batch.shown();
+            self.write_batch.set(more && self.batch_writes);
             let Poll::Ready(next) = self.inner.poll_accept(context) else {
                 if more {
                     // `h2` handed out none of them, and had nowhere to write.
-                    self.accepted = self.cork.shown();
+                    self.accepted = self.write_batch.shown();
                     continue;
                 }
                 // The answers have been written, as far as the socket takes them, so their streams
@@ -340,10 +346,10 @@ where
                         continue;
                     }
                     let stream = respond.stream_id().as_u32();
-                    let seen = self.exceptions.take(stream);
-                    if self.exceptions.is_blind() {
+                    let seen = self.stream_notes.take(stream);
+                    if self.stream_notes.has_lost_sync() {
                         // Nor will its reset be seen.
-                        self.exceptions.see_reset();
+                        self.stream_notes.see_reset();
                     }
                     match self.judge(stream, &request, seen.as_ref()) {
                         Judgement::Serve(proof) => {
@@ -412,7 +418,7 @@ where
             log::form(stream, "target_unseen", "RFC 9110 §7.4");
             return Judgement::Reset;
         }
-        let hosts = self.exceptions.may_have_hosts();
+        let hosts = self.stream_notes.may_have_hosts();
         let verdict =
             with_target(request, seen, hosts, |target| self.decisions.verdict(stream, target));
         match verdict {
@@ -430,13 +436,13 @@ where
     }
 
     /// Whether `h2` alone shows what the request of `stream` named. It drops `:scheme` when there
-    /// is no `:authority`, which the transport makes good unless it went blind; then nobody knows
+    /// is no `:authority`, which the transport makes good unless it lost sync; then nobody knows
     /// whether the request meant this origin, and it is refused.
     fn target_is_whole(&self, stream: u32, request: &Request<RecvStream>) -> bool {
-        match self.exceptions.sight(stream) {
-            Sight::Clear => true,
-            Sight::Blind => request.uri().authority().is_some(),
-            Sight::Misled => false,
+        match self.stream_notes.sync_state(stream) {
+            SyncState::InSync => true,
+            SyncState::LostSync => request.uri().authority().is_some(),
+            SyncState::Misleading => false,
         }
     }
 
@@ -473,7 +479,7 @@ where
 
     /// Bears as many resets as [`limits::RESETS_MAX`] says.
     fn number_resets(&mut self) {
-        let resets = self.exceptions.resets();
+        let resets = self.stream_notes.resets();
         if resets >= limits::RESETS_MAX {
             self.send_away(Excess::Resets);
         } else if resets >= limits::RESETS_MAX / 2 && self.state == State::Open {

@@ -4,7 +4,7 @@ use coalesce_core::{HostField, MethodKind, RequestTarget};
 use http::header::HOST;
 use http::{Method, Request, Uri};
 
-use crate::wire::Target;
+use crate::engine::Target;
 
 /// Calls `judge` with the target of `request`; what the wire said (`seen`) comes before what `h2`
 /// made of it. Without `hosts`, the wire had no `host` field.

@@ -325,7 +325,7 @@ async fn a_client_that_only_misses_is_sent_away() {
     assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
     let outcome = pair.finish().await;
     assert_eq!(outcome.served.len(), 1);
-    assert!(outcome.error.unwrap().is_budget_spent());
+    assert!(outcome.error.unwrap().is_refusal_limit());
 }
 
 #[tokio::test]
@@ -339,7 +339,7 @@ async fn by_default_ten_thousand_misses_in_a_row_are_borne() {
         assert_eq!(pair.get("https://cdn.test/").await.0, 421);
     }
     let _ = pair.send(request(Method::GET, "https://cdn.test/")).await;
-    assert!(pair.finish().await.error.unwrap().is_budget_spent());
+    assert!(pair.finish().await.error.unwrap().is_refusal_limit());
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut 
         match event.await {
             Event::Accepted(Some(Ok(accepted))) => answer(&standing, accepted, &client),
             Event::Accepted(Some(Err(error))) => {
-                if error.is_budget_spent() {
+                if error.is_refusal_limit() {
                     standing.lock().noting.meters.budgets.increment(1);
                 }
                 tracing::debug!(%error, "connection ended");

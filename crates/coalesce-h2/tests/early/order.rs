@@ -276,9 +276,9 @@ async fn a_verdict_is_of_its_own_stream_alone() {
     assert_eq!(server.served(), [1, 9]);
 }
 
-/// The budget counts both ways alike, in any order; the refusal that spends it ends the connection.
+/// Both ways count towards one refusal limit, in any order; the last refusal ends the connection.
 #[tokio::test]
-async fn refusals_of_both_ways_spend_one_budget() {
+async fn refusals_of_both_ways_count_towards_one_limit() {
     /// What makes a block one for `h2`.
     const LATE: &[u8] = &[0x40, 1, b'x', 1, b'y'];
     for is_late in [|_| false, |nth| nth % 2 == 0, |nth| nth > 10, |nth| nth < 10, |_| true] {
@@ -303,7 +303,7 @@ async fn refusals_of_both_ways_spend_one_budget() {
             }
         }
         assert_eq!(raw.goaway().await, 0xb, "ENHANCE_YOUR_CALM");
-        assert!(server.task.await.unwrap().unwrap().is_budget_spent());
+        assert!(server.task.await.unwrap().unwrap().is_refusal_limit());
     }
 }
 

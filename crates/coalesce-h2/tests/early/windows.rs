@@ -75,10 +75,10 @@ async fn a_window_is_whole_when_early_answers_are_over() {
     }
 }
 
-/// Attack: a block that makes the transport go blind, which frames it then knows no longer, while a
+/// Attack: a block that makes the transport lose sync, which frames it then knows no longer, while a
 /// body is on its way that takes all of the window.
 #[tokio::test]
-async fn a_window_is_whole_when_the_transport_goes_blind() {
+async fn a_window_is_whole_when_the_transport_loses_sync() {
     // Depends on itself, which `h2` answers with a reset.
     let blinding = frame(HEADERS, END_HEADERS | PRIORITY_FLAG, 5, &[0, 0, 0, 5, 0, 0x82]);
     let ping = frame(PING, 0, 0, b"two cuts");

@@ -10,8 +10,8 @@
 use std::ops::Range;
 
 use super::fields::refuses;
+use super::header_check::{self, AUTHORITY, PATH, Role, Roles};
 use super::huffman;
-use super::sound::{self, AUTHORITY, PATH, Role, Roles};
 use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
 /// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
@@ -142,8 +142,8 @@ impl Decoder {
 
     /// Whether a whole block that was [decoded](Self::decode) before is of a request that `h2`
     /// would surely hand out, and leaves the dynamic table as it is.
-    pub(super) fn is_sound(&mut self, block: &[u8]) -> bool {
-        if block.len() > sound::BLOCK_LEN_MAX {
+    pub(super) fn is_well_formed(&mut self, block: &[u8]) -> bool {
+        if block.len() > header_check::BLOCK_LEN_MAX {
             return false;
         }
         let mut input = Input { block, at: 0 };
@@ -160,7 +160,7 @@ impl Decoder {
             };
             let Ok((role, entry_len)) = role else { return false };
             entries_len += entry_len;
-            if roles.add(role).is_none() || entries_len > sound::ENTRIES_LEN_MAX {
+            if roles.add(role).is_none() || entries_len > header_check::ENTRIES_LEN_MAX {
                 return false;
             }
         }
@@ -170,14 +170,14 @@ impl Decoder {
     /// The role of a field that is an index, and what its entry adds to the list.
     fn role_of_indexed(&self, index: usize) -> (Role, usize) {
         if index <= STATIC_LEN {
-            return (sound::of_static(index), sound::STATIC_ENTRY_LEN);
+            return (header_check::of_static(index), header_check::STATIC_ENTRY_LEN);
         }
-        let Ok(entry) = self.dynamic(index) else { return (Role::Unsound, 0) };
+        let Ok(entry) = self.dynamic(index) else { return (Role::Doubtful, 0) };
         let role = match entry {
             Entry { kind: Kind::Authority, refused: false, .. } => Role::Pseudo(AUTHORITY),
-            Entry { kind: Kind::Path, sound: true, .. } => Role::Pseudo(PATH),
-            Entry { kind: Kind::Other, sound: true, .. } => Role::Regular,
-            _ => Role::Unsound,
+            Entry { kind: Kind::Path, well_formed: true, .. } => Role::Pseudo(PATH),
+            Entry { kind: Kind::Other, well_formed: true, .. } => Role::Regular,
+            _ => Role::Doubtful,
         };
         (role, entry.size())
     }
@@ -188,24 +188,24 @@ impl Decoder {
         let (kind, role) = match index {
             0 => {
                 let name = read(input.string()?, &mut self.scratch_name)?;
-                let regular = sound::is_regular_name(name);
-                (Kind::Other, if regular { Role::Regular } else { Role::Unsound })
+                let regular = header_check::is_regular_name(name);
+                (Kind::Other, if regular { Role::Regular } else { Role::Doubtful })
             }
             index @ 1..=STATIC_LEN => match static_field(index).0 {
                 // What is refused was seen by whoever asks.
                 Kind::Authority => (Kind::Authority, Role::Pseudo(AUTHORITY)),
                 Kind::Path => (Kind::Path, Role::Pseudo(PATH)),
-                _ if sound::is_regular_static(index) => (Kind::Other, Role::Regular),
-                _ => (Kind::Other, Role::Unsound),
+                _ if header_check::is_regular_static(index) => (Kind::Other, Role::Regular),
+                _ => (Kind::Other, Role::Doubtful),
             },
             _ => match self.dynamic(index)?.kind {
                 Kind::Authority => (Kind::Authority, Role::Pseudo(AUTHORITY)),
                 Kind::Path => (Kind::Path, Role::Pseudo(PATH)),
-                _ => (Kind::Other, Role::Unsound),
+                _ => (Kind::Other, Role::Doubtful),
             },
         };
         let value = read(input.string()?, &mut self.scratch)?;
-        Ok(if sound::is_value(kind, value) { role } else { Role::Unsound })
+        Ok(if header_check::is_value(kind, value) { role } else { Role::Doubtful })
     }
 
     fn indexed(
@@ -245,18 +245,18 @@ impl Decoder {
                     let name = read(name, &mut self.scratch_name)?;
                     (kind, name.len(), Name::of(name))
                 } else {
-                    (kind, 0, Name::Unsound)
+                    (kind, 0, Name::Doubtful)
                 }
             }
             index @ 1..=STATIC_LEN => {
                 let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
-                let regular = sound::is_regular_static(index);
-                let sound = if regular { Name::Sound } else { Name::Unsound };
-                (static_field(index).0, name.len(), sound)
+                let regular = header_check::is_regular_static(index);
+                let well_formed = if regular { Name::Ordinary } else { Name::Doubtful };
+                (static_field(index).0, name.len(), well_formed)
             }
             index => {
                 let entry = self.dynamic(index)?;
-                (entry.kind, entry.name_len, Name::Unsound)
+                (entry.kind, entry.name_len, Name::Doubtful)
             }
         };
         let string_start = input.at;
@@ -269,13 +269,13 @@ impl Decoder {
             }
             if inserted {
                 let value = read(string, &mut self.scratch)?;
-                let sound = match name {
+                let well_formed = match name {
                     Name::Trailers => value == b"trailers",
-                    Name::Unsound => kind == Kind::Path && sound::is_value(kind, value),
-                    Name::Sound => sound::is_value(kind, value),
+                    Name::Doubtful => kind == Kind::Path && header_check::is_value(kind, value),
+                    Name::Ordinary => header_check::is_value(kind, value),
                 };
                 let value_len = value.len();
-                self.insert_without_value(kind, name_len, value_len, sound);
+                self.insert_without_value(kind, name_len, value_len, well_formed);
             }
             return Ok(());
         }
@@ -284,15 +284,28 @@ impl Decoder {
         visit(Field { kind, value, refused, span, form });
         if inserted && self.table.reserve(name_len, value.len()) {
             let (value_len, value) = (value.len(), value.into());
-            self.table.insert(Entry { kind, name_len, value_len, value, refused, sound: false });
+            self.table.insert(Entry {
+                kind,
+                name_len,
+                value_len,
+                value,
+                refused,
+                well_formed: false,
+            });
         }
         Ok(())
     }
 
-    fn insert_without_value(&mut self, kind: Kind, name_len: usize, value_len: usize, sound: bool) {
+    fn insert_without_value(
+        &mut self,
+        kind: Kind,
+        name_len: usize,
+        value_len: usize,
+        well_formed: bool,
+    ) {
         if self.table.reserve(name_len, value_len) {
             let (value, refused) = (Box::default(), false);
-            self.table.insert(Entry { kind, name_len, value_len, value, refused, sound });
+            self.table.insert(Entry { kind, name_len, value_len, value, refused, well_formed });
         }
     }
 
@@ -313,19 +326,19 @@ impl Decoder {
 #[derive(Clone, Copy)]
 enum Name {
     /// Anything that a value may be.
-    Sound,
+    Ordinary,
     /// `te`, which has one value (RFC 9113 §8.2.2).
     Trailers,
-    /// Nothing that is surely sound; of a path, the value tells.
-    Unsound,
+    /// Nothing that is surely well-formed; of a path, the value tells.
+    Doubtful,
 }
 
 impl Name {
     fn of(name: &[u8]) -> Self {
         match name {
             b"te" => Self::Trailers,
-            name if sound::is_regular_name(name) => Self::Sound,
-            _ => Self::Unsound,
+            name if header_check::is_regular_name(name) => Self::Ordinary,
+            _ => Self::Doubtful,
         }
     }
 }

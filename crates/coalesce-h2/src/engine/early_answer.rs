@@ -8,20 +8,20 @@
 //! | condition | because |
 //! | --- | --- |
 //! | one HEADERS frame with `END_STREAM` | no body, no trailers, nothing to reset |
-//! | the block changes no table and is [sound](super::hpack::Decoder::is_sound) | `h2` must see what changes its tables, and what it would call malformed |
+//! | the block changes no table and is [well-formed](super::hpack::Decoder::is_well_formed) | `h2` must see what changes its tables, and what it would call malformed |
 //! | the authority is not the one that passed last | a connection mostly serves; asking twice would cost it |
 //! | the client never shrank its table ([`MIN_TABLE_SIZE`]) | the next block would have to say so (RFC 7541 §4.2) |
 //! | no stream's window was ever too small for the content | RFC 9113 §6.9; when it grows is for `h2` to say (§6.5.3) |
-//! | the [purse](Purse) holds the content | `h2` counts the connection's window, and not ours |
-//! | little waits to be written ([`OUT_LEN_MAX`](super::outgoing::OUT_LEN_MAX)) | a client that does not read gets no memory |
+//! | the [window_reserve](WindowReserve) holds the content | `h2` counts the connection's window, and not ours |
+//! | little waits to be written ([`OUT_LEN_MAX`](super::answers_out::OUT_LEN_MAX)) | a client that does not read gets no memory |
 
 use coalesce_core::{HostField, MethodKind, RequestTarget};
 
+use super::answers_out::AnswersOut;
 use super::frame::{
     ACK, FrameHeader, HEADER_LEN, SETTINGS, WINDOW_UPDATE, WORD_LEN, increment, push_header,
 };
-use super::outgoing::Outgoing;
-use super::purse::Purse;
+use super::window_reserve::WindowReserve;
 use crate::answer::Early as Template;
 
 /// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to speak of it; `h2` takes up no
@@ -72,32 +72,32 @@ impl Refuse for () {
 
 /// The state of early answers on one connection.
 #[derive(Debug)]
-pub(super) struct Early<R> {
+pub(super) struct EarlyAnswers<R> {
     refuse: R,
     /// Whether the last authority passed, and the [changes](Refuse::changes) there were by then.
     passed: bool,
     passed_at: u32,
-    purse: Purse,
-    /// The changes there were when the purse was last told of them.
+    window_reserve: WindowReserve,
+    /// The changes there were when the window_reserve was last told of them.
     wanted_at: u32,
     /// The client's smallest `SETTINGS_INITIAL_WINDOW_SIZE`.
     initial_window: u32,
     /// Whether the client shrank the table that answers would be coded with, or may have.
     shrunk: bool,
-    out: Outgoing,
+    out: AnswersOut,
 }
 
-impl<R: Refuse> Early<R> {
+impl<R: Refuse> EarlyAnswers<R> {
     pub(super) fn new(refuse: R) -> Self {
         Self {
             refuse,
             passed: false,
             passed_at: 0,
-            purse: Purse::default(),
+            window_reserve: WindowReserve::default(),
             wanted_at: 0,
             initial_window: INITIAL_WINDOW_SIZE,
             shrunk: false,
-            out: Outgoing::default(),
+            out: AnswersOut::default(),
         }
     }
 
@@ -114,7 +114,9 @@ impl<R: Refuse> Early<R> {
     fn can_answer(&self) -> bool {
         self.refuse.template().is_some_and(|template| {
             let content_len = template.content_len();
-            self.may_answer(content_len) && !self.out.is_full() && content_len <= self.purse.held()
+            self.may_answer(content_len)
+                && !self.out.is_full()
+                && content_len <= self.window_reserve.held()
         })
     }
 
@@ -139,7 +141,7 @@ impl<R: Refuse> Early<R> {
         }
         self.passed = false;
         if let Some(template) = self.refuse.template() {
-            self.purse.spend(template.content_len());
+            self.window_reserve.spend(template.content_len());
             template.write(stream_id, self.out.bytes());
         }
         true
@@ -154,8 +156,8 @@ impl<R: Refuse> Early<R> {
     /// Takes back what would come after the acknowledgement of SETTINGS that it does not heed.
     fn stop(&mut self) {
         let content_len = self.refuse.template().map_or(0, Template::content_len);
-        self.purse.refund(self.out.take_back().saturating_mul(content_len));
-        self.purse.close();
+        self.window_reserve.refund(self.out.take_back().saturating_mul(content_len));
+        self.window_reserve.close();
     }
 
     /// Takes note of the client's SETTINGS, a whole frame.
@@ -191,37 +193,37 @@ impl<R: Refuse> Early<R> {
         let changes = self.refuse.changes();
         if self.wanted_at != changes {
             self.wanted_at = changes;
-            self.purse.want();
+            self.window_reserve.want();
         }
         let Some(granted) = increment(frame) else { return };
         if let Some(field) = frame.get_mut(HEADER_LEN..).and_then(<[u8]>::first_chunk_mut) {
-            *field = self.purse.take(granted).to_be_bytes();
+            *field = self.window_reserve.take(granted).to_be_bytes();
         }
     }
 
     /// Takes note of what `h2` wrote.
     #[inline]
     pub(super) fn wrote(&mut self, bytes: &[u8]) {
-        self.purse.count(bytes);
+        self.window_reserve.count(bytes);
     }
 
     /// Whether `h2` wrote whole frames so far, and whole header blocks.
     pub(super) fn wrote_whole_blocks(&self) -> bool {
-        self.purse.counted_whole_blocks()
+        self.window_reserve.counted_whole_blocks()
     }
 
     /// Whether something is [due](Self::due).
     #[inline]
     pub(super) fn is_due(&self) -> bool {
-        self.purse.is_due()
+        self.window_reserve.is_due()
     }
 
     /// A `WINDOW_UPDATE` frame for `h2` of what was kept back for no use.
     pub(super) fn due(&mut self) -> Option<Vec<u8>> {
-        self.purse.is_due().then(|| {
+        self.window_reserve.is_due().then(|| {
             let mut frame = Vec::new();
             push_header(WORD_LEN, WINDOW_UPDATE, 0, &mut frame);
-            frame.extend_from_slice(&self.purse.give_back().to_be_bytes());
+            frame.extend_from_slice(&self.window_reserve.give_back().to_be_bytes());
             frame
         })
     }
@@ -229,12 +231,12 @@ impl<R: Refuse> Early<R> {
     /// What `h2` was not told of the connection's window, for tests.
     #[cfg(any(test, fuzzing))]
     pub(super) fn held(&self) -> u32 {
-        self.purse.held()
+        self.window_reserve.held()
     }
 
     /// What is to be written.
     #[inline]
-    pub(super) fn out(&mut self) -> &mut Outgoing {
+    pub(super) fn out(&mut self) -> &mut AnswersOut {
         &mut self.out
     }
 }

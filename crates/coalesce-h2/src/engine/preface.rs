@@ -22,11 +22,11 @@ const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 const SETTING_LEN: usize = 6;
 
 /// The longest first frame that is waited for: far more than `h2` has settings.
-const OPENING_LEN_MAX: usize = 1024;
+const PREFACE_LEN_MAX: usize = 1024;
 
 /// The first frame on its way to the peer.
 #[derive(Debug)]
-pub(super) enum Opening {
+pub(super) enum Preface {
     /// What has come of the frame so far.
     Collecting(Vec<u8>, ExtendedConnect),
     /// The frame, and how much of it the peer has been sent.
@@ -44,7 +44,7 @@ pub(super) struct Taken {
     pub(super) odd: bool,
 }
 
-impl Opening {
+impl Preface {
     /// Takes what belongs to the first frame from the front of `bytes`, and says how much that is.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
         let Self::Collecting(frame, extended_connect) = self else {
@@ -53,7 +53,7 @@ impl Opening {
         let mut taken = 0;
         loop {
             let wanted = FrameHeader::at(frame, 0).map_or(HEADER_LEN, |header| header.len());
-            if frame.len() >= wanted || wanted > OPENING_LEN_MAX {
+            if frame.len() >= wanted || wanted > PREFACE_LEN_MAX {
                 let odd = !is_settings(frame);
                 if !odd && *extended_connect == ExtendedConnect::Withheld {
                     withhold(frame);

@@ -1,23 +1,23 @@
 //! The observer of what a client sends: it knows where frames begin, and reads header blocks.
 
-use super::cork::Cork;
-use super::early::{self, Early, Refuse};
-use super::exceptions::Exceptions;
+use super::answers_out::AnswersOut;
+use super::early_answer::{self, EarlyAnswers, Refuse};
 use super::fields::Fields;
 use super::frame::{
     self, CONTINUATION, FrameHeader, HEADER_LEN, HEADERS, PUSH_PROMISE, RST_STREAM, SETTINGS,
     WINDOW_UPDATE, fragment, fragments,
 };
 use super::hpack;
-use super::outgoing::Outgoing;
+use super::stream_notes::StreamNotes;
+use super::write_batch::WriteBatch;
 
 /// The longest header block, frame headers included, that is held back to be read. A longer one
-/// passes unread, and the observer goes blind: memory per connection stays bounded, and a block of
+/// passes unread, and the observer loses sync: memory per connection stays bounded, and a block of
 /// this size is beyond what servers accept by default.
 pub(super) const BLOCK_LEN_MAX: usize = 64 * 1024;
 
 /// The connection preface of a client (RFC 9113 §3.4), which `h2` checks.
-pub(super) const PREFACE_LEN: usize = 24;
+pub(super) const CLIENT_PREFACE_LEN: usize = 24;
 
 /// The longest SETTINGS frame that is read: far more than there are settings. After a longer one
 /// nothing is answered before `h2` sees it.
@@ -93,38 +93,38 @@ pub(super) struct Observer<R> {
     /// The highest stream that the client opened, and the highest of those that `h2` was shown.
     highest: u32,
     shown: u32,
-    early: Early<R>,
+    early: EarlyAnswers<R>,
     decoder: hpack::Decoder,
     fields: Fields,
     /// The fragments of a block, joined.
     joined: Vec<u8>,
     /// A rewritten block.
     rewritten: Vec<u8>,
-    exceptions: Exceptions,
-    cork: Cork,
+    stream_notes: StreamNotes,
+    write_batch: WriteBatch,
 }
 
 impl<R: Refuse> Observer<R> {
     /// An observer of a connection from its first byte on.
     pub(super) fn new(
         table_size_max: usize,
-        exceptions: Exceptions,
-        cork: Cork,
+        stream_notes: StreamNotes,
+        write_batch: WriteBatch,
         refuse: R,
     ) -> Self {
         Self {
-            skip: PREFACE_LEN,
+            skip: CLIENT_PREFACE_LEN,
             off: false,
             resume_at: 0,
             highest: 0,
             shown: 0,
-            early: Early::new(refuse),
+            early: EarlyAnswers::new(refuse),
             decoder: hpack::Decoder::new(table_size_max),
             fields: Fields::default(),
             joined: Vec::new(),
             rewritten: Vec::new(),
-            exceptions,
-            cork,
+            stream_notes,
+            write_batch,
         }
     }
 
@@ -162,7 +162,7 @@ impl<R: Refuse> Observer<R> {
                     }
                     Err(lost) => {
                         self.mark_error(bytes.get_mut(read..).unwrap_or_default());
-                        self.go_blind(lost);
+                        self.lose_sync(lost);
                         if self.early.is_due() {
                             // Frames are told apart no longer, so it has to be here.
                             return Observed { forward: write, held_from: read, missing: 0 };
@@ -201,9 +201,9 @@ impl<R: Refuse> Observer<R> {
             && header.kind != SETTINGS
             && header.payload_len == frame::WORD_LEN;
         if header.kind == RST_STREAM && !hidden {
-            self.exceptions.see_reset();
+            self.stream_notes.see_reset();
         }
-        if !early::minds(header) && !hidden {
+        if !early_answer::minds(header) && !hidden {
             return Step::Skip(length);
         }
         if length > SETTINGS_LEN_MAX {
@@ -285,7 +285,7 @@ impl<R: Refuse> Observer<R> {
         self.decoder.decode(block, |field| self.fields.add(field, opens))?;
         self.fields.finish();
         if self.fields.has_host() {
-            self.exceptions.see_host();
+            self.stream_notes.see_host();
         }
 
         let mut kept = frames.len();
@@ -299,7 +299,7 @@ impl<R: Refuse> Observer<R> {
             && first.ends_stream()
             && let Some((authority, scheme)) = self.fields.named()
             && self.early.is_worth_asking(authority, self.fields.is_fresh())
-            && self.decoder.is_sound(block)
+            && self.decoder.is_well_formed(block)
             && self.early.answers(first.stream_id, authority, scheme)
         {
             self.highest = first.stream_id;
@@ -308,10 +308,10 @@ impl<R: Refuse> Observer<R> {
         if opens {
             self.highest = first.stream_id;
             if let Some(target) = self.fields.exception(first.stream_id) {
-                self.exceptions.push(target);
+                self.stream_notes.push(target);
             }
             self.shown = first.stream_id;
-            self.cork.show();
+            self.write_batch.show();
         }
         if frames.len() > SCRATCH_LEN_MAX {
             self.trim();
@@ -329,7 +329,7 @@ impl<R: Refuse> Observer<R> {
 
     /// The answers that are to be written.
     #[inline]
-    pub(super) fn out(&mut self) -> &mut Outgoing {
+    pub(super) fn out(&mut self) -> &mut AnswersOut {
         self.early.out()
     }
 
@@ -366,21 +366,21 @@ impl<R: Refuse> Observer<R> {
     /// Turns the observer off if the client ended the connection within what is of interest.
     pub(super) fn end(&mut self) {
         if self.skip == 0 {
-            self.go_blind(Lost::Ended);
+            self.lose_sync(Lost::Ended);
         }
     }
 
     /// Turns the observer off: from here on `h2` alone judges the bytes, which pass as they are.
-    fn go_blind(&mut self, lost: Lost) {
+    fn lose_sync(&mut self, lost: Lost) {
         tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
         self.off = true;
         self.early.give_up();
         // Whoever is out of step with the client, by our doing or by its own, shows what was not
         // meant.
-        let misled =
+        let misleading =
             self.decoder.holds_placeholder() || lost == Lost::Frame(frame::Error::SelfDependency);
         // What `h2` was shown was inspected.
-        self.exceptions.go_blind(self.shown.saturating_add(1), misled);
+        self.stream_notes.lose_sync(self.shown.saturating_add(1), misleading);
     }
 
     /// Moves the frame that turns the observer off to stream 0, where it ends the connection

@@ -11,10 +11,10 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 /// Window of the connection that `h2` was not told of, and so cannot spend.
 ///
 /// Of each grant, what was spent from here comes back; and a [share](Share) of it is kept, until
-/// the purse holds the share of the largest grant. `h2` gets the rest, and all that is held as soon
+/// the window_reserve holds the share of the largest grant. `h2` gets the rest, and all that is held as soon
 /// as its own part is used up: many a client grants nothing while there is something left.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct WindowReserve {
     held: u32,
     max: u32,
     /// What was spent and is not back yet.
@@ -37,7 +37,7 @@ enum Share {
     Nothing,
 }
 
-impl Default for Purse {
+impl Default for WindowReserve {
     fn default() -> Self {
         Self {
             held: 0,
@@ -50,7 +50,7 @@ impl Default for Purse {
     }
 }
 
-impl Purse {
+impl WindowReserve {
     /// What an answer may take.
     pub(super) const fn held(&self) -> u32 {
         self.held
@@ -219,43 +219,46 @@ mod tests {
 
     #[test]
     fn a_client_that_was_refused_nothing_keeps_seven_eighths() {
-        let mut purse = Purse::default();
+        let mut window_reserve = WindowReserve::default();
         let (mut granted, mut left) = (0_u64, 0_u64);
         for grant in (0..2_000).chain([1 << 20, 7, 1 << 24]) {
-            let rest = purse.take(grant);
+            let rest = window_reserve.take(grant);
             assert!(rest >= grant - grant / 8);
             assert!(rest > 0 || grant == 0);
             granted += u64::from(grant);
             left += u64::from(rest);
-            assert_eq!(granted, left + u64::from(purse.held()));
+            assert_eq!(granted, left + u64::from(window_reserve.held()));
         }
         // Not an eighth of everything, but of one grant.
-        assert_eq!(purse.held(), 1 << 21);
+        assert_eq!(window_reserve.held(), 1 << 21);
     }
 
     #[test]
     fn what_was_spent_comes_back() {
-        let mut purse = Purse::default();
-        assert_eq!(purse.take(800), 700);
-        purse.spend(100);
-        assert_eq!((purse.take(100), purse.held()), (1, 99));
-        assert_eq!((purse.take(400), purse.held()), (199, 300));
+        let mut window_reserve = WindowReserve::default();
+        assert_eq!(window_reserve.take(800), 700);
+        window_reserve.spend(100);
+        assert_eq!((window_reserve.take(100), window_reserve.held()), (1, 99));
+        assert_eq!((window_reserve.take(400), window_reserve.held()), (199, 300));
     }
 
     #[test]
     fn what_is_held_is_due_when_the_rest_is_used() {
-        let mut purse = Purse::default();
-        assert_eq!(purse.take(8), 7);
-        purse.count(&frame(HEADERS, 70_000));
-        purse.count(&frame(DATA, 65_541));
-        assert!(!purse.is_due());
-        purse.count(&frame(DATA, 1));
-        assert!(purse.is_due());
-        assert_eq!((purse.give_back(), purse.held(), purse.is_due()), (1, 0, false));
+        let mut window_reserve = WindowReserve::default();
+        assert_eq!(window_reserve.take(8), 7);
+        window_reserve.count(&frame(HEADERS, 70_000));
+        window_reserve.count(&frame(DATA, 65_541));
+        assert!(!window_reserve.is_due());
+        window_reserve.count(&frame(DATA, 1));
+        assert!(window_reserve.is_due());
+        assert_eq!(
+            (window_reserve.give_back(), window_reserve.held(), window_reserve.is_due()),
+            (1, 0, false)
+        );
         // From now on all is left to h2, until it is wanted.
-        assert_eq!(purse.take(8), 8);
-        purse.want();
-        assert_eq!(purse.take(8), 2);
+        assert_eq!(window_reserve.take(8), 8);
+        window_reserve.want();
+        assert_eq!(window_reserve.take(8), 2);
     }
 
     #[test]

@@ -5,13 +5,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::cork::Cork;
-use super::super::exceptions::Target;
 use super::super::fields;
 use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
 use super::super::fuzzing::{fuzz_inspect, read_all};
 use super::super::fuzzing_early::fuzz_early;
+use super::super::stream_notes::Target;
 use super::super::table::Kind;
+use super::super::write_batch::WriteBatch;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
     Encoder, Header, Headers, INCREMENTAL, PLAIN, Representation, Style, Styled, USUAL, Used,
@@ -23,7 +23,7 @@ fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
     fuzz_inspect(&[bytes]);
     fuzz_early(&[bytes]);
     let (outcome, _) = read_all([bytes], 8192);
-    assert!(!outcome.blind, "the observer went blind");
+    assert!(!outcome.lost_sync, "the observer lost sync");
     (outcome.bytes, outcome.targets)
 }
 
@@ -250,13 +250,13 @@ fn other_frames_pass_whatever_they_hold() {
 /// A client that means no harm allocates nothing here once its connection has settled.
 #[test]
 fn a_usual_request_allocates_nothing() {
-    use super::super::exceptions::Exceptions;
     use super::super::observer::Observer;
+    use super::super::stream_notes::StreamNotes;
 
     let mut client = Client::default();
     let mut list = get(b"www.example.com");
     list.extend(headers([("user-agent", b"an agent"), ("accept", b"*/*")]));
-    let mut observer = Observer::new(4096, Exceptions::default(), Cork::default(), ());
+    let mut observer = Observer::new(4096, StreamNotes::default(), WriteBatch::default(), ());
     observer.observe(&mut client.headers(1, &list, USUAL).bytes);
     for (nth, style) in [USUAL, PLAIN, Style { huffman_value: true, ..PLAIN }].iter().enumerate() {
         let ids = [3, 5].map(|id| id + 4 * u32::try_from(nth).unwrap());
@@ -400,7 +400,7 @@ proptest! {
         }
         let pieces = chunks(&bytes, &lengths);
         let (outcome, _) = read_all(pieces.iter().copied(), buf_len);
-        prop_assert!(!outcome.blind);
+        prop_assert!(!outcome.lost_sync);
         prop_assert_eq!(outcome.targets, recorded);
         let unchanged = decode(&bytes) == lists;
         prop_assert_eq!(decode(&outcome.bytes), lists);

@@ -11,7 +11,7 @@ use crate::origin::SendFrames;
 
 /// Frames on their way from the adapter to the transport of one connection; clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interjected(Arc<Shared>);
+pub(crate) struct InjectedFrames(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -26,7 +26,7 @@ struct Queue {
     closed: bool,
 }
 
-impl Interjected {
+impl InjectedFrames {
     /// Whether there is a frame to be sent.
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
@@ -58,7 +58,7 @@ impl Interjected {
     }
 }
 
-impl SendFrames for Interjected {
+impl SendFrames for InjectedFrames {
     fn send_frames(&self, frames: Bytes) {
         let mut queue = self.queue();
         if !queue.closed && !frames.is_empty() {

@@ -10,11 +10,11 @@ const REFUSED_STREAM: u32 = 0x7;
 
 /// Whole answers that wait for a place between the frames of `h2`.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct AnswersOut {
     bytes: Vec<u8>,
 }
 
-impl Outgoing {
+impl AnswersOut {
     /// Whether no more than these may wait.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= OUT_LEN_MAX

@@ -1,10 +1,10 @@
-//! The refusal budget of one connection.
+//! The refusal limit of one connection.
 
 use std::num::NonZeroU32;
 
 /// Counts refusals in a row. A served request makes it whole again.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct RefusalLimit {
     limit: Option<NonZeroU32>,
     in_a_row: u32,
 }
@@ -16,7 +16,7 @@ pub(crate) enum Left {
     Nothing,
 }
 
-impl Budget {
+impl RefusalLimit {
     /// `None` is no limit.
     pub(crate) const fn new(limit: Option<NonZeroU32>) -> Self {
         Self { limit, in_a_row: 0 }
@@ -27,7 +27,7 @@ impl Budget {
     }
 
     /// Whether the next refusal leaves nothing.
-    pub(crate) fn is_almost_spent(&self) -> bool {
+    pub(crate) fn is_almost_reached(&self) -> bool {
         self.limit.is_some_and(|limit| self.in_a_row.saturating_add(1) >= limit.get())
     }
 
@@ -46,16 +46,16 @@ mod tests {
 
     #[test]
     fn the_last_refusal_of_the_row_spends_it() {
-        let mut budget = Budget::new(NonZeroU32::new(3));
-        assert_eq!([budget.refused(), budget.refused()], [Left::Some, Left::Some]);
-        budget.served();
-        assert_eq!([budget.refused(), budget.refused()], [Left::Some, Left::Some]);
-        assert_eq!(budget.refused(), Left::Nothing);
+        let mut refusal_limit = RefusalLimit::new(NonZeroU32::new(3));
+        assert_eq!([refusal_limit.refused(), refusal_limit.refused()], [Left::Some, Left::Some]);
+        refusal_limit.served();
+        assert_eq!([refusal_limit.refused(), refusal_limit.refused()], [Left::Some, Left::Some]);
+        assert_eq!(refusal_limit.refused(), Left::Nothing);
     }
 
     #[test]
     fn no_limit_is_never_spent() {
-        let mut budget = Budget::new(None);
-        assert!((0..100_000).all(|_| budget.refused() == Left::Some));
+        let mut refusal_limit = RefusalLimit::new(None);
+        assert!((0..100_000).all(|_| refusal_limit.refused() == Left::Some));
     }
 }

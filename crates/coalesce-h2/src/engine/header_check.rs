@@ -21,7 +21,7 @@ pub(super) enum Role {
     /// A field that may stand in any number.
     Regular,
     /// Anything that makes a request worth the attention of `h2`.
-    Unsound,
+    Doubtful,
 }
 
 pub(super) const METHOD: u8 = 1;
@@ -37,13 +37,13 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// `None` as soon as the request is not surely sound.
+    /// `None` as soon as the request is not surely well-formed.
     pub(super) fn add(&mut self, role: Role) -> Option<()> {
         match role {
             // Each of them once, and before all others (RFC 9113 §8.3).
             Role::Pseudo(bit) if !self.regular && self.pseudo & bit == 0 => self.pseudo |= bit,
             Role::Regular => self.regular = true,
-            Role::Pseudo(_) | Role::Unsound => return None,
+            Role::Pseudo(_) | Role::Doubtful => return None,
         }
         Some(())
     }
@@ -62,7 +62,7 @@ pub(super) fn of_static(index: usize) -> Role {
         4 | 5 => Role::Pseudo(PATH),
         6 | 7 => Role::Pseudo(SCHEME),
         _ if is_regular_static(index) => Role::Regular,
-        _ => Role::Unsound,
+        _ => Role::Doubtful,
     }
 }
 

@@ -13,14 +13,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
 /// What is held back at most: the content of one TLS record (RFC 8446 §5.1).
-const HELD_LEN_MAX: usize = 16 * 1024;
+const BATCH_LEN_MAX: usize = 16 * 1024;
 
 /// Room that a connection keeps when nothing is held.
-const HELD_LEN_KEPT: usize = 4 * 1024;
+const BATCH_LEN_KEPT: usize = 4 * 1024;
 
-/// The adapter's hold on the cork; clones share it.
+/// The adapter's hold on the write_batch; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cork(Arc<Shared>);
+pub(crate) struct WriteBatch(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -30,7 +30,7 @@ struct Shared {
     shown: AtomicU32,
 }
 
-impl Cork {
+impl WriteBatch {
     /// Puts it in, or takes it out.
     pub(crate) fn set(&self, closed: bool) {
         self.0.closed.store(closed, Ordering::Relaxed);
@@ -53,22 +53,22 @@ impl Cork {
 
 /// What goes out before anything else.
 #[derive(Debug)]
-pub(super) struct Held {
-    cork: Cork,
+pub(super) struct BatchedBytes {
+    write_batch: WriteBatch,
     bytes: Vec<u8>,
     written: usize,
 }
 
-impl Held {
-    pub(super) fn new(cork: Cork) -> Self {
-        Self { cork, bytes: Vec::new(), written: 0 }
+impl BatchedBytes {
+    pub(super) fn new(write_batch: WriteBatch) -> Self {
+        Self { write_batch, bytes: Vec::new(), written: 0 }
     }
 
-    /// Takes `slices`, of so many bytes, if they are to wait: while the cork is in, and behind what
+    /// Takes `slices`, of so many bytes, if they are to wait: while the write_batch is in, and behind what
     /// waits already; unless they are too many.
     pub(super) fn takes(&mut self, len: usize, slices: &[IoSlice<'_>]) -> bool {
-        let waits = self.cork.is_closed() || !self.bytes.is_empty();
-        let fits = self.bytes.len().saturating_add(len) <= HELD_LEN_MAX;
+        let waits = self.write_batch.is_closed() || !self.bytes.is_empty();
+        let fits = self.bytes.len().saturating_add(len) <= BATCH_LEN_MAX;
         if waits && fits {
             for slice in slices {
                 self.bytes.extend_from_slice(slice);
@@ -79,13 +79,13 @@ impl Held {
 
     /// Whether a flush has to wait for others.
     pub(super) fn waits(&self) -> bool {
-        self.cork.is_closed()
+        self.write_batch.is_closed()
     }
 
     /// Whether answers may be moved behind what is held: not when that is much already, or a client
     /// that does not read would get memory for each answer.
     pub(super) const fn has_room(&self) -> bool {
-        self.written == 0 && self.bytes.len() < HELD_LEN_MAX
+        self.written == 0 && self.bytes.len() < BATCH_LEN_MAX
     }
 
     /// Adds `bytes` to what is held.
@@ -121,7 +121,7 @@ impl Held {
         }
         self.written = 0;
         self.bytes.clear();
-        self.bytes.shrink_to(HELD_LEN_KEPT);
+        self.bytes.shrink_to(BATCH_LEN_KEPT);
         Poll::Ready(Ok(()))
     }
 }

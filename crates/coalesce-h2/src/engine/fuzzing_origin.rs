@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
-use super::{Cork, ExtendedConnect, Interjected, Transport};
+use super::{ExtendedConnect, InjectedFrames, Transport, WriteBatch};
 use crate::origin::{ORIGIN, SendFrames};
 
 const HEADERS: u8 = 0x1;
@@ -98,8 +98,8 @@ fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
 /// The server's side of a connection that is being written.
 struct Writing {
     transport: Transport<Peer, ()>,
-    interjected: Interjected,
-    cork: Cork,
+    injected_frames: InjectedFrames,
+    write_batch: WriteBatch,
     /// What `h2` wrote, and what was announced.
     wrote: Vec<u8>,
     announced: Vec<Vec<u8>>,
@@ -139,7 +139,7 @@ impl Writing {
             frame(ORIGIN, 0, &vec![u8::try_from(number % 251).unwrap_or(0); usize::from(*len) * 70])
         };
         let announced: Vec<Vec<u8>> = lens.iter().map(named).collect();
-        self.interjected.send_frames(Bytes::from(announced.concat()));
+        self.injected_frames.send_frames(Bytes::from(announced.concat()));
         if !self.closed {
             self.announced.extend(announced);
         }
@@ -156,11 +156,12 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
     let mut next = || script.next().unwrap_or(0);
     let (at_once, pause) = (usize::from(next()) * usize::from(next()) + 1, usize::from(next()) + 2);
     let peer = Peer { taken: Vec::new(), at_once, pause, turn: 0 };
-    let (interjected, cork) = (Interjected::default(), Cork::default());
-    let (transport, _) = Transport::new(peer, ExtendedConnect::Announced, (), cork.clone());
-    let transport = transport.with_interjected(interjected.clone());
+    let (injected_frames, write_batch) = (InjectedFrames::default(), WriteBatch::default());
+    let (transport, _) = Transport::new(peer, ExtendedConnect::Announced, (), write_batch.clone());
+    let transport = transport.with_injected_frames(injected_frames.clone());
     let (wrote, announced) = (Vec::new(), Vec::new());
-    let mut writing = Writing { transport, interjected, cork, wrote, announced, closed: false };
+    let mut writing =
+        Writing { transport, injected_frames, write_batch, wrote, announced, closed: false };
     if next() % 2 == 0 {
         writing.announce(&[next(), next()]);
     }
@@ -174,10 +175,10 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
             41..=60 => writing.flush(false),
             61..=80 => writing.announce(&[next()]),
             81..=90 => writing.announce(&[next(), next(), next()]),
-            91..=100 => writing.cork.set(true),
-            101..=115 => writing.cork.set(false),
+            91..=100 => writing.write_batch.set(true),
+            101..=115 => writing.write_batch.set(false),
             116..=118 => {
-                writing.interjected.close();
+                writing.injected_frames.close();
                 writing.closed = true;
             }
             action => {
@@ -200,7 +201,7 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
             }
         }
     }
-    writing.cork.set(false);
+    writing.write_batch.set(false);
     let whole = rest.is_empty() && !open;
     writing.flush(true);
     check(&writing, whole);

@@ -2,14 +2,14 @@
 //! one that can say all that a well-behaved client never would.
 
 mod client;
-mod early;
+mod early_answer;
 mod encoder;
-mod exceptions;
 mod fields;
 mod hpack;
 mod huffman;
 mod inspect;
 mod limits;
-mod opening;
 mod origin;
+mod preface;
 mod server;
+mod stream_notes;

@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::cork::{Cork, Held};
-use super::early::Refuse;
-use super::exceptions::Exceptions;
+use super::early_answer::Refuse;
 use super::hpack::TABLE_SIZE_DEFAULT;
-use super::interjected::Interjected;
+use super::injected_frames::InjectedFrames;
 use super::observer::Observer;
-use super::opening::Opening;
+use super::preface::Preface;
+use super::stream_notes::StreamNotes;
+use super::write_batch::{BatchedBytes, WriteBatch};
 use crate::origin::SendFrames;
 
 /// How much is read at once into the stash. A longer frame takes several reads, so that no client
@@ -40,9 +40,9 @@ pub(crate) struct Transport<T, R> {
     stash: Vec<u8>,
     /// What the stash waits for, or what has been released of it.
     stashed: Stashed,
-    opening: Opening,
-    held: Held,
-    interjected: Interjected,
+    preface: Preface,
+    held: BatchedBytes,
+    injected_frames: InjectedFrames,
 }
 
 /// The state of the stash.
@@ -62,29 +62,34 @@ impl<T, R: Refuse> Transport<T, R> {
         io: T,
         extended_connect: ExtendedConnect,
         refuse: R,
-        cork: Cork,
-    ) -> (Self, Exceptions) {
-        let exceptions = Exceptions::default();
+        write_batch: WriteBatch,
+    ) -> (Self, StreamNotes) {
+        let stream_notes = StreamNotes::default();
         let transport = Self {
             io,
-            observer: Observer::new(TABLE_SIZE_DEFAULT, exceptions.clone(), cork.clone(), refuse),
+            observer: Observer::new(
+                TABLE_SIZE_DEFAULT,
+                stream_notes.clone(),
+                write_batch.clone(),
+                refuse,
+            ),
             stash: Vec::new(),
             stashed: Stashed::Nothing,
-            opening: match extended_connect {
-                ExtendedConnect::Announced => Opening::Sent,
-                ExtendedConnect::Withheld => Opening::Collecting(Vec::new(), extended_connect),
+            preface: match extended_connect {
+                ExtendedConnect::Announced => Preface::Sent,
+                ExtendedConnect::Withheld => Preface::Collecting(Vec::new(), extended_connect),
             },
-            held: Held::new(cork),
-            interjected: Interjected::default(),
+            held: BatchedBytes::new(write_batch),
+            injected_frames: InjectedFrames::default(),
         };
-        (transport, exceptions)
+        (transport, stream_notes)
     }
 
     /// The same transport, which sends these frames as well, after the first of `h2`.
-    pub(crate) fn with_interjected(mut self, frames: Interjected) -> Self {
-        self.interjected = frames;
-        if let Opening::Sent = self.opening {
-            self.opening = Opening::Collecting(Vec::new(), ExtendedConnect::Announced);
+    pub(crate) fn with_injected_frames(mut self, frames: InjectedFrames) -> Self {
+        self.injected_frames = frames;
+        if let Preface::Sent = self.preface {
+            self.preface = Preface::Collecting(Vec::new(), ExtendedConnect::Announced);
         }
         self
     }
@@ -232,13 +237,13 @@ impl<T: AsyncRead + Unpin, R: Refuse + Unpin> AsyncRead for Transport<T, R> {
 impl<T: AsyncWrite + Unpin, R: Refuse> Transport<T, R> {
     /// Takes the next part of the first frame. Whether it could be sent shows at the next call:
     /// bytes once taken are ours to send.
-    fn poll_open(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let taken = self.opening.take(bytes);
+    fn poll_preface(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.preface.take(bytes);
         if taken.odd {
             // Where the next frame begins is anybody's guess.
-            self.interjected.close();
+            self.injected_frames.close();
         }
-        if let Poll::Ready(Err(error)) = self.opening.poll_send(&mut self.io, context) {
+        if let Poll::Ready(Err(error)) = self.preface.poll_send(&mut self.io, context) {
             return Err(error);
         }
         Ok(taken.len)
@@ -273,10 +278,10 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match this.opening {
-            Opening::Sent => {}
-            Opening::Collecting(..) => return Poll::Ready(this.poll_open(context, bytes)),
-            Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
+        match this.preface {
+            Preface::Sent => {}
+            Preface::Collecting(..) => return Poll::Ready(this.poll_preface(context, bytes)),
+            Preface::Sending(..) => ready!(this.preface.poll_send(&mut this.io, context))?,
         }
         if !this.held.takes(bytes.len(), &[IoSlice::new(bytes)]) {
             ready!(this.held.poll_write(&mut this.io, context))?;
@@ -294,14 +299,14 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match this.opening {
-            Opening::Sent => {}
-            Opening::Collecting(..) => {
+        match this.preface {
+            Preface::Sent => {}
+            Preface::Collecting(..) => {
                 let first = slices.iter().find(|slice| !slice.is_empty());
                 let bytes = first.map(|slice| &**slice).unwrap_or_default();
-                return Poll::Ready(this.poll_open(context, bytes));
+                return Poll::Ready(this.poll_preface(context, bytes));
             }
-            Opening::Sending(..) => ready!(this.opening.poll_send(&mut this.io, context))?,
+            Preface::Sending(..) => ready!(this.preface.poll_send(&mut this.io, context))?,
         }
         let len = slices.iter().map(|slice| slice.len()).sum();
         let each = slices.iter().map(|slice| &**slice);
@@ -324,22 +329,22 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
         if this.held.waits() {
             return Poll::Ready(Ok(()));
         }
-        ready!(this.opening.poll_send(&mut this.io, context))?;
+        ready!(this.preface.poll_send(&mut this.io, context))?;
         // `h2` flushes when all it had to write is written, to the last byte of a header block, so
         // here other frames may follow.
-        let may_follow = matches!(this.opening, Opening::Sent);
-        let may_interject = may_follow && this.observer.wrote_whole_blocks();
+        let may_follow = matches!(this.preface, Preface::Sent);
+        let may_inject = may_follow && this.observer.wrote_whole_blocks();
         loop {
-            if may_interject && this.interjected.is_waiting() && this.held.has_room() {
+            if may_inject && this.injected_frames.is_waiting() && this.held.has_room() {
                 // One at a time: a client that does not read gets no memory for the others.
-                this.held.push(&this.interjected.next().unwrap_or_default());
+                this.held.push(&this.injected_frames.next().unwrap_or_default());
             }
             let answers = this.observer.out().bytes();
             if may_follow && this.held.has_room() {
                 this.held.append(answers);
             }
             let all = !may_follow || answers.is_empty();
-            let all = all && !(may_interject && this.interjected.is_waiting());
+            let all = all && !(may_inject && this.injected_frames.is_waiting());
             ready!(this.held.poll_write(&mut this.io, context))?;
             if all {
                 return Pin::new(&mut this.io).poll_flush(context);
@@ -349,8 +354,8 @@ impl<T: AsyncWrite + Unpin, R: Refuse + Unpin> AsyncWrite for Transport<T, R> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.opening.give_up();
-        ready!(this.opening.poll_send(&mut this.io, context))?;
+        this.preface.give_up();
+        ready!(this.preface.poll_send(&mut this.io, context))?;
         ready!(this.held.poll_write(&mut this.io, context))?;
         Pin::new(&mut this.io).poll_shutdown(context)
     }

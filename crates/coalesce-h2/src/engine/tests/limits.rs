@@ -1,16 +1,16 @@
 //! Where the observer gives up, and what it does not give up.
 
-use super::super::exceptions::{Exceptions, Sight};
 use super::super::frame::{
     CONTINUATION, END_HEADERS, HEADER_LEN, HEADERS, PADDED, PRIORITY, PUSH_PROMISE,
 };
 use super::super::fuzzing::{Outcome, fuzz_inspect, read_all};
 use super::super::hpack::push_integer;
 use super::super::observer::BLOCK_LEN_MAX;
+use super::super::stream_notes::{StreamNotes, SyncState};
 use super::client::{Client, Layout, block_frames, frame};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, USUAL, headers};
 
-fn inspect(bytes: &[u8]) -> (Outcome, Exceptions) {
+fn inspect(bytes: &[u8]) -> (Outcome, StreamNotes) {
     fuzz_inspect(&[bytes]);
     read_all([bytes], 8192)
 }
@@ -27,19 +27,19 @@ fn client() -> Client {
 }
 
 /// Asserts that nothing after stream 1 is changed or recorded.
-fn assert_blind(client: &mut Client, sight: Sight) {
+fn assert_lost_sync(client: &mut Client, sync_state: SyncState) {
     client.headers(9, &host_only(b"b.test"), USUAL);
-    let (outcome, exceptions) = inspect(&client.bytes);
-    assert!(outcome.blind);
+    let (outcome, stream_notes) = inspect(&client.bytes);
+    assert!(outcome.lost_sync);
     assert_eq!(outcome.bytes, client.bytes);
     assert_eq!(outcome.targets.len(), 1);
-    assert_eq!(exceptions.sight(1), Sight::Clear);
-    assert_eq!(exceptions.sight(3), sight);
-    assert_eq!(exceptions.sight(9), sight);
+    assert_eq!(stream_notes.sync_state(1), SyncState::InSync);
+    assert_eq!(stream_notes.sync_state(3), sync_state);
+    assert_eq!(stream_notes.sync_state(9), sync_state);
 }
 
 #[test]
-fn goes_blind_where_the_frames_make_no_sense() {
+fn loses_sync_where_the_frames_make_no_sense() {
     let end = END_HEADERS;
     let strays: &[&[Vec<u8>]] = &[
         &[frame(CONTINUATION, end, 3, &[0x82])],
@@ -59,17 +59,17 @@ fn goes_blind_where_the_frames_make_no_sense() {
         for frame in *stray {
             client.frame(frame);
         }
-        assert_blind(&mut client, Sight::Blind);
+        assert_lost_sync(&mut client, SyncState::LostSync);
     }
 }
 
 /// `h2` does not decode the block of a stream that depends on itself, and lives on.
 #[test]
-fn a_stream_that_depends_on_itself_misleads() {
+fn a_stream_that_depends_on_itself_is_misleading() {
     let mut client = client();
     let payload = [0x80, 0, 0, 3, 0, 0x82];
     client.frame(&frame(HEADERS, END_HEADERS | PRIORITY, 3, &payload));
-    assert_blind(&mut client, Sight::Misled);
+    assert_lost_sync(&mut client, SyncState::Misleading);
 }
 
 #[test]
@@ -78,13 +78,13 @@ fn the_reserved_bit_of_a_stream_identifier_is_ignored() {
     client.frame(&frame(HEADERS, 0, 0x8000_0003, &[0x82]));
     client.frame(&frame(CONTINUATION, END_HEADERS, 3, &[0x87, 0x66, 0x01, b'x']));
     let (outcome, _) = inspect(&client.bytes);
-    assert!(!outcome.blind);
+    assert!(!outcome.lost_sync);
     assert_eq!(outcome.targets[1].stream_id, 3);
 }
 
 #[test]
 fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
-    for (beyond, blind) in [(0, false), (1, true)] {
+    for (beyond, lost_sync) in [(0, false), (1, true)] {
         let mut client = client();
         let mut block = client.encoder.block(&host_only(b"b.test"), USUAL);
         // A literal without indexing fills the block up; its length takes four octets.
@@ -96,11 +96,14 @@ fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
         let frames = block_frames(3, &block, &layout);
         assert_eq!(frames.len(), BLOCK_LEN_MAX + beyond);
         client.frame(&frames);
-        let (outcome, exceptions) = inspect(&client.bytes);
-        assert_eq!(outcome.blind, blind);
+        let (outcome, stream_notes) = inspect(&client.bytes);
+        assert_eq!(outcome.lost_sync, lost_sync);
         assert_eq!(outcome.bytes, client.bytes);
-        assert_eq!(outcome.targets.len(), if blind { 1 } else { 2 });
-        assert_eq!(exceptions.sight(3), if blind { Sight::Blind } else { Sight::Clear });
+        assert_eq!(outcome.targets.len(), if lost_sync { 1 } else { 2 });
+        assert_eq!(
+            stream_notes.sync_state(3),
+            if lost_sync { SyncState::LostSync } else { SyncState::InSync }
+        );
     }
 }
 
@@ -112,30 +115,30 @@ fn an_announcement_alone_is_not_waited_for() {
     announcement[0] = 1;
     client.frame(&announcement);
     let (outcome, _) = inspect(&client.bytes);
-    assert!(outcome.blind);
+    assert!(outcome.lost_sync);
     assert_eq!(outcome.bytes, client.bytes);
 }
 
 #[test]
-fn blind_with_placeholders_in_the_table_is_misled() {
+fn lost_sync_with_placeholders_in_the_table_is_misleading() {
     let mut client = client();
     client.headers(3, &headers([(":authority", b"a b")]), USUAL);
     let before = client.bytes.len();
     client.frame(&frame(CONTINUATION, 0, 3, &[]));
     client.headers(5, &headers([(":authority", b"a b")]), USUAL);
-    let (outcome, exceptions) = inspect(&client.bytes);
-    assert!(outcome.blind);
+    let (outcome, stream_notes) = inspect(&client.bytes);
+    assert!(outcome.lost_sync);
     assert!(outcome.bytes.ends_with(&client.bytes[before..]));
-    assert_eq!(exceptions.sight(3), Sight::Clear);
-    assert_eq!(exceptions.sight(5), Sight::Misled);
+    assert_eq!(stream_notes.sync_state(3), SyncState::InSync);
+    assert_eq!(stream_notes.sync_state(5), SyncState::Misleading);
 
-    // A placeholder that entered no table misleads nobody, nor does a value that has none.
+    // A placeholder that entered no table misleads no one, nor does a value that has none.
     for (authority, style) in [(&b"a b"[..], PLAIN), (b"", USUAL), (b"", INCREMENTAL)] {
         let mut client = self::client();
         client.headers(3, &headers([(":authority", authority)]), style);
         client.frame(&frame(CONTINUATION, 0, 3, &[]));
-        let (_, exceptions) = inspect(&client.bytes);
-        assert_eq!(exceptions.sight(5), Sight::Blind);
+        let (_, stream_notes) = inspect(&client.bytes);
+        assert_eq!(stream_notes.sync_state(5), SyncState::LostSync);
     }
 }
 

@@ -5,9 +5,9 @@ use std::ops::Range;
 use http::HeaderValue;
 use http::uri::Authority;
 
-use super::exceptions::Target;
 use super::hpack::{Field, Form};
 use super::huffman::push_placeholder;
+use super::stream_notes::Target;
 use super::table::Kind;
 
 /// Whether `h2` would refuse a value: reset the stream, or even end the connection.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncWrite;
 
 use super::super::frame::{ACK, HEADERS, SETTINGS};
-use super::super::{Cork, ExtendedConnect, Transport};
+use super::super::{ExtendedConnect, Transport, WriteBatch};
 use super::client::frame;
 
 /// A peer that takes so many octets at once, and every other time none.
@@ -104,7 +104,7 @@ fn write(transport: &mut Transport<Peer, ()>, mut bytes: &[u8], lengths: &[usize
 }
 
 fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer, ()> {
-    Transport::new(peer, extended_connect, (), Cork::default()).0
+    Transport::new(peer, extended_connect, (), WriteBatch::default()).0
 }
 
 /// What the peer gets of these bytes.

@@ -11,11 +11,11 @@ use proptest::sample::select;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use super::super::exceptions::{Exceptions, Sight, Target};
 use super::super::fields::refuses;
 use super::super::frame::HEADERS;
+use super::super::stream_notes::{StreamNotes, SyncState, Target};
 use super::super::table::Kind;
-use super::super::{Cork, ExtendedConnect, Transport};
+use super::super::{ExtendedConnect, Transport, WriteBatch};
 use super::client::{Client, Layout, block_frames, frame, layout, parse};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, Style, Styled, USUAL, Used, headers, style};
 
@@ -36,7 +36,7 @@ struct Request {
     /// All other fields.
     fields: Headers,
     target: Option<Target>,
-    sight: Sight,
+    sync_state: SyncState,
 }
 
 /// What came of a conversation.
@@ -54,7 +54,11 @@ impl Conversation {
     }
 }
 
-fn request(exceptions: &Exceptions, id: u32, request: &http::Request<h2::RecvStream>) -> Request {
+fn request(
+    stream_notes: &StreamNotes,
+    id: u32,
+    request: &http::Request<h2::RecvStream>,
+) -> Request {
     let fields = request.headers().iter().filter(|(name, _)| *name != HOST);
     let fields = fields.map(|(name, value)| (name.as_str().into(), value.as_bytes().to_vec()));
     Request {
@@ -62,8 +66,8 @@ fn request(exceptions: &Exceptions, id: u32, request: &http::Request<h2::RecvStr
         authority: request.uri().authority().map(ToString::to_string),
         hosts: request.headers().get_all(HOST).iter().map(|host| host.as_bytes().into()).collect(),
         fields: fields.collect(),
-        target: exceptions.take(id),
-        sight: exceptions.sight(id),
+        target: stream_notes.take(id),
+        sync_state: stream_notes.sync_state(id),
     }
 }
 
@@ -88,8 +92,8 @@ async fn converse(mut client: Client, width: usize) -> Conversation {
 }
 
 async fn serve(io: DuplexStream) -> Vec<Request> {
-    let (transport, exceptions) =
-        Transport::new(io, ExtendedConnect::default(), (), Cork::default());
+    let (transport, stream_notes) =
+        Transport::new(io, ExtendedConnect::default(), (), WriteBatch::default());
     let mut builder = Builder::new();
     builder.enable_connect_protocol();
     let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();
@@ -103,7 +107,7 @@ async fn serve(io: DuplexStream) -> Vec<Request> {
         if id == LAST_ID {
             break;
         }
-        requests.push(request(&exceptions, id, &message));
+        requests.push(request(&stream_notes, id, &message));
     }
     // What is still to be sent goes out, as far as the pipe is wide enough.
     let _ = timeout(Duration::ZERO, connection.accept()).await;
@@ -203,11 +207,11 @@ async fn h2_still_judges_what_turns_the_observer_off() {
     let mut client = Client::default();
     client.frame(&frame(HEADERS, 5, 1, &[0x80]));
     to_server.write_all(&client.bytes).await.unwrap();
-    let (transport, exceptions) =
-        Transport::new(near, ExtendedConnect::default(), (), Cork::default());
+    let (transport, stream_notes) =
+        Transport::new(near, ExtendedConnect::default(), (), WriteBatch::default());
     let mut connection = h2::server::handshake(transport).await.unwrap();
     assert!(connection.accept().await.is_none_or(|accepted| accepted.is_err()));
-    assert_eq!(exceptions.sight(1), Sight::Blind);
+    assert_eq!(stream_notes.sync_state(1), SyncState::LostSync);
     drop(connection);
     let mut bytes = Vec::new();
     from_server.read_to_end(&mut bytes).await.unwrap();
@@ -218,7 +222,7 @@ async fn h2_still_judges_what_turns_the_observer_off() {
 async fn extended_connect(extended_connect: ExtendedConnect) -> (bool, Option<String>) {
     let (near, far) = duplex(4096);
     let server = tokio::spawn(async move {
-        let (transport, _) = Transport::new(near, extended_connect, (), Cork::default());
+        let (transport, _) = Transport::new(near, extended_connect, (), WriteBatch::default());
         let mut builder = Builder::new();
         builder.enable_connect_protocol();
         let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();
@@ -332,7 +336,7 @@ fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
             scheme: Some((*b"https").into()),
             has_path: true,
         }),
-        sight: Sight::Clear,
+        sync_state: SyncState::InSync,
     })
 }
 

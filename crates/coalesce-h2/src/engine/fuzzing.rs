@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::early::Refuse;
-use super::{Cork, Exceptions, ExtendedConnect, Target, Transport};
+use super::early_answer::Refuse;
+use super::{ExtendedConnect, StreamNotes, Target, Transport, WriteBatch};
 
 /// A client that sends what it was told to, in the given pieces, and then nothing more.
 ///
@@ -77,20 +77,20 @@ impl AsyncWrite for Script {
 pub(super) struct Outcome {
     pub(super) bytes: Vec<u8>,
     pub(super) targets: Vec<Target>,
-    pub(super) blind: bool,
+    pub(super) lost_sync: bool,
 }
 
 /// Reads a whole connection through a [`Transport`], `buf_len` bytes at a time.
 pub(super) fn read_all<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     buf_len: usize,
-) -> (Outcome, Exceptions) {
-    let (mut transport, exceptions) =
-        Transport::new(Script::new(chunks), ExtendedConnect::default(), (), Cork::default());
+) -> (Outcome, StreamNotes) {
+    let (mut transport, stream_notes) =
+        Transport::new(Script::new(chunks), ExtendedConnect::default(), (), WriteBatch::default());
     let mut bytes = Vec::new();
     read_to_end(&mut transport, buf_len, |_, part| bytes.extend_from_slice(part));
-    let targets = exceptions.drain();
-    (Outcome { bytes, targets, blind: exceptions.is_blind() }, exceptions)
+    let targets = stream_notes.drain();
+    (Outcome { bytes, targets, lost_sync: stream_notes.has_lost_sync() }, stream_notes)
 }
 
 /// Reads to the end, showing each part that `h2` gets.
@@ -131,7 +131,7 @@ pub(crate) fn fuzz_inspect(chunks: &[&[u8]]) {
     assert!(outcome.bytes.len() <= whole.len(), "the bytes for h2 grew");
     let (again, _) = read_all([&*outcome.bytes], 8192);
     assert_eq!(again.bytes, outcome.bytes, "rewritten bytes are rewritten again");
-    assert_eq!(again.blind, outcome.blind, "rewriting hides what turns the observer off");
+    assert_eq!(again.lost_sync, outcome.lost_sync, "rewriting hides what turns the observer off");
     let ordered = outcome.targets.is_sorted_by(|a, b| a.stream_id < b.stream_id);
     assert!(ordered, "records are out of order");
 }

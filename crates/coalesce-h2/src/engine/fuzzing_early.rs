@@ -8,13 +8,13 @@ use coalesce_core::RequestTarget;
 use http::HeaderValue;
 use tokio::io::AsyncWrite;
 
-use super::early::Refuse;
+use super::early_answer::Refuse;
 use super::frame::{
     DATA, FrameHeader, HEADER_LEN, HEADERS, RST_STREAM, WINDOW_UPDATE, WORD_LEN, increment,
 };
 use super::fuzzing::{Script, read_to_end};
-use super::observer::PREFACE_LEN;
-use super::{Cork, ExtendedConnect, Target, Transport};
+use super::observer::CLIENT_PREFACE_LEN;
+use super::{ExtendedConnect, Target, Transport, WriteBatch};
 use crate::MisdirectedContent;
 use crate::answer::{Answers, Early};
 
@@ -68,8 +68,8 @@ impl Frame {
     /// What it grants to the connection.
     fn grant(&self) -> Option<u64> {
         let grants = self.kind == WINDOW_UPDATE && self.stream_id == 0;
-        let sound = FrameHeader::at(&self.bytes, 0)?.payload_len == WORD_LEN;
-        increment(&self.bytes).filter(|_| grants && sound).map(u64::from)
+        let well_formed = FrameHeader::at(&self.bytes, 0)?.payload_len == WORD_LEN;
+        increment(&self.bytes).filter(|_| grants && well_formed).map(u64::from)
     }
 }
 
@@ -88,7 +88,7 @@ fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
 
 /// The frames of a client.
 fn of_client(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
-    frames(bytes.get(PREFACE_LEN..).unwrap_or_default())
+    frames(bytes.get(CLIENT_PREFACE_LEN..).unwrap_or_default())
 }
 
 fn granted(frames: &[Frame]) -> u64 {
@@ -103,7 +103,7 @@ struct Outcome {
     rest: Vec<u8>,
     window: u64,
     targets: Vec<Target>,
-    blind: bool,
+    lost_sync: bool,
     /// What is written, or waits to be.
     answers: Vec<Frame>,
     about: Vec<(u32, Vec<u8>)>,
@@ -124,11 +124,11 @@ fn run<'a>(
     writing: Writing,
 ) -> Outcome {
     let mut asked = Asked::new();
-    let (mut transport, exceptions) = Transport::new(
+    let (mut transport, stream_notes) = Transport::new(
         Script::new(chunks),
         ExtendedConnect::Announced,
         &mut asked,
-        Cork::default(),
+        WriteBatch::default(),
     );
     let mut context = Context::from_waker(Waker::noop());
     let mut shown = Vec::new();
@@ -156,8 +156,8 @@ fn run<'a>(
         shown: frames,
         rest: rest.to_vec(),
         window,
-        targets: exceptions.drain(),
-        blind: exceptions.is_blind(),
+        targets: stream_notes.drain(),
+        lost_sync: stream_notes.has_lost_sync(),
         answers,
         about: asked.about,
     }
@@ -201,7 +201,7 @@ fn check(whole: &[u8], outcome: &Outcome) {
     }
     // Below a stream that it was shown, h2 itself sees that they are over.
     let mut highest = 0;
-    for frame in outcome.shown.iter().filter(|frame| frame.kind == HEADERS && !outcome.blind) {
+    for frame in outcome.shown.iter().filter(|frame| frame.kind == HEADERS && !outcome.lost_sync) {
         let opens = frame.stream_id > highest;
         assert!(!opens || !answered.contains(&frame.stream_id), "h2 is shown what was answered");
         highest = highest.max(frame.stream_id);

@@ -72,19 +72,19 @@ impl Target {
 
 /// What the request of a stream without a record is worth, as `h2` shows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sight {
+pub(crate) enum SyncState {
     /// The stream was inspected: `h2` shows its target whole and true.
-    Clear,
+    InSync,
     /// The stream was not inspected: `h2` shows the true target, without the scheme if the
     /// request had no `:authority`.
-    Blind,
+    LostSync,
     /// What `h2` shows may be a placeholder, so the request must not be served.
-    Misled,
+    Misleading,
 }
 
 /// The adapter's handle on what the observer saw; clones share one state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Exceptions(Arc<Shared>);
+pub(crate) struct StreamNotes(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -94,9 +94,9 @@ struct Shared {
     /// The last stream whose record was given up for newer ones, or zero.
     discarded_through: AtomicU32,
     /// The first stream that was not inspected, or zero while all are.
-    blind_from: AtomicU32,
-    /// Whether `h2` held placeholders when the observer went blind.
-    misled: AtomicBool,
+    lost_sync_from: AtomicU32,
+    /// Whether `h2` held placeholders when the observer lost sync.
+    misleading: AtomicBool,
     /// Whether any request had a `host` field, or may have had one that was not seen.
     hosts: AtomicBool,
     /// How many streams the client has reset, or may have.
@@ -119,7 +119,7 @@ impl Records {
     }
 }
 
-impl Exceptions {
+impl StreamNotes {
     /// The record of a stream, if there is one.
     ///
     /// Records of smaller identifiers are dropped: `h2` hands out streams in the order of their
@@ -141,17 +141,17 @@ impl Exceptions {
     }
 
     /// How far to trust what `h2` shows of a stream that has no record.
-    pub(crate) fn sight(&self, stream_id: u32) -> Sight {
+    pub(crate) fn sync_state(&self, stream_id: u32) -> SyncState {
         if stream_id <= self.0.discarded_through.load(Ordering::Acquire) {
-            return Sight::Misled;
+            return SyncState::Misleading;
         }
-        let blind_from = self.0.blind_from.load(Ordering::Acquire);
-        if blind_from == 0 || stream_id < blind_from {
-            Sight::Clear
-        } else if self.0.misled.load(Ordering::Acquire) {
-            Sight::Misled
+        let lost_sync_from = self.0.lost_sync_from.load(Ordering::Acquire);
+        if lost_sync_from == 0 || stream_id < lost_sync_from {
+            SyncState::InSync
+        } else if self.0.misleading.load(Ordering::Acquire) {
+            SyncState::Misleading
         } else {
-            Sight::Blind
+            SyncState::LostSync
         }
     }
 
@@ -178,15 +178,15 @@ impl Exceptions {
     }
 
     /// Whether the observer is off for the rest of the connection.
-    pub(crate) fn is_blind(&self) -> bool {
-        self.0.blind_from.load(Ordering::Acquire) != 0
+    pub(crate) fn has_lost_sync(&self) -> bool {
+        self.0.lost_sync_from.load(Ordering::Acquire) != 0
     }
 
     /// Adds the record of a stream later than all others.
     ///
-    /// At a limit the oldest records give way, and [`Self::sight`] says so for their streams. The
-    /// observer does not go blind instead: a client that opens and resets streams would then blind
-    /// it at will, and the streams of discarded records are the least likely to be accepted still.
+    /// At a limit the oldest records give way, and [`Self::sync_state`] says so for their streams. The
+    /// observer does not lose sync instead: a client that opens and resets streams could then switch it
+    /// off at will, and the streams of discarded records are the least likely to be accepted still.
     pub(super) fn push(&self, target: Target) {
         let mut records = self.records();
         records.bytes += target.len();
@@ -199,10 +199,10 @@ impl Exceptions {
     }
 
     /// Notes that no stream from `stream_id` on is inspected.
-    pub(super) fn go_blind(&self, stream_id: u32, misled: bool) {
-        self.0.misled.store(misled, Ordering::Release);
+    pub(super) fn lose_sync(&self, stream_id: u32, misleading: bool) {
+        self.0.misleading.store(misleading, Ordering::Release);
         self.see_host();
-        self.0.blind_from.store(stream_id.max(1), Ordering::Release);
+        self.0.lost_sync_from.store(stream_id.max(1), Ordering::Release);
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {

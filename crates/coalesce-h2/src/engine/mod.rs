@@ -4,19 +4,19 @@
 //! is no [`http::uri::Authority`], ends the connection when that value is not UTF-8, and forgets
 //! `:scheme` when there is no `:authority`. The decision needs those facts, so [`Transport`] sits
 //! between `h2` and the socket, decodes every header block a second time, and tells what `h2`
-//! cannot through [`Exceptions`].
+//! cannot through [`StreamNotes`].
 //!
 //! ```text
 //!   socket ──► Transport::poll_read ──► Observer ──► h2 ──► the adapter
 //!                                        │    │                ▲
-//!                                      Early  └─► Exceptions ──┘
+//!                                      Early  └─► StreamNotes ──┘
 //!                                        │
-//!   socket ◄── Transport::poll_flush ◄── Held ◄── Opening ◄── h2
+//!   socket ◄── Transport::poll_flush ◄── BatchedBytes ◄── Preface ◄── h2
 //!                                        │
-//!                                   Interjected ◄── the adapter
+//!                                   InjectedFrames ◄── the adapter
 //! ```
 //!
-//! What it answers itself are misdirected requests that [`early`] is sure of. Every other byte that
+//! What it answers itself are misdirected requests that [`early_answer`] is sure of. Every other byte that
 //! `h2` can digest passes unchanged, but for window that answers are paid with; and whatever breaks
 //! the rules of framing or of HPACK is passed on as it came, for `h2` to answer.
 //!
@@ -27,12 +27,12 @@
 //! | `fields.rs` | what one header block says about its target |
 //! | `frame.rs` | frame headers, the fragments of a block, laying out a rewritten block |
 //! | `hpack.rs`, `table.rs`, `huffman.rs` | HPACK as far as the target needs it |
-//! | `early.rs`, `sound.rs` | answering a misdirected request before `h2` sees it |
-//! | `purse.rs`, `outgoing.rs` | the window that such answers take, and their way to the client |
-//! | `exceptions.rs` | what the adapter is told: records, and how many streams were reset |
-//! | `cork.rs` | what is written waits while there is more to come |
-//! | `opening.rs` | the first frame `h2` writes: SETTINGS |
-//! | `interjected.rs` | frames that `h2` cannot send |
+//! | `early_answer.rs`, `header_check.rs` | answering a misdirected request before `h2` sees it |
+//! | `window_reserve.rs`, `answers_out.rs` | the window that such answers take, and their way to the client |
+//! | `stream_notes.rs` | what the adapter is told: records, and how many streams were reset |
+//! | `write_batch.rs` | what is written waits while there is more to come |
+//! | `preface.rs` | the first frame `h2` writes: SETTINGS |
+//! | `injected_frames.rs` | frames that `h2` cannot send |
 //!
 //! # Rewriting
 //!
@@ -41,16 +41,15 @@
 //! five bits per octet, the shortest code there is, keep the frame from growing. The observer's
 //! table holds the true value, `h2`'s the placeholder, so that a later reference is recognised.
 //!
-//! # Going blind
+//! # Losing sync
 //!
 //! On an HPACK error, a stray frame, or a header block beyond [`observer::BLOCK_LEN_MAX`], the
 //! observer releases what it holds, unmodified, and stays off for the rest of the connection.
 //! `h2` ends the connection for most of these; for the others the adapter asks
-//! [`Exceptions::sight`] and fails closed.
+//! [`StreamNotes::sync_state`] and fails closed.
 
-mod cork;
-mod early;
-mod exceptions;
+mod answers_out;
+mod early_answer;
 mod fields;
 mod frame;
 #[cfg(any(test, fuzzing))]
@@ -59,22 +58,21 @@ mod fuzzing;
 mod fuzzing_early;
 #[cfg(any(test, fuzzing))]
 mod fuzzing_origin;
+mod header_check;
 mod hpack;
 mod huffman;
-mod interjected;
+mod injected_frames;
 mod observer;
-mod opening;
-mod outgoing;
-mod purse;
-mod sound;
+mod preface;
+mod stream_notes;
 mod table;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod window_reserve;
+mod write_batch;
 
-pub(crate) use cork::Cork;
-pub(crate) use early::{AUTHORITY_LEN_MAX, Refuse};
-pub(crate) use exceptions::{Exceptions, Sight, Target};
+pub(crate) use early_answer::{AUTHORITY_LEN_MAX, Refuse};
 pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_header};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
@@ -83,5 +81,7 @@ pub(crate) use fuzzing_early::fuzz_early;
 #[cfg(fuzzing)]
 pub(crate) use fuzzing_origin::fuzz_origin;
 pub(crate) use hpack::push_integer;
-pub(crate) use interjected::Interjected;
+pub(crate) use injected_frames::InjectedFrames;
+pub(crate) use stream_notes::{StreamNotes, SyncState, Target};
 pub(crate) use transport::{ExtendedConnect, Transport};
+pub(crate) use write_batch::WriteBatch;

@@ -7,7 +7,7 @@ use proptest::sample::select;
 use super::super::frame::{DATA, RST_STREAM, SETTINGS, WINDOW_UPDATE};
 use super::super::fuzzing::{Script, read_to_end};
 use super::super::fuzzing_early::{Asked, fuzz_early};
-use super::super::{Cork, ExtendedConnect, Transport};
+use super::super::{ExtendedConnect, Transport, WriteBatch};
 use super::client::{Client, Layout, block_frames, chunks, decode, frame, layout};
 use super::encoder::{
     Encoder, Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style,
@@ -42,7 +42,7 @@ fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
 fn show(bytes: &[u8], asked: &mut Asked) -> Vec<u8> {
     let script = Script::new([bytes]);
     let (mut transport, _) =
-        Transport::new(script, ExtendedConnect::Announced, asked, Cork::default());
+        Transport::new(script, ExtendedConnect::Announced, asked, WriteBatch::default());
     let mut shown = Vec::new();
     read_to_end(&mut transport, 8192, |_, part| shown.extend_from_slice(part));
     shown
@@ -156,7 +156,7 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         let list = get("b.test");
         plain(&[headers([("x-a", b"1")]), list, headers([(name, b"/")])].concat())
     };
-    let unsound = [
+    let doubtful = [
         with(&[(":path", b"/")]),
         with(&[(":method", b"GET")]),
         with(&[(":scheme", b"https")]),
@@ -221,10 +221,10 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         [plain(&get("b.test")), vec![0xbe]].concat(),
         vec![],
     ];
-    for block in &unsound {
+    for block in &doubtful {
         assert_eq!(refused(std::slice::from_ref(block)), [], "{}", block.escape_ascii());
     }
-    let sound = [
+    let well_formed = [
         with(&[]),
         with(&[("x-a", b""), ("x-a", b"\t ~\x80\xff"), ("cookie", b"a=b"), ("accept", b"*/*")]),
         instead(":path", b"/a-b/c%20d?e=f&g#".strip_suffix(b"#").unwrap()),
@@ -235,7 +235,7 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         // `accept-encoding: gzip, deflate`, of the static table.
         [plain(&get("b.test")), vec![0x90]].concat(),
     ];
-    for block in sound {
+    for block in well_formed {
         assert_eq!(refused(std::slice::from_ref(&block)), [1], "{}", block.escape_ascii());
     }
 }
