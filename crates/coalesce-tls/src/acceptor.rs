@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::choice::{HandshakeChoice, HandshakeRefused};
 use crate::facts::HandshakeFacts;
 use crate::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT};
-use crate::table::{Choice, HandshakeTable, Refused};
+use crate::table::HandshakeTable;
 
 /// Accepts TLS connections as a [`HandshakeTable`] says.
 ///
@@ -85,7 +86,7 @@ impl Acceptor {
             Err(error) => return Err(Failed::new(error.into(), hello.take_io(), None)),
         };
         let chosen = self.table.choose(&start.client_hello());
-        let Choice { config, facts } = match chosen {
+        let HandshakeChoice { config, facts } = match chosen {
             Ok(choice) => choice,
             Err(refused) => {
                 let alert = refused.alert_record();
@@ -136,7 +137,7 @@ pub struct AcceptError {
 
 #[derive(Debug)]
 enum Kind {
-    Refused(Refused),
+    Refused(HandshakeRefused),
     TimedOut(Duration),
     Tls(rustls::Error),
     Io(io::Error),
@@ -144,7 +145,7 @@ enum Kind {
 
 impl AcceptError {
     /// Why the table refused the ClientHello, if that is the reason.
-    pub fn refused(&self) -> Option<&Refused> {
+    pub fn refused(&self) -> Option<&HandshakeRefused> {
         match &self.kind {
             Kind::Refused(refused) => Some(refused),
             _ => None,

@@ -14,29 +14,15 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::builder_error::HandshakeTableError;
+use crate::certificate_id::CertificateId;
+use crate::choice::PreparedChoice;
+use crate::facts::ConfigFacts;
 use crate::group::GroupState;
 use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
 use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
-use crate::sessions::{Sessions, TicketerFactory};
-use crate::table::{HandshakeTable, Prepared, ServerNames, Shared};
-
-/// A certificate of a [`HandshakeTableBuilder`], by the order of adding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CertificateId(u32);
-
-impl CertificateId {
-    /// The number, counted from 0.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for CertificateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::sessions::{SessionStores, TicketerFactory};
+use crate::table::{FindVirtualHost, HandshakeTable, ServerNameTable, ServerNames};
 
 /// What becomes of a ClientHello whose server name leads nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +52,7 @@ pub enum ServerNamePolicy {
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
-    sessions: Option<Sessions>,
+    sessions: Option<SessionStores>,
     groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<Certificate>,
     names: AuthorityTableBuilder,
@@ -74,7 +60,7 @@ pub struct HandshakeTableBuilder {
     taken: BTreeSet<String>,
     /// Numbered as the entries of `names` are.
     choices: Vec<Pair>,
-    shared: Option<Arc<dyn ServerNames>>,
+    shared: Option<FindVirtualHost>,
     virtual_hosts: BTreeMap<VirtualHostId, Pair>,
     absent: ServerNamePolicy,
     unknown: ServerNamePolicy,
@@ -106,17 +92,17 @@ impl HandshakeTableBuilder {
         }
     }
 
-    /// Makes session tickets with what `factory` returns, called once for each group. Without it
-    /// sessions are kept in memory, [`SESSIONS_PER_GROUP`](crate::limits::SESSIONS_PER_GROUP) for
-    /// each group.
+    /// Sets the factory of session ticket producers; the table calls it once for each group.
+    /// Without one, each group keeps
+    /// [`SESSIONS_PER_GROUP`](crate::limits::SESSIONS_PER_GROUP) sessions in memory.
     pub fn ticketer(&mut self, factory: TicketerFactory) -> &mut Self {
         self.ticketer = Some(factory);
         self
     }
 
-    /// Resumes sessions of earlier tables, as far as [`Sessions`] say. Without it, and without
-    /// earlier tables that are still there, a table starts afresh.
-    pub fn sessions(&mut self, sessions: &Sessions) -> &mut Self {
+    /// Resumes sessions of earlier tables, under the conditions of [`SessionStores`]. Without
+    /// stores, or if every earlier table is gone, the table starts without sessions.
+    pub fn sessions(&mut self, sessions: &SessionStores) -> &mut Self {
         self.sessions = Some(sessions.clone());
         self
     }
@@ -140,7 +126,7 @@ impl HandshakeTableBuilder {
         if minimum > maximum {
             return Err(HandshakeTableError::Versions { minimum, maximum });
         }
-        if let Err(suite) = policy.cipher_suites.of(&self.provider) {
+        if let Err(suite) = policy.cipher_suites.restrict(&self.provider) {
             return Err(HandshakeTableError::CipherSuite { suite });
         }
         let allowed = 1..=PROTOCOL_NAME_LEN_MAX;
@@ -189,7 +175,7 @@ impl HandshakeTableBuilder {
         let id = u32::try_from(self.certificates.len())
             .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
         self.certificates.push(Certificate { key: Arc::new(key), presented: Arc::new(presented) });
-        Ok(CertificateId(id))
+        Ok(CertificateId::new(id))
     }
 
     /// Adds server names: a ClientHello that `pattern` stands for gets `certificate`, under the TLS
@@ -229,21 +215,27 @@ impl HandshakeTableBuilder {
         Ok(self)
     }
 
-    /// Takes server names from `names` instead of [`server_name`](Self::server_name), without a
-    /// copy: what a ClientHello gets is that of the name's virtual host. Names that were added
-    /// there are not asked then.
+    /// Takes server names from the table that decides the requests, without a copy. A ClientHello
+    /// gets the certificate of its name's [`virtual_host`](Self::virtual_host), and names added
+    /// with [`server_name`](Self::server_name) are ignored.
     ///
     /// # Security
-    /// Whether the certificate of a virtual host covers its names is for the caller to see to. One
-    /// that does not costs its client the handshake; no request is served for it, since
-    /// [`decide`](coalesce_core::decide()) asks again.
-    pub fn shared_names(&mut self, names: Arc<dyn ServerNames>) -> &mut Self {
-        self.shared = Some(names);
+    /// The caller must see to it that the certificate of each virtual host covers its names. If it
+    /// does not, clients refuse the handshake; no request is served for such a name, because
+    /// [`decide`](coalesce_core::decide()) checks the certificate again.
+    pub fn shared_names<S>(&mut self, table: Arc<AuthorityTable<S>>) -> &mut Self
+    where
+        S: AsRef<[u8]> + Send + Sync + 'static,
+    {
+        self.shared = Some(Arc::new(move |name| {
+            table.lookup(&Host::Name(name)).map(|found| found.virtual_host)
+        }));
         self
     }
 
-    /// Says what the names of a virtual host get, when they come from
-    /// [`shared_names`](Self::shared_names). One of which nothing is said is unknown here.
+    /// Sets the group and the certificate of a virtual host whose names come from
+    /// [`shared_names`](Self::shared_names). The names of a virtual host that is not set are
+    /// unknown.
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`].
@@ -291,22 +283,28 @@ impl HandshakeTableBuilder {
         let mut prepared = BTreeMap::new();
         let mut prepare = |pair: Pair| {
             if let Some(prepared) = prepared.get(&pair) {
-                return Ok(Prepared::clone(prepared));
+                return Ok(PreparedChoice::clone(prepared));
             }
             let made = self.prepare(pair, &states)?;
             prepared.insert(pair, made.clone());
             Ok(made)
         };
-        let choices = self.choices.iter().map(|pair| prepare(*pair)).collect::<Result<_, _>>()?;
-        let shared = match &self.shared {
-            None => None,
-            Some(names) => {
+        let names = match &self.shared {
+            None => ServerNames::Own {
+                names: self.names.build().map_err(HandshakeTableError::Table)?,
+                choices: self
+                    .choices
+                    .iter()
+                    .map(|pair| prepare(*pair))
+                    .collect::<Result<_, _>>()?,
+            },
+            Some(find) => {
                 let hosts = self.virtual_hosts.iter();
                 let choices =
                     hosts
                         .map(|(id, pair)| Ok((*id, prepare(*pair)?)))
                         .collect::<Result<_, HandshakeTableError>>()?;
-                Some(Shared { names: names.clone(), choices })
+                ServerNames::Shared { find: find.clone(), choices }
             }
         };
         let mut default = |policy| match policy {
@@ -316,17 +314,16 @@ impl HandshakeTableBuilder {
             }
         };
         let (absent, unknown) = (default(self.absent)?, default(self.unknown)?);
-        let names = self.names.build().map_err(HandshakeTableError::Table)?;
-        Ok(HandshakeTable::new(names, choices, shared, absent, unknown))
+        Ok(HandshakeTable::new(ServerNameTable { names, absent, unknown }))
     }
 
     fn state(
         &self,
-        sessions: &Sessions,
+        sessions: &SessionStores,
         id: GroupId,
         policy: &TlsPolicy,
     ) -> Result<GroupState, TlsError> {
-        let sessions = sessions.of(id, policy, self.ticketer)?;
+        let sessions = sessions.for_group(id, policy, self.ticketer.as_ref())?;
         GroupState::new(policy, &self.provider, sessions)
     }
 
@@ -334,15 +331,14 @@ impl HandshakeTableBuilder {
         &self,
         pair: Pair,
         states: &BTreeMap<GroupId, GroupState>,
-    ) -> Result<Prepared, HandshakeTableError> {
+    ) -> Result<PreparedChoice, HandshakeTableError> {
         let (policy, shown) = self.resolve(pair)?;
         let (group, certificate) = pair;
         let state = states.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
         let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
-        let presented = shown.presented.clone();
-        let policy = policy.clone();
-        let config = Arc::new(config);
-        Ok(Prepared { config, group, policy, certificate, presented, listener: None })
+        let (policy, presented) = (policy.clone(), shown.presented.clone());
+        let facts = ConfigFacts { group, policy, certificate, presented, listener: None };
+        Ok(PreparedChoice::new(Arc::new(config), facts))
     }
 
     fn resolve(
@@ -350,7 +346,7 @@ impl HandshakeTableBuilder {
         (group, certificate): Pair,
     ) -> Result<(&Arc<TlsPolicy>, &Certificate), HandshakeTableError> {
         let policy = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
-        let shown = usize::try_from(certificate.0)
+        let shown = usize::try_from(certificate.get())
             .ok()
             .and_then(|number| self.certificates.get(number))
             .ok_or(HandshakeTableError::UnknownCertificate { certificate })?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use coalesce_core::{BuildError, GroupId};
 use rustls::CipherSuite;
 
-use crate::builder::CertificateId;
+use crate::certificate_id::CertificateId;
 use crate::limits::PROTOCOL_NAME_LEN_MAX;
 use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;

@@ -4,79 +4,77 @@ use std::sync::Arc;
 
 use coalesce_core::{DnsName, DnsNameBuf, GroupId, ListenerId, ServerConnection};
 
-use crate::builder::CertificateId;
+use crate::certificate_id::CertificateId;
 use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
-use crate::table::Prepared;
 
-/// What a handshake settled, for as long as its connection lives. Cloning it is cheap.
+/// The facts of one handshake, fixed for the life of its connection. Cloning is cheap.
 ///
-/// The facts are those of the configuration that the handshake was made with. They are never looked
-/// up again: a certificate that is replaced later was not the one this client verified.
+/// The facts come from the configuration that the handshake used and are never looked up again:
+/// the client verified the certificate of that moment, not a later replacement.
 #[derive(Clone, Debug)]
 pub struct HandshakeFacts {
-    settled: Arc<Settled>,
+    facts: Arc<Facts>,
 }
 
 #[derive(Debug)]
-struct Settled {
+struct Facts {
     server_name: Option<DnsNameBuf>,
-    group: GroupId,
-    policy: Arc<TlsPolicy>,
-    certificate: CertificateId,
-    presented: Arc<PresentedNames>,
-    listener: Option<ListenerId>,
+    config: ConfigFacts,
+}
+
+/// The facts that all handshakes of one configuration share.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigFacts {
+    pub(crate) group: GroupId,
+    pub(crate) policy: Arc<TlsPolicy>,
+    pub(crate) certificate: CertificateId,
+    pub(crate) presented: Arc<PresentedNames>,
+    pub(crate) listener: Option<ListenerId>,
 }
 
 impl HandshakeFacts {
-    pub(crate) fn new(server_name: Option<DnsName<'_>>, prepared: &Prepared) -> Self {
-        Self {
-            settled: Arc::new(Settled {
-                server_name: server_name.map(DnsNameBuf::from),
-                group: prepared.group,
-                policy: prepared.policy.clone(),
-                certificate: prepared.certificate,
-                presented: prepared.presented.clone(),
-                listener: prepared.listener,
-            }),
-        }
+    pub(crate) fn new(server_name: Option<DnsName<'_>>, config: ConfigFacts) -> Self {
+        let server_name = server_name.map(DnsNameBuf::from);
+        Self { facts: Arc::new(Facts { server_name, config }) }
     }
 
-    /// The server name (RFC 6066 §3), if the client sent one and it is a DNS name.
+    /// Returns the server name (RFC 6066 §3), if the client sent one and it is a DNS name.
     pub fn server_name(&self) -> Option<DnsName<'_>> {
-        self.settled.server_name.as_ref().map(DnsNameBuf::as_name)
+        self.facts.server_name.as_ref().map(DnsNameBuf::as_name)
     }
 
-    /// The coalescing group whose TLS policy the handshake met.
+    /// Returns the coalescing group whose TLS policy the handshake met.
     pub fn group(&self) -> GroupId {
-        self.settled.group
+        self.facts.config.group
     }
 
-    /// The TLS policy that the handshake met: what is true of its client, whatever the group's
-    /// rules have become since. A later table's group may stand for this one if its policy is
-    /// equal.
+    /// Returns the TLS policy that the handshake met, even if the group's rules have changed since.
+    /// A group of a later table may take over the connection if its policy is equal.
     pub fn policy(&self) -> &Arc<TlsPolicy> {
-        &self.settled.policy
+        &self.facts.config.policy
     }
 
-    /// The listener that the connection came to, where several share a port.
+    /// Returns the listener that the connection came to, where several share a port.
     pub fn listener(&self) -> Option<ListenerId> {
-        self.settled.listener
+        self.facts.config.listener
     }
 
-    /// The certificate that the client was shown.
+    /// Returns the certificate that the server presented.
     pub fn certificate(&self) -> CertificateId {
-        self.settled.certificate
+        self.facts.config.certificate
     }
 
-    /// The identifiers that this certificate presents.
+    /// Returns the identifiers that this certificate presents.
     pub fn presented(&self) -> &PresentedNames {
-        &self.settled.presented
+        &self.facts.config.presented
     }
 
-    /// The facts as [`decide`](coalesce_core::decide()) takes them, for a listener that answers for
-    /// `ports`. Where several listeners share a port, the caller adds them, with
-    /// [`ServerConnection::with_listener`]: which there are may change while the connection lives.
+    /// Returns the facts as [`decide`](coalesce_core::decide()) takes them, for a listener that
+    /// answers for `ports`.
+    ///
+    /// Where several listeners share a port, the caller adds them with
+    /// [`ServerConnection::with_listener`], because that set may change while the connection lives.
     ///
     /// # Allocation
     /// None.

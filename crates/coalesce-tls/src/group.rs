@@ -29,7 +29,7 @@ impl GroupState {
     ) -> Result<Self, rustls::Error> {
         let verifier = client_verifier(&policy.client_auth, provider)?;
         // Suites that the provider lacks were refused when the group was added.
-        let provider = policy.cipher_suites.of(provider).map_err(|suite| {
+        let provider = policy.cipher_suites.restrict(provider).map_err(|suite| {
             let name = cipher_suite_name(suite);
             rustls::Error::General(format!("the provider does not have {name}"))
         })?;
@@ -51,7 +51,7 @@ impl GroupState {
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())));
         config.alpn_protocols.clone_from(&policy.alpn);
         let shown = key.cert.first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        let sessions = self.sessions.with(shown, self.provider.secure_random)?;
+        let sessions = self.sessions.for_certificate(shown, self.provider.secure_random)?;
         config.session_storage = sessions.memory();
         if let Some(tickets) = sessions.tickets() {
             config.ticketer = tickets;

@@ -9,9 +9,9 @@
 //!  group: client CAs, version, ALPN ──────┼─► HandshakeTable
 //!  server name pattern ───────────────────┘         │
 //!                                                   ▼
-//!  ClientHello (server name) ──────────────────► choose ─► ServerConfig   → rustls
+//!  ClientHello (server name) ──────────────────► choose ─► ServerConfig     → rustls
 //!                                                   │      HandshakeFacts   → decide
-//!                                                   └────► Refused        → unrecognized_name
+//!                                                   └────► HandshakeRefused → unrecognized_name
 //! ```
 //!
 //! # Example
@@ -68,6 +68,11 @@
 //! * none: certificates, handshake tables, choosing. Without I/O, and with any rustls provider.
 //! * `tokio` (default): `Acceptor`.
 //!
+//! # External types
+//!
+//! The public API has types of `rustls` (re-exported), `rustls-pki-types`, `rustls-webpki` and
+//! `coalesce-core`; with the feature `tokio`, also of `tokio` and `tokio-rustls`.
+//!
 //! # Limits
 //!
 //! Every limit is a named constant in [`limits`]. One certificate per server name: a client that
@@ -83,6 +88,8 @@
 mod acceptor;
 mod builder;
 mod builder_error;
+mod certificate_id;
+mod choice;
 mod facts;
 mod group;
 pub mod limits;
@@ -94,18 +101,21 @@ mod table;
 
 #[cfg(feature = "tokio")]
 pub use acceptor::{AcceptError, Acceptor};
-pub use builder::{CertificateId, HandshakeTableBuilder, ServerNamePolicy};
+pub use builder::{HandshakeTableBuilder, ServerNamePolicy};
 pub use builder_error::HandshakeTableError;
+pub use certificate_id::CertificateId;
+pub use choice::{HandshakeChoice, HandshakeRefused};
 pub use facts::HandshakeFacts;
 pub use group::client_verifier;
 pub use pem::{
-    PemError, Syntax, certificates_from_pem, client_cas_from_pem, private_key_from_pem,
-    revocation_lists,
+    CertificateSyntaxError, PemError, certificates_from_pem, client_cas_from_pem,
+    private_key_from_pem, revocation_lists_from_pem_or_der,
 };
 pub use policy::{
     CipherSuites, ClientAuth, ClientRules, ClientRulesError, TlsPolicy, TlsVersion,
     cipher_suite_name,
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
-pub use sessions::{Sessions, TicketerFactory};
-pub use table::{Choice, HandshakeTable, Refused, ServerNames};
+pub use rustls;
+pub use sessions::{SessionStores, TicketerFactory};
+pub use table::HandshakeTable;

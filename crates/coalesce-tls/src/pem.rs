@@ -74,7 +74,7 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
 /// # Errors
 /// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
 /// first list that cannot be used. None is left out in silence.
-pub fn revocation_lists(
+pub fn revocation_lists_from_pem_or_der(
     bytes: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
     /// The tag of a SEQUENCE, which no PEM text begins with.
@@ -101,8 +101,9 @@ pub fn revocation_lists(
 fn sections(
     pem: &[u8],
 ) -> impl Iterator<Item = Result<(SectionKind, Vec<u8>), PemError>> + use<'_> {
-    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem)
-        .map(|section| section.map_err(|error| PemError::Syntax(Syntax::from(error))))
+    <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).map(|section| {
+        section.map_err(|error| PemError::Syntax(CertificateSyntaxError::from(error)))
+    })
 }
 
 /// The labels of the sections, those included that this crate and its libraries pass over: they
@@ -143,7 +144,7 @@ pub enum PemError {
         count: usize,
     },
     /// A section that is not written as RFC 7468 says.
-    Syntax(Syntax),
+    Syntax(CertificateSyntaxError),
     /// A certificate that cannot be a trust anchor.
     Root {
         /// Which one, counted from 1.
@@ -163,7 +164,7 @@ pub enum PemError {
 /// What is wrong with the writing of a PEM section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Syntax {
+pub enum CertificateSyntaxError {
     /// A `BEGIN` line that does not end in five hyphens.
     Begin,
     /// A `BEGIN` line without its `END` line.
@@ -174,7 +175,7 @@ pub enum Syntax {
     Other,
 }
 
-impl From<SyntaxError> for Syntax {
+impl From<SyntaxError> for CertificateSyntaxError {
     fn from(error: SyntaxError) -> Self {
         match error {
             SyntaxError::IllegalSectionStart { .. } => Self::Begin,
@@ -214,7 +215,7 @@ impl fmt::Display for PemError {
     }
 }
 
-impl fmt::Display for Syntax {
+impl fmt::Display for CertificateSyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Begin => {
@@ -344,7 +345,10 @@ mod tests {
             let pem = made.key.clone() + &broken;
             assert!(private_key_from_pem(pem.as_bytes()).is_err());
         }
-        assert_eq!(PemError::Syntax(Syntax::Other).to_string(), "a PEM section cannot be read");
+        assert_eq!(
+            PemError::Syntax(CertificateSyntaxError::Other).to_string(),
+            "a PEM section cannot be read"
+        );
     }
 
     #[test]
@@ -362,13 +366,13 @@ mod tests {
     #[test]
     fn no_revocation_list_is_left_out_in_silence() {
         let made = made();
-        let error = revocation_lists(made.certificate.as_bytes()).unwrap_err();
+        let error = revocation_lists_from_pem_or_der(made.certificate.as_bytes()).unwrap_err();
         let message = "no X509 CRL section in the PEM text; found CERTIFICATE";
         assert_eq!(error.to_string(), message);
-        let error = revocation_lists(section("X509 CRL").as_bytes()).unwrap_err();
+        let error = revocation_lists_from_pem_or_der(section("X509 CRL").as_bytes()).unwrap_err();
         let message = error.to_string();
         assert!(message.starts_with("revocation list 1 cannot be used: "), "{message}");
-        let in_der = revocation_lists(&[0x30, 0]).unwrap_err();
+        let in_der = revocation_lists_from_pem_or_der(&[0x30, 0]).unwrap_err();
         assert!(matches!(in_der, PemError::RevocationList { number: 1, .. }), "{in_der}");
     }
 }

@@ -168,10 +168,10 @@ impl ClientRules {
         self.revocation_lists().iter().filter_map(read).collect()
     }
 
-    /// What is sound and yet may not be meant, for people: every CA without a list of its own,
-    /// whose certificates are all refused, and every list that is out of date, which refuses all
-    /// that its CA has issued. Without lists there are no doubts.
-    pub fn doubts(&self) -> Vec<String> {
+    /// Returns warnings for the operator about revocation lists: a CA without a list, and a list
+    /// that is out of date. The verifier refuses every certificate that such a CA has issued. There
+    /// are no warnings if there are no lists.
+    pub fn warnings(&self) -> Vec<String> {
         let read = |list: &CertificateRevocationListDer<'static>| {
             let (_, list) = CertificateRevocationList::from_der(list).ok()?;
             let until = list.next_update();
@@ -187,18 +187,18 @@ impl ClientRules {
                  issued is refused"
             ))
         });
-        let mut doubts: Vec<String> = stale.collect();
+        let mut warnings: Vec<String> = stale.collect();
         for ca in self.cas().iter().filter(|_| !lists.is_empty()) {
             let Ok((_, ca)) = X509Certificate::from_der(ca) else { continue };
             if !lists.iter().any(|(issuer, ..)| issuer == ca.subject().as_raw()) {
                 let subject = ca.subject().to_string();
-                doubts.push(format!(
+                warnings.push(format!(
                     "no revocation list of {subject:?} is among them; what this CA has issued is \
                      refused"
                 ));
             }
         }
-        doubts
+        warnings
     }
 
     /// The CAs as rustls takes them.
@@ -328,7 +328,7 @@ impl CipherSuites {
     ///
     /// # Errors
     /// The first suite that it does not have.
-    pub(crate) fn of(
+    pub(crate) fn restrict(
         &self,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<CryptoProvider>, CipherSuite> {

@@ -12,9 +12,13 @@ use rustls_pki_types::CertificateDer;
 use crate::limits::SESSIONS_PER_GROUP;
 use crate::policy::TlsPolicy;
 
-/// Makes a producer of tickets, with keys of its own:
-/// `rustls::crypto::ring::Ticketer::new` and its like.
-pub type TicketerFactory = fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error>;
+/// Makes the producer of a group's session tickets.
+///
+/// `Arc::new(rustls::crypto::ring::Ticketer::new)` makes producers with random keys. A closure can
+/// capture a key or a producer, and return a producer that uses it. Tickets of another process are
+/// refused even then, because each [`SessionStores`] draws the epochs in its tickets at random.
+pub type TicketerFactory =
+    Arc<dyn Fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error> + Send + Sync>;
 
 /// The epoch of one policy and one certificate: drawn at random, it travels inside every ticket
 /// under its encryption, and in front of every session in memory.
@@ -37,7 +41,7 @@ type Epoch = [u8; 16];
 /// CVE-2025-23419 and their kin). That the epochs differ does not rest on the keys that a
 /// [`TicketerFactory`] makes, nor on the server name, which rustls compares besides.
 #[derive(Clone, Default)]
-pub struct Sessions {
+pub struct SessionStores {
     groups: Arc<Mutex<Vec<Known>>>,
 }
 
@@ -48,18 +52,18 @@ struct Known {
     sessions: Weak<GroupSessions>,
 }
 
-impl Sessions {
-    /// Sessions of nobody yet.
+impl SessionStores {
+    /// SessionStores of nobody yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Those of a group under this policy: the ones that a table uses already, or new ones.
-    pub(crate) fn of(
+    pub(crate) fn for_group(
         &self,
         id: GroupId,
         policy: &TlsPolicy,
-        ticketer: Option<TicketerFactory>,
+        ticketer: Option<&TicketerFactory>,
     ) -> Result<Arc<GroupSessions>, rustls::Error> {
         // Nothing panics while it is locked, and what it holds is whole at any time.
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,9 +81,9 @@ impl Sessions {
     }
 }
 
-impl fmt::Debug for Sessions {
+impl fmt::Debug for SessionStores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").finish_non_exhaustive()
+        f.debug_struct("SessionStores").finish_non_exhaustive()
     }
 }
 
@@ -92,7 +96,7 @@ pub(crate) struct GroupSessions {
 }
 
 impl GroupSessions {
-    fn new(ticketer: Option<TicketerFactory>) -> Result<Self, rustls::Error> {
+    fn new(ticketer: Option<&TicketerFactory>) -> Result<Self, rustls::Error> {
         let tickets = ticketer.map(|factory| factory()).transpose()?;
         let memory = ServerSessionMemoryCache::new(SESSIONS_PER_GROUP);
         Ok(Self { memory, tickets, epochs: Mutex::default() })
@@ -106,7 +110,7 @@ impl GroupSessions {
 
     /// Those that began with this certificate: the facts of a resumed connection are those of its
     /// first handshake.
-    pub(crate) fn with(
+    pub(crate) fn for_certificate(
         self: &Arc<Self>,
         certificate: &CertificateDer<'static>,
         random: &dyn SecureRandom,
@@ -226,20 +230,22 @@ mod tests {
     }
 
     fn sessions(
-        sessions: &Sessions,
+        sessions: &SessionStores,
         group: u32,
         policy: &TlsPolicy,
         certificate: &[u8],
     ) -> CertificateSessions {
         let random = ring::default_provider().secure_random;
         let certificate = CertificateDer::from(certificate.to_vec());
-        let group = sessions.of(GroupId::new(group), policy, Some(shared)).unwrap();
-        group.with(&certificate, random).unwrap()
+        let group = sessions
+            .for_group(GroupId::new(group), policy, Some(&(Arc::new(shared) as TicketerFactory)))
+            .unwrap();
+        group.for_certificate(&certificate, random).unwrap()
     }
 
     #[test]
     fn a_ticket_opens_under_its_own_group_policy_and_certificate_only() {
-        let all = Sessions::new();
+        let all = SessionStores::new();
         let policy = TlsPolicy::default();
         let strict = TlsPolicy { minimum_version: TlsVersion::Tls13, ..TlsPolicy::default() };
         let own = sessions(&all, 1, &policy, b"a");
@@ -251,7 +257,7 @@ mod tests {
             ("another group", sessions(&all, 2, &policy, b"a"), false),
             ("another policy", sessions(&all, 1, &strict, b"a"), false),
             ("another certificate", sessions(&all, 1, &policy, b"b"), false),
-            ("other sessions", sessions(&Sessions::new(), 1, &policy, b"a"), false),
+            ("other sessions", sessions(&SessionStores::new(), 1, &policy, b"a"), false),
         ];
         for (what, other, opens) in cases {
             let found = other.tickets().unwrap().decrypt(&ticket);
@@ -271,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_no_table_uses_any_more_is_forgotten() {
-        let all = Sessions::new();
+        let all = SessionStores::new();
         let policy = TlsPolicy::default();
         let ticket = {
             let own = sessions(&all, 1, &policy, b"a");

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use coalesce_core::ListenerId;
-use coalesce_tls::{Sessions, TlsPolicy};
+use coalesce_tls::{SessionStores, TlsPolicy};
 
 /// Carried from site to site, so that a connection which was made under one can be judged under the
 /// next. Sites that do not share it know nothing of each other's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     /// What sessions are resumed from.
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: SessionStores,
     listeners: Mutex<BTreeMap<String, ListenerId>>,
     policies: Mutex<Vec<Weak<TlsPolicy>>>,
 }

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use coalesce_tls::{certificates_from_pem, client_cas_from_pem, private_key_from_pem};
+use coalesce_tls::{
+    certificates_from_pem, client_cas_from_pem, private_key_from_pem,
+    revocation_lists_from_pem_or_der,
+};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use crate::text::without_code;
@@ -38,7 +41,7 @@ pub(crate) fn revocation_lists(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
     let bytes = read(path)?;
-    coalesce_tls::revocation_lists(&bytes).map_err(|error| FileError::content(path, error))
+    revocation_lists_from_pem_or_der(&bytes).map_err(|error| FileError::content(path, error))
 }
 
 /// Reads the first certificate in the file `path`, which may be DER as well.

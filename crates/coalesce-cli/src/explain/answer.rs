@@ -1,7 +1,7 @@
 //! The answer: the handshake first, then the decision, by the code that serves.
 
 use coalesce_core::{Verdict, decide};
-use coalesce_tls::{HandshakeFacts, Refused, client_verifier};
+use coalesce_tls::{HandshakeFacts, HandshakeRefused, client_verifier};
 use rustls_pki_types::UnixTime;
 
 use crate::config::{Group, Listener, Site, crypto_provider};
@@ -54,7 +54,7 @@ pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> A
     Answer::Decided { facts, verdict }
 }
 
-fn unrecognized_name(refused: &Refused) -> Refusal {
+fn unrecognized_name(refused: &HandshakeRefused) -> Refusal {
     Refusal { code: "unrecognized_name", rule: "RFC 6066 §3", text: refused.to_string() }
 }
 

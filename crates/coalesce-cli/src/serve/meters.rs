@@ -348,7 +348,7 @@ impl Handshake {
 impl From<&coalesce_tls::AcceptError> for Handshake {
     fn from(error: &coalesce_tls::AcceptError) -> Self {
         match error.refused() {
-            Some(coalesce_tls::Refused::AbsentServerName) => Self::AbsentServerName,
+            Some(coalesce_tls::HandshakeRefused::AbsentServerName) => Self::AbsentServerName,
             Some(_) => Self::UnknownServerName,
             None if error.is_timeout() => Self::TimedOut,
             None if error.is_io() => Self::Lost,

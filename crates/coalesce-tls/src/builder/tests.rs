@@ -4,7 +4,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::ring;
 
 use crate::presented::CertificateError;
-use crate::{CipherSuites, ClientAuth, ClientRules, Refused, TlsVersion};
+use crate::{CipherSuites, ClientAuth, ClientRules, HandshakeRefused, TlsVersion};
 
 const A: GroupId = GroupId::new(1);
 const B: GroupId = GroupId::new(2);
@@ -99,7 +99,7 @@ fn names_are_refused_for_a_reason_and_leave_the_builder_as_it_was() {
     use HandshakeTableError as E;
     let (mut builder, certificate) = with_groups();
     let unknown_group = GroupId::new(9);
-    let unknown = CertificateId(9);
+    let unknown = CertificateId::new(9);
     builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
     let address = "192.0.2.1".parse().unwrap();
     let presented = vec!["DNS:*.example.test".to_owned(), "DNS:example.test".to_owned()];
@@ -117,7 +117,7 @@ fn names_are_refused_for_a_reason_and_leave_the_builder_as_it_was() {
     assert_eq!(table.choose_by_name(Some("a.example.test")).unwrap().facts.group(), A);
     let refused = table.choose_by_name(Some("b.example.test")).unwrap_err();
     let server_name = "b.example.test".to_owned();
-    assert_eq!(refused, Refused::UnknownServerName { server_name });
+    assert_eq!(refused, HandshakeRefused::UnknownServerName { server_name });
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn defaults_are_checked_when_the_table_is_built() {
     builder.absent_server_name(ServerNamePolicy::Default { group, certificate });
     assert_eq!(builder.build().unwrap_err(), E::UnknownGroup { group });
     builder.absent_server_name(ServerNamePolicy::Refuse);
-    let certificate = CertificateId(9);
+    let certificate = CertificateId::new(9);
     builder.unknown_server_name(ServerNamePolicy::Default { group: A, certificate });
     assert_eq!(builder.build().unwrap_err(), E::UnknownCertificate { certificate });
 }
@@ -181,9 +181,23 @@ fn a_provider_that_cannot_do_a_version_refuses_the_table() {
 #[test]
 fn a_ticketer_that_fails_refuses_the_table() {
     let (mut builder, _) = with_groups();
-    builder.ticketer(|| Err(TlsError::FailedToGetRandomBytes));
+    builder.ticketer(Arc::new(|| Err(TlsError::FailedToGetRandomBytes)));
     let error = HandshakeTableError::Tls(TlsError::FailedToGetRandomBytes);
     assert_eq!(builder.build().unwrap_err(), error);
+}
+
+#[test]
+fn ticketer_factory_captures_a_producer() {
+    let captured = ring::Ticketer::new().unwrap();
+    let (mut builder, certificate) = with_groups();
+    let shared = captured.clone();
+    builder.ticketer(Arc::new(move || Ok(shared.clone())));
+    builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
+    let table = builder.build().unwrap();
+    let config = table.choose_by_name(Some("a.example.test")).unwrap().config;
+    let ticket = config.ticketer.encrypt(b"session").unwrap();
+    assert!(captured.decrypt(&ticket).unwrap().ends_with(b"session"));
+    assert_eq!(config.ticketer.decrypt(&ticket).unwrap(), b"session");
 }
 
 /// Sessions are resumed in their group, with their certificate, and nowhere else, in later tables
@@ -191,7 +205,7 @@ fn a_ticketer_that_fails_refuses_the_table() {
 #[test]
 fn sessions_stay_with_their_group_and_certificate() {
     let (mut builder, first) = with_groups();
-    builder.ticketer(ring::Ticketer::new);
+    builder.ticketer(Arc::new(ring::Ticketer::new));
     let (chain, key) = made(&["*.example.test"]);
     let second = builder.certificate(chain, key).unwrap();
     builder.server_name(pattern("a.example.test"), A, first).unwrap();
@@ -199,7 +213,7 @@ fn sessions_stay_with_their_group_and_certificate() {
     builder.server_name(pattern("c.example.test"), B, second).unwrap();
     builder.server_name(pattern("d.example.test"), A, first).unwrap();
     let (table, afresh) = (builder.build().unwrap(), builder.build().unwrap());
-    let sessions = Sessions::new();
+    let sessions = SessionStores::new();
     let (kept, reloaded) = {
         builder.sessions(&sessions);
         (builder.build().unwrap(), builder.build().unwrap())
@@ -239,14 +253,14 @@ fn the_default_policies_choose_what_they_name() {
         let choice = table.choose_by_name(absent).unwrap();
         assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, None));
     }
-    let unknown = Refused::UnknownServerName { server_name: "b.test".to_owned() };
+    let unknown = HandshakeRefused::UnknownServerName { server_name: "b.test".to_owned() };
     assert_eq!(table.choose_by_name(Some("b.test")).unwrap_err(), unknown);
 
     builder.absent_server_name(ServerNamePolicy::Refuse);
     builder.unknown_server_name(ServerNamePolicy::Default { group: B, certificate });
     let table = builder.build().unwrap();
-    assert_eq!(table.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
-    assert_eq!(table.choose_by_name(Some("::1")).unwrap_err(), Refused::AbsentServerName);
+    assert_eq!(table.choose_by_name(None).unwrap_err(), HandshakeRefused::AbsentServerName);
+    assert_eq!(table.choose_by_name(Some("::1")).unwrap_err(), HandshakeRefused::AbsentServerName);
     let choice = table.choose_by_name(Some("B.test.")).unwrap();
     let name = DnsName::parse(b"b.test").unwrap();
     assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, Some(name)));
@@ -262,13 +276,13 @@ fn the_default_policies_choose_what_they_name() {
 #[test]
 fn an_empty_table_refuses_everybody() {
     let table = builder().build().unwrap();
-    assert_eq!(table.choose_by_name(None).unwrap_err(), Refused::AbsentServerName);
+    assert_eq!(table.choose_by_name(None).unwrap_err(), HandshakeRefused::AbsentServerName);
     assert!(table.choose_by_name(Some("a.example.test")).is_err());
 }
 
 #[test]
 fn refusals_say_what_was_found() {
-    let absent = Refused::AbsentServerName;
+    let absent = HandshakeRefused::AbsentServerName;
     assert_eq!(absent.to_string(), "no server name; one expected");
     assert_eq!(absent.code(), "absent_server_name");
     let table = builder().build().unwrap();
@@ -315,7 +329,10 @@ fn messages_say_what_was_found() {
         ),
         (E::ProtocolName { len: 0 }, "ALPN protocol name of 0 bytes; 1 to 255 expected"),
         (E::UnknownGroup { group: A }, "group 1 was not added"),
-        (E::UnknownCertificate { certificate: CertificateId(7) }, "certificate 7 was not added"),
+        (
+            E::UnknownCertificate { certificate: CertificateId::new(7) },
+            "certificate 7 was not added",
+        ),
         (E::DuplicateName { name: "*.test".to_owned() }, "server name *.test was added before"),
         (
             E::AddressAsServerName { address: "::1".parse().unwrap() },
@@ -386,7 +403,7 @@ fn shared_names_choose_by_virtual_host() {
     }
     // A virtual host of which nothing was said, and a name of nobody.
     for name in ["c.test", "d.example.test"] {
-        let refused = Refused::UnknownServerName { server_name: name.to_owned() };
+        let refused = HandshakeRefused::UnknownServerName { server_name: name.to_owned() };
         assert_eq!(table.choose_by_name(Some(name)).unwrap_err(), refused);
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use coalesce_tls::limits::{CLIENT_HELLO_LEN_MAX, CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use coalesce_tls::{
-    AcceptError, Acceptor, ClientAuth, HandshakeTableBuilder, Refused, ServerNamePolicy, TlsPolicy,
+    AcceptError, Acceptor, ClientAuth, HandshakeRefused, HandshakeTableBuilder, ServerNamePolicy,
+    TlsPolicy,
 };
 use rustls::{ClientConfig, ClientConnection, InvalidMessage};
 use rustls_pki_types::ServerName;
@@ -57,7 +58,7 @@ async fn an_address_as_server_name_is_no_server_name() {
 
     let (answer, error) = answer_to(&acceptor(&one_name(&ca)), &hello).await;
     assert_eq!(answer, UNRECOGNIZED_NAME);
-    assert_eq!(error.refused(), Some(&Refused::AbsentServerName));
+    assert_eq!(error.refused(), Some(&HandshakeRefused::AbsentServerName));
     assert_eq!(error.to_string(), "no server name; one expected");
 
     let mut builder = one_name(&ca);

@@ -205,13 +205,13 @@ fn what_would_lock_clients_out_is_said() {
     let rules = |until| ClientRules::new(cas(), [listed.revoked(&[7], until)]).unwrap();
     let none = "no revocation list of \"CN=unlisted\" is among them; what this CA has issued is \
                 refused";
-    assert_eq!(rules(IN_DATE).doubts(), [none]);
-    let doubts = rules(OUT_OF_DATE).doubts();
-    let [late, other] = &doubts[..] else { panic!("{doubts:?}") };
+    assert_eq!(rules(IN_DATE).warnings(), [none]);
+    let warnings = rules(OUT_OF_DATE).warnings();
+    let [late, other] = &warnings[..] else { panic!("{warnings:?}") };
     let expected = "the revocation list of \"CN=listed\" is out of date since ";
     assert!(late.starts_with(expected), "{late}");
     assert_eq!(other, none);
-    assert_eq!(ClientRules::new(cas(), []).unwrap().doubts(), [""; 0]);
+    assert_eq!(ClientRules::new(cas(), []).unwrap().warnings(), [""; 0]);
 }
 
 #[test]

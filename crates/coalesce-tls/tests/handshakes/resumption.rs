@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use coalesce_tls::{
-    Acceptor, ClientAuth, ClientRules, HandshakeTableBuilder, PresentedNames, Sessions,
+    Acceptor, ClientAuth, ClientRules, HandshakeTableBuilder, PresentedNames, SessionStores,
     TicketerFactory, TlsPolicy, TlsVersion,
 };
 use rustls::client::{
@@ -20,9 +20,11 @@ use crate::common::{
     A, B, Ca, EACH_VERSION, Identity, Versions, acceptor, builder, client, meet, pattern,
 };
 
-/// In memory; tickets with keys of each group's own; tickets that a careless factory makes with one
-/// key for all.
-const FACTORIES: [Option<TicketerFactory>; 3] = [None, Some(Ticketer::new), Some(one_for_all)];
+/// Sessions in memory, tickets with one key for each group, and tickets of a careless factory that
+/// uses one key for all groups.
+fn factories() -> [Option<TicketerFactory>; 3] {
+    [None, Some(Arc::new(Ticketer::new)), Some(Arc::new(one_for_all))]
+}
 
 fn one_for_all() -> Result<Arc<dyn ProducesTickets>, TlsError> {
     static TICKETER: OnceLock<Result<Arc<dyn ProducesTickets>, TlsError>> = OnceLock::new();
@@ -177,7 +179,7 @@ async fn a_session_does_not_follow_its_name_into_another_group() {
     let own = world.server_ca.issue(&["a.example.test"]);
     for (versions, factory) in every_way() {
         let [before, after] = [A, B].map(|group| {
-            let mut builder = world.groups(factory);
+            let mut builder = world.groups(factory.clone());
             let own = own.clone();
             let own = builder.certificate(own.chain, own.key).unwrap();
             builder.server_name(pattern("a.example.test"), group, own).unwrap();
@@ -203,7 +205,7 @@ async fn a_session_does_not_follow_its_name_into_another_group() {
 /// group `B`.
 struct Reloads<'a> {
     world: &'a World,
-    sessions: Sessions,
+    sessions: SessionStores,
     factory: Option<TicketerFactory>,
     own: Identity,
 }
@@ -215,8 +217,8 @@ impl Reloads<'_> {
 
     fn with(&self, client_auth: ClientAuth, own: &Identity) -> Acceptor {
         let mut builder = builder();
-        if let Some(factory) = self.factory {
-            builder.ticketer(factory);
+        if let Some(factory) = &self.factory {
+            builder.ticketer(factory.clone());
         }
         let mut policy = TlsPolicy::default();
         policy.client_auth = client_auth;
@@ -235,7 +237,7 @@ impl Reloads<'_> {
 fn reloads(world: &World) -> impl Iterator<Item = (Versions, Reloads<'_>)> {
     every_way().map(|(versions, factory)| {
         let own = world.server_ca.issue(&["a.example.test"]);
-        (versions, Reloads { world, sessions: Sessions::new(), factory, own })
+        (versions, Reloads { world, sessions: SessionStores::new(), factory, own })
     })
 }
 
@@ -345,12 +347,12 @@ async fn a_session_does_not_outlive_the_versions_that_it_was_made_under() {
     const NAME: &str = "a.example.test";
     let world = World::new();
     let own = world.server_ca.issue(&[NAME]);
-    for factory in FACTORIES {
-        let sessions = Sessions::new();
+    for factory in factories() {
+        let sessions = SessionStores::new();
         let table = |minimum| {
             let mut builder = builder();
-            if let Some(factory) = factory {
-                builder.ticketer(factory);
+            if let Some(factory) = &factory {
+                builder.ticketer(factory.clone());
             }
             let mut policy = TlsPolicy::default();
             policy.minimum_version = minimum;
@@ -412,5 +414,5 @@ async fn a_session_does_not_survive_a_new_table() {
 fn every_way() -> impl Iterator<Item = (Versions, Option<TicketerFactory>)> {
     EACH_VERSION
         .into_iter()
-        .flat_map(|versions| FACTORIES.into_iter().map(move |factory| (versions, factory)))
+        .flat_map(|versions| factories().into_iter().map(move |factory| (versions, factory)))
 }

@@ -59,8 +59,8 @@ fn client_auth(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> Clien
     // Without rules there is a fault, and no site.
     let Some(rules) = rules else { return ClientAuth::None };
     if let Some(lists) = lists {
-        for doubt in rules.doubts() {
-            notes.warnings.add(lists.span(), doubt);
+        for warning in rules.warnings() {
+            notes.warnings.add(lists.span(), warning);
         }
     }
     match fields.client_certificate.as_ref().map(Spanned::get_ref) {

@@ -76,7 +76,7 @@ impl Ports<'_> {
         }
         let here = |error| (listener.at.clone(), error);
         let of_port = ListenerTable::build(hostnames).map_err(HandshakeTableError::Table);
-        let handshakes = HandshakeTable::of_listeners(tables).map_err(here)?;
+        let handshakes = HandshakeTable::from_listeners(tables).map_err(here)?;
         Ok(Listener {
             name: names.join("+"),
             names,
@@ -97,7 +97,9 @@ impl Ports<'_> {
         let default = self.defaults.get(listener).copied().flatten();
         let here = |error| (at.clone(), error);
         let mut builder = HandshakeTableBuilder::new(crypto_provider());
-        builder.ticketer(rustls::crypto::ring::Ticketer::new).sessions(&self.carried.sessions);
+        builder
+            .ticketer(Arc::new(rustls::crypto::ring::Ticketer::new))
+            .sessions(&self.carried.sessions);
         for (number, group) in draft.groups.homes() {
             if group.listeners.contains(&listener) {
                 builder.group(group_id(number), group.tls.clone()).map_err(here)?;

@@ -1,0 +1,25 @@
+//! The number of a certificate in its handshake table.
+
+use std::fmt;
+
+/// A certificate of a [`HandshakeTableBuilder`](crate::HandshakeTableBuilder), by the order of
+/// adding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CertificateId(u32);
+
+impl CertificateId {
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number, counted from 0.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for CertificateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

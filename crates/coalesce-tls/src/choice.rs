@@ -1,0 +1,112 @@
+//! The two outcomes for a ClientHello: a configuration with its facts, or a refusal.
+
+use std::fmt;
+use std::sync::Arc;
+
+use coalesce_core::{DnsName, ListenerId};
+use rustls::ServerConfig;
+
+use crate::facts::{ConfigFacts, HandshakeFacts};
+
+/// The configuration for one handshake, and the facts of that handshake.
+#[non_exhaustive]
+pub struct HandshakeChoice {
+    /// The configuration for [`rustls::server::Accepted::into_connection`].
+    pub config: Arc<ServerConfig>,
+    /// The facts. They are true only for a handshake that uses `config`.
+    pub facts: HandshakeFacts,
+}
+
+impl fmt::Debug for HandshakeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeChoice").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// A choice that lacks only the server name of the ClientHello.
+#[derive(Clone)]
+pub(crate) struct PreparedChoice {
+    config: Arc<ServerConfig>,
+    facts: ConfigFacts,
+}
+
+impl PreparedChoice {
+    pub(crate) fn new(config: Arc<ServerConfig>, facts: ConfigFacts) -> Self {
+        Self { config, facts }
+    }
+
+    /// Names the listener that the handshakes of this choice come to.
+    pub(crate) fn set_listener(&mut self, listener: ListenerId) {
+        self.facts.listener = Some(listener);
+    }
+
+    pub(crate) fn facts(&self) -> &ConfigFacts {
+        &self.facts
+    }
+
+    pub(crate) fn for_server_name(&self, server_name: Option<DnsName<'_>>) -> HandshakeChoice {
+        HandshakeChoice {
+            config: self.config.clone(),
+            facts: HandshakeFacts::new(server_name, self.facts.clone()),
+        }
+    }
+}
+
+/// Why a ClientHello gets no certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeRefused {
+    /// The ClientHello has no server name, and the table has no default for this case.
+    AbsentServerName,
+    /// No pattern matches the server name, and the table has no default for this case.
+    UnknownServerName {
+        /// The server name, escaped.
+        server_name: String,
+    },
+}
+
+/// `unrecognized_name` (RFC 6066 §9).
+const UNRECOGNIZED_NAME: u8 = 112;
+
+impl HandshakeRefused {
+    pub(crate) fn unknown(server_name: &str) -> Self {
+        let server_name = server_name.as_bytes().escape_ascii().to_string();
+        Self::UnknownServerName { server_name }
+    }
+
+    /// Returns a stable name for logs, metrics and tools.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AbsentServerName => "absent_server_name",
+            Self::UnknownServerName { .. } => "unknown_server_name",
+        }
+    }
+
+    /// Returns the TLS record to send before the connection is closed: the fatal alert
+    /// `unrecognized_name` (RFC 6066 §3).
+    ///
+    /// rustls has no call for this alert. No key exists yet, so the record is plaintext and the
+    /// same in TLS 1.2 and 1.3 (RFC 8446 §5.1, §6).
+    ///
+    /// For an absent name, RFC 8446 §9.2 suggests `missing_extension`. That alert is new in TLS
+    /// 1.3, and no version is negotiated yet, so every client gets the alert that both versions
+    /// define.
+    pub const fn alert_record(&self) -> [u8; 7] {
+        const ALERT: u8 = 21;
+        const FATAL: u8 = 2;
+        [ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME]
+    }
+}
+
+impl fmt::Display for HandshakeRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AbsentServerName => f.write_str("no server name; one expected"),
+            Self::UnknownServerName { server_name } => {
+                write!(f, "server name '{server_name}' is not known here")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HandshakeRefused {}
