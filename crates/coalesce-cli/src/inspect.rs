@@ -3,14 +3,39 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 
+use clap::Args;
 use coalesce_core::{DnsName, NamePattern, TableEntry};
 use serde::Serialize;
 
-use crate::cli::InspectArguments;
-use crate::exit::{Exit, Failure};
-use crate::output::Output;
 use crate::table_image::{self, Table};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
+
+/// The arguments of `coalesce inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// The compiled table
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: PathBuf,
+    /// List its entries instead, in order, as 'coalesce compile' reads them
+    #[arg(long)]
+    pub(crate) names: bool,
+    /// List those for this name and below it only
+    #[arg(long, value_name = "SUFFIX", requires = "names", value_parser = name)]
+    pub(crate) below: Option<String>,
+    /// Answer as one JSON object, or one for each entry
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    match DnsName::parse(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
     let table = table_image::open(&arguments.table)?;
@@ -18,7 +43,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
     if arguments.names {
         names(&table, arguments, &mut output)?;
     } else {
-        let report = Report::new(arguments.table.display().to_string(), &table);
+        let report = TableReport::new(arguments.table.display().to_string(), &table);
         if arguments.json {
             output.json(&report)?;
         } else {
@@ -31,7 +56,7 @@ pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
 
 /// One entry, as JSON.
 #[derive(Debug, Serialize)]
-struct Listed {
+struct ListedEntry {
     pattern: String,
     virtual_host: u32,
     group: u32,
@@ -45,7 +70,7 @@ fn names(
     let mut list = |TableEntry { pattern, virtual_host, group, .. }: TableEntry<'_>| {
         if arguments.json {
             let (virtual_host, group) = (virtual_host.get(), group.get());
-            output.json(&Listed { pattern: pattern.to_string(), virtual_host, group })
+            output.json(&ListedEntry { pattern: pattern.to_string(), virtual_host, group })
         } else {
             output.line(format_args!("{pattern} {virtual_host} {group}"))
         }
@@ -62,7 +87,7 @@ fn names(
 
 /// What there is to say about a table.
 #[derive(Debug, Serialize)]
-struct Report {
+struct TableReport {
     table: String,
     kind: &'static str,
     layout: &'static str,
@@ -81,7 +106,7 @@ struct Report {
     checksum: String,
 }
 
-impl Report {
+impl TableReport {
     fn new(path: String, table: &Table) -> Self {
         let mut report = Self {
             table: path,
@@ -131,7 +156,7 @@ fn labels(name: DnsName<'_>) -> usize {
     name.as_bytes().split(|byte| *byte == b'.').count()
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "table          {}", self.table)?;
         writeln!(f, "kind           {}, layout {}", self.kind, self.layout)?;

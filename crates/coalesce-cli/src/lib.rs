@@ -5,26 +5,20 @@
 // Forbidden everywhere but in `mapped`, which says why.
 #![deny(unsafe_code)]
 
-mod batch;
 mod cli;
 mod compile;
 mod config;
 mod demo;
-mod exit;
 mod explain;
 mod groups;
 mod help;
 mod inspect;
-mod lines;
-mod logging;
 mod lookup;
 mod mapped;
 mod match_command;
-mod output;
-mod progress;
 mod serve;
 mod table_image;
-mod text;
+mod terminal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -32,8 +26,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Arguments, Command};
-use crate::exit::{Exit, Failure};
-use crate::logging::Verbosity;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::logging::{self, Verbosity};
 
 /// What the fuzz targets call.
 #[cfg(any(test, fuzzing))]

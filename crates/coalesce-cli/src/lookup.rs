@@ -2,17 +2,34 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
-use crate::cli::LookupArguments;
-use crate::exit::{Exit, Failure};
-use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
-use crate::output::Output;
 use crate::table_image::{self, Matched, Table};
-use crate::text::without_code;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
+use crate::terminal::output::Output;
+use crate::terminal::text::without_code;
+
+/// The arguments of `coalesce lookup`.
+#[derive(Args, Debug)]
+pub(crate) struct LookupArguments {
+    /// The compiled table
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: PathBuf,
+    /// Authorities to look for: names and addresses; a port is allowed, and means nothing here
+    #[arg(value_name = "NAME", required_unless_present = "batch", value_parser = authority)]
+    pub(crate) names: Vec<String>,
+    /// Read one authority per line from FILE, '-' for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    pub(crate) batch: Option<PathBuf>,
+    /// LookupAnswer as one JSON object per authority
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
     let table = table_image::open(&arguments.table)?;
@@ -37,16 +54,20 @@ pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
 }
 
 /// The host of an authority. An IPv6 address needs no brackets where it stands alone.
-pub(crate) fn host(text: &[u8]) -> Result<Host<'_>, String> {
+fn host(text: &[u8]) -> Result<Host<'_>, String> {
     if let Ok(host @ Host::Ip(_)) = Host::parse(text) {
         return Ok(host);
     }
     Authority::parse(text).map(|authority| authority.host()).map_err(|error| error.to_string())
 }
 
+fn authority(text: &str) -> Result<String, String> {
+    host(text.as_bytes()).map(|_| text.to_owned())
+}
+
 /// The answer for one authority, as JSON.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct LookupAnswer<'a> {
     name: &'a str,
     pattern: Option<&'a str>,
     virtual_host: Option<u32>,
@@ -68,7 +89,7 @@ fn answer(
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
     if json {
-        return output.json(&Answer {
+        return output.json(&LookupAnswer {
             name,
             pattern: matched.as_ref().map(|matched| matched.pattern.as_str()),
             virtual_host: matched.as_ref().map(|matched| matched.entry.virtual_host.get()),

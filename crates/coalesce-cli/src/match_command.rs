@@ -2,17 +2,42 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::{ArgGroup, Args};
 use coalesce_core::{Host, IdentifierSet, PresentedIdentifier};
 use coalesce_tls::PresentedNames;
 use serde::{Deserialize, Serialize};
 
-use crate::batch;
-use crate::cli::MatchArguments;
 use crate::config::files;
-use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::terminal::batch;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
+use crate::terminal::text::host_argument;
+
+/// The arguments of `coalesce match`.
+#[derive(Args, Debug)]
+#[command(group(
+    ArgGroup::new("identifiers").required(true).multiple(true).args(["san", "certificate", "batch"])
+))]
+pub(crate) struct MatchArguments {
+    /// An identifier of the certificate, as OpenSSL writes it: DNS:name or IP:address
+    #[arg(long, value_name = "SAN")]
+    pub(crate) san: Vec<San>,
+    /// A certificate file, PEM or DER; of a chain the first counts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// MatchAnswer as one JSON object per host
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read one JSON object per line from standard input, write one per line
+    #[arg(long, conflicts_with_all = ["san", "certificate", "json", "hosts"])]
+    pub(crate) batch: bool,
+    /// Names and addresses to look for; IPv6 with or without brackets
+    #[arg(value_name = "HOST", required_unless_present = "batch", value_parser = host_argument)]
+    pub(crate) hosts: Vec<String>,
+}
 
 /// One identifier as OpenSSL writes it: `DNS:a.example.test`, `IP:192.0.2.1`.
 #[derive(Clone, Debug)]
@@ -140,7 +165,7 @@ impl Identifiers {
 
 /// The answer for one host, as JSON.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct MatchAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
     matched: Option<String>,
@@ -148,7 +173,7 @@ struct Answer<'a> {
     error: Option<String>,
 }
 
-impl Answer<'_> {
+impl MatchAnswer<'_> {
     fn error(message: String) -> Self {
         Self { host: None, matched: None, ignored: Vec::new(), error: Some(message) }
     }
@@ -156,7 +181,7 @@ impl Answer<'_> {
 
 /// A batch question.
 #[derive(Debug, Deserialize)]
-struct Question {
+struct MatchQuestion {
     san: Vec<String>,
     host: String,
 }
@@ -187,7 +212,7 @@ pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
             exit = Exit::No;
         }
         if arguments.json {
-            output.json(&Answer {
+            output.json(&MatchAnswer {
                 host: Some(text),
                 matched: covering.map(str::to_owned),
                 ignored: identifiers.ignored.iter().map(|name| name.text.clone()).collect(),
@@ -215,28 +240,28 @@ fn report_ignored(
     Ok(())
 }
 
-fn answer(question: &Question) -> Answer<'static> {
+fn answer(question: &MatchQuestion) -> MatchAnswer<'static> {
     let sans =
         question.san.iter().map(|text| text.parse().unwrap_or_else(|_| San::of_no_kind(text)));
     let identifiers = match Identifiers::new(sans.collect(), None) {
         Ok(identifiers) => identifiers,
-        Err(error) => return Answer::error(format!("san: {error}")),
+        Err(error) => return MatchAnswer::error(format!("san: {error}")),
     };
     let (matched, error) = match Host::parse(question.host.as_bytes()) {
         Ok(host) => (identifiers.covering(&host).map(str::to_owned), None),
         Err(error) => (None, Some(format!("host: {error}"))),
     };
     let ignored = identifiers.ignored.into_iter().map(|name| name.text).collect();
-    Answer { host: None, matched, ignored, error }
+    MatchAnswer { host: None, matched, ignored, error }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ask(sans: &[&str], host: &str) -> Answer<'static> {
+    fn ask(sans: &[&str], host: &str) -> MatchAnswer<'static> {
         let san = sans.iter().map(ToString::to_string).collect();
-        answer(&Question { san, host: host.to_owned() })
+        answer(&MatchQuestion { san, host: host.to_owned() })
     }
 
     #[test]

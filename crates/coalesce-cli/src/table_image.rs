@@ -6,9 +6,9 @@ use std::path::Path;
 
 use coalesce_core::{AuthorityTable, Host, ImageError, Layout, TableMatch};
 
-use crate::exit::Failure;
 use crate::mapped::MappedFile;
-use crate::text::without_code;
+use crate::terminal::exit::Failure;
+use crate::terminal::text::without_code;
 
 /// An authority table from anywhere.
 pub(crate) type Table = AuthorityTable<TableBytes>;

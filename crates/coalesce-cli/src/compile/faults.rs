@@ -3,14 +3,14 @@
 /// How many faults are named. A list made by a broken program has millions.
 pub(super) const SHOWN_MAX: usize = 100;
 
-/// Faults, each with its line.
+/// ListFaults, each with its line.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct ListFaults {
     shown: Vec<(u64, String)>,
     more: usize,
 }
 
-impl Faults {
+impl ListFaults {
     /// Notes a fault in `line`; 0 is the list as a whole.
     pub(super) fn add(&mut self, line: u64, message: impl FnOnce() -> String) {
         if self.room() > 0 {
@@ -51,13 +51,13 @@ mod tests {
 
     #[test]
     fn the_first_are_named_in_order_and_the_rest_counted() {
-        let mut faults = Faults::default();
+        let mut faults = ListFaults::default();
         assert!(faults.is_empty());
         faults.add(2, || "second".to_owned());
         faults.add(1, || "first".to_owned());
         faults.add(2, || "third".to_owned());
         assert_eq!(faults.message(), "first\nsecond\nthird");
-        let mut faults = Faults::default();
+        let mut faults = ListFaults::default();
         for line in 0..150 {
             faults.add(line, || line.to_string());
         }

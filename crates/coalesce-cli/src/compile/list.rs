@@ -7,13 +7,13 @@ use std::path::Path;
 
 use coalesce_core::{NameError, NamePattern, PatternError};
 
-use crate::exit::Failure;
-use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
-use crate::text::without_code;
+use crate::terminal::exit::Failure;
+use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
+use crate::terminal::text::without_code;
 
 /// One entry as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct ListLine<'a> {
     pub(super) pattern: Field<'a>,
     pub(super) virtual_host: Option<Field<'a>>,
     pub(super) group: Option<Field<'a>>,
@@ -47,7 +47,7 @@ impl fmt::Display for Field<'_> {
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> ListLine<'a> {
     /// Takes a line apart; `None` when there is nothing on it but white space and a comment.
     pub(super) fn parse(line: &'a [u8]) -> Result<Option<Self>, LineFault> {
         let mut fields = fields(line);
@@ -118,7 +118,7 @@ pub(super) struct List {
 
 /// What a reader of lines is told beside the line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// The line, counted from 1.
     pub(super) line: u64,
     /// How many bytes were before it.
@@ -159,7 +159,7 @@ impl List {
     /// Calls `each` for every line, for the first time.
     pub(super) fn read(
         &mut self,
-        each: impl FnMut(Place, Result<&[u8], LineFault>),
+        each: impl FnMut(Position, Result<&[u8], LineFault>),
     ) -> Result<(), Failure> {
         let read = match &mut self.copy {
             None => for_each_line(&self.file, each),
@@ -175,7 +175,7 @@ impl List {
     /// Calls `each` for every line once more.
     pub(super) fn read_again(
         &mut self,
-        each: impl FnMut(Place, Result<&[u8], LineFault>),
+        each: impl FnMut(Position, Result<&[u8], LineFault>),
     ) -> Result<(), Failure> {
         let file = self.copy.as_mut().unwrap_or(&mut self.file);
         let read = file.rewind().and_then(|()| for_each_line(file, each));
@@ -212,11 +212,11 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
 
 fn for_each_line(
     input: impl Read,
-    mut each: impl FnMut(Place, Result<&[u8], LineFault>),
+    mut each: impl FnMut(Position, Result<&[u8], LineFault>),
 ) -> io::Result<()> {
     let mut input = BufReader::with_capacity(READ_BYTES, input);
     let mut line = Vec::new();
-    let mut place = Place { line: 0, bytes: 0 };
+    let mut place = Position { line: 0, bytes: 0 };
     loop {
         let found = read_line(&mut input, &mut line)?;
         place.line += 1;
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_line_is_a_pattern_and_what_it_stands_for() {
         let texts = |line: &'static str| {
-            let line = Line::parse(line.as_bytes()).unwrap()?;
+            let line = ListLine::parse(line.as_bytes()).unwrap()?;
             let text =
                 |field: Option<Field<'static>>| field.map(|field| (field.text, field.column));
             Some((line.pattern.text, text(line.virtual_host), text(line.group)))
@@ -254,7 +254,7 @@ mod tests {
         for nothing in ["", " \t", "# a.test", "  #", "\r"] {
             assert_eq!(texts(nothing), None, "{nothing:?}");
         }
-        let fault = Line::parse(b"a.test 1 2 3").unwrap_err();
+        let fault = ListLine::parse(b"a.test 1 2 3").unwrap_err();
         assert_eq!(fault.column, 12);
         let expected = "\"3\" is one field too many; PATTERN [VIRTUAL-HOST [GROUP]] expected";
         assert_eq!(fault.message, expected);
@@ -272,7 +272,8 @@ mod tests {
             ("1.2.3", 5),
             ("*.", 3),
         ] {
-            let fault = Line::parse(line.as_bytes()).unwrap().unwrap().name_pattern().unwrap_err();
+            let fault =
+                ListLine::parse(line.as_bytes()).unwrap().unwrap().name_pattern().unwrap_err();
             assert_eq!(fault.column, column, "{line}: {}", fault.message);
             assert!(
                 fault.message.ends_with("; a name, *.name, **.name, an IP address or * expected")

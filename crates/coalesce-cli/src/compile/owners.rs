@@ -7,8 +7,7 @@ use coalesce_core::{
     AuthorityTableBuilder, BuildError, Duplicate, GroupId, GroupPolicy, NamePattern, VirtualHostId,
 };
 
-use crate::compile::Entered;
-use crate::compile::list::{Field, Line, LineFault};
+use crate::compile::list::{Field, LineFault, ListLine};
 use crate::config::{self, Coverage, Site, VirtualHost};
 
 /// What the lines of a list may say.
@@ -35,7 +34,7 @@ pub(super) struct Owner {
 
 /// A line that was understood.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(super) struct ListEntry<'a> {
     pub(super) pattern: NamePattern<'a>,
     pub(super) owner: Owner,
     pub(super) policy: GroupPolicy,
@@ -77,7 +76,7 @@ impl<'a> Owners<'a> {
     }
 
     /// What a line stands for, or what is wrong with it.
-    pub(super) fn entry<'l>(&self, line: &Line<'l>) -> Result<Entry<'l>, LineFault> {
+    pub(super) fn entry<'l>(&self, line: &ListLine<'l>) -> Result<ListEntry<'l>, LineFault> {
         let pattern = line.name_pattern()?;
         match self {
             Self::Numbers => {
@@ -85,7 +84,7 @@ impl<'a> Owners<'a> {
                     virtual_host: VirtualHostId::new(number(line.virtual_host, "virtual host")?),
                     group: GroupId::new(number(line.group, "group")?),
                 };
-                Ok(Entry { pattern, owner, policy: GroupPolicy::default(), open_ended: false })
+                Ok(ListEntry { pattern, owner, policy: GroupPolicy::default(), open_ended: false })
             }
             Self::Configured { site, path, hosts } => {
                 let Some(named) = line.virtual_host else {
@@ -113,7 +112,7 @@ impl<'a> Owners<'a> {
                 let text = String::from_utf8_lossy(line.pattern.text);
                 let coverage = host.certificate.covers(&pattern, &text);
                 let coverage = coverage.map_err(|not_covered| line.pattern.fault(not_covered))?;
-                Ok(Entry {
+                Ok(ListEntry {
                     pattern,
                     owner: Owner { virtual_host: *virtual_host, group: host.group },
                     policy: group.map(|group| group.policy).unwrap_or_default(),
@@ -151,6 +150,33 @@ impl<'a> Owners<'a> {
                 format!("{start}a name of virtual_host {host:?} in {path}:{line} already")
             }
             None => format!("{start}in {path} already"),
+        }
+    }
+}
+
+/// Where the list has an entry, and what it says of it.
+pub(super) struct Entered {
+    pub(super) line: u64,
+    pub(super) column: usize,
+    /// As it was written, quoted.
+    pub(super) pattern: String,
+    /// In words.
+    pub(super) owner: String,
+}
+
+impl Entered {
+    /// What is wrong with this entry after `earlier`, which has the same pattern.
+    pub(super) fn after(&self, earlier: &Self, conflicting: bool) -> String {
+        let Self { pattern, owner, .. } = self;
+        let Self { line, pattern: written, .. } = earlier;
+        let written = if written == pattern { String::new() } else { format!("as {written} ") };
+        if conflicting {
+            let other = &earlier.owner;
+            format!(
+                "conflict: {pattern} is {owner} here, and {written}in line {line} it is {other}"
+            )
+        } else {
+            format!("duplicate: {pattern} is {written}in line {line} already")
         }
     }
 }

@@ -8,7 +8,7 @@ use coalesce_core::{Host, NamePattern, PresentedIdentifier};
 use coalesce_tls::PresentedNames;
 use rustls::crypto::CryptoProvider;
 
-use crate::text::some_of;
+use crate::terminal::text::some_of;
 
 /// What a client sees of a certificate.
 #[derive(Debug)]

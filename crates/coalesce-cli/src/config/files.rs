@@ -11,7 +11,7 @@ use coalesce_tls::{
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
-use crate::text::without_code;
+use crate::terminal::text::without_code;
 
 /// The longest file of certificates or keys that is read, in bytes: the bundle of every public CA
 /// is a quarter of it.

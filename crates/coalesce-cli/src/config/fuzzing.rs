@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 use coalesce_core::NamePattern;
 
 use crate::config::{Carried, Site, virtual_host_id};
-use crate::demo::world::World;
+use crate::demo::files::DemoFiles;
 
 /// Folder and files of the demo, which the text may name.
-static WORLD: LazyLock<World> = LazyLock::new(|| World::make().expect("a temporary folder"));
+static FILES: LazyLock<DemoFiles> =
+    LazyLock::new(|| DemoFiles::make().expect("a temporary folder"));
 
 /// Loads `text` as a server does that loads it twice: it is refused with a message for each fault
 /// that says in which file, or every name in it is whose it was said to be, in a group that exists.
@@ -18,7 +19,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| World::make().expect("a tempora
 /// # Panics
 /// When that does not hold, or the temporary folder cannot be written.
 pub fn config(text: &[u8]) {
-    let path = WORLD.configuration();
+    let path = FILES.configuration();
     fs::write(&path, text).expect("the temporary folder is writable");
     let carried = Carried::default();
     let first = Site::load_after(&path, &carried);

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Request, Version};
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::rows::Certificate;
-use super::world::World;
+use crate::demo::files::DemoFiles;
+use crate::demo::rows::{Certificate, Got};
 
 /// How long one answer may take on loopback before the demo gives up on it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,49 +24,22 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Room for the server's first frames.
 const FIRST_READ_BYTES: usize = 1024;
 
-/// What a request came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Got {
-    /// A response, and its content.
-    Response { status: u16, content: Vec<u8> },
-    /// The stream was reset.
-    Reset(h2::Reason),
-    /// The TLS handshake was refused.
-    Refused(AlertDescription),
-    /// Nothing that an HTTP/2 server should do.
-    Failed(String),
-}
-
-impl std::fmt::Display for Got {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Response { status: 200, content } => {
-                write!(f, "200 {}", content.trim_ascii().escape_ascii())
-            }
-            Self::Response { status, .. } => status.fmt(f),
-            Self::Reset(reason) => write!(f, "reset {reason:?}"),
-            Self::Refused(alert) => write!(f, "no TLS: {alert:?}"),
-            Self::Failed(why) => why.fmt(f),
-        }
-    }
-}
-
 /// Opens connections to one server.
-pub(super) struct Client {
+pub(super) struct DemoClient {
     address: SocketAddr,
     anonymous: TlsConnector,
     certified: TlsConnector,
 }
 
 /// One connection, which sends whatever it is told to.
-pub(super) struct Connection {
+pub(super) struct DemoConnection {
     send: SendRequest<Bytes>,
 }
 
-impl Client {
-    pub(super) fn new(world: &World, address: SocketAddr) -> Result<Self, rustls::Error> {
+impl DemoClient {
+    pub(super) fn new(files: &DemoFiles, address: SocketAddr) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add(world.ca.clone())?;
+        roots.add(files.ca.clone())?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = || {
             Ok::<_, rustls::Error>(
@@ -80,7 +53,7 @@ impl Client {
             TlsConnector::from(Arc::new(config))
         };
         let certified =
-            builder()?.with_client_auth_cert(vec![world.client.clone()], world.client_key())?;
+            builder()?.with_client_auth_cert(vec![files.client.clone()], files.client_key())?;
         Ok(Self {
             address,
             anonymous: connector(builder()?.with_no_client_auth()),
@@ -93,7 +66,7 @@ impl Client {
         &self,
         server_name: &'static str,
         certificate: Certificate,
-    ) -> Result<Connection, Got> {
+    ) -> Result<DemoConnection, Got> {
         let connector = match certificate {
             Certificate::None => &self.anonymous,
             Certificate::Demo => &self.certified,
@@ -111,14 +84,14 @@ impl Client {
             let io = tokio::io::join(Cursor::new(first).chain(read), write);
             let (send, connection) = h2::client::handshake(io).await.map_err(ended)?;
             tokio::spawn(connection);
-            Ok(Connection { send })
+            Ok(DemoConnection { send })
         })
         .await
         .unwrap_or_else(|_| Err(Got::Failed("no answer in time".to_owned())))
     }
 }
 
-impl Connection {
+impl DemoConnection {
     /// Sends a request as it is and waits for what comes back.
     pub(super) async fn send(&self, request: Request<()>) -> Got {
         tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(request))

@@ -6,14 +6,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::client::Got;
-use super::rows::{Certificate, Row};
-use crate::exit::Failure;
-use crate::output::Output;
+use crate::demo::rows::{Certificate, Got, Row};
+use crate::terminal::exit::Failure;
+use crate::terminal::output::Output;
 
 /// One row with what came of it.
 #[derive(Debug, Serialize)]
-pub(super) struct Line {
+pub(super) struct RowResult {
     server_name: &'static str,
     client_certificate: bool,
     method: &'static str,
@@ -29,7 +28,7 @@ pub(super) struct Line {
     shows: &'static str,
 }
 
-impl Line {
+impl RowResult {
     pub(super) fn new(
         row: &Row,
         connection: Option<usize>,
@@ -81,12 +80,12 @@ impl Line {
     }
 }
 
-pub(super) fn json(lines: &[Line], output: &mut Output<impl Write>) -> Result<(), Failure> {
+pub(super) fn json(lines: &[RowResult], output: &mut Output<impl Write>) -> Result<(), Failure> {
     lines.iter().try_for_each(|line| output.json(line))
 }
 
 pub(super) fn table(
-    lines: &[Line],
+    lines: &[RowResult],
     address: SocketAddr,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
@@ -97,7 +96,7 @@ pub(super) fn table(
     ))?;
     output.line("")?;
     let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(lines.iter().map(Line::cells));
+    rows.extend(lines.iter().map(RowResult::cells));
     let widths: [usize; 7] = std::array::from_fn(|column| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()

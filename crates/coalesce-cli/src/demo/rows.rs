@@ -3,8 +3,6 @@
 use http::{Method, Request};
 use rustls::AlertDescription;
 
-use super::client::Got;
-
 /// One request on one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
@@ -44,6 +42,33 @@ pub(super) enum Expected {
     Reset,
     /// The handshake ends with this alert.
     Refused(AlertDescription),
+}
+
+/// What came of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    /// A response, and its content.
+    Response { status: u16, content: Vec<u8> },
+    /// The stream was reset.
+    Reset(h2::Reason),
+    /// The TLS handshake was refused.
+    Refused(AlertDescription),
+    /// Nothing that an HTTP/2 server should do.
+    Failed(String),
+}
+
+impl std::fmt::Display for Got {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Response { status: 200, content } => {
+                write!(f, "200 {}", content.trim_ascii().escape_ascii())
+            }
+            Self::Response { status, .. } => status.fmt(f),
+            Self::Reset(reason) => write!(f, "reset {reason:?}"),
+            Self::Refused(alert) => write!(f, "no TLS: {alert:?}"),
+            Self::Failed(why) => why.fmt(f),
+        }
+    }
 }
 
 const CONTENT_421: &[u8] = br#"{"error":"misdirected_request"}"#;

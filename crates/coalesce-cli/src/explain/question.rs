@@ -2,12 +2,57 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use coalesce_core::{HostField, MethodKind, RequestTarget};
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Deserializer};
 
-use crate::cli::ExplainArguments;
 use crate::config::files;
+
+/// The arguments of `coalesce explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// The listener that the connection came to; needed when there are several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// The server name of the ClientHello; without it, the ClientHello carries none
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// The request's :authority; without it, the request has none
+    #[arg(long, value_name = "HOST[:PORT]", allow_hyphen_values = true)]
+    pub(crate) authority: Option<String>,
+    /// A Host field of the request; may be given more than once
+    #[arg(long, value_name = "HOST[:PORT]", allow_hyphen_values = true)]
+    pub(crate) host: Vec<String>,
+    /// The request's :scheme [default: https]
+    #[arg(long)]
+    pub(crate) scheme: Option<String>,
+    /// The request's method [default: GET]
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+    /// The :protocol of an extended CONNECT (RFC 8441)
+    #[arg(long)]
+    pub(crate) protocol: Option<String>,
+    /// What the client sends when it is asked: its certificate chain, or 'none'; without this, the
+    /// question is about a connection whose handshake was completed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// Answer as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read one JSON object per line from standard input, write one per line
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "server_name", "authority", "host", "scheme", "method", "protocol",
+            "client_certificate", "json"
+        ]
+    )]
+    pub(crate) batch: bool,
+}
 
 /// One request on one connection.
 #[derive(Debug, Default)]
@@ -18,12 +63,12 @@ pub(crate) struct Question {
     pub(crate) scheme: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) protocol: Option<String>,
-    pub(crate) client: Client,
+    pub(crate) client: ClientIdentity,
 }
 
 /// What the client has to show when it is asked for a certificate.
 #[derive(Debug, Default)]
-pub(crate) enum Client {
+pub(crate) enum ClientIdentity {
     /// Nothing.
     #[default]
     WithoutCertificate,
@@ -35,7 +80,7 @@ pub(crate) enum Client {
 
 /// A line of a batch.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct QuestionLine {
     server_name: Option<String>,
     authority: Option<String>,
     host: Option<OneOrSeveral>,
@@ -72,8 +117,8 @@ impl Question {
     pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Self, String> {
         check_method(arguments.method.as_deref(), arguments.protocol.as_deref())?;
         let client = match &arguments.client_certificate {
-            None => Client::Accepted,
-            Some(word) if word.as_os_str() == "none" => Client::WithoutCertificate,
+            None => ClientIdentity::Accepted,
+            Some(word) if word.as_os_str() == "none" => ClientIdentity::WithoutCertificate,
             Some(path) => read_client(path)?,
         };
         Ok(Self {
@@ -87,12 +132,12 @@ impl Question {
         })
     }
 
-    pub(crate) fn from_line(line: Line) -> Result<Self, String> {
+    pub(crate) fn from_line(line: QuestionLine) -> Result<Self, String> {
         check_method(line.method.as_deref(), line.protocol.as_deref())?;
         let client = match &line.client_certificate {
             // A request there is only on a connection that was accepted.
-            ClientCertificate::Absent => Client::Accepted,
-            ClientCertificate::Null => Client::WithoutCertificate,
+            ClientCertificate::Absent => ClientIdentity::Accepted,
+            ClientCertificate::Null => ClientIdentity::WithoutCertificate,
             ClientCertificate::File(path) => read_client(path)?,
         };
         Ok(Self {
@@ -147,9 +192,9 @@ fn check_method(method: Option<&str>, protocol: Option<&str>) -> Result<(), Stri
 
 const PROTOCOL_ALONE: &str = "protocol: only the method CONNECT may have one";
 
-fn read_client(path: &Path) -> Result<Client, String> {
+fn read_client(path: &Path) -> Result<ClientIdentity, String> {
     match files::chain(path) {
-        Ok(chain) => Ok(Client::Certificate(chain)),
+        Ok(chain) => Ok(ClientIdentity::Certificate(chain)),
         Err(error) => Err(format!("client_certificate: {error}")),
     }
 }
@@ -184,9 +229,9 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_null_was_not_sent() {
-        assert!(matches!(line("{}").unwrap().client, Client::Accepted));
+        assert!(matches!(line("{}").unwrap().client, ClientIdentity::Accepted));
         let without = line(r#"{"client_certificate":null}"#).unwrap();
-        assert!(matches!(without.client, Client::WithoutCertificate));
+        assert!(matches!(without.client, ClientIdentity::WithoutCertificate));
         let missing = line(r#"{"client_certificate":"no/such.pem"}"#).unwrap_err();
         let expected = "client_certificate: cannot read no/such.pem: No such file or directory";
         assert_eq!(missing, expected);

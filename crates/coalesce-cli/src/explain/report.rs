@@ -10,15 +10,15 @@ use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
 
 use crate::config::{HostAnswer, Listener, Site};
-use crate::exit::Failure;
-use crate::explain::answer::{Answer, Refusal};
+use crate::explain::explanation::{Explanation, Refusal};
 use crate::explain::question::Question;
-use crate::output::Output;
-use crate::text::some_of;
+use crate::terminal::exit::Failure;
+use crate::terminal::output::Output;
+use crate::terminal::text::some_of;
 
 /// The answer as an object; `coalesce explain --help` documents its members.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Report<'a> {
+pub(crate) struct ExplainReport<'a> {
     verdict: &'static str,
     pub(crate) reason: &'static str,
     status: Option<u16>,
@@ -41,11 +41,11 @@ const SERVED: &str = "RFC 9110 §7.4, RFC 9113 §9.1.1";
 /// What an unlisted one gets, which is a 404.
 const UNLISTED: &str = "RFC 9110 §15.5.5";
 
-pub(crate) fn json<'a>(site: &'a Site, answer: &Answer) -> Report<'a> {
-    let (facts, verdict) = match answer {
-        Answer::Decided { facts, verdict } => (facts, verdict),
-        Answer::Refused(Refusal { code, rule, .. }) => {
-            return Report {
+pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainReport<'a> {
+    let (facts, verdict) = match explanation {
+        Explanation::Decided { facts, verdict } => (facts, verdict),
+        Explanation::Refused(Refusal { code, rule, .. }) => {
+            return ExplainReport {
                 verdict: "refused",
                 reason: code,
                 status: None,
@@ -59,7 +59,7 @@ pub(crate) fn json<'a>(site: &'a Site, answer: &Answer) -> Report<'a> {
         }
     };
     let group = site.group(facts.group()).map(|group| group.name.as_str());
-    let decided = |verdict, reason, status, rule, step: Step| Report {
+    let decided = |verdict, reason, status, rule, step: Step| ExplainReport {
         verdict,
         reason,
         status: Some(status),
@@ -109,22 +109,22 @@ pub(crate) fn text(
     site: &Site,
     listener: &Listener,
     question: &Question,
-    answer: &Answer,
+    explanation: &Explanation,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
-    let report = json(site, answer);
+    let report = json(site, explanation);
     let server_name = match &question.server_name {
         Some(name) => format!("server name {name}"),
         None => "no server name".to_owned(),
     };
-    let (facts, verdict) = match answer {
-        Answer::Refused(refusal) => {
+    let (facts, verdict) = match explanation {
+        Explanation::Refused(refusal) => {
             output.line(format_args!("connection   {server_name}, listener {}", listener.name))?;
             output.line(format_args!("verdict      refused: there is no connection"))?;
             output.line(format_args!("reason       tls: {}: {}", refusal.code, refusal.text))?;
             return output.line(format_args!("rule         {}", refusal.rule));
         }
-        Answer::Decided { facts, verdict } => (facts, verdict),
+        Explanation::Decided { facts, verdict } => (facts, verdict),
     };
     let group = report.group.unwrap_or_default();
     let presented = some_of(facts.presented().names());

@@ -11,7 +11,7 @@ use crate::groups::difference::{self, Difference};
 
 /// The whole report, as `--json` writes it.
 #[derive(Debug, Serialize)]
-pub(super) struct Report<'a> {
+pub(super) struct GroupsReport<'a> {
     pub(super) groups: Vec<GroupReport<'a>>,
     pub(super) apart: Vec<Apart<'a>>,
     /// Listeners that share a port and overlap.
@@ -27,12 +27,12 @@ pub(super) struct GroupReport<'a> {
     pub(super) policy: Vec<(&'static str, String)>,
     /// Names with another `coalesce` than the group, by that.
     pub(super) own_coalesce: BTreeMap<&'static str, Vec<&'a str>>,
-    pub(super) connections: Vec<Connection<'a>>,
+    pub(super) connections: Vec<ConnectionReport<'a>>,
 }
 
 /// The connections that were made for some names and show one certificate: what they may carry.
 #[derive(Debug, Serialize)]
-pub(super) struct Connection<'a> {
+pub(super) struct ConnectionReport<'a> {
     pub(super) listener: &'a str,
     pub(super) certificate: String,
     pub(super) server_names: Vec<&'a str>,
@@ -48,7 +48,7 @@ pub(super) struct Apart<'a> {
     pub(super) because: Vec<Difference>,
 }
 
-pub(super) fn report(site: &Site) -> Report<'_> {
+pub(super) fn report(site: &Site) -> GroupsReport<'_> {
     let homes = || {
         let groups = site.groups().iter().enumerate();
         groups.filter(|(_, group)| group.policy.within.is_none())
@@ -67,7 +67,7 @@ pub(super) fn report(site: &Site) -> Report<'_> {
             apart.push(Apart { groups: [&one.name, &other.name], because });
         }
     }
-    Report { groups: groups.collect(), apart, overlaps: &site.overlaps }
+    GroupsReport { groups: groups.collect(), apart, overlaps: &site.overlaps }
 }
 
 fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>> {
@@ -83,25 +83,25 @@ fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>>
 }
 
 /// The connections of the group with this number: one for each listener and certificate.
-fn connections(site: &Site, number: usize) -> Vec<Connection<'_>> {
+fn connections(site: &Site, number: usize) -> Vec<ConnectionReport<'_>> {
     let id = config::group_id(number);
     let hosts: Vec<&VirtualHost> =
         site.virtual_hosts().iter().filter(|host| site.home(host.group) == id).collect();
     let names = || hosts.iter().flat_map(|host| host.names.iter().map(|name| (*host, &name.text)));
-    let mut connections: Vec<(HandshakeFacts, Connection<'_>)> = Vec::new();
+    let mut connections: Vec<(HandshakeFacts, ConnectionReport<'_>)> = Vec::new();
     for listener in &site.listeners {
         for (host, text) in names() {
             let Some(facts) = handshake(listener, text).filter(|facts| facts.group() == id) else {
                 continue;
             };
-            let same = |(known, connection): &&mut (HandshakeFacts, Connection<'_>)| {
+            let same = |(known, connection): &&mut (HandshakeFacts, ConnectionReport<'_>)| {
                 connection.listener == listener.name && known.certificate() == facts.certificate()
             };
             if let Some((_, connection)) = connections.iter_mut().find(same) {
                 connection.server_names.push(text);
                 continue;
             }
-            let mut connection = Connection {
+            let mut connection = ConnectionReport {
                 listener: &listener.name,
                 certificate: host.certificate.path().display().to_string(),
                 server_names: vec![text],

@@ -2,12 +2,15 @@
 
 use std::io::Write;
 
-use crate::exit::Failure;
-use crate::groups::report::Report;
-use crate::output::Output;
-use crate::text::some_of;
+use crate::groups::report::GroupsReport;
+use crate::terminal::exit::Failure;
+use crate::terminal::output::Output;
+use crate::terminal::text::some_of;
 
-pub(super) fn write(report: &Report<'_>, output: &mut Output<impl Write>) -> Result<(), Failure> {
+pub(super) fn write(
+    report: &GroupsReport<'_>,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
     for group in &report.groups {
         output.line(format_args!("group {}", group.name))?;
         if !group.also.is_empty() {

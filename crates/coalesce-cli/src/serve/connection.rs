@@ -1,10 +1,10 @@
-//! One connection: handshake, decisions, requests.
+//! One connection: its handshakes, its requests, its end.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use coalesce_core::{Authoritative, Misdirected};
 use coalesce_h2::Accepted;
@@ -12,129 +12,135 @@ use h2::RecvStream;
 use http::header::HOST;
 use http::{HeaderValue, Request};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, Span, field};
 
 use crate::config::VirtualHost;
-use crate::serve::access_log::{AccessLog, Entry, Source};
-use crate::serve::answer::Reply;
+use crate::serve::answer::{Peer, Reply};
+use crate::serve::connection_state::SharedState;
 use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
-use crate::serve::meters::{Handshake, ListenerMeters, Meters, SERVED, UNLISTED};
-use crate::serve::noting::shortened;
-use crate::serve::snapshot::{Bound, Live};
-use crate::serve::standing::Shared;
-
-/// What the connections of one listener share.
-#[derive(Debug)]
-pub(super) struct Door {
-    /// The number of the listener, as it was bound.
-    pub(super) listener: usize,
-    pub(super) bound: Bound,
-    pub(super) meters: ListenerMeters,
-    pub(super) observers: Observers,
-}
-
-/// Who is told what the server does.
-#[derive(Clone, Debug)]
-pub(crate) struct Observers {
-    pub(super) meters: Arc<Meters>,
-    pub(super) access_log: Option<AccessLog>,
-}
-
-impl Default for Observers {
-    /// Meters that nobody reads, unless a recorder was installed before, and no log.
-    fn default() -> Self {
-        Self { meters: Arc::new(Meters::new()), access_log: None }
-    }
-}
-
-/// The span that everything logged about a connection is in.
-pub(super) fn span(peer: SocketAddr, listener: &str) -> Span {
-    tracing::info_span!("connection", %peer, listener, server_name = field::Empty)
-}
+use crate::serve::listener::ListenerContext;
+use crate::serve::observe::access_log::{ConnectionLog, RequestRecord};
+use crate::serve::observe::meters::{Handshake, SERVED, UNLISTED};
+use crate::serve::observe::recorder::shortened;
+use crate::serve::snapshot::Live;
 
 /// Serves one connection until it ends, or until `live` says so and its requests are answered.
-pub(super) async fn serve(door: &Door, stream: TcpStream, peer: SocketAddr, mut live: Live) {
-    // Answers are small and complete; none is to wait for the acknowledgement of another.
+pub(super) async fn serve(
+    listener: &ListenerContext,
+    stream: TcpStream,
+    address: SocketAddr,
+    mut live: Live,
+) {
+    // Answers are small and complete; none may wait for the acknowledgement of another.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let _open = door.meters.connection();
+    let _open = listener.meters.connection();
     let opened = tokio::select! {
-        opened = open(door, stream, peer, live.clone()) => opened,
-        // No request has been made that would be owed an answer.
+        opened = open(listener, stream, address, live.clone()) => opened,
+        // Nothing is lost: the client has not made a request yet.
         _ = live.wait_for(|state| state.stopping) => return,
     };
-    let (mut connection, standing) = match opened {
-        Ok(opened) => opened,
-        Err(outcome) => return door.meters.handshake(outcome),
-    };
-    door.meters.handshake(Handshake::Completed);
-    let client = Arc::new(Client { peer });
+    match opened {
+        Ok((connection, state)) => {
+            listener.meters.handshake(Handshake::Completed);
+            serve_requests(connection, &state, &Arc::new(Peer { address }), live).await;
+        }
+        Err(outcome) => listener.meters.handshake(outcome),
+    }
+}
+
+/// Answers the requests of an open connection.
+async fn serve_requests(
+    mut connection: Http2Connection,
+    state: &SharedState,
+    peer: &Arc<Peer>,
+    live: Live,
+) {
     let mut news = pin!(news_of(live));
-    // When to say farewell for want of requests; once it was said, when to wait no longer.
     let mut deadline = pin!(sleep(IDLE_TIMEOUT));
-    let (mut ending, mut stopping) = (false, false);
+    let mut phase = Phase::Open;
     let mut accepted_in_a_row = 0_u32;
     loop {
         let event = poll_fn(|context| {
-            // Requests go first: the rest matters once a while, and costs each time. But it must
-            // not wait for a pause that never comes.
-            let urgent = accepted_in_a_row >= ACCEPTED_IN_A_ROW_MAX;
-            if !urgent && let Poll::Ready(accepted) = connection.poll_accept(context) {
-                accepted_in_a_row += 1;
-                return Poll::Ready(Event::Accepted(accepted));
-            }
-            accepted_in_a_row = 0;
-            if !stopping && let Poll::Ready(news) = news.as_mut().poll(context) {
-                return Poll::Ready(Event::News(news));
-            }
-            if deadline.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Event::TimeOut);
-            }
-            if urgent {
-                return connection.poll_accept(context).map(Event::Accepted);
-            }
-            Poll::Pending
+            let news = (phase != Phase::Stopping).then(|| news.as_mut());
+            let deadline = deadline.as_mut();
+            poll_event(&mut connection, news, deadline, &mut accepted_in_a_row, context)
         });
-        match event.await {
-            Event::Accepted(Some(Ok(accepted))) => answer(&standing, accepted, &client),
+        let next_timeout = match event.await {
+            Event::Accepted(Some(Ok(accepted))) => {
+                answer(state, accepted, peer);
+                continue;
+            }
             Event::Accepted(Some(Err(error))) => {
                 if error.is_refusal_limit() {
-                    standing.lock().noting.meters.budgets.increment(1);
+                    state.lock().recorder.meters.budgets.increment(1);
                 }
                 tracing::debug!(%error, "connection ended");
                 return;
             }
             Event::Accepted(None) => return,
             Event::News(News::Snapshot(live)) => {
-                standing.renew();
-                connection.announce(&standing.lock().origins());
+                state.renew();
+                connection.announce(&state.lock().origins());
                 news.set(news_of(live));
+                continue;
             }
             Event::News(News::Stopping) => {
-                (ending, stopping) = (true, true);
-                deadline.as_mut().reset(Instant::now() + DRAIN_TIMEOUT);
+                phase = Phase::Stopping;
                 connection.graceful_shutdown();
+                DRAIN_TIMEOUT
             }
             Event::TimeOut => {
-                // Every open request holds its client. One that crossed a farewell for want of
-                // requests was accepted all the same, and is answered.
-                let busy = Arc::strong_count(&client) > 1;
-                if stopping || ending && !busy {
-                    tracing::debug!("connection did not end in time");
-                    return;
+                // Every open request holds its peer.
+                let busy = Arc::strong_count(peer) > 1;
+                match phase.after_timeout(busy, || state.was_asked()) {
+                    AfterTimeout::Wait => IDLE_TIMEOUT,
+                    AfterTimeout::SayFarewell => {
+                        phase = Phase::Farewell;
+                        connection.graceful_shutdown();
+                        DRAIN_TIMEOUT
+                    }
+                    AfterTimeout::Close => {
+                        tracing::debug!("connection did not end in time");
+                        return;
+                    }
                 }
-                let next = if busy || standing.was_asked() {
-                    IDLE_TIMEOUT
-                } else {
-                    ending = true;
-                    connection.graceful_shutdown();
-                    DRAIN_TIMEOUT
-                };
-                deadline.as_mut().reset(Instant::now() + next);
             }
+        };
+        deadline.as_mut().reset(Instant::now() + next_timeout);
+    }
+}
+
+/// How far a connection has come towards its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The client was told to go, because it made no requests.
+    Farewell,
+    /// The client was told to go, because the server is stopping.
+    Stopping,
+}
+
+/// What to do when a deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterTimeout {
+    Wait,
+    SayFarewell,
+    Close,
+}
+
+impl Phase {
+    /// A request that crossed a farewell on its way was accepted all the same, and is answered; so a
+    /// busy connection is closed only when the server stops.
+    fn after_timeout(self, busy: bool, was_asked: impl FnOnce() -> bool) -> AfterTimeout {
+        match self {
+            Self::Stopping => AfterTimeout::Close,
+            Self::Farewell if !busy => AfterTimeout::Close,
+            Self::Open if !busy && !was_asked() => AfterTimeout::SayFarewell,
+            Self::Open | Self::Farewell => AfterTimeout::Wait,
         }
     }
 }
@@ -147,9 +153,39 @@ enum Event {
     TimeOut,
 }
 
-/// What the server has to say.
+/// Polls for the next event of a connection; without `news`, the server has nothing more to say.
+///
+/// Requests go first, because the other events are rare and each look at them has a cost. But they
+/// must not wait for a pause between requests, which a busy client never makes.
+#[inline]
+fn poll_event(
+    connection: &mut Http2Connection,
+    news: Option<Pin<&mut impl Future<Output = News>>>,
+    deadline: Pin<&mut Sleep>,
+    accepted_in_a_row: &mut u32,
+    context: &mut Context<'_>,
+) -> Poll<Event> {
+    let others_first = *accepted_in_a_row >= ACCEPTED_IN_A_ROW_MAX;
+    if !others_first && let Poll::Ready(accepted) = connection.poll_accept(context) {
+        *accepted_in_a_row += 1;
+        return Poll::Ready(Event::Accepted(accepted));
+    }
+    *accepted_in_a_row = 0;
+    if let Some(Poll::Ready(news)) = news.map(|news| news.poll(context)) {
+        return Poll::Ready(Event::News(news));
+    }
+    if deadline.poll(context).is_ready() {
+        return Poll::Ready(Event::TimeOut);
+    }
+    if others_first {
+        return connection.poll_accept(context).map(Event::Accepted);
+    }
+    Poll::Pending
+}
+
+/// What the server tells its connections.
 enum News {
-    /// There is a newer snapshot; and where to hear more.
+    /// There is a newer snapshot; the receiver waits for the one after it.
     Snapshot(Live),
     Stopping,
 }
@@ -160,20 +196,20 @@ async fn news_of(mut live: Live) -> News {
     if gone || live.borrow_and_update().stopping { News::Stopping } else { News::Snapshot(live) }
 }
 
-type Connection = coalesce_h2::Connection<TlsStream<TcpStream>, Shared>;
+type Http2Connection = coalesce_h2::Connection<TlsStream<TcpStream>, SharedState>;
 
-/// Makes the handshakes of TLS and HTTP/2. What comes in their way is logged, and given.
+/// Makes the handshakes of TLS and HTTP/2. A failure is logged, and its outcome returned.
 async fn open(
-    door: &Door,
+    listener: &ListenerContext,
     stream: TcpStream,
-    peer: SocketAddr,
+    address: SocketAddr,
     mut live: Live,
-) -> Result<(Connection, Shared), Handshake> {
+) -> Result<(Http2Connection, SharedState), Handshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
-    // Every listener that is bound has an entrance, and every group an identity.
-    let entrance = snapshot.entrance(door.listener).ok_or(Handshake::Tls)?;
+    // Every snapshot has every bound listener.
+    let entry = snapshot.listener(listener.number).ok_or(Handshake::Tls)?;
     // The acceptor logs its own refusals.
-    let accepted = entrance.acceptor.accept(stream).await;
+    let accepted = entry.acceptor.accept(stream).await;
     let (stream, facts) = accepted.map_err(|error| Handshake::from(&error))?;
     if let Some(name) = facts.server_name() {
         Span::current().record("server_name", field::display(name));
@@ -183,12 +219,12 @@ async fn open(
         tracing::debug!("the client did not negotiate h2");
         return Err(Handshake::NoH2);
     }
-    let standing = Shared::new(facts, door, peer, snapshot, live).ok_or(Handshake::Tls)?;
-    let origins = standing.lock().origins();
+    let state = SharedState::new(facts, listener, address, snapshot, live).ok_or(Handshake::Tls)?;
+    let origins = state.lock().origins();
     let builder = coalesce_h2::Builder::new().origin_set(origins);
-    let handshake = builder.handshake(stream, standing.clone());
+    let handshake = builder.handshake(stream, state.clone());
     match timeout(PREFACE_TIMEOUT, handshake).await {
-        Ok(Ok(connection)) => Ok((connection, standing)),
+        Ok(Ok(connection)) => Ok((connection, state)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no HTTP/2 on this connection");
             Err(Handshake::NoPreface)
@@ -200,39 +236,34 @@ async fn open(
     }
 }
 
-/// The other end of a connection, as its requests know it.
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) peer: SocketAddr,
-}
-
-/// Answers with what `accepted` was decided on: it is handed over before the next is decided.
-fn answer(standing: &Shared, accepted: Accepted, client: &Arc<Client>) {
+/// Answers an accepted request with the snapshot that it was decided on. The state still has it,
+/// because a request is answered before the next one is decided.
+fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
     let (request, respond, proof) = accepted.into_parts();
-    let standing = standing.lock();
-    let entry = standing.noting.source.as_ref().map(|source| {
-        let host = proof.virtual_host().and_then(|id| standing.snapshot.site.virtual_host(id));
-        entry(source, &request, &proof, host)
+    let state = state.lock();
+    let record = state.recorder.access_log.as_ref().map(|log| {
+        let host = proof.virtual_host().and_then(|id| state.snapshot.site.virtual_host(id));
+        request_record(log, &request, &proof, host)
     });
-    let reply = Reply::new(respond, entry);
-    let later = standing.snapshot.answers.answer(request, reply, &proof, client);
-    drop(standing);
-    // What can be answered at once is: a task would cost more than the answer.
+    let reply = Reply::new(respond, record);
+    let later = state.snapshot.answers.answer(request, reply, &proof, peer);
+    drop(state);
+    // Most requests are answered at once: a task would cost more than the answer.
     let Some(later) = later else { return };
     tokio::spawn(later.in_current_span());
 }
 
 /// What the access log will say of a request that is served.
-fn entry(
-    source: &Arc<Source>,
+fn request_record(
+    connection: &Arc<ConnectionLog>,
     request: &Request<RecvStream>,
     proof: &Authoritative,
     host: Option<&VirtualHost>,
-) -> Box<Entry> {
+) -> Box<RequestRecord> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
-    Box::new(Entry {
-        source: source.clone(),
+    Box::new(RequestRecord {
+        connection: connection.clone(),
         begun: std::time::Instant::now(),
         authority: authority.map(shortened).unwrap_or_default(),
         method: request.method().to_string(),

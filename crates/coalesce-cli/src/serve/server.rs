@@ -9,21 +9,25 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
+use tracing::field::display;
 
 use crate::config::Site;
-use crate::exit::Failure;
-use crate::serve::connection::{self, Door, Observers};
+use crate::serve::connection;
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
-use crate::serve::meters::ListenerMeters;
+use crate::serve::listener::{BoundListener, ListenerContext};
+use crate::serve::observe::events;
+use crate::serve::observe::meters::ListenerMeters;
+use crate::serve::observe::recorder::Observers;
 use crate::serve::reload::Swapper;
-use crate::serve::snapshot::{Bound, Live, Snapshot, State};
-use crate::text::without_code;
+use crate::serve::snapshot::{Live, ServerState, Snapshot};
+use crate::terminal::exit::Failure;
+use crate::terminal::text::without_code;
 
 /// A server whose listeners are bound.
 #[derive(Debug)]
 pub(crate) struct Server {
     sockets: Vec<TcpListener>,
-    bound: Vec<Bound>,
+    bound: Vec<BoundListener>,
     snapshot: Snapshot,
     observers: Observers,
 }
@@ -56,7 +60,7 @@ impl Server {
             })?;
             sockets.push(socket);
             let (name, configured) = (listener.name.clone(), listener.address);
-            bound.push(Bound { name, configured, address });
+            bound.push(BoundListener { name, configured, address });
         }
         let snapshot = Snapshot::new(site, &bound, &observers.meters, None);
         let snapshot = snapshot.map_err(Failure::runtime)?;
@@ -72,15 +76,15 @@ impl Server {
     pub(crate) fn start(self) -> Running {
         let Self { sockets, bound, snapshot, observers } = self;
         observers.meters.serving(&snapshot.site);
-        let state = State { snapshot: Arc::new(snapshot), stopping: false };
+        let state = ServerState { snapshot: Arc::new(snapshot), stopping: false };
         let (states, live) = watch::channel(state);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut accepting = JoinSet::new();
-        for (listener, (socket, bound)) in sockets.into_iter().zip(&bound).enumerate() {
+        for (number, (socket, bound)) in sockets.into_iter().zip(&bound).enumerate() {
             let meters = ListenerMeters::new(&bound.name);
             let (bound, observers) = (bound.clone(), observers.clone());
-            let door = Arc::new(Door { listener, bound, meters, observers });
-            accepting.spawn(accept(socket, door, places.clone(), live.clone()));
+            let context = Arc::new(ListenerContext { number, bound, meters, observers });
+            accepting.spawn(accept(socket, context, places.clone(), live.clone()));
         }
         let (states, bound, meters) = (Arc::new(states), bound.into(), observers.meters);
         let swapper = Swapper { states, bound, meters };
@@ -104,7 +108,7 @@ impl Running {
 
     /// Accepts nothing more, and lets open requests finish for a while.
     pub(crate) async fn end(mut self) -> Ended {
-        tracing::info!("ending: no new connections, open requests may finish");
+        events::ending();
         self.swapper.states.send_modify(|state| state.stopping = true);
         while self.accepting.join_next().await.is_some() {}
         // Each connection holds a receiver; when the last is gone, all are.
@@ -123,7 +127,12 @@ async fn bind_one(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> 
 }
 
 /// Accepts connections until told to stop.
-async fn accept(socket: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, mut live: Live) {
+async fn accept(
+    socket: TcpListener,
+    context: Arc<ListenerContext>,
+    places: Arc<Semaphore>,
+    mut live: Live,
+) {
     loop {
         let next = tokio::select! {
             biased;
@@ -132,11 +141,11 @@ async fn accept(socket: TcpListener, door: Arc<Door>, places: Arc<Semaphore>, mu
         };
         match next {
             Some((stream, peer, place)) => {
-                let door = door.clone();
+                let context = context.clone();
                 let live = live.clone();
-                let span = connection::span(peer, &door.bound.name);
+                let span = events::connection(peer, &context.bound.name);
                 let served = async move {
-                    connection::serve(&door, stream, peer, live).await;
+                    connection::serve(&context, stream, peer, live).await;
                     drop(place);
                 };
                 tokio::spawn(served.instrument(span));
@@ -155,7 +164,7 @@ async fn next(
     match socket.accept().await {
         Ok((stream, peer)) => Some((stream, peer, place)),
         Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
+            events::cannot_accept(display(error));
             None
         }
     }

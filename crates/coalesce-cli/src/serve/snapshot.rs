@@ -1,6 +1,5 @@
 //! What is served: one configuration, whole and immutable, until the next one takes its place.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use coalesce_core::GroupId;
@@ -9,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::config::{Listener, Site};
 use crate::serve::answer::Answers;
-use crate::serve::meters::{GroupMeters, Meters};
+use crate::serve::listener::BoundListener;
+use crate::serve::observe::meters::{GroupMeters, Meters};
 use crate::serve::origins::OriginSets;
 
 /// One configuration, ready to serve.
@@ -22,49 +22,30 @@ pub(super) struct Snapshot {
     pub(super) site: Site,
     pub(super) answers: Answers,
     /// By the number of the listener, as it was bound.
-    entrances: Vec<Entrance>,
+    listeners: Vec<ListenerSnapshot>,
     /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
     /// a group have none.
     meters: Vec<Option<Arc<GroupMeters>>>,
     pub(super) origin_sets: OriginSets,
 }
 
-/// What a snapshot is for one listener.
+/// What one listener needs of a snapshot.
 #[derive(Debug)]
-pub(super) struct Entrance {
+pub(super) struct ListenerSnapshot {
     pub(super) acceptor: Acceptor,
     /// The ports that requests may name.
     pub(super) ports: Vec<u16>,
 }
 
-/// A listener with its socket, which outlives every snapshot.
-#[derive(Clone, Debug)]
-pub(super) struct Bound {
-    pub(super) name: String,
-    /// Where the configuration says.
-    pub(super) configured: SocketAddr,
-    /// Where it is, with the port that the system chose.
-    pub(super) address: SocketAddr,
-}
-
-impl Bound {
-    /// Whether this is the socket of `listener`. Listeners that share an address, told apart by
-    /// their hostnames, may come and go: the socket is that of the address.
-    fn is(&self, listener: &Listener) -> bool {
-        let shared = listener.hostnames.is_some();
-        listener.address == self.configured && (shared || listener.name == self.name)
-    }
-}
-
 /// What connections are told: the newest snapshot, and whether the server is about to end.
 #[derive(Clone, Debug)]
-pub(super) struct State {
+pub(super) struct ServerState {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) stopping: bool,
 }
 
 /// The newest state, and news of the next.
-pub(super) type Live = watch::Receiver<State>;
+pub(super) type Live = watch::Receiver<ServerState>;
 
 impl Snapshot {
     /// Makes a snapshot of `site` for the listeners that are `bound`; what `earlier` has and is the
@@ -74,11 +55,11 @@ impl Snapshot {
     /// A message when the listeners of `site` are not the ones that are bound.
     pub(super) fn new(
         site: Site,
-        bound: &[Bound],
+        bound: &[BoundListener],
         meters: &Meters,
         earlier: Option<&Self>,
     ) -> Result<Self, String> {
-        let entrances = entrances(&site, bound)?;
+        let listeners = listeners(&site, bound)?;
         if earlier.is_some_and(|earlier| earlier.site.admin != site.admin) {
             return Err(format!("the address of [admin] is another; {RESTART}"));
         }
@@ -88,12 +69,12 @@ impl Snapshot {
             whole.then(|| Arc::new(meters.group(&group.name)))
         });
         let meters = meters.collect();
-        Ok(Self { site, answers, entrances, meters, origin_sets: OriginSets::default() })
+        Ok(Self { site, answers, listeners, meters, origin_sets: OriginSets::default() })
     }
 
-    /// What this snapshot is for the listener with this number.
-    pub(super) fn entrance(&self, listener: usize) -> Option<&Entrance> {
-        self.entrances.get(listener)
+    /// Returns what the listener with this number needs of this snapshot.
+    pub(super) fn listener(&self, number: usize) -> Option<&ListenerSnapshot> {
+        self.listeners.get(number)
     }
 
     /// What counts for the group with this number.
@@ -104,14 +85,14 @@ impl Snapshot {
 
 /// Sockets are bound at the start and never again, so that a reload cannot leave a listener behind
 /// that nobody has, or lose one that everybody uses.
-fn entrances(site: &Site, bound: &[Bound]) -> Result<Vec<Entrance>, String> {
+fn listeners(site: &Site, bound: &[BoundListener]) -> Result<Vec<ListenerSnapshot>, String> {
     let is_new = |it: &&Listener| bound.iter().all(|old| !old.is(it) && old.name != it.name);
     if let Some(new) = site.listeners.iter().find(is_new) {
         return Err(format!("listener {:?} is new; {RESTART}", new.name));
     }
-    let entrance = |bound: &Bound| {
+    let listener = |bound: &BoundListener| {
         let same = site.listeners.iter().find(|listener| bound.is(listener));
-        let listener = same.ok_or_else(|| {
+        let found = same.ok_or_else(|| {
             let (name, old) = (&bound.name, bound.configured);
             match site.listeners.iter().find(|listener| listener.name == *name) {
                 Some(moved) => {
@@ -121,12 +102,12 @@ fn entrances(site: &Site, bound: &[Bound]) -> Result<Vec<Entrance>, String> {
                 None => format!("listener {name:?} is gone; {RESTART}"),
             }
         })?;
-        Ok(Entrance {
-            acceptor: Acceptor::new(listener.handshakes.clone()),
-            ports: listener.ports_when_bound(bound.address.port()),
+        Ok(ListenerSnapshot {
+            acceptor: Acceptor::new(found.handshakes.clone()),
+            ports: found.ports_when_bound(bound.address.port()),
         })
     };
-    bound.iter().map(entrance).collect()
+    bound.iter().map(listener).collect()
 }
 
 /// What to do about what a reload cannot change.

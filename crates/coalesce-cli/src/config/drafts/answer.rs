@@ -26,7 +26,7 @@ pub(crate) fn read(
                 Ok(metadata) if metadata.is_dir() => return Some(HostAnswer::Folder(full)),
                 Ok(_) => faults.add(path.span(), format!("{} is not a folder", full.display())),
                 Err(error) => {
-                    let error = crate::text::without_code(&error);
+                    let error = crate::terminal::text::without_code(&error);
                     faults.add(path.span(), format!("cannot read {}: {error}", full.display()));
                 }
             }

@@ -88,7 +88,7 @@ impl Source {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(Self::new(path, text)),
             Err(error) => {
-                let error = crate::text::without_code(&error);
+                let error = crate::terminal::text::without_code(&error);
                 Err(ConfigErrors(vec![format!("{}: cannot read: {error}", path.display())]))
             }
         }

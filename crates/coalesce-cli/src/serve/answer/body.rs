@@ -9,17 +9,17 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
-use crate::serve::answer::reply::Sending;
+use crate::serve::answer::reply::{Reply, Sending, head};
 use crate::serve::limits::{CHUNK_BYTES_MAX, STALL_TIMEOUT};
 
 /// Why content was not sent to its end.
 #[derive(Debug)]
-pub(super) enum SendError<E> {
+enum SendError<E> {
     /// The client has left the stream, or the connection.
     ClientGone,
     /// The client is there, and takes nothing.
@@ -38,9 +38,26 @@ impl<E: fmt::Display> fmt::Display for SendError<E> {
     }
 }
 
+/// Sends an answer whose content comes piece by piece.
+pub(super) async fn send_streaming<B>(answer: Response<B>, reply: Reply, method: &Method)
+where
+    B: Body<Data = Bytes>,
+    B::Error: fmt::Display,
+{
+    let (parts, content) = answer.into_parts();
+    let status = parts.status;
+    let no_content = *method == Method::HEAD || content.is_end_stream();
+    let Ok(mut sending) = reply.begin(head(status, parts.headers), no_content) else { return };
+    if !no_content && let Err(error) = send(&mut sending, content).await {
+        tracing::debug!(%error, "answer broken off");
+        return;
+    }
+    tracing::debug!(status = status.as_u16(), %method, "answered");
+}
+
 /// Sends `content` to its end, one piece after the other as the client makes room. A stream whose
 /// content breaks off is reset, so that nobody takes a part for the whole.
-pub(super) async fn send<B>(answer: &mut Sending, content: B) -> Result<(), SendError<B::Error>>
+async fn send<B>(answer: &mut Sending, content: B) -> Result<(), SendError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
@@ -120,9 +137,9 @@ fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<
 
 /// When a request body last moved. Shared between the body and whoever waits for the answer.
 #[derive(Clone, Debug)]
-pub(super) struct Progress(Arc<Mutex<Instant>>);
+pub(super) struct UploadProgress(Arc<Mutex<Instant>>);
 
-impl Progress {
+impl UploadProgress {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Instant::now())))
     }
@@ -145,14 +162,14 @@ pub(super) struct RequestBody {
     stream: Option<RecvStream>,
     /// What is to come, when the request says so.
     left: Option<u64>,
-    progress: Progress,
+    progress: UploadProgress,
 }
 
 impl RequestBody {
     /// Takes the body of `request`.
     pub(super) fn take(
         request: Request<RecvStream>,
-        progress: Progress,
+        progress: UploadProgress,
     ) -> (http::request::Parts, Self) {
         let (parts, stream) = request.into_parts();
         let ended = stream.is_end_stream();

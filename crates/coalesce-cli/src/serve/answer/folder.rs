@@ -5,9 +5,12 @@ use std::path::Path;
 
 use http::{Request, StatusCode};
 use tower_http::services::ServeDir;
+use tracing::field::display;
 
+use crate::serve::answer::body::send_streaming;
+use crate::serve::answer::reply::Reply;
 use crate::serve::answer::text::Text;
-use crate::serve::answer::{Reply, send_streaming};
+use crate::serve::observe::events;
 
 /// The files below one folder; whatever is not there is a 404.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ impl Folder {
             Ok(answer) => answer,
             Err(error) if is_not_there(&error) => return self.not_found.send(&method, reply),
             Err(error) => {
-                tracing::error!(%error, "cannot read a file");
+                events::cannot_read_file(display(error));
                 return self.unreadable.send(&method, reply);
             }
         };

@@ -1,30 +1,42 @@
-//! The way to answer one request, and what is noted of it.
+//! The way to answer one request, and what the access log will say of it.
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use h2::SendStream;
 use h2::server::SendResponse;
-use http::{HeaderMap, Response};
+use http::header::DATE;
+use http::{HeaderMap, Response, StatusCode};
 
-use crate::serve::access_log::Entry;
+use crate::serve::observe::access_log::RequestRecord;
+
+/// The other end of a connection, as its requests know it.
+#[derive(Debug)]
+pub(in crate::serve) struct Peer {
+    pub(in crate::serve) address: SocketAddr,
+}
 
 /// A request that has no answer yet.
 #[derive(Debug)]
 pub(in crate::serve) struct Reply {
     pub(super) respond: SendResponse<Bytes>,
     /// For the access log, where there is one; written when this is dropped.
-    entry: Option<Box<Entry>>,
+    record: Option<Box<RequestRecord>>,
 }
 
 /// An answer whose content is on its way.
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) stream: SendStream<Bytes>,
-    entry: Option<Box<Entry>>,
+    record: Option<Box<RequestRecord>>,
 }
 
 impl Reply {
-    pub(in crate::serve) fn new(respond: SendResponse<Bytes>, entry: Option<Box<Entry>>) -> Self {
-        Self { respond, entry }
+    pub(in crate::serve) fn new(
+        respond: SendResponse<Bytes>,
+        record: Option<Box<RequestRecord>>,
+    ) -> Self {
+        Self { respond, record }
     }
 
     /// Begins the answer, which may be all of it.
@@ -35,11 +47,11 @@ impl Reply {
     ) -> Result<Sending, h2::Error> {
         let status = head.status().as_u16();
         let stream = self.respond.send_response(head, no_content)?;
-        if let Some(entry) = &mut self.entry {
-            entry.status = Some(status);
-            entry.complete = no_content;
+        if let Some(record) = &mut self.record {
+            record.status = Some(status);
+            record.complete = no_content;
         }
-        Ok(Sending { stream, entry: self.entry })
+        Ok(Sending { stream, record: self.record })
     }
 }
 
@@ -48,9 +60,9 @@ impl Sending {
     pub(super) fn data(&mut self, data: Bytes, last: bool) -> Result<(), h2::Error> {
         let len = data.len();
         self.stream.send_data(data, last)?;
-        if let Some(entry) = &mut self.entry {
-            entry.bytes = entry.bytes.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
-            entry.complete = last;
+        if let Some(record) = &mut self.record {
+            record.bytes = record.bytes.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+            record.complete = last;
         }
         Ok(())
     }
@@ -58,9 +70,18 @@ impl Sending {
     /// Ends the answer with trailers.
     pub(super) fn trailers(&mut self, trailers: HeaderMap) -> Result<(), h2::Error> {
         self.stream.send_trailers(trailers)?;
-        if let Some(entry) = &mut self.entry {
-            entry.complete = true;
+        if let Some(record) = &mut self.record {
+            record.complete = true;
         }
         Ok(())
     }
+}
+
+/// Makes a response head with these parts and, unless there is one, a date.
+pub(super) fn head(status: StatusCode, mut fields: HeaderMap) -> Response<()> {
+    fields.entry(DATE).or_insert_with(coalesce_h2::date);
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
 }

@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::config::TextAnswer;
-use crate::serve::answer::{Reply, head};
+use crate::serve::answer::reply::{Reply, head};
 
 /// A text, ready to be sent.
 #[derive(Debug)]

@@ -14,18 +14,21 @@ use std::time::Instant;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tracing::field::display;
 
 use crate::config::{Carried, ConfigErrors, Site, files_named};
-use crate::serve::access_log::AccessLog;
-use crate::serve::background::Background;
-use crate::serve::changes::{Changes, Happenings, Marks, reason};
 use crate::serve::limits::RETIRE_PAUSE;
-use crate::serve::meters::Meters;
-use crate::serve::snapshot::{Bound, Snapshot, State};
+use crate::serve::listener::BoundListener;
+use crate::serve::observe::access_log::AccessLog;
+use crate::serve::observe::events;
+use crate::serve::observe::meters::Meters;
+use crate::serve::reload::background::Background;
+use crate::serve::reload::file_events::{FileEvents, FileMarks, FolderWatcher, reason};
+use crate::serve::snapshot::{ServerState, Snapshot};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(in crate::serve) struct SiteSource {
     path: PathBuf,
     /// The address in the place of the configuration's own.
     listen: Option<SocketAddr>,
@@ -36,30 +39,34 @@ pub(super) struct Origin {
 
 /// Whether connections announce their origin sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Announcing {
+pub(in crate::serve) enum Announcing {
     /// As the configuration says.
     Configured,
     Never,
 }
 
 /// Why there is no site.
-pub(super) enum Unloaded {
+pub(in crate::serve) enum LoadError {
     Configuration(ConfigErrors),
     /// It does not go together with the command line.
     Usage(String),
 }
 
-impl Origin {
-    pub(super) fn new(path: PathBuf, listen: Option<SocketAddr>, announcing: Announcing) -> Self {
+impl SiteSource {
+    pub(in crate::serve) fn new(
+        path: PathBuf,
+        listen: Option<SocketAddr>,
+        announcing: Announcing,
+    ) -> Self {
         Self { path, listen, announcing, carried: Arc::default() }
     }
 
     /// Loads the site, for the first time or after others.
-    pub(super) fn load(&self) -> Result<Site, Unloaded> {
+    pub(in crate::serve) fn load(&self) -> Result<Site, LoadError> {
         let site = Site::load_after(&self.path, &self.carried);
-        let mut site = site.map_err(Unloaded::Configuration)?;
+        let mut site = site.map_err(LoadError::Configuration)?;
         if let Some(address) = self.listen {
-            site.listen_on(address).map_err(Unloaded::Usage)?;
+            site.listen_on(address).map_err(LoadError::Usage)?;
         }
         site.announces_origins &= self.announcing == Announcing::Configured;
         Ok(site)
@@ -77,10 +84,10 @@ impl Origin {
 
 /// What puts snapshots in the place of others.
 #[derive(Clone, Debug)]
-pub(super) struct Swapper {
-    pub(super) states: Arc<watch::Sender<State>>,
-    pub(super) bound: Arc<[Bound]>,
-    pub(super) meters: Arc<Meters>,
+pub(in crate::serve) struct Swapper {
+    pub(in crate::serve) states: Arc<watch::Sender<ServerState>>,
+    pub(in crate::serve) bound: Arc<[BoundListener]>,
+    pub(in crate::serve) meters: Arc<Meters>,
 }
 
 impl Swapper {
@@ -101,72 +108,72 @@ impl Swapper {
 
 /// Reloads when files have changed, and when it is told to.
 #[derive(Debug)]
-pub(super) struct Reloader {
-    origin: Origin,
+pub(in crate::serve) struct Reloader {
+    source: SiteSource,
     /// `None` after a look at them that came to no end, which no file can cause.
     files: Option<Files>,
     /// `None` where nobody wants the files to be watched, or nobody can.
-    happenings: Option<Happenings>,
+    file_events: Option<FileEvents>,
     background: Background,
 }
 
-/// The files of an origin.
+/// The files of a source.
 #[derive(Debug)]
 struct Files {
-    origin: Origin,
+    source: SiteSource,
     paths: BTreeSet<PathBuf>,
     /// Those of `paths` when they were last looked at.
-    marks: Marks,
-    changes: Option<Changes>,
+    marks: FileMarks,
+    watcher: Option<FolderWatcher>,
 }
 
 impl Reloader {
-    /// Looks at the files of `origin`; to be called before they are loaded.
-    pub(super) fn new(origin: Origin, background: Background) -> Self {
-        let paths = origin.files(&BTreeSet::new());
-        let marks = Marks::of(&paths);
-        let files = Files { origin: origin.clone(), paths, marks, changes: None };
-        Self { origin, files: Some(files), happenings: None, background }
+    /// Looks at the files of `source`; to be called before they are loaded.
+    pub(in crate::serve) fn new(source: SiteSource, background: Background) -> Self {
+        let paths = source.files(&BTreeSet::new());
+        let marks = FileMarks::of(&paths);
+        let files = Files { source: source.clone(), paths, marks, watcher: None };
+        Self { source, files: Some(files), file_events: None, background }
     }
 
     /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
-    pub(super) fn watch(&mut self) {
+    pub(in crate::serve) fn watch(&mut self) {
         let Some(files) = &mut self.files else { return };
-        match Changes::new() {
-            Ok((changes, happenings)) => {
-                self.happenings = Some(happenings);
-                files.changes = Some(changes);
+        match FolderWatcher::new() {
+            Ok((watcher, file_events)) => {
+                self.file_events = Some(file_events);
+                files.watcher = Some(watcher);
                 files.watch_folders();
             }
             Err(error) => {
                 let reason = reason(&error);
-                tracing::warn!(reason, "cannot watch files; SIGHUP reloads");
+                events::cannot_watch_files(reason);
             }
         }
     }
 
     /// Reloads for ever.
-    pub(super) async fn run(
+    pub(in crate::serve) async fn run(
         mut self,
         swapper: Swapper,
         mut hangups: Signal,
         access_log: Option<AccessLog>,
     ) {
-        if self.happenings.is_some() {
+        if self.file_events.is_some() {
             // What has changed between the first look at the files and the beginning of the watch.
             self.reload_if_changed(&swapper).await;
         }
         loop {
             let happened = async {
-                match &mut self.happenings {
-                    Some(happenings) => happenings.settled().await,
+                match &mut self.file_events {
+                    Some(file_events) => file_events.settled().await,
                     None => None,
                 }
             };
             tokio::select! {
                 Some(()) = happened => self.reload_if_changed(&swapper).await,
                 Some(()) = hangups.recv() => {
-                    tracing::info!("SIGHUP: reloading");
+                    events::hangup();
                     if let Some(log) = &access_log {
                         log.reopen();
                     }
@@ -192,18 +199,18 @@ impl Reloader {
 
     async fn reload_if_changed(&mut self, swapper: &Swapper) {
         if self.look().await {
-            tracing::info!("files have changed: reloading");
+            events::files_changed();
             self.reload(swapper).await;
         }
     }
 
     async fn reload(&self, swapper: &Swapper) {
         let begun = Instant::now();
-        let (origin, swapping) = (self.origin.clone(), swapper.clone());
+        let (source, swapping) = (self.source.clone(), swapper.clone());
         let next = self.background.run(move || {
-            let site = origin.load().map_err(|error| match error {
-                Unloaded::Configuration(errors) => errors.in_one_line(),
-                Unloaded::Usage(message) => message,
+            let site = source.load().map_err(|error| match error {
+                LoadError::Configuration(errors) => errors.in_one_line(),
+                LoadError::Usage(message) => message,
             })?;
             site.log();
             swapping.next(site)
@@ -217,16 +224,12 @@ impl Reloader {
                 let (names, bytes) = (table.len(), table.as_bytes().len());
                 let earlier = swapper.swap(snapshot);
                 swapper.meters.reloaded(took);
-                tracing::info!(names, bytes, seconds, "reloaded");
+                events::reloaded(names, bytes, seconds);
                 tokio::spawn(retire(earlier, swapper.meters.clone(), self.background.clone()));
             }
             Err(reason) => {
                 swapper.meters.reload_refused(took);
-                tracing::error!(
-                    reason,
-                    seconds,
-                    "reload refused; the configuration that was served before still is"
-                );
+                events::reload_refused(reason, seconds);
             }
         }
     }
@@ -234,20 +237,20 @@ impl Reloader {
 
 impl Files {
     fn watch_folders(&mut self) {
-        let Some(changes) = &mut self.changes else { return };
-        for (folder, error) in changes.watch(&self.paths) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for (folder, error) in watcher.watch(&self.paths) {
             let (folder, reason) = (folder.display(), reason(&error));
-            tracing::warn!(%folder, reason, "cannot watch a folder; SIGHUP reloads");
+            events::cannot_watch_folder(display(folder), reason);
         }
     }
 
     /// Looks which files there are, and what they are like; says whether anything is new.
     fn look(&mut self) -> bool {
-        self.paths = self.origin.files(&self.paths);
+        self.paths = self.source.files(&self.paths);
         self.watch_folders();
         // After that: what changes from here on is told. Before they are read: what changes while
         // they are read is found the next time.
-        let marks = Marks::of(&self.paths);
+        let marks = FileMarks::of(&self.paths);
         let changed = marks != self.marks;
         self.marks = marks;
         changed

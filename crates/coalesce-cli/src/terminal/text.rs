@@ -1,6 +1,8 @@
-//! Small things for messages.
+//! Small things for messages and arguments.
 
 use std::io;
+
+use coalesce_core::Host;
 
 /// How many names a message shows; a certificate may have thousands.
 const SHOWN_MAX: usize = 8;
@@ -20,6 +22,14 @@ pub(crate) fn without_code(error: &io::Error) -> String {
     match text.rsplit_once(" (os error ") {
         Some((message, _)) => message.to_owned(),
         None => text,
+    }
+}
+
+/// Checks that an argument is a host, and returns it as it was written.
+pub(crate) fn host_argument(text: &str) -> Result<String, String> {
+    match Host::parse(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::cli::Logging;
+use crate::terminal::logging::Logging;
 
 /// Work that is done before this needs no report.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,7 +91,7 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::LogFormat;
+    use crate::terminal::logging::LogFormat;
 
     #[test]
     fn quick_work_shows_nothing_and_quiet_work_never_does() {

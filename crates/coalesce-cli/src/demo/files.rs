@@ -33,7 +33,7 @@ const CERTIFICATES: &[(&str, &[&str])] = &[
 
 /// A folder of files that lives as long as this value.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct DemoFiles {
     folder: TempDir,
     /// The authority that the demo's client trusts.
     pub(super) ca: CertificateDer<'static>,
@@ -44,9 +44,9 @@ pub(crate) struct World {
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-impl World {
+impl DemoFiles {
     /// Makes keys and certificates and writes them beside the configuration.
-    pub(crate) fn make() -> Result<Self, Error> {
+    pub(crate) fn make() -> Result<Self, DemoFilesError> {
         let folder = tempfile::Builder::new().prefix("coalesce-demo-").tempdir()?;
         let path = |name: &str| folder.path().join(name);
 
@@ -91,7 +91,7 @@ impl World {
     }
 }
 
-fn authority(name: &str) -> Result<Issuer, Error> {
+fn authority(name: &str) -> Result<Issuer, DemoFilesError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -104,7 +104,7 @@ fn leaf(
     name: &str,
     identifiers: &[&str],
     usage: ExtendedKeyUsagePurpose,
-) -> Result<(rcgen::Certificate, KeyPair), Error> {
+) -> Result<(rcgen::Certificate, KeyPair), DemoFilesError> {
     let identifiers: Vec<String> = identifiers.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(identifiers)?;
     params.distinguished_name.push(DnType::CommonName, name);
@@ -117,24 +117,24 @@ fn leaf(
 
 /// Why the demo's files could not be made.
 #[derive(Debug)]
-pub(crate) enum Error {
+pub(crate) enum DemoFilesError {
     Certificate(rcgen::Error),
     File(io::Error),
 }
 
-impl From<rcgen::Error> for Error {
+impl From<rcgen::Error> for DemoFilesError {
     fn from(error: rcgen::Error) -> Self {
         Self::Certificate(error)
     }
 }
 
-impl From<io::Error> for Error {
+impl From<io::Error> for DemoFilesError {
     fn from(error: io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl std::fmt::Display for Error {
+impl std::fmt::Display for DemoFilesError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Certificate(error) => write!(f, "cannot make the demo's certificates: {error}"),

@@ -3,7 +3,7 @@
 //! Folders are watched, not files: whoever replaces a file by renaming another to its name, as
 //! `coalesce compile`, editors and those who renew certificates do, leaves the old file unchanged.
 //! What happens in a folder says no more than that it is time to look; whether a file has changed
-//! is seen by its [`Marks`].
+//! is seen by its [`FileMarks`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -19,15 +19,15 @@ use crate::serve::limits::{LINKS_MAX, SETTLE_MAX, SETTLE_PAUSE};
 
 /// What tells one state of a set of files from another, without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks(BTreeMap<PathBuf, Option<Mark>>);
+pub(in crate::serve) struct FileMarks(BTreeMap<PathBuf, Option<Mark>>);
 
 /// Device, inode, length, and the times of the last change of content and of anything. The last
 /// one nobody can set, so that a file that was replaced by one of the same length and age is found.
 type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
 
-impl Marks {
+impl FileMarks {
     /// Looks at `files`; one that is not there, or cannot be looked at, has a mark as well.
-    pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
+    pub(in crate::serve) fn of(files: &BTreeSet<PathBuf>) -> Self {
         Self(files.iter().map(|file| (file.clone(), fs::metadata(file).ok().map(mark))).collect())
     }
 }
@@ -40,7 +40,7 @@ fn mark(of: Metadata) -> Mark {
 
 /// Watches the folders of files.
 #[derive(Debug)]
-pub(super) struct Changes {
+pub(in crate::serve) struct FolderWatcher {
     watcher: RecommendedWatcher,
     /// Device and inode of each folder when it was taken: another one of the same name is another.
     watched: BTreeMap<PathBuf, (u64, u64)>,
@@ -48,24 +48,27 @@ pub(super) struct Changes {
 
 /// Says that something has happened in a watched folder.
 #[derive(Debug)]
-pub(super) struct Happenings(mpsc::Receiver<()>);
+pub(in crate::serve) struct FileEvents(mpsc::Receiver<()>);
 
-impl Changes {
+impl FolderWatcher {
     /// Watches nothing yet.
-    pub(super) fn new() -> notify::Result<(Self, Happenings)> {
+    pub(in crate::serve) fn new() -> notify::Result<(Self, FileEvents)> {
         // One that waits is as good as several.
-        let (happened, happenings) = mpsc::channel(1);
+        let (happened, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().map_or(true, |event| changes_something(event.kind)) {
                 let _ = happened.try_send(());
             }
         })?;
-        Ok((Self { watcher, watched: BTreeMap::new() }, Happenings(happenings)))
+        Ok((Self { watcher, watched: BTreeMap::new() }, FileEvents(events)))
     }
 
     /// Watches the folders of `files`, and no others; gives those that cannot be watched, with the
     /// reason.
-    pub(super) fn watch(&mut self, files: &BTreeSet<PathBuf>) -> Vec<(PathBuf, notify::Error)> {
+    pub(in crate::serve) fn watch(
+        &mut self,
+        files: &BTreeSet<PathBuf>,
+    ) -> Vec<(PathBuf, notify::Error)> {
         let mut folders = BTreeSet::new();
         for file in files {
             add_folders(file, &mut folders, LINKS_MAX);
@@ -132,10 +135,10 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-impl Happenings {
+impl FileEvents {
     /// Waits until something has happened, and then until nothing more does for a moment: a
     /// certificate and its key are two files. `None` when nobody watches any longer.
-    pub(super) async fn settled(&mut self) -> Option<()> {
+    pub(in crate::serve) async fn settled(&mut self) -> Option<()> {
         self.0.recv().await?;
         let last = Instant::now() + SETTLE_MAX;
         while timeout_at(last.min(Instant::now() + SETTLE_PAUSE), self.0.recv()).await.is_ok() {}
@@ -144,9 +147,9 @@ impl Happenings {
 }
 
 /// The text of an error of the watcher, which may be the operating system's.
-pub(super) fn reason(error: &notify::Error) -> String {
+pub(in crate::serve) fn reason(error: &notify::Error) -> String {
     match &error.kind {
-        notify::ErrorKind::Io(error) => crate::text::without_code(error),
+        notify::ErrorKind::Io(error) => crate::terminal::text::without_code(error),
         notify::ErrorKind::MaxFilesWatch => {
             "the system watches no more (fs.inotify.max_user_watches)".to_owned()
         }
@@ -190,17 +193,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let files = BTreeSet::from([path.clone()]);
-        let missing = Marks::of(&files);
+        let missing = FileMarks::of(&files);
         fs::write(&path, "one").unwrap();
-        let one = Marks::of(&files);
+        let one = FileMarks::of(&files);
         assert_ne!(one, missing);
-        assert_eq!(one, Marks::of(&files));
+        assert_eq!(one, FileMarks::of(&files));
         let new = folder.path().join("new");
         fs::write(&new, "two").unwrap();
         let age = fs::metadata(&path).unwrap().modified().unwrap();
         fs::File::open(&new).unwrap().set_modified(age).unwrap();
         fs::rename(&new, &path).unwrap();
-        assert_ne!(one, Marks::of(&files));
+        assert_ne!(one, FileMarks::of(&files));
     }
 
     #[tokio::test]
@@ -208,16 +211,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "one").unwrap();
-        let (mut changes, mut happenings) = Changes::new().unwrap();
-        assert!(changes.watch(&BTreeSet::from([path.clone()])).is_empty());
+        let (mut watcher, mut events) = FolderWatcher::new().unwrap();
+        assert!(watcher.watch(&BTreeSet::from([path.clone()])).is_empty());
         let missing = folder.path().join("no/such");
-        let failed = changes.watch(&BTreeSet::from([path.clone(), missing]));
+        let failed = watcher.watch(&BTreeSet::from([path.clone(), missing]));
         assert_eq!(failed.len(), 1);
         assert_eq!(reason(&failed[0].1), "No such file or directory");
         fs::write(&path, "two").unwrap();
-        assert!(happenings.settled().await.is_some());
-        drop(changes);
-        while happenings.settled().await.is_some() {}
+        assert!(events.settled().await.is_some());
+        drop(watcher);
+        while events.settled().await.is_some() {}
     }
 
     #[test]

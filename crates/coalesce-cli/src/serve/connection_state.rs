@@ -1,4 +1,5 @@
-//! Where one connection stands in the newest snapshot.
+//! The state of one connection: the facts of its handshake, and what they mean in the newest
+//! snapshot. Every request of the connection is decided here.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,64 +10,64 @@ use coalesce_h2::{Decide, OriginSet};
 use coalesce_tls::HandshakeFacts;
 
 use crate::config::Place;
-use crate::serve::access_log::Source;
-use crate::serve::connection::Door;
-use crate::serve::noting::Noting;
+use crate::serve::listener::ListenerContext;
+use crate::serve::observe::access_log::ConnectionLog;
+use crate::serve::observe::recorder::Recorder;
 use crate::serve::snapshot::{Live, Snapshot};
 
-/// A connection's standing, shared by the one who decides its requests and the one who answers
-/// them. Both are polled by the connection's own task, so that neither ever waits for the other.
+/// The state of a connection, shared by the code that decides its requests and the code that answers
+/// them. The connection's own task polls both, so neither ever waits for the lock.
 #[derive(Clone, Debug)]
-pub(super) struct Shared {
-    standing: Arc<Mutex<Standing>>,
-    /// Whether a request has come since this was asked last, the refused ones included: their
+pub(super) struct SharedState {
+    state: Arc<Mutex<ConnectionState>>,
+    /// True when a request has come since this was read last. Refused requests count, because their
     /// connection is in use as well.
     asked: Arc<AtomicBool>,
 }
 
-/// The facts of a handshake, which never change, and what they come to in one snapshot.
+/// The facts of a handshake, which never change, and the place they lead to in one snapshot.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct ConnectionState {
     facts: HandshakeFacts,
     /// The number of the listener, as it was bound, and its address in the configuration.
     listener: usize,
     configured: SocketAddr,
-    pub(super) noting: Noting,
+    pub(super) recorder: Recorder,
     live: Live,
     pub(super) snapshot: Arc<Snapshot>,
-    /// Where it stands in `snapshot`.
+    /// The place of this connection in `snapshot`.
     place: Place,
-    /// How many snapshots there were before that.
+    /// How often the connection has moved to a newer snapshot.
     moves: u64,
-    /// What was served last under `snapshot`.
+    /// The last decision under `snapshot`.
     memo: Memo,
 }
 
-impl Shared {
-    /// The standing of a connection from `peer` whose handshake was made as `made_with` says.
-    /// `None` when that snapshot has no such group or listener.
+impl SharedState {
+    /// Makes the state of a connection from `peer` whose handshake was made with the snapshot
+    /// `made_with`. Returns `None` when that snapshot has no such group or listener.
     pub(super) fn new(
         facts: HandshakeFacts,
-        door: &Door,
+        context: &ListenerContext,
         peer: SocketAddr,
         made_with: Arc<Snapshot>,
         live: Live,
     ) -> Option<Self> {
         let meters = made_with.meters(facts.group())?.clone();
-        made_with.entrance(door.listener)?;
-        let configured = door.bound.configured;
+        made_with.listener(context.number)?;
+        let configured = context.bound.configured;
         let place = made_with.site.place(configured, &facts);
         let server_name = facts.server_name().map(|name| name.to_string());
-        let source = door.observers.access_log.clone().map(|log| {
-            let (listener, server_name) = (door.bound.name.clone(), server_name.clone());
+        let access_log = context.observers.access_log.clone().map(|log| {
+            let (listener, server_name) = (context.bound.name.clone(), server_name.clone());
             let group = meters.name.clone();
-            Arc::new(Source { log, peer, listener, server_name, group })
+            Arc::new(ConnectionLog { log, peer, listener, server_name, group })
         });
-        let mut standing = Standing {
+        let mut state = ConnectionState {
             facts,
-            listener: door.listener,
+            listener: context.number,
             configured,
-            noting: Noting { meters, server_name, source },
+            recorder: Recorder { meters, server_name, access_log },
             live,
             snapshot: made_with,
             place,
@@ -74,56 +75,56 @@ impl Shared {
             memo: Memo::new(),
         };
         // The handshake may have taken longer than a reload.
-        standing.move_to_newest();
-        let standing = Arc::new(Mutex::new(standing));
-        Some(Self { standing, asked: Arc::default() })
+        state.move_to_newest();
+        let state = Arc::new(Mutex::new(state));
+        Some(Self { state, asked: Arc::default() })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Standing> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         // No part of it is ever half written.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of a snapshot that is no longer the newest. A connection without requests would keep
-    /// its memory otherwise.
+    /// Moves to the newest snapshot. Without this, a connection without requests would keep the
+    /// memory of an old one.
     pub(super) fn renew(&self) {
         self.lock().renew();
     }
 
-    /// Whether a request has come since this was asked last.
+    /// Returns whether a request has come since the last call.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.swap(false, Ordering::Relaxed)
     }
 }
 
-impl Decide for Shared {
+impl Decide for SharedState {
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.asked.store(true, Ordering::Relaxed);
         self.lock().decide(target)
     }
 
     fn generation(&mut self) -> u64 {
-        let mut standing = self.lock();
-        standing.renew();
-        standing.moves
+        let mut state = self.lock();
+        state.renew();
+        state.moves
     }
 }
 
-impl Standing {
+impl ConnectionState {
     /// Decides one request on the newest snapshot, which is the one to be asked for the answer.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.renew();
-        let ports = self.snapshot.entrance(self.listener).map_or(&[][..], |it| &it.ports);
+        let ports = self.snapshot.listener(self.listener).map_or(&[][..], |it| &it.ports);
         let connection = self.snapshot.site.connection(self.place, &self.facts, ports);
         let table = self.snapshot.site.table.as_ref();
         let verdict = self.memo.decide(table, &connection, target);
-        self.noting.note(target, &verdict);
+        self.recorder.record(target, &verdict);
         verdict
     }
 
-    /// What the connection announces, under the snapshot that it stands in.
+    /// Returns the origin set that the connection announces under its snapshot.
     pub(super) fn origins(&self) -> OriginSet {
-        let ports = self.snapshot.entrance(self.listener).map_or(&[][..], |it| &it.ports);
+        let ports = self.snapshot.listener(self.listener).map_or(&[][..], |it| &it.ports);
         let bound = (self.listener, ports);
         self.snapshot.origin_sets.of(&self.snapshot.site, self.place, &self.facts, bound)
     }

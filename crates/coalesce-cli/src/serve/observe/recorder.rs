@@ -1,29 +1,44 @@
-//! What is counted and logged of the decisions on one connection. Nothing of it is in any answer.
+//! Counts and logs the decisions on one connection. Nothing of this is in any answer.
 
 use std::sync::Arc;
 
 use coalesce_core::{
     Authority, DnsName, Host, HostField, Malformed, MalformedAnswer, Misdirected, RequestTarget,
-    ServedAs, Verdict,
+    ServedAs, Step, Verdict,
 };
 
-use crate::serve::access_log::{Refused, Source};
-use crate::serve::meters::{GroupMeters, Log, MALFORMED, MISDIRECTED};
+use crate::serve::observe::access_log::{AccessLog, ConnectionLog, RefusalRecord};
+use crate::serve::observe::events::{Refusal, RefusalKind};
+use crate::serve::observe::meters::{GroupMeters, MALFORMED, MISDIRECTED, Meters};
+use crate::serve::observe::rate_limit::LogDecision;
+
+/// Everything that a server reports to.
+#[derive(Clone, Debug)]
+pub(crate) struct Observers {
+    pub(in crate::serve) meters: Arc<Meters>,
+    pub(in crate::serve) access_log: Option<AccessLog>,
+}
+
+impl Default for Observers {
+    /// Meters without a reader, unless a recorder was installed before, and no access log.
+    fn default() -> Self {
+        Self { meters: Arc::new(Meters::new()), access_log: None }
+    }
+}
 
 /// Counts and logs, for one connection.
 #[derive(Debug)]
-pub(super) struct Noting {
-    /// Those of the group that the handshake chose.
-    pub(super) meters: Arc<GroupMeters>,
-    /// As the handshake knows it: in lower case, without a trailing dot.
-    pub(super) server_name: Option<String>,
-    /// Where there is an access log.
-    pub(super) source: Option<Arc<Source>>,
+pub(in crate::serve) struct Recorder {
+    /// The meters of the group that the handshake chose.
+    pub(in crate::serve) meters: Arc<GroupMeters>,
+    /// The server name as the handshake has it: in lower case, without a trailing dot.
+    pub(in crate::serve) server_name: Option<String>,
+    pub(in crate::serve) access_log: Option<Arc<ConnectionLog>>,
 }
 
-impl Noting {
+impl Recorder {
     #[inline]
-    pub(super) fn note(&self, target: &RequestTarget<'_>, verdict: &Verdict) {
+    pub(in crate::serve) fn record(&self, target: &RequestTarget<'_>, verdict: &Verdict) {
         match verdict {
             Verdict::Serve(proof) => {
                 match proof.served_as() {
@@ -55,38 +70,16 @@ impl Noting {
 
     #[cold]
     fn misdirected(&self, target: &RequestTarget<'_>, reason: Misdirected) {
-        const STATUS: u16 = 421;
-        if let Log::This { unlogged_before } = self.meters.misdirected(reason) {
-            tracing::info!(
-                reason = reason.code(),
-                step = reason.step().number(),
-                rule = reason.rule(),
-                group = self.meters.name,
-                server_name = self.server_name,
-                authority = printable(target),
-                status = STATUS,
-                unlogged_before,
-                "misdirected"
-            );
-        }
-        self.access(target, MISDIRECTED, reason.code(), reason.step().number(), Some(STATUS));
+        let refused = Refused { status: Some(MISDIRECTED_STATUS), ..reason.into() };
+        self.log(RefusalKind::Misdirected, target, refused, self.meters.misdirected(reason));
+        self.write_access(target, MISDIRECTED, refused);
     }
 
-    /// What would be misdirected, but for the group being observed only.
+    /// Records what would be misdirected if the group were not only observed.
     #[cold]
     fn observed(&self, target: &RequestTarget<'_>, reason: Misdirected) {
-        if let Log::This { unlogged_before } = self.meters.observed(reason) {
-            tracing::info!(
-                reason = reason.code(),
-                step = reason.step().number(),
-                rule = reason.rule(),
-                group = self.meters.name,
-                server_name = self.server_name,
-                authority = printable(target),
-                unlogged_before,
-                "observed"
-            );
-        }
+        let decision = self.meters.observed(reason);
+        self.log(RefusalKind::Observed, target, reason.into(), decision);
     }
 
     #[cold]
@@ -97,34 +90,67 @@ impl Noting {
             }
             _ => None,
         };
-        if let Log::This { unlogged_before } = self.meters.malformed(reason) {
-            tracing::info!(
-                reason = reason.code(),
-                step = reason.step().number(),
-                rule = reason.rule(),
-                group = self.meters.name,
-                server_name = self.server_name,
-                authority = printable(target),
-                detail = %reason,
-                status,
-                unlogged_before,
-                "malformed"
-            );
-        }
-        self.access(target, MALFORMED, reason.code(), reason.step().number(), status);
+        let refused = Refused {
+            code: reason.code(),
+            step: reason.step(),
+            rule: reason.rule(),
+            detail: Some(reason),
+            status,
+        };
+        self.log(RefusalKind::Malformed, target, refused, self.meters.malformed(reason));
+        self.write_access(target, MALFORMED, refused);
     }
 
-    fn access(
+    fn log(
         &self,
+        kind: RefusalKind,
         target: &RequestTarget<'_>,
-        verdict: &'static str,
-        reason: &'static str,
-        step: u8,
-        status: Option<u16>,
+        refused: Refused,
+        decision: LogDecision,
     ) {
-        let Some(source) = &self.source else { return };
-        let authority = printable(target);
-        source.refused(&Refused { authority: &authority, verdict, reason, step, status });
+        let LogDecision::Log { unlogged_before } = decision else { return };
+        let Refused { code, step, rule, detail, status } = refused;
+        Refusal {
+            kind,
+            reason: code,
+            step: step.number(),
+            rule,
+            group: &self.meters.name,
+            server_name: self.server_name.as_deref(),
+            authority: &printable(target),
+            detail,
+            status,
+            unlogged_before,
+        }
+        .log();
+    }
+
+    fn write_access(&self, target: &RequestTarget<'_>, verdict: &'static str, refused: Refused) {
+        let Some(log) = &self.access_log else { return };
+        let Refused { code: reason, step, status, .. } = refused;
+        let (authority, step) = (printable(target), step.number());
+        log.refused(&RefusalRecord { authority: &authority, verdict, reason, step, status });
+    }
+}
+
+const MISDIRECTED_STATUS: u16 = 421;
+
+/// A reason and what is recorded of it.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    code: &'static str,
+    step: Step,
+    rule: &'static str,
+    /// What is wrong with a malformed request.
+    detail: Option<Malformed>,
+    /// `None` when the stream is reset, and for what is only observed.
+    status: Option<u16>,
+}
+
+impl From<Misdirected> for Refused {
+    fn from(reason: Misdirected) -> Self {
+        let (code, step, rule) = (reason.code(), reason.step(), reason.rule());
+        Self { code, step, rule, detail: None, status: None }
     }
 }
 
@@ -142,7 +168,7 @@ fn printable(target: &RequestTarget<'_>) -> String {
 }
 
 /// As much of `authority` as could be served, printable.
-pub(super) fn shortened(authority: &[u8]) -> String {
+pub(in crate::serve) fn shortened(authority: &[u8]) -> String {
     /// Longer than any name with a port.
     const LOGGED_BYTES_MAX: usize = 300;
     authority.get(..LOGGED_BYTES_MAX).unwrap_or(authority).escape_ascii().to_string()
@@ -160,7 +186,6 @@ fn names_another(server_name: &str, authority: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::meters::Meters;
 
     #[test]
     fn a_request_is_coalesced_when_it_names_another_host_than_the_server_name() {
@@ -175,18 +200,18 @@ mod tests {
             ("b.test", true),
             ("192.0.2.1", true),
         ];
-        let noting = |server_name: Option<&str>| Noting {
+        let recorder = |server_name: Option<&str>| Recorder {
             meters: Arc::new(Meters::new().group("g")),
             server_name: server_name.map(str::to_owned),
-            source: None,
+            access_log: None,
         };
         for (authority, coalesced) in cases {
             let target = RequestTarget::https(authority.as_bytes());
-            assert_eq!(noting(Some("a.test")).is_coalesced(&target), coalesced, "{authority}");
-            assert!(!noting(None).is_coalesced(&target), "{authority}");
+            assert_eq!(recorder(Some("a.test")).is_coalesced(&target), coalesced, "{authority}");
+            assert!(!recorder(None).is_coalesced(&target), "{authority}");
             let host = HostField::One(authority.as_bytes());
             let target = RequestTarget { authority: None, host, ..target };
-            assert_eq!(noting(Some("a.test")).is_coalesced(&target), coalesced, "{authority}");
+            assert_eq!(recorder(Some("a.test")).is_coalesced(&target), coalesced, "{authority}");
         }
     }
 

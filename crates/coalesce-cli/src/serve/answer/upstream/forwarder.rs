@@ -1,7 +1,5 @@
-//! Another server's answer, passed on.
+//! Passes a request on to another server, and its answer back.
 
-use std::error::Error;
-use std::fmt;
 use std::future::poll_fn;
 
 use h2::RecvStream;
@@ -14,31 +12,33 @@ use hyper_util::client::legacy::Client as PooledClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::sleep_until;
+use tracing::field::display;
 
 use crate::config::{UpstreamProtocol, UpstreamTarget};
-use crate::serve::answer::body::{Progress, RequestBody};
-use crate::serve::answer::h2c::SharedConnection;
+use crate::serve::answer::body::{RequestBody, UploadProgress, send_streaming};
+use crate::serve::answer::reply::{Peer, Reply};
 use crate::serve::answer::text::Text;
-use crate::serve::answer::{Reply, forward, send_streaming};
-use crate::serve::connection::Client;
+use crate::serve::answer::upstream::fields;
+use crate::serve::answer::upstream::h2c::{SharedConnection, UpstreamError};
 use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
+use crate::serve::observe::events;
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
-pub(super) struct Upstream {
+pub(in crate::serve) struct Upstream {
     authority: Authority,
-    way: Way,
+    transport: Transport,
     bad_gateway: Text,
     gateway_timeout: Text,
 }
 
 #[derive(Debug)]
-enum Way {
+enum Transport {
     Http1(Box<PooledClient<HttpConnector, RequestBody>>),
     H2c(SharedConnection),
 }
 
-impl Way {
+impl Transport {
     const fn protocol(&self) -> UpstreamProtocol {
         match self {
             Self::Http1(_) => UpstreamProtocol::Http1,
@@ -47,40 +47,9 @@ impl Way {
     }
 }
 
-/// Why there is no answer from upstream.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// It was silent for too long.
-    TimedOut,
-    /// It cannot be reached, or speaks something else.
-    Broken(String),
-}
-
-impl Failed {
-    pub(super) fn broken(error: &dyn Error) -> Self {
-        // The outermost error says "client error" and little else.
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        Self::Broken(text)
-    }
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::Broken(text) => f.write_str(text),
-        }
-    }
-}
-
 impl Upstream {
-    pub(super) fn new(target: &UpstreamTarget) -> Self {
-        let way = match target.protocol {
+    pub(in crate::serve) fn new(target: &UpstreamTarget) -> Self {
+        let transport = match target.protocol {
             UpstreamProtocol::Http1 => {
                 let mut connector = HttpConnector::new();
                 connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -89,27 +58,27 @@ impl Upstream {
                     .pool_timer(TokioTimer::new())
                     .pool_max_idle_per_host(UPSTREAM_IDLE_MAX)
                     .build(connector);
-                Way::Http1(Box::new(client))
+                Transport::Http1(Box::new(client))
             }
-            UpstreamProtocol::H2c => Way::H2c(SharedConnection::default()),
+            UpstreamProtocol::H2c => Transport::H2c(SharedConnection::default()),
         };
         Self {
             authority: target.authority.clone(),
-            way,
+            transport,
             bad_gateway: Text::error(StatusCode::BAD_GATEWAY),
             gateway_timeout: Text::error(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 
     /// Passes a request on, and its answer back.
-    pub(super) async fn send(
+    pub(in crate::serve) async fn send(
         &self,
         request: Request<RecvStream>,
         mut reply: Reply,
-        client: &Client,
+        peer: &Peer,
     ) {
         let method = request.method().clone();
-        let progress = Progress::new();
+        let progress = UploadProgress::new();
         let (mut parts, content) = RequestBody::take(request, progress.clone());
         // The upstream's answer is the client's go-ahead only if it comes before the content; the
         // content is wanted either way.
@@ -120,11 +89,11 @@ impl Upstream {
                 return;
             }
         }
-        forward::request(&mut parts, self.way.protocol(), &self.authority, client.peer);
+        fields::request(&mut parts, self.transport.protocol(), &self.authority, peer.address);
         let asked = self.ask(Request::from_parts(parts, content));
         let answered = tokio::select! {
             answered = asked => answered,
-            () = silence(&progress) => Err(Failed::TimedOut),
+            () = silence(&progress) => Err(UpstreamError::TimedOut),
             // Nobody waits for the answer any longer; dropping the question ends it upstream.
             _ = poll_fn(|context| reply.respond.poll_reset(context)) => {
                 tracing::debug!("the client has left before its answer");
@@ -133,30 +102,35 @@ impl Upstream {
         };
         match answered {
             Ok(mut answer) => {
-                forward::answer(answer.headers_mut());
+                fields::answer(answer.headers_mut());
                 send_streaming(answer, reply, &method).await;
             }
             Err(failed) => {
-                tracing::warn!(upstream = %self.authority, error = %failed, "upstream failed");
+                events::upstream_failed(display(&self.authority), display(&failed));
                 let text = match failed {
-                    Failed::TimedOut => &self.gateway_timeout,
-                    Failed::Broken(_) => &self.bad_gateway,
+                    UpstreamError::TimedOut => &self.gateway_timeout,
+                    UpstreamError::Broken(_) => &self.bad_gateway,
                 };
                 text.send(&method, reply);
             }
         }
     }
 
-    async fn ask(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Failed> {
-        let answer = match &self.way {
-            Way::Http1(client) => {
-                client.request(request).await.map_err(|error| Failed::broken(&error))?
+    async fn ask(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let answer = match &self.transport {
+            Transport::Http1(client) => {
+                client.request(request).await.map_err(|error| UpstreamError::broken(&error))?
             }
-            Way::H2c(connection) => connection.ask(&self.authority, request).await?,
+            Transport::H2c(connection) => connection.ask(&self.authority, request).await?,
         };
         // It was not asked to switch, and what follows a 101 would be no HTTP.
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Failed::Broken("switches protocols without being asked to".to_owned()));
+            return Err(UpstreamError::Broken(
+                "switches protocols without being asked to".to_owned(),
+            ));
         }
         Ok(answer)
     }
@@ -167,7 +141,7 @@ fn expects_continue(fields: &HeaderMap) -> bool {
 }
 
 /// Ends when the upstream has been silent for too long after it was sent something last.
-async fn silence(progress: &Progress) {
+async fn silence(progress: &UploadProgress) {
     loop {
         let last = progress.last();
         sleep_until(last + ANSWER_TIMEOUT).await;
@@ -188,7 +162,7 @@ mod tests {
         const PAUSE: Duration = Duration::from_secs(40);
         assert!(PAUSE < ANSWER_TIMEOUT);
         let begun = tokio::time::Instant::now();
-        let progress = Progress::new();
+        let progress = UploadProgress::new();
         let uploading = async {
             for _ in 0..3 {
                 tokio::time::sleep(PAUSE).await;

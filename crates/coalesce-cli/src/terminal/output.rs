@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use serde::Serialize;
 
-use crate::exit::Failure;
+use crate::terminal::exit::Failure;
 
 /// The lines that a command answers with.
 ///
@@ -48,7 +48,7 @@ impl<W: Write> Output<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::terminal::exit::Exit;
 
     /// A reader that leaves at once.
     struct Gone;

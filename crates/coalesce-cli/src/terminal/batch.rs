@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::exit::Failure;
-use crate::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
-use crate::output::Output;
+use crate::terminal::exit::Failure;
+use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
+use crate::terminal::output::Output;
 
 /// What a line that cannot be answered gets.
 #[derive(Debug, Serialize)]
@@ -23,7 +23,7 @@ struct LineError<'a> {
 
 /// A question, and whatever else stood in its object.
 #[derive(Deserialize)]
-struct Line<Q> {
+struct Asked<Q> {
     #[serde(flatten)]
     question: Q,
     #[serde(flatten)]
@@ -82,7 +82,7 @@ where
 /// How many names of unknown members are remembered, so that input cannot grow the memory.
 const IGNORED_NAMES_MAX: usize = 100;
 
-fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Line<Q>, String> {
+fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Asked<Q>, String> {
     serde_json::from_slice(line).map_err(|error| {
         // One line was read, so serde_json's own line number would mislead.
         let text = error.to_string().replacen(" at line 1 column ", " at column ", 1);
@@ -90,7 +90,7 @@ fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Line<Q>, String> {
         if line.trim_ascii().is_empty() {
             "empty line; a JSON object expected".to_owned()
         } else {
-            text.replace("expected struct Line", "expected an object")
+            text.replace("expected struct Asked", "expected an object")
         }
     })
 }

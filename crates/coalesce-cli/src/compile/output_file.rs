@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use coalesce_core::AuthorityTable;
 
-use crate::exit::Failure;
-use crate::text::without_code;
+use crate::terminal::exit::Failure;
+use crate::terminal::text::without_code;
 
 /// A file to be written, or written anew.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct OutputFile {
     /// As the user calls it.
     named: PathBuf,
     /// Behind all links: they stay, and what they lead to is replaced.
@@ -24,7 +24,7 @@ pub(super) struct Target {
 /// What any user of a new file may do with it, unless the process's umask says otherwise.
 const MODE: u32 = 0o666;
 
-impl Target {
+impl OutputFile {
     /// Looks at what is there already, before hours of work: another kind of file is not replaced.
     pub(super) fn find(named: &Path) -> Result<Self, Failure> {
         let path = match named.canonicalize() {
@@ -102,7 +102,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use crate::terminal::exit::Exit;
 
     fn table() -> Vec<u8> {
         AuthorityTable::builder().build().unwrap().as_bytes().to_vec()
@@ -112,7 +112,7 @@ mod tests {
     fn a_table_is_replaced_and_nothing_else_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table");
-        let find = |path: &Path| Target::find(path).map_err(|failure| failure.exit());
+        let find = |path: &Path| OutputFile::find(path).map_err(|failure| failure.exit());
         find(&path).unwrap().replace(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(find(&path).unwrap_err(), Exit::Usage, "no table");
@@ -133,7 +133,7 @@ mod tests {
         let (path, link) = (folder.path().join("table"), folder.path().join("link"));
         fs::write(&path, table()).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        Target::find(&link).unwrap().replace(b"new").unwrap();
+        OutputFile::find(&link).unwrap().replace(b"new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
@@ -142,7 +142,7 @@ mod tests {
     fn others_may_read_it_as_any_new_file() {
         let folder = tempfile::tempdir().unwrap();
         let (path, plain) = (folder.path().join("table"), folder.path().join("plain"));
-        Target::find(&path).unwrap().replace(b"new").unwrap();
+        OutputFile::find(&path).unwrap().replace(b"new").unwrap();
         fs::write(&plain, b"").unwrap();
         let mode = |path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(path), mode(plain));

@@ -14,11 +14,11 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::config::Site;
 use crate::serve::limits::METERED_GROUPS_MAX;
-use crate::serve::rate_bound::RateBound;
+use crate::serve::observe::rate_limit::{LogDecision, RateLimit};
 
 /// A kind of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::serve) enum Kind {
     Counter,
     Gauge,
     Histogram,
@@ -26,10 +26,10 @@ pub(super) enum Kind {
 
 /// One metric.
 #[derive(Debug)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
+pub(in crate::serve) struct Metric {
+    pub(in crate::serve) name: &'static str,
+    pub(in crate::serve) kind: Kind,
+    pub(in crate::serve) help: &'static str,
 }
 
 const fn metric(name: &'static str, kind: Kind, help: &'static str) -> Metric {
@@ -44,7 +44,7 @@ const UNLOGGED: &str = "coalesce_refusals_unlogged_total";
 const HANDSHAKES: &str = "coalesce_handshakes_total";
 const CONNECTIONS: &str = "coalesce_connections";
 const RELOADS: &str = "coalesce_reloads_total";
-pub(super) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
+pub(in crate::serve) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
 const LAST_REFUSED: &str = "coalesce_reload_refused";
 const LOADED: &str = "coalesce_loaded_timestamp_seconds";
 const NAMES: &str = "coalesce_table_names";
@@ -56,7 +56,7 @@ const LOST: &str = "coalesce_access_log_lost_total";
 const BUILD: &str = "coalesce_build_info";
 
 /// Every metric.
-pub(super) const METRICS: [Metric; 18] = [
+pub(in crate::serve) const METRICS: [Metric; 18] = [
     metric(REQUESTS, Kind::Counter, "Requests decided, by group, verdict and reason"),
     metric(
         COALESCED,
@@ -90,7 +90,7 @@ pub(super) const METRICS: [Metric; 18] = [
 ];
 
 /// Tells the recorder what the metrics mean.
-pub(super) fn describe() {
+pub(in crate::serve) fn describe() {
     for Metric { name, kind, help } in &METRICS {
         match kind {
             Kind::Counter => metrics::describe_counter!(*name, *help),
@@ -102,23 +102,23 @@ pub(super) fn describe() {
 }
 
 /// The verdicts, as `coalesce explain` names them.
-pub(super) const SERVE: &str = "serve";
-pub(super) const MISDIRECTED: &str = "misdirected";
-pub(super) const MALFORMED: &str = "malformed";
+pub(in crate::serve) const SERVE: &str = "serve";
+pub(in crate::serve) const MISDIRECTED: &str = "misdirected";
+pub(in crate::serve) const MALFORMED: &str = "malformed";
 /// The reasons of requests that are handed over.
-pub(super) const SERVED: &str = "served";
-pub(super) const UNLISTED: &str = "unlisted";
+pub(in crate::serve) const SERVED: &str = "served";
+pub(in crate::serve) const UNLISTED: &str = "unlisted";
 
 /// How reloads end.
-pub(super) const RELOAD_SERVED: &str = "served";
-pub(super) const RELOAD_REFUSED: &str = "refused";
+pub(in crate::serve) const RELOAD_SERVED: &str = "served";
+pub(in crate::serve) const RELOAD_REFUSED: &str = "refused";
 
 /// What stands for the names of groups beyond [`METERED_GROUPS_MAX`].
 const OTHER_GROUPS: &str = "(other)";
 
 /// What is counted about the server as a whole.
 #[derive(Debug)]
-pub(super) struct Meters {
+pub(in crate::serve) struct Meters {
     /// The groups that are told apart.
     groups: Mutex<BTreeSet<String>>,
     reloaded: Counter,
@@ -130,12 +130,12 @@ pub(super) struct Meters {
     bytes: Gauge,
     virtual_hosts: Gauge,
     group_count: Gauge,
-    pub(super) snapshots: Gauge,
+    pub(in crate::serve) snapshots: Gauge,
     lost: Counter,
 }
 
 impl Meters {
-    pub(super) fn new() -> Self {
+    pub(in crate::serve) fn new() -> Self {
         let reloads = |outcome| counter!(RELOADS, "outcome" => outcome);
         Self {
             groups: Mutex::default(),
@@ -154,7 +154,7 @@ impl Meters {
     }
 
     /// The handles of the group of this name.
-    pub(super) fn group(&self, name: &str) -> GroupMeters {
+    pub(in crate::serve) fn group(&self, name: &str) -> GroupMeters {
         let mut known = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let told_apart = known.contains(name) || known.len() < METERED_GROUPS_MAX;
         let label = if told_apart {
@@ -168,7 +168,7 @@ impl Meters {
 
     /// `site` is served from now on.
     #[allow(clippy::cast_precision_loss, reason = "sizes are far smaller than 2^52")]
-    pub(super) fn serving(&self, site: &Site) {
+    pub(in crate::serve) fn serving(&self, site: &Site) {
         self.names.set(site.table.len() as f64);
         self.bytes.set(site.table.as_bytes().len() as f64);
         self.virtual_hosts.set(site.virtual_hosts().len() as f64);
@@ -179,38 +179,38 @@ impl Meters {
         self.snapshots.increment(1.0);
     }
 
-    pub(super) fn reloaded(&self, took: Duration) {
+    pub(in crate::serve) fn reloaded(&self, took: Duration) {
         self.reloaded.increment(1);
         self.seconds.record(took);
         self.last_refused.set(0.0);
     }
 
-    pub(super) fn reload_refused(&self, took: Duration) {
+    pub(in crate::serve) fn reload_refused(&self, took: Duration) {
         self.refused.increment(1);
         self.seconds.record(took);
         self.last_refused.set(1.0);
     }
 
     /// Lines of the access log that were lost, all in all.
-    pub(super) fn lost_lines(&self, all: usize) {
+    pub(in crate::serve) fn lost_lines(&self, all: usize) {
         self.lost.absolute(u64::try_from(all).unwrap_or(u64::MAX));
     }
 }
 
 /// The reasons why a request is refused, misdirected ones first.
-pub(super) const REFUSALS: usize = Misdirected::ALL.len() + Malformed::CODES.len();
+pub(in crate::serve) const REFUSALS: usize = Misdirected::ALL.len() + Malformed::CODES.len();
 
 /// What is counted about the connections of one group.
 #[derive(Debug)]
-pub(super) struct GroupMeters {
+pub(in crate::serve) struct GroupMeters {
     /// The group's own name.
-    pub(super) name: String,
+    pub(in crate::serve) name: String,
     served: Counter,
     unlisted: Counter,
     coalesced: Counter,
     refused: [Refusals; REFUSALS],
     observed: [Refusals; Misdirected::ALL.len()],
-    pub(super) budgets: Counter,
+    pub(in crate::serve) budgets: Counter,
     unlogged: Counter,
 }
 
@@ -218,16 +218,7 @@ pub(super) struct GroupMeters {
 #[derive(Debug)]
 struct Refusals {
     counter: Counter,
-    logged: RateBound,
-}
-
-/// Whether a refusal is to be logged, one by one or not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Log {
-    /// It is; so many before it were not.
-    This { unlogged_before: u64 },
-    /// There were enough of its kind in this second.
-    Nothing,
+    logged: RateLimit,
 }
 
 impl GroupMeters {
@@ -251,12 +242,12 @@ impl GroupMeters {
                     Some(reason) => requests(MISDIRECTED, reason),
                     None => requests(MALFORMED, malformed.unwrap_or_default()),
                 };
-                Refusals { counter, logged: RateBound::default() }
+                Refusals { counter, logged: RateLimit::default() }
             }),
             observed: Misdirected::ALL.map(|reason| {
                 let (group, reason) = (label.to_owned(), reason.code());
                 let counter = counter!(OBSERVED, "group" => group, "reason" => reason);
-                Refusals { counter, logged: RateBound::default() }
+                Refusals { counter, logged: RateLimit::default() }
             }),
             budgets: of_group(BUDGETS),
             unlogged: of_group(UNLOGGED),
@@ -264,40 +255,40 @@ impl GroupMeters {
     }
 
     #[inline]
-    pub(super) fn served(&self, coalesced: bool) {
+    pub(in crate::serve) fn served(&self, coalesced: bool) {
         self.served.increment(1);
         if coalesced {
             self.coalesced.increment(1);
         }
     }
 
-    pub(super) fn unlisted(&self) {
+    pub(in crate::serve) fn unlisted(&self) {
         self.unlisted.increment(1);
     }
 
-    pub(super) fn misdirected(&self, reason: Misdirected) -> Log {
+    pub(in crate::serve) fn misdirected(&self, reason: Misdirected) -> LogDecision {
         self.count(position(reason).and_then(|number| self.refused.get(number)))
     }
 
-    pub(super) fn observed(&self, reason: Misdirected) -> Log {
+    pub(in crate::serve) fn observed(&self, reason: Misdirected) -> LogDecision {
         self.count(position(reason).and_then(|number| self.observed.get(number)))
     }
 
-    pub(super) fn malformed(&self, reason: Malformed) -> Log {
+    pub(in crate::serve) fn malformed(&self, reason: Malformed) -> LogDecision {
         let number = Malformed::CODES.iter().position(|code| *code == reason.code());
         let number = number.map(|number| Misdirected::ALL.len() + number);
         self.count(number.and_then(|number| self.refused.get(number)))
     }
 
-    fn count(&self, refusals: Option<&Refusals>) -> Log {
+    fn count(&self, refusals: Option<&Refusals>) -> LogDecision {
         // Every reason is listed, as its own tests say.
-        let Some(refusals) = refusals else { return Log::This { unlogged_before: 0 } };
+        let Some(refusals) = refusals else { return LogDecision::Log { unlogged_before: 0 } };
         refusals.counter.increment(1);
-        let log = refusals.logged.allow(Instant::now());
-        if log == Log::Nothing {
+        let decision = refusals.logged.decide(Instant::now());
+        if decision == LogDecision::Skip {
             self.unlogged.increment(1);
         }
-        log
+        decision
     }
 }
 
@@ -308,7 +299,7 @@ fn position(reason: Misdirected) -> Option<usize> {
 
 /// How a connection's handshakes end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handshake {
+pub(in crate::serve) enum Handshake {
     Completed,
     AbsentServerName,
     UnknownServerName,
@@ -320,7 +311,7 @@ pub(super) enum Handshake {
 }
 
 impl Handshake {
-    pub(super) const ALL: [Self; 8] = [
+    pub(in crate::serve) const ALL: [Self; 8] = [
         Self::Completed,
         Self::AbsentServerName,
         Self::UnknownServerName,
@@ -331,7 +322,7 @@ impl Handshake {
         Self::NoPreface,
     ];
 
-    pub(super) const fn code(self) -> &'static str {
+    pub(in crate::serve) const fn code(self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::AbsentServerName => "absent_server_name",
@@ -359,13 +350,13 @@ impl From<&coalesce_tls::AcceptError> for Handshake {
 
 /// What is counted about one listener.
 #[derive(Debug)]
-pub(super) struct ListenerMeters {
+pub(in crate::serve) struct ListenerMeters {
     handshakes: [Counter; Handshake::ALL.len()],
     connections: Gauge,
 }
 
 impl ListenerMeters {
-    pub(super) fn new(listener: &str) -> Self {
+    pub(in crate::serve) fn new(listener: &str) -> Self {
         Self {
             handshakes: Handshake::ALL.map(|outcome| {
                 counter!(
@@ -376,7 +367,7 @@ impl ListenerMeters {
         }
     }
 
-    pub(super) fn handshake(&self, outcome: Handshake) {
+    pub(in crate::serve) fn handshake(&self, outcome: Handshake) {
         let number = Handshake::ALL.iter().position(|listed| *listed == outcome);
         if let Some(counter) = number.and_then(|number| self.handshakes.get(number)) {
             counter.increment(1);
@@ -384,7 +375,7 @@ impl ListenerMeters {
     }
 
     /// Counts a connection as long as this is held.
-    pub(super) fn connection(&self) -> impl Drop + use<> {
+    pub(in crate::serve) fn connection(&self) -> impl Drop + use<> {
         self.connections.increment(1.0);
         OpenConnection(self.connections.clone())
     }

@@ -5,6 +5,7 @@
 //! for each.
 
 use std::error::Error;
+use std::fmt;
 
 use h2::Reason;
 use http::uri::Authority;
@@ -17,10 +18,40 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::serve::answer::body::RequestBody;
-use crate::serve::answer::upstream::Failed;
 use crate::serve::limits::{
     CONNECT_TIMEOUT, STREAM_WINDOW_BYTES, UPSTREAM_PING_INTERVAL, UPSTREAM_PING_TIMEOUT,
 };
+
+/// Why there is no answer from upstream.
+#[derive(Debug)]
+pub(super) enum UpstreamError {
+    /// It was silent for too long.
+    TimedOut,
+    /// It cannot be reached, or speaks something else.
+    Broken(String),
+}
+
+impl UpstreamError {
+    pub(super) fn broken(error: &dyn Error) -> Self {
+        // The outermost error says "client error" and little else.
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        Self::Broken(text)
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Broken(text) => f.write_str(text),
+        }
+    }
+}
 
 /// The connection, and how many there were before it.
 #[derive(Debug, Default)]
@@ -39,7 +70,7 @@ impl SharedConnection {
         &self,
         to: &Authority,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Failed> {
+    ) -> Result<Response<Incoming>, UpstreamError> {
         let copy = copy(&request);
         let (number, mut sender) = self.get(to).await?;
         let mut error = match sender.try_send_request(request).await {
@@ -48,21 +79,21 @@ impl SharedConnection {
         };
         let unsent = error.take_message();
         let again = unsent.or_else(|| copy.filter(|_| connection_ended(error.error())));
-        let Some(again) = again else { return Err(Failed::broken(error.error())) };
+        let Some(again) = again else { return Err(UpstreamError::broken(error.error())) };
         tracing::debug!(error = %error.error(), "asking the upstream again");
         self.forget(number).await;
         let (_, mut sender) = self.get(to).await?;
-        sender.send_request(again).await.map_err(|error| Failed::broken(&error))
+        sender.send_request(again).await.map_err(|error| UpstreamError::broken(&error))
     }
 
-    async fn get(&self, to: &Authority) -> Result<(u64, Sender), Failed> {
+    async fn get(&self, to: &Authority) -> Result<(u64, Sender), UpstreamError> {
         let mut shared = self.0.lock().await;
         let (number, sender) = &mut *shared;
         if let Some(sender) = sender.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok((*number, sender.clone()));
         }
         let connected = timeout(CONNECT_TIMEOUT, connect(to)).await;
-        let connected = connected.map_err(|_elapsed| Failed::TimedOut)??;
+        let connected = connected.map_err(|_elapsed| UpstreamError::TimedOut)??;
         *number = number.saturating_add(1);
         *sender = Some(connected.clone());
         Ok((*number, connected))
@@ -103,13 +134,13 @@ fn connection_ended(error: &hyper::Error) -> bool {
     error.is_io() || error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)
 }
 
-async fn connect(to: &Authority) -> Result<Sender, Failed> {
+async fn connect(to: &Authority) -> Result<Sender, UpstreamError> {
     const HTTP_PORT: u16 = 80;
     // Brackets are the authority's way to write an IPv6 address, not the resolver's.
     let host = to.host().trim_start_matches('[').trim_end_matches(']');
     let stream = TcpStream::connect((host, to.port_u16().unwrap_or(HTTP_PORT)))
         .await
-        .map_err(|error| Failed::broken(&error))?;
+        .map_err(|error| UpstreamError::broken(&error))?;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -121,7 +152,7 @@ async fn connect(to: &Authority) -> Result<Sender, Failed> {
         .keep_alive_timeout(UPSTREAM_PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| Failed::broken(&error))?;
+        .map_err(|error| UpstreamError::broken(&error))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection to the upstream ended");

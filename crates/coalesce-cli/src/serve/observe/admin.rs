@@ -16,12 +16,14 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tracing::field::display;
 
-use crate::exit::Failure;
-use crate::serve::access_log::AccessLog;
 use crate::serve::limits::{ACCEPT_PAUSE, ADMIN_CONNECTIONS_MAX, ADMIN_TIMEOUT};
-use crate::serve::meters::{self, Meters, RELOAD_SECONDS};
-use crate::text::without_code;
+use crate::serve::observe::access_log::AccessLog;
+use crate::serve::observe::events;
+use crate::serve::observe::meters::{self, Meters, RELOAD_SECONDS};
+use crate::terminal::exit::Failure;
+use crate::terminal::text::without_code;
 
 /// The one path there is.
 const METRICS: &str = "/metrics";
@@ -33,7 +35,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 const RELOAD_BUCKETS: [f64; 8] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
 /// Begins to count. Without this, what counts does nothing.
-pub(super) fn install_recorder() -> Result<PrometheusHandle, Failure> {
+pub(in crate::serve) fn install_recorder() -> Result<PrometheusHandle, Failure> {
     let failed = |error| Failure::runtime(format_args!("cannot count: {error}"));
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(RELOAD_SECONDS.to_owned()), &RELOAD_BUCKETS)
@@ -46,20 +48,20 @@ pub(super) fn install_recorder() -> Result<PrometheusHandle, Failure> {
 
 /// A listener whose socket is bound.
 #[derive(Debug)]
-pub(super) struct Admin {
+pub(in crate::serve) struct Admin {
     socket: TcpListener,
-    pub(super) address: SocketAddr,
+    pub(in crate::serve) address: SocketAddr,
 }
 
 /// What is asked for metrics.
-pub(super) struct Scraped {
-    pub(super) recorder: PrometheusHandle,
-    pub(super) meters: Arc<Meters>,
-    pub(super) access_log: Option<AccessLog>,
+pub(in crate::serve) struct Scraped {
+    pub(in crate::serve) recorder: PrometheusHandle,
+    pub(in crate::serve) meters: Arc<Meters>,
+    pub(in crate::serve) access_log: Option<AccessLog>,
 }
 
 impl Admin {
-    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Failure> {
+    pub(in crate::serve) async fn bind(address: SocketAddr) -> Result<Self, Failure> {
         let cannot = |error| {
             let error = without_code(&error);
             Failure::runtime(format_args!("cannot listen on {address} (admin): {error}"))
@@ -67,13 +69,13 @@ impl Admin {
         let socket = TcpListener::bind(address).await.map_err(cannot)?;
         let address = socket.local_addr().map_err(cannot)?;
         if !address.ip().is_loopback() {
-            tracing::warn!(%address, "the admin listener can be reached from other machines");
+            events::admin_is_reachable(display(address));
         }
         Ok(Self { socket, address })
     }
 
     /// Answers for ever.
-    pub(super) async fn run(self, scraped: Scraped) {
+    pub(in crate::serve) async fn run(self, scraped: Scraped) {
         let scraped = Arc::new(scraped);
         let places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
         while let Ok(place) = places.clone().acquire_owned().await {
@@ -87,7 +89,7 @@ impl Admin {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection to the admin listener");
+                    events::cannot_accept_admin(display(error));
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

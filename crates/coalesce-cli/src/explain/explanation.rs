@@ -5,11 +5,11 @@ use coalesce_tls::{HandshakeFacts, HandshakeRefused, client_verifier};
 use rustls_pki_types::UnixTime;
 
 use crate::config::{Group, Listener, Site, crypto_provider};
-use crate::explain::question::{Client, Question};
+use crate::explain::question::{ClientIdentity, Question};
 
 /// What becomes of the connection, and of the request on it.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Explanation {
     /// There is no connection.
     Refused(Refusal),
     /// There is one, and the request gets this.
@@ -31,27 +31,27 @@ pub(crate) struct Refusal {
     pub(crate) text: String,
 }
 
-impl Answer {
+impl Explanation {
     pub(crate) const fn is_served(&self) -> bool {
         matches!(self, Self::Decided { verdict: Verdict::Serve(_), .. })
     }
 }
 
 /// Answers as a connection to `listener` would.
-pub(crate) fn answer(site: &Site, listener: &Listener, question: &Question) -> Answer {
+pub(crate) fn explain(site: &Site, listener: &Listener, question: &Question) -> Explanation {
     let facts = match listener.handshakes.choose_by_name(question.server_name.as_deref()) {
         Ok(choice) => choice.facts,
-        Err(refused) => return Answer::Refused(unrecognized_name(&refused)),
+        Err(refused) => return Explanation::Refused(unrecognized_name(&refused)),
     };
     if let Some(group) = site.group(facts.group())
         && let Err(refusal) = client_accepted(group, &question.client)
     {
-        return Answer::Refused(refusal);
+        return Explanation::Refused(refusal);
     }
     let ports = listener.ports_when_configured();
     let connection = listener.connection(&facts, &ports);
     let verdict = decide(site.table.as_ref(), &connection, &question.target());
-    Answer::Decided { facts, verdict }
+    Explanation::Decided { facts, verdict }
 }
 
 fn unrecognized_name(refused: &HandshakeRefused) -> Refusal {
@@ -59,11 +59,11 @@ fn unrecognized_name(refused: &HandshakeRefused) -> Refusal {
 }
 
 /// Whether the handshake of `group` accepts the client, by the verifier that serves.
-fn client_accepted(group: &Group, client: &Client) -> Result<(), Refusal> {
+fn client_accepted(group: &Group, client: &ClientIdentity) -> Result<(), Refusal> {
     let chain = match client {
-        Client::Accepted => return Ok(()),
-        Client::Certificate(chain) => chain.as_slice(),
-        Client::WithoutCertificate => &[],
+        ClientIdentity::Accepted => return Ok(()),
+        ClientIdentity::Certificate(chain) => chain.as_slice(),
+        ClientIdentity::WithoutCertificate => &[],
     };
     let invalid = |text: String| Refusal {
         code: "client_certificate_invalid",

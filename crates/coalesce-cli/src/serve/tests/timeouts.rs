@@ -20,15 +20,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Site;
-use crate::serve::connection::Observers;
 use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+use crate::serve::observe::recorder::Observers;
 use crate::serve::server::{Running, Server};
 
 /// What a limit may be exceeded by: the machine's own time before the clock was stopped, and the
 /// farewells after it.
 const MARGIN: Duration = Duration::from_secs(5);
 
-struct World {
+struct TestServer {
     running: Running,
     address: std::net::SocketAddr,
     client: Arc<ClientConfig>,
@@ -36,7 +36,7 @@ struct World {
 }
 
 /// A server of `a.test`, which answers by itself, and of `b.test` behind `upstream`.
-async fn world(upstream: &str) -> World {
+async fn start(upstream: &str) -> TestServer {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["a.test", "b.test"].map(str::to_owned)).unwrap();
     std::fs::write(folder.path().join("c.pem"), made.cert.pem()).unwrap();
@@ -60,10 +60,10 @@ async fn world(upstream: &str) -> World {
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![b"h2".to_vec()];
-    World { running: server.start(), address, client: Arc::new(client), _folder: folder }
+    TestServer { running: server.start(), address, client: Arc::new(client), _folder: folder }
 }
 
-impl World {
+impl TestServer {
     async fn tls(&self) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from("a.test").unwrap();
@@ -95,11 +95,11 @@ fn within(begun: Instant, limit: Duration) {
 
 #[tokio::test]
 async fn a_connection_without_requests_is_told_to_go() {
-    let world = world("http://127.0.0.1:1").await;
-    let (send, ended) = world.connect().await;
-    assert_eq!(answered(&send, world.get("a.test")).await, 200);
+    let server = start("http://127.0.0.1:1").await;
+    let (send, ended) = server.connect().await;
+    assert_eq!(answered(&send, server.get("a.test")).await, 200);
     // One that is misdirected is a use of the connection as well.
-    assert_eq!(answered(&send, world.get("c.test")).await, 421);
+    assert_eq!(answered(&send, server.get("c.test")).await, 421);
     pause();
     let begun = Instant::now();
     ended.await.unwrap().unwrap();
@@ -111,8 +111,8 @@ async fn a_connection_without_requests_is_told_to_go() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_after_tls_is_not_waited_for() {
-    let world = world("http://127.0.0.1:1").await;
-    let mut stream = world.tls().await;
+    let server = start("http://127.0.0.1:1").await;
+    let mut stream = server.tls().await;
     // The server is that far as well when it has sent what follows its handshake.
     pause();
     let begun = Instant::now();
@@ -125,15 +125,15 @@ async fn a_client_that_says_nothing_after_tls_is_not_waited_for() {
 #[tokio::test]
 async fn an_end_waits_for_open_requests_so_long_and_no_longer() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let world = world(&format!("http://{}", upstream.local_addr().unwrap())).await;
-    let (send, ended) = world.connect().await;
-    let request = world.get("b.test");
+    let server = start(&format!("http://{}", upstream.local_addr().unwrap())).await;
+    let (send, ended) = server.connect().await;
+    let request = server.get("b.test");
     let (answer, _) = send.ready().await.unwrap().send_request(request, true).unwrap();
     let silent = upstream.accept().await.unwrap();
     pause();
     let begun = Instant::now();
     // Connection and server have the same limit, and either may be the first to act on it.
-    let _ = world.running.end().await;
+    let _ = server.running.end().await;
     within(begun, DRAIN_TIMEOUT);
     answer.await.unwrap_err();
     // Whether the client sees an error depends on what it was doing.

@@ -7,13 +7,13 @@ use tokio::sync::oneshot;
 
 /// Does one thing after the other, on a thread that stands back for all others.
 #[derive(Clone, Debug)]
-pub(super) struct Background(mpsc::Sender<Work>);
+pub(in crate::serve) struct Background(mpsc::Sender<Work>);
 
 type Work = Box<dyn FnOnce() + Send>;
 
 impl Background {
     /// Starts the thread, which ends with the last of its handles.
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(in crate::serve) fn start() -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::channel::<Work>();
         let thread = std::thread::Builder::new().name("background".to_owned());
         thread.spawn(move || {
@@ -27,7 +27,7 @@ impl Background {
     }
 
     /// Does `work`; `None` when it panicked.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::serve) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {

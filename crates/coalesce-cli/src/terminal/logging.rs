@@ -2,11 +2,42 @@
 
 use std::io::{self, IsTerminal};
 
+use clap::{ArgAction, Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{LogFormat, Logging};
-use crate::exit::Failure;
+use crate::terminal::exit::Failure;
+
+/// The heading of the options that every command has.
+const LOGGING: &str = "Logging";
+
+/// The options of logging, which every command has.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Logging {
+    /// How log lines look, on standard error
+    #[arg(
+        long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT",
+        help_heading = LOGGING
+    )]
+    pub(crate) log_format: LogFormat,
+    /// Log more, -vv still more; without -v and -q, `RUST_LOG` rules
+    #[arg(
+        short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet",
+        help_heading = LOGGING
+    )]
+    pub(crate) verbose: u8,
+    /// Log less, -qq still less
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = LOGGING)]
+    pub(crate) quiet: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
 
 /// How much a command says by itself, before `-v` and `-q`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,130 @@
+//! Chooses how a served request is answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use coalesce_core::{Authoritative, ServedAs};
+use h2::RecvStream;
+use http::{Request, StatusCode};
+use tokio::time::timeout;
+
+use crate::config::{HostAnswer, Site, UpstreamTarget};
+use crate::serve::answer::folder::Folder;
+use crate::serve::answer::reply::{Peer, Reply};
+use crate::serve::answer::text::Text;
+use crate::serve::answer::upstream::Upstream;
+use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
+
+/// The answer of every virtual host, by its number.
+#[derive(Debug)]
+pub(in crate::serve) struct Answers {
+    hosts: Vec<Responder>,
+    not_found: Arc<Text>,
+    not_implemented: Arc<Text>,
+}
+
+#[derive(Debug)]
+enum Responder {
+    Text(Arc<Text>),
+    Folder(Arc<Folder>),
+    Upstream(UpstreamTarget, Arc<Upstream>),
+}
+
+/// An answer that takes its time.
+type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Answers {
+    /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
+    pub(in crate::serve) fn new(site: &Site, earlier: Option<&Self>) -> Self {
+        let responder = |answer: &HostAnswer| match answer {
+            HostAnswer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
+            HostAnswer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
+            HostAnswer::Upstream(target) => {
+                let known = earlier.and_then(|earlier| earlier.upstream(target));
+                let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(target)));
+                Responder::Upstream(target.clone(), upstream)
+            }
+        };
+        Self {
+            hosts: site.virtual_hosts().iter().map(|host| responder(&host.answer)).collect(),
+            not_found: Arc::new(Text::error(StatusCode::NOT_FOUND)),
+            not_implemented: Arc::new(Text::error(StatusCode::NOT_IMPLEMENTED)),
+        }
+    }
+
+    fn upstream(&self, wanted: &UpstreamTarget) -> Option<Arc<Upstream>> {
+        self.hosts.iter().find_map(|responder| match responder {
+            Responder::Upstream(target, upstream) if target == wanted => Some(upstream.clone()),
+            _ => None,
+        })
+    }
+
+    /// Answers a request that may be served; what cannot be done at once is returned.
+    pub(in crate::serve) fn answer(
+        &self,
+        request: Request<RecvStream>,
+        reply: Reply,
+        proof: &Authoritative,
+        peer: &Arc<Peer>,
+    ) -> Option<Later> {
+        let responder = match proof.served_as() {
+            ServedAs::VirtualHost(id) => self.hosts.get(id.get() as usize),
+            ServedAs::Unlisted => None,
+            ServedAs::Tunnel => {
+                return answer_text(&self.not_implemented, request, reply, peer);
+            }
+        };
+        match responder {
+            Some(Responder::Text(text)) => answer_text(text, request, reply, peer),
+            Some(Responder::Folder(folder)) => {
+                let (folder, peer) = (folder.clone(), peer.clone());
+                Some(Box::pin(async move {
+                    let (parts, body) = request.into_parts();
+                    discard(body).await;
+                    folder.send(Request::from_parts(parts, ()), reply).await;
+                    drop(peer);
+                }))
+            }
+            Some(Responder::Upstream(_, upstream)) => {
+                let (upstream, peer) = (upstream.clone(), peer.clone());
+                Some(Box::pin(async move { upstream.send(request, reply, &peer).await }))
+            }
+            None => answer_text(&self.not_found, request, reply, peer),
+        }
+    }
+}
+
+/// Answers at once, unless a request body is still coming.
+fn answer_text(
+    text: &Arc<Text>,
+    request: Request<RecvStream>,
+    reply: Reply,
+    peer: &Arc<Peer>,
+) -> Option<Later> {
+    if request.body().is_end_stream() {
+        text.send(request.method(), reply);
+        return None;
+    }
+    let (text, peer) = (text.clone(), peer.clone());
+    Some(Box::pin(async move {
+        let (parts, body) = request.into_parts();
+        discard(body).await;
+        text.send(&parts.method, reply);
+        drop(peer);
+    }))
+}
+
+/// Reads a request body that nobody wants. To answer first and reset the stream would be allowed
+/// (RFC 9113 §8.1), but clients such as curl 7 fail on that when the answer is no error. A body
+/// that pauses or goes on for too long is not waited for.
+async fn discard(mut body: RecvStream) {
+    let everything = async {
+        while let Ok(Some(Ok(data))) = timeout(DISCARD_PAUSE, body.data()).await {
+            // The stream may have ended in the meantime; then there is no window to give back.
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+    };
+    if timeout(DISCARD_TIMEOUT, everything).await.is_err() {
+        tracing::debug!("request body takes too long; no longer read");
+    }
+}

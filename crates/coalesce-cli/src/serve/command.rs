@@ -1,0 +1,168 @@
+//! The command: starts everything, and ends it in order.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Site;
+use crate::serve::observe::access_log::AccessLog;
+use crate::serve::observe::admin::{self, Admin, Scraped};
+use crate::serve::observe::events;
+use crate::serve::observe::recorder::Observers;
+use crate::serve::reload::{Announcing, Background, LoadError, Reloader, SiteSource};
+use crate::serve::server::{Ended, Server};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
+
+/// The arguments of `coalesce serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Listen here instead of on the address of the configuration's one listener
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Threads that serve connections [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// Serve metrics for Prometheus over HTTP at /metrics, here [default: 127.0.0.1:9421], instead
+    /// of on the configuration's admin address; without either nothing is counted
+    #[arg(
+        long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
+        default_missing_value = "127.0.0.1:9421"
+    )]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Write one JSON object per request to FILE, or with - to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+    /// Announce no origin set (RFC 8336), whatever the configuration says
+    #[arg(long)]
+    pub(crate) no_origins: bool,
+    /// Reload on SIGHUP only, not when a file has changed
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+}
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let announcing = if arguments.no_origins { Announcing::Never } else { Announcing::Configured };
+    let source = SiteSource::new(arguments.config.clone(), arguments.listen, announcing);
+    let background = Background::start()
+        .map_err(|error| Failure::runtime(format_args!("cannot start a thread: {error}")))?;
+    let mut reloader = Reloader::new(source.clone(), background);
+    let site = source.load().map_err(|error| match error {
+        LoadError::Configuration(errors) => Failure::configuration(errors),
+        LoadError::Usage(message) => Failure::usage(message),
+    })?;
+    site.log();
+    if !arguments.no_watch {
+        reloader.watch();
+    }
+    let admin = arguments.admin.or(site.admin);
+    let scraped = match admin {
+        None => None,
+        Some(address) => Some((address, admin::install_recorder()?)),
+    };
+    let (access_log, _flushed_at_the_end) = match &arguments.access_log {
+        None => (None, None),
+        Some(path) => AccessLog::open(path).map(|(log, guard)| (Some(log), Some(guard)))?,
+    };
+    // After the recorder is there: handles are of the one that was when they were made.
+    let observers = Observers { access_log, ..Observers::default() };
+    block_on(arguments.workers, serve(site, reloader, observers, scraped))
+}
+
+/// Runs `future` to its end, on so many threads, or on as many as there are cores.
+pub(crate) fn block_on(
+    workers: Option<NonZeroUsize>,
+    future: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        runtime.worker_threads(workers.get());
+    }
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
+    let ended = runtime.block_on(future);
+    // A file that is still being read keeps nobody waiting.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(
+    site: Site,
+    reloader: Reloader,
+    observers: Observers,
+    scraped: Option<(SocketAddr, PrometheusHandle)>,
+) -> Result<Exit, Failure> {
+    // Before the address is announced, so that no signal in between ends the process rudely.
+    let mut signals = Signals::new()?;
+    let hangups = listen_for(SignalKind::hangup())?;
+    let admin = match scraped {
+        None => None,
+        Some((address, recorder)) => {
+            let Observers { meters, access_log } = observers.clone();
+            Some((Admin::bind(address).await?, Scraped { recorder, meters, access_log }))
+        }
+    };
+    let access_log = observers.access_log.clone();
+    let server = Server::bind(site, observers).await?;
+    let mut output = Output::stdout();
+    for address in server.addresses() {
+        output.line(format_args!("listening on {address}"))?;
+    }
+    if let Some((admin, _)) = &admin {
+        output.line(format_args!("admin on {}", admin.address))?;
+    }
+    output.flush()?;
+    drop(output);
+    let running = server.start();
+    let reloading = tokio::spawn(reloader.run(running.swapper(), hangups, access_log));
+    if let Some((admin, scraped)) = admin {
+        tokio::spawn(admin.run(scraped));
+    }
+    signals.next().await;
+    reloading.abort();
+    tokio::select! {
+        ended = running.end() => match ended {
+            Ended::Drained => events::ended(),
+            Ended::CutOff { connections } => {
+                events::cut_off(connections);
+            }
+        },
+        () = signals.next() => events::ended_at_once(),
+    }
+    Ok(Exit::Fine)
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::runtime(format_args!("cannot wait for signals: {error}")))
+}
+
+/// SIGINT and SIGTERM.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            interrupt: listen_for(SignalKind::interrupt())?,
+            terminate: listen_for(SignalKind::terminate())?,
+        })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

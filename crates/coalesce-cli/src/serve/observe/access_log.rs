@@ -1,0 +1,236 @@
+//! The access log: one JSON object on one line for each request, once it is answered.
+//!
+//! Lines are written by a thread of their own; a request never waits for the disk. When the disk is
+//! slower than the clients, lines are lost, and counted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use coalesce_core::Step;
+use serde::Serialize;
+use tracing::field::display;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use crate::serve::limits::ACCESS_LINES_WAITING_MAX;
+use crate::serve::observe::events;
+use crate::serve::observe::meters::SERVE;
+use crate::terminal::exit::Failure;
+use crate::terminal::text::without_code;
+
+/// The name that stands for standard output.
+const STDOUT: &str = "-";
+
+/// Where lines go.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct AccessLog {
+    lines: NonBlocking,
+    reopen: Arc<AtomicBool>,
+}
+
+impl AccessLog {
+    /// Opens the file `path`, which lines are added to, or standard output for `-`. What waits is
+    /// written when the guard is dropped.
+    pub(in crate::serve) fn open(path: &Path) -> Result<(Self, WorkerGuard), Failure> {
+        let reopen = Arc::new(AtomicBool::new(false));
+        let builder = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(ACCESS_LINES_WAITING_MAX)
+            .thread_name("access-log");
+        let (lines, guard) = if path == Path::new(STDOUT) {
+            builder.finish(io::stdout())
+        } else {
+            let file = append(path).map_err(|error| {
+                let (path, error) = (path.display(), without_code(&error));
+                Failure::runtime(format_args!("cannot write to {path}: {error}"))
+            })?;
+            let (path, reopen) = (path.to_owned(), reopen.clone());
+            builder.finish(LogFile { path, file: io::BufWriter::new(file), reopen })
+        };
+        Ok((Self { lines, reopen }, guard))
+    }
+
+    /// Has the file opened anew before the next line: it may have been moved away.
+    pub(in crate::serve) fn reopen(&self) {
+        self.reopen.store(true, Ordering::Relaxed);
+    }
+
+    /// How many lines were lost.
+    pub(in crate::serve) fn lost(&self) -> usize {
+        self.lines.error_counter().dropped_lines()
+    }
+
+    pub(in crate::serve) fn write(&self, line: &AccessLine<'_>) {
+        // Nothing in a line can fail to be JSON, and one that is lost is counted where it is.
+        let Ok(mut bytes) = serde_json::to_vec(line) else { return };
+        bytes.push(b'\n');
+        let _ = self.lines.clone().write(&bytes);
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// A file whose name may come to mean another.
+struct LogFile {
+    path: PathBuf,
+    file: io::BufWriter<File>,
+    reopen: Arc<AtomicBool>,
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.reopen.swap(false, Ordering::Relaxed) {
+            self.file.flush()?;
+            match append(&self.path) {
+                Ok(file) => self.file = io::BufWriter::new(file),
+                Err(error) => {
+                    let (path, reason) = (self.path.display(), without_code(&error));
+                    events::cannot_reopen_access_log(display(path), reason);
+                }
+            }
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub(in crate::serve) struct AccessLine<'a> {
+    pub(in crate::serve) time: String,
+    pub(in crate::serve) peer: SocketAddr,
+    pub(in crate::serve) listener: &'a str,
+    pub(in crate::serve) server_name: Option<&'a str>,
+    pub(in crate::serve) group: &'a str,
+    pub(in crate::serve) authority: &'a str,
+    pub(in crate::serve) method: Option<&'a str>,
+    pub(in crate::serve) path: Option<&'a str>,
+    pub(in crate::serve) verdict: &'static str,
+    pub(in crate::serve) reason: &'static str,
+    pub(in crate::serve) step: u8,
+    pub(in crate::serve) observed: Option<&'static str>,
+    pub(in crate::serve) virtual_host: Option<&'a str>,
+    pub(in crate::serve) status: Option<u16>,
+    pub(in crate::serve) bytes: u64,
+    pub(in crate::serve) complete: bool,
+    pub(in crate::serve) seconds: f64,
+}
+
+impl<'a> AccessLine<'a> {
+    /// Makes the line of a served request about which only its connection is known.
+    pub(in crate::serve) fn new(peer: SocketAddr, listener: &'a str, group: &'a str) -> Self {
+        Self {
+            time: time(),
+            peer,
+            listener,
+            server_name: None,
+            group,
+            authority: "",
+            method: None,
+            path: None,
+            verdict: SERVE,
+            reason: "",
+            step: Step::Serve.number(),
+            observed: None,
+            virtual_host: None,
+            status: None,
+            bytes: 0,
+            complete: true,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// The time, as the log on standard error has it (RFC 3339, UTC).
+pub(in crate::serve) fn time() -> String {
+    let mut text = String::with_capacity(32);
+    // Nothing can go wrong in a string.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// What the lines of one connection have in common.
+#[derive(Debug)]
+pub(in crate::serve) struct ConnectionLog {
+    pub(in crate::serve) log: AccessLog,
+    pub(in crate::serve) peer: SocketAddr,
+    pub(in crate::serve) listener: String,
+    pub(in crate::serve) server_name: Option<String>,
+    pub(in crate::serve) group: String,
+}
+
+impl ConnectionLog {
+    /// Writes the line of a refusal, which is answered at once.
+    pub(in crate::serve) fn refused(&self, refused: &RefusalRecord<'_>) {
+        let RefusalRecord { authority, verdict, reason, step, status } = *refused;
+        let base = AccessLine::new(self.peer, &self.listener, &self.group);
+        let server_name = self.server_name.as_deref();
+        let line = AccessLine { server_name, authority, verdict, reason, step, status, ..base };
+        self.log.write(&line);
+    }
+}
+
+/// What a line says of a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::serve) struct RefusalRecord<'a> {
+    pub(in crate::serve) authority: &'a str,
+    pub(in crate::serve) verdict: &'static str,
+    pub(in crate::serve) reason: &'static str,
+    pub(in crate::serve) step: u8,
+    /// `None` where the stream is reset instead.
+    pub(in crate::serve) status: Option<u16>,
+}
+
+/// A request that is being answered. Its line is written when this value is dropped, so that no
+/// way for an answer to end leaves the line out.
+#[derive(Debug)]
+pub(in crate::serve) struct RequestRecord {
+    pub(in crate::serve) connection: Arc<ConnectionLog>,
+    pub(in crate::serve) begun: Instant,
+    pub(in crate::serve) authority: String,
+    pub(in crate::serve) method: String,
+    pub(in crate::serve) path: String,
+    pub(in crate::serve) reason: &'static str,
+    /// Why it would be refused, were its group not observed only.
+    pub(in crate::serve) observed: Option<&'static str>,
+    pub(in crate::serve) virtual_host: Option<String>,
+    /// `None` until the answer has begun.
+    pub(in crate::serve) status: Option<u16>,
+    /// Of content, that was handed to the connection.
+    pub(in crate::serve) bytes: u64,
+    /// Whether all of the answer was.
+    pub(in crate::serve) complete: bool,
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        let connection = self.connection.as_ref();
+        let base = AccessLine::new(connection.peer, &connection.listener, &connection.group);
+        let line = AccessLine {
+            server_name: connection.server_name.as_deref(),
+            authority: &self.authority,
+            method: Some(&self.method),
+            path: Some(&self.path),
+            reason: self.reason,
+            observed: self.observed,
+            virtual_host: self.virtual_host.as_deref(),
+            status: self.status,
+            bytes: self.bytes,
+            complete: self.complete,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            ..base
+        };
+        connection.log.write(&line);
+    }
+}

@@ -1,0 +1,213 @@
+//! Every event that the server logs at `info` and above, in one list.
+//!
+//! The server logs through the functions here, and the test of `docs/operations.md` compares the
+//! document with the same list. All events have one target, so that a filter in `RUST_LOG` does not
+//! depend on the files of this crate.
+
+use std::net::SocketAddr;
+
+use coalesce_core::Malformed;
+use tracing::field::{Empty, Value, display};
+
+/// The target of every event here.
+const TARGET: &str = "coalesce_cli::serve";
+
+/// An event as the document lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) struct Event {
+    pub(in crate::serve) level: &'static str,
+    pub(in crate::serve) text: &'static str,
+    pub(in crate::serve) fields: &'static [&'static str],
+}
+
+/// Makes a function and an entry of [`LOGGED`] of each event.
+macro_rules! events {
+    ($($level:ident $name:ident($($field:ident),*) $text:literal;)*) => {
+        $(pub(in crate::serve) fn $name($($field: impl Value),*) {
+            tracing::$level!(target: TARGET, $($field,)* $text);
+        })*
+
+        #[cfg(test)]
+        const LOGGED: &[Event] = &[$(Event {
+            level: stringify!($level),
+            text: $text,
+            fields: &[$(stringify!($field)),*],
+        }),*];
+    };
+}
+
+events! {
+    info files_changed() "files have changed: reloading";
+    info hangup() "SIGHUP: reloading";
+    info reloaded(names, bytes, seconds) "reloaded";
+    error reload_refused(reason, seconds)
+        "reload refused; the configuration that was served before still is";
+    warn cannot_watch_files(reason) "cannot watch files; SIGHUP reloads";
+    warn cannot_watch_folder(folder, reason) "cannot watch a folder; SIGHUP reloads";
+    warn cannot_accept(error) "cannot accept a connection";
+    warn cannot_accept_admin(error) "cannot accept a connection to the admin listener";
+    warn admin_is_reachable(address) "the admin listener can be reached from other machines";
+    error cannot_reopen_access_log(path, reason) "cannot open the access log again";
+    error cannot_read_file(error) "cannot read a file";
+    warn upstream_failed(upstream, error) "upstream failed";
+    info ending() "ending: no new connections, open requests may finish";
+    info ended() "ended";
+    warn cut_off(connections) "connections cut off; they did not end in time";
+    warn ended_at_once() "ended at once, by a second signal";
+}
+
+/// The span that everything logged about a connection is in.
+#[cfg(test)]
+const CONNECTION: Event =
+    Event { level: "info", text: "connection", fields: &["peer", "listener", "server_name"] };
+
+/// Makes the span of a connection. Its server name is recorded when the ClientHello is there.
+pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing::Span {
+    tracing::info_span!(target: TARGET, "connection", %peer, listener, server_name = Empty)
+}
+
+/// What has happened to a request that is refused, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum RefusalKind {
+    Misdirected,
+    Malformed,
+    /// It is served, because its group is only observed.
+    Observed,
+}
+
+impl RefusalKind {
+    const fn event(self) -> Event {
+        let (text, fields): (_, &[&str]) = match self {
+            Self::Misdirected => (
+                "misdirected",
+                &[
+                    "reason",
+                    "step",
+                    "rule",
+                    "group",
+                    "server_name",
+                    "authority",
+                    "status",
+                    "unlogged_before",
+                ],
+            ),
+            Self::Malformed => (
+                "malformed",
+                &[
+                    "reason",
+                    "step",
+                    "rule",
+                    "group",
+                    "server_name",
+                    "authority",
+                    "detail",
+                    "status",
+                    "unlogged_before",
+                ],
+            ),
+            Self::Observed => (
+                "observed",
+                &["reason", "step", "rule", "group", "server_name", "authority", "unlogged_before"],
+            ),
+        };
+        Event { level: "info", text, fields }
+    }
+}
+
+/// One refusal as it is logged. A field that is `None` is left out.
+#[derive(Debug)]
+pub(in crate::serve) struct Refusal<'a> {
+    pub(in crate::serve) kind: RefusalKind,
+    pub(in crate::serve) reason: &'static str,
+    pub(in crate::serve) step: u8,
+    pub(in crate::serve) rule: &'static str,
+    pub(in crate::serve) group: &'a str,
+    pub(in crate::serve) server_name: Option<&'a str>,
+    pub(in crate::serve) authority: &'a str,
+    /// What is wrong with a malformed request.
+    pub(in crate::serve) detail: Option<Malformed>,
+    /// `None` when the stream is reset, and for what is only observed.
+    pub(in crate::serve) status: Option<u16>,
+    /// How many refusals of this kind were not logged since the last one that was.
+    pub(in crate::serve) unlogged_before: u64,
+}
+
+impl Refusal<'_> {
+    pub(in crate::serve) fn log(&self) {
+        let Self { kind, reason, step, rule, group, .. } = *self;
+        let Self { server_name, authority, detail, status, unlogged_before, .. } = *self;
+        let text = kind.event().text;
+        let detail = detail.map(display);
+        tracing::info!(
+            target: TARGET, reason, step, rule, group, server_name, authority, detail, status,
+            unlogged_before, "{text}"
+        );
+    }
+}
+
+/// Every event, for the test of the document.
+#[cfg(test)]
+pub(in crate::serve) fn all() -> impl Iterator<Item = Event> {
+    let refusals = [RefusalKind::Misdirected, RefusalKind::Malformed, RefusalKind::Observed];
+    let refusals = refusals.map(RefusalKind::event);
+    LOGGED.iter().copied().chain([CONNECTION]).chain(refusals)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(refusal: &Refusal<'_>) -> serde_json::Map<String, serde_json::Value> {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || refusal.log());
+        let bytes = written.0.lock().unwrap().clone();
+        let line: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        line["fields"].as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn refusal_logs_exactly_the_fields_of_its_event() {
+        for kind in [RefusalKind::Misdirected, RefusalKind::Malformed, RefusalKind::Observed] {
+            let malformed = kind == RefusalKind::Malformed;
+            let refusal = Refusal {
+                kind,
+                reason: "reason",
+                step: 1,
+                rule: "rule",
+                group: "group",
+                server_name: Some("a.test"),
+                authority: "b.test",
+                detail: malformed.then_some(Malformed::NoAuthority),
+                status: (kind != RefusalKind::Observed).then_some(400),
+                unlogged_before: 0,
+            };
+            let mut fields = logged(&refusal);
+            let event = kind.event();
+            assert_eq!(fields.remove("message").unwrap(), event.text);
+            let mut expected = event.fields.to_vec();
+            expected.sort_unstable();
+            let mut found: Vec<&String> = fields.keys().collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{kind:?}");
+        }
+    }
+}

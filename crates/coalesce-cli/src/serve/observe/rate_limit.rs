@@ -1,0 +1,98 @@
+//! Limits how many lines of one kind are logged in a second.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::serve::limits::REFUSALS_LOGGED_PER_SECOND;
+
+/// Whether one event is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum LogDecision {
+    /// The event is logged.
+    Log {
+        /// How many before it were not.
+        unlogged_before: u64,
+    },
+    /// The event is only counted: there were enough of its kind in this second.
+    Skip,
+}
+
+/// Limits how often something is logged, so that a flood of requests does not flood the log.
+#[derive(Debug)]
+pub(in crate::serve) struct RateLimit {
+    begun: Instant,
+    /// The upper half counts the seconds since `begun`, the lower half the events in this second.
+    window: AtomicU64,
+    unlogged: AtomicU64,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { begun: Instant::now(), window: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
+    }
+}
+
+/// The lower half of a window.
+const COUNT: u64 = u32::MAX as u64;
+
+impl RateLimit {
+    /// Decides whether an event that happens `now` is logged.
+    pub(in crate::serve) fn decide(&self, now: Instant) -> LogDecision {
+        let second = now.saturating_duration_since(self.begun).as_secs() << 32;
+        let window = self.window.load(Ordering::Relaxed);
+        if window & !COUNT != second {
+            // The first thread in a new second resets the count; the exchange of the others fails.
+            let _ =
+                self.window.compare_exchange(window, second, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        // The count cannot overflow: no machine refuses 2^32 requests in a second.
+        let window = self.window.fetch_add(1, Ordering::Relaxed);
+        if window & COUNT < REFUSALS_LOGGED_PER_SECOND {
+            LogDecision::Log { unlogged_before: self.unlogged.swap(0, Ordering::Relaxed) }
+        } else {
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
+            LogDecision::Skip
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn rate_limit_logs_n_per_second_then_reports_suppressed() {
+        let limit = RateLimit::default();
+        let first = limit.begun + Duration::from_secs(7);
+        for _ in 0..REFUSALS_LOGGED_PER_SECOND {
+            assert_eq!(limit.decide(first), LogDecision::Log { unlogged_before: 0 });
+        }
+        for _ in 0..1_000 {
+            assert_eq!(limit.decide(first), LogDecision::Skip);
+        }
+        let next = first + Duration::from_secs(1);
+        assert_eq!(limit.decide(next), LogDecision::Log { unlogged_before: 1_000 });
+        assert_eq!(limit.decide(next), LogDecision::Log { unlogged_before: 0 });
+        // A clock that is read late.
+        assert!(matches!(limit.decide(first), LogDecision::Log { .. }));
+    }
+
+    #[test]
+    fn rate_limit_holds_for_all_threads_together() {
+        let limit = RateLimit::default();
+        let logged = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let lines = (0..10_000).map(|_| limit.decide(limit.begun));
+                        lines.filter(|log| *log != LogDecision::Skip).count() as u64
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
+        });
+        assert_eq!(logged, REFUSALS_LOGGED_PER_SECOND);
+    }
+}

@@ -1,0 +1,8 @@
+//! Putting a newer configuration in the place of the one that is served.
+
+mod background;
+mod file_events;
+mod reloader;
+
+pub(super) use background::Background;
+pub(super) use reloader::{Announcing, LoadError, Reloader, SiteSource, Swapper};

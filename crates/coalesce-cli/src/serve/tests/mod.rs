@@ -1,0 +1,4 @@
+//! The limits in time, and the document that operators read.
+
+mod operations;
+mod timeouts;

@@ -1,0 +1,9 @@
+//! What all commands share: how they read lines, write answers, log, and end.
+
+pub(crate) mod batch;
+pub(crate) mod exit;
+pub(crate) mod lines;
+pub(crate) mod logging;
+pub(crate) mod output;
+pub(crate) mod progress;
+pub(crate) mod text;
