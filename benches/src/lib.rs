@@ -9,6 +9,7 @@ pub mod client;
 pub mod machine;
 pub mod progress;
 pub mod random;
+pub mod records;
 pub mod servers;
 pub mod statistics;
 pub mod table;

@@ -176,28 +176,7 @@ fn time(
         .iter()
         .map(|contender| fitting_block(&*contender.peer, &queries, extent.block))
         .collect();
-    let mut rounds: Vec<Rounds> = contenders.iter().map(|_| Rounds::default()).collect();
-    for round in 0..extent.rounds {
-        progress.say(format_args!(
-            "{}: {load_name}, round {} of {}",
-            set.kind.name,
-            round + 1,
-            extent.rounds
-        ));
-        // Three blocks in a row, none of them the last round's: what one leaves in the caches is no
-        // more to the next than what any other leaves.
-        let block = |at: usize| (3 * round + at) % extent.blocks * extent.block;
-        let [warm_up, overlapped, dependent] = [0, 1, 2].map(block);
-        for turn in 0..contenders.len() {
-            let at = (round + turn) % contenders.len();
-            let peer = &*contenders[at].peer;
-            let queries = |start: usize| &queries[start..start + blocks[at]];
-            peer.overlapped(queries(warm_up));
-            let one = |work: &dyn Fn()| nanoseconds(blocks[at], work);
-            rounds[at].overlapped.push(one(&|| peer.overlapped(queries(overlapped))));
-            rounds[at].dependent.push(one(&|| peer.dependent(queries(dependent))));
-        }
-    }
+    let rounds = measure_rounds(set, load_name, &queries, contenders, &blocks, extent, progress);
     let ours = contenders.iter().position(|contender| contender.kind.name == OURS);
     let ours = ours.map(|at| &rounds[at]);
     let record = |at: usize| {
@@ -222,6 +201,41 @@ fn time(
         })
     };
     (0..contenders.len()).map(record).collect()
+}
+
+/// Times every contender in every round, each round in another order.
+fn measure_rounds(
+    set: &NameSet,
+    load_name: &str,
+    queries: &[&[u8]],
+    contenders: &[Contender],
+    blocks: &[usize],
+    extent: Extent,
+    progress: &mut Progress,
+) -> Vec<Rounds> {
+    let mut rounds: Vec<Rounds> = contenders.iter().map(|_| Rounds::default()).collect();
+    for round in 0..extent.rounds {
+        progress.say(format_args!(
+            "{}: {load_name}, round {} of {}",
+            set.kind.name,
+            round + 1,
+            extent.rounds
+        ));
+        // Three blocks in a row, none of them the last round's: what one leaves in the caches is no
+        // more to the next than what any other leaves.
+        let block = |at: usize| (3 * round + at) % extent.blocks * extent.block;
+        let [warm_up, overlapped, dependent] = [0, 1, 2].map(block);
+        for turn in 0..contenders.len() {
+            let at = (round + turn) % contenders.len();
+            let peer = &*contenders[at].peer;
+            let queries = |start: usize| &queries[start..start + blocks[at]];
+            peer.overlapped(queries(warm_up));
+            let one = |work: &dyn Fn()| nanoseconds(blocks[at], work);
+            rounds[at].overlapped.push(one(&|| peer.overlapped(queries(overlapped))));
+            rounds[at].dependent.push(one(&|| peer.dependent(queries(dependent))));
+        }
+    }
+    rounds
 }
 
 /// As many queries as fit into [`BLOCK_TIME`].

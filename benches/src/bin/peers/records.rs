@@ -1,11 +1,11 @@
-//! What was measured, as lines of JSON. Runs are merged by replacing records with the same key.
+//! What is measured of peers.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use coalesce_benches::machine::Machine;
+use coalesce_benches::records::{self, Merged};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,7 +68,9 @@ pub(crate) struct Absent {
 /// What makes two records the same measurement: kind, set, load, peer.
 type Key = (u8, String, String, String);
 
-impl Record {
+impl records::Record for Record {
+    type Key = Key;
+
     fn key(&self) -> Key {
         let key = |kind, set: &str, load: &str, peer: &str| {
             (kind, set.to_owned(), load.to_owned(), peer.to_owned())
@@ -87,75 +89,58 @@ impl Record {
 
 /// All records, each measurement once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Records(BTreeMap<Key, Record>);
+pub(crate) struct Records(Merged<Record>);
+
+impl Deref for Records {
+    type Target = Merged<Record>;
+
+    fn deref(&self) -> &Merged<Record> {
+        &self.0
+    }
+}
+
+impl DerefMut for Records {
+    fn deref_mut(&mut self) -> &mut Merged<Record> {
+        &mut self.0
+    }
+}
 
 impl Records {
-    /// Reads a file of lines; a file that is not there holds none.
+    /// Reads a file of lines; a file that does not exist holds no records.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let shown = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("could not read {shown}"))?;
-        let mut records = Self::default();
-        for (number, line) in (1..).zip(text.lines()) {
-            let record = serde_json::from_str(line)
-                .with_context(|| format!("line {number} of {shown} is no record"))?;
-            records.add([record]);
-        }
-        Ok(records)
-    }
-
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        fs::write(path, self.lines()?)
-            .with_context(|| format!("could not write {}", path.display()))
-    }
-
-    /// As lines of JSON.
-    pub(crate) fn lines(&self) -> Result<String> {
-        let mut text = String::new();
-        for record in self.0.values() {
-            text += &serde_json::to_string(record)?;
-            text.push('\n');
-        }
-        Ok(text)
-    }
-
-    /// Adds records, in the place of those with the same key.
-    pub(crate) fn add(&mut self, records: impl IntoIterator<Item = Record>) {
-        self.0.extend(records.into_iter().map(|record| (record.key(), record)));
+        Merged::read(path).map(Self)
     }
 
     pub(crate) fn machine(&self) -> Option<&Machine> {
-        self.0.values().find_map(|record| match record {
+        self.iter().find_map(|record| match record {
             Record::Machine(machine) => Some(machine),
             _ => None,
         })
     }
 
     pub(crate) fn builds(&self) -> impl Iterator<Item = &Build> {
-        self.0.values().filter_map(|record| match record {
+        self.iter().filter_map(|record| match record {
             Record::Build(build) => Some(build),
             _ => None,
         })
     }
 
     pub(crate) fn times(&self) -> impl Iterator<Item = &Time> {
-        self.0.values().filter_map(|record| match record {
+        self.iter().filter_map(|record| match record {
             Record::Time(time) => Some(time),
             _ => None,
         })
     }
 
     pub(crate) fn instructions(&self) -> impl Iterator<Item = &Instructions> {
-        self.0.values().filter_map(|record| match record {
+        self.iter().filter_map(|record| match record {
             Record::Instructions(counted) => Some(counted),
             _ => None,
         })
     }
 
     pub(crate) fn absent(&self) -> impl Iterator<Item = &Absent> {
-        self.0.values().filter_map(|record| match record {
+        self.iter().filter_map(|record| match record {
             Record::Absent(absent) => Some(absent),
             _ => None,
         })

@@ -4,8 +4,7 @@
 use anyhow::Result;
 
 use crate::case::{CONTENT, ELSEWHERE, SERVED};
-use crate::kinds::Place;
-use crate::world::World;
+use crate::world::{Place, World};
 
 /// [`CONTENT`] as every configuration language here writes it.
 fn content() -> String {

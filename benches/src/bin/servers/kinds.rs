@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::case::Case;
 use crate::configurations;
-use crate::world::World;
+use crate::world::{Place, World};
 
 /// A server, as a row of a table.
 #[derive(Debug)]
@@ -31,28 +31,6 @@ pub(crate) enum Program {
     Own(&'static str),
     /// Of the system, installed by the package of this name.
     System { program: &'static str, package: &'static str },
-}
-
-/// Where a server is to be.
-pub(crate) struct Place {
-    /// Free when it was looked for.
-    pub(crate) port: u16,
-    pub(crate) workers: usize,
-    /// Whether `coalesce serve` can be told of them; else it has one for each core it may use.
-    pub(crate) has_workers_flag: bool,
-    /// A folder of its own.
-    pub(crate) scratch: PathBuf,
-}
-
-impl Place {
-    /// What tells `coalesce serve` of its workers.
-    pub(crate) fn worker_arguments(&self) -> Vec<String> {
-        if self.has_workers_flag {
-            vec!["--workers".into(), self.workers.to_string()]
-        } else {
-            Vec::new()
-        }
-    }
 }
 
 /// The baseline of all ratios.

@@ -1,11 +1,11 @@
-//! What was measured, as lines of JSON. Runs are merged by replacing figures of the same quantity.
+//! What is measured of servers.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use coalesce_benches::machine::Machine;
+use coalesce_benches::records::{self, Merged};
 use coalesce_benches::statistics::{interval, median};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,9 @@ impl Figure {
     }
 }
 
-impl Record {
+impl records::Record for Record {
+    type Key = Key;
+
     fn key(&self) -> Key {
         let none = String::new;
         match self {
@@ -80,86 +82,66 @@ impl Record {
             }
         }
     }
+
+    /// In one set a server has figures or is absent, whichever was found last.
+    fn contradicts(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Figure(figure), Self::Absent(absent))
+            | (Self::Absent(absent), Self::Figure(figure)) => {
+                figure.set == absent.set && figure.server == absent.server
+            }
+            _ => false,
+        }
+    }
 }
 
 /// All records, each measurement once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Records(BTreeMap<Key, Record>);
+pub(crate) struct Records(Merged<Record>);
+
+impl Deref for Records {
+    type Target = Merged<Record>;
+
+    fn deref(&self) -> &Merged<Record> {
+        &self.0
+    }
+}
+
+impl DerefMut for Records {
+    fn deref_mut(&mut self) -> &mut Merged<Record> {
+        &mut self.0
+    }
+}
 
 impl Records {
-    /// Reads a file of lines; a file that is not there holds none.
+    /// Reads a file of lines; a file that does not exist holds no records.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Ok(Self::default());
-        }
-        let shown = path.display();
-        let text = fs::read_to_string(path).with_context(|| format!("could not read {shown}"))?;
-        let mut records = Self::default();
-        for (number, line) in (1..).zip(text.lines()) {
-            let record = serde_json::from_str(line)
-                .with_context(|| format!("line {number} of {shown} is no record"))?;
-            records.add([record]);
-        }
-        Ok(records)
-    }
-
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        fs::write(path, self.lines()?)
-            .with_context(|| format!("could not write {}", path.display()))
-    }
-
-    /// As lines of JSON.
-    pub(crate) fn lines(&self) -> Result<String> {
-        let mut text = String::new();
-        for record in self.0.values() {
-            text += &serde_json::to_string(record)?;
-            text.push('\n');
-        }
-        Ok(text)
-    }
-
-    /// Adds records, in the place of those with the same key. In one set a server has figures or is
-    /// absent, whichever was found last.
-    pub(crate) fn add(&mut self, records: impl IntoIterator<Item = Record>) {
-        for record in records {
-            match &record {
-                Record::Figure(Figure { set, server, .. }) => self.remove(2, set, server),
-                Record::Absent(Absent { set, server, .. }) => self.remove(1, set, server),
-                Record::Machine(_) | Record::Version(_) => {}
-            }
-            self.0.insert(record.key(), record);
-        }
-    }
-
-    fn remove(&mut self, kind: u8, set: &str, server: &str) {
-        self.0.retain(|(of, [in_set, of_server, ..]), _| {
-            *of != kind || in_set != set || of_server != server
-        });
+        Merged::read(path).map(Self)
     }
 
     pub(crate) fn machine(&self) -> Option<&Machine> {
-        self.0.values().find_map(|record| match record {
+        self.iter().find_map(|record| match record {
             Record::Machine(machine) => Some(machine),
             _ => None,
         })
     }
 
     pub(crate) fn version(&self, server: &str) -> Option<&str> {
-        self.0.values().find_map(|record| match record {
+        self.iter().find_map(|record| match record {
             Record::Version(found) if found.server == server => Some(found.version.as_str()),
             _ => None,
         })
     }
 
     pub(crate) fn absent(&self, set: &str, server: &str) -> Option<&Absent> {
-        self.0.values().find_map(|record| match record {
+        self.iter().find_map(|record| match record {
             Record::Absent(absent) if absent.set == set && absent.server == server => Some(absent),
             _ => None,
         })
     }
 
     pub(crate) fn figures(&self, set: &str) -> impl Iterator<Item = &Figure> {
-        self.0.values().filter_map(move |record| match record {
+        self.iter().filter_map(move |record| match record {
             Record::Figure(figure) if figure.set == set => Some(figure),
             _ => None,
         })
@@ -173,7 +155,7 @@ impl Records {
         quantity: &str,
     ) -> Option<&Figure> {
         let key = (1, [set, server, case, quantity].map(str::to_owned));
-        match self.0.get(&key) {
+        match self.get(&key) {
             Some(Record::Figure(figure)) => Some(figure),
             _ => None,
         }

@@ -13,10 +13,10 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kinds::{Kind, Place, Program, find};
+use crate::kinds::{Kind, Program, find};
 use crate::processes;
 use crate::programs::Programs;
-use crate::world::World;
+use crate::world::{Place, World};
 
 /// How long a server may take to listen, and to end; valgrind makes both long.
 const PATIENCE: Duration = Duration::from_secs(30);

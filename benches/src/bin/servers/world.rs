@@ -1,4 +1,5 @@
-//! A folder with certificates, documents and the configurations of the servers.
+//! Where servers run: a folder with their certificates, documents and configurations, and a place
+//! for each of them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,6 +28,28 @@ pub(crate) struct Files {
     pub(crate) key: PathBuf,
     /// Chain and key in one file, as haproxy reads them.
     pub(crate) both: PathBuf,
+}
+
+/// Where a server is to be.
+pub(crate) struct Place {
+    /// Free when it was looked for.
+    pub(crate) port: u16,
+    pub(crate) workers: usize,
+    /// Whether `coalesce serve` can be told of them; else it has one for each core it may use.
+    pub(crate) has_workers_flag: bool,
+    /// A folder of its own.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Place {
+    /// What tells `coalesce serve` of its workers.
+    pub(crate) fn worker_arguments(&self) -> Vec<String> {
+        if self.has_workers_flag {
+            vec!["--workers".into(), self.workers.to_string()]
+        } else {
+            Vec::new()
+        }
+    }
 }
 
 impl World {
