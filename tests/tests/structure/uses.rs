@@ -1,0 +1,207 @@
+//! Which file uses items of which other file, by `use` or by a path.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Spacing, TokenStream, TokenTree};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{
+    Attribute, Block, Expr, Field, ImplItem, Item, Local, Macro, Path, Stmt, Token, TraitItem,
+    Visibility,
+};
+
+use crate::modules::{Code, Found, ModuleId, Modules, attributes, imports, is_reexport, is_test};
+use crate::sources::Sources;
+
+/// The names that one file uses of another, by the two files.
+#[derive(Default)]
+pub(crate) struct Uses {
+    pub(crate) names: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Every file that was read: those that are not for tests only.
+    pub(crate) files: BTreeSet<String>,
+}
+
+impl Uses {
+    /// Reads the targets with these root files.
+    pub(crate) fn read<'a>(roots: impl IntoIterator<Item = &'a str>, sources: &Sources) -> Self {
+        let mut uses = Self::default();
+        for root in roots {
+            let mut modules = Modules::read(root, sources, Code::WithoutTests);
+            for id in modules.ids() {
+                uses.files.insert(modules.get(id).file.clone());
+                let items = modules.take_items(id);
+                let mut reader = Reader { modules: &mut modules, scope: id, uses: &mut uses };
+                for item in &items {
+                    reader.visit_item(item);
+                }
+            }
+        }
+        uses
+    }
+}
+
+/// Visits the code of one module.
+struct Reader<'a> {
+    modules: &'a mut Modules,
+    scope: ModuleId,
+    uses: &'a mut Uses,
+}
+
+impl Reader<'_> {
+    /// Notes the items that a path leads to, if they are in other files.
+    fn note(&mut self, path: &[String]) {
+        let from = &self.modules.get(self.scope).file;
+        for found in self.modules.resolve(self.scope, path) {
+            let Found::Item { module, name } = found else { continue };
+            let to = &self.modules.get(module).file;
+            if from != to {
+                let arrow = (from.clone(), to.clone());
+                self.uses.names.entry(arrow).or_default().insert(name);
+            }
+        }
+    }
+
+    /// Notes the paths in the tokens of a macro, as far as tokens show them.
+    fn note_tokens(&mut self, tokens: TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        // True after a `::` that a path goes on with.
+        let mut open = false;
+        // True after a dot: a field or a method.
+        let mut member = false;
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(ident) => {
+                    if !open {
+                        self.note(&std::mem::take(&mut path));
+                    }
+                    if !member {
+                        path.push(ident.to_string());
+                    }
+                    (open, member) = (false, false);
+                    continue;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => {
+                    let double = punct.spacing() == Spacing::Joint
+                        && matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                    if double {
+                        tokens.next();
+                        open = !path.is_empty();
+                        // `::name` is of another crate.
+                        member = !open;
+                        continue;
+                    }
+                    // `name:` is a field.
+                    path.clear();
+                }
+                TokenTree::Punct(punct) => member = punct.as_char() == '.',
+                TokenTree::Group(group) => self.note_tokens(group.stream()),
+                TokenTree::Literal(_) => {}
+            }
+            self.note(&std::mem::take(&mut path));
+            open = false;
+        }
+        self.note(&path);
+    }
+}
+
+impl<'ast> Visit<'ast> for Reader<'_> {
+    fn visit_item(&mut self, item: &'ast Item) {
+        match item {
+            item if is_test(attributes(item)) => {}
+            // The module tree has it as a module of its own.
+            Item::Mod(_) => {}
+            Item::Use(item) if is_reexport(item) => {}
+            Item::Use(item) => {
+                for import in imports(item).iter().filter(|import| !import.is_glob()) {
+                    self.note(&import.path);
+                }
+            }
+            item => visit::visit_item(self, item),
+        }
+    }
+
+    fn visit_impl_item(&mut self, item: &'ast ImplItem) {
+        let attributes = match item {
+            ImplItem::Const(item) => &item.attrs,
+            ImplItem::Fn(item) => &item.attrs,
+            ImplItem::Type(item) => &item.attrs,
+            ImplItem::Macro(item) => &item.attrs,
+            _ => return,
+        };
+        if !is_test(attributes) {
+            visit::visit_impl_item(self, item);
+        }
+    }
+
+    fn visit_trait_item(&mut self, item: &'ast TraitItem) {
+        if !matches!(item, TraitItem::Fn(item) if is_test(&item.attrs)) {
+            visit::visit_trait_item(self, item);
+        }
+    }
+
+    fn visit_field(&mut self, field: &'ast Field) {
+        if !is_test(&field.attrs) {
+            visit::visit_field(self, field);
+        }
+    }
+
+    fn visit_local(&mut self, local: &'ast Local) {
+        if !is_test(&local.attrs) {
+            visit::visit_local(self, local);
+        }
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        let items = block.stmts.iter().filter_map(|statement| match statement {
+            Stmt::Item(item) => Some(item.clone()),
+            _ => None,
+        });
+        let items: Vec<Item> = items.collect();
+        let around = self.scope;
+        if !items.is_empty() {
+            self.scope = self.modules.add_block(around, &items);
+        }
+        visit::visit_block(self, block);
+        self.scope = around;
+    }
+
+    fn visit_path(&mut self, path: &'ast Path) {
+        if path.leading_colon.is_none() {
+            self.note(&names_of(path));
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, called: &'ast Macro) {
+        self.visit_path(&called.path);
+        let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
+        match arguments.parse2(called.tokens.clone()) {
+            Ok(arguments) => arguments.iter().for_each(|argument| self.visit_expr(argument)),
+            Err(_) => self.note_tokens(called.tokens.clone()),
+        }
+    }
+
+    /// Of attributes, only serde's have paths to items of the crate: in strings, as in
+    /// `#[serde(default = "path::to::function")]`.
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if !attribute.path().is_ident("serde") {
+            return;
+        }
+        let syn::Meta::List(list) = &attribute.meta else { return };
+        for token in list.tokens.clone() {
+            let TokenTree::Literal(literal) = token else { continue };
+            let Ok(text) = syn::parse_str::<syn::LitStr>(&literal.to_string()) else { continue };
+            if let Ok(path) = text.parse::<Path>() {
+                self.note(&names_of(&path));
+            }
+        }
+    }
+
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
+}
+
+fn names_of(path: &Path) -> Vec<String> {
+    path.segments.iter().map(|segment| segment.ident.to_string()).collect()
+}
