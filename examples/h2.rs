@@ -2,6 +2,7 @@
 //! `site.rs`.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use coalesce_core::{Memo, RequestTarget};
@@ -34,9 +35,10 @@ async fn serve(
     let (stream, facts) = acceptor.accept(socket).await?;
     // Clients reach it at 443 as well, through a port map.
     let ports = [port, 443];
-    let mut memo = Memo::new();
-    let decide =
-        |target: &RequestTarget<'_>| memo.decide(&*site.table, &facts.connection(&ports), target);
+    let memo = RefCell::new(Memo::new());
+    let decide = move |target: &RequestTarget<'_>| {
+        memo.borrow_mut().decide(&*site.table, &facts.connection(&ports), target)
+    };
     let mut connection = coalesce_h2::Builder::new().handshake(stream, decide).await?;
     while let Some(accepted) = connection.accept().await {
         let (_, mut respond, proof) = accepted?.into_parts();

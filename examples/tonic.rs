@@ -13,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
     let layer = CoalesceLayer::new(site.table.clone());
     let acceptor = Acceptor::new(site.handshakes);
     // Every virtual host has the same service; one that needs to know which it is asks
-    // `VirtualHost::of(request.extensions())`.
+    // `VirtualHost::from_request(request.extensions())`.
     let (_, health) = tonic_health::server::health_reporter();
 
     let socket = TcpListener::bind("127.0.0.1:0").await?;

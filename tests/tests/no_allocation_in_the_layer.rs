@@ -93,7 +93,7 @@ fn hypers_service_adds_none() {
 fn the_layer_adds_none() {
     for (group, version, target, host) in REQUESTS {
         let application = tower::service_fn(|request: Request<Body>| {
-            assert!(VirtualHost::of(request.extensions()).is_ok());
+            assert!(VirtualHost::from_request(request.extensions()).is_ok());
             std::future::ready(Ok::<_, Infallible>(Response::new(axum::body::Body::empty())))
         });
         let mut service = layer().layer(application);

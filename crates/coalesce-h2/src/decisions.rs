@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coalesce_core::{HostField, RequestTarget, Verdict};
+use coalesce_http::{Decide, log};
 
 use crate::answer::{Answers, Early};
 use crate::engine::{AUTHORITY_LEN_MAX, Refuse};
-use crate::log;
 use crate::refusal_limit::{Left, RefusalLimit};
-use crate::server::Decide;
 
 /// Verdicts that may wait for their streams. One that is lost is found anew.
 const WAITING_MAX: usize = 256;
@@ -110,7 +109,7 @@ impl<D> Decisions<D> {
     }
 }
 
-impl<D: Decide> Decisions<D> {
+impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
     /// The verdict on a request as `h2` shows it.
     pub(crate) fn verdict(&self, stream_id: u32, target: &RequestTarget<'_>) -> Verdict {
         let mut state = self.state();
@@ -136,7 +135,7 @@ impl<D: Decide> Decisions<D> {
     }
 }
 
-impl<D: Decide> State<D> {
+impl<D: for<'a> Decide<RequestTarget<'a>>> State<D> {
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         let verdict = self.decide.decide(target);
         log::verdict(target, &verdict);
@@ -144,7 +143,7 @@ impl<D: Decide> State<D> {
     }
 }
 
-impl<D: Decide> Refuse for Decisions<D> {
+impl<D: for<'a> Decide<RequestTarget<'a>>> Refuse for Decisions<D> {
     fn refuses(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> bool {
         let mut state = self.state();
         // The refusal that reaches the limit ends the connection, which the adapter has to do.
@@ -184,16 +183,17 @@ impl<D> fmt::Debug for Decisions<D> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::num::NonZeroU32;
 
     use coalesce_core::{
         AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
         ServerConnection, VirtualHostId, decide,
     };
+    use coalesce_http::MisdirectedContent;
     use http::HeaderValue;
 
     use super::*;
-    use crate::answer::MisdirectedContent;
 
     const NAME: &[u8] = b"a.test";
 
@@ -202,12 +202,12 @@ mod tests {
     struct OneName {
         is_gone: bool,
         generation: u64,
-        decided: usize,
+        decided: Cell<usize>,
     }
 
-    impl Decide for OneName {
-        fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
-            self.decided += 1;
+    impl<'a> Decide<RequestTarget<'a>> for OneName {
+        fn decide(&self, target: &RequestTarget<'a>) -> Verdict {
+            self.decided.set(self.decided.get() + 1);
             let group = GroupId::new(1);
             let mut table = AuthorityTable::builder();
             table.group(group, GroupPolicy::default()).unwrap();
@@ -220,7 +220,7 @@ mod tests {
             decide(&table.build().unwrap(), &connection, target)
         }
 
-        fn generation(&mut self) -> u64 {
+        fn generation(&self) -> u64 {
             self.generation
         }
     }
@@ -235,13 +235,13 @@ mod tests {
 
         assert!(!decisions.refuses(1, &target));
         assert!(matches!(decisions.verdict(1, &target), Verdict::Serve(_)));
-        assert_eq!(decisions.state().decide.decided, 1);
+        assert_eq!(decisions.state().decide.decided.get(), 1);
 
         assert!(!decisions.refuses(3, &target));
         decisions.state().decide.is_gone = true;
         decisions.state().decide.generation = 1;
         assert!(matches!(decisions.verdict(3, &target), Verdict::Misdirected(_)));
-        assert_eq!(decisions.state().decide.decided, 3);
+        assert_eq!(decisions.state().decide.decided.get(), 3);
     }
 
     /// A verdict is of the very request that it was made for. None other gets it, be it on the same
@@ -261,9 +261,9 @@ mod tests {
             RequestTarget { method: coalesce_core::MethodKind::ExtendedConnect, ..target },
         ];
         let decided = |stream_id, target| {
-            let before = decisions.state().decide.decided;
+            let before = decisions.state().decide.decided.get();
             let _ = decisions.verdict(stream_id, target);
-            decisions.state().decide.decided - before
+            decisions.state().decide.decided.get() - before
         };
         for (stream_id, other) in (1..).step_by(6).zip(&others) {
             assert!(!decisions.share().refuses(stream_id, &target));

@@ -29,7 +29,8 @@
 //!     group: GroupId,
 //! ) -> Result<(), coalesce_h2::Error> {
 //!     let decide = move |target: &RequestTarget<'_>| {
-//!         let connection = ServerConnection::tls(certificate.as_ref(), group, &[443]);
+//!         let presented = IdentifierSet::as_ref(&certificate);
+//!         let connection = ServerConnection::tls(presented, group, &[443]);
 //!         decide(&table, &connection, target)
 //!     };
 //!     let mut connection = coalesce_h2::Builder::new().handshake(io, decide).await?;
@@ -110,7 +111,6 @@ mod decisions;
 mod engine;
 mod error;
 pub mod limits;
-mod log;
 mod origin;
 mod refusal_limit;
 mod server;
@@ -137,8 +137,8 @@ pub mod fuzzing {
     }
 }
 
-pub use answer::MisdirectedContent;
+pub use coalesce_http::{Decide, MisdirectedContent};
 pub use date::date;
 pub use error::Error;
 pub use origin::OriginSet;
-pub use server::{Accepted, Builder, Connection, Decide};
+pub use server::{Accepted, Builder, Connection};

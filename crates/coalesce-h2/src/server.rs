@@ -7,48 +7,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use coalesce_core::{Authoritative, MalformedAnswer, RequestTarget, Verdict};
+use coalesce_core::{Authoritative, RequestTarget, Verdict};
+use coalesce_http::target::TargetError;
+use coalesce_http::{Decide, MisdirectedContent, Refusal, log};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::{Answer, Answers, MisdirectedContent};
+use crate::answer::{Answers, send, send_to_upload};
 use crate::decisions::Decisions;
 use crate::engine::{
     ExtendedConnect, InjectedFrames, StreamNotes, SyncState, Target, Transport, WriteBatch,
 };
 use crate::error::{Error, Excess};
+use crate::limits;
 use crate::origin::{Announcer, OriginSet};
 use crate::refusal_limit::{Left, RefusalLimit};
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
 use crate::uploads::Uploads;
-use crate::{limits, log};
-
-/// Decides the requests of one connection; a closure over [`coalesce_core::decide`].
-///
-/// Called once for each request, when its header block is read or when it is accepted, so a closure
-/// that reads the newest authority table from a shared place decides each request on the newest
-/// table of that moment. Who must not hand over a request that a newer table would refuse says by
-/// [`generation`](Self::generation) that there is one. The proof in [`Verdict::Serve`] comes from
-/// [`coalesce_core::decide`] alone; an implementation returns the one it got for this very request.
-pub trait Decide {
-    /// Decides one request.
-    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict;
-
-    /// A number that is another one once earlier verdicts may no longer hold. A request that was
-    /// decided when its header block was read is decided anew if the number has changed by the time
-    /// it is accepted: what was served then may not be now. Default: always 0.
-    fn generation(&mut self) -> u64 {
-        0
-    }
-}
-
-impl<F: FnMut(&RequestTarget<'_>) -> Verdict> Decide for F {
-    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
-        self(target)
-    }
-}
 
 /// Settings of a server connection. The defaults are the constants of [`limits`].
 #[derive(Clone, Debug)]
@@ -87,8 +64,7 @@ impl Builder {
             // even where the transport keeps the setting from being announced.
             .enable_connect_protocol();
         let content = MisdirectedContent::default();
-        // RFC 9110 §9.1: what every general-purpose server supports.
-        let allow = HeaderValue::from_static("GET, HEAD");
+        let allow = coalesce_http::Answers::ALLOWED_METHODS;
         Self {
             h2,
             answers: Arc::new(Answers::new(&content, allow.clone())),
@@ -200,7 +176,7 @@ impl Builder {
     pub async fn handshake<T, D>(self, io: T, decide: D) -> Result<Connection<T, D>, Error>
     where
         T: AsyncRead + AsyncWrite + Unpin,
-        D: Decide,
+        D: for<'a> Decide<RequestTarget<'a>>,
     {
         let decisions = Decisions::new(
             decide,
@@ -265,8 +241,7 @@ enum State {
 /// What becomes of a request.
 enum Judgement {
     Serve(Authoritative),
-    /// It gets one of the answers.
-    Answer(fn(&Answers) -> &Answer),
+    Answer(Refusal),
     Reset,
 }
 
@@ -298,7 +273,7 @@ impl Accepted {
 impl<T, D> Connection<T, D>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    D: Decide,
+    D: for<'a> Decide<RequestTarget<'a>>,
 {
     /// The next request that this connection may serve. Everything else is answered on the way.
     ///
@@ -358,7 +333,7 @@ where
                             }
                             return Poll::Ready(Some(Ok(Accepted { request, respond, proof })));
                         }
-                        Judgement::Answer(choose) => self.answer(choose, request, respond),
+                        Judgement::Answer(refusal) => self.answer(refusal, request, respond),
                         Judgement::Reset => self.reset(respond),
                     }
                     continue;
@@ -411,11 +386,11 @@ where
         seen: Option<&Target>,
     ) -> Judgement {
         if !path_is_well_formed(request, seen) {
-            log::form(stream, "path", "RFC 9113 §8.3.1");
+            log::target_error(TargetError::Path, Some(stream));
             return Judgement::Reset;
         }
         if seen.is_none() && !self.target_is_whole(stream, request) {
-            log::form(stream, "target_unseen", "RFC 9110 §7.4");
+            log::target_error(TargetError::Unseen, Some(stream));
             return Judgement::Reset;
         }
         let hosts = self.stream_notes.may_have_hosts();
@@ -423,15 +398,10 @@ where
             with_target(request, seen, hosts, |target| self.decisions.verdict(stream, target));
         match verdict {
             Verdict::Serve(proof) => Judgement::Serve(proof),
-            Verdict::Misdirected(_) => Judgement::Answer(|answers| &answers.misdirected),
-            Verdict::Malformed(reason) => match reason.answer() {
-                MalformedAnswer::MethodNotAllowed => {
-                    Judgement::Answer(|answers| &answers.method_not_allowed)
-                }
-                MalformedAnswer::BadRequest => Judgement::Answer(|answers| &answers.bad_request),
-                // Any answer that this version does not know ends the stream, which serves nothing.
-                _ => Judgement::Reset,
-            },
+            Verdict::Misdirected(_) => Judgement::Answer(Refusal::Misdirected),
+            Verdict::Malformed(reason) => {
+                Refusal::from_malformed(reason.answer()).map_or(Judgement::Reset, Judgement::Answer)
+            }
         }
     }
 
@@ -448,16 +418,16 @@ where
 
     fn answer(
         &mut self,
-        choose: fn(&Answers) -> &Answer,
+        refusal: Refusal,
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
-        let answer = choose(self.decisions.answers());
+        let answer = self.decisions.answers().get(refusal);
         let (parts, body) = request.into_parts();
         let sent = if body.is_end_stream() {
-            answer.send(&parts.method, respond)
+            send(answer, &parts.method, respond)
         } else {
-            let upload = answer.send_to_upload(&parts.method, respond, body);
+            let upload = send_to_upload(answer, &parts.method, respond, body);
             upload.map(|upload| self.uploads.push(upload))
         };
         if let Err(error) = sent {

@@ -1,8 +1,9 @@
 //! From a request as `h2` hands it over to the target that the decision wants.
 
 use coalesce_core::{HostField, MethodKind, RequestTarget};
+use coalesce_http::target;
 use http::header::HOST;
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 
 use crate::engine::Target;
 
@@ -24,12 +25,7 @@ pub(crate) fn with_target<B, R>(
         },
         None => RequestTarget {
             authority: request.uri().authority().map(|authority| authority.as_str().as_bytes()),
-            host: if hosts {
-                let values = request.headers().get_all(HOST).iter();
-                HostField::collect(values.map(http::HeaderValue::as_bytes))
-            } else {
-                HostField::Absent
-            },
+            host: if hosts { target::host_field(request.headers()) } else { HostField::Absent },
             scheme: request.uri().scheme_str().map(str::as_bytes),
             method,
         },
@@ -38,16 +34,12 @@ pub(crate) fn with_target<B, R>(
 }
 
 fn method_kind<B>(request: &Request<B>) -> MethodKind {
-    let extended = request.extensions().get::<h2::ext::Protocol>().is_some();
-    match (request.method() == Method::CONNECT, extended) {
-        (false, _) => MethodKind::Ordinary,
-        (true, false) => MethodKind::Connect,
-        (true, true) => MethodKind::ExtendedConnect,
-    }
+    let is_extended = request.extensions().get::<h2::ext::Protocol>().is_some();
+    target::method_kind(request.method(), is_extended)
 }
 
-/// RFC 9113 §8.3.1: every request but a plain `CONNECT` has a `:path`, which starts with `/` or,
-/// for `OPTIONS`, is `*`. `h2` does not look when there is no `:authority`.
+/// Returns whether the path is the one that RFC 9113 §8.3.1 wants of every request but a plain
+/// `CONNECT`. `h2` does not look when there is no `:authority`.
 pub(crate) fn path_is_well_formed<B>(request: &Request<B>, seen: Option<&Target>) -> bool {
     if method_kind(request) == MethodKind::Connect {
         return true;
@@ -56,9 +48,7 @@ pub(crate) fn path_is_well_formed<B>(request: &Request<B>, seen: Option<&Target>
     if seen.is_some_and(|seen| !seen.has_path()) {
         return false;
     }
-    request.uri().path_and_query().is_some_and(|path| {
-        path.as_str().starts_with('/') || path == "*" && request.method() == Method::OPTIONS
-    })
+    target::path_is_well_formed(request.method(), request.uri())
 }
 
 /// Takes the placeholders, which stand for values that `http` cannot hold, out of a request that
@@ -78,6 +68,8 @@ pub(crate) fn remove_placeholders<B>(request: &mut Request<B>, seen: &Target) {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     fn request(method: Method, uri: &str) -> Request<()> {
@@ -85,10 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn a_path_starts_with_a_slash_or_is_the_star_of_options() {
+    fn path_is_wanted_of_all_but_a_plain_connect() {
         let well_formed = |method, uri| path_is_well_formed(&request(method, uri), None);
         assert!(well_formed(Method::GET, "https://a.test/"));
-        assert!(well_formed(Method::OPTIONS, "*"));
         assert!(!well_formed(Method::GET, "*"));
         assert!(well_formed(Method::CONNECT, "a.test:443"));
     }

@@ -3,12 +3,13 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use coalesce_http::Decide;
 
 use crate::connection::ConnectionInfo;
-use crate::decide::Decide;
+use crate::decide::Undecided;
 use crate::layer::{Coalesce, CoalesceLayer};
 
-impl<D: Decide> CoalesceLayer<D> {
+impl<D: for<'a> Decide<Undecided<'a>>> CoalesceLayer<D> {
     /// What `axum::serve` takes: the whole router behind this layer, with the facts of each
     /// connection of a `Listener` in its requests.
     ///

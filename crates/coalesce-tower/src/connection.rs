@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use coalesce_core::{
-    Authoritative, DnsName, GroupId, IdentifierSet, Memo, Scheme, ServerConnection,
+    Authoritative, DnsName, DnsNameBuf, GroupId, IdentifierSet, Memo, Scheme, ServerConnection,
 };
 use http::Extensions;
 
@@ -39,7 +39,7 @@ enum Settled {
     Handshake(coalesce_tls::HandshakeFacts),
     Tls {
         presented: Arc<IdentifierSet<Vec<u8>>>,
-        server_name: Option<String>,
+        server_name: Option<DnsNameBuf>,
         group: GroupId,
     },
     Cleartext {
@@ -47,7 +47,7 @@ enum Settled {
     },
     TrustedGateway {
         scheme: Scheme,
-        server_name: Option<String>,
+        server_name: Option<DnsNameBuf>,
         group: GroupId,
     },
 }
@@ -62,7 +62,7 @@ impl ConnectionInfo {
         group: GroupId,
         ports: impl Into<Arc<[u16]>>,
     ) -> Self {
-        let server_name = server_name.map(|name| name.to_string());
+        let server_name = server_name.map(DnsNameBuf::from);
         Self::new(Settled::Tls { presented, server_name, group }, ports)
     }
 
@@ -89,7 +89,7 @@ impl ConnectionInfo {
         group: GroupId,
         ports: impl Into<Arc<[u16]>>,
     ) -> Self {
-        let server_name = server_name.map(|name| name.to_string());
+        let server_name = server_name.map(DnsNameBuf::from);
         Self::new(Settled::TrustedGateway { scheme, server_name, group }, ports)
     }
 
@@ -110,22 +110,13 @@ impl ConnectionInfo {
         self.peer
     }
 
-    /// The facts as [`decide`](coalesce_core::decide()) takes them.
+    /// Returns the facts as [`decide`](coalesce_core::decide()) takes them.
     ///
     /// # Allocation
     /// None.
     pub fn connection(&self) -> ServerConnection<'_> {
-        self.unnamed().with_server_name(self.server_name())
-    }
-
-    /// As [`connection`](Self::connection), without the server name, which takes some time to read.
-    /// Nothing is decided by it under [`CoalescePolicy::CertificateAndGroup`].
-    ///
-    /// [`CoalescePolicy::CertificateAndGroup`]: coalesce_core::CoalescePolicy::CertificateAndGroup
-    #[inline]
-    pub(crate) fn unnamed(&self) -> ServerConnection<'_> {
         let ports = &*self.facts.ports;
-        match &self.facts.settled {
+        let connection = match &self.facts.settled {
             #[cfg(feature = "listener")]
             Settled::Handshake(facts) => {
                 ServerConnection::tls(facts.presented().identifiers(), facts.group(), ports)
@@ -137,21 +128,20 @@ impl ConnectionInfo {
             Settled::TrustedGateway { scheme, group, .. } => {
                 ServerConnection::trusted_gateway(*scheme, *group, ports)
             }
-        }
+        };
+        connection.with_server_name(self.server_name())
     }
 
-    /// The server name of the handshake (RFC 6066 §3), if there was one.
+    /// Returns the server name of the handshake (RFC 6066 §3), if there was one.
     pub fn server_name(&self) -> Option<DnsName<'_>> {
-        let text = match &self.facts.settled {
+        match &self.facts.settled {
             #[cfg(feature = "listener")]
-            Settled::Handshake(facts) => return facts.server_name(),
+            Settled::Handshake(facts) => facts.server_name(),
             Settled::Tls { server_name, .. } | Settled::TrustedGateway { server_name, .. } => {
-                server_name.as_ref()
+                server_name.as_ref().map(DnsNameBuf::as_name)
             }
             Settled::Cleartext { .. } => None,
-        };
-        // A text that is stored was a name; were it none, no host would equal it.
-        text.and_then(|text| DnsName::parse(text.as_bytes()).ok())
+        }
     }
 
     /// The proof that the request which carries this may be served, and as what; `None` before the
@@ -160,15 +150,15 @@ impl ConnectionInfo {
         self.proof.as_ref()
     }
 
-    /// What the extensions of a request carry.
-    pub fn of(extensions: &Extensions) -> Option<&Self> {
+    /// Returns the facts that a request carries in these extensions.
+    pub fn from_request(extensions: &Extensions) -> Option<&Self> {
         let own = extensions.get::<Self>();
         #[cfg(feature = "axum")]
         let own = own.or_else(|| Some(&extensions.get::<axum::extract::ConnectInfo<Self>>()?.0));
         own
     }
 
-    pub(crate) fn of_mut(extensions: &mut Extensions) -> Option<&mut Self> {
+    pub(crate) fn from_request_mut(extensions: &mut Extensions) -> Option<&mut Self> {
         #[cfg(feature = "axum")]
         if extensions.get::<Self>().is_none() {
             return Some(&mut extensions.get_mut::<axum::extract::ConnectInfo<Self>>()?.0);

@@ -4,17 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use coalesce_core::Authoritative;
+use coalesce_http::Decide;
 use http::{Request, Response};
 use http_body::Body;
 
+use crate::answer::answer;
 use crate::body::ResponseBody;
 use crate::connection::ConnectionInfo;
-use crate::decide::Decide;
+use crate::decide::Undecided;
 use crate::future::{ResponseFuture, WrappedFuture};
 use crate::judge::Rules;
 use crate::layer::CoalesceLayer;
 
-impl<D: Decide> CoalesceLayer<D> {
+impl<D: for<'a> Decide<Undecided<'a>>> CoalesceLayer<D> {
     /// A [`hyper::service::Service`] for the connection that `info` is of. `application` gets each
     /// request that may be served, and the proof of it by value: there is no way to call it
     /// without.
@@ -41,7 +43,7 @@ where
     F: Fn(Request<B>, Authoritative) -> U,
     B: Body,
     U: Future<Output = Result<Response<R>, E>>,
-    D: Decide,
+    D: for<'a> Decide<Undecided<'a>>,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = E;
@@ -50,10 +52,7 @@ where
     fn call(&self, mut request: Request<B>) -> Self::Future {
         let future = match self.rules.judge(&self.info, &mut request) {
             Ok(proof) => ResponseFuture::application((self.application)(request, proof)),
-            Err(refusal) => {
-                let answers = &self.rules.answers;
-                ResponseFuture::answer(answers.answer(refusal, &request))
-            }
+            Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
         };
         future.into()
     }

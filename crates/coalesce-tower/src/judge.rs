@@ -1,33 +1,26 @@
 //! One request: from what is known of it to a proof or a refusal, and the reason to the log.
 
-use coalesce_core::{
-    Authoritative, HostField, Malformed, MalformedAnswer, Misdirected, RequestTarget, Verdict,
-};
-use http::{HeaderValue, Request};
+use coalesce_core::{Authoritative, Malformed, Misdirected, RequestTarget, Verdict};
+use coalesce_http::target::TargetError;
+use coalesce_http::{Answers, Decide, Refusal, log};
+use http::Request;
 
-use crate::answer::{Answers, MisdirectedContent, Refusal};
 use crate::connection::ConnectionInfo;
-use crate::decide::{Decide, Undecided};
+use crate::decide::Undecided;
 use crate::gateway::{Forwarding, GatewayFieldError};
-use crate::target::{Formless, Head, settle_host, target_of};
+use crate::target::{Head, settle_host, target_of};
 
 /// What all connections share: how to decide, and what to answer.
 #[derive(Debug)]
 pub(crate) struct Rules<D> {
     pub(crate) decide: D,
-    pub(crate) content: MisdirectedContent,
-    pub(crate) allow: HeaderValue,
     pub(crate) forwarding: Option<Forwarding>,
     pub(crate) answers: Answers,
 }
 
 impl<D> Rules<D> {
     pub(crate) fn new(decide: D) -> Self {
-        let content = MisdirectedContent::default();
-        // RFC 9110 §9.1: what every general-purpose server supports.
-        let allow = HeaderValue::from_static("GET, HEAD");
-        let answers = Answers::new(&content, allow.clone());
-        Self { decide, content, allow, forwarding: None, answers }
+        Self { decide, forwarding: None, answers: Answers::default() }
     }
 
     /// These rules after a change.
@@ -35,21 +28,18 @@ impl<D> Rules<D> {
     where
         D: Clone,
     {
-        let Self { decide, content, allow, forwarding, answers } = self;
+        let Self { decide, forwarding, answers } = self;
         let mut rules = Self {
             decide: decide.clone(),
-            content: content.clone(),
-            allow: allow.clone(),
             forwarding: forwarding.clone(),
             answers: answers.clone(),
         };
         change(&mut rules);
-        rules.answers = Answers::new(&rules.content, rules.allow.clone());
         rules
     }
 }
 
-impl<D: Decide> Rules<D> {
+impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
     /// Decides a request on its connection, and makes `Host` say what was decided.
     pub(crate) fn judge<B>(
         &self,
@@ -62,7 +52,7 @@ impl<D: Decide> Rules<D> {
     }
 
     fn decide(&self, info: &ConnectionInfo, request: Head<'_>) -> Result<Authoritative, Refusal> {
-        let target = target_of(request).map_err(log_formless)?;
+        let target = target_of(request).map_err(log_target_error)?;
         let forwarded = match &self.forwarding {
             None => None,
             Some(forwarding) => forwarding
@@ -83,39 +73,21 @@ impl<D: Decide> Rules<D> {
 
 #[cold]
 fn log_misdirected(target: &RequestTarget<'_>, reason: Misdirected) -> Refusal {
-    tracing::info!(
-        reason = reason.code(),
-        step = reason.step().number(),
-        rule = reason.rule(),
-        authority = %named(target),
-        status = 421,
-        "misdirected"
-    );
+    log::misdirected(target, reason);
     Refusal::Misdirected
 }
 
 #[cold]
 fn log_malformed(target: &RequestTarget<'_>, reason: Malformed) -> Refusal {
-    tracing::info!(
-        reason = reason.code(),
-        step = reason.step().number(),
-        rule = reason.rule(),
-        authority = %named(target),
-        detail = %reason,
-        "malformed"
-    );
+    log::malformed(target, reason);
     // A service cannot reset a stream. RFC 9113 §8.1.1 allows an answer instead, and the status is
     // the one that HTTP/1.1 has for it.
-    match reason.answer() {
-        MalformedAnswer::MethodNotAllowed => Refusal::MethodNotAllowed,
-        _ => Refusal::BadRequest,
-    }
+    Refusal::from_malformed(reason.answer()).unwrap_or(Refusal::BadRequest)
 }
 
 #[cold]
-fn log_formless(formless: Formless) -> Refusal {
-    let (reason, rule) = formless.code_and_rule();
-    tracing::info!(reason, rule, "malformed");
+fn log_target_error(error: TargetError) -> Refusal {
+    log::target_error(error, None);
     Refusal::BadRequest
 }
 
@@ -123,15 +95,4 @@ fn log_formless(formless: Formless) -> Refusal {
 fn log_gateway(error: &GatewayFieldError) -> Refusal {
     tracing::warn!(reason = "gateway_field", rule = "RFC 9110 §7.4", %error, "malformed");
     Refusal::BadRequest
-}
-
-/// What the request named, printable and of bounded length.
-fn named<'a>(target: &RequestTarget<'a>) -> std::slice::EscapeAscii<'a> {
-    /// Longer than any name that could be served.
-    const LOGGED_BYTES_MAX: usize = 300;
-    let bytes = match (target.authority, target.host) {
-        (Some(bytes), _) | (None, HostField::One(bytes)) => bytes,
-        _ => b"",
-    };
-    bytes.get(..LOGGED_BYTES_MAX).unwrap_or(bytes).escape_ascii()
 }

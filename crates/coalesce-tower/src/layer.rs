@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use coalesce_http::{Decide, MisdirectedContent, Refusal};
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::{MisdirectedContent, Refusal};
+use crate::answer::answer;
 use crate::body::AnswerBody;
 use crate::connection::ConnectionInfo;
-use crate::decide::Decide;
+use crate::decide::Undecided;
 use crate::future::ResponseFuture;
 use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
 use crate::judge::Rules;
@@ -26,7 +27,7 @@ pub struct CoalesceLayer<D> {
     rules: Arc<Rules<D>>,
 }
 
-impl<D: Decide> CoalesceLayer<D> {
+impl<D: for<'a> Decide<Undecided<'a>>> CoalesceLayer<D> {
     /// A layer that decides by `decide`: an [`AuthorityTable`](coalesce_core::AuthorityTable), or a
     /// closure over the newest one.
     pub fn new(decide: D) -> Self {
@@ -34,18 +35,18 @@ impl<D: Decide> CoalesceLayer<D> {
     }
 }
 
-impl<D: Decide + Clone> CoalesceLayer<D> {
+impl<D: for<'a> Decide<Undecided<'a>> + Clone> CoalesceLayer<D> {
     /// The same layer with another content of a 421.
     #[must_use]
     pub fn misdirected_content(self, content: MisdirectedContent) -> Self {
-        self.changed(|rules| rules.content = content)
+        self.changed(|rules| rules.answers.set_misdirected_content(&content))
     }
 
     /// The same layer with other methods that a 405 to `CONNECT` says are allowed (RFC 9110
     /// §10.2.1). `GET, HEAD` by default.
     #[must_use]
     pub fn allow(self, methods: HeaderValue) -> Self {
-        self.changed(|rules| rules.allow = methods)
+        self.changed(|rules| rules.answers.set_allow(methods))
     }
 
     /// The same layer, which believes what these gateways say of their clients in these fields, as
@@ -104,12 +105,12 @@ impl<S: Clone, D> Clone for Coalesce<S, D> {
     }
 }
 
-impl<S, D: Decide> Coalesce<S, D> {
+impl<S, D: for<'a> Decide<Undecided<'a>>> Coalesce<S, D> {
     /// Decides a request, and leaves the proof in its [`ConnectionInfo`].
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Refusal> {
         // Taken out for the while, so that nothing is copied and nobody's proof is left behind.
         let mut extensions = std::mem::take(request.extensions_mut());
-        let admitted = if let Some(info) = ConnectionInfo::of_mut(&mut extensions) {
+        let admitted = if let Some(info) = ConnectionInfo::from_request_mut(&mut extensions) {
             info.set_proof(None);
             self.rules.judge(info, request).map(|proof| info.set_proof(Some(proof)))
         } else {
@@ -124,7 +125,7 @@ impl<S, D: Decide> Coalesce<S, D> {
 impl<S, D, B, R> Service<Request<B>> for Coalesce<S, D>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    D: Decide,
+    D: for<'a> Decide<Undecided<'a>>,
     B: Body,
     R: AnswerBody,
 {
@@ -139,10 +140,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.admit(&mut request) {
             Ok(()) => ResponseFuture::application(self.inner.call(request)),
-            Err(refusal) => {
-                let answers = &self.rules.answers;
-                ResponseFuture::answer(answers.answer(refusal, &request))
-            }
+            Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
         }
     }
 }

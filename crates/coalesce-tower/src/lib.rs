@@ -142,13 +142,13 @@ mod listener;
 mod target;
 mod virtual_host;
 
-pub use answer::MisdirectedContent;
 pub use attach::Attached;
 #[cfg(feature = "axum-server")]
 pub use axum_server::AxumServerAcceptor;
 pub use body::{AnswerBody, AnswerContent, ResponseBody};
+pub use coalesce_http::{Decide, MisdirectedContent};
 pub use connection::ConnectionInfo;
-pub use decide::{Decide, Undecided};
+pub use decide::Undecided;
 pub use future::ResponseFuture;
 #[cfg(feature = "hyper")]
 pub use future::WrappedFuture;

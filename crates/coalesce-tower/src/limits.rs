@@ -1,17 +1,15 @@
 //! The limits that users meet, each with its source. Those of listeners are there with them.
 
-#[cfg(feature = "listener")]
+#[cfg(feature = "proxy-protocol")]
 use std::time::Duration;
+
+#[cfg(feature = "listener")]
+pub use coalesce_http::limits::ACCEPT_PAUSE;
 
 /// TLS handshakes and gateway headers under way at once on one listener: as many connections as
 /// the system queues for a listener by default (`net.core.somaxconn`); those beyond it wait there.
 #[cfg(feature = "listener")]
 pub const HANDSHAKES_MAX: usize = 4096;
-
-/// How long a listener waits after the system had no connection to give, for want of file
-/// descriptors mostly: long enough to keep the processor free, short enough for nobody to notice.
-#[cfg(feature = "listener")]
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest PROXY protocol header that is read, in bytes after its fixed part: the largest
 /// addresses (216), a server name (255) and the TLVs of TLS fit many times over.

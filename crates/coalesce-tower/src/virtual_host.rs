@@ -27,12 +27,12 @@ pub enum NoVirtualHost {
 }
 
 impl VirtualHost {
-    /// That of the request with these extensions.
+    /// Returns the virtual host of the request with these extensions.
     ///
     /// # Errors
     /// [`NoVirtualHost`].
-    pub fn of(extensions: &Extensions) -> Result<Self, NoVirtualHost> {
-        let proof = ConnectionInfo::of(extensions).and_then(ConnectionInfo::proof);
+    pub fn from_request(extensions: &Extensions) -> Result<Self, NoVirtualHost> {
+        let proof = ConnectionInfo::from_request(extensions).and_then(ConnectionInfo::proof);
         let proof = proof.ok_or(NoVirtualHost::Undecided)?;
         match proof.served_as() {
             ServedAs::VirtualHost(id) => Ok(Self { id, group: proof.group() }),
@@ -76,7 +76,7 @@ mod extractor {
         type Rejection = NoVirtualHost;
 
         async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoVirtualHost> {
-            Self::of(&parts.extensions)
+            Self::from_request(&parts.extensions)
         }
     }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use coalesce_core::{Authoritative, Misdirected};
 use coalesce_h2::Accepted;
+use coalesce_http::log::LoggedAuthority;
 use h2::RecvStream;
 use http::header::HOST;
 use http::{HeaderValue, Request};
@@ -23,7 +24,6 @@ use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, P
 use crate::serve::listener::ListenerContext;
 use crate::serve::observe::access_log::{ConnectionLog, RequestRecord};
 use crate::serve::observe::meters::{Handshake, SERVED, UNLISTED};
-use crate::serve::observe::recorder::shortened;
 use crate::serve::snapshot::Live;
 
 /// Serves one connection until it ends, or until `live` says so and its requests are answered.
@@ -265,7 +265,9 @@ fn request_record(
     Box::new(RequestRecord {
         connection: connection.clone(),
         begun: std::time::Instant::now(),
-        authority: authority.map(shortened).unwrap_or_default(),
+        authority: authority
+            .map(|bytes| LoggedAuthority::new(bytes).to_string())
+            .unwrap_or_default(),
         method: request.method().to_string(),
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         reason: if host.is_some() { SERVED } else { UNLISTED },

@@ -97,13 +97,13 @@ impl SharedState {
     }
 }
 
-impl Decide for SharedState {
-    fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
+impl<'a> Decide<RequestTarget<'a>> for SharedState {
+    fn decide(&self, target: &RequestTarget<'a>) -> Verdict {
         self.asked.store(true, Ordering::Relaxed);
         self.lock().decide(target)
     }
 
-    fn generation(&mut self) -> u64 {
+    fn generation(&self) -> u64 {
         let mut state = self.lock();
         state.renew();
         state.moves

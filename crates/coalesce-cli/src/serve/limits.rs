@@ -29,9 +29,8 @@ pub(super) const ACCEPTED_IN_A_ROW_MAX: u32 = 128;
 /// How long open requests may take once the server has been told to end.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait after the system refused a new connection (too many files open), so that the
-/// wait for one to be closed is no busy one.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a listener waits after the system refused a new connection.
+pub(super) const ACCEPT_PAUSE: Duration = coalesce_http::limits::ACCEPT_PAUSE;
 
 /// How long connecting to an upstream may take: two lost SYNs, retransmitted after one and three
 /// seconds (RFC 6298 §2), still arrive.

@@ -89,11 +89,11 @@ pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failu
 
 /// The crates of this project, whose logs speak of requests. The libraries below them speak of
 /// frames and records.
-const OWN_CRATES: [&str; 3] = ["coalesce", "coalesce_h2", "coalesce_tls"];
+const OWN_CRATES: [&str; 4] = ["coalesce", "coalesce_h2", "coalesce_http", "coalesce_tls"];
 
 /// Where every refusal is logged as it comes. `serve` logs them as well, with the group and within
 /// bounds, so that this is for those who want to see all of everything.
-const REFUSALS_ONE_BY_ONE: &str = "coalesce_h2::log";
+const REFUSALS_ONE_BY_ONE: &str = "coalesce_http::log";
 
 fn refusals(own: LevelFilter) -> LevelFilter {
     if own == LevelFilter::TRACE { own } else { own.min(LevelFilter::WARN) }

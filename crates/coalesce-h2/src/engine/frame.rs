@@ -97,7 +97,7 @@ pub(crate) fn push_header(payload_len: usize, kind: u8, flags: u8, out: &mut Vec
 }
 
 /// Writes the stream of a frame into its header.
-pub(super) fn set_stream(stream_id: u32, frame: &mut [u8]) {
+pub(crate) fn set_stream(stream_id: u32, frame: &mut [u8]) {
     if let Some(field) = frame.get_mut(STREAM_AT..).and_then(<[u8]>::first_chunk_mut) {
         *field = stream_id.to_be_bytes();
     }

@@ -73,7 +73,9 @@ mod window_reserve;
 mod write_batch;
 
 pub(crate) use early_answer::{AUTHORITY_LEN_MAX, Refuse};
-pub(crate) use frame::{DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_header};
+pub(crate) use frame::{
+    DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_header, set_stream,
+};
 #[cfg(fuzzing)]
 pub(crate) use fuzzing::fuzz_inspect;
 #[cfg(fuzzing)]

@@ -1,4 +1,6 @@
-use http::Request;
+use coalesce_http::MisdirectedContent;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 
 use super::*;
@@ -8,17 +10,17 @@ fn answers() -> Answers {
 }
 
 /// Status, fields but `date`, and content.
-async fn answer(refusal: Refusal, request: http::request::Builder) -> (u16, HeaderMap, Bytes) {
+async fn sent(refusal: Refusal, request: http::request::Builder) -> (u16, HeaderMap, Bytes) {
     let request = request.body(Full::<Bytes>::default()).unwrap();
-    let response = answers().answer::<_, Full<Bytes>>(refusal, &request);
+    let response = answer::<_, Full<Bytes>>(&answers(), refusal, &request);
     let (parts, body) = response.into_parts();
     (parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes())
 }
 
 #[tokio::test]
 async fn head_has_the_fields_without_the_content() {
-    let get = answer(Refusal::Misdirected, Request::get("/")).await;
-    let head = answer(Refusal::Misdirected, Request::head("/")).await;
+    let get = sent(Refusal::Misdirected, Request::get("/")).await;
+    let head = sent(Refusal::Misdirected, Request::head("/")).await;
     assert_eq!((get.0, &get.1), (head.0, &head.1));
     assert_eq!(get.2, r#"{"error":"misdirected_request"}"#);
     assert_eq!(get.1[CONTENT_LENGTH], "31");
@@ -32,17 +34,17 @@ async fn what_was_not_understood_ends_an_http1_connection() {
         (Refusal::MethodNotAllowed, 405, false),
         (Refusal::BadRequest, 400, true),
     ] {
-        let (found, fields, _) = answer(refusal, Request::get("/")).await;
+        let (found, fields, _) = sent(refusal, Request::get("/")).await;
         assert_eq!((found, fields.contains_key(CONNECTION)), (status, closes));
         let http2 = Request::get("/").version(Version::HTTP_2);
-        let (_, fields, _) = answer(refusal, http2).await;
+        let (_, fields, _) = sent(refusal, http2).await;
         assert!(!fields.contains_key(CONNECTION), "RFC 9113 §8.2.2");
     }
 }
 
 #[tokio::test]
 async fn a_405_names_the_methods() {
-    let (_, fields, _) = answer(Refusal::MethodNotAllowed, Request::get("/")).await;
+    let (_, fields, _) = sent(Refusal::MethodNotAllowed, Request::get("/")).await;
     assert_eq!(fields[ALLOW], "GET");
 }
 
@@ -57,7 +59,7 @@ async fn a_grpc_client_is_answered_in_its_own_words() {
     for (refusal, status, code) in statuses {
         for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;x"] {
             let request = Request::post("/").header(CONTENT_TYPE, content_type);
-            let (found, fields, content) = answer(refusal, request).await;
+            let (found, fields, content) = sent(refusal, request).await;
             assert_eq!((found, &content[..]), (status, &b""[..]));
             assert_eq!(fields["grpc-status"], code);
             assert_eq!(fields[CONTENT_TYPE], "application/grpc");
@@ -66,6 +68,6 @@ async fn a_grpc_client_is_answered_in_its_own_words() {
     // gRPC-Web has another framing.
     for other in ["application/grpc-web", "application/json"] {
         let request = Request::post("/").header(CONTENT_TYPE, other);
-        assert!(!answer(Refusal::Misdirected, request).await.1.contains_key("grpc-status"));
+        assert!(!sent(Refusal::Misdirected, request).await.1.contains_key("grpc-status"));
     }
 }

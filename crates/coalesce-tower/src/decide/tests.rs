@@ -70,7 +70,7 @@ fn verdicts_are_those_of_the_decision() {
                 for target in [first, second] {
                     let undecided = Undecided { info, forwarded: None, target: *target };
                     let expected = decide(&table, &info.connection(), target);
-                    assert_eq!(undecided.on(&table), expected, "{info:?} {target:?}");
+                    assert_eq!(undecided.decide(&table), expected, "{info:?} {target:?}");
                 }
             }
         }
@@ -84,6 +84,6 @@ fn a_request_that_comes_while_another_is_decided_does_not_wait() {
     let undecided =
         Undecided { info: &info, forwarded: None, target: RequestTarget::https(b"a.test") };
     let held = info.memo().lock().unwrap();
-    assert!(matches!(undecided.on(&table), Verdict::Misdirected(_)));
+    assert!(matches!(undecided.decide(&table), Verdict::Misdirected(_)));
     drop(held);
 }

@@ -12,7 +12,7 @@ fn parts(method: &str, target: &str, version: Version, hosts: &[&str]) -> Reques
 type Taken = (Option<&'static str>, HostField<'static>, Option<&'static str>);
 
 /// Method, target, the values of `Host`, and what is made of them.
-type Case<'a> = (&'a str, &'a str, &'a [&'a str], Result<Taken, Formless>);
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], Result<Taken, TargetError>);
 
 /// RFC 9112 §3.2: which forms are taken, and what of them is the target.
 #[test]
@@ -23,8 +23,8 @@ fn each_form_of_http1_has_its_methods() {
         ("GET", "/x", &["a.test"], Ok((None, a, None))),
         ("GET", "//b.test/x", &["a.test"], Ok((None, a, None))),
         ("OPTIONS", "*", &["a.test"], Ok((None, a, None))),
-        ("GET", "*", &["a.test"], Err(Formless::Form)),
-        ("GET", "/x", &[], Err(Formless::NoHost)),
+        ("GET", "*", &["a.test"], Err(TargetError::Form)),
+        ("GET", "/x", &[], Err(TargetError::NoHost)),
         ("GET", "/x", &["a.test", "a.test"], Ok((None, HostField::Several, None))),
         // absolute-form: Host is ignored, once it is there, is one, and is an authority.
         ("GET", "https://b.test/", &["a.test"], Ok((Some("b.test"), Absent, Some("https")))),
@@ -32,9 +32,9 @@ fn each_form_of_http1_has_its_methods() {
         ("GET", "https://b.test", &["b.test"], Ok((Some("b.test"), Absent, Some("https")))),
         ("OPTIONS", "http://b.test:8", &["x"], Ok((Some("b.test:8"), Absent, Some("http")))),
         ("GET", "https://u@b.test/", &["x"], Ok((Some("u@b.test"), Absent, Some("https")))),
-        ("GET", "https://b.test/", &[], Err(Formless::NoHost)),
-        ("GET", "https://b.test/", &["a b"], Err(Formless::Host)),
-        ("GET", "https://b.test/", &["u@b.test"], Err(Formless::Host)),
+        ("GET", "https://b.test/", &[], Err(TargetError::NoHost)),
+        ("GET", "https://b.test/", &["a b"], Err(TargetError::Host)),
+        ("GET", "https://b.test/", &["u@b.test"], Err(TargetError::Host)),
         (
             "GET",
             "https://b.test/",
@@ -43,10 +43,10 @@ fn each_form_of_http1_has_its_methods() {
         ),
         // authority-form.
         ("CONNECT", "b.test:443", &["a.test"], Ok((Some("b.test:443"), a, None))),
-        ("GET", "b.test:443", &["a.test"], Err(Formless::Form)),
-        ("GET", "b.test", &["a.test"], Err(Formless::Form)),
-        ("CONNECT", "/x", &["a.test"], Err(Formless::Form)),
-        ("CONNECT", "https://b.test/", &["a.test"], Err(Formless::Form)),
+        ("GET", "b.test:443", &["a.test"], Err(TargetError::Form)),
+        ("GET", "b.test", &["a.test"], Err(TargetError::Form)),
+        ("CONNECT", "/x", &["a.test"], Err(TargetError::Form)),
+        ("CONNECT", "https://b.test/", &["a.test"], Err(TargetError::Form)),
     ];
     for (method, target, hosts, expected) in cases {
         let parts = parts(method, target, Version::HTTP_11, hosts);
@@ -73,7 +73,7 @@ fn http10_may_do_without_a_host() {
 #[test]
 fn http2_without_an_authority_is_not_whole() {
     let alone = parts("GET", "/", Version::HTTP_2, &["a.test"]);
-    assert_eq!(target_of(Head::of(&alone)).unwrap_err(), Formless::Unseen);
+    assert_eq!(target_of(Head::of(&alone)).unwrap_err(), TargetError::Unseen);
     let both = parts("GET", "https://a.test/", Version::HTTP_2, &["b.test"]);
     let target = target_of(Head::of(&both)).unwrap();
     assert_eq!((target.authority, target.host), (Some(&b"a.test"[..]), HostField::One(b"b.test")));
@@ -93,7 +93,7 @@ fn connect_with_a_scheme_is_the_extended_one() {
 #[test]
 fn other_versions_are_nobodys() {
     let old = parts("GET", "/", Version::HTTP_09, &["a.test"]);
-    assert_eq!(target_of(Head::of(&old)).unwrap_err(), Formless::Version);
+    assert_eq!(target_of(Head::of(&old)).unwrap_err(), TargetError::Version);
 }
 
 /// The application reads in `Host` what was decided.

@@ -53,10 +53,12 @@ pub(crate) fn tls(group: GroupId) -> ConnectionInfo {
 pub(crate) type Live = Arc<RwLock<Arc<AuthorityTable<Vec<u8>>>>>;
 
 /// A layer that reads `live` for every request.
-pub(crate) fn layer_over(live: &Live) -> CoalesceLayer<impl Decide + Clone + use<>> {
+pub(crate) fn layer_over(
+    live: &Live,
+) -> CoalesceLayer<impl for<'a> Decide<Undecided<'a>> + Clone + use<>> {
     let live = live.clone();
     CoalesceLayer::new(move |request: &Undecided<'_>| -> Verdict {
-        request.on(&**live.read().unwrap())
+        request.decide(&**live.read().unwrap())
     })
 }
 

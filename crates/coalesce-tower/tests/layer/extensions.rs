@@ -17,8 +17,9 @@ type Answer = Result<Response<Full<Bytes>>, std::convert::Infallible>;
 /// What the application found in the request, or the status of the layer's own answer.
 async fn ask(info: Option<ConnectionInfo>, uri: &str) -> Result<Option<VirtualHostId>, u16> {
     let application = service_fn(async |request: Request<Empty<Bytes>>| -> Answer {
-        let found = VirtualHost::of(request.extensions()).map(|host| host.id());
-        let proof = ConnectionInfo::of(request.extensions()).and_then(ConnectionInfo::proof);
+        let found = VirtualHost::from_request(request.extensions()).map(|host| host.id());
+        let proof =
+            ConnectionInfo::from_request(request.extensions()).and_then(ConnectionInfo::proof);
         assert_eq!(proof.unwrap().virtual_host(), found.ok());
         let mut response = Response::new(Full::default());
         response.extensions_mut().insert(found.ok());
@@ -60,8 +61,8 @@ async fn without_facts_nothing_is_served() {
 async fn nobody_copies_a_proof() {
     let application = service_fn(async |request: Request<Empty<Bytes>>| -> Answer {
         let copy = request.extensions().clone();
-        assert!(VirtualHost::of(request.extensions()).is_ok());
-        assert_eq!(VirtualHost::of(&copy), Err(NoVirtualHost::Undecided));
+        assert!(VirtualHost::from_request(request.extensions()).is_ok());
+        assert_eq!(VirtualHost::from_request(&copy), Err(NoVirtualHost::Undecided));
         Ok(Response::default())
     });
     let service = tls(PUBLIC).layer(layer().layer(application));
@@ -90,7 +91,7 @@ async fn what_is_nobodys_has_no_virtual_host() {
     let mut table = coalesce_core::AuthorityTable::builder();
     table.group(PUBLIC, open).unwrap();
     let application = service_fn(async |request: Request<Empty<Bytes>>| -> Answer {
-        let found = VirtualHost::of(request.extensions());
+        let found = VirtualHost::from_request(request.extensions());
         assert_eq!(found, Err(NoVirtualHost::Other(ServedAs::Unlisted)));
         Ok(Response::default())
     });

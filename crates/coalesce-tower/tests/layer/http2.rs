@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
-use coalesce_tower::{CoalesceLayer, ConnectionInfo, Decide, MisdirectedContent};
+use coalesce_tower::{CoalesceLayer, ConnectionInfo, Decide, MisdirectedContent, Undecided};
 use h2::client::SendRequest;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use crate::common::{
 
 async fn connect<D>(info: &ConnectionInfo, layer: &CoalesceLayer<D>) -> SendRequest<Bytes>
 where
-    D: Decide + Send + Sync + 'static,
+    D: for<'a> Decide<Undecided<'a>> + Send + Sync + 'static,
 {
     let (client, server) = tokio::io::duplex(1 << 16);
     let application = |request: Request<Incoming>, proof| async move {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use coalesce_core::{
-    Authority, DnsName, Host, HostField, Malformed, MalformedAnswer, Misdirected, RequestTarget,
-    ServedAs, Step, Verdict,
+    Authority, DnsName, Host, Malformed, MalformedAnswer, Misdirected, RequestTarget, ServedAs,
+    Step, Verdict,
 };
+use coalesce_http::log::{LoggedAuthority, named_authority};
 
 use crate::serve::observe::access_log::{AccessLog, ConnectionLog, RefusalRecord};
 use crate::serve::observe::events::{Refusal, RefusalKind};
@@ -58,7 +59,8 @@ impl Recorder {
     /// Whether the request names another host than the server name. Without a server name nobody
     /// can tell whom the connection was made for.
     fn is_coalesced(&self, target: &RequestTarget<'_>) -> bool {
-        let (Some(server_name), Some(authority)) = (&self.server_name, authority(target)) else {
+        let (Some(server_name), Some(authority)) = (&self.server_name, named_authority(target))
+        else {
             return false;
         };
         // Most requests name it in the way the ClientHello did.
@@ -117,7 +119,7 @@ impl Recorder {
             rule,
             group: &self.meters.name,
             server_name: self.server_name.as_deref(),
-            authority: &printable(target),
+            authority: &LoggedAuthority::of_target(target).to_string(),
             detail,
             status,
             unlogged_before,
@@ -128,7 +130,8 @@ impl Recorder {
     fn write_access(&self, target: &RequestTarget<'_>, verdict: &'static str, refused: Refused) {
         let Some(log) = &self.access_log else { return };
         let Refused { code: reason, step, status, .. } = refused;
-        let (authority, step) = (printable(target), step.number());
+        let authority = LoggedAuthority::of_target(target).to_string();
+        let step = step.number();
         log.refused(&RefusalRecord { authority: &authority, verdict, reason, step, status });
     }
 }
@@ -154,26 +157,6 @@ impl From<Misdirected> for Refused {
     }
 }
 
-/// What the request named.
-fn authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
-    match (target.authority, target.host) {
-        (Some(bytes), _) | (None, HostField::One(bytes)) => Some(bytes),
-        _ => None,
-    }
-}
-
-/// What the request named, printable and of bounded length.
-fn printable(target: &RequestTarget<'_>) -> String {
-    authority(target).map(shortened).unwrap_or_default()
-}
-
-/// As much of `authority` as could be served, printable.
-pub(in crate::serve) fn shortened(authority: &[u8]) -> String {
-    /// Longer than any name with a port.
-    const LOGGED_BYTES_MAX: usize = 300;
-    authority.get(..LOGGED_BYTES_MAX).unwrap_or(authority).escape_ascii().to_string()
-}
-
 /// Whether the host of `authority` is another one than `server_name`, by the one comparison there
 /// is.
 #[inline(never)]
@@ -185,6 +168,8 @@ fn names_another(server_name: &str, authority: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use coalesce_core::HostField;
+
     use super::*;
 
     #[test]
@@ -213,11 +198,5 @@ mod tests {
             let target = RequestTarget { authority: None, host, ..target };
             assert_eq!(recorder(Some("a.test")).is_coalesced(&target), coalesced, "{authority}");
         }
-    }
-
-    #[test]
-    fn what_a_stranger_sent_is_printed_short_and_plain() {
-        assert_eq!(shortened(b"a\n\xff\"b"), "a\\n\\xff\\\"b");
-        assert_eq!(shortened(&b"a".repeat(40_000)).len(), 300);
     }
 }

@@ -1,0 +1,122 @@
+//! The log events of refusals. The reason is for the operator; no answer contains it.
+//!
+//! | message | fields |
+//! | --- | --- |
+//! | `misdirected` | `reason`, `step`, `rule`, `authority`, `status` |
+//! | `malformed`, by the decision | `reason`, `step`, `rule`, `authority`, `detail` |
+//! | `malformed`, before the decision | `reason`, `rule`, `stream` on HTTP/2 |
+
+use std::fmt;
+
+use coalesce_core::{HostField, Malformed, Misdirected, RequestTarget, Verdict};
+
+use crate::limits::LOGGED_BYTES_MAX;
+use crate::target::TargetError;
+
+/// Logs a verdict that refuses the request; does nothing for one that serves it.
+#[inline]
+pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
+    match verdict {
+        Verdict::Serve(_) => {}
+        Verdict::Misdirected(reason) => misdirected(target, *reason),
+        Verdict::Malformed(reason) => malformed(target, *reason),
+    }
+}
+
+/// Logs a misdirected request.
+#[cold]
+pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
+    tracing::info!(
+        reason = reason.code(),
+        step = reason.step().number(),
+        rule = reason.rule(),
+        authority = %LoggedAuthority::of_target(target),
+        status = 421,
+        "misdirected"
+    );
+}
+
+/// Logs a malformed request.
+#[cold]
+pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
+    tracing::info!(
+        reason = reason.code(),
+        step = reason.step().number(),
+        rule = reason.rule(),
+        authority = %LoggedAuthority::of_target(target),
+        detail = %reason,
+        "malformed"
+    );
+}
+
+/// Logs a request whose target could not be decided, and the stream that it came on if the version
+/// of HTTP has streams.
+#[cold]
+pub fn target_error(error: TargetError, stream: Option<u32>) {
+    tracing::info!(reason = error.code(), rule = error.rule(), stream, "malformed");
+}
+
+/// Returns the bytes that name the authority of a request: `:authority`, else a single `Host`.
+#[inline]
+#[must_use]
+pub fn named_authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
+    match (target.authority, target.host) {
+        (Some(bytes), _) | (None, HostField::One(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Bytes of a client as logs contain them: at most [`LOGGED_BYTES_MAX`], and each byte that is not
+/// printable ASCII escaped, so that no client can forge a line.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedAuthority<'a>(&'a [u8]);
+
+impl<'a> LoggedAuthority<'a> {
+    /// Shows these bytes.
+    #[must_use]
+    pub const fn new(authority: &'a [u8]) -> Self {
+        Self(authority)
+    }
+
+    /// Shows what [`named_authority`] returns, or nothing.
+    #[must_use]
+    pub fn of_target(target: &RequestTarget<'a>) -> Self {
+        Self(named_authority(target).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for LoggedAuthority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.get(..LOGGED_BYTES_MAX).unwrap_or(self.0);
+        fmt::Display::fmt(&shown.escape_ascii(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coalesce_core::MethodKind;
+
+    use super::*;
+
+    #[test]
+    fn logged_authority_is_short_and_printable() {
+        assert_eq!(LoggedAuthority::new(b"a\n\xff\"b").to_string(), "a\\n\\xff\\\"b");
+        let long = b"a".repeat(40_000);
+        assert_eq!(LoggedAuthority::new(&long).to_string().len(), LOGGED_BYTES_MAX);
+    }
+
+    #[test]
+    fn logged_authority_is_the_one_that_the_decision_takes() {
+        let cases: [(Option<&[u8]>, HostField<'_>, &str); 4] = [
+            (Some(b"a.test"), HostField::One(b"b.test"), "a.test"),
+            (None, HostField::One(b"b.test"), "b.test"),
+            (None, HostField::Several, ""),
+            (None, HostField::Absent, ""),
+        ];
+        for (authority, host, expected) in cases {
+            let method = MethodKind::Ordinary;
+            let target = RequestTarget { authority, host, scheme: None, method };
+            assert_eq!(LoggedAuthority::of_target(&target).to_string(), expected);
+        }
+    }
+}

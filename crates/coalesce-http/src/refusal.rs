@@ -1,0 +1,31 @@
+//! The refusals that have an answer.
+
+use coalesce_core::MalformedAnswer;
+
+/// Why a request is answered by the adapter instead of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 421: this connection may not serve the request.
+    Misdirected,
+    /// 400: the request is malformed.
+    BadRequest,
+    /// 405: the policy does not take `CONNECT`.
+    MethodNotAllowed,
+    /// 500: the server gave the adapter no facts of the connection, so nothing can be decided.
+    NoConnection,
+}
+
+impl Refusal {
+    /// Returns the refusal for a malformed request; `None` if its stream is to be reset. A server
+    /// that cannot reset a stream answers 400 instead (RFC 9113 §8.1.1).
+    #[must_use]
+    pub const fn from_malformed(answer: MalformedAnswer) -> Option<Self> {
+        match answer {
+            MalformedAnswer::BadRequest => Some(Self::BadRequest),
+            MalformedAnswer::MethodNotAllowed => Some(Self::MethodNotAllowed),
+            // An answer that this version does not know ends the stream too: it serves nothing.
+            _ => None,
+        }
+    }
+}
