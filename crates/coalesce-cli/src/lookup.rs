@@ -26,7 +26,7 @@ pub(crate) struct LookupArguments {
     /// Read one authority per line from FILE, '-' for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub(crate) batch: Option<PathBuf>,
-    /// LookupAnswer as one JSON object per authority
+    /// Answer as one JSON object per authority
     #[arg(long)]
     pub(crate) json: bool,
 }

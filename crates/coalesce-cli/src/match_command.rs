@@ -28,7 +28,7 @@ pub(crate) struct MatchArguments {
     /// A certificate file, PEM or DER; of a chain the first counts
     #[arg(long, value_name = "FILE")]
     pub(crate) certificate: Option<PathBuf>,
-    /// MatchAnswer as one JSON object per host
+    /// Answer as one JSON object per host
     #[arg(long)]
     pub(crate) json: bool,
     /// Read one JSON object per line from standard input, write one per line

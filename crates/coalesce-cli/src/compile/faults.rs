@@ -3,7 +3,7 @@
 /// How many faults are named. A list made by a broken program has millions.
 pub(super) const SHOWN_MAX: usize = 100;
 
-/// ListFaults, each with its line.
+/// Faults, each with its line.
 #[derive(Debug, Default)]
 pub(super) struct ListFaults {
     shown: Vec<(u64, String)>,

@@ -6,25 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use coalesce_core::ListenerId;
 use coalesce_tls::{SessionStores, TlsPolicy};
 
-/// Carried from site to site, so that a connection which was made under one can be judged under the
-/// next. Sites that do not share it know nothing of each other's connections.
+/// What a server carries from site to site, so that a connection that was made under one site can be
+/// judged under the next. Sites that do not share this value know nothing of each other's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
-    /// What sessions are resumed from.
+    /// The stores that sessions are resumed from.
     pub(crate) sessions: SessionStores,
     listeners: Mutex<BTreeMap<String, ListenerId>>,
     policies: Mutex<Vec<Weak<TlsPolicy>>>,
 }
 
 impl Carried {
-    /// The id of the listener with this name: the same in every site, and no other's.
+    /// Returns the id of the listener with this name. It is the same in every site.
     pub(crate) fn listener(&self, name: &str) -> ListenerId {
         // Nothing panics while one of these is locked.
         let mut known = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = known.get(name) {
             return *id;
         }
-        // No process lives to see so many names.
+        // A process does not live long enough to see 2^32 names.
         let id = ListenerId::new(u32::try_from(known.len()).unwrap_or(u32::MAX));
         known.insert(name.to_owned(), id);
         id

@@ -65,7 +65,7 @@ async fn serve_requests(
     let mut accepted_in_a_row = 0_u32;
     loop {
         let event = poll_fn(|context| {
-            let news = (phase != Phase::Stopping).then(|| news.as_mut());
+            let news = (phase != Phase::Stopping).then_some(news.as_mut());
             let deadline = deadline.as_mut();
             poll_event(&mut connection, news, deadline, &mut accepted_in_a_row, context)
         });
