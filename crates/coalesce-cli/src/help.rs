@@ -109,7 +109,8 @@ The configuration file (TOML; relative paths start at its folder):
                                  # nothing is revoked
   minimum_version = \"1.2\"        # or \"1.3\"
   maximum_version = \"1.3\"        # or \"1.2\"
-  cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]     # by their registered names; default: all
+  cipher_suites = [\"TLS_AES_128_GCM_SHA256\"]     # by their registered names, in any order: the
+                                 # client chooses among them; default: all
   coalesce = \"certificate-and-group\"   # or \"strict-server-name\", or \"never\"
   unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
   listeners = [\"main\"]           # default: all
