@@ -8,7 +8,7 @@ use h2::Reason;
 use http::Method;
 
 use crate::client::{Client, Server, read, write};
-use crate::upstream::{self, Protocol};
+use crate::upstream::{self, HeldUpstream, Protocol};
 use crate::world::{World, text, virtual_host};
 
 const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
@@ -277,17 +277,19 @@ async fn an_unlisted_authority_is_not_found_where_the_group_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_told_to_end_finishes_what_it_has_begun() {
-    let (_world, server, client) = behind(Protocol::Http1).await;
+async fn server_told_to_end_finishes_open_requests() {
+    let mut upstream = HeldUpstream::start().await;
+    let world = world(&format!("{{ upstream = \"http://{}\" }}", upstream.address));
+    let server = Server::start(&world, 1);
+    let client = Client::connect(&world, server.address(), "a.example.test").await;
     let address = server.address();
-    let slow = tokio::spawn({
-        let client = client.clone();
-        async move { client.get("b.example.test", "/slow").await }
-    });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let open = tokio::spawn(async move { client.get("b.example.test", "/").await });
+    upstream.asked().await;
     server.terminate();
-    let (head, content) = slow.await.unwrap();
-    assert_eq!((head.status.as_u16(), &content[..]), (200, &b"slow\n"[..]));
+    server.logged("ending", 1).await;
+    upstream.release();
+    let (head, content) = open.await.unwrap();
+    assert_eq!((head.status.as_u16(), &content[..]), (200, &b"held\n"[..]));
     let ended = tokio::task::spawn_blocking(move || server.end(SOON));
     let (code, log) = ended.await.unwrap();
     assert_eq!(code, Some(0), "{log}");
@@ -296,14 +298,13 @@ async fn a_server_that_is_told_to_end_finishes_what_it_has_begun() {
 }
 
 #[tokio::test]
-async fn a_connection_without_requests_does_not_hold_the_end_up() {
+async fn server_told_to_end_does_not_wait_for_connections_without_requests() {
     let world = world("{ text = \"b\" }");
     let server = Server::start(&world, 1);
+    let silent = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    // Connections are accepted in their order: when this one is served, the silent one is open.
     let client = Client::connect(&world, server.address(), "a.example.test").await;
     assert_eq!(client.get("a.example.test", "/").await.0.status, 200);
-    // A client that has said nothing yet is not waited for either.
-    let silent = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     server.terminate();
     let ended = tokio::task::spawn_blocking(move || server.end(Duration::from_secs(5)));
     assert_eq!(ended.await.unwrap().0, Some(0));

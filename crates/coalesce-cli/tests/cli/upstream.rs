@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
@@ -15,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 /// What an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(crate) enum Protocol {
 
 type Content = BoxBody<bytes::Bytes, hyper::Error>;
 
-/// An upstream that answers by path: `/echo` with the content as it comes, `/slow` after half a
-/// second, anything else with the request's head as text.
+/// An upstream that answers by path: `/echo` with the content as it comes, anything else with the
+/// request's head as text.
 pub(crate) async fn start(protocol: Protocol) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,10 +53,6 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Content>, Infalli
     let full = |text: String| Full::from(text).map_err(|never| match never {}).boxed();
     let response = match request.uri().path() {
         "/echo" => Response::new(request.into_body().boxed()),
-        "/slow" => {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            Response::new(full("slow\n".to_owned()))
-        }
         "/hop" => {
             let mut response = Response::builder().header("x-kept", "1");
             // HTTP/2 cannot even carry them.
@@ -94,6 +90,41 @@ pub(crate) async fn start_raw(bytes: &'static [u8]) -> SocketAddr {
         }
     });
     address
+}
+
+/// An upstream that has one request, and holds back its answer until it is told to give it.
+pub(crate) struct HeldUpstream {
+    pub(crate) address: SocketAddr,
+    asked: oneshot::Receiver<()>,
+    release: oneshot::Sender<()>,
+}
+
+impl HeldUpstream {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (was_asked, asked) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        tokio::spawn(async move {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut head = [0; 1024];
+            assert_ne!(stream.read(&mut head).await.unwrap(), 0);
+            was_asked.send(()).unwrap();
+            released.await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nheld\n").await.unwrap();
+        });
+        Self { address, asked, release }
+    }
+
+    /// Waits until the request is here.
+    pub(crate) async fn asked(&mut self) {
+        (&mut self.asked).await.unwrap();
+    }
+
+    /// Gives the answer.
+    pub(crate) fn release(self) {
+        self.release.send(()).unwrap();
+    }
 }
 
 /// An upstream over HTTP/2 whose first connection gets these bytes and is closed; all others are
