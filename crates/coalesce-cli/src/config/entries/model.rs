@@ -37,61 +37,89 @@ pub(crate) struct ListenerEntry {
     pub(crate) default_virtual_host: Option<Spanned<String>>,
 }
 
-/// An entry that may have the fields of a group among its own.
-macro_rules! entry_with_policy {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub(crate) struct $name {
-            $(pub(crate) $field: $kind,)*
-            pub(crate) client_ca: Option<Spanned<FileList>>,
-            pub(crate) client_certificate: Option<Spanned<ClientCertificate>>,
-            pub(crate) client_crl: Option<Spanned<FileList>>,
-            pub(crate) minimum_version: Option<Spanned<Version>>,
-            pub(crate) maximum_version: Option<Spanned<Version>>,
-            pub(crate) cipher_suites: Option<Spanned<Vec<Spanned<String>>>>,
-            pub(crate) coalesce: Option<Spanned<Coalesce>>,
-            pub(crate) unknown_authority: Option<Spanned<Unknown>>,
-            pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
-            pub(crate) isolate: Option<Spanned<bool>>,
-            pub(crate) observe: Option<Spanned<bool>>,
+/// Calls a macro with the fields that a group has, wherever the file has them. The fields are listed
+/// here and nowhere else.
+macro_rules! with_policy_fields {
+    ($call:ident! $($own:tt)*) => {
+        $call! {
+            $($own)*
+            client_ca: FileList,
+            client_certificate: ClientCertificate,
+            client_crl: FileList,
+            minimum_version: Version,
+            maximum_version: Version,
+            cipher_suites: Vec<Spanned<String>>,
+            coalesce: Coalesce,
+            unknown_authority: Unknown,
+            listeners: Vec<Spanned<String>>,
+            isolate: bool,
+            observe: bool,
+        }
+    };
+}
+
+/// Defines [`PolicyFields`].
+macro_rules! policy_fields {
+    ($($field:ident: $kind:ty,)*) => {
+        /// The fields of a group, wherever the file has them.
+        #[derive(Debug, Default)]
+        pub(crate) struct PolicyFields {
+            $(pub(crate) $field: Option<Spanned<$kind>>,)*
         }
 
-        impl $name {
-            pub(crate) fn take_policy(&mut self) -> PolicyFields {
-                PolicyFields {
-                    client_ca: self.client_ca.take(),
-                    client_certificate: self.client_certificate.take(),
-                    client_crl: self.client_crl.take(),
-                    minimum_version: self.minimum_version.take(),
-                    maximum_version: self.maximum_version.take(),
-                    cipher_suites: self.cipher_suites.take(),
-                    coalesce: self.coalesce.take(),
-                    unknown_authority: self.unknown_authority.take(),
-                    listeners: self.listeners.take(),
-                    isolate: self.isolate.take(),
-                    observe: self.observe.take(),
-                }
+        impl PolicyFields {
+            /// Returns the name of the first field that is set, and the place of its value.
+            pub(crate) fn first(&self) -> Option<(&'static str, Range<usize>)> {
+                [$((stringify!($field), self.$field.as_ref().map(Spanned::span)),)*]
+                    .into_iter()
+                    .find_map(|(name, span)| span.map(|span| (name, span)))
             }
         }
     };
 }
 
-entry_with_policy! {
-    /// `[[group]]`
-    GroupEntry { name: Spanned<String> }
+/// Defines an entry that has the fields of a group among its own.
+macro_rules! entry_with_policy {
+    (
+        { $(#[$meta:meta])* $name:ident { $($own:ident: $own_kind:ty),* $(,)? } }
+        $($field:ident: $kind:ty,)*
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $(pub(crate) $own: $own_kind,)*
+            $(pub(crate) $field: Option<Spanned<$kind>>,)*
+        }
+
+        impl $name {
+            pub(crate) fn take_policy(&mut self) -> PolicyFields {
+                PolicyFields { $($field: self.$field.take(),)* }
+            }
+        }
+    };
 }
 
-entry_with_policy! {
-    /// `[[virtual_host]]`, which may have the fields of a group itself.
-    VirtualHostEntry {
-        name: Spanned<String>,
-        names: Spanned<Vec<Spanned<String>>>,
-        certificate: Spanned<PathBuf>,
-        key: Spanned<PathBuf>,
-        answer: Spanned<AnswerEntry>,
-        group: Option<Spanned<String>>,
+with_policy_fields!(policy_fields!);
+
+with_policy_fields! {
+    entry_with_policy! {
+        /// `[[group]]`
+        GroupEntry { name: Spanned<String> }
+    }
+}
+
+with_policy_fields! {
+    entry_with_policy! {
+        /// `[[virtual_host]]`, which may have the fields of a group itself.
+        VirtualHostEntry {
+            name: Spanned<String>,
+            names: Spanned<Vec<Spanned<String>>>,
+            certificate: Spanned<PathBuf>,
+            key: Spanned<PathBuf>,
+            answer: Spanned<AnswerEntry>,
+            group: Option<Spanned<String>>,
+        }
     }
 }
 
@@ -199,42 +227,7 @@ pub(crate) enum Unknown {
     NotFound,
 }
 
-/// The fields of a group, wherever they stand.
-#[derive(Debug, Default)]
-pub(crate) struct PolicyFields {
-    pub(crate) client_ca: Option<Spanned<FileList>>,
-    pub(crate) client_certificate: Option<Spanned<ClientCertificate>>,
-    pub(crate) client_crl: Option<Spanned<FileList>>,
-    pub(crate) minimum_version: Option<Spanned<Version>>,
-    pub(crate) maximum_version: Option<Spanned<Version>>,
-    pub(crate) cipher_suites: Option<Spanned<Vec<Spanned<String>>>>,
-    pub(crate) coalesce: Option<Spanned<Coalesce>>,
-    pub(crate) unknown_authority: Option<Spanned<Unknown>>,
-    pub(crate) listeners: Option<Spanned<Vec<Spanned<String>>>>,
-    pub(crate) isolate: Option<Spanned<bool>>,
-    pub(crate) observe: Option<Spanned<bool>>,
-}
-
 impl PolicyFields {
-    /// The first of the fields that are there: its name, and where its value stands.
-    pub(crate) fn first(&self) -> Option<(&'static str, Range<usize>)> {
-        [
-            ("client_ca", self.client_ca.as_ref().map(Spanned::span)),
-            ("client_certificate", self.client_certificate.as_ref().map(Spanned::span)),
-            ("client_crl", self.client_crl.as_ref().map(Spanned::span)),
-            ("minimum_version", self.minimum_version.as_ref().map(Spanned::span)),
-            ("maximum_version", self.maximum_version.as_ref().map(Spanned::span)),
-            ("cipher_suites", self.cipher_suites.as_ref().map(Spanned::span)),
-            ("coalesce", self.coalesce.as_ref().map(Spanned::span)),
-            ("unknown_authority", self.unknown_authority.as_ref().map(Spanned::span)),
-            ("listeners", self.listeners.as_ref().map(Spanned::span)),
-            ("isolate", self.isolate.as_ref().map(Spanned::span)),
-            ("observe", self.observe.as_ref().map(Spanned::span)),
-        ]
-        .into_iter()
-        .find_map(|(name, span)| span.map(|span| (name, span)))
-    }
-
     /// Whether the group is to be kept apart from those that are equal to it.
     pub(crate) fn isolated(&self) -> bool {
         value_or_default(self.isolate.as_ref())
