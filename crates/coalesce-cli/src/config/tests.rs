@@ -12,22 +12,22 @@ use coalesce_core::GroupId;
 use coalesce_tls::HandshakeFacts;
 
 /// A folder with a certificate for everything below `example.test`, and two client CAs.
-struct World(TempDir);
+struct SiteFolder(TempDir);
 
-impl World {
+impl SiteFolder {
     fn new() -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
+        let folder = Self(tempfile::tempdir().unwrap());
         let key = KeyPair::generate().unwrap();
         let own = CertificateParams::new(vec!["*.example.test".to_owned()]).unwrap();
-        fs::write(world.path("own.pem"), own.self_signed(&key).unwrap().pem()).unwrap();
-        fs::write(world.path("own.key"), key.serialize_pem()).unwrap();
+        fs::write(folder.path("own.pem"), own.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(folder.path("own.key"), key.serialize_pem()).unwrap();
         for name in ["ca1.pem", "ca2.pem"] {
             let key = KeyPair::generate().unwrap();
             let mut params = CertificateParams::new(Vec::new()).unwrap();
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            fs::write(world.path(name), params.self_signed(&key).unwrap().pem()).unwrap();
+            fs::write(folder.path(name), params.self_signed(&key).unwrap().pem()).unwrap();
         }
-        world
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -71,13 +71,13 @@ fn answer(site: &Site, facts: &HandshakeFacts, name: &str) -> &'static str {
 /// Groups are numbered by their places, which change; what a connection's handshake met does not.
 #[test]
 fn a_connection_stays_in_its_group_when_groups_are_numbered_otherwise() {
-    let (world, carried) = (World::new(), Carried::default());
+    let (folder, carried) = (SiteFolder::new(), Carried::default());
     let (a, b, m) = (host("a", ""), host("b", ""), host("m", CA1));
-    let before = world.load(&carried, &[LISTENER, &a, &m]);
+    let before = folder.load(&carried, &[LISTENER, &a, &m]);
     let (of_a, of_m) = (facts(&before, "a"), facts(&before, "m"));
     assert_eq!((of_a.group(), of_m.group()), (GroupId::new(0), GroupId::new(1)));
     // The numbers of the two groups change places.
-    let after = world.load(&carried, &[LISTENER, &m, &a, &b]);
+    let after = folder.load(&carried, &[LISTENER, &m, &a, &b]);
     assert_eq!(facts(&after, "a").group(), GroupId::new(1));
     for (facts, name, expected) in [
         (&of_a, "a", "serve"),
@@ -93,37 +93,37 @@ fn a_connection_stays_in_its_group_when_groups_are_numbered_otherwise() {
 /// The attack: a connection is opened while the rules are lax, and used once they are not.
 #[test]
 fn a_connection_is_in_no_group_once_its_rules_were_tightened() {
-    let (world, carried) = (World::new(), Carried::default());
+    let (folder, carried) = (SiteFolder::new(), Carried::default());
     let (a, m) = (host("a", ""), host("m", CA1));
-    let before = world.load(&carried, &[LISTENER, &a, &m]);
+    let before = folder.load(&carried, &[LISTENER, &a, &m]);
     let (of_a, of_m) = (facts(&before, "a"), facts(&before, "m"));
     for stricter in [CA1, CA2, "minimum_version = \"1.3\"\n", "isolate = true\n"] {
-        let after = world.load(&carried, &[LISTENER, &host("a", stricter), &m]);
+        let after = folder.load(&carried, &[LISTENER, &host("a", stricter), &m]);
         assert_eq!(answer(&after, &of_a, "a"), "group", "{stricter}");
         assert_eq!(answer(&after, &of_m, "m"), "serve", "{stricter}");
         assert_eq!(answer(&after, &facts(&after, "a"), "a"), "serve", "{stricter}");
     }
     // A CA file with another content is another policy.
-    fs::copy(world.path("ca2.pem"), world.path("ca1.pem")).unwrap();
-    let after = world.load(&carried, &[LISTENER, &a, &m]);
+    fs::copy(folder.path("ca2.pem"), folder.path("ca1.pem")).unwrap();
+    let after = folder.load(&carried, &[LISTENER, &a, &m]);
     assert_eq!((answer(&after, &of_m, "m"), answer(&after, &of_a, "a")), ("group", "serve"));
     // One more listener changes nothing for the groups that are on all of them.
     let more = [LISTENER, "name = \"x\"\n", LISTENER, "name = \"y\"\n", &a];
-    let after = world.load(&carried, &more);
+    let after = folder.load(&carried, &more);
     assert_eq!(answer(&after, &of_a, "a"), "serve");
     // What only says how requests are decided is taken from the new site.
     let after =
-        world.load(&carried, &[LISTENER, &host("a", "unknown_authority = \"not-found\"\n")]);
+        folder.load(&carried, &[LISTENER, &host("a", "unknown_authority = \"not-found\"\n")]);
     assert_eq!((answer(&after, &of_a, "a"), answer(&after, &of_a, "x")), ("serve", "serve"));
 }
 
 /// Sites that do not share what they keep know nothing of each other's connections.
 #[test]
 fn a_connection_of_elsewhere_is_in_no_group() {
-    let world = World::new();
+    let folder = SiteFolder::new();
     let a = host("a", "");
-    let one = world.load(&Carried::default(), &[LISTENER, &a]);
-    let other = world.load(&Carried::default(), &[LISTENER, &a]);
+    let one = folder.load(&Carried::default(), &[LISTENER, &a]);
+    let other = folder.load(&Carried::default(), &[LISTENER, &a]);
     assert_eq!(answer(&other, &facts(&one, "a"), "a"), "group");
 }
 
@@ -131,21 +131,21 @@ fn a_connection_of_elsewhere_is_in_no_group() {
 #[test]
 fn a_connection_stays_on_its_listener() {
     const PROFILE: &str = "profile = \"gateway-api\"\n";
-    let (world, carried) = (World::new(), Carried::default());
+    let (folder, carried) = (SiteFolder::new(), Carried::default());
     let listener = |name: &str, hostname: &str| format!("{LISTENER}name = \"{name}\"\n{hostname}");
     let wild = listener("wild", "hostname = \"*.example.test\"\n");
     let own = listener("own", "hostname = \"b.example.test\"\n");
     let on_wild = "listeners = [\"wild\"]\n";
     let (a, b) = (host("a", on_wild), host("b", on_wild));
-    let before = world.load(&carried, &[PROFILE, &wild, &a, &b]);
+    let before = folder.load(&carried, &[PROFILE, &wild, &a, &b]);
     let of_a = facts(&before, "a");
     assert_eq!((answer(&before, &of_a, "a"), answer(&before, &of_a, "b")), ("serve", "serve"));
     // A new listener, in front of the other, takes a name away.
     let moved = host("b", "listeners = [\"own\"]\n");
-    let after = world.load(&carried, &[PROFILE, &own, &wild, &a, &moved]);
+    let after = folder.load(&carried, &[PROFILE, &own, &wild, &a, &moved]);
     assert_eq!((answer(&after, &of_a, "a"), answer(&after, &of_a, "b")), ("serve", "listener"));
     // Made when there was but one listener on the port, it is on none of several.
-    let alone = world.load(&carried, &[LISTENER, "name = \"wild\"\n", &a]);
+    let alone = folder.load(&carried, &[LISTENER, "name = \"wild\"\n", &a]);
     let of_alone = facts(&alone, "a");
     assert_eq!(answer(&alone, &of_alone, "a"), "serve");
     assert_eq!(answer(&after, &of_alone, "a"), "listener");

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use coalesce_core::{
-    Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme, ServedAs, Step,
-    Verdict, decide,
+    Authoritative, Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme,
+    ServedAs, Step, Verdict, decide,
 };
 use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
@@ -35,73 +35,98 @@ pub(crate) struct ExplainReport<'a> {
 /// The status of a request that is answered 421.
 const MISDIRECTED: u16 = 421;
 
-/// What a served request rests on: the origin is this connection's.
+/// The rule of a served request: the origin is this connection's.
 const SERVED: &str = "RFC 9110 §7.4, RFC 9113 §9.1.1";
 
-/// What an unlisted one gets, which is a 404.
+/// The rule of an unlisted request, which gets a 404.
 const UNLISTED: &str = "RFC 9110 §15.5.5";
 
-pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainReport<'a> {
-    let (facts, verdict) = match explanation {
-        Explanation::Decided { facts, verdict } => (facts, verdict),
-        Explanation::Refused(Refusal { code, rule, .. }) => {
-            return ExplainReport {
-                verdict: "refused",
-                reason: code,
-                status: None,
-                virtual_host: None,
-                group: None,
-                rule,
-                step: None,
-                reset: None,
-                observed: None,
-            };
-        }
-    };
-    let group = site.group(facts.group()).map(|group| group.name.as_str());
-    let decided = |verdict, reason, status, rule, step: Step| ExplainReport {
-        verdict,
-        reason,
-        status: Some(status),
-        virtual_host: None,
-        group,
-        rule,
-        step: Some(step.number()),
-        reset: None,
-        observed: None,
-    };
-    match verdict {
-        Verdict::Serve(proof) => {
-            let mut report = match proof.served_as() {
-                ServedAs::VirtualHost(id) => {
-                    let host = site.virtual_host(id);
-                    let status = match host.map(|host| &host.answer) {
-                        Some(HostAnswer::Text(text)) => text.status.as_u16(),
-                        _ => 200,
-                    };
-                    let mut report = decided("serve", "served", status, SERVED, Step::Serve);
-                    report.virtual_host = host.map(|host| host.name.as_str());
-                    report
-                }
-                ServedAs::Unlisted => decided("serve", "unlisted", 404, UNLISTED, Step::Serve),
-                // No policy of the configuration hands tunnels over.
-                ServedAs::Tunnel => decided("serve", "tunnel", 200, "RFC 9110 §9.3.6", Step::Serve),
-            };
-            report.observed = proof.observed().map(Misdirected::code);
-            report
-        }
-        Verdict::Misdirected(reason) => {
-            decided("misdirected", reason.code(), MISDIRECTED, reason.rule(), reason.step())
-        }
-        Verdict::Malformed(reason) => {
-            let answer = reason.answer();
-            let status = answer.status();
-            let mut report =
-                decided("malformed", reason.code(), status, reason.rule(), reason.step());
-            report.reset = (answer == MalformedAnswer::Reset).then_some("PROTOCOL_ERROR");
-            report
+/// The rule of a CONNECT that is handed to the application.
+const TUNNEL: &str = "RFC 9110 §9.3.6";
+
+impl<'a> ExplainReport<'a> {
+    /// Reports a request that was decided, and not yet more.
+    const fn decided(
+        verdict: &'static str,
+        reason: &'static str,
+        status: u16,
+        rule: &'static str,
+        step: Step,
+    ) -> Self {
+        Self {
+            verdict,
+            reason,
+            status: Some(status),
+            virtual_host: None,
+            group: None,
+            rule,
+            step: Some(step.number()),
+            reset: None,
+            observed: None,
         }
     }
+
+    /// Reports that there is no connection.
+    const fn refused(refusal: &Refusal) -> Self {
+        Self {
+            verdict: "refused",
+            reason: refusal.code,
+            status: None,
+            virtual_host: None,
+            group: None,
+            rule: refusal.rule,
+            step: None,
+            reset: None,
+            observed: None,
+        }
+    }
+
+    fn served(site: &'a Site, proof: &Authoritative) -> Self {
+        let mut report = match proof.served_as() {
+            ServedAs::VirtualHost(id) => {
+                let host = site.virtual_host(id);
+                let status = match host.map(|host| &host.answer) {
+                    Some(HostAnswer::Text(text)) => text.status.as_u16(),
+                    _ => 200,
+                };
+                let mut report = Self::decided("serve", "served", status, SERVED, Step::Serve);
+                report.virtual_host = host.map(|host| host.name.as_str());
+                report
+            }
+            ServedAs::Unlisted => Self::decided("serve", "unlisted", 404, UNLISTED, Step::Serve),
+            // No policy of the configuration hands tunnels over.
+            ServedAs::Tunnel => Self::decided("serve", "tunnel", 200, TUNNEL, Step::Serve),
+        };
+        report.observed = proof.observed().map(Misdirected::code);
+        report
+    }
+
+    fn misdirected(reason: Misdirected) -> Self {
+        Self::decided("misdirected", reason.code(), MISDIRECTED, reason.rule(), reason.step())
+    }
+
+    fn malformed(reason: Malformed) -> Self {
+        let answer = reason.answer();
+        let (status, rule, step) = (answer.status(), reason.rule(), reason.step());
+        let mut report = Self::decided("malformed", reason.code(), status, rule, step);
+        report.reset = (answer == MalformedAnswer::Reset).then_some("PROTOCOL_ERROR");
+        report
+    }
+}
+
+/// Makes the report of `explanation`.
+pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainReport<'a> {
+    let (facts, verdict) = match explanation {
+        Explanation::Refused(refusal) => return ExplainReport::refused(refusal),
+        Explanation::Decided { facts, verdict } => (facts, verdict),
+    };
+    let mut report = match verdict {
+        Verdict::Serve(proof) => ExplainReport::served(site, proof),
+        Verdict::Misdirected(reason) => ExplainReport::misdirected(*reason),
+        Verdict::Malformed(reason) => ExplainReport::malformed(*reason),
+    };
+    report.group = site.group(facts.group()).map(|group| group.name.as_str());
+    report
 }
 
 /// The answer for people.
