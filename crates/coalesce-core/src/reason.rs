@@ -56,7 +56,7 @@ pub enum Misdirected {
 
 impl Misdirected {
     /// Every reason, for counters and documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::Scheme,
         Self::UnknownAuthority,
         Self::Port,
@@ -154,7 +154,7 @@ pub enum MalformedAnswer {
 
 impl Malformed {
     /// Every [`code`](Self::code), for counters and documentation.
-    pub const CODES: [&'static str; 12] = [
+    pub const CODES: &'static [&'static str] = &[
         "no_authority",
         "several_hosts",
         "authority_field_value",
@@ -354,7 +354,7 @@ mod tests {
             (Misdirected::Group, "§9.1.1", "the virtual host is in another coalescing group"),
             (Misdirected::ServerName, "§9.1.1", "the group serves only the host that the server"),
         ];
-        assert_eq!(misdirected.map(|(reason, ..)| reason), Misdirected::ALL);
+        assert_eq!(&misdirected.map(|(reason, ..)| reason), Misdirected::ALL);
         for (reason, rule, text) in misdirected {
             assert!(reason.rule().contains(rule), "{reason:?}: {}", reason.rule());
             assert!(reason.to_string().starts_with(text), "{reason:?}: {reason}");

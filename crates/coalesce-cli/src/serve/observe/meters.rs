@@ -244,9 +244,9 @@ impl GroupMeters {
                 };
                 Refusals { counter, logged: RateLimit::default() }
             }),
-            observed: Misdirected::ALL.map(|reason| {
-                let (group, reason) = (label.to_owned(), reason.code());
-                let counter = counter!(OBSERVED, "group" => group, "reason" => reason);
+            observed: std::array::from_fn(|number| {
+                let reason = Misdirected::ALL.get(number).map_or("", |reason| reason.code());
+                let counter = counter!(OBSERVED, "group" => label.to_owned(), "reason" => reason);
                 Refusals { counter, logged: RateLimit::default() }
             }),
             budgets: of_group(BUDGETS),

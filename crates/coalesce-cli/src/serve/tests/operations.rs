@@ -137,7 +137,7 @@ fn reasons() {
         documented.into_iter().partition(|row| row[0] == MALFORMED);
     assert_eq!(others, code);
     let malformed: BTreeSet<&str> = malformed.iter().map(|row| row[1].as_str()).collect();
-    assert_eq!(malformed, BTreeSet::from(Malformed::CODES));
+    assert_eq!(malformed, Malformed::CODES.iter().copied().collect());
 }
 
 #[test]
