@@ -3,12 +3,38 @@
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::forms::borrowed_form;
 use crate::host::{Host, parse_ip};
 use crate::name::DnsName;
 use crate::simd::{Kernel, Simd, dispatch};
 
+#[cfg(feature = "alloc")]
+mod owned;
+
+#[cfg(feature = "alloc")]
+pub use owned::AuthorityBuf;
+
 /// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Two authorities are equal if their hosts are, by [`Host`]'s rule, and their ports. A default port
+/// that is written is not equal to none, because only a scheme says what the default is; see
+/// [`Origin`](crate::Origin).
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Authority, AuthorityError};
+///
+/// # fn main() -> Result<(), AuthorityError> {
+/// let authority = Authority::try_from("A.example.test.:8443")?;
+/// assert_eq!(authority, Authority::parse(b"a.example.test:8443")?);
+/// assert_eq!((authority.port(), authority.port_or(443)), (Some(8443), 8443));
+/// assert_eq!(authority.to_string(), "a.example.test:8443");
+///
+/// let userinfo = Authority::try_from("user@a.example.test");
+/// assert_eq!(userinfo, Err(AuthorityError::Userinfo { at: 4 }));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Authority<'a> {
     host: Host<'a>,
     port: Option<u16>,
@@ -96,6 +122,8 @@ impl<'a> Authority<'a> {
         self.port.unwrap_or(default)
     }
 }
+
+borrowed_form!(Authority, AuthorityError);
 
 impl fmt::Display for Authority<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,14 +1,38 @@
 //! The host of an authority: a name, an IP literal, or something well-formed that is neither.
 
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::name::{DnsName, without_trailing_dot};
+use crate::folded::Folded;
+use crate::forms::borrowed_form;
+use crate::name::{DnsName, NameError, without_trailing_dot};
+
+#[cfg(feature = "alloc")]
+mod owned;
+
+#[cfg(feature = "alloc")]
+pub use owned::HostBuf;
 
 /// The host part of an authority (RFC 3986 §3.2.2), classified once.
 ///
 /// Two hosts are equal when they name the same host: names by [`DnsName`]'s rule, addresses by
 /// their octets, anything else byte for byte without regard to ASCII case and one trailing dot.
+/// `Ord` and `Hash` agree with that. Names come first, in canonical order, then addresses, then the
+/// rest.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Host, NameError};
+///
+/// # fn main() -> Result<(), NameError> {
+/// assert!(matches!(Host::try_from("a.example.test")?, Host::Name(_)));
+/// assert!(matches!(Host::try_from("192.0.2.1")?, Host::Ip(_)));
+/// assert_eq!(Host::try_from("[2001:DB8::1]")?, Host::try_from("2001:db8::1")?);
+/// assert_eq!(Host::try_from("a b"), Err(NameError::ForbiddenByte { at: 1, byte: b' ' }));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Host<'a> {
@@ -38,8 +62,9 @@ impl<'a> Host<'a> {
     /// For configuration and command lines, where no port follows.
     ///
     /// # Errors
-    /// [`NameError`](crate::NameError) when it is neither an address nor a DNS name.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, crate::NameError> {
+    /// [`NameError`] when it is neither an address nor a DNS name. A [`Host::Other`] is never the
+    /// result: only an authority can have one.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
         let address = match bytes {
             [b'[', inner @ .., b']'] => parse_ip(inner).filter(IpAddr::is_ipv6),
             _ => parse_ip(bytes),
@@ -57,20 +82,66 @@ fn parse_ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
     core::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
+/// Returns what is compared of a host that is neither a name nor an address.
+fn other(bytes: &[u8]) -> Folded<'_> {
+    Folded(without_trailing_dot(bytes))
+}
+
 impl PartialEq for Host<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
+    fn eq(&self, with: &Self) -> bool {
+        match (self, with) {
             (Self::Name(a), Self::Name(b)) => a == b,
             (Self::Ip(a), Self::Ip(b)) => a == b,
-            (Self::Other(a), Self::Other(b)) => {
-                without_trailing_dot(a).eq_ignore_ascii_case(without_trailing_dot(b))
-            }
+            (Self::Other(a), Self::Other(b)) => other(a) == other(b),
             _ => false,
         }
     }
 }
 
 impl Eq for Host<'_> {}
+
+impl PartialOrd for Host<'_> {
+    fn partial_cmp(&self, with: &Self) -> Option<Ordering> {
+        Some(self.cmp(with))
+    }
+}
+
+impl Ord for Host<'_> {
+    fn cmp(&self, with: &Self) -> Ordering {
+        match (self, with) {
+            (Self::Name(a), Self::Name(b)) => a.cmp(b),
+            (Self::Ip(a), Self::Ip(b)) => a.cmp(b),
+            (Self::Other(a), Self::Other(b)) => other(a).cmp(&other(b)),
+            (Self::Name(_), _) | (Self::Ip(_), Self::Other(_)) => Ordering::Less,
+            (Self::Ip(_), Self::Name(_)) | (Self::Other(_), _) => Ordering::Greater,
+        }
+    }
+}
+
+impl Hash for Host<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        core::mem::discriminant(self).hash(state);
+        match self {
+            Self::Name(name) => name.hash(state),
+            Self::Ip(address) => address.hash(state),
+            Self::Other(bytes) => other(bytes).hash(state),
+        }
+    }
+}
+
+borrowed_form!(Host, NameError);
+
+impl<'a> From<DnsName<'a>> for Host<'a> {
+    fn from(name: DnsName<'a>) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<IpAddr> for Host<'_> {
+    fn from(address: IpAddr) -> Self {
+        Self::Ip(address)
+    }
+}
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +172,7 @@ impl fmt::Debug for Host<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::DefaultHasher;
     use std::{format, string::ToString};
 
     #[test]
@@ -132,6 +204,49 @@ mod tests {
     fn other_hosts_compare_by_their_bytes() {
         assert_eq!(Host::Other(b"%61.Test."), Host::Other(b"%61.test"));
         assert_ne!(Host::Other(b"%61.test"), Host::classify(b"a.test"));
+    }
+
+    #[test]
+    fn names_come_before_addresses_and_both_before_the_rest() {
+        let hosts = [
+            Host::parse(b"A.test.").unwrap(),
+            Host::parse(b"b.a.test").unwrap(),
+            Host::parse(b"b.test").unwrap(),
+            Host::parse(b"192.0.2.1").unwrap(),
+            Host::parse(b"::1").unwrap(),
+            Host::Other(b"%61.Test."),
+            Host::Other(b"%62"),
+        ];
+        for (at, host) in hosts.iter().enumerate() {
+            for (number, other) in hosts.iter().enumerate() {
+                assert_eq!(host.cmp(other), at.cmp(&number), "{host} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_hosts_have_equal_hashes_and_hosts_of_other_kinds_have_not() {
+        let hash_of = |host: Host<'_>| {
+            let mut hasher = DefaultHasher::new();
+            host.hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash_of(Host::Other(b"%61.Test.")), hash_of(Host::Other(b"%61.test")));
+        assert_eq!(hash_of(Host::classify(b"A.test.")), hash_of(Host::classify(b"a.test")));
+        assert_ne!(hash_of(Host::classify(b"a.test")), hash_of(Host::Other(b"a.test")));
+    }
+
+    #[test]
+    fn text_and_bytes_parse_alike() {
+        let cases = [
+            ("A.test.", Ok(Host::from(DnsName::parse(b"a.test").unwrap()))),
+            ("[::1]", Ok(Host::from(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])))),
+            ("%61.test", Err(NameError::ForbiddenByte { at: 0, byte: b'%' })),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Host::try_from(text), expected);
+            assert_eq!(Host::try_from(text.as_bytes()), expected);
+        }
     }
 
     #[test]

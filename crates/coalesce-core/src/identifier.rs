@@ -1,5 +1,6 @@
 //! Presented identifiers: the names in a certificate's subjectAltName.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,6 +23,20 @@ use crate::name::{DnsName, NameError};
 /// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label.
 /// What of a presented `a.example.test.`? It is refused: RFC 5280 §4.2.1.6 wants the preferred
 /// syntax, which has no trailing dot, and verifiers refuse it as well.
+///
+/// `Ord` is the order in which a set lists its identifiers: names in canonical order, each before its
+/// wildcard, then addresses.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Host, PresentedIdentifier};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let presented = PresentedIdentifier::parse_dns(b"*.example.test")?;
+/// assert!(presented.covers(&Host::parse(b"A.example.test.")?));
+/// assert!(!presented.covers(&Host::parse(b"example.test")?));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 9525 has these kinds and no others that HTTP uses")]
 pub enum PresentedIdentifier<'a> {
@@ -87,6 +102,30 @@ impl<'a> PresentedIdentifier<'a> {
             (Self::Ip(presented), Host::Ip(address)) => presented == address,
             _ => false,
         }
+    }
+}
+
+impl PresentedIdentifier<'_> {
+    /// Returns what two identifiers are ordered by, one after the other: the name, whether it is a
+    /// wildcard, the address.
+    fn rank(&self) -> (bool, Option<DnsName<'_>>, bool, Option<IpAddr>) {
+        match *self {
+            Self::Dns(name) => (false, Some(name), false, None),
+            Self::Wildcard(parent) => (false, Some(parent), true, None),
+            Self::Ip(address) => (true, None, false, Some(address)),
+        }
+    }
+}
+
+impl PartialOrd for PresentedIdentifier<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PresentedIdentifier<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
     }
 }
 
@@ -167,6 +206,23 @@ mod tests {
             PresentedIdentifier::from_address_octets(&[1, 2, 3]),
             Err(E::AddressLength { len: 3 })
         );
+    }
+
+    #[test]
+    fn identifiers_are_ordered_as_sets_list_them() {
+        let dns = |text: &'static str| PresentedIdentifier::parse_dns(text.as_bytes()).unwrap();
+        let identifiers = [
+            dns("Example.test"),
+            dns("*.example.test"),
+            dns("a.example.test"),
+            dns("f.test"),
+            PresentedIdentifier::Ip(IpAddr::from([192, 0, 2, 1])),
+        ];
+        for (at, identifier) in identifiers.iter().enumerate() {
+            for (number, other) in identifiers.iter().enumerate() {
+                assert_eq!(identifier.cmp(other), at.cmp(&number), "{identifier} {other}");
+            }
+        }
     }
 
     #[test]

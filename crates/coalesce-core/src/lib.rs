@@ -45,7 +45,7 @@
 //! # Crate features
 //!
 //! * none: parsing, reading tables and identifier sets from bytes, deciding.
-//! * `alloc`: building tables and identifier sets.
+//! * `alloc`: building tables and identifier sets; owned names, hosts, authorities and origins.
 //! * `std` (default): implies `alloc`, and lets an x86-64 program detect AVX2 when it runs. Without
 //!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`; otherwise
 //!   lookups take more instructions. Every answer, and every image, is the same.
@@ -79,6 +79,8 @@ extern crate std;
 
 mod authority;
 mod decide;
+mod folded;
+mod forms;
 mod host;
 mod identifier;
 mod identifier_set;
@@ -86,6 +88,7 @@ pub mod limits;
 mod listener;
 mod name;
 mod origin;
+mod origin_set;
 mod packed;
 mod pattern;
 mod policy;
@@ -95,16 +98,23 @@ mod simd;
 mod table;
 mod trie;
 
+#[cfg(feature = "alloc")]
+pub use authority::AuthorityBuf;
 pub use authority::{Authority, AuthorityError};
 pub use decide::{Authoritative, Memo, ServedAs, ServerConnection, Verdict, decide};
 pub use host::Host;
+#[cfg(feature = "alloc")]
+pub use host::HostBuf;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;
 pub use listener::{ListenerTable, PortListeners};
 #[cfg(feature = "alloc")]
 pub use name::DnsNameBuf;
 pub use name::{DnsName, NameError};
-pub use origin::{Listing, Origin};
+#[cfg(feature = "alloc")]
+pub use origin::OriginBuf;
+pub use origin::{Origin, OriginError};
+pub use origin_set::Listing;
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{
     ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,

@@ -1,197 +1,235 @@
-//! The origin set of a connection (RFC 8336 §2): what a server may truthfully announce on it.
+//! Origins: what a client asks for, and what an origin set lists.
 
-use core::fmt::{self, Write as _};
-use core::ops::ControlFlow;
+use core::fmt;
 
-use crate::decide::{ServerConnection, Verdict, decide};
-use crate::limits::{NAME_LEN_MAX, ORIGIN_CANDIDATES_MAX};
-use crate::name::DnsName;
-use crate::pattern::NamePattern;
-use crate::request::{RequestTarget, Scheme};
-use crate::table::AuthorityTable;
+use crate::authority::{Authority, AuthorityError};
+use crate::folded::Folded;
+use crate::forms::borrowed_form;
+use crate::host::Host;
+use crate::name::without_trailing_dot;
+use crate::request::Scheme;
 
-/// An origin (RFC 6454) that a connection would be served; always `https`, since only that scheme
-/// has origin sets (RFC 8336 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[cfg(feature = "alloc")]
+mod owned;
+
+#[cfg(feature = "alloc")]
+pub use owned::OriginBuf;
+
+/// An origin: scheme, host and port (RFC 6454 §4), of one of the schemes that HTTP has.
+///
+/// Two origins are the same if all three parts are (RFC 6454 §5): the hosts by [`Host`]'s rule, the
+/// ports by their numbers, also where one of them is the scheme's default and was not written.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Origin, OriginError, Scheme};
+///
+/// # fn main() -> Result<(), OriginError> {
+/// let origin = Origin::parse(b"https://A.Example.test:443")?;
+/// assert_eq!((origin.scheme(), origin.port()), (Scheme::Https, 443));
+/// assert_eq!(origin.to_string(), "https://a.example.test");
+/// assert_eq!(origin, Origin::try_from("https://a.example.test")?);
+/// assert_ne!(origin, Origin::try_from("http://a.example.test:443")?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin<'a> {
-    /// The host.
-    pub host: DnsName<'a>,
-    /// The port.
-    pub port: u16,
+    scheme: Scheme,
+    host: Host<'a>,
+    port: u16,
 }
+
+impl<'a> Origin<'a> {
+    /// Makes an origin of its parts.
+    pub const fn new(scheme: Scheme, host: Host<'a>, port: u16) -> Self {
+        Self { scheme, host, port }
+    }
+
+    /// Returns the origin of a request with this scheme and authority. The port is the scheme's
+    /// default when the authority has none (RFC 9110 §4.3.1).
+    pub fn from_authority(scheme: Scheme, authority: &Authority<'a>) -> Self {
+        Self::new(scheme, authority.host(), authority.port_or(scheme.default_port()))
+    }
+
+    /// Parses the ASCII serialisation of an origin (RFC 6454 §6.2).
+    ///
+    /// | bytes | result |
+    /// | --- | --- |
+    /// | `https://a.example.test`, `HTTPS://A.example.test.:443` | one and the same origin |
+    /// | `http://192.0.2.1:8080`, `https://[::1]` | an address as the host |
+    /// | `null`, `ftp://a.example.test`, `a.example.test`, `https:a.example.test` | [`OriginError::Scheme`] |
+    /// | `https://`, `https://user@a.example.test`, `https://a.example.test/` | [`OriginError::Authority`] |
+    ///
+    /// Is a default port that is written an error? No: RFC 6454 §6.2 leaves it out, but it names the
+    /// same origin. Everything after `://` is read by [`Authority::parse`].
+    ///
+    /// # Errors
+    /// [`OriginError`] for the first part that is wrong.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// Linear in `bytes.len()`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, OriginError> {
+        let (scheme, authority) = [Scheme::Https, Scheme::Http]
+            .into_iter()
+            .find_map(|scheme| Some((scheme, after_scheme(bytes, scheme)?)))
+            .ok_or(OriginError::Scheme)?;
+        let authority = Authority::parse(authority).map_err(OriginError::Authority)?;
+        Ok(Self::from_authority(scheme, &authority))
+    }
+
+    /// Returns the scheme.
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Returns the host.
+    pub const fn host(&self) -> Host<'a> {
+        self.host
+    }
+
+    /// Returns the port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Returns what follows `scheme` and `://`. A scheme has no case (RFC 3986 §3.1).
+fn after_scheme(bytes: &[u8], scheme: Scheme) -> Option<&[u8]> {
+    let name = scheme.as_str().as_bytes();
+    let (found, rest) = bytes.split_at_checked(name.len())?;
+    if found.eq_ignore_ascii_case(name) { rest.strip_prefix(b"://") } else { None }
+}
+
+/// Removes one trailing dot, as comparing does, unless another one or nothing is before it: `a..` is
+/// another host than `a.`, and an empty host is none.
+fn canonical_dot(bytes: &[u8]) -> &[u8] {
+    match without_trailing_dot(bytes) {
+        [] | [.., b'.'] => bytes,
+        without => without,
+    }
+}
+
+borrowed_form!(Origin, OriginError);
 
 /// The ASCII serialisation (RFC 6454 §6.2): lower case, and without the default port.
 impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "https://{}", self.host)?;
-        if self.port == Scheme::Https.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+        write!(f, "{}://", self.scheme.as_str())?;
+        match self.host {
+            // Names are shown in lower case anyway, and RFC 6454 §4 wants that of every host.
+            Host::Other(bytes) => Folded(canonical_dot(bytes))
+                .bytes()
+                .try_for_each(|byte| Host::Other(&[byte]).fmt(f))?,
+            host => host.fmt(f)?,
+        }
+        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
-/// Whether a listing of origins came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-#[allow(clippy::exhaustive_enums, reason = "it did or it did not")]
-pub enum Listing {
-    /// It did: these are all.
-    Whole,
-    /// There were more than [`ORIGIN_CANDIDATES_MAX`] names to look at, or more than were wanted.
-    Cut,
+/// Why bytes are no serialised origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// Neither `http://` nor `https://` at the start. The opaque origin `null` (RFC 6454 §6.2) is
+    /// one of these: no connection serves it.
+    Scheme,
+    /// What follows `://` is no authority. Offsets count bytes from there.
+    Authority(AuthorityError),
 }
 
-impl ServerConnection<'_> {
-    /// Calls `each`, until it breaks, with every origin of this connection's origin set: the names
-    /// that the certificate or the table spells out and for which [`decide`](crate::decide())
-    /// answers [`Serve`](Verdict::Serve) here, with every port that the listener answers for.
-    ///
-    /// Each of them has been decided, so the set says what the connection does, by construction:
-    ///
-    /// | name | in the set |
-    /// | --- | --- |
-    /// | exact in the table, and the certificate covers it by name or by wildcard | if it is served |
-    /// | exact in the certificate, and a wildcard of the table stands for it | if it is served |
-    /// | served to this server name only, by its [policy](crate::CoalescePolicy) | if it is that name |
-    /// | known to both by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
-    /// | another group's, another listener's, another server name's | no |
-    /// | served only because its group is [observed](crate::Enforcement::Observe) | no: it is to be refused |
-    /// | nobody's, handed over for a 404 | no |
-    /// | an address | no: whoever connects to one has it in its set (RFC 8336 §2.3) |
-    ///
-    /// Is what is left out still served? Yes, if it was before: an origin set takes nothing away
-    /// from what [`decide`](crate::decide()) says. But once a client has an origin set, it asks for
-    /// nothing outside it on that connection (RFC 8336 §2.4, Appendix B), so that names which both
-    /// sides know by wildcards only are no longer coalesced by it. The origin of the server name is
-    /// the exception: a client puts it into the set by itself (§2.3).
-    ///
-    /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,
-    /// hop by hop (RFC 8336 §2.2, §2.3).
-    ///
-    /// # Allocation
-    /// None.
-    ///
-    /// # Complexity
-    /// A decision for every name looked at, and a binary search for every wildcard of the
-    /// certificate. What is further below such a wildcard than it covers is passed over, not
-    /// listed. Without a server name, the set is the same for all connections of a certificate, a
-    /// group, a listener and a table: to be made once, and completed for each connection by
-    /// [`origins_of_server_name`](Self::origins_of_server_name).
-    pub fn origins<S: AsRef<[u8]>>(
-        &self,
-        table: &AuthorityTable<S>,
-        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
-    ) -> Listing {
-        let listed = self.with_server_name(None).shared_origins(table, &mut each);
-        let listed = listed.map_continue(|()| self.origins_of_server_name(table, each));
-        if listed == ControlFlow::Continue(Listing::Whole) { Listing::Whole } else { Listing::Cut }
-    }
-
-    /// The part of [`origins`](Self::origins) that rests on the server name: its own, where it is
-    /// served because the ClientHello named it and would not be otherwise.
-    ///
-    /// # Allocation
-    /// None.
-    ///
-    /// # Complexity
-    /// Two decisions for every port.
-    pub fn origins_of_server_name<S: AsRef<[u8]>>(
-        &self,
-        table: &AuthorityTable<S>,
-        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
-    ) -> Listing {
-        let (Some(_), Some(host)) = (self.presented(), self.server_name) else {
-            return Listing::Whole;
-        };
-        let others = self.with_server_name(None);
-        for port in self.ports {
-            let origin = Origin { host, port: *port };
-            if self.serves(table, &origin)
-                && !others.serves(table, &origin)
-                && each(&origin).is_break()
-            {
-                return Listing::Cut;
-            }
-        }
-        Listing::Whole
-    }
-
-    /// The part that does not. It breaks off where it is cut.
-    fn shared_origins<S: AsRef<[u8]>>(
-        &self,
-        table: &AuthorityTable<S>,
-        each: &mut impl FnMut(&Origin<'_>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let Some(presented) = self.presented() else { return ControlFlow::Continue(()) };
-        let mut left = ORIGIN_CANDIDATES_MAX;
-        let mut spend = || match left.checked_sub(1) {
-            Some(less) => {
-                left = less;
-                ControlFlow::Continue(())
-            }
-            None => ControlFlow::Break(()),
-        };
-        let mut ask = |name: DnsName<'_>| {
-            let mut origins = self.ports.iter().map(|port| Origin { host: name, port: *port });
-            origins.try_for_each(|origin| {
-                if self.serves(table, &origin) { each(&origin) } else { ControlFlow::Continue(()) }
-            })
-        };
-        // Those that the certificate spells out first: they are few, and what it is for.
-        for identifier in presented.identifiers() {
-            spend()?;
-            if let Some(NamePattern::Exact(name)) = identifier.as_pattern() {
-                ask(name)?;
-            }
-        }
-        for identifier in presented.identifiers() {
-            let Some(NamePattern::OneLabel(parent)) = identifier.as_pattern() else { continue };
-            for entry in table.children(parent) {
-                spend()?;
-                let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
-                if let Some(pattern @ NamePattern::Exact(name)) = pattern
-                    && !presented.has(&pattern)
-                {
-                    ask(name)?;
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Whether a request for this origin would be served, as a virtual host and by every step.
-    fn serves<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>, origin: &Origin<'_>) -> bool {
-        let mut authority = Field { bytes: [0; FIELD_LEN_MAX], len: 0 };
-        if write!(authority, "{}:{}", origin.host, origin.port).is_err() {
-            return false;
-        }
-        match decide(table, self, &RequestTarget::https(authority.as_bytes())) {
-            Verdict::Serve(proof) => proof.virtual_host().is_some() && proof.observed().is_none(),
-            Verdict::Misdirected(_) | Verdict::Malformed(_) => false,
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme => f.write_str("expected 'http://' or 'https://' at the start"),
+            Self::Authority(error) => error.fmt(f),
         }
     }
 }
 
-/// A name, a colon, and the digits of a port.
-const FIELD_LEN_MAX: usize = NAME_LEN_MAX + ":65535".len();
+impl core::error::Error for OriginError {}
 
-/// An `:authority` field that is being written.
-struct Field {
-    bytes: [u8; FIELD_LEN_MAX],
-    len: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
 
-impl Field {
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    #[test]
+    fn serialised_origin_parses_to_its_parts() {
+        let cases = [
+            ("https://a.example.test", Scheme::Https, "a.example.test", 443),
+            ("HTTPS://A.example.test.:443", Scheme::Https, "a.example.test", 443),
+            ("https://a.example.test:", Scheme::Https, "a.example.test", 443),
+            ("http://a.example.test", Scheme::Http, "a.example.test", 80),
+            ("http://a.example.test:443", Scheme::Http, "a.example.test", 443),
+            ("http://192.0.2.1:8080", Scheme::Http, "192.0.2.1", 8080),
+            ("https://[2001:DB8::1]", Scheme::Https, "[2001:db8::1]", 443),
+        ];
+        for (text, scheme, host, port) in cases {
+            let origin = Origin::parse(text.as_bytes()).unwrap();
+            let expected = Origin::new(scheme, Host::parse(host.as_bytes()).unwrap(), port);
+            assert_eq!(origin, expected, "{text}");
+            assert_eq!(
+                (origin.scheme(), origin.host(), origin.port()),
+                (scheme, expected.host, port)
+            );
+        }
     }
-}
 
-impl fmt::Write for Field {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len.checked_add(text.len()).ok_or(fmt::Error)?;
-        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
+    #[test]
+    fn everything_but_a_serialised_origin_is_refused() {
+        use AuthorityError as A;
+        let cases = [
+            ("", OriginError::Scheme),
+            ("null", OriginError::Scheme),
+            ("a.example.test", OriginError::Scheme),
+            ("ftp://a.example.test", OriginError::Scheme),
+            ("https:a.example.test", OriginError::Scheme),
+            ("https:/a.example.test", OriginError::Scheme),
+            ("httpss://a.example.test", OriginError::Scheme),
+            (" https://a.example.test", OriginError::Scheme),
+            ("https://", OriginError::Authority(A::EmptyHost)),
+            ("https://:443", OriginError::Authority(A::EmptyHost)),
+            ("https://u@a.test", OriginError::Authority(A::Userinfo { at: 1 })),
+            ("https://a.test/", OriginError::Authority(A::ForbiddenByte { at: 6, byte: b'/' })),
+            ("https://a.test:65536", OriginError::Authority(A::BadPort)),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Origin::parse(text.as_bytes()), Err(error), "{text}");
+        }
+    }
+
+    /// RFC 6454 §6.2.
+    #[test]
+    fn serialisation_is_lower_case_without_the_default_port() {
+        let cases = [
+            ("https://A.Test.:443", "https://a.test"),
+            ("http://A.Test:80", "http://a.test"),
+            ("http://a.test:443", "http://a.test:443"),
+            ("https://a.test:80", "https://a.test:80"),
+            ("https://192.0.2.1:0443", "https://192.0.2.1"),
+            ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+            ("https://It's~A.%4A..", "https://it's~a.%4a.."),
+            ("https://%4A.test.", "https://%4a.test"),
+            ("https://.", "https://."),
+            ("https://[V1.X]", "https://[v1.x]"),
+        ];
+        for (text, shown) in cases {
+            let origin = Origin::parse(text.as_bytes()).unwrap();
+            assert_eq!(origin.to_string(), shown);
+            assert_eq!(Origin::parse(shown.as_bytes()), Ok(origin), "{shown}");
+        }
+    }
+
+    #[test]
+    fn origins_differ_in_scheme_host_or_port() {
+        let origin = |text: &'static str| Origin::parse(text.as_bytes()).unwrap();
+        let one = origin("https://a.test");
+        for other in ["http://a.test:443", "https://b.test", "https://a.test:444", "https://[::1]"]
+        {
+            assert_ne!(one, origin(other), "{other}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What an authority table's entry is called.
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
 
@@ -18,6 +19,20 @@ use crate::name::{DnsName, NameError};
 ///
 /// The most specific entry wins: exact, then the longest wildcard (of two with the same suffix the
 /// one-label one), then the catch-all.
+///
+/// `Ord` is the order in which a table lists its entries: names in canonical order, each before its
+/// wildcards, then addresses, then the catch-all.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Host, NamePattern};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pattern = NamePattern::parse(b"*.example.test")?;
+/// assert!(pattern.matches(&Host::parse(b"a.example.test")?));
+/// assert!(!pattern.matches(&Host::parse(b"a.b.example.test")?));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NamePattern<'a> {
@@ -66,6 +81,32 @@ impl<'a> NamePattern<'a> {
             (Self::CatchAll, Host::Name(_) | Host::Ip(_)) => true,
             _ => false,
         }
+    }
+}
+
+impl NamePattern<'_> {
+    /// Returns what two patterns are ordered by, one after the other: the kind, the name, the form
+    /// of a wildcard, the address.
+    fn rank(&self) -> (u8, Option<DnsName<'_>>, u8, Option<IpAddr>) {
+        match *self {
+            Self::Exact(name) => (0, Some(name), 0, None),
+            Self::OneLabel(parent) => (0, Some(parent), 1, None),
+            Self::AnyDepth(parent) => (0, Some(parent), 2, None),
+            Self::Ip(address) => (1, None, 0, Some(address)),
+            Self::CatchAll => (2, None, 0, None),
+        }
+    }
+}
+
+impl PartialOrd for NamePattern<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for NamePattern<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
     }
 }
 
@@ -128,6 +169,26 @@ mod tests {
                 matches!(NamePattern::parse(text.as_bytes()), Err(PatternError::Name(_))),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn patterns_are_ordered_as_tables_list_them() {
+        let patterns = [
+            "example.test",
+            "*.Example.test",
+            "**.example.test.",
+            "a.example.test",
+            "f.test",
+            "192.0.2.1",
+            "::1",
+            "*",
+        ];
+        let parsed = patterns.map(|text| NamePattern::parse(text.as_bytes()).unwrap());
+        for (at, pattern) in parsed.iter().enumerate() {
+            for (number, other) in parsed.iter().enumerate() {
+                assert_eq!(pattern.cmp(other), at.cmp(&number), "{pattern} {other}");
+            }
         }
     }
 

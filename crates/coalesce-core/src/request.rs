@@ -1,7 +1,7 @@
 //! What a request says about where it wants to go.
 
 /// The target of one request, as it stood in its fields.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in every field of what they received")]
 pub struct RequestTarget<'a> {
     /// The bytes of `:authority`, or of the authority of an absolute-form target.
@@ -28,7 +28,7 @@ impl<'a> RequestTarget<'a> {
 }
 
 /// The `Host` fields of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "none, one or more: there is nothing else")]
 pub enum HostField<'a> {
     /// None.
@@ -51,7 +51,7 @@ impl<'a> HostField<'a> {
 }
 
 /// The kinds of method that the decision tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the two forms of CONNECT are the only special ones")]
 pub enum MethodKind {
     /// Anything but `CONNECT`.
@@ -63,7 +63,7 @@ pub enum MethodKind {
 }
 
 /// The schemes that a connection can carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 9110 §4.2 defines these two")]
 pub enum Scheme {
     /// `http`, in the clear.

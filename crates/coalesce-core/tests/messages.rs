@@ -3,8 +3,8 @@
 use std::fmt::{Debug, Display};
 
 use coalesce_core::{
-    AuthorityError, DnsName, GroupId, IdentifierError, ImageError, NameError, PatternError, Scheme,
-    ServerConnection,
+    AuthorityError, DnsName, GroupId, IdentifierError, ImageError, NameError, OriginError,
+    PatternError, Scheme, ServerConnection,
 };
 
 #[track_caller]
@@ -50,6 +50,15 @@ fn of_authorities() {
         (E::BadPercentEncoding { at: 2 }, "'%' at byte 2 without two hexadecimal digits"),
         (E::BadIpLiteral, "brackets around something that is no IPv6 address"),
         (E::BadPort, "port that is no number up to 65535"),
+    ]);
+}
+
+#[test]
+fn of_origins() {
+    use OriginError as E;
+    assert_all(&[
+        (E::Scheme, "expected 'http://' or 'https://' at the start"),
+        (E::Authority(AuthorityError::EmptyHost), "empty host"),
     ]);
 }
 

@@ -5,9 +5,12 @@
     reason = "names have at most 253 bytes, and words are cut into what they are made of"
 )]
 
+use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::folded::Folded;
+use crate::forms::borrowed_form;
 use crate::limits::{LABEL_LEN_MAX, NAME_LEN_MAX};
 use crate::packed::{LAST, Scan, TAIL_CODES, WINDOW, suffix};
 use crate::simd::{self, Kernel, Simd, dispatch};
@@ -20,15 +23,30 @@ pub use owned::DnsNameBuf;
 
 /// A DNS name in preferred syntax, relative or absolute, borrowed as it was written.
 ///
-/// Comparison ignores ASCII case and one trailing dot (RFC 3986 §3.2.2, RFC 4343 §3), so `Eq` and
-/// `Hash` do as well. The one normaliser of this crate: server names, authorities and presented
-/// identifiers all pass through [`DnsName::parse`].
+/// `Eq`, `Ord` and `Hash` ignore ASCII case and one trailing dot (RFC 3986 §3.2.2, RFC 4343 §3). The
+/// order is the canonical one (RFC 4034 §6.1): label by label from the right, so that a name comes
+/// right before the names below it. The one normaliser of this crate: server names, authorities and
+/// presented identifiers all pass through [`DnsName::parse`].
 ///
 /// | accepted | refused |
 /// | --- | --- |
 /// | `a.example.test`, `A.Example.TEST.`, `under_score.test`, `xn--bcher-kva.test` | empty, `.`, `a..b`, `.a` |
 /// | labels of letters, digits, `-`, `_`, up to 63 bytes | `-a.test`, `a-.test`, `a b`, `bücher` |
 /// | up to 253 bytes without the trailing dot | a last label that reads as a number: `1.2.3`, `a.0x7f` |
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{DnsName, NameError};
+///
+/// # fn main() -> Result<(), NameError> {
+/// let name = DnsName::try_from("A.Example.TEST.")?;
+/// assert_eq!(name, DnsName::parse(b"a.example.test")?);
+/// assert_eq!(name.to_string(), "a.example.test");
+/// assert_eq!(name.parent(), Some(DnsName::try_from("example.test")?));
+///
+/// assert_eq!(DnsName::try_from("a..test"), Err(NameError::EmptyLabel { at: 2 }));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy)]
 pub struct DnsName<'a> {
     /// Valid, and without the trailing dot.
@@ -164,7 +182,7 @@ impl<'a> DnsName<'a> {
         Ok(Self { bytes, tail: scan.tail(), dots: scan.dots, parent_len })
     }
 
-    /// The name as it was written, without a trailing dot; its case is not folded.
+    /// Returns the name as it was written, without a trailing dot; its case is not folded.
     pub const fn as_bytes(self) -> &'a [u8] {
         self.bytes
     }
@@ -316,27 +334,46 @@ impl LabelShape {
 
 impl PartialEq for DnsName<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes.eq_ignore_ascii_case(other.bytes)
+        Folded(self.bytes) == Folded(other.bytes)
     }
 }
 
 impl Eq for DnsName<'_> {}
 
-impl Hash for DnsName<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in self.bytes {
-            state.write_u8(byte.to_ascii_lowercase());
-        }
-        // A byte that no name holds keeps concatenated names apart, as `str` does.
-        state.write_u8(0xff);
+impl PartialOrd for DnsName<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
+
+impl Ord for DnsName<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let labels = |bytes| <[u8]>::rsplit(bytes, |byte| *byte == b'.').map(Folded);
+        labels(self.bytes).cmp(labels(other.bytes))
+    }
+}
+
+impl Hash for DnsName<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Folded(self.bytes).hash(state);
+    }
+}
+
+/// The bytes as they were written, without a trailing dot: those of
+/// [`as_bytes`](DnsName::as_bytes).
+impl AsRef<[u8]> for DnsName<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+borrowed_form!(DnsName, NameError);
 
 /// The canonical spelling: lower case, no trailing dot.
 impl fmt::Display for DnsName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
-        self.bytes.iter().try_for_each(|byte| f.write_char(char::from(byte.to_ascii_lowercase())))
+        Folded(self.bytes).bytes().try_for_each(|byte| f.write_char(char::from(byte)))
     }
 }
 

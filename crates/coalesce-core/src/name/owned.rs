@@ -1,14 +1,30 @@
 //! A name that owns its bytes.
 
 use alloc::boxed::Box;
-use core::fmt;
 
-use super::DnsName;
+use super::{DnsName, NameError};
+use crate::forms::owned_form;
 
-/// A [`DnsName`] that is kept: in lower case, without a trailing dot, and parsed once.
+/// An owned [`DnsName`]: in lower case, without a trailing dot, and parsed once.
 ///
 /// # Allocation
 /// One, when it is made.
+///
+/// # Examples
+/// ```
+/// use std::collections::HashMap;
+///
+/// use coalesce_core::{DnsName, DnsNameBuf, NameError};
+///
+/// # fn main() -> Result<(), NameError> {
+/// let name: DnsNameBuf = "A.Example.TEST.".parse()?;
+/// assert_eq!(name, DnsName::parse(b"a.example.test")?);
+///
+/// let ports = HashMap::from([(name, 8443)]);
+/// let asked = DnsName::parse(b"a.EXAMPLE.test")?.to_buf();
+/// assert_eq!(ports.get(&asked), Some(&8443));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct DnsNameBuf {
     bytes: Box<[u8]>,
@@ -18,7 +34,7 @@ pub struct DnsNameBuf {
 }
 
 impl DnsNameBuf {
-    /// The name. Costs nothing.
+    /// Returns the borrowed form, without parsing again.
     #[inline]
     pub const fn as_name(&self) -> DnsName<'_> {
         let Self { ref bytes, tail, dots, parent_len } = *self;
@@ -26,33 +42,31 @@ impl DnsNameBuf {
     }
 }
 
+impl DnsName<'_> {
+    /// Returns the owned form.
+    ///
+    /// # Allocation
+    /// One, of the name's length.
+    pub fn to_buf(self) -> DnsNameBuf {
+        DnsNameBuf::from(self)
+    }
+}
+
 impl From<DnsName<'_>> for DnsNameBuf {
     fn from(name: DnsName<'_>) -> Self {
-        // What was found out about the name does not depend on its case.
+        // What the parser found does not depend on case, so it is right for the folded bytes too.
         let DnsName { bytes, tail, dots, parent_len } = name;
         Self { bytes: bytes.to_ascii_lowercase().into(), tail, dots, parent_len }
     }
 }
 
-impl fmt::Display for DnsNameBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_name().fmt(f)
+impl AsRef<[u8]> for DnsNameBuf {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-impl fmt::Debug for DnsNameBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_name().fmt(f)
-    }
-}
-
-impl PartialEq for DnsNameBuf {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_name() == other.as_name()
-    }
-}
-
-impl Eq for DnsNameBuf {}
+owned_form!(DnsNameBuf, DnsName, as_name, NameError);
 
 #[cfg(test)]
 mod tests {
@@ -61,17 +75,18 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn a_kept_name_is_what_parsing_its_text_gives() {
+    fn owned_name_equals_the_name_parsed_from_its_text() {
         let long = [&[b'L'; 40][..], b".example.test"].concat();
         let names: [&[u8]; 5] = [b"a", b"A.Example.TEST.", b"x-1.b_2.c", &long, &[b'z'; 63]];
         for bytes in names {
             let name = DnsName::parse(bytes).unwrap();
-            let kept = DnsNameBuf::from(name);
-            let text = kept.to_string();
+            let owned = name.to_buf();
+            let text = owned.to_string();
             let again = DnsName::parse(text.as_bytes()).unwrap();
             let parts = |name: DnsName<'_>| (vec![name.tail()], name.dots(), name.parent_len());
-            assert_eq!(parts(kept.as_name()), parts(again), "{text}");
-            assert_eq!((kept.as_name(), kept.as_name().as_bytes()), (name, text.as_bytes()));
+            assert_eq!(parts(owned.as_name()), parts(again), "{text}");
+            assert_eq!((owned.as_name(), owned.as_name().as_bytes()), (name, text.as_bytes()));
+            assert_eq!(owned.as_ref(), text.as_bytes());
         }
     }
 }

@@ -194,6 +194,29 @@ fn equal_names_have_equal_hashes_and_others_have_not() {
     assert_ne!(hash_of(&[b"ab", b"c"]), hash_of(&[b"a", b"bc"]));
 }
 
+/// RFC 4034 §6.1: label by label from the right, without regard to case.
+#[test]
+fn names_are_ordered_by_labels_from_the_right() {
+    let names =
+        ["test", "a.test", "a.A.TEST.", "A-1.A.test", "b.b.a.test", "ab.test", "b.test", "a.test2"];
+    for (at, name) in names.iter().enumerate() {
+        let name = ok(name.as_bytes());
+        for (number, other) in names.iter().enumerate() {
+            assert_eq!(name.cmp(&ok(other.as_bytes())), at.cmp(&number), "{name} {other}");
+        }
+    }
+}
+
+#[test]
+fn text_and_bytes_parse_alike() {
+    let cases = [("A.Test.", Ok(ok(b"a.test"))), ("a..b", Err(NameError::EmptyLabel { at: 2 }))];
+    for (text, expected) in cases {
+        assert_eq!(DnsName::try_from(text), expected);
+        assert_eq!(DnsName::try_from(text.as_bytes()), expected);
+    }
+    assert_eq!(ok(b"A.Test.").as_ref(), b"A.Test");
+}
+
 #[test]
 fn what_is_shown_is_the_canonical_spelling() {
     assert_eq!(format!("{:?}", ok(b"A.Example.TEST.")), "DnsName(a.example.test)");

@@ -34,7 +34,7 @@
 //!
 //! # Keys and values
 //!
-//! A name of at most 30 bytes is its own key: six bits a byte as [`scan`](crate::name::scan) packs
+//! A name of at most 30 bytes is its own key: six bits a byte as [`packed`](crate::packed) packs
 //! them, in the upper 180 bits of three words; in bits 0–4 of the first word its length, in bits 5
 //! and 6 what it stands for (0 itself, 1 one label below it, 2 one or more). A longer name has
 //! length 0 there, its true length from bit 12 on, and in the second word where it stands among the

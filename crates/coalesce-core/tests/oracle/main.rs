@@ -8,6 +8,7 @@ mod build;
 mod corruptions;
 mod decision;
 mod format;
+mod forms;
 mod generate;
 mod images;
 mod listing;

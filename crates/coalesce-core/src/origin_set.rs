@@ -1,0 +1,181 @@
+//! The origin set of a connection (RFC 8336 §2): what a server may truthfully announce on it.
+
+use core::fmt::{self, Write as _};
+use core::ops::ControlFlow;
+
+use crate::decide::{ServerConnection, Verdict, decide};
+use crate::host::Host;
+use crate::limits::{NAME_LEN_MAX, ORIGIN_CANDIDATES_MAX};
+use crate::name::DnsName;
+use crate::origin::Origin;
+use crate::pattern::NamePattern;
+use crate::request::{RequestTarget, Scheme};
+use crate::table::AuthorityTable;
+
+/// Whether a listing of origins came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[allow(clippy::exhaustive_enums, reason = "it did or it did not")]
+pub enum Listing {
+    /// It did: these are all.
+    Whole,
+    /// There were more than [`ORIGIN_CANDIDATES_MAX`] names to look at, or more than were wanted.
+    Cut,
+}
+
+impl ServerConnection<'_> {
+    /// Calls `each`, until it breaks, with every origin of this connection's origin set: the names
+    /// that the certificate or the table spells out and for which [`decide`](crate::decide())
+    /// answers [`Serve`](Verdict::Serve) here, with every port that the listener answers for.
+    ///
+    /// Each of them has been decided, so the set says what the connection does, by construction:
+    ///
+    /// | name | in the set |
+    /// | --- | --- |
+    /// | exact in the table, and the certificate covers it by name or by wildcard | if it is served |
+    /// | exact in the certificate, and a wildcard of the table stands for it | if it is served |
+    /// | served to this server name only, by its [policy](crate::CoalescePolicy) | if it is that name |
+    /// | known to both by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
+    /// | another group's, another listener's, another server name's | no |
+    /// | served only because its group is [observed](crate::Enforcement::Observe) | no: it is to be refused |
+    /// | nobody's, handed over for a 404 | no |
+    /// | an address | no: whoever connects to one has it in its set (RFC 8336 §2.3) |
+    ///
+    /// Is what is left out still served? Yes, if it was before: an origin set takes nothing away
+    /// from what [`decide`](crate::decide()) says. But once a client has an origin set, it asks for
+    /// nothing outside it on that connection (RFC 8336 §2.4, Appendix B), so that names which both
+    /// sides know by wildcards only are no longer coalesced by it. The origin of the server name is
+    /// the exception: a client puts it into the set by itself (§2.3).
+    ///
+    /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,
+    /// hop by hop (RFC 8336 §2.2, §2.3).
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// A decision for every name looked at, and a binary search for every wildcard of the
+    /// certificate. What is further below such a wildcard than it covers is passed over, not
+    /// listed. Without a server name, the set is the same for all connections of a certificate, a
+    /// group, a listener and a table: to be made once, and completed for each connection by
+    /// [`origins_of_server_name`](Self::origins_of_server_name).
+    pub fn origins<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
+    ) -> Listing {
+        let listed = self.with_server_name(None).shared_origins(table, &mut each);
+        let listed = listed.map_continue(|()| self.origins_of_server_name(table, each));
+        if listed == ControlFlow::Continue(Listing::Whole) { Listing::Whole } else { Listing::Cut }
+    }
+
+    /// The part of [`origins`](Self::origins) that rests on the server name: its own, where it is
+    /// served because the ClientHello named it and would not be otherwise.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// Two decisions for every port.
+    pub fn origins_of_server_name<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
+    ) -> Listing {
+        let (Some(_), Some(host)) = (self.presented(), self.server_name) else {
+            return Listing::Whole;
+        };
+        let others = self.with_server_name(None);
+        for port in self.ports {
+            let origin = Origin::new(Scheme::Https, Host::Name(host), *port);
+            if self.serves(table, &origin)
+                && !others.serves(table, &origin)
+                && each(&origin).is_break()
+            {
+                return Listing::Cut;
+            }
+        }
+        Listing::Whole
+    }
+
+    /// The part that does not. It breaks off where it is cut.
+    fn shared_origins<S: AsRef<[u8]>>(
+        &self,
+        table: &AuthorityTable<S>,
+        each: &mut impl FnMut(&Origin<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Some(presented) = self.presented() else { return ControlFlow::Continue(()) };
+        let mut left = ORIGIN_CANDIDATES_MAX;
+        let mut spend = || match left.checked_sub(1) {
+            Some(less) => {
+                left = less;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        };
+        let mut ask = |name: DnsName<'_>| {
+            let origin = |port: &u16| Origin::new(Scheme::Https, Host::Name(name), *port);
+            let mut origins = self.ports.iter().map(origin);
+            origins.try_for_each(|origin| {
+                if self.serves(table, &origin) { each(&origin) } else { ControlFlow::Continue(()) }
+            })
+        };
+        // Those that the certificate spells out first: they are few, and what it is for.
+        for identifier in presented.identifiers() {
+            spend()?;
+            if let Some(NamePattern::Exact(name)) = identifier.as_pattern() {
+                ask(name)?;
+            }
+        }
+        for identifier in presented.identifiers() {
+            let Some(NamePattern::OneLabel(parent)) = identifier.as_pattern() else { continue };
+            for entry in table.children(parent) {
+                spend()?;
+                let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
+                if let Some(pattern @ NamePattern::Exact(name)) = pattern
+                    && !presented.has(&pattern)
+                {
+                    ask(name)?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a request for this origin would be served, as a virtual host and by every step.
+    fn serves<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>, origin: &Origin<'_>) -> bool {
+        let mut authority = Field { bytes: [0; FIELD_LEN_MAX], len: 0 };
+        if write!(authority, "{}:{}", origin.host(), origin.port()).is_err() {
+            return false;
+        }
+        match decide(table, self, &RequestTarget::https(authority.as_bytes())) {
+            Verdict::Serve(proof) => proof.virtual_host().is_some() && proof.observed().is_none(),
+            Verdict::Misdirected(_) | Verdict::Malformed(_) => false,
+        }
+    }
+}
+
+/// A name, a colon, and the digits of a port.
+const FIELD_LEN_MAX: usize = NAME_LEN_MAX + ":65535".len();
+
+/// An `:authority` field that is being written.
+struct Field {
+    bytes: [u8; FIELD_LEN_MAX],
+    len: usize,
+}
+
+impl Field {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Field {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len.checked_add(text.len()).ok_or(fmt::Error)?;
+        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
