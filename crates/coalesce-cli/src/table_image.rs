@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use coalesce_core::{AuthorityTable, Host, ImageError, Layout, TableMatch};
+use coalesce_core::{AuthorityTable, FormatError, Host, Layout, TableMatch};
 
 use crate::mapped::MappedFile;
 use crate::terminal::exit::Failure;
@@ -38,7 +38,7 @@ impl fmt::Debug for TableBytes {
 }
 
 /// Takes a table that was just built.
-pub(crate) fn built(table: &AuthorityTable<Vec<u8>>) -> Result<Table, ImageError> {
+pub(crate) fn built(table: &AuthorityTable<Vec<u8>>) -> Result<Table, FormatError> {
     AuthorityTable::from_bytes(TableBytes::Built(table.as_bytes().to_vec()))
 }
 

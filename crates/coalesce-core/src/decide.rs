@@ -125,14 +125,14 @@ fn decided<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
-) -> Result<Served, Refusal> {
+) -> Result<Allowed, Refusal> {
     dispatch(Deciding { table, connection, request }, ())
 }
 
 #[inline(always)]
-fn verdict(connection: &ServerConnection<'_>, decided: &Result<Served, Refusal>) -> Verdict {
+fn verdict(connection: &ServerConnection<'_>, decided: &Result<Allowed, Refusal>) -> Verdict {
     match *decided {
-        Ok(Served { served_as, observed, .. }) => {
+        Ok(Allowed { served_as, observed, .. }) => {
             Verdict::Serve(Authoritative { served_as, group: connection.group, observed })
         }
         Err(Refusal::Misdirected(reason)) => Verdict::Misdirected(reason),
@@ -141,7 +141,7 @@ fn verdict(connection: &ServerConnection<'_>, decided: &Result<Served, Refusal>)
 }
 
 /// A request that every step has let pass.
-struct Served {
+struct Allowed {
     served_as: ServedAs,
     observed: Option<Misdirected>,
     /// What says how the host and the server name must agree.
@@ -179,7 +179,7 @@ struct Deciding<'a, S> {
 }
 
 impl<S: AsRef<[u8]>> Kernel<()> for Deciding<'_, S> {
-    type Output = Result<Served, Refusal>;
+    type Output = Result<Allowed, Refusal>;
 
     #[inline(always)]
     fn run(self, (): (), simd: impl Simd) -> Self::Output {
@@ -210,7 +210,7 @@ fn steps<S: AsRef<[u8]>>(
     table: &AuthorityTable<S>,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
-) -> Result<Served, Refusal> {
+) -> Result<Allowed, Refusal> {
     // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the
     // rest.
     let policy = table.group_policy(connection.group).unwrap_or_default();
@@ -220,7 +220,7 @@ fn steps<S: AsRef<[u8]>>(
     let authority = one_authority(simd, request)?;
     if request.method == MethodKind::Connect {
         let served_as = tunnel(request, &authority, policy)?;
-        return Ok(Served { served_as, observed: None, coalesce: policy.coalesce });
+        return Ok(Allowed { served_as, observed: None, coalesce: policy.coalesce });
     }
 
     // 2. Scheme.
@@ -244,7 +244,7 @@ fn steps<S: AsRef<[u8]>>(
         same_host_field(request, &authority, default_port)?;
         extended_connect_taken(request, policy)?;
         let (served_as, observed) = (ServedAs::Unlisted, finding.first);
-        return Ok(Served { served_as, observed, coalesce: policy.coalesce });
+        return Ok(Allowed { served_as, observed, coalesce: policy.coalesce });
     };
 
     // 4. Port.
@@ -281,7 +281,7 @@ fn steps<S: AsRef<[u8]>>(
 
     // 8. Serve.
     let (served_as, observed) = (ServedAs::VirtualHost(entry.virtual_host), finding.first);
-    Ok(Served { served_as, observed, coalesce })
+    Ok(Allowed { served_as, observed, coalesce })
 }
 
 /// The policy of a name whose entry is in another group than the connection: one that belongs to

@@ -2,19 +2,45 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::host::Host;
 use crate::identifier::PresentedIdentifier;
 use crate::pattern::NamePattern;
+use crate::storage::over_bytes;
 #[cfg(feature = "alloc")]
-use crate::trie::{BuildError, IndexBuilder};
-use crate::trie::{ImageError, ImagePattern, Kind, NameTrie};
+use crate::trie::{BuildError, Entries, write_identifiers};
+use crate::trie::{FormatError, Kind, NameTrie, StoredPattern};
 
-/// A set of presented identifiers (RFC 9525 §2) over any byte storage: a `Vec`, a `&'static [u8]`,
-/// an `Arc<[u8]>`.
-#[derive(Clone, Copy, Debug)]
-pub struct IdentifierSet<S = &'static [u8]> {
-    index: NameTrie<S>,
+over_bytes! {
+    /// A set of presented identifiers (RFC 9525 §2): a [`NameTrie`] of what one certificate says.
+    ///
+    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]` or an `Arc<[u8]>` with the same bytes.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use coalesce_core::{DnsName, Host, IdentifierSet, PresentedIdentifier};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let set = IdentifierSet::build([
+    ///     PresentedIdentifier::parse_dns(b"example.test")?,
+    ///     PresentedIdentifier::parse_dns(b"*.example.test")?,
+    /// ])?;
+    /// let covers = |name: &str| -> Result<bool, coalesce_core::NameError> {
+    ///     Ok(set.covers(&Host::Name(DnsName::parse(name.as_bytes())?)))
+    /// };
+    /// assert!(covers("example.test")?);
+    /// assert!(covers("a.example.test")?);
+    /// // A wildcard is one whole label (RFC 9525 §6.3).
+    /// assert!(!covers("a.a.example.test")?);
+    /// # Ok(()) }
+    /// ```
+    #[derive(Clone, Copy)]
+    pub struct IdentifierSet<S> {
+        trie: NameTrie<S>,
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -27,37 +53,36 @@ impl IdentifierSet<Vec<u8>> {
     pub fn build<'a>(
         identifiers: impl IntoIterator<Item = PresentedIdentifier<'a>>,
     ) -> Result<Self, BuildError> {
-        let mut builder = IndexBuilder::default();
+        let mut entries = Entries::default();
         for identifier in identifiers {
-            builder.insert(&pattern_of(&identifier), 0, 0)?;
+            entries.insert(&pattern_of(&identifier), 0, 0)?;
         }
-        let image = builder.write_identifiers()?;
-        let index = NameTrie::built(image, Kind::Identifiers).map_err(|_| BuildError::TooLarge)?;
-        Ok(Self { index })
+        let image = write_identifiers(&entries)?;
+        NameTrie::built(image, Kind::Identifiers).map(|trie| Self { trie })
     }
 }
 
 impl<S: AsRef<[u8]>> IdentifierSet<S> {
-    /// Reads an image made by [`as_bytes`](Self::as_bytes), checking all of it.
+    /// Reads a set from the bytes of another, checking all of them.
     ///
     /// # Errors
-    /// [`ImageError`] for the first thing found wrong. The format may change between versions of
-    /// this crate; an image of another version is refused.
+    /// [`FormatError`] for the first thing found wrong. The format may change between versions of
+    /// this crate; bytes of another version are refused.
     ///
     /// # Allocation
     /// None.
-    pub fn from_bytes(image: S) -> Result<Self, ImageError> {
-        NameTrie::from_bytes(image, Kind::Identifiers).map(|index| Self { index })
+    pub fn from_bytes(bytes: S) -> Result<Self, FormatError> {
+        NameTrie::validated(bytes, Kind::Identifiers).map(|trie| Self { trie })
     }
 
     /// The set as bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        self.index.as_bytes()
+        self.trie.as_bytes()
     }
 
     /// The same set, borrowed: what [`ServerConnection::tls`](crate::ServerConnection::tls) takes.
     pub fn as_ref(&self) -> IdentifierSet<&[u8]> {
-        IdentifierSet { index: self.index.as_ref() }
+        IdentifierSet { trie: self.trie.as_ref() }
     }
 
     /// The number of an identifier that covers `host`, its place among
@@ -71,7 +96,16 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// For an address a binary search.
     #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<usize> {
-        self.index.find(host).map(|number| number as usize)
+        self.trie.find(host).map(|number| number as usize)
+    }
+
+    /// True if an identifier covers `host`.
+    ///
+    /// # Allocation
+    /// None.
+    #[inline(always)]
+    pub fn covers(&self, host: &Host<'_>) -> bool {
+        self.find(host).is_some()
     }
 
     /// [`find`](Self::find) for the host of an authority field, in one pass over its bytes. What
@@ -80,7 +114,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// # Allocation
     /// None.
     pub fn find_authority(&self, authority: &[u8]) -> Option<usize> {
-        let found = self.index.find_authority(authority);
+        let found = self.trie.find_authority(authority);
         found.map(|number| number as usize)
     }
 
@@ -89,12 +123,12 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// # Allocation
     /// None.
     pub fn number(&self, identifier: &PresentedIdentifier<'_>) -> Option<usize> {
-        self.index.find_pattern(&pattern_of(identifier)).map(|number| number as usize)
+        self.trie.get(&pattern_of(identifier)).map(|number| number as usize)
     }
 
     /// Whether an identifier is written as this pattern is.
     pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
-        self.index.find_pattern(pattern).is_some()
+        self.trie.get(pattern).is_some()
     }
 
     /// The identifiers in the order of their numbers: canonical order, label by label from the
@@ -102,19 +136,19 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn identifiers(&self) -> impl Iterator<Item = ImagePattern<'_>> {
-        self.index.patterns().map(|(pattern, _)| pattern)
+    pub fn identifiers(&self) -> impl Iterator<Item = StoredPattern<'_>> {
+        self.trie.patterns().map(|(pattern, _)| pattern)
     }
 
-    /// The checksum of the image. Sets of the same identifiers have the same; that others differ is
+    /// The checksum of the set. Sets of the same identifiers have the same; that others differ is
     /// likely and no more.
     pub fn checksum(&self) -> u64 {
-        self.index.checksum()
+        self.trie.checksum()
     }
 
     /// How many identifiers there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.trie.len()
     }
 
     /// Whether the set covers nothing.
@@ -123,7 +157,31 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     }
 }
 
-/// An identifier as the index holds it: RFC 9525 §6.3 knows wildcards of one label only.
+/// Sets are equal if their identifiers are.
+impl<S: AsRef<[u8]>, T: AsRef<[u8]>> PartialEq<IdentifierSet<T>> for IdentifierSet<S> {
+    fn eq(&self, other: &IdentifierSet<T>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<S: AsRef<[u8]>> Eq for IdentifierSet<S> {}
+
+impl<S: AsRef<[u8]>> fmt::Debug for IdentifierSet<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.identifiers().map(Shown)).finish()
+    }
+}
+
+/// An identifier as it is written.
+struct Shown<'a>(StoredPattern<'a>);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// An identifier as the trie holds it: RFC 9525 §6.3 knows wildcards of one label only.
 fn pattern_of<'a>(identifier: &PresentedIdentifier<'a>) -> NamePattern<'a> {
     match *identifier {
         PresentedIdentifier::Dns(name) => NamePattern::Exact(name),

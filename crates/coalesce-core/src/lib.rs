@@ -95,6 +95,7 @@ mod policy;
 mod reason;
 mod request;
 mod simd;
+mod storage;
 mod table;
 mod trie;
 
@@ -107,7 +108,9 @@ pub use host::Host;
 pub use host::HostBuf;
 pub use identifier::{IdentifierError, PresentedIdentifier};
 pub use identifier_set::IdentifierSet;
-pub use listener::{ListenerTable, PortListeners};
+#[cfg(feature = "alloc")]
+pub use listener::ListenerTable;
+pub use listener::PortListeners;
 #[cfg(feature = "alloc")]
 pub use name::DnsNameBuf;
 pub use name::{DnsName, NameError};
@@ -126,5 +129,5 @@ pub use request::{HostField, MethodKind, RequestTarget, Scheme};
 pub use table::AuthorityTableBuilder;
 pub use table::{AuthorityTable, TableEntry, TableMatch};
 #[cfg(feature = "alloc")]
-pub use trie::{BuildError, Duplicate, Progress};
-pub use trie::{ImageError, ImagePattern, Layout};
+pub use trie::{BuildError, Duplicate, NameTrieBuilder, Progress, Stage};
+pub use trie::{FormatError, Layout, NameTrie, StoredPattern};

@@ -11,16 +11,16 @@ pub const LABEL_LEN_MAX: usize = 63;
 /// exceed what a TLS handshake message may carry (2^24 bytes, RFC 8446 §4).
 pub const IDENTIFIERS_MAX: usize = 1 << 20;
 
-/// The largest number of entries in one authority table. The offsets of its image
-/// are below 2^32, and a name takes 32 bytes of it.
+/// The largest number of entries in one trie or authority table. The offsets in it are below 2^32,
+/// and a name takes 32 bytes of it.
 pub const ENTRIES_MAX: usize = 1 << 26;
 
 /// The largest number of coalescing groups in one table: far above any real number of TLS policies,
 /// and as many as 16 bits count.
 pub const GROUPS_MAX: usize = 1 << 16;
 
-/// The largest number of bytes that the names of more than 30 bytes in one image may have together;
-/// the image's offsets must stay below 2^32.
+/// The largest number of bytes that the names of more than 30 bytes in one table may have together;
+/// the table's offsets must stay below 2^32.
 pub const LONG_NAME_BYTES_MAX: usize = 1 << 31;
 
 /// The most names that are looked at for one origin set, served or not: several times those that

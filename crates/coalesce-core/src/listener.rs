@@ -1,17 +1,13 @@
 //! Listeners that share a port, told apart by their hostnames.
 
-#[cfg(feature = "alloc")]
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::host::Host;
+#[cfg(feature = "alloc")]
 use crate::pattern::NamePattern;
 use crate::policy::ListenerId;
 #[cfg(feature = "alloc")]
-use crate::policy::{GroupId, GroupPolicy, VirtualHostId};
-use crate::table::AuthorityTable;
-#[cfg(feature = "alloc")]
-use crate::trie::BuildError;
+use crate::trie::{BuildError, NameTrie};
 
 /// The listeners of one port, each with a hostname, as the Kubernetes Gateway API has them
 /// (`Listener.hostname`, GEP-3567): the most specific one is responsible for a host, both when the
@@ -22,32 +18,29 @@ use crate::trie::BuildError;
 /// | `a.example.test` | `a.example.test` |
 /// | `*.example.test`, which stands for any depth | `**.example.test` |
 /// | none | `*` |
-#[derive(Clone, Copy, Debug)]
-pub struct ListenerTable<S = &'static [u8]> {
-    table: AuthorityTable<S>,
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTable {
+    trie: NameTrie,
 }
 
 #[cfg(feature = "alloc")]
-impl ListenerTable<Vec<u8>> {
+impl ListenerTable {
     /// Builds a table. The order of the listeners does not matter; one may have several hostnames.
     ///
     /// # Errors
     /// [`BuildError::Duplicate`] for two listeners with one hostname, and those of
-    /// [`AuthorityTableBuilder::build`](crate::AuthorityTableBuilder::build).
+    /// [`NameTrieBuilder::build`](crate::NameTrieBuilder::build).
     pub fn build<'a>(
         listeners: impl IntoIterator<Item = (NamePattern<'a>, ListenerId)>,
     ) -> Result<Self, BuildError> {
-        const ALL: GroupId = GroupId::new(0);
-        let mut builder = AuthorityTable::builder();
-        builder.group(ALL, GroupPolicy::default())?;
+        let mut builder = NameTrie::builder();
         for (hostname, listener) in listeners {
-            builder.entry(hostname, VirtualHostId::new(listener.get()), ALL)?;
+            builder.insert(&hostname, listener.get())?;
         }
-        builder.build().map(|table| Self { table })
+        builder.build().map(|trie| Self { trie })
     }
-}
 
-impl<S: AsRef<[u8]>> ListenerTable<S> {
     /// The listener that is responsible for `host`: exact, then the longest wildcard, then the
     /// catch-all.
     ///
@@ -55,11 +48,10 @@ impl<S: AsRef<[u8]>> ListenerTable<S> {
     /// None.
     ///
     /// # Complexity
-    /// That of [`AuthorityTable::lookup`].
+    /// That of [`NameTrie::find`].
     #[inline]
     pub fn responsible(&self, host: &Host<'_>) -> Option<ListenerId> {
-        let found = self.table.lookup(host)?;
-        Some(ListenerId::new(found.virtual_host.get()))
+        self.trie.find(host).map(ListenerId::new)
     }
 
     /// The listener without a hostname, which is responsible for who names none.
@@ -67,13 +59,12 @@ impl<S: AsRef<[u8]>> ListenerTable<S> {
     /// # Allocation
     /// None.
     pub fn catch_all(&self) -> Option<ListenerId> {
-        let found = self.table.get(&NamePattern::CatchAll)?;
-        Some(ListenerId::new(found.virtual_host.get()))
+        self.trie.get(&NamePattern::CatchAll).map(ListenerId::new)
     }
 }
 
-/// Which of the listeners that share a port is responsible for a host: a [`ListenerTable`] over any
-/// storage.
+/// Which of the listeners that share a port is responsible for a host: a
+/// `ListenerTable`, for one.
 ///
 /// [`ServerConnection::with_listener`](crate::ServerConnection::with_listener) takes it.
 pub trait PortListeners: fmt::Debug + Send + Sync {
@@ -82,7 +73,8 @@ pub trait PortListeners: fmt::Debug + Send + Sync {
     fn responsible(&self, host: &Host<'_>) -> Option<ListenerId>;
 }
 
-impl<S: AsRef<[u8]> + fmt::Debug + Send + Sync> PortListeners for ListenerTable<S> {
+#[cfg(feature = "alloc")]
+impl PortListeners for ListenerTable {
     fn responsible(&self, host: &Host<'_>) -> Option<ListenerId> {
         Self::responsible(self, host)
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "alloc")]
 use alloc::{collections::BTreeMap, vec::Vec};
+use core::fmt;
 
 use crate::host::Host;
 #[cfg(feature = "alloc")]
@@ -9,16 +10,46 @@ use crate::limits::GROUPS_MAX;
 use crate::name::DnsName;
 use crate::pattern::NamePattern;
 use crate::policy::{GroupId, GroupPolicy, VirtualHostId};
+use crate::storage::over_bytes;
 #[cfg(feature = "alloc")]
-use crate::trie::{BuildError, Duplicate, IndexBuilder, Progress};
-use crate::trie::{ImageError, ImagePattern, Kind, Layout, NameTrie};
+use crate::trie::{BuildError, Duplicate, Entries, Progress, write_table};
+use crate::trie::{FormatError, Kind, Layout, NameTrie, StoredPattern};
 
-/// Which names a server answers for, as which virtual host, in which coalescing group.
-///
-/// Frozen once built, and over any byte storage: a `Vec`, a `&'static [u8]`, an `Arc<[u8]>`.
-#[derive(Clone, Copy, Debug)]
-pub struct AuthorityTable<S = &'static [u8]> {
-    index: NameTrie<S>,
+over_bytes! {
+    /// Which names a server answers for, as which virtual host, in which coalescing group: a
+    /// [`NameTrie`] whose entries say more than a number, frozen once built.
+    ///
+    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]`, an `Arc<[u8]>` or a mapped file with
+    /// the same bytes. A field of a struct names none of that: `table: AuthorityTable`.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use std::sync::Arc;
+    ///
+    /// use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+    ///
+    /// struct Server {
+    ///     table: Arc<AuthorityTable>,
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (group, blog) = (GroupId::new(1), VirtualHostId::new(7));
+    /// let mut table = AuthorityTable::builder();
+    /// table.group(group, GroupPolicy::default())?;
+    /// table.entry(NamePattern::parse(b"*.blog.test")?, blog, group)?;
+    /// let server = Server { table: Arc::new(table.build()?) };
+    ///
+    /// let found = server.table.lookup_authority(b"a.Blog.test:443");
+    /// assert_eq!(found.map(|entry| entry.virtual_host), Some(blog));
+    /// assert_eq!(server.table.lookup_authority(b"blog.test"), None);
+    /// # Ok(()) }
+    /// ```
+    #[derive(Clone, Copy)]
+    pub struct AuthorityTable<S> {
+        trie: NameTrie<S>,
+    }
 }
 
 /// The entry that stands for a host.
@@ -36,7 +67,7 @@ pub struct TableMatch {
 #[non_exhaustive]
 pub struct TableEntry<'a> {
     /// What it stands for.
-    pub pattern: ImagePattern<'a>,
+    pub pattern: StoredPattern<'a>,
     /// Its virtual host.
     pub virtual_host: VirtualHostId,
     /// Its coalescing group.
@@ -44,45 +75,45 @@ pub struct TableEntry<'a> {
 }
 
 impl<S: AsRef<[u8]>> AuthorityTable<S> {
-    /// Reads an image made by [`as_bytes`](Self::as_bytes), checking all of it.
+    /// Reads a compiled table, the bytes of another, checking all of them.
     ///
     /// # Errors
-    /// [`ImageError`] for the first thing found wrong. The format may change between versions of
-    /// this crate; an image of another version is refused.
+    /// [`FormatError`] for the first thing found wrong. The format may change between versions of
+    /// this crate; a table of another version is refused.
     ///
     /// # Allocation
     /// None.
-    pub fn from_bytes(image: S) -> Result<Self, ImageError> {
-        NameTrie::from_bytes(image, Kind::Table).map(|index| Self { index })
+    pub fn from_bytes(bytes: S) -> Result<Self, FormatError> {
+        NameTrie::validated(bytes, Kind::Table).map(|trie| Self { trie })
     }
 
-    /// Takes an image that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
+    /// Takes a table that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
     /// another, and whose [`checksum`](Self::checksum) the caller kept: opening a table of ten
     /// million names takes microseconds then.
     ///
     /// # Security
-    /// Only the header is looked at. The checksum in it says which image this claims to be, and
+    /// Only the header is looked at. The checksum in it says which table this claims to be, and
     /// nothing computes it anew, so the bytes must come from where nobody else can write. Lookups
     /// in bytes that were changed for all that are as total as any, without panics and within the
-    /// image, and may give wrong answers.
+    /// table, and may give wrong answers.
     ///
     /// # Errors
-    /// [`ImageError`] for a header that does not fit the bytes, or that has another checksum.
+    /// [`FormatError`] for a header that does not fit the bytes, or that has another checksum.
     ///
     /// # Allocation
     /// None.
-    pub fn from_trusted_bytes(image: S, checksum: u64) -> Result<Self, ImageError> {
-        NameTrie::from_trusted_bytes(image, Kind::Table, checksum).map(|index| Self { index })
+    pub fn from_trusted_bytes(bytes: S, checksum: u64) -> Result<Self, FormatError> {
+        NameTrie::trusted(bytes, Kind::Table, checksum).map(|trie| Self { trie })
     }
 
     /// The table as bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        self.index.as_bytes()
+        self.trie.as_bytes()
     }
 
     /// The same table, borrowed.
     pub fn as_ref(&self) -> AuthorityTable<&[u8]> {
-        AuthorityTable { index: self.index.as_ref() }
+        AuthorityTable { trie: self.trie.as_ref() }
     }
 
     /// The most specific entry that stands for `host`: exact, then the longest wildcard, then the
@@ -97,7 +128,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// For an address a binary search.
     #[inline(always)]
     pub fn lookup(&self, host: &Host<'_>) -> Option<TableMatch> {
-        self.matched(self.index.find(host)?)
+        self.matched(self.trie.find(host)?)
     }
 
     /// [`lookup`](Self::lookup) for the host of an authority field, in one pass over its bytes.
@@ -106,7 +137,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # Allocation
     /// None.
     pub fn lookup_authority(&self, authority: &[u8]) -> Option<TableMatch> {
-        let found = self.index.find_authority(authority);
+        let found = self.trie.find_authority(authority);
         found.and_then(|value| self.matched(value))
     }
 
@@ -122,14 +153,14 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         authorities: &[&[u8]],
         mut found: impl FnMut(usize, Option<TableMatch>),
     ) {
-        self.index.find_authorities(authorities, |number, value| {
+        self.trie.find_authorities(authorities, |number, value| {
             found(number, value.and_then(|value| self.matched(value)));
         });
     }
 
     #[inline(always)]
     fn matched(&self, value: u32) -> Option<TableMatch> {
-        let (virtual_host, group) = self.index.entry(value)?;
+        let (virtual_host, group) = self.trie.header().entry(self.trie.as_bytes(), value)?;
         Some(TableMatch {
             virtual_host: VirtualHostId::new(virtual_host),
             group: GroupId::new(group),
@@ -141,7 +172,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # Allocation
     /// None.
     pub fn get(&self, pattern: &NamePattern<'_>) -> Option<TableMatch> {
-        self.index.find_pattern(pattern).and_then(|value| self.matched(value))
+        self.trie.get(pattern).and_then(|value| self.matched(value))
     }
 
     /// [`lookup`](Self::lookup), and the pattern that was found.
@@ -172,7 +203,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # Allocation
     /// None.
     pub fn entries(&self) -> impl Iterator<Item = TableEntry<'_>> {
-        self.index.patterns().filter_map(|(pattern, value)| self.entry(pattern, value))
+        self.trie.patterns().filter_map(|(pattern, value)| self.entry(pattern, value))
     }
 
     /// The entries for `suffix` and for what is below it, in canonical order, wildcards included.
@@ -183,7 +214,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # Complexity
     /// A binary search, then linear in what is found.
     pub fn entries_below(&self, suffix: DnsName<'_>) -> impl Iterator<Item = TableEntry<'_>> {
-        self.index.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
+        self.trie.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
     }
 
     /// The entries for names of exactly one label more than `suffix`, in canonical order, wildcards
@@ -192,41 +223,42 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         &self,
         suffix: DnsName<'_>,
     ) -> impl Iterator<Item = Option<TableEntry<'_>>> {
-        let children = self.index.patterns_below(suffix).children();
+        let children = self.trie.patterns_below(suffix).children();
         children.map(|found| found.and_then(|(pattern, value)| self.entry(pattern, value)))
     }
 
-    fn entry<'a>(&self, pattern: ImagePattern<'a>, value: u32) -> Option<TableEntry<'a>> {
+    fn entry<'a>(&self, pattern: StoredPattern<'a>, value: u32) -> Option<TableEntry<'a>> {
         let TableMatch { virtual_host, group } = self.matched(value)?;
         Some(TableEntry { pattern, virtual_host, group })
     }
 
     /// Every group with its policies, by id.
     pub fn groups(&self) -> impl Iterator<Item = (GroupId, GroupPolicy)> {
-        self.index
-            .groups()
-            .filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
+        let (header, image) = (self.trie.header(), self.trie.as_bytes());
+        let rows = (0..header.counts.groups).filter_map(move |row| header.group(image, row));
+        rows.filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
     }
 
-    /// The checksum of the image. Tables with the same groups and entries in the same layout have
+    /// The checksum of the table. Tables with the same groups and entries in the same layout have
     /// the same; that others differ is likely and no more.
     pub fn checksum(&self) -> u64 {
-        self.index.checksum()
+        self.trie.checksum()
     }
 
     /// How the names are kept.
     pub const fn layout(&self) -> Layout {
-        self.index.layout()
+        self.trie.layout()
     }
 
     /// The policies of `group`, or `None` when this table has no such group.
     pub fn group_policy(&self, group: GroupId) -> Option<GroupPolicy> {
-        self.index.group(group.get()).and_then(GroupPolicy::from_bits)
+        let bits = self.trie.header().find_group(self.trie.as_bytes(), group.get())?;
+        GroupPolicy::from_bits(bits)
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.trie.len()
     }
 
     /// Whether there are none.
@@ -243,11 +275,31 @@ impl AuthorityTable<Vec<u8>> {
     }
 }
 
+/// Tables are equal if their bytes are: the same groups and entries in the same layout.
+impl<S: AsRef<[u8]>, T: AsRef<[u8]>> PartialEq<AuthorityTable<T>> for AuthorityTable<S> {
+    fn eq(&self, other: &AuthorityTable<T>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<S: AsRef<[u8]>> Eq for AuthorityTable<S> {}
+
+impl<S: AsRef<[u8]>> fmt::Debug for AuthorityTable<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorityTable")
+            .field("len", &self.len())
+            .field("groups", &self.groups().count())
+            .field("layout", &self.layout())
+            .field("bytes", &self.as_bytes().len())
+            .finish()
+    }
+}
+
 /// Collects groups and entries for an [`AuthorityTable`].
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default)]
 pub struct AuthorityTableBuilder {
-    index: IndexBuilder,
+    entries: Entries,
     layout: Layout,
     /// Ids and policy bits, in the order of adding.
     groups: Vec<(u32, u32)>,
@@ -265,7 +317,7 @@ impl AuthorityTableBuilder {
 
     /// Makes room for `names` further entries of `bytes` bytes together, for those who know.
     pub fn reserve(&mut self, names: usize, bytes: usize) -> &mut Self {
-        self.index.reserve(names, bytes);
+        self.entries.reserve(names, bytes);
         self
     }
 
@@ -320,13 +372,13 @@ impl AuthorityTableBuilder {
             .get(&group.get())
             .copied()
             .ok_or(BuildError::UnknownGroup { group: group.get() })?;
-        self.index.insert(&pattern, virtual_host.get(), group)?;
+        self.entries.insert(&pattern, virtual_host.get(), group)?;
         Ok(self)
     }
 
     /// How many entries were added.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.entries.len()
     }
 
     /// Whether none was.
@@ -337,14 +389,14 @@ impl AuthorityTableBuilder {
     /// Every pair of entries with the same pattern, by the number of the later one. Of three equal
     /// entries the first and the second are a pair, and the second and the third.
     pub fn duplicates(&self) -> Vec<Duplicate> {
-        self.index.duplicates()
+        self.entries.duplicates()
     }
 
-    /// Freezes the table. The same groups and entries in any order give the same image.
+    /// Freezes the table. The same groups and entries in any order give the same bytes.
     ///
     /// # Errors
     /// [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
-    /// [`BuildError::TooLarge`] when the image would exceed 4 GiB, [`BuildError::Inseparable`] for
+    /// [`BuildError::TooLarge`] when the table would exceed 4 GiB, [`BuildError::Inseparable`] for
     /// names that were made to have the same hashes.
     pub fn build(&self) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
         self.build_with(&mut |_| {})
@@ -358,8 +410,7 @@ impl AuthorityTableBuilder {
         &self,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
-        let image = self.index.write_table(self.layout, &self.groups, progress)?;
-        let index = NameTrie::built(image, Kind::Table).map_err(|_| BuildError::TooLarge)?;
-        Ok(AuthorityTable { index })
+        let image = write_table(&self.entries, self.layout, &self.groups, progress)?;
+        NameTrie::built(image, Kind::Table).map(|trie| AuthorityTable { trie })
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 
 use coalesce_core::{
-    AuthorityError, DnsName, GroupId, IdentifierError, ImageError, NameError, OriginError,
+    AuthorityError, DnsName, FormatError, GroupId, IdentifierError, NameError, OriginError,
     PatternError, Scheme, ServerConnection,
 };
 
@@ -64,24 +64,24 @@ fn of_origins() {
 
 #[test]
 fn of_images() {
-    use ImageError as E;
+    use FormatError as E;
     assert_all(&[
-        (E::Magic, "not a table image: it does not start with COAL"),
+        (E::Magic, "not a compiled table: it does not start with COAL"),
         (
             E::Version { found: 1, expected: 0x0102_0304 },
-            "image of version and kind 0x00000001; 0x01020304 expected",
+            "compiled table of version and kind 0x00000001; 0x01020304 expected",
         ),
-        (E::Length { len: 7 }, "image of 7 bytes does not hold its sections"),
+        (E::Length { len: 7 }, "compiled table of 7 bytes does not hold its sections"),
         (
             E::Checksum { stored: 1, computed: 0xab },
-            "image with checksum 0000000000000001 whose bytes give 00000000000000ab",
+            "compiled table with checksum 0000000000000001 whose bytes give 00000000000000ab",
         ),
         (
             E::Unexpected { stored: 1, expected: 0xab },
-            "image with checksum 0000000000000001; 00000000000000ab expected",
+            "compiled table with checksum 0000000000000001; 00000000000000ab expected",
         ),
         (E::Count { at: 16, count: 9, max: 8 }, "count 9 at byte 16; at most 8 allowed"),
-        (E::Header { at: 20 }, "header field at byte 20 contradicts the names of the image"),
+        (E::Header { at: 20 }, "header field at byte 20 contradicts the names of the table"),
         (E::Name { at: 96 }, "name at byte 96 is no name, or is out of place"),
         (E::Order { number: 3 }, "name 3 is out of order"),
         (E::Address { at: 96 }, "address at byte 96 is out of place"),
@@ -102,7 +102,7 @@ fn of_building() {
         (
             E::TooLarge,
             "too large; at most 67108864 entries, 1048576 identifiers, 65536 groups and 4 GiB of \
-             names and of image allowed",
+             names and of table allowed",
         ),
     ]);
     assert!(E::Inseparable.to_string().ends_with("keeps the hashes of these names apart"));

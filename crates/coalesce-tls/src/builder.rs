@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use coalesce_core::limits::GROUPS_MAX;
 use coalesce_core::{
-    AuthorityTable, AuthorityTableBuilder, BuildError, GroupId, GroupPolicy, Host, NamePattern,
+    AuthorityTable, BuildError, GroupId, Host, NamePattern, NameTrie, NameTrieBuilder,
     PresentedIdentifier, VirtualHostId,
 };
 use rustls::crypto::CryptoProvider;
@@ -55,10 +56,10 @@ pub struct HandshakeTableBuilder {
     sessions: Option<SessionStores>,
     groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<Certificate>,
-    names: AuthorityTableBuilder,
+    names: NameTrieBuilder,
     /// The patterns of `names`.
     taken: BTreeSet<String>,
-    /// Numbered as the entries of `names` are.
+    /// The numbers in `names` are indices into this.
     choices: Vec<Pair>,
     shared: Option<FindVirtualHost>,
     virtual_hosts: BTreeMap<VirtualHostId, Pair>,
@@ -82,7 +83,7 @@ impl HandshakeTableBuilder {
             sessions: None,
             groups: BTreeMap::new(),
             certificates: Vec::new(),
-            names: AuthorityTable::builder(),
+            names: NameTrie::builder(),
             taken: BTreeSet::new(),
             choices: Vec::new(),
             shared: None,
@@ -133,7 +134,9 @@ impl HandshakeTableBuilder {
         if let Some(name) = policy.alpn.iter().find(|name| !allowed.contains(&name.len())) {
             return Err(HandshakeTableError::ProtocolName { len: name.len() });
         }
-        self.names.group(id, GroupPolicy::default()).map_err(HandshakeTableError::Table)?;
+        if self.groups.len() >= GROUPS_MAX {
+            return Err(HandshakeTableError::Table(BuildError::TooLarge));
+        }
         self.groups.insert(id, policy);
         Ok(self)
     }
@@ -207,9 +210,7 @@ impl HandshakeTableBuilder {
         if self.taken.contains(&name) {
             return Err(HandshakeTableError::DuplicateName { name });
         }
-        self.names
-            .entry(pattern, VirtualHostId::new(number), group)
-            .map_err(HandshakeTableError::Table)?;
+        self.names.insert(&pattern, number).map_err(HandshakeTableError::Table)?;
         self.taken.insert(name);
         self.choices.push((group, certificate));
         Ok(self)

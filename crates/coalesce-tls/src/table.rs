@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use coalesce_core::{
-    AuthorityTable, DnsName, Host, ListenerId, ListenerTable, NamePattern, VirtualHostId,
+    DnsName, Host, ListenerId, ListenerTable, NamePattern, NameTrie, VirtualHostId,
 };
 use rustls::server::ClientHello;
 use rustls_pki_types::ServerName;
@@ -23,7 +23,7 @@ use crate::choice::{HandshakeChoice, HandshakeRefused, PreparedChoice};
 /// | any other DNS name | the policy of [`unknown_server_name`](crate::HandshakeTableBuilder::unknown_server_name) |
 /// | a text that rustls accepts and [`DnsName`] does not | the same |
 ///
-/// Names are looked up in an [`AuthorityTable`], so one matcher decides handshakes and requests.
+/// Names are looked up in an [`NameTrie`], so one matcher decides handshakes and requests.
 /// With two matchers that disagree on wildcards, requests reach hosts that they must not reach
 /// (CVE-2022-23632 and its kin).
 ///
@@ -58,8 +58,8 @@ pub(crate) struct ServerNameTable {
 
 /// Server names and their choices.
 pub(crate) enum ServerNames {
-    /// The table has names of its own. Each entry's virtual host is an index into `choices`.
-    Own { names: AuthorityTable<Vec<u8>>, choices: Vec<PreparedChoice> },
+    /// The table has names of its own. The number of each pattern is an index into `choices`.
+    Own { names: NameTrie, choices: Vec<PreparedChoice> },
     /// The names are those of the table that decides the requests.
     Shared { find: FindVirtualHost, choices: BTreeMap<VirtualHostId, PreparedChoice> },
 }
@@ -72,7 +72,7 @@ pub(crate) type FindVirtualHost = Arc<dyn Fn(DnsName<'_>) -> Option<VirtualHostI
 
 /// Listeners that share a port, and the table of each.
 struct SharedPort {
-    hostnames: ListenerTable<Vec<u8>>,
+    hostnames: ListenerTable,
     tables: BTreeMap<ListenerId, HandshakeTable>,
 }
 
@@ -172,10 +172,8 @@ impl ServerNames {
     fn find(&self, name: DnsName<'_>) -> Option<&PreparedChoice> {
         match self {
             Self::Own { names, choices } => {
-                let found = names.lookup(&Host::Name(name))?;
-                let choice = usize::try_from(found.virtual_host.get())
-                    .ok()
-                    .and_then(|number| choices.get(number));
+                let number = names.find(&Host::Name(name))?;
+                let choice = usize::try_from(number).ok().and_then(|number| choices.get(number));
                 debug_assert!(choice.is_some(), "every entry has its choice");
                 choice
             }

@@ -184,7 +184,7 @@ impl<'a> Compiler<'a> {
     fn build(mut self, progress: &mut Progress) -> Result<AuthorityTable<Vec<u8>>, Failure> {
         if self.faults.is_empty() {
             let built = self.builder.build_with(&mut |step| {
-                progress.at(step.stage, step.done as u64, Some(step.of as u64));
+                progress.at(step.stage.as_str(), step.done as u64, Some(step.of as u64));
             });
             match built {
                 Ok(table) => {

@@ -49,7 +49,7 @@ pub(crate) struct Listener {
     pub(crate) ports: Option<Vec<u16>>,
     pub(crate) handshakes: Arc<HandshakeTable>,
     /// Which of the listeners that share the address is responsible for which hosts.
-    pub(crate) hostnames: Option<Arc<ListenerTable<Vec<u8>>>>,
+    pub(crate) hostnames: Option<Arc<ListenerTable>>,
     /// The listeners, by their numbers in the file, and their ids.
     pub(in crate::config) members: Vec<(usize, ListenerId)>,
 }

@@ -1,7 +1,7 @@
 //! What a connection was served last, so that a stream for the same authority is not decided anew.
 
 use super::{
-    Authoritative, Coverage, Served, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
+    Allowed, Authoritative, Coverage, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
 };
 use crate::authority::Authority;
 use crate::policy::{CoalescePolicy, GroupId, VirtualHostId};
@@ -122,7 +122,7 @@ impl Memo {
         table: &AuthorityTable<S>,
         connection: &ServerConnection<'_>,
         authority: &[u8],
-        served: &Served,
+        served: &Allowed,
     ) {
         let by_group = served.coalesce == CoalescePolicy::CertificateAndGroup;
         let (ServedAs::VirtualHost(virtual_host), Ok(parsed)) =

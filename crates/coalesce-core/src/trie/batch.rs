@@ -9,8 +9,8 @@
 use core::hint::black_box;
 
 use super::fast;
-use super::format::Header;
 use super::hash::{Hash, Shape, key};
+use super::header::Header;
 use crate::authority::split_port;
 use crate::name::without_trailing_dot;
 use crate::packed::{TAIL_CODES, WINDOW, suffix};

@@ -8,11 +8,12 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-use super::fast::long_key;
-use super::format::{Header, bits, narrow, word};
+use super::bytes::{bits, narrow, word};
+use super::format::place_width;
 use super::hash::{Hash, SHAPE_SHIFT, Shape, key};
+use super::header::Header;
 use super::steps::step;
-use super::stored::Stored;
+use super::stored::{Stored, long_key};
 use crate::packed::{CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW, code, unpack};
 use crate::simd;
 
@@ -32,14 +33,6 @@ const HEAD_BITS: u32 = SHARED_BITS + OWN_BITS + SHAPE_BITS;
 const LONG: usize = 31;
 const LONG_LEN_BITS: u32 = 8;
 const LONG_AT_BITS: u32 = 32;
-
-/// Tag bits that a place has at least.
-const TAG_BITS_MIN: u32 = 3;
-
-/// The bytes of a place: the number of a block, and above it as many bits of the tag as fit.
-pub(crate) const fn place_width(blocks: u32) -> usize {
-    bits(blocks.saturating_sub(1)).saturating_add(TAG_BITS_MIN).div_ceil(8) as usize
-}
 
 /// What the slot of a name holds.
 #[allow(clippy::arithmetic_side_effects, reason = "a block number and eight bits fit into 32")]

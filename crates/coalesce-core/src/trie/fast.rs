@@ -1,28 +1,16 @@
 //! The fast layout: every name in a slot of its own, found at one look.
 
-use super::format::{Header, narrow, width};
-use super::hash::{Hash, SHAPE_SHIFT, Shape};
+use super::bytes::{narrow, width};
+use super::format::{PADDING_LEN, SLOT_LEN};
+use super::hash::{Hash, Shape};
+use super::header::Header;
 use super::steps::step;
 use super::stored::{Stored, StoredName};
 use crate::packed::TAIL_CODES;
 use crate::simd::{Portable, Simd};
 
-/// Three words of key and a value.
-pub(crate) const SLOT_LEN: usize = 28;
-
 /// A slot is read together with the four bytes behind it.
-const READ_LEN: usize = 32;
-
-/// What stands behind the last slot.
-pub(crate) const PADDING_LEN: usize = READ_LEN - SLOT_LEN;
-
-/// Where a long name's length stands in the first word of its key.
-pub(crate) const LONG_LEN_SHIFT: u32 = 12;
-
-/// The key of a name that is longer than [`TAIL_CODES`], and stands at `at` among the long names.
-pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
-    [((shape as u64) << SHAPE_SHIFT) | (len as u64) << LONG_LEN_SHIFT, at as u64, 0]
-}
+const READ_LEN: usize = SLOT_LEN + PADDING_LEN;
 
 /// A slot and what is behind it.
 #[inline(always)]

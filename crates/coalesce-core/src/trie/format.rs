@@ -1,6 +1,6 @@
-//! The byte image of a name index: its format, version 3.
+//! The byte image of a name trie: its format, version 3.
 //!
-//! One image holds one authority table or one set of presented identifiers. All numbers are
+//! One image holds a trie of numbers, an authority table or a set of presented identifiers. All numbers are
 //! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets
 //! are not stored: each section follows from the counts before it.
 //!
@@ -9,11 +9,11 @@
 //! | at | bytes | holds |
 //! | --- | --- | --- |
 //! | 0 | 4 | `COAL` |
-//! | 4 | 4 | version 3; kind (1 identifiers, 2 table); layout (1 fast, 2 compact); 0 |
+//! | 4 | 4 | version 3; kind (1 identifiers, 2 table, 3 numbers); layout (1 fast, 2 compact); 0 |
 //! | 8 | 8 | checksum of everything from byte 16 on, see [`checksum`](super::checksum) |
 //! | 16 | 4 × 10 | names, slots, buckets, seed, addresses, pairs, groups, bytes of long names, blocks, bytes of blocks |
 //! | 56 | 4 | value of the catch-all, or 0 |
-//! | 60 | 4 × 1 | bits of a virtual host in a value; longest exact name; longest one-label parent; 1 with a catch-all |
+//! | 60 | 4 × 1 | bits of a number or of a virtual host in a value; longest exact name; longest one-label parent; 1 with a catch-all |
 //! | 64 | 32 | bit `n`: some any-depth suffix has `n` bytes |
 //!
 //! # Sections, in their order
@@ -43,7 +43,8 @@
 //! The value of an identifier is its number in canonical order: label by label from the right, in
 //! ASCII order, a name before what is below it and before its wildcards; then addresses. The value
 //! of a table's entry is `virtual host | place of the group << bits of a virtual host` if 32 bits
-//! hold that for all entries, and otherwise the number of a pair.
+//! hold that for all entries, and otherwise the number of a pair. The value in a trie of numbers is
+//! the number.
 //!
 //! # How a name is found
 //!
@@ -129,14 +130,9 @@
 //! [`validate`](super::validate) for what is checked, in which order. Lookups on bytes that nobody
 //! validated are as total: each read of theirs is checked, and what cannot be read is not found.
 
-use core::fmt;
 use core::net::IpAddr;
 
-use super::hash::{Hasher, Shape, bucket_shift};
-use super::steps::step;
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
-use crate::packed::TAIL_CODES;
-use crate::simd::Detected;
+use super::bytes::{bits, long, width, word};
 
 pub(crate) const MAGIC: [u8; 4] = *b"COAL";
 pub(crate) const VERSION: u8 = 3;
@@ -145,6 +141,11 @@ pub(crate) const HEADER_LEN: usize = 96;
 pub(crate) const GROUP_LEN: usize = 8;
 pub(crate) const ADDRESS_LEN: usize = 24;
 pub(crate) const PAIR_LEN: usize = 8;
+
+/// Fast: three words of key and a value.
+pub(crate) const SLOT_LEN: usize = 28;
+/// Fast: what stands behind the last slot, so that each can be read as four words.
+pub(crate) const PADDING_LEN: usize = 4;
 
 /// Where the checksum stands; it covers everything after it.
 pub(crate) const CHECKSUM_AT: usize = 8;
@@ -155,6 +156,7 @@ pub(crate) const CHECKED_FROM: usize = 16;
 pub(crate) enum Kind {
     Identifiers = 1,
     Table = 2,
+    Names = 3,
 }
 
 /// How an image keeps its names. Answers are the same in both.
@@ -177,6 +179,19 @@ pub enum Layout {
     Compact = 2,
 }
 
+/// The most slots that an image with this many names may have.
+pub(crate) const fn slots_max(names: u32) -> usize {
+    (names as usize).saturating_mul(2).saturating_add(2)
+}
+
+/// Tag bits that a place has at least.
+const TAG_BITS_MIN: u32 = 3;
+
+/// The bytes of a place: the number of a block, and above it as many bits of the tag as fit.
+pub(crate) const fn place_width(blocks: u32) -> usize {
+    bits(blocks.saturating_sub(1)).saturating_add(TAG_BITS_MIN).div_ceil(8) as usize
+}
+
 /// The numbers at the head of an image, in their order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
@@ -196,9 +211,6 @@ pub(crate) struct Counts {
     /// Bit `n`: whether some any-depth pattern's suffix has `n` bytes.
     pub(crate) any_depth: [u64; 4],
 }
-
-/// Slots that are taken to be in a near cache: 56 KiB of them.
-const NEAR_SLOTS_MAX: usize = 2_048;
 
 /// Flags in [`Counts::shape`].
 pub(crate) const HAS_CATCH_ALL: u8 = 1;
@@ -231,7 +243,7 @@ impl Counts {
         bytes
     }
 
-    fn read(image: &[u8]) -> Option<Self> {
+    pub(crate) fn read(image: &[u8]) -> Option<Self> {
         let at = |index: usize| word(image, CHECKED_FROM.checked_add(index.checked_mul(4)?)?);
         let mask = |index: usize| long(image, 64_usize.checked_add(index.checked_mul(8)?)?);
         Some(Self {
@@ -256,33 +268,6 @@ impl Counts {
     }
 }
 
-/// The header of an image, and where its sections start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
-    pub(crate) layout: Layout,
-    pub(crate) counts: Counts,
-    pub(crate) hasher: Hasher,
-    /// Bit `i`: whether some any-depth pattern's suffix may begin behind a dot at window byte `i`.
-    /// Bit 0, which no short name needs: whether there is a catch-all.
-    pub(crate) further: u32,
-    /// In an image of the fast layout, the one shape that its wildcards have: then a name and the
-    /// wildcard above it are all there is to look for at first.
-    pub(crate) wildcard: Option<Shape>,
-    /// Whether the slots are so few that to look into one costs no more than to look at its tag.
-    pub(crate) near: bool,
-    /// What [`Hash::bucket`](super::hash::Hash::bucket) takes.
-    pub(crate) bucket_shift: u32,
-    /// The length of a slot, as a number that the compiler does not know: one multiplication is
-    /// less than the four additions that it makes of 28.
-    pub(crate) slot_len: u32,
-    pub(crate) at: Sections,
-    /// The id of the first group, if there is one.
-    pub(crate) first_group: u32,
-    /// The instruction set that reads the names of queries.
-    pub(crate) simd: Detected,
-}
-
 /// Where each section starts, in the order in which they stand.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sections {
@@ -301,21 +286,6 @@ pub(crate) struct Sections {
     pub(crate) blocks: u32,
     pub(crate) long: u32,
     pub(crate) end: u32,
-}
-
-/// The bytes that hold every number below `below`.
-pub(crate) const fn width(below: u32) -> usize {
-    match below {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        0x1_0001..=0x100_0000 => 3,
-        _ => 4,
-    }
-}
-
-/// The bits that hold `number`.
-pub(crate) const fn bits(number: u32) -> u32 {
-    u32::BITS.saturating_sub(number.leading_zeros())
 }
 
 impl Sections {
@@ -337,11 +307,11 @@ impl Sections {
             Layout::Fast => {
                 at.tags = section(counts.slots, 1)?;
                 at.order = section(counts.names, width(counts.slots))?;
-                at.slots = section(counts.slots, super::fast::SLOT_LEN)?;
-                section(1, super::fast::PADDING_LEN)?;
+                at.slots = section(counts.slots, SLOT_LEN)?;
+                section(1, PADDING_LEN)?;
             }
             Layout::Compact => {
-                at.places = section(counts.slots, super::compact::place_width(counts.blocks))?;
+                at.places = section(counts.slots, place_width(counts.blocks))?;
                 at.block_starts = section(counts.blocks, 4)?;
                 at.blocks = section(counts.block_bytes, 1)?;
             }
@@ -352,177 +322,11 @@ impl Sections {
     }
 }
 
-impl Header {
-    /// Reads the header and checks the lengths: what every lookup needs not to be lost.
-    pub(crate) fn read(image: &[u8], kind: Kind) -> Result<Self, ImageError> {
-        let too_short = ImageError::Length { len: image.len() };
-        if image.get(..4).ok_or(too_short)? != MAGIC {
-            return Err(ImageError::Magic);
-        }
-        let found = word(image, 4).ok_or(too_short)?;
-        let tag = |layout: Layout| u32::from_le_bytes([VERSION, kind as u8, layout as u8, 0]);
-        let layout = match found {
-            found if found == tag(Layout::Fast) => Layout::Fast,
-            found if found == tag(Layout::Compact) => Layout::Compact,
-            _ => return Err(ImageError::Version { found, expected: tag(Layout::Fast) }),
-        };
-        let counts = Counts::read(image).ok_or(too_short)?;
-        let limits = match kind {
-            Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],
-            Kind::Identifiers => [IDENTIFIERS_MAX, 0, 0],
-        };
-        let limited = [
-            (CHECKED_FROM, counts.names, limits[0]),
-            (CHECKED_FROM + 4, counts.slots, super::slots_max(counts.names)),
-            (CHECKED_FROM + 8, counts.buckets, super::slots_max(counts.names)),
-            (CHECKED_FROM + 16, counts.addresses, limits[0]),
-            (CHECKED_FROM + 20, counts.pairs, limits[1]),
-            (CHECKED_FROM + 24, counts.groups, limits[2]),
-            (CHECKED_FROM + 28, counts.long_bytes, LONG_NAME_BYTES_MAX),
-        ];
-        for (at, count, max) in limited {
-            if count as usize > max {
-                return Err(ImageError::Count { at, count: count as usize, max });
-            }
-        }
-        let at = Sections::of(&counts, layout).ok_or(too_short)?;
-        if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
-            return Err(too_short);
-        }
-        let bucket_shift = bucket_shift(counts.buckets)
-            .ok_or(ImageError::Header { at: CHECKED_FROM.saturating_add(8) })?;
-        let [short, _, _, _] = counts.any_depth;
-        let any_depth = counts.any_depth != [0; 4];
-        let one_label = counts.shape[2] != 0;
-        Ok(Self {
-            kind,
-            layout,
-            hasher: Hasher::new(counts.seed),
-            // A suffix of n bytes begins behind a dot at byte 31 - n.
-            further: ((short as u32).reverse_bits() & !1) | u32::from(counts.has_catch_all()),
-            wildcard: match (layout, one_label, any_depth) {
-                (Layout::Fast, _, false) => Some(Shape::OneLabel),
-                (Layout::Fast, false, true) => Some(Shape::AnyDepth),
-                (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
-            },
-            near: counts.slots as usize <= NEAR_SLOTS_MAX,
-            bucket_shift,
-            slot_len: super::fast::SLOT_LEN as u32,
-            first_group: word(image, at.groups as usize).unwrap_or_default(),
-            counts,
-            at,
-            simd: Detected::detect(),
-        })
-    }
-
-    /// The number of values: entries of a table, identifiers of a set.
-    pub(crate) fn len(&self) -> usize {
-        let names = (self.counts.names as usize).saturating_add(self.counts.addresses as usize);
-        names.saturating_add(usize::from(self.counts.has_catch_all()))
-    }
-
-    pub(crate) const fn longest_exact(&self) -> usize {
-        self.counts.shape[1] as usize
-    }
-
-    pub(crate) const fn longest_one_label(&self) -> usize {
-        self.counts.shape[2] as usize
-    }
-
-    /// Whether some name is longer than a key can be.
-    pub(crate) fn has_long_names(&self) -> bool {
-        self.counts.long_bytes != 0
-    }
-
-    pub(crate) fn has_long_any_depth(&self) -> bool {
-        let [short, rest @ ..] = self.counts.any_depth;
-        short >> 31 != 0 || rest != [0; 3]
-    }
-
-    pub(crate) fn has_any_depth(&self, len: usize) -> bool {
-        let mask = self.counts.any_depth.get(len / 64).copied().unwrap_or(0);
-        len <= NAME_LEN_MAX && mask >> (len % 64) & 1 != 0
-    }
-
-    /// Bits of a value: all of it, or the number of its pair.
-    pub(crate) const fn value_bits(&self) -> u32 {
-        value_bits(&self.counts, self.kind)
-    }
-
-    /// Whether `value` stands for something in this image.
-    pub(crate) fn value_fits(&self, image: &[u8], value: u32) -> bool {
-        match self.kind {
-            Kind::Identifiers => (value as usize) < self.len(),
-            Kind::Table => self.entry(image, value).is_some(),
-        }
-    }
-
-    /// The virtual host and the group's id behind a table's value.
-    #[inline(always)]
-    pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32)> {
-        let (host, group) = if self.counts.pairs == 0 {
-            let [bits, ..] = self.counts.shape;
-            // 32 bits are shifted as 64, so that all of them may belong to the virtual host.
-            let above = u64::from(value) >> (bits % 64);
-            (value ^ ((above << (bits % 64)) as u32), above as u32)
-        } else {
-            self.pair(image, value)?
-        };
-        // Most tables have few groups, and many have one.
-        if group == 0 && self.counts.groups > 0 {
-            return Some((host, self.first_group));
-        }
-        self.group(image, group).map(|(id, _)| (host, id))
-    }
-
-    pub(crate) fn pair(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
-        pair(image, self.at.pairs as usize, index, self.counts.pairs)
-    }
-
-    pub(crate) fn group(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
-        pair(image, self.at.groups as usize, index, self.counts.groups)
-    }
-
-    /// The policy bits of group `id`, by binary search.
-    pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
-        let found = binary_search(self.counts.groups as usize, |index| {
-            self.group(image, index as u32).map(|(found, _)| found.cmp(&id))
-        })?;
-        self.group(image, found as u32).map(|(_, bits)| bits)
-    }
-
-    pub(crate) fn address(&self, image: &[u8], index: usize) -> Option<(AddressKey, u32)> {
-        if index >= self.counts.addresses as usize {
-            return None;
-        }
-        let at = (self.at.addresses as usize).checked_add(index.checked_mul(ADDRESS_LEN)?)?;
-        let octets: &[u8; 16] = image.get(at.checked_add(4)?..)?.first_chunk()?;
-        Some(((word(image, at)?, *octets), word(image, at.checked_add(20)?)?))
-    }
-
-    /// The value of `address`, by binary search.
-    pub(crate) fn find_address(&self, image: &[u8], address: IpAddr) -> Option<u32> {
-        let wanted = address_key(address);
-        let found = binary_search(self.counts.addresses as usize, |index| {
-            self.address(image, index).map(|(key, _)| key.cmp(&wanted))
-        })?;
-        self.address(image, found).map(|(_, value)| value)
-    }
-
-    /// The bytes of a name that is longer than a key.
-    pub(crate) fn long_name<'a>(&self, image: &'a [u8], at: usize, len: usize) -> Option<&'a [u8]> {
-        let pool = image.get(self.at.long as usize..self.at.end as usize)?;
-        if len <= TAIL_CODES {
-            return None;
-        }
-        pool.get(at..at.checked_add(len)?)
-    }
-}
-
 /// See [`Header::value_bits`].
 pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
     match kind {
         Kind::Identifiers => bits(counts.names),
+        Kind::Names => counts.shape[0] as u32,
         Kind::Table if counts.pairs > 0 => bits(counts.pairs),
         Kind::Table => {
             (counts.shape[0] as u32).saturating_add(bits(counts.groups.saturating_sub(1)))
@@ -550,175 +354,5 @@ pub(crate) fn address_of((family, octets): AddressKey) -> Option<IpAddr> {
         4 if rest.iter().all(|octet| *octet == 0) => Some(IpAddr::from([*a, *b, *c, *d])),
         6 => Some(IpAddr::from(octets)),
         _ => None,
-    }
-}
-
-#[inline(always)]
-pub(crate) fn word(image: &[u8], at: usize) -> Option<u32> {
-    image.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
-}
-
-pub(crate) fn long(image: &[u8], at: usize) -> Option<u64> {
-    image.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
-}
-
-/// A number of `width` bytes.
-pub(crate) fn narrow(image: &[u8], at: usize, width: usize) -> Option<u32> {
-    let bytes = image.get(at..at.checked_add(width)?)?;
-    Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
-}
-
-#[inline(always)]
-fn pair(image: &[u8], section: usize, index: u32, count: u32) -> Option<(u32, u32)> {
-    if index >= count {
-        return None;
-    }
-    let at = section.checked_add((index as usize).checked_mul(8)?)?;
-    long(image, at).map(|both| (both as u32, (both >> 32) as u32))
-}
-
-/// Finds an index below `len` for which `compare` says `Equal`. `None` from `compare` ends the
-/// search without a result, which is how an unreadable place fails closed.
-pub(crate) fn binary_search(
-    len: usize,
-    compare: impl Fn(usize) -> Option<core::cmp::Ordering>,
-) -> Option<usize> {
-    let (mut low, mut high) = (0, len);
-    while low < high {
-        step();
-        let middle = low.midpoint(high);
-        match compare(middle)? {
-            core::cmp::Ordering::Less => low = middle.checked_add(1)?,
-            core::cmp::Ordering::Equal => return Some(middle),
-            core::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    None
-}
-
-/// Why bytes are no image. Offsets count bytes from the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ImageError {
-    /// The first bytes are not `COAL`.
-    Magic,
-    /// Another version of the format, another kind of image, or no known layout.
-    Version {
-        /// The header word found.
-        found: u32,
-        /// The header word expected.
-        expected: u32,
-    },
-    /// Too short for its header, or longer or shorter than its sections.
-    Length {
-        /// The length found, in bytes.
-        len: usize,
-    },
-    /// The checksum is of other bytes.
-    Checksum {
-        /// The checksum in the header.
-        stored: u64,
-        /// The checksum of the bytes.
-        computed: u64,
-    },
-    /// A sound header, of another image than the one that was asked for.
-    Unexpected {
-        /// The checksum in the header.
-        stored: u64,
-        /// The checksum that was asked for.
-        expected: u64,
-    },
-    /// More of something than any image may hold.
-    Count {
-        /// Where the count is.
-        at: usize,
-        /// The count found.
-        count: usize,
-        /// The count allowed.
-        max: usize,
-    },
-    /// Something in the header that contradicts the names.
-    Header {
-        /// Where it is.
-        at: usize,
-    },
-    /// A stored name that is no name, or where no lookup would find it.
-    Name {
-        /// Where the name is.
-        at: usize,
-    },
-    /// A name out of its order.
-    Order {
-        /// The number of the name, in the order of the image.
-        number: usize,
-    },
-    /// An address out of order or of no known family.
-    Address {
-        /// Where the address is.
-        at: usize,
-    },
-    /// A group out of order, or with policies that do not exist.
-    Group {
-        /// Where the group is.
-        at: usize,
-    },
-    /// A pair of virtual host and group that is out of order or names no group of the image.
-    Pair {
-        /// Where the pair is.
-        at: usize,
-    },
-    /// A value that stands for nothing.
-    Value {
-        /// Where the value is.
-        at: usize,
-        /// The value found.
-        value: u32,
-    },
-}
-
-impl fmt::Display for ImageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Magic => f.write_str("not a table image: it does not start with COAL"),
-            Self::Version { found, expected } => {
-                write!(f, "image of version and kind {found:#010x}; {expected:#010x} expected")
-            }
-            Self::Length { len } => write!(f, "image of {len} bytes does not hold its sections"),
-            Self::Checksum { stored, computed } => {
-                write!(f, "image with checksum {stored:016x} whose bytes give {computed:016x}")
-            }
-            Self::Unexpected { stored, expected } => {
-                write!(f, "image with checksum {stored:016x}; {expected:016x} expected")
-            }
-            Self::Count { at, count, max } => {
-                write!(f, "count {count} at byte {at}; at most {max} allowed")
-            }
-            Self::Header { at } => {
-                write!(f, "header field at byte {at} contradicts the names of the image")
-            }
-            Self::Name { at } => write!(f, "name at byte {at} is no name, or is out of place"),
-            Self::Order { number } => write!(f, "name {number} is out of order"),
-            Self::Address { at } => write!(f, "address at byte {at} is out of place"),
-            Self::Group { at } => write!(f, "group at byte {at} is out of place"),
-            Self::Pair { at } => write!(f, "pair at byte {at} is out of place"),
-            Self::Value { at, value } => write!(f, "value {value} at byte {at} stands for nothing"),
-        }
-    }
-}
-
-impl core::error::Error for ImageError {}
-
-#[cfg(test)]
-mod tests {
-    use super::width;
-
-    #[test]
-    fn numbers_take_as_many_bytes_as_the_largest_needs() {
-        for (below, expected) in [(0, 1), (0x100, 1), (0x101, 2), (0x1_0000, 2)] {
-            assert_eq!(width(below), expected, "{below:#x}");
-        }
-        for (below, expected) in [(0x1_0001, 3), (0x100_0000, 3), (0x100_0001, 4), (u32::MAX, 4)] {
-            assert_eq!(width(below), expected, "{below:#x}");
-        }
     }
 }

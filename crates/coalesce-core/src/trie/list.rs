@@ -6,8 +6,9 @@ use core::net::IpAddr;
 
 use super::compact::{BLOCK, Reader};
 use super::fast;
-use super::format::{Header, Layout, address_of};
+use super::format::{Layout, address_of};
 use super::hash::Shape;
+use super::header::Header;
 use super::steps::step;
 use super::stored::{Stored, StoredName};
 use crate::limits::NAME_LEN_MAX;
@@ -59,7 +60,7 @@ pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering
 
 /// A pattern as an image holds it: lower case, and without a lifetime of its own where it is short.
 #[derive(Clone, Copy, Debug)]
-pub struct ImagePattern<'a> {
+pub struct StoredPattern<'a> {
     form: Form<'a>,
 }
 
@@ -70,7 +71,7 @@ enum Form<'a> {
     CatchAll,
 }
 
-impl ImagePattern<'_> {
+impl StoredPattern<'_> {
     /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all,
     /// and for bytes of an image that nobody validated and that are no name.
     pub fn name(&self) -> Option<DnsName<'_>> {
@@ -94,7 +95,7 @@ impl ImagePattern<'_> {
 }
 
 /// As [`NamePattern::parse`](crate::NamePattern::parse) reads it.
-impl fmt::Display for ImagePattern<'_> {
+impl fmt::Display for StoredPattern<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_pattern() {
             Some(pattern) => pattern.fmt(f),
@@ -247,7 +248,7 @@ impl<'a> Patterns<'a> {
         }
     }
 
-    fn item(&mut self) -> Option<(ImagePattern<'a>, u32)> {
+    fn item(&mut self) -> Option<(StoredPattern<'a>, u32)> {
         let names = self.header.counts.names as usize;
         let (form, value) = match self.next.checked_sub(names) {
             None => {
@@ -262,12 +263,12 @@ impl<'a> Patterns<'a> {
             Some(_) => (Form::CatchAll, self.header.counts.catch_all),
         };
         self.next = self.next.saturating_add(1);
-        Some((ImagePattern { form }, value))
+        Some((StoredPattern { form }, value))
     }
 }
 
 impl<'a> Iterator for Patterns<'a> {
-    type Item = (ImagePattern<'a>, u32);
+    type Item = (StoredPattern<'a>, u32);
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.end {
@@ -295,7 +296,7 @@ impl<'a> Iterator for Patterns<'a> {
 pub(crate) struct Children<'a>(Patterns<'a>);
 
 impl<'a> Iterator for Children<'a> {
-    type Item = Option<(ImagePattern<'a>, u32)>;
+    type Item = Option<(StoredPattern<'a>, u32)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.0.next()?;

@@ -187,7 +187,7 @@ mod tests {
         let suffix = DnsName::parse(b"test").unwrap();
         for (layout, steps_each) in [(Layout::Fast, 1), (Layout::Compact, 1 + BLOCK)] {
             let image = image(&patterns, layout);
-            let index = NameTrie::from_bytes(&image[..], Kind::Table).unwrap();
+            let index = NameTrie::validated(&image[..], Kind::Table).unwrap();
             let children = index.patterns_below(suffix).children();
             let (taken, found) = steps(|| children.flatten().count());
             assert_eq!(found, 2, "{layout:?}");

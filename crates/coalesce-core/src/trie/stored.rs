@@ -2,10 +2,17 @@
 
 use core::fmt;
 
-use super::fast::LONG_LEN_SHIFT;
-use super::format::Header;
 use super::hash::{SHAPE_SHIFT, Shape};
+use super::header::Header;
 use crate::packed::{TAIL_CODES, TAIL_MASK, WINDOW, unpack};
+
+/// Where a long name's length stands in the first word of its key.
+pub(crate) const LONG_LEN_SHIFT: u32 = 12;
+
+/// The key of a name that is longer than [`TAIL_CODES`], and stands at `at` among the long names.
+pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
+    [((shape as u64) << SHAPE_SHIFT) | (len as u64) << LONG_LEN_SHIFT, at as u64, 0]
+}
 
 /// A key and a value, as they stand in a slot or come out of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

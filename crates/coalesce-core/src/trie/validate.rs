@@ -8,27 +8,30 @@
 //! Lookups do not rest on this to be memory-safe: each read of theirs is checked. They rest on it
 //! to be right.
 
+use super::bytes::{long, word};
 use super::checksum::checksum;
 use super::compact::{self, BLOCK, Reader};
+use super::error::FormatError;
 use super::fast;
 use super::format::{
-    ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, GROUP_LEN, HEADER_LEN, Header, ImageError, Kind,
-    Layout, PAIR_LEN, address_of, long,
+    ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, GROUP_LEN, HEADER_LEN, Kind, Layout, PADDING_LEN,
+    PAIR_LEN, SLOT_LEN, address_of,
 };
 use super::hash::{Shape, key};
+use super::header::Header;
 use super::list::compare_stored;
-use super::stored::{Stored, StoredName};
+use super::stored::{Stored, StoredName, long_key};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
 use crate::policy::GroupPolicy;
 
-pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, ImageError> {
+pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, FormatError> {
     let header = Header::read(image, kind)?;
-    let too_short = ImageError::Length { len: image.len() };
+    let too_short = FormatError::Length { len: image.len() };
     let stored = long(image, CHECKSUM_AT).ok_or(too_short)?;
     let computed = checksum(image.get(CHECKED_FROM..).ok_or(too_short)?);
     if stored != computed {
-        return Err(ImageError::Checksum { stored, computed });
+        return Err(FormatError::Checksum { stored, computed });
     }
     let pass = Pass { header: &header, image };
     pass.groups()?;
@@ -73,11 +76,11 @@ impl Seen {
 }
 
 impl Pass<'_> {
-    fn groups(&self) -> Result<(), ImageError> {
+    fn groups(&self) -> Result<(), FormatError> {
         let mut previous = None;
         for index in 0..self.header.counts.groups {
             let at = offset(self.header.at.groups, index as usize, GROUP_LEN);
-            let bad = ImageError::Group { at };
+            let bad = FormatError::Group { at };
             let (id, bits) = self.header.group(self.image, index).ok_or(bad)?;
             if GroupPolicy::from_bits(bits).is_none() || previous.is_some_and(|last| last >= id) {
                 return Err(bad);
@@ -87,11 +90,11 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn pairs(&self) -> Result<(), ImageError> {
+    fn pairs(&self) -> Result<(), FormatError> {
         let mut previous = None;
         for index in 0..self.header.counts.pairs {
             let at = offset(self.header.at.pairs, index as usize, PAIR_LEN);
-            let bad = ImageError::Pair { at };
+            let bad = FormatError::Pair { at };
             let pair = self.header.pair(self.image, index).ok_or(bad)?;
             if pair.1 >= self.header.counts.groups || previous.is_some_and(|last| last >= pair) {
                 return Err(bad);
@@ -101,11 +104,11 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn addresses(&self) -> Result<(), ImageError> {
+    fn addresses(&self) -> Result<(), FormatError> {
         let mut previous = None;
         for index in 0..self.header.counts.addresses as usize {
             let at = offset(self.header.at.addresses, index, ADDRESS_LEN);
-            let bad = ImageError::Address { at };
+            let bad = FormatError::Address { at };
             let (key, value) = self.header.address(self.image, index).ok_or(bad)?;
             if address_of(key).is_none() || previous.is_some_and(|last| last >= key) {
                 return Err(bad);
@@ -121,45 +124,45 @@ impl Pass<'_> {
     }
 
     /// The fields of the header that no name is needed for.
-    fn header_values(&self) -> Result<(), ImageError> {
+    fn header_values(&self) -> Result<(), FormatError> {
         let counts = &self.header.counts;
         let [host_bits, .., flags] = counts.shape;
-        let table = self.header.kind == Kind::Table;
-        if flags > 1 || !table && (flags != 0 || counts.any_depth != [0; 4]) {
-            return Err(ImageError::Header { at: 63 });
+        let set = self.header.kind == Kind::Identifiers;
+        if flags > 1 || set && (flags != 0 || counts.any_depth != [0; 4]) {
+            return Err(FormatError::Header { at: 63 });
         }
-        if self.header.value_bits() > u32::BITS || (!table || counts.pairs > 0) && host_bits != 0 {
-            return Err(ImageError::Header { at: 60 });
+        if self.header.value_bits() > u32::BITS || (set || counts.pairs > 0) && host_bits != 0 {
+            return Err(FormatError::Header { at: 60 });
         }
         if counts.has_catch_all() {
             self.value(counts.catch_all, 56)?;
         } else if counts.catch_all != 0 {
-            return Err(ImageError::Value { at: 56, value: counts.catch_all });
+            return Err(FormatError::Value { at: 56, value: counts.catch_all });
         }
         let blocks = match self.header.layout {
             Layout::Fast => 0,
             Layout::Compact => (counts.names as usize).div_ceil(BLOCK),
         };
         if self.header.layout == Layout::Fast && counts.block_bytes != 0 {
-            return Err(ImageError::Header { at: 52 });
+            return Err(FormatError::Header { at: 52 });
         }
         if counts.blocks as usize != blocks {
-            return Err(ImageError::Header { at: 48 });
+            return Err(FormatError::Header { at: 48 });
         }
         Ok(())
     }
 
-    fn value(&self, value: u32, at: usize) -> Result<(), ImageError> {
+    fn value(&self, value: u32, at: usize) -> Result<(), FormatError> {
         if self.header.value_fits(self.image, value) {
             Ok(())
         } else {
-            Err(ImageError::Value { at, value })
+            Err(FormatError::Value { at, value })
         }
     }
 
     /// The value of an identifier is its number.
-    fn own_number(value: u32, number: usize, at: usize) -> Result<(), ImageError> {
-        if value as usize == number { Ok(()) } else { Err(ImageError::Value { at, value }) }
+    fn own_number(value: u32, number: usize, at: usize) -> Result<(), FormatError> {
+        if value as usize == number { Ok(()) } else { Err(FormatError::Value { at, value }) }
     }
 
     /// A stored name, its length and its shape, if it is one that the builder would write.
@@ -169,7 +172,7 @@ impl Pass<'_> {
         let bytes = name.as_bytes();
         let parsed = DnsName::parse(bytes).ok()?;
         let longest = match (self.header.kind, shape) {
-            (_, Shape::Exact) | (Kind::Table, _) => NAME_LEN_MAX,
+            (_, Shape::Exact) | (Kind::Table | Kind::Names, _) => NAME_LEN_MAX,
             (Kind::Identifiers, Shape::OneLabel) => NAME_LEN_MAX - 2,
             (Kind::Identifiers, Shape::AnyDepth) => 0,
         };
@@ -179,7 +182,7 @@ impl Pass<'_> {
             StoredName::Short { .. } => stored.key == key(parsed.tail(), len, shape),
             StoredName::Long(_) => {
                 let [_, at, _] = stored.key;
-                stored.key == fast::long_key(at as usize, len, shape)
+                stored.key == long_key(at as usize, len, shape)
                     && !bytes.iter().any(u8::is_ascii_uppercase)
             }
         };
@@ -187,13 +190,13 @@ impl Pass<'_> {
         (canonical && whole).then_some((name, shape))
     }
 
-    fn slots(&self) -> Result<(), ImageError> {
+    fn slots(&self) -> Result<(), FormatError> {
         let (header, image) = (self.header, self.image);
         let mut seen = Seen::default();
         let mut names = 0_usize;
         for slot in 0..header.counts.slots {
-            let at = offset(header.at.slots, slot as usize, fast::SLOT_LEN);
-            let bad = ImageError::Name { at };
+            let at = offset(header.at.slots, slot as usize, SLOT_LEN);
+            let bad = FormatError::Name { at };
             let stored = fast::read(header, image, slot).ok_or(bad)?;
             if stored == Stored::VACANT {
                 continue;
@@ -207,11 +210,11 @@ impl Pass<'_> {
             names = names.saturating_add(1);
         }
         if names != header.counts.names as usize {
-            return Err(ImageError::Header { at: CHECKED_FROM });
+            return Err(FormatError::Header { at: CHECKED_FROM });
         }
-        let end = offset(header.at.slots, header.counts.slots as usize, fast::SLOT_LEN);
-        if image.get(end..header.at.long as usize) != Some(&[0; fast::PADDING_LEN]) {
-            return Err(ImageError::Length { len: image.len() });
+        let end = offset(header.at.slots, header.counts.slots as usize, SLOT_LEN);
+        if image.get(end..header.at.long as usize) != Some(&[0; PADDING_LEN]) {
+            return Err(FormatError::Length { len: image.len() });
         }
         self.compare(&seen)?;
         self.slot_order(names)
@@ -219,7 +222,7 @@ impl Pass<'_> {
 
     /// Slots are read some at a time, because the slots of neighbours are far from each other and
     /// reads that wait for nothing wait together.
-    fn slot_order(&self, names: usize) -> Result<(), ImageError> {
+    fn slot_order(&self, names: usize) -> Result<(), FormatError> {
         let (header, image) = (self.header, self.image);
         let mut previous: Option<(StoredName<'_>, Shape)> = None;
         let mut read = [Stored::VACANT; READ_TOGETHER];
@@ -228,10 +231,10 @@ impl Pass<'_> {
             for (stored, number) in read.iter_mut().zip(together.clone()) {
                 *stored = fast::slot_of(header, image, number)
                     .and_then(|slot| fast::read(header, image, slot))
-                    .ok_or(ImageError::Order { number })?;
+                    .ok_or(FormatError::Order { number })?;
             }
             for (stored, number) in read.iter().zip(together) {
-                let bad = ImageError::Order { number };
+                let bad = FormatError::Order { number };
                 let shape = stored.shape().ok_or(bad)?;
                 let name = stored.name(header, image).ok_or(bad)?;
                 if !follows(previous.as_ref(), &name, shape) {
@@ -246,7 +249,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn blocks(&self) -> Result<(), ImageError> {
+    fn blocks(&self) -> Result<(), FormatError> {
         let (header, image) = (self.header, self.image);
         let mut seen = Seen::default();
         let mut previous: Option<(StoredName<'_>, Shape)> = None;
@@ -254,9 +257,9 @@ impl Pass<'_> {
         let mut expected = 0_usize;
         for block in 0..header.counts.blocks {
             let at = offset(header.at.block_starts, block as usize, 4);
-            let start = super::format::word(image, at).ok_or(ImageError::Name { at })?;
+            let start = word(image, at).ok_or(FormatError::Name { at })?;
             let block_at = offset(header.at.blocks, start as usize, 1);
-            let bad = ImageError::Name { at: block_at };
+            let bad = FormatError::Name { at: block_at };
             if start as usize != expected {
                 return Err(bad);
             }
@@ -266,7 +269,7 @@ impl Pass<'_> {
                 let stored = reader.next_stored().ok_or(bad)?;
                 let (name, shape) = self.name(&stored).ok_or(bad)?;
                 if !follows(previous.as_ref(), &name, shape) {
-                    return Err(ImageError::Order { number });
+                    return Err(FormatError::Order { number });
                 }
                 if !compact::leads_to(header, image, name.as_bytes(), shape, block) {
                     return Err(bad);
@@ -285,21 +288,21 @@ impl Pass<'_> {
         let at = offset(header.at.blocks, expected, 1);
         let rest = image.get(at..header.at.long as usize).unwrap_or_default();
         if rest.len() != compact::PADDING || rest.iter().any(|byte| *byte != 0) {
-            return Err(ImageError::Length { len: image.len() });
+            return Err(FormatError::Length { len: image.len() });
         }
         self.compare(&seen)
     }
 
-    fn compare(&self, seen: &Seen) -> Result<(), ImageError> {
+    fn compare(&self, seen: &Seen) -> Result<(), FormatError> {
         let counts = &self.header.counts;
         if seen.longest_exact != self.header.longest_exact() {
-            return Err(ImageError::Header { at: 61 });
+            return Err(FormatError::Header { at: 61 });
         }
         if seen.longest_one_label != self.header.longest_one_label() {
-            return Err(ImageError::Header { at: 62 });
+            return Err(FormatError::Header { at: 62 });
         }
         if seen.any_depth != counts.any_depth {
-            return Err(ImageError::Header { at: HEADER_LEN - 32 });
+            return Err(FormatError::Header { at: HEADER_LEN - 32 });
         }
         Ok(())
     }

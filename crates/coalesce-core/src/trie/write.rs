@@ -9,16 +9,18 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::build::{BuildError, Entry, IndexBuilder, Progress, Values};
+use super::build_error::{BuildError, Progress, Stage};
+use super::bytes::width;
 use super::checksum::checksum;
 use super::compact;
-use super::fast::{SLOT_LEN, long_key};
+use super::entries::{Entries, Entry};
 use super::format::{
     ADDRESS_LEN, CHECKED_FROM, CHECKSUM_AT, Counts, GROUP_LEN, HAS_CATCH_ALL, Kind, Layout, MAGIC,
-    PAIR_LEN, Sections, VERSION, value_bits, width,
+    PAIR_LEN, SLOT_LEN, Sections, VERSION, place_width, value_bits,
 };
 use super::hash::{Hasher, Shape, key_of};
 use super::perfect::{Placement, VACANT};
+use super::stored::long_key;
 use crate::limits::LONG_NAME_BYTES_MAX;
 use crate::packed::TAIL_CODES;
 
@@ -27,7 +29,7 @@ const PROGRESS_EVERY: usize = 1 << 16;
 
 /// Everything that an image is made of. Entries are given by their numbers, in canonical order.
 pub(super) struct Draft<'a> {
-    pub(super) entries: &'a IndexBuilder,
+    pub(super) entries: &'a Entries,
     pub(super) kind: Kind,
     pub(super) layout: Layout,
     pub(super) seed: u32,
@@ -38,6 +40,13 @@ pub(super) struct Draft<'a> {
     /// Ids and policy bits, by id.
     pub(super) groups: &'a [(u32, u32)],
     pub(super) values: &'a Values<'a>,
+}
+
+/// The values of an image's entries, by the entry's number.
+pub(super) struct Values<'a> {
+    pub(super) of: &'a dyn Fn(u32) -> u32,
+    pub(super) pairs: &'a [(u32, u32)],
+    pub(super) host_bits: u8,
 }
 
 /// The bytes of an image under way.
@@ -166,13 +175,13 @@ impl Draft<'_> {
         let of = self.placement.owners.len();
         for (slot, rank) in self.placement.owners.iter().enumerate() {
             if slot.is_multiple_of(PROGRESS_EVERY) {
-                progress(Progress { stage: "writing", done: slot, of });
+                progress(Progress { stage: Stage::Writing, done: slot, of });
             }
             if *rank != VACANT {
                 put(slot, *rank as usize);
             }
         }
-        progress(Progress { stage: "writing", done: of, of });
+        progress(Progress { stage: Stage::Writing, done: of, of });
     }
 
     /// The sections of the fast layout.
@@ -212,7 +221,7 @@ impl Draft<'_> {
         progress: &mut dyn FnMut(Progress),
     ) {
         let hasher = Hasher::new(self.seed);
-        let width = compact::place_width(counts.blocks);
+        let width = place_width(counts.blocks);
         self.each_slot(progress, |slot, rank| {
             let (entry, name) = self.name(rank);
             let hash = hasher.hash_name(name, entry.shape());
@@ -231,13 +240,13 @@ impl Draft<'_> {
         let mut long_at = 0;
         for rank in 0..of {
             if rank.is_multiple_of(PROGRESS_EVERY) {
-                progress(Progress { stage: "sharing", done: rank, of });
+                progress(Progress { stage: Stage::Sharing, done: rank, of });
             }
             let (entry, name) = self.name(rank);
             writer.push(name, entry.shape(), (self.values.of)(self.names[rank]), long_at);
             long_at += if name.len() > TAIL_CODES { name.len() } else { 0 };
         }
-        progress(Progress { stage: "sharing", done: of, of });
+        progress(Progress { stage: Stage::Sharing, done: of, of });
         writer.finish()
     }
 }

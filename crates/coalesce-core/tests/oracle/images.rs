@@ -1,6 +1,6 @@
 //! Damaged images: refused, or harmless.
 
-use coalesce_core::{Authority, AuthorityTable, IdentifierSet, ImageError, Layout, NamePattern};
+use coalesce_core::{Authority, AuthorityTable, FormatError, IdentifierSet, Layout, NamePattern};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -212,7 +212,7 @@ fn no_byte_of_an_image_is_missing_or_changed_unseen() {
             // Before the checksum stands what is compared with a constant.
             let refused = AuthorityTable::from_bytes(&damaged).err();
             let counted = bit / 8 >= 8 && what.starts_with(['f', 'c']);
-            let early = matches!(refused, Some(ImageError::Magic | ImageError::Version { .. }));
+            let early = matches!(refused, Some(FormatError::Magic | FormatError::Version { .. }));
             assert_ne!(counted, early, "{what}, bit {bit}: {refused:?}");
         }
     }
@@ -272,7 +272,7 @@ proptest! {
         let known = AuthorityTable::from_trusted_bytes(whole.as_bytes(), checksum).unwrap();
         prop_assert_eq!(known.len(), whole.len());
         let other = AuthorityTable::from_trusted_bytes(whole.as_bytes(), checksum ^ 1).err();
-        prop_assert!(matches!(other, Some(ImageError::Unexpected { .. })), "{:?}", other);
+        prop_assert!(matches!(other, Some(FormatError::Unexpected { .. })), "{:?}", other);
         let mut image = whole.as_bytes().to_vec();
         apply(&mut image, &damages);
         let Some(sum) = image.get(8..16) else { return Ok(()) };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coalesce_core::limits::IDENTIFIERS_MAX;
 use coalesce_core::{
     Authority, AuthorityTable, BuildError, GroupId, GroupPolicy, Host, IdentifierSet, Layout,
-    NamePattern, Progress, TableMatch, VirtualHostId,
+    NamePattern, Progress, Stage, TableMatch, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -130,15 +130,15 @@ fn progress_is_told_now_and_then() {
         let pattern = NamePattern::parse(name.as_bytes()).unwrap();
         table.entry(pattern, VirtualHostId::new(number), group).unwrap();
     }
-    for (layout, last) in [(Layout::Fast, "writing"), (Layout::Compact, "sharing")] {
+    for (layout, last) in [(Layout::Fast, Stage::Writing), (Layout::Compact, Stage::Sharing)] {
         let mut told = BTreeMap::<_, Vec<usize>>::new();
         let progress = &mut |now: Progress| told.entry(now.stage).or_default().push(now.done);
         table.layout(layout).build_with(progress).unwrap();
         let buckets = (70_000 / 3_usize).next_power_of_two();
         let placing: Vec<usize> = (0..buckets).step_by(4_096).collect();
-        assert_eq!(told["placing"], placing, "{layout:?}");
+        assert_eq!(told[&Stage::Placing], placing, "{layout:?}");
         // And once when it is done.
-        assert_eq!((&told[last][..2], told[last].len()), (&[0, 65_536][..], 3), "{layout:?}");
+        assert_eq!((&told[&last][..2], told[&last].len()), (&[0, 65_536][..], 3), "{layout:?}");
     }
 }
 

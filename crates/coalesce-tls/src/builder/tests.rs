@@ -1,5 +1,5 @@
 use super::*;
-use coalesce_core::DnsName;
+use coalesce_core::{DnsName, GroupPolicy};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::ring;
 

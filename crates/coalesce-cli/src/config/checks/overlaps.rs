@@ -55,7 +55,7 @@ pub(crate) fn find(draft: &SiteDraft<'_>, ports: &[Listener], notes: &mut Notes)
     all
 }
 
-fn overlaps<S: AsRef<[u8]>>(of_port: &ListenerTable<S>, listeners: &[Facts<'_>]) -> Vec<Overlap> {
+fn overlaps(of_port: &ListenerTable, listeners: &[Facts<'_>]) -> Vec<Overlap> {
     let mut found = Vec::new();
     for one in listeners {
         let others = listeners.iter().filter(|other| other.id != one.id);
@@ -69,11 +69,7 @@ fn overlaps<S: AsRef<[u8]>>(of_port: &ListenerTable<S>, listeners: &[Facts<'_>])
     found
 }
 
-fn between<S: AsRef<[u8]>>(
-    of_port: &ListenerTable<S>,
-    one: &Facts<'_>,
-    other: &Facts<'_>,
-) -> Option<OverlapReason> {
+fn between(of_port: &ListenerTable, one: &Facts<'_>, other: &Facts<'_>) -> Option<OverlapReason> {
     let reaches = |from: &Facts<'_>, to: &Facts<'_>| {
         from.presented.iter().any(|name| is_valid_for(of_port, name, to))
     };
@@ -84,11 +80,7 @@ fn between<S: AsRef<[u8]>>(
 }
 
 /// Whether a certificate with this name is valid for a host that `listener` is responsible for.
-fn is_valid_for<S: AsRef<[u8]>>(
-    of_port: &ListenerTable<S>,
-    presented: &str,
-    listener: &Facts<'_>,
-) -> bool {
+fn is_valid_for(of_port: &ListenerTable, presented: &str, listener: &Facts<'_>) -> bool {
     let Some(name) = presented.strip_prefix("DNS:") else { return false };
     let responsible = |name: &str| {
         let name = DnsName::parse(name.as_bytes()).ok()?;

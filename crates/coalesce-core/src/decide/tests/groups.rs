@@ -98,7 +98,7 @@ fn a_group_is_within_one_that_is_there_and_is_one() {
 const HOSTNAMES: &[&str] =
     &["*", "b.example.test", "**.wild.example.test", "bar.wild.example.test"];
 
-fn listeners(hostnames: &[&str]) -> ListenerTable<Vec<u8>> {
+fn listeners(hostnames: &[&str]) -> ListenerTable {
     let hostnames = hostnames.iter().zip(0..).map(|(hostname, number)| {
         (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
     });

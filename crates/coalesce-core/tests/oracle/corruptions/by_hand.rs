@@ -1,7 +1,7 @@
 //! An image with one name that no builder wrote, in every place and under every tag.
 
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, ImageError as E, Layout, NamePattern,
+    AuthorityTable, FormatError as E, GroupId, GroupPolicy, IdentifierSet, Layout, NamePattern,
     VirtualHostId,
 };
 

@@ -1,7 +1,7 @@
 //! Names in blocks.
 
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, ImageError as E, Layout, NamePattern,
+    AuthorityTable, FormatError as E, GroupId, GroupPolicy, IdentifierSet, Layout, NamePattern,
     VirtualHostId,
 };
 

@@ -1,6 +1,6 @@
 //! Names in slots.
 
-use coalesce_core::{ImageError as E, Layout};
+use coalesce_core::{FormatError as E, Layout};
 
 use super::{
     At, BLOCK_BYTES, ENTRIES, NAMES, SHAPE_SHIFT, SLOT, SLOTS, assert_set, assert_table, table,

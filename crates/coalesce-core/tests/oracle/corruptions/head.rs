@@ -1,7 +1,7 @@
 //! The header, the groups, the pairs and the addresses: the same in both layouts.
 
 use coalesce_core::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX};
-use coalesce_core::{AuthorityTable, ImageError as E, Layout};
+use coalesce_core::{AuthorityTable, FormatError as E, Layout};
 
 use super::{
     ADDRESSES, ANY_DEPTH, At, BLOCK_BYTES, BLOCKS, BUCKETS, CATCH_ALL, ENTRIES, FLAGS, GROUPS,

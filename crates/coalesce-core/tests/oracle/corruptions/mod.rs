@@ -6,7 +6,7 @@ mod fast;
 mod head;
 
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, ImageError as E, Layout, NamePattern,
+    AuthorityTable, FormatError as E, GroupId, GroupPolicy, IdentifierSet, Layout, NamePattern,
     VirtualHostId,
 };
 

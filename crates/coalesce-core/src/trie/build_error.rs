@@ -1,0 +1,117 @@
+//! What building says: how far it is, what is there twice, and why it cannot be done.
+
+use core::fmt;
+
+use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
+
+/// Seeds to try before the names are said not to be separable.
+pub(super) const SEEDS_MAX: u32 = 64;
+
+/// How far building has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Steps done in this stage.
+    pub done: usize,
+    /// Steps of this stage.
+    pub of: usize,
+}
+
+/// The stages of building, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Puts the names into order.
+    Sorting,
+    /// Finds a slot for each name.
+    Placing,
+    /// Writes the blocks of a compact table.
+    Sharing,
+    /// Writes the slots.
+    Writing,
+}
+
+impl Stage {
+    /// Returns the stage's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sorting => "sorting",
+            Self::Placing => "placing",
+            Self::Sharing => "sharing",
+            Self::Writing => "writing",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Two entries with the same pattern. Entries are numbered in the order of adding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Duplicate {
+    /// The earlier entry.
+    pub earlier: u32,
+    /// The later entry.
+    pub later: u32,
+    /// Whether they stand for different values.
+    pub conflicting: bool,
+}
+
+/// Why a table or an identifier set cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two entries have the same pattern. Entries are numbered in the order of adding.
+    Duplicate {
+        /// The earlier entry.
+        earlier: u32,
+        /// The later entry.
+        later: u32,
+    },
+    /// An entry names a group that was not added before it.
+    UnknownGroup {
+        /// The group's number.
+        group: u32,
+    },
+    /// The group was added before, with other policies.
+    GroupConflict {
+        /// The group's number.
+        group: u32,
+    },
+    /// No seed keeps the names apart, which names that were not made for it do not do.
+    Inseparable,
+    /// More than [`ENTRIES_MAX`] entries, [`IDENTIFIERS_MAX`] identifiers, [`GROUPS_MAX`] groups,
+    /// [`LONG_NAME_BYTES_MAX`](crate::limits::LONG_NAME_BYTES_MAX) bytes of long names, 4 GiB of
+    /// names, or a table of 4 GiB.
+    TooLarge,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { earlier, later } => {
+                write!(f, "entries {earlier} and {later} have the same name")
+            }
+            Self::UnknownGroup { group } => write!(f, "group {group} was not added"),
+            Self::GroupConflict { group } => {
+                write!(f, "group {group} was added before with other policies")
+            }
+            Self::Inseparable => {
+                write!(f, "none of {SEEDS_MAX} seeds keeps the hashes of these names apart")
+            }
+            Self::TooLarge => write!(
+                f,
+                "too large; at most {ENTRIES_MAX} entries, {IDENTIFIERS_MAX} identifiers, \
+                 {GROUPS_MAX} groups and 4 GiB of names and of table allowed"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for BuildError {}

@@ -1,0 +1,213 @@
+//! The header of an image, as lookups read it.
+
+use core::net::IpAddr;
+
+use super::bytes::{binary_search, bits, pair, word};
+use super::error::FormatError;
+use super::format::{
+    ADDRESS_LEN, AddressKey, CHECKED_FROM, Counts, Kind, Layout, MAGIC, SLOT_LEN, Sections,
+    VERSION, address_key, slots_max, value_bits,
+};
+use super::hash::{Hasher, Shape, bucket_shift};
+use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
+use crate::packed::TAIL_CODES;
+use crate::simd::Detected;
+
+/// Slots that are taken to be in a near cache: 56 KiB of them.
+const NEAR_SLOTS_MAX: usize = 2_048;
+
+/// The header of an image, and where its sections start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) layout: Layout,
+    pub(crate) counts: Counts,
+    pub(crate) hasher: Hasher,
+    /// Bit `i`: whether some any-depth pattern's suffix may begin behind a dot at window byte `i`.
+    /// Bit 0, which no short name needs: whether there is a catch-all.
+    pub(crate) further: u32,
+    /// In an image of the fast layout, the one shape that its wildcards have: then a name and the
+    /// wildcard above it are all there is to look for at first.
+    pub(crate) wildcard: Option<Shape>,
+    /// Whether the slots are so few that to look into one costs no more than to look at its tag.
+    pub(crate) near: bool,
+    /// What [`Hash::bucket`](super::hash::Hash::bucket) takes.
+    pub(crate) bucket_shift: u32,
+    /// The length of a slot, as a number that the compiler does not know: one multiplication is
+    /// less than the four additions that it makes of 28.
+    pub(crate) slot_len: u32,
+    pub(crate) at: Sections,
+    /// The id of the first group, if there is one.
+    pub(crate) first_group: u32,
+    /// The instruction set that reads the names of queries.
+    pub(crate) simd: Detected,
+}
+
+impl Header {
+    /// Reads the header and checks the lengths: what every lookup needs not to be lost.
+    pub(crate) fn read(image: &[u8], kind: Kind) -> Result<Self, FormatError> {
+        let too_short = FormatError::Length { len: image.len() };
+        if image.get(..4).ok_or(too_short)? != MAGIC {
+            return Err(FormatError::Magic);
+        }
+        let found = word(image, 4).ok_or(too_short)?;
+        let tag = |layout: Layout| u32::from_le_bytes([VERSION, kind as u8, layout as u8, 0]);
+        let layout = match found {
+            found if found == tag(Layout::Fast) => Layout::Fast,
+            found if found == tag(Layout::Compact) => Layout::Compact,
+            _ => return Err(FormatError::Version { found, expected: tag(Layout::Fast) }),
+        };
+        let counts = Counts::read(image).ok_or(too_short)?;
+        let limits = match kind {
+            Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],
+            Kind::Identifiers => [IDENTIFIERS_MAX, 0, 0],
+            Kind::Names => [ENTRIES_MAX, 0, 0],
+        };
+        let limited = [
+            (CHECKED_FROM, counts.names, limits[0]),
+            (CHECKED_FROM + 4, counts.slots, slots_max(counts.names)),
+            (CHECKED_FROM + 8, counts.buckets, slots_max(counts.names)),
+            (CHECKED_FROM + 16, counts.addresses, limits[0]),
+            (CHECKED_FROM + 20, counts.pairs, limits[1]),
+            (CHECKED_FROM + 24, counts.groups, limits[2]),
+            (CHECKED_FROM + 28, counts.long_bytes, LONG_NAME_BYTES_MAX),
+        ];
+        for (at, count, max) in limited {
+            if count as usize > max {
+                return Err(FormatError::Count { at, count: count as usize, max });
+            }
+        }
+        let at = Sections::of(&counts, layout).ok_or(too_short)?;
+        if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
+            return Err(too_short);
+        }
+        let bucket_shift = bucket_shift(counts.buckets)
+            .ok_or(FormatError::Header { at: CHECKED_FROM.saturating_add(8) })?;
+        let [short, _, _, _] = counts.any_depth;
+        let any_depth = counts.any_depth != [0; 4];
+        let one_label = counts.shape[2] != 0;
+        Ok(Self {
+            kind,
+            layout,
+            hasher: Hasher::new(counts.seed),
+            // A suffix of n bytes begins behind a dot at byte 31 - n.
+            further: ((short as u32).reverse_bits() & !1) | u32::from(counts.has_catch_all()),
+            wildcard: match (layout, one_label, any_depth) {
+                (Layout::Fast, _, false) => Some(Shape::OneLabel),
+                (Layout::Fast, false, true) => Some(Shape::AnyDepth),
+                (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
+            },
+            near: counts.slots as usize <= NEAR_SLOTS_MAX,
+            bucket_shift,
+            slot_len: SLOT_LEN as u32,
+            first_group: word(image, at.groups as usize).unwrap_or_default(),
+            counts,
+            at,
+            simd: Detected::detect(),
+        })
+    }
+
+    /// The number of values: entries of a table, identifiers of a set.
+    pub(crate) fn len(&self) -> usize {
+        let names = (self.counts.names as usize).saturating_add(self.counts.addresses as usize);
+        names.saturating_add(usize::from(self.counts.has_catch_all()))
+    }
+
+    pub(crate) const fn longest_exact(&self) -> usize {
+        self.counts.shape[1] as usize
+    }
+
+    pub(crate) const fn longest_one_label(&self) -> usize {
+        self.counts.shape[2] as usize
+    }
+
+    /// Whether some name is longer than a key can be.
+    pub(crate) fn has_long_names(&self) -> bool {
+        self.counts.long_bytes != 0
+    }
+
+    pub(crate) fn has_long_any_depth(&self) -> bool {
+        let [short, rest @ ..] = self.counts.any_depth;
+        short >> 31 != 0 || rest != [0; 3]
+    }
+
+    pub(crate) fn has_any_depth(&self, len: usize) -> bool {
+        let mask = self.counts.any_depth.get(len / 64).copied().unwrap_or(0);
+        len <= NAME_LEN_MAX && mask >> (len % 64) & 1 != 0
+    }
+
+    /// Bits of a value: all of it, or the number of its pair.
+    pub(crate) const fn value_bits(&self) -> u32 {
+        value_bits(&self.counts, self.kind)
+    }
+
+    /// Whether `value` stands for something in this image.
+    pub(crate) fn value_fits(&self, image: &[u8], value: u32) -> bool {
+        match self.kind {
+            Kind::Identifiers => (value as usize) < self.len(),
+            Kind::Table => self.entry(image, value).is_some(),
+            Kind::Names => bits(value) <= self.value_bits(),
+        }
+    }
+
+    /// The virtual host and the group's id behind a table's value.
+    #[inline(always)]
+    pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32)> {
+        let (host, group) = if self.counts.pairs == 0 {
+            let [bits, ..] = self.counts.shape;
+            // 32 bits are shifted as 64, so that all of them may belong to the virtual host.
+            let above = u64::from(value) >> (bits % 64);
+            (value ^ ((above << (bits % 64)) as u32), above as u32)
+        } else {
+            self.pair(image, value)?
+        };
+        // Most tables have few groups, and many have one.
+        if group == 0 && self.counts.groups > 0 {
+            return Some((host, self.first_group));
+        }
+        self.group(image, group).map(|(id, _)| (host, id))
+    }
+
+    pub(crate) fn pair(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
+        pair(image, self.at.pairs as usize, index, self.counts.pairs)
+    }
+
+    pub(crate) fn group(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {
+        pair(image, self.at.groups as usize, index, self.counts.groups)
+    }
+
+    /// The policy bits of group `id`, by binary search.
+    pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
+        let found = binary_search(self.counts.groups as usize, |index| {
+            self.group(image, index as u32).map(|(found, _)| found.cmp(&id))
+        })?;
+        self.group(image, found as u32).map(|(_, bits)| bits)
+    }
+
+    pub(crate) fn address(&self, image: &[u8], index: usize) -> Option<(AddressKey, u32)> {
+        if index >= self.counts.addresses as usize {
+            return None;
+        }
+        let at = (self.at.addresses as usize).checked_add(index.checked_mul(ADDRESS_LEN)?)?;
+        let octets: &[u8; 16] = image.get(at.checked_add(4)?..)?.first_chunk()?;
+        Some(((word(image, at)?, *octets), word(image, at.checked_add(20)?)?))
+    }
+
+    /// The value of `address`, by binary search.
+    pub(crate) fn find_address(&self, image: &[u8], address: IpAddr) -> Option<u32> {
+        let wanted = address_key(address);
+        let found = binary_search(self.counts.addresses as usize, |index| {
+            self.address(image, index).map(|(key, _)| key.cmp(&wanted))
+        })?;
+        self.address(image, found).map(|(_, value)| value)
+    }
+
+    /// The bytes of a name that is longer than a key.
+    pub(crate) fn long_name<'a>(&self, image: &'a [u8], at: usize, len: usize) -> Option<&'a [u8]> {
+        let pool = image.get(self.at.long as usize..self.at.end as usize)?;
+        if len <= TAIL_CODES {
+            return None;
+        }
+        pool.get(at..at.checked_add(len)?)
+    }
+}
