@@ -1,9 +1,291 @@
 //! `coalesce compile`: a list of names, frozen into a table that is mapped instead of built.
 
-mod command;
 mod faults;
 mod list;
 mod output_file;
 mod owners;
 
-pub(crate) use command::{CompileArguments, run};
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use coalesce_core::{AuthorityTable, AuthorityTableBuilder, BuildError, GroupId, Layout};
+use serde::Serialize;
+
+use crate::compile::faults::ListFaults;
+use crate::compile::list::{LineFault, List, ListLine, Position};
+use crate::compile::output_file::OutputFile;
+use crate::compile::owners::{Entered, ListEntry, Owner, Owners};
+use crate::config::Site;
+use crate::table_image;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::logging::Logging;
+use crate::terminal::output::Output;
+use crate::terminal::progress::Progress;
+
+/// How many lines are read between two looks at the clock.
+const LINES_BETWEEN_REPORTS: u64 = 1 << 12;
+
+/// The arguments of `coalesce compile`.
+#[derive(Args, Debug)]
+pub(crate) struct CompileArguments {
+    /// The list, one entry on each line; '-' for standard input
+    #[arg(value_name = "LIST")]
+    pub(crate) list: PathBuf,
+    /// Where the table goes; an older one is replaced once the new one is whole
+    #[arg(short, long, value_name = "TABLE")]
+    pub(crate) output: PathBuf,
+    /// The configuration that the table is for: virtual hosts are named as it names them, and its
+    /// own names are compiled as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What the table is made for
+    #[arg(long, value_enum, default_value_t = TableLayout::Fast, value_name = "LAYOUT")]
+    pub(crate) layout: TableLayout,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableLayout {
+    /// The quickest lookups, in about 33 bytes a name
+    Fast,
+    /// The fewest bytes, about 15 a name
+    Compact,
+}
+
+impl From<TableLayout> for Layout {
+    fn from(layout: TableLayout) -> Self {
+        match layout {
+            TableLayout::Fast => Self::Fast,
+            TableLayout::Compact => Self::Compact,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exit, Failure> {
+    let site = match &arguments.config {
+        None => None,
+        Some(path) => Some(Site::load_without_table(path).map_err(Failure::configuration)?),
+    };
+    let output_file = OutputFile::find(&arguments.output)?;
+    let list = List::open(&arguments.list)?;
+    if let Some(site) = &site {
+        site.log();
+    }
+    let mut progress = Progress::new(logging);
+    let owners = Owners::new(site.as_ref().zip(arguments.config.as_deref()));
+    let mut compiler = Compiler::new(&owners, arguments.layout, list)?;
+    compiler.read(&mut progress)?;
+    let table = compiler.build(&mut progress)?;
+    progress.at("saving", 0, None);
+    output_file.replace(table.as_bytes())?;
+    let summary = Summary {
+        table: arguments.output.display().to_string(),
+        names: table.len(),
+        bytes: table.as_bytes().len(),
+        bytes_per_name: table_image::bytes_per_name(&table),
+        layout: table_image::layout_name(table.layout()),
+        checksum: table_image::checksum(&table),
+        seconds: progress.elapsed().as_secs_f64(),
+    };
+    drop(progress);
+    let mut output = Output::stdout();
+    if arguments.json {
+        output.json(&summary)?;
+    } else {
+        output.line(&summary)?;
+    }
+    output.flush()?;
+    Ok(Exit::Fine)
+}
+
+/// What was made.
+#[derive(Debug, Serialize)]
+struct Summary {
+    table: String,
+    names: usize,
+    bytes: usize,
+    bytes_per_name: f64,
+    layout: &'static str,
+    checksum: String,
+    seconds: f64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "table     {}", self.table)?;
+        writeln!(f, "names     {}", self.names)?;
+        writeln!(f, "bytes     {}, {:.1} a name", self.bytes, self.bytes_per_name)?;
+        writeln!(f, "layout    {}", self.layout)?;
+        writeln!(f, "checksum  {}", self.checksum)?;
+        write!(f, "time      {:.1} s", self.seconds)
+    }
+}
+
+/// A table on its way from a list.
+struct Compiler<'a> {
+    owners: &'a Owners<'a>,
+    builder: AuthorityTableBuilder,
+    list: List,
+    faults: ListFaults,
+    /// How many entries the configuration itself has; they come before those of the list.
+    configured: u32,
+    open_ended: Option<OpenEnded>,
+}
+
+/// Entries that stand for more names than a certificate can cover.
+struct OpenEnded {
+    first_line: u64,
+    count: u64,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(owners: &'a Owners<'a>, layout: TableLayout, list: List) -> Result<Self, Failure> {
+        let mut builder = AuthorityTable::builder();
+        builder.layout(layout.into());
+        let configured = owners.add_configured(&mut builder).map_err(Failure::configuration)?;
+        let faults = ListFaults::default();
+        Ok(Self { owners, builder, list, faults, configured, open_ended: None })
+    }
+
+    /// Reads the list and adds its entries; what is wrong with a line is noted.
+    fn read(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        let Self { owners, builder, list, faults, open_ended, .. } = self;
+        let (mut entries, mut full, mut last_group) = (0_u64, false, None);
+        let (name, len) = (list.name.clone(), list.len());
+        list.read(|place, line| {
+            if place.line % LINES_BETWEEN_REPORTS == 0 {
+                progress.at("reading", place.bytes, len);
+            }
+            let added = line.and_then(|line| {
+                let Some(line) = ListLine::parse(line)? else { return Ok(()) };
+                entries += 1;
+                let entry = owners.entry(&line)?;
+                if entry.open_ended {
+                    let first = OpenEnded { first_line: place.line, count: 0 };
+                    open_ended.get_or_insert(first).count += 1;
+                }
+                if full {
+                    return Ok(());
+                }
+                let added = add(builder, &entry, &mut last_group);
+                // One message says that there is no room for any of the rest.
+                full = matches!(added, Err(BuildError::TooLarge));
+                added.map_err(|error| line.pattern.fault(error))
+            });
+            if let Err(LineFault { column, message }) = added {
+                faults.add(place.line, || format!("{name}:{}:{column}: {message}", place.line));
+            }
+        })?;
+        if entries == 0 {
+            // An empty input is a producer that failed rather than a site without names.
+            self.faults.add(0, || format!("{name}: no names; at least one expected"));
+        }
+        Ok(())
+    }
+
+    fn build(mut self, progress: &mut Progress) -> Result<AuthorityTable<Vec<u8>>, Failure> {
+        if self.faults.is_empty() {
+            let built = self.builder.build_with(&mut |step| {
+                progress.at(step.stage.as_str(), step.done as u64, Some(step.of as u64));
+            });
+            match built {
+                Ok(table) => {
+                    self.warn();
+                    return Ok(table);
+                }
+                // One pair is named there, and all of them below.
+                Err(BuildError::Duplicate { .. }) => {}
+                Err(error) => self.faults.add(0, || format!("{}: {error}", self.list.name)),
+            }
+        }
+        self.note_duplicates()?;
+        Err(Failure::configuration(self.faults.message()))
+    }
+
+    fn warn(&self) {
+        if let Some(OpenEnded { first_line, count }) = &self.open_ended {
+            tracing::warn!(
+                "{}: {count} names, the first in line {first_line}, stand for more names than a \
+                 certificate can cover; those that it does not cover are answered 421 on every \
+                 connection",
+                self.list.name
+            );
+        }
+    }
+
+    /// Names both places of every entry that is there twice. The list is read again for it.
+    fn note_duplicates(&mut self) -> Result<(), Failure> {
+        let duplicates = self.builder.duplicates();
+        let (shown, more) = duplicates.split_at(duplicates.len().min(self.faults.room()));
+        if shown.is_empty() {
+            self.faults.add_unshown(more.len());
+            return Ok(());
+        }
+        let mut wanted: Vec<u32> = shown
+            .iter()
+            .flat_map(|pair| [pair.earlier, pair.later])
+            .filter_map(|number| number.checked_sub(self.configured))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let places = self.places(&wanted)?;
+        for pair in shown {
+            let place = |number: u32| {
+                let index = wanted.binary_search(&number.checked_sub(self.configured)?).ok()?;
+                places.get(index)
+            };
+            let Some(later) = place(pair.later) else {
+                // It was changed between the two readings.
+                self.faults.add(0, || format!("{}: names that are there twice", self.list.name));
+                continue;
+            };
+            let name = &self.list.name;
+            self.faults.add(later.line, || {
+                let after = match place(pair.earlier) {
+                    Some(earlier) => later.after(earlier, pair.conflicting),
+                    None => self.owners.after_configured(pair, later),
+                };
+                format!("{name}:{}:{}: {after}", later.line, later.column)
+            });
+        }
+        self.faults.add_unshown(more.len());
+        Ok(())
+    }
+
+    /// The places of the entries with these numbers, counted from the list's first.
+    fn places(&mut self, wanted: &[u32]) -> Result<Vec<Entered>, Failure> {
+        let mut places = Vec::with_capacity(wanted.len());
+        let mut number = 0_u32;
+        let owners = self.owners;
+        self.list.read_again(|Position { line: line_number, .. }, line| {
+            let Ok(Some(line)) = line.and_then(ListLine::parse) else { return };
+            let Ok(entry) = owners.entry(&line) else { return };
+            if wanted.get(places.len()) == Some(&number) {
+                places.push(Entered {
+                    line: line_number,
+                    column: line.pattern.column,
+                    pattern: line.pattern.to_string(),
+                    owner: owners.text(entry.owner),
+                });
+            }
+            number = number.saturating_add(1);
+        })?;
+        Ok(places)
+    }
+}
+
+fn add(
+    builder: &mut AuthorityTableBuilder,
+    entry: &ListEntry<'_>,
+    last_group: &mut Option<GroupId>,
+) -> Result<(), BuildError> {
+    let Owner { virtual_host, group } = entry.owner;
+    if *last_group != Some(group) {
+        builder.group(group, entry.policy)?;
+        *last_group = Some(group);
+    }
+    builder.entry(entry.pattern, virtual_host, group).map(drop)
+}

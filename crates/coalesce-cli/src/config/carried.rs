@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use coalesce_core::ListenerId;
 use coalesce_tls::{SessionStores, TlsPolicy};
 
-/// What a server carries from site to site, so that a connection that was made under one site can be
-/// judged under the next. Sites that do not share this value know nothing of each other's connections.
+/// What a server carries from site to site, so that a connection that was made under one site can
+/// be judged under the next. Sites that do not share this value know nothing of each other's
+/// connections.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     /// The stores that sessions are resumed from.

@@ -1,9 +1,124 @@
 //! `coalesce demo`: the whole path on made-up hosts, every verdict shown.
 
 mod client;
-mod command;
 pub(crate) mod files;
 mod report;
 mod rows;
 
-pub(crate) use command::{DemoArguments, run};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::config::{Listener, Site};
+use crate::demo::client::{DemoClient, DemoConnection};
+use crate::demo::files::DemoFiles;
+use crate::demo::report::RowResult;
+use crate::demo::rows::{Certificate, Got, ROWS, Row};
+use crate::explain::{self, ClientIdentity, Question};
+use crate::serve::{self, Observers, Server, Signals};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
+
+/// The arguments of `coalesce demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArguments {
+    /// Stay up afterwards, and print curl commands to paste
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object per row instead of the table
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
+    let files = DemoFiles::make().map_err(Failure::runtime)?;
+    serve::block_on(None, demonstrate(arguments, &files))
+}
+
+async fn demonstrate(arguments: &DemoArguments, files: &DemoFiles) -> Result<Exit, Failure> {
+    let mut signals = Signals::new()?;
+    let load = || Site::load(&files.configuration()).map_err(Failure::configuration);
+    // One copy serves; the other is asked for the reason, which no response carries.
+    let (live, explained) = (load()?, load()?);
+    let server = Server::bind(live, Observers::default()).await?;
+    let address = server
+        .addresses()
+        .next()
+        .ok_or_else(|| Failure::runtime("the demo's configuration has no listener"))?;
+    let running = server.start();
+
+    let lines = ask_everything(files, &explained, address).await?;
+    let mut output = Output::stdout();
+    if arguments.json {
+        report::json(&lines, &mut output)?;
+    } else {
+        report::table(&lines, address, &mut output)?;
+    }
+    if arguments.keep {
+        report::commands(files.folder(), address, &mut output)?;
+        output.flush()?;
+        signals.next().await;
+    }
+    output.flush()?;
+    running.end().await;
+    Ok(if lines.iter().all(|line| line.holds) { Exit::Fine } else { Exit::No })
+}
+
+/// Puts every row to the server, in order; rows with the same server name and certificate share a
+/// connection, which is numbered as it is opened.
+async fn ask_everything(
+    files: &DemoFiles,
+    site: &Site,
+    address: SocketAddr,
+) -> Result<Vec<RowResult>, Failure> {
+    let client = DemoClient::new(files, address)
+        .map_err(|error| Failure::runtime(format_args!("the demo's client: {error}")))?;
+    let mut connections: HashMap<(&str, Certificate), (usize, DemoConnection)> = HashMap::new();
+    let listener = site
+        .listeners
+        .first()
+        .ok_or_else(|| Failure::runtime("the demo's configuration has no listener"))?;
+    let mut lines = Vec::with_capacity(ROWS.len());
+    for row in ROWS {
+        let key = (row.server_name, row.certificate);
+        let number = connections.len() + 1;
+        let (number, got) = match connections.get(&key) {
+            Some((number, connection)) => (Some(*number), ask(connection, row).await?),
+            None => match client.connect(row.server_name, row.certificate).await {
+                Ok(connection) => {
+                    let got = ask(&connection, row).await?;
+                    connections.insert(key, (number, connection));
+                    (Some(number), got)
+                }
+                Err(got) => (None, got),
+            },
+        };
+        lines.push(RowResult::new(row, number, &got, reason(site, listener, row)));
+    }
+    Ok(lines)
+}
+
+async fn ask(connection: &DemoConnection, row: &Row) -> Result<Got, Failure> {
+    let request = row
+        .request()
+        .map_err(|error| Failure::runtime(format_args!("the demo's request: {error}")))?;
+    Ok(connection.send(request).await)
+}
+
+/// What `coalesce explain` says of the row.
+fn reason(site: &Site, listener: &Listener, row: &Row) -> &'static str {
+    let question = Question {
+        server_name: Some(row.server_name.to_owned()),
+        authority: Some(row.authority.to_owned()),
+        hosts: row.host.map(str::to_owned).into_iter().collect(),
+        scheme: (row.method != "CONNECT").then(|| row.scheme.to_owned()),
+        method: Some(row.method.to_owned()),
+        protocol: None,
+        client: match row.certificate {
+            Certificate::None => ClientIdentity::WithoutCertificate,
+            Certificate::Demo => ClientIdentity::Accepted,
+        },
+    };
+    explain::reason(site, listener, &question)
+}

@@ -83,9 +83,11 @@ fn responsible_elsewhere(
 
 /// The same for the addresses of a compiled table, whose connections no server name makes.
 ///
-/// What [`open_compiled`](crate::config::tables::open_compiled) has checked of its names leaves nothing to ask:
-/// the handshakes have the same names, so that a connection made for one is in the group of its
-/// virtual host, and shows a certificate that covers it.
+/// The names of a compiled table need no such check, because [`open_compiled`] has made it: the
+/// handshakes have the same names, so a connection made for one of them is in the group of its virtual
+/// host, and shows a certificate that covers it.
+///
+/// [`open_compiled`]: crate::config::tables::open_compiled
 pub(crate) fn own_connections_by_address(
     compiled: &CompiledNames,
     listeners: &[Listener],

@@ -10,8 +10,7 @@ use coalesce_core::{
 use coalesce_tls::{ClientAuth, TlsPolicy};
 use toml::Spanned;
 
-use crate::config::drafts::context::Context;
-use crate::config::drafts::listeners::ListenerDraft;
+use crate::config::drafts::listeners::{Context, ListenerDraft};
 use crate::config::drafts::tls_policy;
 use crate::config::entries::model::{
     Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,

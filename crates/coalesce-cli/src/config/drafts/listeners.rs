@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use coalesce_core::NamePattern;
 use toml::Spanned;
 
+use crate::config::carried::Carried;
 use crate::config::entries::model::{ListenerEntry, Profile};
 use crate::config::entries::{Faults, Source};
 
@@ -29,6 +30,15 @@ impl ListenerDraft {
         std::ptr::eq(self, other)
             || self.shares_ports && other.shares_ports && self.address == other.address
     }
+}
+
+/// What the other entries are read with, once the listeners are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) listeners: &'a [ListenerDraft],
+    pub(crate) source: &'a Source,
+    pub(crate) carried: &'a Carried,
 }
 
 /// The pattern of a listener without a hostname.

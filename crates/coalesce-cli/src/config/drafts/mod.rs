@@ -2,7 +2,6 @@
 
 mod answer;
 mod certificates;
-mod context;
 mod groups;
 mod hosts;
 mod listeners;
@@ -10,8 +9,7 @@ mod site;
 mod tls_policy;
 
 pub(super) use certificates::{Certificate, Certificates};
-pub(super) use context::Context;
 pub(super) use groups::{GroupDraft, Groups};
 pub(super) use hosts::{HostDraft, read as read_hosts};
-pub(super) use listeners::{ListenerDraft, address, read as read_listeners};
+pub(super) use listeners::{Context, ListenerDraft, address, read as read_listeners};
 pub(super) use site::SiteDraft;

@@ -6,6 +6,8 @@ mod folder;
 mod reply;
 mod text;
 mod upstream;
+mod upstream_connection;
+mod upstream_fields;
 
 pub(super) use answers::Answers;
 pub(super) use reply::{Peer, Reply};

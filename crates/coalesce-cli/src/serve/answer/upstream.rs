@@ -18,14 +18,14 @@ use crate::config::{UpstreamProtocol, UpstreamTarget};
 use crate::serve::answer::body::{RequestBody, UploadProgress, send_streaming};
 use crate::serve::answer::reply::{Peer, Reply};
 use crate::serve::answer::text::Text;
-use crate::serve::answer::upstream::fields;
-use crate::serve::answer::upstream::h2c::{SharedConnection, UpstreamError};
+use crate::serve::answer::upstream_connection::{SharedConnection, UpstreamError};
+use crate::serve::answer::upstream_fields;
 use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
 use crate::serve::observe::events;
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
-pub(in crate::serve) struct Upstream {
+pub(super) struct Upstream {
     authority: Authority,
     transport: Transport,
     bad_gateway: Text,
@@ -48,7 +48,7 @@ impl Transport {
 }
 
 impl Upstream {
-    pub(in crate::serve) fn new(target: &UpstreamTarget) -> Self {
+    pub(super) fn new(target: &UpstreamTarget) -> Self {
         let transport = match target.protocol {
             UpstreamProtocol::Http1 => {
                 let mut connector = HttpConnector::new();
@@ -71,12 +71,7 @@ impl Upstream {
     }
 
     /// Passes a request on, and its answer back.
-    pub(in crate::serve) async fn send(
-        &self,
-        request: Request<RecvStream>,
-        mut reply: Reply,
-        peer: &Peer,
-    ) {
+    pub(super) async fn send(&self, request: Request<RecvStream>, mut reply: Reply, peer: &Peer) {
         let method = request.method().clone();
         let progress = UploadProgress::new();
         let (mut parts, content) = RequestBody::take(request, progress.clone());
@@ -89,7 +84,12 @@ impl Upstream {
                 return;
             }
         }
-        fields::request(&mut parts, self.transport.protocol(), &self.authority, peer.address);
+        upstream_fields::request(
+            &mut parts,
+            self.transport.protocol(),
+            &self.authority,
+            peer.address,
+        );
         let asked = self.ask(Request::from_parts(parts, content));
         let answered = tokio::select! {
             answered = asked => answered,
@@ -102,7 +102,7 @@ impl Upstream {
         };
         match answered {
             Ok(mut answer) => {
-                fields::answer(answer.headers_mut());
+                upstream_fields::answer(answer.headers_mut());
                 send_streaming(answer, reply, &method).await;
             }
             Err(failed) => {
