@@ -7,6 +7,7 @@ use coalesce_benches::progress::Progress;
 use coalesce_benches::statistics::{interval, median};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use crate::arguments::{Arguments, SETS};
 use crate::case::Case;
 use crate::client::{Answer, Client};
 use crate::cpu::{self, Extent, Job};
@@ -16,7 +17,7 @@ use crate::records::{Absent, Record};
 use crate::run::{Bench, Cores};
 use crate::server::Server;
 use crate::world::World;
-use crate::{Arguments, SETS, calls, h2load, instructions, latency, memory, scaling};
+use crate::{calls, h2load, instructions, latency, memory, scaling};
 
 /// Files that are open at once: the connections of [`memory`], and some.
 const FILES: u64 = 8192;
