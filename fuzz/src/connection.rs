@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use arbitrary::{Result, Unstructured};
-use coalesce_core::{AuthorityTable, ServerConnection, RequestTarget, decide};
+use coalesce_core::{AuthorityTable, RequestTarget, ServerConnection, decide};
 use coalesce_h2::{Builder, MisdirectedContent, OriginSet};
 
 use crate::build::with_connection;

@@ -14,8 +14,9 @@ mod model;
 
 use arbitrary::Unstructured;
 use coalesce_core::{
-    Authority, AuthorityTable, BuildError, DnsName, GroupId, GroupPolicy, Host, IdentifierSet,
-    Malformed, Memo, NamePattern, PresentedIdentifier, TableMatch, Verdict, VirtualHostId,
+    Authority, AuthorityTable, AuthorityTableBuilder, BuildError, DnsName, GroupId, GroupPolicy,
+    Host, IdentifierSet, Malformed, Memo, NamePattern, PresentedIdentifier, TableMatch, Verdict,
+    VirtualHostId,
 };
 
 use coalesce_tls::PresentedNames;
@@ -54,31 +55,13 @@ pub fn authority(field: &[u8]) {
 pub fn names(data: &[u8]) {
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(64).collect();
     let mut builder = AuthorityTable::builder();
-    let group = GroupId::new(0);
-    builder.group(group, GroupPolicy::default()).expect("one group fits");
+    builder.group(GROUP, GroupPolicy::default()).expect("one group fits");
     let mut patterns = Vec::new();
     let mut identifiers = Vec::new();
     for line in &lines {
-        if let Ok(text) = str::from_utf8(line) {
-            assert_eq!(DnsName::parse(line).is_ok(), model::is_name(text));
-            assert_eq!(Host::parse(line).is_ok(), model::is_host(text));
-            assert_eq!(NamePattern::parse(line).is_ok(), model::is_pattern(text));
-            let identifier = PresentedIdentifier::parse_dns(line).is_ok();
-            assert_eq!(identifier, model::is_identifier(text));
-        }
+        check_parsers(line);
         if let Ok(pattern) = NamePattern::parse(line) {
-            let shown = pattern.to_string();
-            assert_eq!(NamePattern::parse(shown.as_bytes()), Ok(pattern));
-            let number = VirtualHostId::new(u32::try_from(patterns.len()).expect("few lines"));
-            if patterns.contains(&pattern) {
-                let mut twice = builder.clone();
-                twice.entry(pattern, number, group).expect("duplicates are found later");
-                assert_eq!(twice.duplicates().len(), 1, "{shown}");
-                assert!(matches!(twice.build(), Err(BuildError::Duplicate { .. })), "{shown}");
-            } else {
-                builder.entry(pattern, number, group).expect("few entries fit");
-                patterns.push(pattern);
-            }
+            add_pattern(pattern, &mut patterns, &mut builder);
         }
         identifiers.extend(PresentedIdentifier::parse_dns(line));
         identifiers.extend(PresentedIdentifier::from_address_octets(line));
@@ -87,34 +70,8 @@ pub fn names(data: &[u8]) {
     let set = IdentifierSet::build(identifiers.iter().copied()).expect("few identifiers fit");
     let listed: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
     for line in &lines {
-        let host = Authority::parse(line).ok().map(|authority| authority.host());
-        let naive = model::authority(line).ok().map(|(host, _)| host);
-        assert_eq!(host.is_some(), naive.is_some());
-        let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), naive.as_ref()?);
-        let expected = (0..patterns.len())
-            .filter(|at| {
-                let matches = host.is_some_and(|host| patterns[*at].matches(&host));
-                assert_eq!(matches, rank(at).is_some());
-                matches
-            })
-            .max_by_key(rank);
-        for table in &tables {
-            let number = |found: TableMatch| found.virtual_host.get() as usize;
-            assert_eq!(host.and_then(|host| table.lookup(&host)).map(number), expected);
-            assert_eq!(table.lookup_authority(line).map(number), expected);
-        }
-        let covering = identifiers
-            .iter()
-            .filter(|identifier| host.is_some_and(|host| identifier.covers(&host)))
-            .min_by_key(|identifier| matches!(identifier, PresentedIdentifier::Wildcard(_)));
-        let number = covering.map(|identifier| {
-            let shown = identifier.to_string();
-            let (_, name) = shown.split_once(':').expect("a kind and a name");
-            listed.iter().position(|other| other == name).expect("it is listed")
-        });
-        assert_eq!(covering.and_then(|identifier| set.number(identifier)), number);
-        assert_eq!(host.and_then(|host| set.find(&host)), number);
-        assert_eq!(set.find_authority(line), number);
+        check_lookups(line, &patterns, &tables);
+        check_covering(line, &identifiers, &set, &listed);
     }
     let slices = &lines[..];
     for table in &tables {
@@ -124,6 +81,82 @@ pub fn names(data: &[u8]) {
         let patterns = table.entries().map(|entry| entry.pattern.to_string());
         assert_eq!(patterns.count(), table.len());
     }
+}
+
+/// The group of every entry that [`names`] makes.
+const GROUP: GroupId = GroupId::new(0);
+
+/// The parsers take what the model takes.
+fn check_parsers(line: &[u8]) {
+    let Ok(text) = str::from_utf8(line) else { return };
+    assert_eq!(DnsName::parse(line).is_ok(), model::is_name(text));
+    assert_eq!(Host::parse(line).is_ok(), model::is_host(text));
+    assert_eq!(NamePattern::parse(line).is_ok(), model::is_pattern(text));
+    let identifier = PresentedIdentifier::parse_dns(line).is_ok();
+    assert_eq!(identifier, model::is_identifier(text));
+}
+
+/// Adds a pattern to a table. One that it has already is a duplicate, however it is written.
+fn add_pattern<'a>(
+    pattern: NamePattern<'a>,
+    patterns: &mut Vec<NamePattern<'a>>,
+    builder: &mut AuthorityTableBuilder,
+) {
+    let shown = pattern.to_string();
+    assert_eq!(NamePattern::parse(shown.as_bytes()), Ok(pattern));
+    let number = VirtualHostId::new(u32::try_from(patterns.len()).expect("few lines"));
+    if patterns.contains(&pattern) {
+        let mut twice = builder.clone();
+        twice.entry(pattern, number, GROUP).expect("duplicates are found later");
+        twice.entry(pattern, number, GROUP).expect("duplicates are found later");
+        assert_eq!(twice.duplicates().len(), 1, "{shown}");
+        assert!(matches!(twice.build(), Err(BuildError::Duplicate { .. })), "{shown}");
+    } else {
+        builder.entry(pattern, number, GROUP).expect("few entries fit");
+        patterns.push(pattern);
+    }
+}
+
+/// The tables find the entry of highest rank among all that match.
+fn check_lookups(line: &[u8], patterns: &[NamePattern<'_>], tables: &[AuthorityTable<Vec<u8>>]) {
+    let host = Authority::parse(line).ok().map(|authority| authority.host());
+    let naive = model::authority(line).ok().map(|(host, _)| host);
+    assert_eq!(host.is_some(), naive.is_some());
+    let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), naive.as_ref()?);
+    let expected = (0..patterns.len())
+        .filter(|at| {
+            let matches = host.is_some_and(|host| patterns[*at].matches(&host));
+            assert_eq!(matches, rank(at).is_some());
+            matches
+        })
+        .max_by_key(rank);
+    for table in tables {
+        let number = |found: TableMatch| found.virtual_host.get() as usize;
+        assert_eq!(host.and_then(|host| table.lookup(&host)).map(number), expected);
+        assert_eq!(table.lookup_authority(line).map(number), expected);
+    }
+}
+
+/// The set finds the identifier that covers a host, an exact one before a wildcard.
+fn check_covering(
+    line: &[u8],
+    identifiers: &[PresentedIdentifier<'_>],
+    set: &IdentifierSet<Vec<u8>>,
+    listed: &[String],
+) {
+    let host = Authority::parse(line).ok().map(|authority| authority.host());
+    let covering = identifiers
+        .iter()
+        .filter(|identifier| host.is_some_and(|host| identifier.covers(&host)))
+        .min_by_key(|identifier| matches!(identifier, PresentedIdentifier::Wildcard(_)));
+    let number = covering.map(|identifier| {
+        let shown = identifier.to_string();
+        let (_, name) = shown.split_once(':').expect("a kind and a name");
+        listed.iter().position(|other| other == name).expect("it is listed")
+    });
+    assert_eq!(covering.and_then(|identifier| set.number(identifier)), number);
+    assert_eq!(host.and_then(|host| set.find(&host)), number);
+    assert_eq!(set.find_authority(line), number);
 }
 
 /// A generated request on a generated connection: the verdict is the model's, and a served virtual
