@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use coalesce_tests::raw::{self, Raw};
 use coalesce_tests::{CONTENT_421, Server, World, tls};
 
-use super::{CONNECTIONS, Checker, NAMES, load, memory};
+use crate::checker::Checker;
+use crate::load::{CONNECTIONS, load};
+use crate::memory::memory;
+use crate::world::NAMES;
 
 /// Served, and misdirected on a connection that the other is served on.
 const OWN: &str = "a.example.test";
