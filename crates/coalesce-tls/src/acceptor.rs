@@ -15,10 +15,10 @@ use crate::facts::HandshakeFacts;
 use crate::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::table::HandshakeTable;
 
-/// Accepts TLS connections as a [`HandshakeTable`] says.
+/// Accepts TLS connections by the choices of a [`HandshakeTable`].
 ///
-/// An acceptor keeps the table it was made with. A server that swaps tables makes a new acceptor
-/// from the new one; handshakes that have begun end under the old one, and say so in their facts.
+/// An acceptor keeps the table it was made with. To swap tables, make a new acceptor. Handshakes
+/// that have begun finish under the old table, and their facts are those of the old table.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     table: Arc<HandshakeTable>,
@@ -26,48 +26,46 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// An acceptor that allows a handshake [`HANDSHAKE_TIMEOUT`].
+    /// Makes an acceptor with the limit [`HANDSHAKE_TIMEOUT`] for each handshake.
     pub fn new(table: Arc<HandshakeTable>) -> Self {
         Self { table, handshake_timeout: HANDSHAKE_TIMEOUT }
     }
 
-    /// The same acceptor with another limit for a whole handshake, from the first byte read to the
-    /// last.
+    /// Sets the limit for a whole handshake, from the first byte read to the last.
     #[must_use]
     pub fn with_handshake_timeout(mut self, handshake_timeout: Duration) -> Self {
         self.handshake_timeout = handshake_timeout;
         self
     }
 
-    /// The table.
+    /// Returns the table.
     pub fn table(&self) -> &Arc<HandshakeTable> {
         &self.table
     }
 
-    /// Makes one handshake. A refused client is sent its alert, and `io` is closed.
+    /// Makes one handshake. If it fails, sends the client its alert and closes `io`.
     ///
     /// # Errors
     /// [`AcceptError`].
     ///
     /// # Panics
-    /// Outside a tokio runtime with its timer enabled.
+    /// If it is not called inside a tokio runtime with its timer enabled.
     pub async fn accept<T>(&self, io: T) -> Result<(TlsStream<T>, HandshakeFacts), AcceptError>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let error = match timeout(self.handshake_timeout, self.handshake(io)).await {
             Ok(Ok(accepted)) => return Ok(accepted),
-            Ok(Err(Failed { kind, farewell })) => {
-                // The client learns why, or it does not: the reason that the caller gets is the
-                // same.
-                if let Some(farewell) = farewell {
-                    let _ = timeout(CLOSE_TIMEOUT, farewell.say()).await;
+            Ok(Err(Failed { kind, closing })) => {
+                // An alert that cannot be sent does not change the reason for the caller.
+                if let Some(closing) = closing {
+                    let _ = timeout(CLOSE_TIMEOUT, closing.run()).await;
                 }
                 AcceptError { kind }
             }
             Err(_elapsed) => AcceptError { kind: Kind::TimedOut(self.handshake_timeout) },
         };
-        // The table has logged its own refusal.
+        // The table logs its refusals itself.
         if error.refused().is_none() {
             tracing::debug!("{error}");
         }
@@ -81,8 +79,7 @@ impl Acceptor {
         let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io);
         let start = match (&mut hello).await {
             Ok(start) => start,
-            // For a ClientHello that rustls cannot read it has an alert of its own, which is on its
-            // way already.
+            // rustls has sent its own alert for a ClientHello that it cannot read.
             Err(error) => return Err(Failed::new(error.into(), hello.take_io(), None)),
         };
         let chosen = self.table.choose(&start.client_hello());
@@ -100,31 +97,32 @@ impl Acceptor {
     }
 }
 
-/// A handshake that has come to nothing, and what is left to do about it.
+/// A failed handshake, and the connection to close if rustls returned it.
 struct Failed<T> {
     kind: Kind,
-    farewell: Option<Farewell<T>>,
+    closing: Option<Closing<T>>,
 }
 
 impl<T> Failed<T> {
     fn new(kind: Kind, io: Option<T>, alert: Option<[u8; 7]>) -> Self {
-        Self { kind, farewell: io.map(|io| Farewell { io, alert }) }
+        Self { kind, closing: io.map(|io| Closing { io, alert }) }
     }
 }
 
-struct Farewell<T> {
+/// A connection to close after its alert.
+struct Closing<T> {
     io: T,
     alert: Option<[u8; 7]>,
 }
 
-impl<T: AsyncWrite + Unpin> Farewell<T> {
-    async fn say(mut self) -> io::Result<()> {
+impl<T: AsyncWrite + Unpin> Closing<T> {
+    async fn run(mut self) -> io::Result<()> {
         if let Some(alert) = self.alert {
             self.io.write_all(&alert).await?;
         }
-        // A client sends nothing between its ClientHello and the server's answer (early data was
-        // never offered to it), so that no unread bytes turn this end into a reset that would
-        // overtake the alert.
+        // Unread bytes would turn this close into a reset, which may overtake the alert. There are
+        // none: a client sends nothing between its ClientHello and the server's answer, because
+        // the server never offers early data.
         self.io.shutdown().await
     }
 }
@@ -144,7 +142,7 @@ enum Kind {
 }
 
 impl AcceptError {
-    /// Why the table refused the ClientHello, if that is the reason.
+    /// Returns the refusal, if the table refused the ClientHello.
     pub fn refused(&self) -> Option<&HandshakeRefused> {
         match &self.kind {
             Kind::Refused(refused) => Some(refused),
@@ -152,8 +150,8 @@ impl AcceptError {
         }
     }
 
-    /// What rustls found wrong with the handshake, if that is the reason: an unreadable
-    /// ClientHello, no version in common, no client certificate.
+    /// Returns the error of rustls, if the handshake failed in rustls: an unreadable ClientHello,
+    /// no common version, no client certificate.
     pub fn tls_error(&self) -> Option<&rustls::Error> {
         match &self.kind {
             Kind::Tls(error) => Some(error),
@@ -161,18 +159,18 @@ impl AcceptError {
         }
     }
 
-    /// Whether the handshake took too long.
+    /// True if the handshake took too long.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, Kind::TimedOut(_))
     }
 
-    /// Whether the connection failed underneath the handshake, or ended in the middle of it.
+    /// True if the connection failed or ended during the handshake.
     pub fn is_io(&self) -> bool {
         matches!(self.kind, Kind::Io(_))
     }
 }
 
-/// tokio-rustls wraps what rustls says.
+/// Unwraps an error of rustls, which tokio-rustls puts inside an [`io::Error`].
 impl From<io::Error> for Kind {
     fn from(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {

@@ -1,4 +1,4 @@
-//! Building a handshake table.
+//! Builds handshake tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,20 +25,20 @@ use crate::presented::PresentedNames;
 use crate::sessions::{SessionStores, TicketerFactory};
 use crate::table::{FindVirtualHost, HandshakeTable, ServerNameTable, ServerNames};
 
-/// What becomes of a ClientHello whose server name leads nowhere.
+/// The answer to a ClientHello without a server name, or with one that no pattern matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerNamePolicy {
-    /// It is refused with the fatal alert `unrecognized_name`.
+    /// Refuses it with the fatal alert `unrecognized_name`.
     #[default]
     Refuse,
-    /// It gets this certificate, under this group's TLS policy.
+    /// Presents this certificate, under this group's TLS policy.
     ///
     /// # Security
-    /// There is no default that is picked by position, because "no server name" must never come to
-    /// mean "the weaker rule for client certificates" (CVE-2026-32305). The group is named here,
-    /// its own rule applies, and the connection belongs to it: step 6 of
-    /// [`decide`](coalesce_core::decide()) keeps it from the virtual hosts of every other group.
+    /// You name the group, because a default by position could give a client without a server name
+    /// a weaker rule for client certificates (CVE-2026-32305). The connection belongs to this
+    /// group: step 6 of [`decide`](coalesce_core::decide()) refuses requests on it for virtual
+    /// hosts of other groups.
     Default {
         /// The group.
         group: GroupId,
@@ -49,7 +49,7 @@ pub enum ServerNamePolicy {
 
 /// Collects groups, certificates and names for a [`HandshakeTable`].
 ///
-/// Groups and certificates are added before the names that use them.
+/// Add groups and certificates before the names that use them.
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
@@ -57,7 +57,7 @@ pub struct HandshakeTableBuilder {
     groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<Certificate>,
     names: NameTrieBuilder,
-    /// The patterns of `names`.
+    /// The patterns of `names`, to refuse one that is added twice.
     taken: BTreeSet<String>,
     /// The numbers in `names` are indices into this.
     choices: Vec<Pair>,
@@ -75,7 +75,7 @@ struct Certificate {
 }
 
 impl HandshakeTableBuilder {
-    /// Starts an empty table whose handshakes use `provider`.
+    /// Starts an empty table. Its handshakes use `provider`.
     pub fn new(provider: Arc<CryptoProvider>) -> Self {
         Self {
             provider,
@@ -143,8 +143,8 @@ impl HandshakeTableBuilder {
 
     /// Adds a certificate chain, the end-entity certificate first, and its private key.
     ///
-    /// What is not checked: whether the chain leads to a root, whether it has expired, whether it
-    /// has been revoked. The clients see to that.
+    /// The builder does not check whether the chain leads to a root, has expired or is revoked. The
+    /// clients do.
     ///
     /// # Errors
     /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
@@ -169,8 +169,8 @@ impl HandshakeTableBuilder {
         let key = self.provider.key_provider.load_private_key(key);
         let key = CertifiedKey::new(chain, key.map_err(HandshakeTableError::Key)?);
         match key.keys_match() {
-            // A provider may be unable to tell, for a key in hardware for instance. Then a mismatch
-            // shows in the first handshake, which fails.
+            // A provider may be unable to compare the keys, for example for a key in hardware. The
+            // first handshake fails if they do not match.
             Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
             Err(error) => return Err(HandshakeTableError::CertificateNotUsable(error)),
@@ -181,15 +181,15 @@ impl HandshakeTableBuilder {
         Ok(CertificateId::new(id))
     }
 
-    /// Adds server names: a ClientHello that `pattern` stands for gets `certificate`, under the TLS
-    /// policy of `group`.
+    /// Adds server names. A ClientHello whose name matches `pattern` gets `certificate`, under the
+    /// TLS policy of `group`.
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`],
     /// [`HandshakeTableError::DuplicateName`], [`HandshakeTableError::AddressAsServerName`],
-    /// [`HandshakeTableError::NotCovered`] when the certificate is valid for no name that the
-    /// pattern stands for, [`HandshakeTableError::Table`] for too many names. The builder is as it
-    /// was before.
+    /// [`HandshakeTableError::NotCovered`] if the certificate covers no name that matches the
+    /// pattern, [`HandshakeTableError::Table`] for too many names. An error leaves the builder
+    /// unchanged.
     pub fn server_name(
         &mut self,
         pattern: NamePattern<'_>,
@@ -251,26 +251,26 @@ impl HandshakeTableBuilder {
         Ok(self)
     }
 
-    /// Sets what becomes of a ClientHello without a server name; [`ServerNamePolicy::Refuse`]
-    /// unless set. Clients that connect to an address send none (RFC 6066 §3).
+    /// Sets the policy for a ClientHello without a server name; [`ServerNamePolicy::Refuse`] by
+    /// default. Clients that connect to an address send no name (RFC 6066 §3).
     pub fn absent_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
         self.absent = policy;
         self
     }
 
-    /// Sets what becomes of a server name that no pattern stands for; [`ServerNamePolicy::Refuse`]
-    /// unless set.
+    /// Sets the policy for a server name that no pattern matches; [`ServerNamePolicy::Refuse`] by
+    /// default.
     pub fn unknown_server_name(&mut self, policy: ServerNamePolicy) -> &mut Self {
         self.unknown = policy;
         self
     }
 
-    /// Freezes the table. Unless [`sessions`](Self::sessions) says otherwise, its session memory
-    /// and tickets are no other table's.
+    /// Freezes the table. It shares session memory and tickets with other tables only if you set
+    /// [`sessions`](Self::sessions).
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`] or [`HandshakeTableError::UnknownCertificate`] for a
-    /// default, [`HandshakeTableError::Tls`] when the provider cannot do what a group asks for.
+    /// default, [`HandshakeTableError::Tls`] if rustls or its provider refuses a group's policy.
     pub fn build(&self) -> Result<HandshakeTable, HandshakeTableError> {
         let sessions = self.sessions.clone().unwrap_or_default();
         let states = self
@@ -367,13 +367,13 @@ impl fmt::Debug for HandshakeTableBuilder {
     }
 }
 
-/// Whether the certificate is valid for the pattern's name, or for some name below it.
+/// True if the certificate covers a name that matches the pattern.
 ///
 /// | pattern | certificate | fits |
 /// | --- | --- | --- |
 /// | `a.example.test` | `a.example.test` or `*.example.test` | yes |
-/// | `a.example.test` | `b.example.test` | no: every handshake under that name would fail |
-/// | `*.example.test` | `a.example.test` | yes: some names can be served, clients refuse the others |
+/// | `a.example.test` | `b.example.test` | no: every handshake for that name would fail |
+/// | `*.example.test` | `a.example.test` | yes: clients accept it for some of the names |
 /// | `*.example.test` | `a.b.example.test`, `example.test` | no |
 /// | `*` | anything | yes |
 fn fits(pattern: &NamePattern<'_>, presented: &PresentedNames) -> bool {

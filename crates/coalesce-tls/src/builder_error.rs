@@ -1,4 +1,4 @@
-//! Why a handshake table cannot be built.
+//! The errors of building a handshake table.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,12 +11,11 @@ use crate::limits::PROTOCOL_NAME_LEN_MAX;
 use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;
 
-/// Why a handshake table cannot be built. A table that cannot be built is refused whole; a server
-/// that has one already keeps it.
+/// An error in a handshake table. There is no table then, so a server that has one keeps it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeTableError {
-    /// A chain without a single certificate.
+    /// A chain without certificates.
     NoCertificate,
     /// A chain of more than [`CHAIN_LEN_MAX`](crate::limits::CHAIN_LEN_MAX) bytes.
     ChainTooLong {
@@ -27,15 +26,15 @@ pub enum HandshakeTableError {
     },
     /// The end-entity certificate cannot be read.
     Certificate(CertificateError),
-    /// The end-entity certificate has names, none of which can match: on its connections every
-    /// request would be misdirected.
+    /// No name of the end-entity certificate can match, so every request on its connections would
+    /// be misdirected.
     NoUsableName {
-        /// The names, each with what is wrong with it.
+        /// The names, each with its fault.
         ignored: Vec<String>,
     },
-    /// The private key is of no use to the provider.
+    /// The provider cannot use the private key.
     Key(rustls::Error),
-    /// The end-entity certificate is of no use to rustls, however well its names can be read.
+    /// rustls cannot use the end-entity certificate, although its names can be read.
     CertificateNotUsable(rustls::Error),
     /// The private key belongs to another certificate.
     KeyMismatch,
@@ -82,16 +81,16 @@ pub enum HandshakeTableError {
         /// The address.
         address: IpAddr,
     },
-    /// The certificate is valid for no name that the pattern stands for.
+    /// The certificate covers no name that matches the pattern.
     NotCovered {
         /// The pattern.
         name: String,
-        /// What the certificate is valid for.
+        /// The names that the certificate covers.
         presented: Vec<String>,
     },
     /// The name table refused an entry or a group.
     Table(BuildError),
-    /// rustls or its provider cannot do what a group asks for.
+    /// rustls or its provider refuses the policy of a group.
     Tls(rustls::Error),
 }
 
@@ -108,13 +107,11 @@ impl fmt::Display for HandshakeTableError {
             }
             Self::Key(error) => write!(f, "private key not usable: {error}"),
             Self::CertificateNotUsable(error) => write!(f, "certificate not usable: {error}"),
-            Self::KeyMismatch => f.write_str("private key of another certificate"),
+            Self::KeyMismatch => f.write_str("private key belongs to another certificate"),
             Self::DuplicateGroup { group } => write!(f, "group {group} was added before"),
-            Self::Versions { minimum, maximum } => write!(
-                f,
-                "TLS {minimum} as the lowest version and {maximum} as the highest; no version is \
-                 left"
-            ),
+            Self::Versions { minimum, maximum } => {
+                write!(f, "lowest version TLS {minimum} is above highest version TLS {maximum}")
+            }
             Self::CipherSuite { suite } => {
                 let name = cipher_suite_name(*suite);
                 write!(f, "cipher suite {name} is not one of the provider's")
@@ -130,7 +127,8 @@ impl fmt::Display for HandshakeTableError {
             Self::DuplicateName { name } => write!(f, "server name {name} was added before"),
             Self::AddressAsServerName { address } => write!(
                 f,
-                "{address} as server name; a DNS name expected, since clients send no address"
+                "server name {address} is an address; expected a DNS name, because clients send \
+                 no address"
             ),
             Self::NotCovered { name, presented } => write!(
                 f,
@@ -152,10 +150,10 @@ impl std::error::Error for HandshakeTableError {
     }
 }
 
-/// A message names this many names and counts the rest.
+/// The number of names that a message spells out; it counts the rest.
 const LISTED_MAX: usize = 8;
 
-/// `a, b or c`.
+/// Writes `a, b or c`.
 struct Listed<'a>(&'a [String], &'static str);
 
 impl fmt::Display for Listed<'_> {

@@ -1,4 +1,4 @@
-//! What the handshakes of one coalescing group share.
+//! The rustls configurations of one coalescing group.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use crate::policy::{ClientAuth, TlsPolicy, cipher_suite_name};
 use crate::sessions::GroupSessions;
 
-/// What all configurations of one group share, and no other group does: what sessions are resumed
-/// from, and the rule for client certificates.
+/// The state that all configurations of one group share: session stores and the rule for client
+/// certificates. Groups share none of it.
 #[derive(Debug)]
 pub(crate) struct GroupState {
-    /// With the cipher suites of the group.
+    /// Reduced to the cipher suites of the group.
     provider: Arc<CryptoProvider>,
     sessions: Arc<GroupSessions>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
@@ -28,7 +28,7 @@ impl GroupState {
         sessions: Arc<GroupSessions>,
     ) -> Result<Self, rustls::Error> {
         let verifier = client_verifier(&policy.client_auth, provider)?;
-        // Suites that the provider lacks were refused when the group was added.
+        // The builder has refused suites that the provider lacks.
         let provider = policy.cipher_suites.restrict(provider).map_err(|suite| {
             let name = cipher_suite_name(suite);
             rustls::Error::General(format!("the provider does not have {name}"))
@@ -36,7 +36,7 @@ impl GroupState {
         Ok(Self { provider, sessions, verifier })
     }
 
-    /// The whole configuration for one certificate of the group.
+    /// Makes the configuration for one certificate of the group.
     pub(crate) fn config(
         &self,
         policy: &TlsPolicy,
@@ -56,19 +56,20 @@ impl GroupState {
         if let Some(tickets) = sessions.tickets() {
             config.ticketer = tickets;
         }
-        // Early data could be replayed (RFC 8446 §8), and would be read before the client has shown
-        // a certificate.
+        // Early data can be replayed (RFC 8446 §8), and the server would read it before the client
+        // presents a certificate.
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
         Ok(config)
     }
 }
 
-/// The verifier that a group's handshakes judge client certificates with, for tools that ask the
-/// same question; `None` where none are asked for.
+/// Makes the verifier of client certificates that a group's handshakes use, for tools. `None` if
+/// the group asks for no certificate.
 ///
 /// # Errors
-/// What rustls says. [`ClientRules`](crate::ClientRules) without faults give a verifier.
+/// The error of rustls. [`ClientRules`](crate::ClientRules) are checked when they are made, so none
+/// is expected.
 pub fn client_verifier(
     client_auth: &ClientAuth,
     provider: &Arc<CryptoProvider>,
@@ -77,7 +78,7 @@ pub fn client_verifier(
     let builder =
         WebPkiClientVerifier::builder_with_provider(rules.roots().clone(), provider.clone())
             .with_crls(rules.revocation_lists().iter().cloned())
-            // A list that is out of date may lack what was revoked since.
+            // A list that is out of date lacks the certificates that were revoked since.
             .enforce_revocation_expiration();
     let builder = match client_auth {
         ClientAuth::Optional(_) => builder.allow_unauthenticated(),

@@ -1,8 +1,8 @@
-//! Certificates and TLS handshakes, turned into the connection facts that Coalesce decides on.
+//! Turns certificates and TLS handshakes into the connection facts that Coalesce decides on.
 //!
-//! This crate opens no sockets, verifies no server certificates (a server shows its own), speaks no
-//! HTTP and decides no requests: it says which certificate and which TLS policy a ClientHello gets,
-//! and hands over what follows from that.
+//! This crate chooses the certificate and the TLS policy for a ClientHello, and returns the facts
+//! of the handshake. It opens no sockets, verifies no server certificates, speaks no HTTP and
+//! decides no requests.
 //!
 //! ```text
 //!  certificate + key ──► PresentedNames ──┐
@@ -44,7 +44,7 @@
 //! builder.server_name(b, public, certificate)?;
 //! let handshakes = builder.build()?;
 //!
-//! // A ClientHello that names `a` gets that certificate; one that names nobody gets none.
+//! // A ClientHello for `a` gets that certificate; a ClientHello without a name is refused.
 //! let choice = handshakes.choose_by_name(Some("A.example.test"))?;
 //! assert_eq!(choice.facts.presented().names(), ["DNS:*.example.test"]);
 //! assert!(handshakes.choose_by_name(None).is_err());
@@ -61,11 +61,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! With tokio, `Acceptor::accept` does the whole handshake and returns the stream beside its facts.
+//! With tokio, `Acceptor::accept` makes the whole handshake and returns the stream and its facts.
 //!
 //! # Crate features
 //!
-//! * none: certificates, handshake tables, choosing. Without I/O, and with any rustls provider.
+//! * none: certificates, handshake tables and choices, without I/O and with any rustls provider.
 //! * `tokio` (default): `Acceptor`.
 //!
 //! # External types
@@ -75,9 +75,9 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. One certificate per server name: a client that
-//! cannot use its kind of key is refused. Client certificates are judged once for each session, not
-//! again when it is resumed.
+//! Every limit is a named constant in [`limits`]. A server name has one certificate, so a client
+//! that cannot use its kind of key is refused. A client certificate is verified once for each
+//! session, and not again when the session is resumed.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

@@ -1,8 +1,8 @@
 //! Certificates and keys from PEM text (RFC 7468).
 //!
-//! All or nothing: a file with one section that cannot be read is refused, since what is left of it
-//! is not what its owner wrote. For client CAs that is a matter of security: a store that lost its
-//! certificates on the way must not pass for "no client certificate needed".
+//! A file with one unreadable section is refused whole, because the rest is not what its owner
+//! wrote. This matters for security: a store of client CAs that lost its certificates must not mean
+//! "no client certificate needed".
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 
 use crate::policy::check_revocation_list;
 
-/// The certificates of a PEM text, in their order: the end-entity certificate first, then the ones
-/// that lead to the root. Other sections are passed over, so that a file may hold the key as well.
+/// Reads the certificates of a PEM text, in their order: the end-entity certificate first, then the
+/// chain to the root. Other sections are ignored, so the file may hold the key as well.
 ///
 /// # Errors
 /// [`PemError::NoCertificate`], [`PemError::Syntax`].
@@ -29,7 +29,7 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     Ok(certificates)
 }
 
-/// The one private key of a PEM text, as PKCS #8, PKCS #1 or SEC 1. Other sections are passed over.
+/// Reads the one private key of a PEM text: PKCS #8, PKCS #1 or SEC 1. Other sections are ignored.
 ///
 /// # Errors
 /// [`PemError::NoKey`], [`PemError::EncryptedKey`], [`PemError::SeveralKeys`],
@@ -52,11 +52,11 @@ pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemErr
     }
 }
 
-/// The CA certificates of a PEM text, as [`ClientRules`](crate::ClientRules) take them.
+/// Reads the CA certificates of a PEM text, for [`ClientRules`](crate::ClientRules).
 ///
 /// # Errors
-/// As [`certificates_from_pem`], and [`PemError::Root`] for the first certificate that cannot be a
-/// trust anchor. None is left out in silence.
+/// The errors of [`certificates_from_pem`], and [`PemError::Root`] for the first certificate that
+/// cannot be a trust anchor. No certificate is skipped silently.
 pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let cas = certificates_from_pem(pem)?;
     let mut roots = RootCertStore::empty();
@@ -68,16 +68,16 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
     Ok(cas)
 }
 
-/// The revocation lists of a PEM text, or the one list in DER that CAs publish, as
-/// [`ClientRules`](crate::ClientRules) take them. Other sections are passed over.
+/// Reads the revocation lists of a PEM text, or the one list in DER that CAs publish, for
+/// [`ClientRules`](crate::ClientRules). Other sections are ignored.
 ///
 /// # Errors
 /// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
-/// first list that cannot be used. None is left out in silence.
+/// first list that cannot be used. No list is skipped silently.
 pub fn revocation_lists_from_pem_or_der(
     bytes: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
-    /// The tag of a SEQUENCE, which no PEM text begins with.
+    /// The tag of a SEQUENCE; no PEM text starts with this byte.
     const SEQUENCE: u8 = 0x30;
     let mut lists = Vec::new();
     if bytes.first() == Some(&SEQUENCE) {
@@ -106,8 +106,8 @@ fn sections(
     })
 }
 
-/// The labels of the sections, those included that this crate and its libraries pass over: they
-/// tell the owner of a wrong file what it is.
+/// Returns the labels of all sections, also of ignored ones, so that an error can say what the file
+/// holds instead.
 fn labels(pem: &[u8]) -> Vec<String> {
     pem.split(|byte| matches!(byte, b'\n' | b'\r'))
         .filter_map(|line| {
@@ -117,51 +117,51 @@ fn labels(pem: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Why a PEM text does not hold what it should. No message repeats what is inside a section.
+/// An error in a PEM text. No message repeats the content of a section, because it may be a key.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PemError {
     /// No `CERTIFICATE` section.
     NoCertificate {
-        /// The labels of the sections there are.
+        /// The labels of the sections found.
         found: Vec<String>,
     },
     /// No section with a private key.
     NoKey {
-        /// The labels of the sections there are.
+        /// The labels of the sections found.
         found: Vec<String>,
     },
     /// No section with a revocation list.
     NoRevocationList {
-        /// The labels of the sections there are.
+        /// The labels of the sections found.
         found: Vec<String>,
     },
-    /// The key needs a passphrase, and there is nobody to ask.
+    /// The private key is encrypted; there is no way to pass its passphrase.
     EncryptedKey,
-    /// More than one private key; which is meant cannot be told.
+    /// More than one private key, so the right one is unknown.
     SeveralKeys {
-        /// How many.
+        /// The number of keys.
         count: usize,
     },
-    /// A section that is not written as RFC 7468 says.
+    /// A section that breaks the syntax of RFC 7468.
     Syntax(CertificateSyntaxError),
     /// A certificate that cannot be a trust anchor.
     Root {
-        /// Which one, counted from 1.
+        /// Its number in the file, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The error of the library that reads it.
         error: rustls::Error,
     },
     /// A revocation list that cannot be used.
     RevocationList {
-        /// Which one, counted from 1.
+        /// Its number in the file, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The error of the library that reads it.
         error: webpki::Error,
     },
 }
 
-/// What is wrong with the writing of a PEM section.
+/// A syntax error in a PEM section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateSyntaxError {
@@ -169,9 +169,9 @@ pub enum CertificateSyntaxError {
     Begin,
     /// A `BEGIN` line without its `END` line.
     End,
-    /// Something that is not base64 between the two.
+    /// Text between the two lines that is not base64.
     Base64,
-    /// Anything else the parser refuses.
+    /// Any other error of the parser.
     Other,
 }
 

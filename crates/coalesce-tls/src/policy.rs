@@ -10,33 +10,33 @@ use rustls::{CipherSuite, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Certificate};
 
-/// What a handshake of one coalescing group must meet.
+/// The requirements that every handshake of one coalescing group must meet.
 ///
-/// Every virtual host of the group is reached under this policy and no other: the group is the
-/// security boundary (step 6 of [`decide`](coalesce_core::decide())). Two policies are equal when
-/// they ask the same of every client: by what is in the files they were made of, not by where those
-/// are. Groups whose policies are equal are one, unless [`isolation`](Self::isolation) says no.
+/// The group is the security boundary: a virtual host is reached only under the policy of its group
+/// (step 6 of [`decide`](coalesce_core::decide())). Two policies are equal if they require the same
+/// of every client; the content of CA files counts, not their paths. Groups with equal policies are
+/// one group, unless their [`isolation`](Self::isolation) differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsPolicy {
-    /// Whether clients must show a certificate. [`ClientAuth::None`] by default.
+    /// The rule for client certificates. [`ClientAuth::None`] by default.
     pub client_auth: ClientAuth,
-    /// The lowest version that is negotiated. [`TlsVersion::Tls12`] by default.
+    /// The lowest version allowed. [`TlsVersion::Tls12`] by default.
     pub minimum_version: TlsVersion,
-    /// The highest version that is negotiated. [`TlsVersion::Tls13`] by default.
+    /// The highest version allowed. [`TlsVersion::Tls13`] by default.
     pub maximum_version: TlsVersion,
-    /// The cipher suites that are negotiated. All of the provider's by default.
+    /// The cipher suites allowed. All suites of the provider by default.
     pub cipher_suites: CipherSuites,
-    /// The protocols that are negotiated (RFC 7301), most preferred first. `h2` alone by default;
-    /// none turns the negotiation off.
+    /// The ALPN protocols (RFC 7301), most preferred first. Only `h2` by default; an empty list
+    /// turns the negotiation off.
     ///
-    /// A client that offers only others is refused with `no_application_protocol`. One that offers
-    /// none at all is not: whether it may go on is for the server to say, which can ask the
-    /// finished connection (RFC 9113 §3.2 wants `h2` negotiated, not assumed).
+    /// A client that offers only other protocols is refused with `no_application_protocol`. A
+    /// client that offers no protocol is not refused. The server can ask the finished connection
+    /// and close it, because RFC 9113 §3.2 requires that `h2` is negotiated.
     pub alpn: Vec<Vec<u8>>,
-    /// The names of the listeners that the group is on. None by default, which means all of them.
+    /// The names of the listeners of the group. An empty set, the default, means all listeners.
     pub listeners: BTreeSet<String>,
-    /// What keeps this group apart from others whose rules are the same; nothing by default.
+    /// A label that separates this group from others with the same rules. None by default.
     pub isolation: Option<String>,
 }
 
@@ -55,7 +55,8 @@ impl Default for TlsPolicy {
 }
 
 impl TlsPolicy {
-    /// The versions from the lowest to the highest; none when the two are crossed.
+    /// Returns the versions from the lowest to the highest; none if the lowest is above the
+    /// highest.
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
         let range = self.minimum_version..=self.maximum_version;
         let known = [(TlsVersion::Tls13, &TLS13), (TlsVersion::Tls12, &TLS12)];
@@ -64,21 +65,21 @@ impl TlsPolicy {
     }
 }
 
-/// Whether the clients of a group must show a certificate.
+/// The rule of a group for client certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// None is asked for.
+    /// The server asks for no certificate.
     None,
-    /// One is asked for. A client that shows none is let in without; one that shows a certificate
-    /// which these rules do not accept is not let in.
+    /// The server asks for a certificate. It accepts a client without one, and refuses a client
+    /// whose certificate these rules do not accept.
     Optional(ClientRules),
-    /// Every client must show one that these rules accept.
+    /// Every client must present a certificate that these rules accept.
     Required(ClientRules),
 }
 
 impl ClientAuth {
-    /// What certificates are judged by, if any are asked for.
+    /// Returns the rules for certificates, if the server asks for one.
     pub const fn rules(&self) -> Option<&ClientRules> {
         match self {
             Self::None => None,
@@ -87,30 +88,29 @@ impl ClientAuth {
     }
 }
 
-/// What client certificates are judged by: the CAs that may have issued them, and the certificates
-/// that these have revoked.
+/// The rules that accept or refuse client certificates: CAs and revocation lists.
 ///
-/// With revocation lists, every certificate of a chain below its CA must be on none, and its issuer
-/// must have one that is in date: what cannot be looked up is refused (RFC 5280 §6.3). Without,
-/// nothing is revoked. Cloning is cheap.
+/// If there are revocation lists, every issuer in a chain must have a list that is in date, and no
+/// certificate of the chain may be on it. A certificate whose status is unknown is refused (RFC
+/// 5280 §6.3). If there are no lists, no certificate is revoked. Cloning is cheap.
 #[derive(Clone)]
 pub struct ClientRules {
     rules: Arc<Rules>,
 }
 
 struct Rules {
-    /// Sorted, each once, so that equal sets are equal.
+    /// Sorted and without duplicates, so that equal sets compare equal.
     cas: Vec<CertificateDer<'static>>,
     revocation_lists: Vec<CertificateRevocationListDer<'static>>,
     roots: Arc<RootCertStore>,
 }
 
 impl ClientRules {
-    /// Rules of these CAs and revocation lists, whose order does not matter.
+    /// Makes rules of CAs and revocation lists. Their order does not matter.
     ///
     /// # Errors
-    /// [`ClientRulesError`]. That there is no CA is one: it must not pass for "no certificate
-    /// needed" (CVE-2026-27586).
+    /// [`ClientRulesError`]. An empty set of CAs is an error, because it must not mean "no
+    /// certificate needed" (CVE-2026-27586).
     pub fn new(
         cas: impl IntoIterator<Item = CertificateDer<'static>>,
         revocation_lists: impl IntoIterator<Item = CertificateRevocationListDer<'static>>,
@@ -138,17 +138,17 @@ impl ClientRules {
         Ok(Self { rules: Arc::new(rules) })
     }
 
-    /// The CAs, each once.
+    /// Returns the CAs, without duplicates.
     pub fn cas(&self) -> &[CertificateDer<'static>] {
         &self.rules.cas
     }
 
-    /// The revocation lists, each once.
+    /// Returns the revocation lists, without duplicates.
     pub fn revocation_lists(&self) -> &[CertificateRevocationListDer<'static>] {
         &self.rules.revocation_lists
     }
 
-    /// The CAs for people: subject and serial number.
+    /// Describes the CAs for the operator: subject and serial number.
     pub fn describe_cas(&self) -> Vec<String> {
         let read = |ca: &CertificateDer<'static>| {
             let (_, ca) = X509Certificate::from_der(ca).ok()?;
@@ -157,7 +157,8 @@ impl ClientRules {
         self.cas().iter().filter_map(read).collect()
     }
 
-    /// The revocation lists for people: issuer, how many they revoke, and until when.
+    /// Describes the revocation lists for the operator: issuer, number of revoked certificates, and
+    /// the end of validity.
     pub fn describe_revocation_lists(&self) -> Vec<String> {
         let read = |list: &CertificateRevocationListDer<'static>| {
             let (_, list) = CertificateRevocationList::from_der(list).ok()?;
@@ -183,8 +184,8 @@ impl ClientRules {
         let stale = lists.iter().filter_map(|(_, issuer, late)| {
             let until = late.as_ref()?;
             Some(format!(
-                "the revocation list of {issuer:?} is out of date since {until}; what this CA has \
-                 issued is refused"
+                "the revocation list of {issuer:?} is out of date since {until}; every certificate \
+                 that this CA issued is refused"
             ))
         });
         let mut warnings: Vec<String> = stale.collect();
@@ -193,15 +194,15 @@ impl ClientRules {
             if !lists.iter().any(|(issuer, ..)| issuer == ca.subject().as_raw()) {
                 let subject = ca.subject().to_string();
                 warnings.push(format!(
-                    "no revocation list of {subject:?} is among them; what this CA has issued is \
-                     refused"
+                    "there is no revocation list of {subject:?}; every certificate that this CA \
+                     issued is refused"
                 ));
             }
         }
         warnings
     }
 
-    /// The CAs as rustls takes them.
+    /// Returns the CAs as rustls takes them.
     pub fn roots(&self) -> &Arc<RootCertStore> {
         &self.rules.roots
     }
@@ -225,31 +226,31 @@ impl fmt::Debug for ClientRules {
     }
 }
 
-/// Reads a list as the verifier will.
+/// Reads a list as the verifier does.
 pub(crate) fn check_revocation_list(
     list: &CertificateRevocationListDer<'_>,
 ) -> Result<(), webpki::Error> {
     webpki::OwnedCertRevocationList::from_der(list).map(drop)
 }
 
-/// Why client certificates cannot be judged.
+/// An error in the rules for client certificates.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientRulesError {
-    /// Not a single CA.
+    /// No CA.
     NoCa,
     /// A certificate that cannot be a trust anchor.
     Ca {
-        /// Which one, counted from 1.
+        /// Its position in the list, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The error of the library that reads it.
         error: rustls::Error,
     },
     /// A revocation list that cannot be used.
     RevocationList {
-        /// Which one, counted from 1.
+        /// Its position in the list, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The error of the library that reads it.
         error: webpki::Error,
     },
 }
@@ -257,7 +258,7 @@ pub enum ClientRulesError {
 impl fmt::Display for ClientRulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCa => f.write_str("no CA to judge client certificates by; one expected"),
+            Self::NoCa => f.write_str("no CA for client certificates; at least one expected"),
             Self::Ca { number, error } => {
                 write!(f, "certificate {number} cannot be a trust anchor: {error}")
             }
@@ -297,37 +298,38 @@ impl fmt::Display for TlsVersion {
     }
 }
 
-/// The name that IANA's registry has for a cipher suite, or its number where it has none here.
+/// Returns the IANA name of a cipher suite, or its number if rustls has no name for it.
 pub fn cipher_suite_name(suite: CipherSuite) -> String {
     match suite.as_str() {
-        // rustls tells the suites of TLS 1.3 apart by a prefix of its own.
+        // rustls marks the suites of TLS 1.3 with its own prefix.
         Some(name) => name.replacen("TLS13_", "TLS_", 1),
         None => format!("0x{:04x}", u16::from(suite)),
     }
 }
 
-/// Which cipher suites are negotiated; which of them is for the client to prefer.
+/// The cipher suites that a group allows. Their order has no effect: the client's preference
+/// counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CipherSuites {
-    /// By number, each once; `None` for all.
+    /// The numbers of the suites; `None` for all.
     only: Option<BTreeSet<u16>>,
 }
 
 impl CipherSuites {
-    /// These and no others, whatever their order.
+    /// Allows only these suites.
     pub fn only(suites: impl IntoIterator<Item = CipherSuite>) -> Self {
         Self { only: Some(suites.into_iter().map(u16::from).collect()) }
     }
 
-    /// Those that were named, by number; `None` when all are negotiated.
+    /// Returns the suites that were named, ordered by number; `None` if all are allowed.
     pub fn named(&self) -> Option<impl Iterator<Item = CipherSuite> + use<'_>> {
         self.only.as_ref().map(|suites| suites.iter().copied().map(CipherSuite::from))
     }
 
-    /// The provider reduced to these suites.
+    /// Returns the provider reduced to these suites.
     ///
     /// # Errors
-    /// The first suite that it does not have.
+    /// The first suite that the provider does not have.
     pub(crate) fn restrict(
         &self,
         provider: &Arc<CryptoProvider>,

@@ -1,4 +1,4 @@
-//! Presented identifiers: what a certificate says it is valid for.
+//! Reads the identifiers that a certificate presents.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 
-/// The identifiers that one certificate presents (RFC 9525 §2), owned.
+/// The identifiers that one certificate presents (RFC 9525 §2).
 ///
 /// | in the certificate | becomes |
 /// | --- | --- |
@@ -23,13 +23,13 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 /// | any other kind of name | ignored, as another kind |
 /// | the subject's common name | nothing: it identifies no service (RFC 9525 §2, RFC 9110 §4.3.4) |
 ///
-/// Why are unusable names no error? RFC 9525 §6.3 has verifiers ignore them and match the others; a
-/// server that refused the certificate would refuse one that its clients accept.
+/// Why is an unusable name no error? RFC 9525 §6.3 says that verifiers ignore it and match the
+/// other names. A server that refused the certificate would refuse one that its clients accept.
 #[derive(Clone)]
 pub struct PresentedNames {
     identifiers: IdentifierSet<Vec<u8>>,
     names: Vec<String>,
-    /// By the numbers of `identifiers`, places among `names`.
+    /// For each number of `identifiers`, the index into `names`.
     places: Vec<Option<usize>>,
     ignored: Vec<IgnoredName>,
 }
@@ -38,8 +38,8 @@ impl PresentedNames {
     /// Reads the subjectAltName extension (RFC 5280 §4.2.1.6) of the certificate `der`.
     ///
     /// # Errors
-    /// [`CertificateError`]. A certificate whose names are all unusable is none: then
-    /// [`is_empty`](Self::is_empty) is true, and [`ignored`](Self::ignored) says why.
+    /// [`CertificateError`]. A certificate without a usable name is no error:
+    /// [`is_empty`](Self::is_empty) is true then, and [`ignored`](Self::ignored) has the reasons.
     pub fn read_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > CERTIFICATE_LEN_MAX {
             let max = CERTIFICATE_LEN_MAX;
@@ -68,14 +68,14 @@ impl PresentedNames {
         collector.finish()
     }
 
-    /// Takes names as [`names`](Self::names) writes them, for tools and configuration:
+    /// Reads names as [`names`](Self::names) writes them, for tools and configuration:
     /// `DNS:*.example.com`, `IP:192.0.2.1`.
     ///
     /// # Errors
     /// [`CertificateError::UnknownKind`] for a text that begins with neither `DNS:` nor `IP:`,
-    /// [`CertificateError::AddressText`] for an `IP:` without an address, which no certificate
-    /// could hold, [`CertificateError::TooManyNames`]. A DNS name that can never match is ignored
-    /// as in a certificate.
+    /// [`CertificateError::AddressText`] for an `IP:` without an address, because no certificate
+    /// can hold that, [`CertificateError::TooManyNames`]. A DNS name that can never match is
+    /// ignored, as in a certificate.
     pub fn from_text<'a>(
         sans: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, CertificateError> {
@@ -95,28 +95,29 @@ impl PresentedNames {
         collector.finish()
     }
 
-    /// The identifiers, ready for lookup.
+    /// Returns the identifiers, ready for lookups.
     pub fn identifiers(&self) -> IdentifierSet<&[u8]> {
         self.identifiers.as_ref()
     }
 
-    /// The names behind [`identifiers`](Self::identifiers), in the order of the certificate:
+    /// Returns the names of the [`identifiers`](Self::identifiers), in the order of the
+    /// certificate:
     /// `DNS:a.example.test`, `IP:192.0.2.1`.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The names that the certificate has and that never match.
+    /// Returns the names in the certificate that never match.
     pub fn ignored(&self) -> &[IgnoredName] {
         &self.ignored
     }
 
-    /// Whether no name is left that could match.
+    /// True if no name of the certificate can match.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The name that covers `host` (RFC 9525 §6.3, RFC 9110 §4.3.5); of several the most specific.
+    /// Returns the most specific name that covers `host` (RFC 9525 §6.3, RFC 9110 §4.3.5).
     ///
     /// # Allocation
     /// None.
@@ -137,7 +138,7 @@ impl fmt::Debug for PresentedNames {
     }
 }
 
-/// A name that a certificate has and that never matches.
+/// A name in a certificate that never matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredName {
     text: String,
@@ -145,13 +146,13 @@ pub struct IgnoredName {
 }
 
 impl IgnoredName {
-    /// The name with its kind, `DNS:f*.example.test` or `email:a@example.test`; bytes that do not
-    /// print are escaped.
+    /// Returns the name with its kind: `DNS:f*.example.test`, `email:a@example.test`. Bytes that do
+    /// not print are escaped.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Why it never matches.
+    /// Returns the reason why it never matches.
     pub const fn reason(&self) -> IgnoredReason {
         self.reason
     }
@@ -163,7 +164,7 @@ impl fmt::Display for IgnoredName {
     }
 }
 
-/// Why a name in a certificate never matches.
+/// The reason why a name in a certificate never matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IgnoredReason {
@@ -182,7 +183,7 @@ impl fmt::Display for IgnoredReason {
     }
 }
 
-/// Why a certificate, or its names as text, cannot be read.
+/// An error in a certificate, or in names as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
@@ -195,40 +196,40 @@ pub enum CertificateError {
     },
     /// Not an X.509 certificate.
     Malformed {
-        /// What the parser said.
+        /// The message of the parser.
         reason: String,
     },
     /// Bytes after the certificate.
     TrailingData {
-        /// How many.
+        /// The number of bytes.
         len: usize,
     },
-    /// No subjectAltName. Such a certificate is valid for no name at all.
+    /// No subjectAltName extension. Such a certificate covers no name.
     NoSubjectAltName,
-    /// A subjectAltName without a single name (RFC 5280 §4.2.1.6).
+    /// A subjectAltName extension without names (RFC 5280 §4.2.1.6).
     EmptySubjectAltName,
-    /// Two subjectAltName extensions, of which readers may take either (RFC 5280 §4.2).
+    /// Two subjectAltName extensions (RFC 5280 §4.2). Readers differ on which one counts.
     DuplicateSubjectAltName,
-    /// Another extension twice (RFC 5280 §4.2). rustls would refuse the certificate as well.
+    /// Another extension twice (RFC 5280 §4.2). rustls refuses such a certificate as well.
     DuplicateExtension {
         /// Its object identifier.
         oid: String,
     },
-    /// A subjectAltName that is no sequence of names.
+    /// A subjectAltName extension that is not a sequence of names.
     MalformedSubjectAltName,
     /// More than [`SUBJECT_ALT_NAMES_MAX`] names.
     TooManyNames {
         /// The number allowed.
         max: usize,
     },
-    /// Names that no index takes: so far only some that were made for it.
+    /// Names that the identifier set refuses. Only names chosen to collide in its hash cause this.
     Identifiers(BuildError),
     /// A text that begins with neither `DNS:` nor `IP:`.
     UnknownKind {
         /// The text, escaped.
         text: String,
     },
-    /// `IP:` without an address behind it.
+    /// `IP:` that no address follows.
     AddressText {
         /// The text, escaped.
         text: String,
@@ -285,12 +286,12 @@ struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     fn general_name(&mut self, name: &GeneralName<'a>) -> Result<(), CertificateError> {
-        // The other kinds are called as OpenSSL prints them, which operators compare with.
+        // The other kinds have the names that OpenSSL prints, so that operators can compare.
         match name {
             GeneralName::DNSName(text) => self.dns(text.as_bytes()),
             GeneralName::IPAddress(octets) => self.address(octets),
-            // The parser calls a dNSName that is not UTF-8 invalid. Its context tag still says what
-            // it was meant to be, and the identifier's own rule says what is wrong with it.
+            // The parser reports a dNSName that is not UTF-8 as invalid. The context tag still
+            // shows its kind, so the identifier parser can report the exact fault.
             GeneralName::Invalid(tag, bytes) if *tag == DNS_NAME => self.dns(bytes),
             GeneralName::Invalid(tag, bytes) => {
                 self.other(format!("[{}]:{}", tag.0, bytes.escape_ascii()))
@@ -356,7 +357,7 @@ impl<'a> Collector<'a> {
         let identifiers = IdentifierSet::build(self.identifiers.iter().copied())
             .map_err(CertificateError::Identifiers)?;
         let mut places = vec![None; identifiers.len()];
-        // Of a name that is repeated the first counts.
+        // The first of several equal names counts.
         for (place, identifier) in self.identifiers.iter().enumerate() {
             let number = identifiers.number(identifier);
             if let Some(first) = number.and_then(|number| places.get_mut(number)) {
@@ -377,7 +378,7 @@ fn escape(text: &str) -> String {
     text.as_bytes().escape_ascii().to_string()
 }
 
-/// Refuses an extension that stands twice: readers may take either.
+/// Refuses a repeated extension, because readers differ on which one counts.
 fn once_each(certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
     let mut seen = BTreeSet::new();
     for extension in certificate.extensions() {

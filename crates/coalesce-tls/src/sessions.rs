@@ -1,4 +1,4 @@
-//! What sessions are resumed from: memory and tickets that stay in their group, under its policy.
+//! The stores that sessions are resumed from: memory and tickets of one group under one policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,32 +20,30 @@ use crate::policy::TlsPolicy;
 pub type TicketerFactory =
     Arc<dyn Fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error> + Send + Sync>;
 
-/// The epoch of one policy and one certificate: drawn at random, it travels inside every ticket
-/// under its encryption, and in front of every session in memory.
+/// A random mark of one policy and one certificate. It is the prefix of every session in memory,
+/// and of the encrypted content of every ticket.
 type Epoch = [u8; 16];
 
-/// What sessions are resumed from, kept over several tables.
+/// The session stores of several tables, one after the other.
 ///
-/// A table that is built with the sessions of the one before it resumes what that one began, as far
-/// as nothing has changed for it: the group, its whole [`TlsPolicy`] and the certificate are the
-/// same. Whatever else was promised to a client is forgotten: its next handshake is a full one. So
-/// who tightens the rules of a group, by another CA, a longer revocation list, a higher version,
-/// makes every session useless that was not judged by them, from the next handshake on, and leaves
-/// those of the other groups alone.
+/// A table that is built with the stores of an earlier table resumes a session of that table if the
+/// group, its whole [`TlsPolicy`] and the certificate are the same. Otherwise the client makes a
+/// full handshake. So if you tighten the rules of a group (another CA, a longer revocation list, a
+/// higher version), its sessions end with the next handshake, and other groups keep theirs.
 ///
-/// Cloning gives another handle to the same sessions.
+/// Cloning returns another handle to the same stores.
 ///
 /// # Security
-/// rustls does not run the client verifier again when a session is resumed. A session must
-/// therefore never be resumed where another verifier would have judged it (CVE-2014-3616,
-/// CVE-2025-23419 and their kin). That the epochs differ does not rest on the keys that a
-/// [`TicketerFactory`] makes, nor on the server name, which rustls compares besides.
+/// rustls does not run the client verifier again when a session is resumed. Therefore a session
+/// must never be resumed under another verifier (CVE-2014-3616, CVE-2025-23419 and their kin). The
+/// epochs separate sessions even if a [`TicketerFactory`] uses one key for all groups, and in
+/// addition to the server name, which rustls compares.
 #[derive(Clone, Default)]
 pub struct SessionStores {
     groups: Arc<Mutex<Vec<Known>>>,
 }
 
-/// A group that some table still uses.
+/// A group under one policy, and its stores while some table uses them.
 struct Known {
     id: GroupId,
     policy: TlsPolicy,
@@ -53,19 +51,19 @@ struct Known {
 }
 
 impl SessionStores {
-    /// SessionStores of nobody yet.
+    /// Makes empty stores.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Those of a group under this policy: the ones that a table uses already, or new ones.
+    /// Returns the stores of a group under this policy: those that a table uses, or new ones.
     pub(crate) fn for_group(
         &self,
         id: GroupId,
         policy: &TlsPolicy,
         ticketer: Option<&TicketerFactory>,
     ) -> Result<Arc<GroupSessions>, rustls::Error> {
-        // Nothing panics while it is locked, and what it holds is whole at any time.
+        // A poisoned lock is safe to use: no panic can leave the list half changed.
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.retain(|known| known.sessions.strong_count() > 0);
         let same = |known: &&Known| known.id == id && known.policy == *policy;
@@ -87,11 +85,11 @@ impl fmt::Debug for SessionStores {
     }
 }
 
-/// The sessions of one group under one policy.
+/// The stores of one group under one policy.
 pub(crate) struct GroupSessions {
     memory: Arc<dyn StoresServerSessions>,
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// By the end-entity certificate that was shown.
+    /// By the end-entity certificate in DER.
     epochs: Mutex<BTreeMap<Vec<u8>, Weak<Epoch>>>,
 }
 
@@ -102,14 +100,14 @@ impl GroupSessions {
         Ok(Self { memory, tickets, epochs: Mutex::default() })
     }
 
-    /// Forgets the certificates that no table shows any more.
+    /// Removes the epochs of certificates that no table presents any more.
     fn forget_replaced(&self) {
         let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
         epochs.retain(|_, epoch| epoch.strong_count() > 0);
     }
 
-    /// Those that began with this certificate: the facts of a resumed connection are those of its
-    /// first handshake.
+    /// Returns the stores of the sessions that began with this certificate. A resumed connection
+    /// has the facts of its first handshake, so it must have the same certificate.
     pub(crate) fn for_certificate(
         self: &Arc<Self>,
         certificate: &CertificateDer<'static>,
@@ -136,7 +134,7 @@ impl fmt::Debug for GroupSessions {
     }
 }
 
-/// The sessions of one group, policy and certificate. One of another epoch is no session here.
+/// The stores of one group, policy and certificate. Sessions with another epoch are refused.
 #[derive(Clone)]
 pub(crate) struct CertificateSessions {
     group: Arc<GroupSessions>,
@@ -157,8 +155,8 @@ impl CertificateSessions {
         [self.epoch.as_slice(), session].concat()
     }
 
-    /// The session in `marked`, if it is of this epoch. The mark was authenticated with the rest of
-    /// a ticket, so comparing it tells an attacker nothing.
+    /// Returns the session in `marked` if it has this epoch. The comparison leaks nothing, because
+    /// the mark of a ticket is authenticated with the rest of it.
     fn unmark(&self, marked: &[u8]) -> Option<Vec<u8>> {
         marked.strip_prefix(self.epoch.as_slice()).map(<[u8]>::to_vec)
     }
@@ -188,7 +186,7 @@ impl fmt::Debug for CertificateSessions {
     }
 }
 
-/// The same as tickets.
+/// The stores as tickets.
 #[derive(Debug)]
 struct Tickets {
     inner: Arc<dyn ProducesTickets>,

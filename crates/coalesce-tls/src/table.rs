@@ -17,22 +17,22 @@ use crate::choice::{HandshakeChoice, HandshakeRefused, PreparedChoice};
 ///
 /// | server name | gets |
 /// | --- | --- |
-/// | a name that a pattern matches | that pattern's group and certificate; the most specific pattern wins |
+/// | a name that patterns match | group and certificate of the most specific pattern |
 /// | none | the policy of [`absent_server_name`](crate::HandshakeTableBuilder::absent_server_name) |
 /// | an IP literal | the same: RFC 6066 §3 allows none, and rustls treats it as an absent name |
 /// | any other DNS name | the policy of [`unknown_server_name`](crate::HandshakeTableBuilder::unknown_server_name) |
 /// | a text that rustls accepts and [`DnsName`] does not | the same |
 ///
-/// Names are looked up in an [`NameTrie`], so one matcher decides handshakes and requests.
+/// Names are looked up in a [`NameTrie`], so one matcher decides handshakes and requests.
 /// With two matchers that disagree on wildcards, requests reach hosts that they must not reach
 /// (CVE-2022-23632 and its kin).
 ///
 /// # Security
-/// Every outcome is one whole [`ServerConfig`](rustls::ServerConfig) per group and certificate, made
-/// when the table was built. It is chosen before rustls considers resumption, and each group has its
-/// own session memory and tickets, so no session bypasses another group's client verifier. rustls
-/// resumes under the same server name only (RFC 6066 §3), and within one table a server name always
-/// means the same certificate. Therefore the certificate in the
+/// Every outcome is one whole [`ServerConfig`](rustls::ServerConfig) per group and certificate,
+/// made when the table was built. It is chosen before rustls considers resumption, and each group
+/// has its own session memory and tickets, so no session bypasses another group's client verifier.
+/// rustls resumes under the same server name only (RFC 6066 §3), and within one table a server name
+/// always means the same certificate. Therefore the certificate in the
 /// [`HandshakeFacts`](crate::HandshakeFacts) of a resumed connection is the one that its first
 /// handshake presented. A new table starts with new session memory and new tickets, unless it is
 /// built with the [`SessionStores`](crate::SessionStores) of an earlier one.

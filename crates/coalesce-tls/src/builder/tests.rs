@@ -317,11 +317,11 @@ fn messages_say_what_was_found() {
             E::CertificateNotUsable(tls.clone()),
             "certificate not usable: failed to get random bytes",
         ),
-        (E::KeyMismatch, "private key of another certificate"),
+        (E::KeyMismatch, "private key belongs to another certificate"),
         (E::DuplicateGroup { group: A }, "group 1 was added before"),
         (
             E::Versions { minimum: TlsVersion::Tls13, maximum: TlsVersion::Tls12 },
-            "TLS 1.3 as the lowest version and 1.2 as the highest; no version is left",
+            "lowest version TLS 1.3 is above highest version TLS 1.2",
         ),
         (
             E::CipherSuite { suite: rustls::CipherSuite::TLS_RSA_WITH_AES_128_CBC_SHA },
@@ -336,7 +336,7 @@ fn messages_say_what_was_found() {
         (E::DuplicateName { name: "*.test".to_owned() }, "server name *.test was added before"),
         (
             E::AddressAsServerName { address: "::1".parse().unwrap() },
-            "::1 as server name; a DNS name expected, since clients send no address",
+            "server name ::1 is an address; expected a DNS name, because clients send no address",
         ),
         (E::Table(BuildError::UnknownGroup { group: 3 }), "group 3 was not added"),
         (E::Tls(tls), "TLS configuration refused: failed to get random bytes"),
@@ -401,7 +401,7 @@ fn shared_names_choose_by_virtual_host() {
         let choice = table.choose_by_name(Some(name)).unwrap();
         assert_eq!((choice.facts.group(), choice.facts.certificate()), (group, certificate));
     }
-    // A virtual host of which nothing was said, and a name of nobody.
+    // A virtual host that was not set, and a name without an entry.
     for name in ["c.test", "d.example.test"] {
         let refused = HandshakeRefused::UnknownServerName { server_name: name.to_owned() };
         assert_eq!(table.choose_by_name(Some(name)).unwrap_err(), refused);

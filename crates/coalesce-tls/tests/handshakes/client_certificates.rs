@@ -1,4 +1,4 @@
-//! A group that requires client certificates lets nobody in without one.
+//! A group that requires client certificates refuses clients without one.
 
 use std::sync::Arc;
 

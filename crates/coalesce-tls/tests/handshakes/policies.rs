@@ -199,11 +199,11 @@ fn policies_are_equal_by_what_they_ask() {
 }
 
 #[test]
-fn what_would_lock_clients_out_is_said() {
+fn missing_and_outdated_revocation_lists_warn() {
     let [listed, unlisted] = ["listed", "unlisted"].map(Ca::new);
     let cas = || [listed.certificate(), unlisted.certificate()];
     let rules = |until| ClientRules::new(cas(), [listed.revoked(&[7], until)]).unwrap();
-    let none = "no revocation list of \"CN=unlisted\" is among them; what this CA has issued is \
+    let none = "there is no revocation list of \"CN=unlisted\"; every certificate that this CA issued is \
                 refused";
     assert_eq!(rules(IN_DATE).warnings(), [none]);
     let warnings = rules(OUT_OF_DATE).warnings();
@@ -218,7 +218,7 @@ fn what_would_lock_clients_out_is_said() {
 fn rules_without_a_ca_are_none() {
     let error = ClientRules::new([], []).unwrap_err();
     assert_eq!(error, ClientRulesError::NoCa);
-    let message = "no CA to judge client certificates by; one expected";
+    let message = "no CA for client certificates; at least one expected";
     assert_eq!(error.to_string(), message);
     let ca = Ca::new("a");
     let junk = CertificateDer::from(vec![0x30, 0]);
