@@ -32,18 +32,6 @@ const FUNCTION_LINES_MAX: usize = 60;
 /// is gone must leave this list.
 const KNOWN_CIRCLES: &[&[&str]] = &[
     &[
-        "crates/coalesce-core/src/trie/batch.rs",
-        "crates/coalesce-core/src/trie/compact.rs",
-        "crates/coalesce-core/src/trie/fast.rs",
-        "crates/coalesce-core/src/trie/format.rs",
-        "crates/coalesce-core/src/trie/list.rs",
-        "crates/coalesce-core/src/trie/mod.rs",
-        "crates/coalesce-core/src/trie/stored.rs",
-        "crates/coalesce-core/src/trie/validate.rs",
-    ],
-    &["crates/coalesce-core/src/trie/build.rs", "crates/coalesce-core/src/trie/write.rs"],
-    &["crates/coalesce-h2/src/decisions.rs", "crates/coalesce-h2/src/server.rs"],
-    &[
         "crates/coalesce-h2/src/engine/fields.rs",
         "crates/coalesce-h2/src/engine/header_check.rs",
         "crates/coalesce-h2/src/engine/hpack.rs",
@@ -51,17 +39,16 @@ const KNOWN_CIRCLES: &[&[&str]] = &[
         "crates/coalesce-h2/src/engine/table.rs",
     ],
     &["crates/coalesce-h2/src/engine/preface.rs", "crates/coalesce-h2/src/engine/transport.rs"],
-    &["tests/examples/soak.rs", "tests/examples/soak/chaos.rs"],
 ];
 
 /// Files that are still too long.
-const KNOWN_LONG_FILES: &[&str] = &["crates/coalesce-core/src/trie/format.rs"];
+const KNOWN_LONG_FILES: &[&str] = &[];
 
 /// Functions that are still too long, by file and name.
 const KNOWN_LONG_FUNCTIONS: &[(&str, &str)] = &[
     ("crates/coalesce-core/src/decide.rs", "steps"),
+    ("crates/coalesce-core/src/trie/header.rs", "read"),
     ("crates/coalesce-h2/src/engine/hpack.rs", "literal"),
-    ("tests/examples/soak.rs", "main"),
 ];
 
 /// The crates of this workspace that each crate may depend on.
