@@ -27,7 +27,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn new(content: &MisdirectedContent, allow: HeaderValue) -> Self {
-        let all = coalesce_http::Answers::new(content, allow);
+        let all = coalesce_http::Answers::new(content.clone(), allow);
         let early = Early::new(all.get(Refusal::Misdirected));
         Self { all, early }
     }

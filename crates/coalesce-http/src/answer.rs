@@ -41,7 +41,7 @@ impl Answers {
 
     /// Makes the answers. `allow` lists the methods in the `allow` field of a 405.
     #[must_use]
-    pub fn new(content: &MisdirectedContent, allow: HeaderValue) -> Self {
+    pub fn new(content: MisdirectedContent, allow: HeaderValue) -> Self {
         // RFC 9110 §15.5.6: a 405 names the methods that are allowed.
         let mut method_not_allowed =
             Answer::json(StatusCode::METHOD_NOT_ALLOWED, br#"{"error":"method_not_allowed"}"#);
@@ -69,7 +69,7 @@ impl Answers {
     }
 
     /// Replaces the content of the 421.
-    pub fn set_misdirected_content(&mut self, content: &MisdirectedContent) {
+    pub fn set_misdirected_content(&mut self, content: MisdirectedContent) {
         self.misdirected = Answer::misdirected(content);
     }
 
@@ -81,7 +81,7 @@ impl Answers {
 
 impl Default for Answers {
     fn default() -> Self {
-        Self::new(&MisdirectedContent::default(), Self::ALLOWED_METHODS)
+        Self::new(MisdirectedContent::default(), Self::ALLOWED_METHODS)
     }
 }
 
@@ -98,13 +98,13 @@ pub struct Answer {
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Answer {
-    fn misdirected(content: &MisdirectedContent) -> Self {
+    fn misdirected(content: MisdirectedContent) -> Self {
         let status = StatusCode::MISDIRECTED_REQUEST;
         match content {
             MisdirectedContent::Json => Self::json(status, br#"{"error":"misdirected_request"}"#),
             MisdirectedContent::Empty => Self::new(status, None, Bytes::new()),
             MisdirectedContent::Custom { content_type, body } => {
-                Self::new(status, Some(content_type.clone()), body.clone())
+                Self::new(status, Some(content_type), body)
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
         for (content, kind, bytes) in
             [(custom, Some("text/plain"), "elsewhere"), (MisdirectedContent::Empty, None, "")]
         {
-            answers.set_misdirected_content(&content);
+            answers.set_misdirected_content(content);
             let answer = answers.get(Refusal::Misdirected);
             assert_eq!(answer.content(&Method::GET), bytes);
             assert_eq!(answer.fields().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap()), kind);

@@ -39,7 +39,7 @@ impl<D: for<'a> Decide<Undecided<'a>> + Clone> CoalesceLayer<D> {
     /// The same layer with another content of a 421.
     #[must_use]
     pub fn misdirected_content(self, content: MisdirectedContent) -> Self {
-        self.changed(|rules| rules.answers.set_misdirected_content(&content))
+        self.changed(|rules| rules.answers.set_misdirected_content(content))
     }
 
     /// The same layer with other methods that a 405 to `CONNECT` says are allowed (RFC 9110

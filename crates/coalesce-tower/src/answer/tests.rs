@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use super::*;
 
 fn answers() -> Answers {
-    Answers::new(&MisdirectedContent::default(), HeaderValue::from_static("GET"))
+    Answers::new(MisdirectedContent::default(), HeaderValue::from_static("GET"))
 }
 
 /// Status, fields but `date`, and content.
