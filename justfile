@@ -65,6 +65,11 @@ benches:
 no-assertions:
     .ci/run no-assertions
 
+# coalesce-h2 with the lowest and the newest h2.
+[group("gate")]
+h2-versions:
+    .ci/run h2-versions
+
 # The README's test command: all tests, then the live lab.
 [group("gate")]
 tests:
