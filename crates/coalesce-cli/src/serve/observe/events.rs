@@ -10,17 +10,18 @@ use coalesce_core::Malformed;
 use tracing::field::{Empty, Value, display};
 
 /// The target of every event here.
-const TARGET: &str = "coalesce_cli::serve";
+pub(in crate::serve) const TARGET: &str = "coalesce_cli::serve";
 
 /// An event as the document lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg(test)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) struct Event {
     pub(in crate::serve) level: &'static str,
     pub(in crate::serve) text: &'static str,
-    pub(in crate::serve) fields: &'static [&'static str],
+    pub(in crate::serve) fields: Vec<&'static str>,
 }
 
-/// Makes a function and an entry of [`LOGGED`] of each event.
+/// Defines a function for each event, and a list of them all for the test of the document.
 macro_rules! events {
     ($($level:ident $name:ident($($field:ident),*) $text:literal;)*) => {
         $(pub(in crate::serve) fn $name($($field: impl Value),*) {
@@ -28,11 +29,16 @@ macro_rules! events {
         })*
 
         #[cfg(test)]
-        const LOGGED: &[Event] = &[$(Event {
-            level: stringify!($level),
-            text: $text,
-            fields: &[$(stringify!($field)),*],
-        }),*];
+        pub(in crate::serve) fn all() -> Vec<Event> {
+            let mut all = vec![$(Event {
+                level: stringify!($level),
+                text: $text,
+                fields: vec![$(stringify!($field)),*],
+            }),*];
+            all.push(connection_event());
+            all.extend(RefusalKind::ALL.map(RefusalKind::event));
+            all
+        }
     };
 }
 
@@ -56,14 +62,14 @@ events! {
     warn ended_at_once() "ended at once, by a second signal";
 }
 
-/// The span that everything logged about a connection is in.
-#[cfg(test)]
-const CONNECTION: Event =
-    Event { level: "info", text: "connection", fields: &["peer", "listener", "server_name"] };
-
-/// Makes the span of a connection. Its server name is recorded when the ClientHello is there.
+/// Makes the span that everything logged about a connection is in. Its server name is recorded when the ClientHello is there.
 pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing::Span {
     tracing::info_span!(target: TARGET, "connection", %peer, listener, server_name = Empty)
+}
+
+#[cfg(test)]
+fn connection_event() -> Event {
+    Event { level: "info", text: "connection", fields: vec!["peer", "listener", "server_name"] }
 }
 
 /// What has happened to a request that is refused, or would be.
@@ -76,41 +82,12 @@ pub(in crate::serve) enum RefusalKind {
 }
 
 impl RefusalKind {
-    const fn event(self) -> Event {
-        let (text, fields): (_, &[&str]) = match self {
-            Self::Misdirected => (
-                "misdirected",
-                &[
-                    "reason",
-                    "step",
-                    "rule",
-                    "group",
-                    "server_name",
-                    "authority",
-                    "status",
-                    "unlogged_before",
-                ],
-            ),
-            Self::Malformed => (
-                "malformed",
-                &[
-                    "reason",
-                    "step",
-                    "rule",
-                    "group",
-                    "server_name",
-                    "authority",
-                    "detail",
-                    "status",
-                    "unlogged_before",
-                ],
-            ),
-            Self::Observed => (
-                "observed",
-                &["reason", "step", "rule", "group", "server_name", "authority", "unlogged_before"],
-            ),
-        };
-        Event { level: "info", text, fields }
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Misdirected => "misdirected",
+            Self::Malformed => "malformed",
+            Self::Observed => "observed",
+        }
     }
 }
 
@@ -136,7 +113,7 @@ impl Refusal<'_> {
     pub(in crate::serve) fn log(&self) {
         let Self { kind, reason, step, rule, group, .. } = *self;
         let Self { server_name, authority, detail, status, unlogged_before, .. } = *self;
-        let text = kind.event().text;
+        let text = kind.text();
         let detail = detail.map(display);
         tracing::info!(
             target: TARGET, reason, step, rule, group, server_name, authority, detail, status,
@@ -145,12 +122,23 @@ impl Refusal<'_> {
     }
 }
 
-/// Every event, for the test of the document.
 #[cfg(test)]
-pub(in crate::serve) fn all() -> impl Iterator<Item = Event> {
-    let refusals = [RefusalKind::Misdirected, RefusalKind::Malformed, RefusalKind::Observed];
-    let refusals = refusals.map(RefusalKind::event);
-    LOGGED.iter().copied().chain([CONNECTION]).chain(refusals)
+impl RefusalKind {
+    pub(in crate::serve) const ALL: [Self; 3] =
+        [Self::Misdirected, Self::Malformed, Self::Observed];
+
+    /// Returns this event with the fields that it always or sometimes has.
+    pub(in crate::serve) fn event(self) -> Event {
+        let mut fields = vec!["reason", "step", "rule", "group", "server_name", "authority"];
+        if self == Self::Malformed {
+            fields.push("detail");
+        }
+        if self != Self::Observed {
+            fields.push("status");
+        }
+        fields.push("unlogged_before");
+        Event { level: "info", text: self.text(), fields }
+    }
 }
 
 #[cfg(test)]
@@ -173,20 +161,20 @@ mod tests {
         }
     }
 
-    fn logged(refusal: &Refusal<'_>) -> serde_json::Map<String, serde_json::Value> {
+    /// Returns the line that `log` logs, as JSON.
+    fn logged(log: impl FnOnce()) -> serde_json::Value {
         let written = Written::default();
         let writer = written.clone();
         let subscriber =
             tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || refusal.log());
+        tracing::subscriber::with_default(subscriber, log);
         let bytes = written.0.lock().unwrap().clone();
-        let line: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        line["fields"].as_object().unwrap().clone()
+        serde_json::from_slice(&bytes).unwrap()
     }
 
     #[test]
     fn refusal_logs_exactly_the_fields_of_its_event() {
-        for kind in [RefusalKind::Misdirected, RefusalKind::Malformed, RefusalKind::Observed] {
+        for kind in RefusalKind::ALL {
             let malformed = kind == RefusalKind::Malformed;
             let refusal = Refusal {
                 kind,
@@ -200,14 +188,32 @@ mod tests {
                 status: (kind != RefusalKind::Observed).then_some(400),
                 unlogged_before: 0,
             };
-            let mut fields = logged(&refusal);
+            let line = logged(|| refusal.log());
+            assert_eq!(line["target"], TARGET);
+            let mut fields = line["fields"].as_object().unwrap().clone();
             let event = kind.event();
             assert_eq!(fields.remove("message").unwrap(), event.text);
-            let mut expected = event.fields.to_vec();
+            let mut expected = event.fields;
             expected.sort_unstable();
             let mut found: Vec<&String> = fields.keys().collect();
             found.sort_unstable();
             assert_eq!(found, expected, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn connection_span_has_exactly_the_fields_of_its_event() {
+        let line = logged(|| {
+            let span = connection(([127, 0, 0, 1], 1).into(), "main");
+            span.record("server_name", "a.test");
+            span.in_scope(ending);
+        });
+        let mut span = line["span"].as_object().unwrap().clone();
+        assert_eq!(span.remove("name").unwrap(), "connection");
+        let mut expected = connection_event().fields;
+        expected.sort_unstable();
+        let mut found: Vec<&String> = span.keys().collect();
+        found.sort_unstable();
+        assert_eq!(found, expected);
     }
 }

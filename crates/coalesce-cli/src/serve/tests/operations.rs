@@ -198,8 +198,10 @@ fn every_limit() {
 
 #[test]
 fn events_and_their_fields() {
-    let code = events::all().map(|event| row([event.level, event.text, &event.fields.join(", ")]));
+    let code = events::all().into_iter();
+    let code = code.map(|event| row([event.level, event.text, &event.fields.join(", ")]));
     assert_eq!(columns(&["level", "event", "fields"], 3), code.collect());
+    assert!(DOCUMENT.contains(&format!("target `{}`", events::TARGET)));
 }
 
 /// An event that is logged elsewhere would not be in the list.
