@@ -99,7 +99,8 @@ fn code_for_tests_is_ignored() {
             #[cfg(all(test, unix))] mod tests { use crate::a::A; }
             #[cfg(test)] mod more;
             #[test] fn t() { crate::a::A; }
-            impl B { #[cfg(test)] fn f(_: crate::a::A) {} }",
+            impl B { #[cfg(test)] fn f(_: crate::a::A) {} }
+            fn g() { #[cfg(test)] crate::a::A::new(); #[cfg(test)] let _ = crate::a::A; }",
         ),
     ];
     assert_eq!(arrows(&files), ["a.rs -> b.rs: B"]);

@@ -60,7 +60,8 @@ pub(crate) struct Import {
     name: Option<String>,
 }
 
-/// The imports that a resolution is inside of, so that it ends when imports lead back to themselves.
+/// The imports that a resolution is inside of. Without them, imports that lead back to themselves
+/// would never end.
 type Followed = BTreeSet<(ModuleId, String)>;
 
 impl Modules {

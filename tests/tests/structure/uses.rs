@@ -7,8 +7,7 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, Expr, Field, ImplItem, Item, Local, Macro, Path, Stmt, Token, TraitItem,
-    Visibility,
+    Attribute, Block, Expr, Field, ImplItem, Item, Macro, Path, Stmt, Token, TraitItem, Visibility,
 };
 
 use crate::modules::{Code, Found, ModuleId, Modules, attributes, imports, is_reexport, is_test};
@@ -69,7 +68,7 @@ impl Reader<'_> {
         let mut open = false;
         // True after a dot: a field or a method.
         let mut member = false;
-        let mut tokens = tokens.into_iter().peekable();
+        let mut tokens = tokens.into_iter();
         while let Some(token) = tokens.next() {
             match token {
                 TokenTree::Ident(ident) => {
@@ -83,9 +82,8 @@ impl Reader<'_> {
                     continue;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => {
-                    let double = punct.spacing() == Spacing::Joint
-                        && matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
-                    if double {
+                    // The first of two colons is joint with the second.
+                    if punct.spacing() == Spacing::Joint {
                         tokens.next();
                         open = !path.is_empty();
                         // `::name` is of another crate.
@@ -147,9 +145,17 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    fn visit_local(&mut self, local: &'ast Local) {
-        if !is_test(&local.attrs) {
-            visit::visit_local(self, local);
+    fn visit_stmt(&mut self, statement: &'ast Stmt) {
+        let attributes = match statement {
+            Stmt::Local(local) => &local.attrs,
+            Stmt::Macro(called) => &called.attrs,
+            Stmt::Expr(Expr::Call(call), _) => &call.attrs,
+            Stmt::Expr(Expr::MethodCall(call), _) => &call.attrs,
+            Stmt::Expr(Expr::Block(block), _) => &block.attrs,
+            _ => return visit::visit_stmt(self, statement),
+        };
+        if !is_test(attributes) {
+            visit::visit_stmt(self, statement);
         }
     }
 
