@@ -165,6 +165,11 @@ coverage:
 mutants-core *arguments:
     PROPTEST_CASES=16 cargo mutants -p coalesce-core --jobs 1 --baseline=skip --timeout 90 "$@"
 
+# The form of the commit messages of a branch.
+[group("release")]
+commits range="main..HEAD":
+    .ci/commits {{ range }}
+
 # Licences, sources and known vulnerabilities of dependencies; needs cargo-deny.
 [group("release")]
 deny:
