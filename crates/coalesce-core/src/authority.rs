@@ -47,18 +47,18 @@ impl<'a> Authority<'a> {
     /// | --- | --- |
     /// | `a.example.test`, `A.example.test.:443`, `192.0.2.1`, `[::1]:8443` | name or address, port |
     /// | `a.example.test:` | an empty port is the default (RFC 3986 §6.2.3) |
-    /// | `%61.test`, `a..b`, `[v1.x]`, a name of 254 bytes | [`Host::Other`]: well-formed, nobody's |
+    /// | `%61.test`, `a..b`, `[v1.x]`, a name of 254 bytes | [`Host::Other`]: well-formed, and the host of no table |
     /// | empty, `:443` | [`AuthorityError::EmptyHost`] (RFC 9110 §4.2.2) |
     /// | `user@a.example.test` | [`AuthorityError::Userinfo`] (RFC 9113 §8.3.1) |
     /// | NUL, CR, LF anywhere, space or tab at an end | [`AuthorityError::FieldValue`] (RFC 9113 §8.2.1) |
     /// | any other byte outside RFC 3986's `host` | [`AuthorityError::ForbiddenByte`] |
     ///
     /// Is `a.example.test:00443` port 443? Yes: the grammar is `*DIGIT`, compared by value.
-    /// May a zone identifier stand in brackets? No: RFC 3986 has no `%` there, and an origin's host
-    /// is never link-local by agreement.
+    /// May brackets hold a zone identifier? No: RFC 3986 allows no `%` there, and a zone means
+    /// something on one machine only, so it cannot name an origin.
     ///
     /// # Errors
-    /// The first of the rules above that is broken, field syntax before userinfo before the rest.
+    /// The first broken rule of the table: field syntax first, then userinfo, then the rest.
     ///
     /// # Allocation
     /// None.
@@ -88,7 +88,7 @@ impl<'a> Authority<'a> {
         }
     }
 
-    /// Everything that is not a plain name: addresses, hosts that are nobody's, and errors.
+    /// Parses everything that is not a plain name: addresses, other hosts, and errors.
     #[inline(never)]
     fn parse_any(bytes: &'a [u8]) -> Result<Self, AuthorityError> {
         check_field_value(bytes)?;
@@ -107,17 +107,17 @@ impl<'a> Authority<'a> {
         Ok(Self { host: Host::classify(host), port: parse_port(rest)? })
     }
 
-    /// The host.
+    /// Returns the host.
     pub const fn host(&self) -> Host<'a> {
         self.host
     }
 
-    /// The port, when one was written.
+    /// Returns the port, when one was written.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The port, or `default` when none was written.
+    /// Returns the port, or `default` when none was written.
     pub fn port_or(&self, default: u16) -> u16 {
         self.port.unwrap_or(default)
     }
@@ -132,7 +132,7 @@ impl fmt::Display for Authority<'_> {
     }
 }
 
-/// The address that a host is, an IPv6 address in its brackets.
+/// Parses a host that is an address; an IPv6 address has brackets.
 pub(crate) fn parse_address(host: &[u8]) -> Option<IpAddr> {
     match host {
         [b'[', inner @ .., b']'] => parse_ip(inner).filter(IpAddr::is_ipv6),
@@ -140,7 +140,8 @@ pub(crate) fn parse_address(host: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Splits a colon and the digits after it off. Names end in letters, so most have none to look for.
+/// Splits off a colon and the digits after it. Most authorities end in a letter and have no port, so
+/// the search starts at the end and stops at the first byte that is neither.
 #[inline(always)]
 pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut host = bytes;
@@ -154,7 +155,7 @@ pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, b"")
 }
 
-/// RFC 9113 §8.2.1: no NUL, CR or LF anywhere in a field value, no space or tab at its ends.
+/// Checks RFC 9113 §8.2.1: a field value has no NUL, CR or LF, and no space or tab at its ends.
 fn check_field_value(bytes: &[u8]) -> Result<(), AuthorityError> {
     let last = bytes.len().saturating_sub(1);
     for (at, byte) in bytes.iter().enumerate() {
@@ -166,7 +167,7 @@ fn check_field_value(bytes: &[u8]) -> Result<(), AuthorityError> {
     Ok(())
 }
 
-/// RFC 3986 §3.2.2: `reg-name = *( unreserved / pct-encoded / sub-delims )`.
+/// Checks RFC 3986 §3.2.2: `reg-name = *( unreserved / pct-encoded / sub-delims )`.
 fn check_reg_name(host: &[u8]) -> Result<(), AuthorityError> {
     let mut bytes = host.iter().copied().enumerate();
     while let Some((at, byte)) = bytes.next() {
@@ -203,7 +204,7 @@ fn is_unreserved_or_sub_delim(byte: u8) -> bool {
         )
 }
 
-/// RFC 3986 §3.2.2: `IP-literal`, from its opening bracket.
+/// Parses RFC 3986 §3.2.2: `IP-literal`, from its opening bracket.
 fn parse_ip_literal(bytes: &[u8]) -> Result<Authority<'_>, AuthorityError> {
     let end = bytes.iter().position(|byte| *byte == b']').map_or(0, |at| at.saturating_add(1));
     let (literal, rest) = bytes.split_at_checked(end).ok_or(AuthorityError::BadIpLiteral)?;
@@ -217,7 +218,7 @@ fn parse_ip_literal(bytes: &[u8]) -> Result<Authority<'_>, AuthorityError> {
     Ok(Authority { host, port: parse_port(rest)? })
 }
 
-/// RFC 3986 §3.2.2: `IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+/// Checks RFC 3986 §3.2.2: `IPvFuture = "v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
 fn is_ip_future(inner: &[u8]) -> bool {
     let [b'v' | b'V', rest @ ..] = inner else { return false };
     let Some(dot) = rest.iter().position(|byte| *byte == b'.') else { return false };
@@ -243,7 +244,7 @@ pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
     value.map(Some).ok_or(AuthorityError::BadPort)
 }
 
-/// Why a field is no authority. Offsets count bytes from the left.
+/// The reason why a field is no authority. Offsets count bytes from the left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthorityError {
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn well_formed_and_nobodys() {
+    fn well_formed_host_of_no_table_is_other() {
         let long = format!("{}test", "abcde.".repeat(50));
         let cases = [
             "%61.example.test",
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_host_that_is_nobodys_is_that_host() {
+    fn other_host_is_shown_so_that_it_parses_to_itself() {
         for text in ["a'b.test", "[v1.a]:443", "[vF.x'y:z]", "%61.test:80", "vf.1.2"] {
             let shown = parse(text).unwrap().to_string();
             assert_eq!(parse(&shown), parse(text), "{text}");

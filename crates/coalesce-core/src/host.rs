@@ -41,7 +41,7 @@ pub enum Host<'a> {
     /// An IPv4 address in dotted decimal, or a bracketed IPv6 address.
     Ip(IpAddr),
     /// A host that RFC 3986 allows and no table can hold: too long, percent-encoded, with an empty
-    /// label, `IPvFuture` with its brackets and the like. It is well-formed and nobody's.
+    /// label, `IPvFuture` with its brackets and the like.
     Other(&'a [u8]),
 }
 
@@ -82,7 +82,7 @@ fn parse_ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
     core::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Returns what is compared of a host that is neither a name nor an address.
+/// Returns the bytes that are compared for a host that is neither a name nor an address.
 fn other(bytes: &[u8]) -> Folded<'_> {
     Folded(without_trailing_dot(bytes))
 }
@@ -151,7 +151,8 @@ impl fmt::Display for Host<'_> {
             Self::Ip(IpAddr::V4(address)) => address.fmt(f),
             Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
             Self::Other(bytes) => bytes.iter().try_for_each(|byte| match byte {
-                // RFC 3986 allows it in a host, and an escape would show another one.
+                // `escape_ascii` would put a backslash before it. RFC 3986 allows `'` in a host and
+                // no backslash.
                 b'\'' => f.write_char('\''),
                 byte => byte.escape_ascii().fmt(f),
             }),
@@ -178,10 +179,10 @@ mod tests {
     #[test]
     fn addresses_come_before_names() {
         assert!(matches!(Host::classify(b"192.0.2.1"), Host::Ip(IpAddr::V4(_))));
-        for nobody in
+        for other in
             [&b"1.2.3"[..], b"127.1", b"0x7f.1", b"192.0.2.01", b"256.0.0.1", b"192.0.2.1."]
         {
-            assert!(matches!(Host::classify(nobody), Host::Other(_)), "{}", nobody.escape_ascii());
+            assert!(matches!(Host::classify(other), Host::Other(_)), "{}", other.escape_ascii());
         }
         assert!(matches!(Host::classify(b"a1"), Host::Name(_)));
     }

@@ -21,8 +21,8 @@ use crate::name::{DnsName, NameError};
 /// | `::ffff:192.0.2.1` | `192.0.2.1` | no: other octets |
 ///
 /// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label.
-/// What of a presented `a.example.test.`? It is refused: RFC 5280 §4.2.1.6 wants the preferred
-/// syntax, which has no trailing dot, and verifiers refuse it as well.
+/// Is a presented `a.example.test.` taken? No: RFC 5280 §4.2.1.6 requires the preferred syntax, which
+/// has no trailing dot, and verifiers refuse it as well.
 ///
 /// `Ord` is the order in which a set lists its identifiers: names in canonical order, each before its
 /// wildcard, then addresses.
@@ -91,7 +91,7 @@ impl<'a> PresentedIdentifier<'a> {
         }
     }
 
-    /// Whether this identifier covers `host` (RFC 9525 §6.3, RFC 9110 §4.3.5).
+    /// Returns whether this identifier covers `host` (RFC 9525 §6.3, RFC 9110 §4.3.5).
     ///
     /// # Allocation
     /// None.
@@ -106,8 +106,8 @@ impl<'a> PresentedIdentifier<'a> {
 }
 
 impl PresentedIdentifier<'_> {
-    /// Returns what two identifiers are ordered by, one after the other: the name, whether it is a
-    /// wildcard, the address.
+    /// Returns the parts that decide the order of two identifiers, the most important first. Names
+    /// come before addresses, and a name before its wildcard.
     fn rank(&self) -> (bool, Option<DnsName<'_>>, bool, Option<IpAddr>) {
         match *self {
             Self::Dns(name) => (false, Some(name), false, None),
@@ -139,7 +139,7 @@ impl fmt::Display for PresentedIdentifier<'_> {
     }
 }
 
-/// Why a presented identifier never matches.
+/// The reason why a presented identifier never matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IdentifierError {

@@ -52,15 +52,15 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input, and
-//! nothing outside the builders allocates.
+//! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input. Only
+//! the builders and the owned forms of names, hosts, authorities and origins allocate.
 #![no_std]
 #![deny(unsafe_code)]
 #![allow(
     clippy::inline_always,
     reason = "a kernel is inlined whole into each instruction set's code"
 )]
-#![allow(clippy::many_single_char_names, reason = "the words of a key have places and no names")]
+#![allow(clippy::many_single_char_names, reason = "the words of a key have positions, not names")]
 #![cfg_attr(
     not(test),
     deny(

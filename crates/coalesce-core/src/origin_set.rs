@@ -33,19 +33,19 @@ impl ServerConnection<'_> {
     /// | name | in the set |
     /// | --- | --- |
     /// | exact in the table, and the certificate covers it by name or by wildcard | if it is served |
-    /// | exact in the certificate, and a wildcard of the table stands for it | if it is served |
+    /// | exact in the certificate, and a wildcard of the table matches it | if it is served |
     /// | served to this server name only, by its [policy](crate::CoalescePolicy) | if it is that name |
     /// | known to both by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
     /// | another group's, another listener's, another server name's | no |
     /// | served only because its group is [observed](crate::Enforcement::Observe) | no: it is to be refused |
-    /// | nobody's, handed over for a 404 | no |
-    /// | an address | no: whoever connects to one has it in its set (RFC 8336 §2.3) |
+    /// | in no entry, handed over for a 404 | no |
+    /// | an address | no: a client that connects to one has it in its set (RFC 8336 §2.3) |
     ///
-    /// Is what is left out still served? Yes, if it was before: an origin set takes nothing away
-    /// from what [`decide`](crate::decide()) says. But once a client has an origin set, it asks for
-    /// nothing outside it on that connection (RFC 8336 §2.4, Appendix B), so that names which both
-    /// sides know by wildcards only are no longer coalesced by it. The origin of the server name is
-    /// the exception: a client puts it into the set by itself (§2.3).
+    /// Does [`decide`](crate::decide()) still serve a name that the set leaves out? Yes: an origin set
+    /// changes no decision. But a client that has an origin set asks for nothing outside it on that
+    /// connection (RFC 8336 §2.4, Appendix B), so it no longer coalesces names that both sides know
+    /// by wildcards only. The origin of the server name is the exception, because the client adds it
+    /// to the set itself (§2.3).
     ///
     /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,
     /// hop by hop (RFC 8336 §2.2, §2.3).
@@ -55,9 +55,9 @@ impl ServerConnection<'_> {
     ///
     /// # Complexity
     /// A decision for every name looked at, and a binary search for every wildcard of the
-    /// certificate. What is further below such a wildcard than it covers is passed over, not
-    /// listed. Without a server name, the set is the same for all connections of a certificate, a
-    /// group, a listener and a table: to be made once, and completed for each connection by
+    /// certificate. Names that are more than one label below such a wildcard are skipped. Without a
+    /// server name, the set is the same for all connections of a certificate, a group, a listener and
+    /// a table: make it once, and complete it for each connection by
     /// [`origins_of_server_name`](Self::origins_of_server_name).
     pub fn origins<S: AsRef<[u8]>>(
         &self,

@@ -1,4 +1,4 @@
-//! What an authority table's entry is called.
+//! Name patterns: the keys of an authority table.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -7,9 +7,9 @@ use core::net::IpAddr;
 use crate::host::Host;
 use crate::name::{DnsName, NameError};
 
-/// The names that one entry of an authority table stands for.
+/// The key of an entry of an authority table: a name, a wildcard, an address or everything.
 ///
-/// | written | stands for |
+/// | written | matches |
 /// | --- | --- |
 /// | `a.example.test` | that name |
 /// | `*.example.test` | every name with exactly one more label |
@@ -71,7 +71,7 @@ impl<'a> NamePattern<'a> {
         }
     }
 
-    /// Whether this pattern stands for `host`.
+    /// Returns whether this pattern matches `host`.
     pub fn matches(&self, host: &Host<'_>) -> bool {
         match (self, host) {
             (Self::Exact(pattern), Host::Name(name)) => pattern == name,
@@ -85,8 +85,7 @@ impl<'a> NamePattern<'a> {
 }
 
 impl NamePattern<'_> {
-    /// Returns what two patterns are ordered by, one after the other: the kind, the name, the form
-    /// of a wildcard, the address.
+    /// Returns the parts that decide the order of two patterns, the most important first.
     fn rank(&self) -> (u8, Option<DnsName<'_>>, u8, Option<IpAddr>) {
         match *self {
             Self::Exact(name) => (0, Some(name), 0, None),
@@ -122,7 +121,7 @@ impl fmt::Display for NamePattern<'_> {
     }
 }
 
-/// Why text is no [`NamePattern`].
+/// The reason why text is no [`NamePattern`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PatternError {
@@ -215,6 +214,6 @@ mod tests {
             let matches = |host: &str| pattern.matches(&Host::parse(host.as_bytes()).unwrap());
             assert_eq!(hosts.map(matches), expected, "{pattern}");
         }
-        assert!(!NamePattern::CatchAll.matches(&Host::Other(b"a..b")), "it is nobody's");
+        assert!(!NamePattern::CatchAll.matches(&Host::Other(b"a..b")), "no table has it");
     }
 }

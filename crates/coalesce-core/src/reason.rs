@@ -299,7 +299,7 @@ mod tests {
         assert!(every().all(|reason| Malformed::CODES.contains(&reason.code())));
         for (at, code) in Malformed::CODES.iter().enumerate() {
             assert!(!Malformed::CODES[..at].contains(code), "{code} twice");
-            assert!(every().any(|reason| reason.code() == *code), "{code} is nobody's");
+            assert!(every().any(|reason| reason.code() == *code), "no reason has the code {code}");
         }
     }
 

@@ -49,13 +49,13 @@ pub use owned::DnsNameBuf;
 /// ```
 #[derive(Clone, Copy)]
 pub struct DnsName<'a> {
-    /// Valid, and without the trailing dot.
+    /// The name as it was written, valid, without the trailing dot.
     bytes: &'a [u8],
     /// The codes of the last [`TAIL_CODES`] bytes; see [`packed`](crate::packed).
     tail: [u64; 3],
-    /// Where the dots among the last [`WINDOW`] bytes are.
+    /// A bit for each dot among the last [`WINDOW`] bytes.
     dots: u32,
-    /// The bytes after the first dot, or 0 without one.
+    /// The number of bytes after the first dot, or 0 without a dot.
     parent_len: u32,
 }
 
@@ -89,8 +89,8 @@ impl<'a> DnsName<'a> {
         Self::scan(simd, without_trailing_dot(bytes))
     }
 
-    /// The one pass: the name, unless something is wrong with it or its last label begins with a
-    /// digit, which [`Self::explain`] tells apart.
+    /// The one pass. Returns `None` if a rule is broken or if the last label starts with a digit;
+    /// [`Self::explain`] says which.
     #[inline(always)]
     fn scan(simd: impl Simd, bytes: &'a [u8]) -> Option<Self> {
         let len = bytes.len();
@@ -106,12 +106,12 @@ impl<'a> DnsName<'a> {
         if scan.is_wrong(first) || starts_with_digit(bytes, dots, len) {
             return None;
         }
-        // Of 32 bytes or fewer the first dot is in the window.
+        // The whole name is in the window, so its first dot is the lowest bit.
         let parent_len = if dots == 0 { 0 } else { 31_u32.wrapping_sub(dots.trailing_zeros()) };
         Some(Self { bytes, tail: scan.tail(), dots, parent_len })
     }
 
-    /// The same for a name of more than one window, a window at a time from the left.
+    /// The same pass for a name that is longer than a window, a window at a time from the left.
     #[inline(never)]
     fn scan_long(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() > NAME_LEN_MAX {
@@ -123,7 +123,7 @@ impl<'a> DnsName<'a> {
         }
         let mut label_at = 0_usize;
         let mut first_dot = None;
-        // What came before the window: the edge of a label, or a hyphen.
+        // Whether the byte before the window ends a label or is a hyphen. A name starts a label.
         let (mut edge, mut hyphen) = (1_u32, 0_u32);
         loop {
             let window = bytes.get(start..end)?;
@@ -168,8 +168,8 @@ impl<'a> DnsName<'a> {
         }
     }
 
-    /// What is wrong with `bytes`, byte by byte; or the name, when its last label begins with a
-    /// digit and is no number for all that.
+    /// The slow path, byte by byte. Returns the first broken rule, or the name if its last label only
+    /// starts with a digit and is no number.
     #[cold]
     #[inline(never)]
     fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
@@ -187,22 +187,22 @@ impl<'a> DnsName<'a> {
         self.bytes
     }
 
-    /// The codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
+    /// Returns the codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
     pub(crate) const fn tail(self) -> [u64; 3] {
         self.tail
     }
 
-    /// Where the dots among the last [`WINDOW`] bytes are.
+    /// Returns a bit for each dot among the last [`WINDOW`] bytes.
     pub(crate) const fn dots(self) -> u32 {
         self.dots
     }
 
-    /// The bytes after the first dot, or 0 without one.
+    /// Returns the number of bytes after the first dot, or 0 without a dot.
     pub(crate) const fn parent_len(self) -> usize {
         self.parent_len as usize
     }
 
-    /// The name without its left-most label, or `None` when it has only one.
+    /// Returns the name without its left-most label, or `None` when it has only one label.
     pub fn parent(self) -> Option<Self> {
         let at = self.bytes.len().checked_sub(self.parent_len())?;
         if self.parent_len == 0 {
@@ -227,7 +227,7 @@ impl<'a> DnsName<'a> {
         Some(Self { bytes, tail, dots, parent_len })
     }
 
-    /// Whether this is a subdomain of `suffix` by at least one label.
+    /// Returns whether this name is `suffix` with at least one more label on the left.
     pub fn is_below(self, suffix: DnsName<'_>) -> bool {
         let Some(cut) = self.bytes.len().checked_sub(suffix.bytes.len()) else { return false };
         let Some((head, tail)) = self.bytes.split_at_checked(cut) else { return false };
@@ -235,14 +235,14 @@ impl<'a> DnsName<'a> {
     }
 }
 
-/// Whether the last label of a name of at most one window begins with a digit.
+/// Returns whether the last label of a name that fits in a window starts with a digit.
 #[inline(always)]
 fn starts_with_digit(bytes: &[u8], dots: u32, len: usize) -> bool {
     let label = (dots.leading_zeros() as usize).min(len);
     len.checked_sub(label).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit)
 }
 
-/// The rules, byte by byte from the left.
+/// Checks the rules, byte by byte from the left.
 fn check(bytes: &[u8]) -> Result<(), NameError> {
     if bytes.is_empty() {
         return Err(NameError::Empty);
@@ -300,8 +300,8 @@ pub(crate) const fn without_trailing_dot(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a label reads as a number, which would make the name look like an IPv4 address to
-/// parsers that take `127.1` or `0x7f.1` for one (RFC 3986 §7.4).
+/// The bytes of a label so far, as far as they may be a number. Some parsers take `127.1` or `0x7f.1`
+/// for an IPv4 address (RFC 3986 §7.4), so a last label that is a number is refused.
 #[derive(Clone, Copy)]
 enum LabelShape {
     Empty,
@@ -359,8 +359,8 @@ impl Hash for DnsName<'_> {
     }
 }
 
-/// The bytes as they were written, without a trailing dot: those of
-/// [`as_bytes`](DnsName::as_bytes).
+/// Returns what [`as_bytes`](DnsName::as_bytes) does: the bytes as they were written, without a
+/// trailing dot.
 impl AsRef<[u8]> for DnsName<'_> {
     fn as_ref(&self) -> &[u8] {
         self.bytes
@@ -387,7 +387,7 @@ impl fmt::Debug for DnsName<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Nothing, or nothing but a dot.
+    /// No bytes, or only a dot.
     Empty,
     /// More than [`NAME_LEN_MAX`] bytes.
     TooLong {

@@ -124,8 +124,8 @@ fn of(len: usize, label: usize) -> Vec<u8> {
     name
 }
 
-/// Names are read in one pass, and byte by byte only to say what is wrong with them or because
-/// their last label begins with a digit.
+/// Names are read in one pass. They are read byte by byte only to find the broken rule, or because
+/// their last label starts with a digit.
 #[test]
 fn the_one_pass_takes_what_the_rules_take() {
     for (len, label) in lengths().flat_map(|len| [5, 32, 63].map(|label| (len, label))) {
