@@ -79,6 +79,23 @@ fn child_that_uses_its_parent_by_super_is_a_circle() {
 }
 
 #[test]
+fn methods_in_an_impl_of_another_file_are_used_by_self_and_by_path() {
+    for code in ["fn f(&self) { self.g() }", "fn f(&self) { Self::g(self) }"] {
+        let a = format!("mod b; pub struct A; impl A {{ {code} }}");
+        let files =
+            [("lib.rs", "mod a;"), ("a.rs", &a), ("a/b.rs", "impl super::A { fn g(&self) {} }")];
+        assert_eq!(circles_of(&files), [["a.rs", "a/b.rs"]], "{code}");
+    }
+    let files = [
+        ("lib.rs", "mod a; mod c;"),
+        ("a.rs", "mod b; pub struct A; impl A { fn f(&self) { self.h() } fn h(&self) {} }"),
+        ("a/b.rs", "impl super::A { pub fn g() {} }"),
+        ("c.rs", "fn f() { crate::a::A::g() }"),
+    ];
+    assert_eq!(arrows(&files), ["a/b.rs -> a.rs: A", "c.rs -> a.rs: A", "c.rs -> a/b.rs: g"]);
+}
+
+#[test]
 fn super_of_an_inline_module_is_the_same_file() {
     let files = [
         ("lib.rs", "mod a;"),

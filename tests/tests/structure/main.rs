@@ -3,8 +3,8 @@
 //!
 //! A circle is a group of files of which each uses, directly or through others, an item of every
 //! other. A file uses another if it names one of its items in a `use` or in a path. `mod` lines,
-//! re-exports and code that only tests have do not count. Method calls are not seen, because their
-//! receivers have no types here.
+//! re-exports and code that only tests have do not count. Of method calls, only those on `self` are
+//! seen, because other receivers have no types here.
 
 mod circles;
 mod lengths;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Item, ItemMod, ItemUse, Meta, Token, UseTree, Visibility};
+use syn::{
+    Attribute, ImplItem, Item, ItemImpl, ItemMod, ItemUse, Meta, Token, UseTree, Visibility,
+};
 
 use crate::sources::Sources;
 
@@ -13,6 +15,8 @@ pub(crate) type ModuleId = usize;
 pub(crate) struct Modules {
     modules: Vec<Module>,
     code: Code,
+    /// The files that define an associated item in an `impl` of the type itself, by type and name.
+    associated: BTreeMap<(Found, String), BTreeSet<String>>,
 }
 
 /// The part of the code that is read.
@@ -67,8 +71,9 @@ type Followed = BTreeSet<(ModuleId, String)>;
 impl Modules {
     /// Reads a target from its root file on.
     pub(crate) fn read(root: &str, sources: &Sources, code: Code) -> Self {
-        let mut modules = Self { modules: Vec::new(), code };
+        let mut modules = Self { modules: Vec::new(), code, associated: BTreeMap::new() };
         modules.add_file(root, folder_of(root), Parent::None, sources);
+        modules.add_associated();
         modules
     }
 
@@ -107,6 +112,37 @@ impl Modules {
         self.add_children(id, folder, &parsed.items, sources);
         self.modules[id].items = parsed.items;
         id
+    }
+
+    fn add_associated(&mut self) {
+        let mut associated: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for (id, module) in self.modules.iter().enumerate() {
+            for item in &module.items {
+                let Item::Impl(item) = item else { continue };
+                let Some(owner) = self.type_of(id, item) else { continue };
+                if item.trait_.is_some() || !self.reads(&item.attrs) {
+                    continue;
+                }
+                for name in item.items.iter().filter_map(associated_name) {
+                    let files = associated.entry((owner.clone(), name)).or_default();
+                    files.insert(module.file.clone());
+                }
+            }
+        }
+        self.associated = associated;
+    }
+
+    /// Returns the type of this target that an `impl` block is for.
+    pub(crate) fn type_of(&self, scope: ModuleId, item: &ItemImpl) -> Option<Found> {
+        let syn::Type::Path(path) = &*item.self_ty else { return None };
+        let path: Vec<String> =
+            path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.resolve(scope, &path).into_iter().find(|found| matches!(found, Found::Item { .. }))
+    }
+
+    /// Returns the files that define an associated item of a type, other than by a trait.
+    pub(crate) fn files_of_associated(&self, owner: &Found, name: &str) -> BTreeSet<String> {
+        self.associated.get(&(owner.clone(), name.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Adds a block of a function, with the items in it.
@@ -318,6 +354,14 @@ impl Module {
             _ => return,
         };
         self.add_name(name.to_string(), Name::Item { variants: Vec::new() });
+    }
+}
+
+fn associated_name(item: &ImplItem) -> Option<String> {
+    match item {
+        ImplItem::Const(item) => Some(item.ident.to_string()),
+        ImplItem::Fn(item) => Some(item.sig.ident.to_string()),
+        _ => None,
     }
 }
 

@@ -7,7 +7,8 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, Expr, Field, ImplItem, Item, Macro, Path, Stmt, Token, TraitItem, Visibility,
+    Attribute, Block, Expr, ExprMethodCall, Field, ImplItem, Item, ItemImpl, Macro, Path, Stmt,
+    Token, TraitItem, Visibility,
 };
 
 use crate::modules::{Code, Found, ModuleId, Modules, attributes, imports, is_reexport, is_test};
@@ -30,7 +31,8 @@ impl Uses {
             for id in modules.ids() {
                 uses.files.insert(modules.get(id).file.clone());
                 let items = modules.take_items(id);
-                let mut reader = Reader { modules: &mut modules, scope: id, uses: &mut uses };
+                let mut reader =
+                    Reader { modules: &mut modules, scope: id, owner: None, uses: &mut uses };
                 for item in &items {
                     reader.visit_item(item);
                 }
@@ -44,20 +46,41 @@ impl Uses {
 struct Reader<'a> {
     modules: &'a mut Modules,
     scope: ModuleId,
+    /// The type whose `impl` block is visited: `Self`.
+    owner: Option<Found>,
     uses: &'a mut Uses,
 }
 
 impl Reader<'_> {
     /// Notes the items that a path leads to, if they are in other files.
     fn note(&mut self, path: &[String]) {
-        let from = &self.modules.get(self.scope).file;
+        if let [first, name] = path
+            && first == "Self"
+        {
+            return self.note_associated(self.owner.clone().as_ref(), name);
+        }
         for found in self.modules.resolve(self.scope, path) {
-            let Found::Item { module, name } = found else { continue };
-            let to = &self.modules.get(module).file;
-            if from != to {
-                let arrow = (from.clone(), to.clone());
-                self.uses.names.entry(arrow).or_default().insert(name);
+            let Found::Item { module, name } = &found else { continue };
+            self.add(&self.modules.get(*module).file.clone(), name);
+            if let Some(last) = path.last() {
+                self.note_associated(Some(&found), last);
             }
+        }
+    }
+
+    /// Notes an associated item of a type, if an `impl` block in another file defines it.
+    fn note_associated(&mut self, owner: Option<&Found>, name: &str) {
+        let Some(owner) = owner else { return };
+        for file in self.modules.files_of_associated(owner, name) {
+            self.add(&file, name);
+        }
+    }
+
+    fn add(&mut self, to: &str, name: &str) {
+        let from = &self.modules.get(self.scope).file;
+        if from != to {
+            let arrow = (from.clone(), to.to_owned());
+            self.uses.names.entry(arrow).or_default().insert(name.to_owned());
         }
     }
 
@@ -118,6 +141,21 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             }
             item => visit::visit_item(self, item),
         }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
+        let owner = self.modules.type_of(self.scope, item);
+        let around = std::mem::replace(&mut self.owner, owner);
+        visit::visit_item_impl(self, item);
+        self.owner = around;
+    }
+
+    /// Of method calls, only those on `self` show the type.
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) {
+            self.note_associated(self.owner.clone().as_ref(), &call.method.to_string());
+        }
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
