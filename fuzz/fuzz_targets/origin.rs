@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| coalesce_h2::fuzzing::announce(data));
+fuzz_target!(|data: &[u8]| coalesce_fuzz::announce(data));

@@ -6,6 +6,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let pieces: Vec<&[u8]> = data.chunks(13).collect();
-    coalesce_h2::fuzzing::inspect(&pieces);
-    coalesce_h2::fuzzing::answer(&pieces);
+    coalesce_fuzz::inspect(&pieces);
+    coalesce_fuzz::answer(&pieces);
 });

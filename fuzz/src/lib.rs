@@ -11,6 +11,7 @@ mod generate;
 mod image;
 #[path = "../../crates/coalesce-core/tests/oracle/model.rs"]
 mod model;
+mod wire;
 
 use arbitrary::Unstructured;
 use coalesce_core::{
@@ -26,6 +27,7 @@ use model::Transport;
 
 pub use connection::connection;
 pub use image::image;
+pub use wire::{announce, answer, inspect};
 
 /// The parser and the model agree about `field`, and what is shown of it means the same.
 pub fn authority(field: &[u8]) {

@@ -8,9 +8,8 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Response};
 
 use crate::date::{date, write_date};
-use crate::engine::{
-    DATA, END_HEADERS, END_STREAM, HEADERS, push_header, push_integer, set_stream,
-};
+use crate::engine::frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, set_stream};
+use crate::engine::integer::push_integer;
 use crate::uploads::Upload;
 
 /// The longest content of a 421 that is sent without `h2`, and the longest field block: whoever

@@ -105,37 +105,24 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+// The harness of the fuzz targets, which the tests share, names this crate.
+#[cfg(test)]
+extern crate self as coalesce_h2;
+
 mod answer;
 mod date;
-mod decisions;
 mod engine;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz_bridge;
 pub mod limits;
 mod origin;
 mod refusal_limit;
 mod server;
 mod target;
+mod transport;
 mod uploads;
-
-/// What the fuzz targets call; no part of the API.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing {
-    /// Shows a connection, in pieces, to the transport and asserts what must hold.
-    pub fn inspect(pieces: &[&[u8]]) {
-        crate::engine::fuzz_inspect(pieces);
-    }
-
-    /// The same to a transport that answers some requests itself.
-    pub fn answer(pieces: &[&[u8]]) {
-        crate::engine::fuzz_early(pieces);
-    }
-
-    /// Writes frames as the script says, with others between them, and asserts what must hold.
-    pub fn announce(script: &[u8]) {
-        crate::engine::fuzz_origin(script);
-    }
-}
 
 pub use coalesce_http::{Decide, MisdirectedContent};
 pub use date::date;

@@ -16,15 +16,13 @@ use http::{HeaderValue, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::answer::{Answers, send, send_to_upload};
-use crate::decisions::Decisions;
-use crate::engine::{
-    ExtendedConnect, InjectedFrames, StreamNotes, SyncState, Target, Transport, WriteBatch,
-};
+use crate::engine::{Engine, ExtendedConnect, Settings, Shared, SyncState, Target};
 use crate::error::{Error, Excess};
 use crate::limits;
 use crate::origin::{Announcer, OriginSet};
-use crate::refusal_limit::{Left, RefusalLimit};
+use crate::refusal_limit::Left;
 use crate::target::{path_is_well_formed, remove_placeholders, with_target};
+use crate::transport::Transport;
 use crate::uploads::Uploads;
 
 /// Settings of a server connection. The defaults are the constants of [`limits`].
@@ -35,7 +33,7 @@ pub struct Builder {
     allow: HeaderValue,
     /// Made of these two.
     answers: Arc<Answers>,
-    refusal_limit: Option<NonZeroU32>,
+    refused_in_a_row: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
     origins: OriginSet,
     batch_writes: bool,
@@ -70,7 +68,7 @@ impl Builder {
             answers: Arc::new(Answers::new(&content, allow.clone())),
             content,
             allow,
-            refusal_limit: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
+            refused_in_a_row: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
             origins: OriginSet::default(),
             batch_writes: true,
@@ -99,7 +97,7 @@ impl Builder {
     /// Default: [`limits::REFUSED_IN_A_ROW_MAX`].
     #[must_use]
     pub const fn refused_in_a_row(mut self, max: Option<NonZeroU32>) -> Self {
-        self.refusal_limit = max;
+        self.refused_in_a_row = max;
         self
     }
 
@@ -178,29 +176,23 @@ impl Builder {
         T: AsyncRead + AsyncWrite + Unpin,
         D: for<'a> Decide<RequestTarget<'a>>,
     {
-        let decisions = Decisions::new(
-            decide,
-            RefusalLimit::new(self.refusal_limit),
-            self.answers,
-            self.answer_early,
-        );
-        let write_batch = WriteBatch::default();
-        let (transport, stream_notes) =
-            Transport::new(io, self.extended_connect, decisions.share(), write_batch.clone());
-        let injected_frames = InjectedFrames::default();
-        let transport = transport.with_injected_frames(injected_frames.clone());
-        let mut announcer = Announcer::new(injected_frames);
-        announcer.announce(&self.origins);
-        let inner = self.h2.handshake(transport).await?;
+        let settings = Settings {
+            refused_in_a_row: self.refused_in_a_row,
+            answers: Arc::clone(&self.answers),
+            answer_early: self.answer_early,
+            extended_connect: self.extended_connect,
+        };
+        let engine = Shared::new(Engine::new(decide, settings));
+        let mut announcer = Announcer::default();
+        engine.lock().announce(announcer.fresh(&self.origins));
+        let inner = self.h2.handshake(Transport::new(io, engine.clone())).await?;
         Ok(Connection {
             inner,
-            stream_notes,
-            decisions,
-            write_batch,
+            engine,
+            answers: self.answers,
             announcer,
             waker: None,
             batch_writes: self.batch_writes,
-            accepted: 0,
             uploads: Uploads::default(),
             state: State::Open,
         })
@@ -212,16 +204,14 @@ impl Builder {
 /// It makes progress only while it is polled: keep calling [`accept`](Self::accept) until it
 /// returns `None`, as with [`h2::server::Connection`].
 pub struct Connection<T, D> {
-    inner: h2::server::Connection<Transport<T, Decisions<D>>, Bytes>,
-    stream_notes: StreamNotes,
-    decisions: Decisions<D>,
-    write_batch: WriteBatch,
-    announcer: Announcer<InjectedFrames>,
-    /// Whom to wake when there is something to be announced.
+    inner: h2::server::Connection<Transport<T, D>, Bytes>,
+    /// Shared with the transport, which `inner` owns and gives no access to.
+    engine: Shared<Engine<D>>,
+    answers: Arc<Answers>,
+    announcer: Announcer,
+    /// The waker of the task when it was polled last, for announcements.
     waker: Option<Waker>,
     batch_writes: bool,
-    /// The streams that `h2` has handed out, modulo 2^32; those that it never will count as well.
-    accepted: u32,
     /// Answered requests whose bodies were still coming. Behind `inner`, so that what still waits
     /// at the end of the connection ends with it.
     pub(crate) uploads: Uploads,
@@ -294,19 +284,18 @@ where
             return Poll::Ready(None);
         }
         loop {
-            self.number_resets();
-            // More streams to come, as far as can be told: then what is written now can wait.
-            let more = self.accepted != self.write_batch.shown();
-            self.write_batch.set(more && self.batch_writes);
+            let streams_wait = self.begin_accept();
             let Poll::Ready(next) = self.inner.poll_accept(context) else {
-                if more {
-                    // `h2` handed out none of them, and had nowhere to write.
-                    self.accepted = self.write_batch.shown();
+                if streams_wait {
+                    // `h2` handed out none of them, and its writes were collected: once more,
+                    // without collecting.
+                    self.engine.lock().handle_none_accepted();
                     continue;
                 }
-                // The answers have been written, as far as the socket takes them, so their streams
-                // may be reset now. Not earlier: curl 7 loses an answer that comes in one TLS
-                // record with its RST_STREAM.
+                // `h2` has flushed, so the answers are written as far as the socket takes them, and
+                // their streams may be reset now. Not earlier: curl 7 drops an answer whose
+                // RST_STREAM comes in the same TLS record, although RFC 9113 §8.1 has a client keep
+                // a complete response that RST_STREAM(NO_ERROR) follows.
                 if self.uploads.poll(context) {
                     self.keep(context);
                     return Poll::Pending;
@@ -314,30 +303,10 @@ where
                 continue;
             };
             let ended = match (next, self.state) {
-                (Some(Ok((mut request, respond))), state) => {
-                    self.accepted = self.accepted.wrapping_add(1);
-                    // What comes after the GOAWAY is not looked at; dropping it resets the stream.
-                    if let State::SentAway(_) = state {
-                        continue;
-                    }
-                    let stream = respond.stream_id().as_u32();
-                    let seen = self.stream_notes.take(stream);
-                    if self.stream_notes.has_lost_sync() {
-                        // Nor will its reset be seen.
-                        self.stream_notes.see_reset();
-                    }
-                    match self.judge(stream, &request, seen.as_ref()) {
-                        Judgement::Serve(proof) => {
-                            if let Some(seen) = seen {
-                                remove_placeholders(&mut request, &seen);
-                            }
-                            return Poll::Ready(Some(Ok(Accepted { request, respond, proof })));
-                        }
-                        Judgement::Answer(refusal) => self.answer(refusal, request, respond),
-                        Judgement::Reset => self.reset(respond),
-                    }
-                    continue;
-                }
+                (Some(Ok((request, respond))), _) => match self.admit(request, respond) {
+                    Some(accepted) => return Poll::Ready(Some(Ok(accepted))),
+                    None => continue,
+                },
                 (_, State::SentAway(excess)) => Some(Err(excess.into())),
                 (Some(Err(error)), _) => Some(Err(error.into())),
                 (None, _) => None,
@@ -347,15 +316,68 @@ where
         }
     }
 
+    /// Has writes collected if more streams are to come, as far as can be told: then what is
+    /// written now can wait. Returns whether they are.
+    fn begin_accept(&mut self) -> bool {
+        let mut engine = self.engine.lock();
+        let streams_wait = engine.streams_wait();
+        engine.set_batching(streams_wait && self.batch_writes);
+        let resets = engine.resets();
+        drop(engine);
+        self.limit_resets(resets);
+        streams_wait
+    }
+
+    /// Decides a request that `h2` handed out, and answers it unless it is to be served.
+    fn admit(
+        &mut self,
+        mut request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+    ) -> Option<Accepted> {
+        let stream = respond.stream_id().as_u32();
+        let (seen, judgement, left) = {
+            let mut engine = self.engine.lock();
+            engine.handle_accepted();
+            // A request that comes after the GOAWAY is not looked at; dropping it resets the stream.
+            if let State::SentAway(_) = self.state {
+                return None;
+            }
+            let seen = engine.take_note(stream);
+            let judgement = judge(&mut engine, stream, &request, seen.as_ref());
+            let left = match judgement {
+                Judgement::Serve(_) => Left::Some,
+                Judgement::Answer(_) | Judgement::Reset => engine.refused(),
+            };
+            (seen, judgement, left)
+        };
+        match judgement {
+            Judgement::Serve(proof) => {
+                if let Some(seen) = seen {
+                    remove_placeholders(&mut request, &seen);
+                }
+                return Some(Accepted { request, respond, proof });
+            }
+            Judgement::Answer(refusal) => self.answer(refusal, request, respond),
+            Judgement::Reset => respond.send_reset(Reason::PROTOCOL_ERROR),
+        }
+        if left == Left::Nothing {
+            self.send_away(Excess::Refusals);
+        }
+        None
+    }
+
     /// Announces what is in `origins` and was not in the set before: after a reload, say. What is
     /// in it no longer cannot be taken back, but is answered 421 when it is asked for.
     ///
     /// It goes out when the connection is polled next, which this wakes its task for. Nothing is
     /// said to a client that was told to go away.
     pub fn announce(&mut self, origins: &OriginSet) {
-        if self.announcer.announce(origins)
-            && let Some(waker) = self.waker.take()
-        {
+        let frames = self.announcer.fresh(origins);
+        if frames.is_empty() {
+            return;
+        }
+        self.engine.lock().announce(frames);
+        if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
@@ -374,46 +396,8 @@ where
         if self.state == State::Open {
             self.state = State::Leaving;
         }
-        self.decisions.close();
-        self.announcer.close();
+        self.engine.lock().close();
         self.inner.graceful_shutdown();
-    }
-
-    fn judge(
-        &self,
-        stream: u32,
-        request: &Request<RecvStream>,
-        seen: Option<&Target>,
-    ) -> Judgement {
-        if !path_is_well_formed(request, seen) {
-            log::target_error(TargetError::Path, Some(stream));
-            return Judgement::Reset;
-        }
-        if seen.is_none() && !self.target_is_whole(stream, request) {
-            log::target_error(TargetError::Unseen, Some(stream));
-            return Judgement::Reset;
-        }
-        let hosts = self.stream_notes.may_have_hosts();
-        let verdict =
-            with_target(request, seen, hosts, |target| self.decisions.verdict(stream, target));
-        match verdict {
-            Verdict::Serve(proof) => Judgement::Serve(proof),
-            Verdict::Misdirected(_) => Judgement::Answer(Refusal::Misdirected),
-            Verdict::Malformed(reason) => {
-                Refusal::from_malformed(reason.answer()).map_or(Judgement::Reset, Judgement::Answer)
-            }
-        }
-    }
-
-    /// Whether `h2` alone shows what the request of `stream` named. It drops `:scheme` when there
-    /// is no `:authority`, which the transport makes good unless it lost sync; then nobody knows
-    /// whether the request meant this origin, and it is refused.
-    fn target_is_whole(&self, stream: u32, request: &Request<RecvStream>) -> bool {
-        match self.stream_notes.sync_state(stream) {
-            SyncState::InSync => true,
-            SyncState::LostSync => request.uri().authority().is_some(),
-            SyncState::Misleading => false,
-        }
     }
 
     fn answer(
@@ -422,7 +406,7 @@ where
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
-        let answer = self.decisions.answers().get(refusal);
+        let answer = self.answers.get(refusal);
         let (parts, body) = request.into_parts();
         let sent = if body.is_end_stream() {
             send(answer, &parts.method, respond)
@@ -433,23 +417,10 @@ where
         if let Err(error) = sent {
             tracing::debug!(%error, "the stream was gone before its answer");
         }
-        self.spend();
     }
 
-    fn reset(&mut self, mut respond: SendResponse<Bytes>) {
-        respond.send_reset(Reason::PROTOCOL_ERROR);
-        self.spend();
-    }
-
-    fn spend(&mut self) {
-        if self.decisions.refused() == Left::Nothing {
-            self.send_away(Excess::Refusals);
-        }
-    }
-
-    /// Bears as many resets as [`limits::RESETS_MAX`] says.
-    fn number_resets(&mut self) {
-        let resets = self.stream_notes.resets();
+    /// Ends a connection whose client has reset [`limits::RESETS_MAX`] streams.
+    fn limit_resets(&mut self, resets: u32) {
         if resets >= limits::RESETS_MAX {
             self.send_away(Excess::Resets);
         } else if resets >= limits::RESETS_MAX / 2 && self.state == State::Open {
@@ -461,11 +432,47 @@ where
     fn send_away(&mut self, excess: Excess) {
         if let State::Open | State::Leaving = self.state {
             tracing::warn!("{}; the connection ends", Error::from(excess));
-            self.decisions.close();
-            self.announcer.close();
+            self.engine.lock().close();
             self.inner.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             self.state = State::SentAway(excess);
         }
+    }
+}
+
+/// Decides a request as `h2` and the notes of the engine (`seen`) show it.
+fn judge<D: for<'a> Decide<RequestTarget<'a>>>(
+    engine: &mut Engine<D>,
+    stream: u32,
+    request: &Request<RecvStream>,
+    seen: Option<&Target>,
+) -> Judgement {
+    if !path_is_well_formed(request, seen) {
+        log::target_error(TargetError::Path, Some(stream));
+        return Judgement::Reset;
+    }
+    if seen.is_none() && !target_is_whole(engine.sync_state(stream), request) {
+        log::target_error(TargetError::Unseen, Some(stream));
+        return Judgement::Reset;
+    }
+    let hosts = engine.may_have_hosts();
+    let verdict = with_target(request, seen, hosts, |target| engine.verdict(stream, target));
+    match verdict {
+        Verdict::Serve(proof) => Judgement::Serve(proof),
+        Verdict::Misdirected(_) => Judgement::Answer(Refusal::Misdirected),
+        Verdict::Malformed(reason) => {
+            Refusal::from_malformed(reason.answer()).map_or(Judgement::Reset, Judgement::Answer)
+        }
+    }
+}
+
+/// True if `h2` alone shows what a request named. `h2` drops `:scheme` when there is no
+/// `:authority`, for which the engine notes the target unless it lost sync. Then the request may
+/// have meant another origin, and is refused.
+fn target_is_whole(sync_state: SyncState, request: &Request<RecvStream>) -> bool {
+    match sync_state {
+        SyncState::InSync => true,
+        SyncState::LostSync => request.uri().authority().is_some(),
+        SyncState::Misleading => false,
     }
 }
 

@@ -2,32 +2,10 @@
 
 use std::ops::Range;
 
-use http::HeaderValue;
-use http::uri::Authority;
-
 use super::hpack::{Field, Form};
 use super::huffman::push_placeholder;
 use super::stream_notes::Target;
 use super::table::Kind;
-
-/// Whether `h2` would refuse a value: reset the stream, or even end the connection.
-pub(super) fn refuses(kind: Kind, value: &[u8]) -> bool {
-    match kind {
-        Kind::Authority => !is_plain(value) && Authority::try_from(value).is_err(),
-        Kind::Host => HeaderValue::from_bytes(value).is_err(),
-        Kind::Scheme | Kind::Path | Kind::Other => false,
-    }
-}
-
-/// Whether an authority is one of the usual ones, which need no parser: letters, digits, dots and
-/// hyphens, then perhaps a port.
-fn is_plain(authority: &[u8]) -> bool {
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
-    let name_len = authority.iter().take_while(|octet| is_name(octet)).count();
-    let port = authority.get(name_len..).and_then(<[u8]>::split_first);
-    name_len > 0
-        && port.is_none_or(|(&colon, port)| colon == b':' && port.iter().all(u8::is_ascii_digit))
-}
 
 /// One change to a block.
 #[derive(Debug)]
@@ -148,7 +126,7 @@ impl Fields {
     }
 
     /// The target, if `h2` cannot show it as the client named it.
-    pub(super) fn exception(&self, stream_id: u32) -> Option<Target> {
+    pub(super) fn target_to_note(&self, stream_id: u32) -> Option<Target> {
         let host_only = self.authority.count == 0 && self.host.count > 0;
         let mended = self.authority.refused || self.host.refused;
         if self.authority.count > 1 || !(host_only || mended) {

@@ -11,6 +11,9 @@ const STREAM_AT: usize = 5;
 /// The length of the payload of `RST_STREAM` (RFC 9113 §6.4) and of `WINDOW_UPDATE` (§6.9).
 pub(super) const WORD_LEN: usize = 4;
 
+/// The length of one setting (RFC 9113 §6.5.1).
+pub(super) const SETTING_LEN: usize = 6;
+
 /// DATA, RFC 9113 §6.1.
 pub(crate) const DATA: u8 = 0x0;
 /// HEADERS, RFC 9113 §6.2.
@@ -77,6 +80,16 @@ impl FrameHeader {
     /// Whether this frame ends its header block.
     pub(super) fn ends_headers(&self) -> bool {
         self.has(END_HEADERS)
+    }
+
+    /// The bytes of flow-control window that the frame takes (RFC 9113 §6.9.1).
+    pub(super) fn content_len(&self) -> usize {
+        if self.kind == DATA { self.payload_len } else { 0 }
+    }
+
+    /// True if CONTINUATION must follow (RFC 9113 §4.3).
+    pub(super) fn leaves_block_open(&self) -> bool {
+        matches!(self.kind, HEADERS | PUSH_PROMISE | CONTINUATION) && !self.ends_headers()
     }
 }
 

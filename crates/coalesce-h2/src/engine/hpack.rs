@@ -9,16 +9,15 @@
 
 use std::ops::Range;
 
-use super::fields::refuses;
-use super::header_check::{self, AUTHORITY, PATH, Role, Roles};
+use super::header_check::{self, AUTHORITY, PATH, Role, Roles, h2_refuses};
 use super::huffman;
 use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
-/// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
-pub(super) const TABLE_SIZE_DEFAULT: usize = 4096;
-
 /// The longest integer `h2` reads, prefix included; RFC 7541 §5.1 asks for some such limit.
 const INTEGER_LEN_MAX: usize = 5;
+
+/// The mask of the prefix in a literal that enters the dynamic table (RFC 7541 §6.2.1).
+const INCREMENTAL: u8 = 0x3f;
 
 /// Why a header block has no meaning.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,7 +111,7 @@ impl Decoder {
                 self.indexed(index, start..input.at, &mut visit)?;
             } else if first & 0x40 != 0 {
                 // Literal with incremental indexing, RFC 7541 §6.2.1.
-                self.literal(&mut input, first, 0x3f, &mut visit)?;
+                self.literal(&mut input, first, INCREMENTAL, &mut visit)?;
             } else if first & 0x20 != 0 {
                 // Dynamic table size update, RFC 7541 §6.3.
                 let size = input.integer(first, 0x1f)?;
@@ -235,30 +234,9 @@ impl Decoder {
         mask: u8,
         visit: &mut impl FnMut(Field<'_>),
     ) -> Result<(), Error> {
-        let inserted = mask == 0x3f;
+        let inserted = mask == INCREMENTAL;
         let start = input.at - 1;
-        let (kind, name_len, name) = match input.integer(first, mask)? {
-            0 => {
-                let name = input.string()?;
-                let kind = literal_kind(name)?;
-                if inserted {
-                    let name = read(name, &mut self.scratch_name)?;
-                    (kind, name.len(), Name::of(name))
-                } else {
-                    (kind, 0, Name::Doubtful)
-                }
-            }
-            index @ 1..=STATIC_LEN => {
-                let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
-                let regular = header_check::is_regular_static(index);
-                let well_formed = if regular { Name::Ordinary } else { Name::Doubtful };
-                (static_field(index).0, name.len(), well_formed)
-            }
-            index => {
-                let entry = self.dynamic(index)?;
-                (entry.kind, entry.name_len, Name::Doubtful)
-            }
-        };
+        let (kind, name_len, name) = self.literal_name(input, first, mask)?;
         let string_start = input.at;
         let string = input.string()?;
         let form = Form::Literal { string: string_start..input.at, inserted };
@@ -280,7 +258,7 @@ impl Decoder {
             return Ok(());
         }
         let value = read(string, &mut self.scratch)?;
-        let refused = refuses(kind, value);
+        let refused = h2_refuses(kind, value);
         visit(Field { kind, value, refused, span, form });
         if inserted && self.table.reserve(name_len, value.len()) {
             let (value_len, value) = (value.len(), value.into());
@@ -294,6 +272,39 @@ impl Decoder {
             });
         }
         Ok(())
+    }
+
+    /// Reads the name of a literal: its kind, its decoded length, and what it lets values be. Only
+    /// a name that enters the table needs its length, so the length of any other may be 0.
+    #[inline]
+    fn literal_name(
+        &mut self,
+        input: &mut Input<'_>,
+        first: u8,
+        mask: u8,
+    ) -> Result<(Kind, usize, Name), Error> {
+        Ok(match input.integer(first, mask)? {
+            0 => {
+                let name = input.string()?;
+                let kind = literal_kind(name)?;
+                if mask == INCREMENTAL {
+                    let name = read(name, &mut self.scratch_name)?;
+                    (kind, name.len(), Name::of(name))
+                } else {
+                    (kind, 0, Name::Doubtful)
+                }
+            }
+            index @ 1..=STATIC_LEN => {
+                let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
+                let regular = header_check::is_regular_static(index);
+                let well_formed = if regular { Name::Ordinary } else { Name::Doubtful };
+                (static_field(index).0, name.len(), well_formed)
+            }
+            index => {
+                let entry = self.dynamic(index)?;
+                (entry.kind, entry.name_len, Name::Doubtful)
+            }
+        })
     }
 
     fn insert_without_value(
@@ -429,21 +440,4 @@ impl<'a> Input<'a> {
         self.at = end;
         Ok(Str { octets, huffman: first & 0x80 != 0 })
     }
-}
-
-/// Appends an integer (RFC 7541 §5.1) after the bits of `pattern`, in its shortest form.
-pub(crate) fn push_integer(value: usize, mask: u8, pattern: u8, out: &mut Vec<u8>) {
-    if let Some(short) = u8::try_from(value).ok().filter(|&short| short < mask) {
-        out.push(pattern | short);
-        return;
-    }
-    out.push(pattern | mask);
-    let mut rest = value.saturating_sub(usize::from(mask));
-    while rest >= 0x80 {
-        let [low, ..] = rest.to_le_bytes();
-        out.push(low | 0x80);
-        rest >>= 7;
-    }
-    let [low, ..] = rest.to_le_bytes();
-    out.push(low);
 }

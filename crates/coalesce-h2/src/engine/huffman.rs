@@ -3,6 +3,8 @@
 //! The code is canonical: codes ascend with length, then with symbol. So the lengths alone
 //! define it, and everything else here is computed from them at compile time.
 
+use super::integer::push_integer;
+
 /// The number of symbols: 256 octets and EOS.
 const SYMBOLS: usize = 257;
 
@@ -223,7 +225,7 @@ const EIGHT_LETTERS: [u8; 5] = [0x18, 0xc6, 0x31, 0x8c, 0x63];
 pub(super) fn push_placeholder(len: usize, out: &mut Vec<u8>) {
     let bits = len * 5;
     let octets = bits.div_ceil(8);
-    super::hpack::push_integer(octets, 0x7f, 0x80, out);
+    push_integer(octets, 0x7f, 0x80, out);
     out.extend(EIGHT_LETTERS.iter().cycle().take(octets));
     // The letters end within the last octet, and the padding is ones (RFC 7541 §5.2).
     let padding = octets * 8 - bits;

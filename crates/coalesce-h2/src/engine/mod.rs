@@ -1,89 +1,405 @@
-//! The byte stream under `h2`, watched and where necessary mended.
+//! The engine under an `h2` server: one state machine without IO.
 //!
-//! `h2` judges some header fields before the adapter can: it resets a stream whose `:authority`
-//! is no [`http::uri::Authority`], ends the connection when that value is not UTF-8, and forgets
-//! `:scheme` when there is no `:authority`. The decision needs those facts, so [`Transport`] sits
-//! between `h2` and the socket, decodes every header block a second time, and tells what `h2`
-//! cannot through [`StreamNotes`].
+//! `h2` judges some header fields before the server half can: it resets a stream whose `:authority`
+//! is no [`http::uri::Authority`], ends the connection when that value is not UTF-8, and drops
+//! `:scheme` when there is no `:authority`. The decision needs those facts. So the [`Engine`] sees
+//! every byte between the client and `h2`, decodes each header block a second time, and notes what
+//! `h2` would hide.
 //!
 //! ```text
-//!   socket ──► Transport::poll_read ──► Observer ──► h2 ──► the adapter
-//!                                        │    │                ▲
-//!                                      Early  └─► StreamNotes ──┘
-//!                                        │
-//!   socket ◄── Transport::poll_flush ◄── BatchedBytes ◄── Preface ◄── h2
-//!                                        │
-//!                                   InjectedFrames ◄── the adapter
+//!   socket ──► Transport::poll_read ──► Engine::handle_read ──► h2 ──► server half
+//!                                          ▲  │ early answers             │
+//!                                          │  ▼                           ▼
+//!   socket ◄── Transport::poll_flush ◄── Engine::waiting ◄── h2    Engine::take_note,
+//!                                                                  verdict, announce
 //! ```
 //!
-//! What it answers itself are misdirected requests that [`early_answer`] is sure of. Every other byte that
-//! `h2` can digest passes unchanged, but for window that answers are paid with; and whatever breaks
-//! the rules of framing or of HPACK is passed on as it came, for `h2` to answer.
+//! Bytes pass unchanged, but for values that `h2` would refuse, requests that the engine answers
+//! itself, and window that such answers are paid with. Whatever breaks the rules of framing or of
+//! HPACK passes as it came, for `h2` to answer.
 //!
 //! | file | is |
 //! | --- | --- |
-//! | `transport.rs` | the wrapper: reading, holding back, writing |
-//! | `observer.rs` | frames and header blocks of the client; decides what to rewrite |
-//! | `fields.rs` | what one header block says about its target |
+//! | `reading.rs` | the part of the engine that reads what the client sends |
 //! | `frame.rs` | frame headers, the fragments of a block, laying out a rewritten block |
-//! | `hpack.rs`, `table.rs`, `huffman.rs` | HPACK as far as the target needs it |
-//! | `early_answer.rs`, `header_check.rs` | answering a misdirected request before `h2` sees it |
-//! | `window_reserve.rs`, `answers_out.rs` | the window that such answers take, and their way to the client |
-//! | `stream_notes.rs` | what the adapter is told: records, and how many streams were reset |
-//! | `write_batch.rs` | what is written waits while there is more to come |
-//! | `preface.rs` | the first frame `h2` writes: SETTINGS |
-//! | `injected_frames.rs` | frames that `h2` cannot send |
-//!
-//! # Rewriting
-//!
-//! A refused value becomes the letter `a`, repeated to the same decoded length and Huffman-coded.
-//! The length keeps the dynamic tables of client, observer and `h2` in step (RFC 7541 §4.1), and
-//! five bits per octet, the shortest code there is, keep the frame from growing. The observer's
-//! table holds the true value, `h2`'s the placeholder, so that a later reference is recognised.
-//!
-//! # Losing sync
-//!
-//! On an HPACK error, a stray frame, or a header block beyond [`observer::BLOCK_LEN_MAX`], the
-//! observer releases what it holds, unmodified, and stays off for the rest of the connection.
-//! `h2` ends the connection for most of these; for the others the adapter asks
-//! [`StreamNotes::sync_state`] and fails closed.
+//! | `block_reader.rs`, `fields.rs` | reading and rewriting a header block |
+//! | `hpack.rs`, `table.rs`, `huffman.rs`, `integer.rs` | HPACK as far as the target needs it |
+//! | `client_streams.rs`, `stash.rs` | which streams the client opened; bytes that are held back |
+//! | `decisions.rs` | the decision of the user, and verdicts that wait for their streams |
+//! | `early_answer.rs`, `header_check.rs` | when a request is answered before `h2` sees it |
+//! | `window_reserve.rs`, `answers_out.rs` | the window that such answers take, and their bytes |
+//! | `stream_notes.rs` | what the server half is told: targets, and how far to trust `h2` |
+//! | `preface.rs`, `written_frames.rs` | the first frame of `h2`, and where its frames end |
+//! | `write_batch.rs`, `injected_frames.rs` | what goes out before, and between, frames of `h2` |
+//! | `shared.rs` | the one handle that both halves have |
 
 mod answers_out;
+mod block_reader;
+mod client_streams;
+mod decisions;
 mod early_answer;
 mod fields;
-mod frame;
-#[cfg(any(test, fuzzing))]
-mod fuzzing;
-#[cfg(any(test, fuzzing))]
-mod fuzzing_early;
-#[cfg(any(test, fuzzing))]
-mod fuzzing_origin;
+pub(crate) mod frame;
 mod header_check;
 mod hpack;
 mod huffman;
 mod injected_frames;
-mod observer;
+pub(crate) mod integer;
 mod preface;
+mod reading;
+mod shared;
+mod stash;
 mod stream_notes;
 mod table;
 #[cfg(test)]
 mod tests;
-mod transport;
 mod window_reserve;
 mod write_batch;
+mod written_frames;
 
-pub(crate) use early_answer::{AUTHORITY_LEN_MAX, Refuse};
-pub(crate) use frame::{
-    DATA, END_HEADERS, END_STREAM, HEADER_LEN, HEADERS, push_header, set_stream,
-};
-#[cfg(fuzzing)]
-pub(crate) use fuzzing::fuzz_inspect;
-#[cfg(fuzzing)]
-pub(crate) use fuzzing_early::fuzz_early;
-#[cfg(fuzzing)]
-pub(crate) use fuzzing_origin::fuzz_origin;
-pub(crate) use hpack::push_integer;
-pub(crate) use injected_frames::InjectedFrames;
-pub(crate) use stream_notes::{StreamNotes, SyncState, Target};
-pub(crate) use transport::{ExtendedConnect, Transport};
-pub(crate) use write_batch::WriteBatch;
+use std::fmt;
+use std::io::IoSlice;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coalesce_core::{RequestTarget, Verdict};
+use coalesce_http::Decide;
+
+use crate::answer::{Answers, Early as EarlyTemplate};
+use crate::refusal_limit::{Left, RefusalLimit};
+
+use answers_out::AnswersOut;
+use block_reader::BlockReader;
+use client_streams::ClientStreams;
+use decisions::Decisions;
+use early_answer::EarlyAnswers;
+use injected_frames::InjectedFrames;
+use preface::{FirstFrame, Preface};
+use stash::Stash;
+use stream_notes::StreamNotes;
+use window_reserve::WindowReserve;
+use write_batch::WriteBatch;
+use written_frames::WrittenFrames;
+
+pub(crate) use preface::ExtendedConnect;
+pub(crate) use shared::Shared;
+pub(crate) use stash::STASH_READ_LEN;
+pub(crate) use stream_notes::{SyncState, Target};
+
+/// The length of a client's connection preface (RFC 9113 §3.4), which `h2` checks.
+const CLIENT_PREFACE_LEN: usize = 24;
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How many refusals in a row end the connection; `None` for no limit.
+    pub(crate) refused_in_a_row: Option<NonZeroU32>,
+    /// The answers, shared by the connections of a server.
+    pub(crate) answers: Arc<Answers>,
+    /// Whether misdirected requests may be answered before `h2` sees them.
+    pub(crate) answer_early: bool,
+    /// Whether clients are told of extended CONNECT.
+    pub(crate) extended_connect: ExtendedConnect,
+}
+
+/// What the transport does next to give `h2` something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextRead {
+    /// Hand [`Engine::released`] to `h2`.
+    Released,
+    /// Read at most so many bytes of the client, for [`Engine::handle_missing`].
+    Missing(usize),
+    /// Read from the client into the buffer of `h2`, for [`Engine::handle_read`].
+    Direct,
+    /// Read from the client into the buffer of `h2`, and nothing else: sync is lost.
+    Unobserved,
+}
+
+/// The state of one connection, between the socket and `h2`.
+///
+/// An engine does no IO, owns no task and knows no time but the `date` of its answers. The transport
+/// tells it what was read and written, the server half what `h2` handed out, and both ask it what to
+/// do next. Its methods are
+///
+/// - *getters*: [`streams_wait`](Self::streams_wait), [`resets`](Self::resets),
+///   [`sync_state`](Self::sync_state), [`may_have_hosts`](Self::may_have_hosts),
+///   [`is_batching`](Self::is_batching), [`grant_is_due`](Self::grant_is_due);
+/// - *`handle_*` of the transport*: [`handle_read`](Self::handle_read),
+///   [`handle_missing`](Self::handle_missing), [`handle_released`](Self::handle_released) and
+///   [`handle_end`](Self::handle_end) for what the client sent;
+///   [`handle_write`](Self::handle_write) and [`handle_passed`](Self::handle_passed) for what `h2`
+///   wrote; [`handle_sent`](Self::handle_sent) and [`handle_shutdown`](Self::handle_shutdown) for
+///   what went to the client;
+/// - *`poll_*` of the transport*: [`poll_read`](Self::poll_read), then perhaps
+///   [`released`](Self::released); [`poll_output`](Self::poll_output), then
+///   [`waiting`](Self::waiting);
+/// - *of the server half*: [`handle_accepted`](Self::handle_accepted),
+///   [`take_note`](Self::take_note), [`verdict`](Self::verdict) and [`refused`](Self::refused) for a
+///   request; [`set_batching`](Self::set_batching), [`announce`](Self::announce) and
+///   [`close`](Self::close) for the connection.
+///
+/// # The order of calls
+///
+/// To read, the transport calls `poll_read` and does as it says, until there are bytes for `h2`. To
+/// write, it offers the bytes of `h2` to `handle_write`. If they are not taken, it sends all that is
+/// `waiting`, writes the bytes of `h2` itself, and calls `handle_passed` with those that were
+/// written. After either, if `grant_is_due`, it wakes the task, because `h2` has something to read
+/// that the socket does not announce. To flush, unless the engine `is_batching`, it calls
+/// `poll_output` and sends all that is `waiting`, again until `poll_output` says that no more comes.
+///
+/// For each stream that `h2` hands out, in their order, the server half calls `handle_accepted`,
+/// `take_note`, and `verdict` or nothing; then `refused` if it refuses the request.
+///
+/// # Losing sync
+///
+/// On an HPACK error, a stray frame, or a header block beyond [`block_reader::BLOCK_LEN_MAX`], the
+/// engine hands on what it holds, unmodified, and inspects nothing more on the connection. `h2` ends
+/// the connection for most of these. For the others the server half asks `sync_state` and fails
+/// closed.
+pub(crate) struct Engine<D> {
+    // What the client sends.
+    /// What is left of a frame that passes unread, or of the client's preface.
+    skip: usize,
+    /// True if sync is lost, so that everything passes unread.
+    is_off: bool,
+    blocks: BlockReader,
+    streams: ClientStreams,
+    stash: Stash,
+    notes: StreamNotes,
+    // What is decided and answered.
+    decisions: Decisions<D>,
+    answers: Arc<Answers>,
+    early: EarlyAnswers,
+    reserve: WindowReserve,
+    answers_out: AnswersOut,
+    // What goes to the client.
+    preface: Preface,
+    written: WrittenFrames,
+    batch: WriteBatch,
+    injected: InjectedFrames,
+    /// How many streams `h2` was shown and has not handed out, as far as can be told.
+    not_accepted: u32,
+}
+
+impl<D> Engine<D> {
+    /// The engine of a connection before its first byte.
+    pub(crate) fn new(decide: D, settings: Settings) -> Self {
+        let Settings { refused_in_a_row, answers, answer_early, extended_connect } = settings;
+        let early = answers.early.as_ref().filter(|_| answer_early);
+        Self {
+            skip: CLIENT_PREFACE_LEN,
+            is_off: false,
+            blocks: BlockReader::new(),
+            streams: ClientStreams::default(),
+            stash: Stash::default(),
+            notes: StreamNotes::default(),
+            decisions: Decisions::new(decide, RefusalLimit::new(refused_in_a_row)),
+            early: EarlyAnswers::new(early.map(EarlyTemplate::content_len)),
+            answers,
+            reserve: WindowReserve::default(),
+            answers_out: AnswersOut::default(),
+            preface: Preface::new(extended_connect),
+            written: WrittenFrames::default(),
+            batch: WriteBatch::default(),
+            injected: InjectedFrames::default(),
+            not_accepted: 0,
+        }
+    }
+
+    // The server half.
+
+    /// True if `h2` has streams that it has not handed out, as far as can be told.
+    pub(crate) const fn streams_wait(&self) -> bool {
+        self.not_accepted > 0
+    }
+
+    /// Takes note that `h2` hands out no more streams now. Those that it was shown and did not hand
+    /// out were refused or reset.
+    pub(crate) const fn handle_none_accepted(&mut self) {
+        self.not_accepted = 0;
+    }
+
+    /// Takes note that `h2` handed out a stream.
+    pub(crate) const fn handle_accepted(&mut self) {
+        self.not_accepted = self.not_accepted.saturating_sub(1);
+        if self.notes.has_lost_sync() {
+            // Its reset will not be seen.
+            self.notes.see_reset();
+        }
+    }
+
+    /// Takes the target of a stream, if `h2` cannot show it as the client named it.
+    pub(crate) fn take_note(&mut self, stream_id: u32) -> Option<Target> {
+        self.notes.take(stream_id)
+    }
+
+    /// How far to trust what `h2` shows of a stream without a note.
+    pub(crate) const fn sync_state(&self, stream_id: u32) -> SyncState {
+        self.notes.sync_state(stream_id)
+    }
+
+    /// True if any request so far may have had a `host` field.
+    pub(crate) const fn may_have_hosts(&self) -> bool {
+        self.notes.may_have_hosts()
+    }
+
+    /// How many streams the client has reset, or may have reset unseen.
+    pub(crate) const fn resets(&self) -> u32 {
+        self.notes.resets()
+    }
+
+    /// Counts a refusal of the server half.
+    pub(crate) fn refused(&mut self) -> Left {
+        self.decisions.refused()
+    }
+
+    /// Takes all notes that wait, for tests and fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn take_notes(&mut self) -> Vec<Target> {
+        self.notes.drain()
+    }
+
+    /// True if header blocks are no longer inspected, for tests and fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn has_lost_sync(&self) -> bool {
+        self.notes.has_lost_sync()
+    }
+
+    /// The window that `h2` was not told of, for tests and fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn window_reserve(&self) -> u32 {
+        self.reserve.held()
+    }
+
+    /// Sets whether writes of `h2` are collected, to leave together.
+    pub(crate) const fn set_batching(&mut self, batching: bool) {
+        self.batch.set_collecting(batching);
+    }
+
+    /// Has whole frames on stream 0 sent as soon as they may be: after the connection's first frame
+    /// (RFC 9113 §3.4), and not within a header block (§4.3).
+    pub(crate) fn announce(&mut self, frames: Bytes) {
+        self.injected.push(frames);
+    }
+
+    /// Answers nothing early and announces nothing from here on: a GOAWAY is on its way.
+    pub(crate) fn close(&mut self) {
+        self.decisions.close();
+        self.injected.close();
+    }
+
+    // What goes to the client.
+
+    /// Takes what `h2` writes, if it must wait: a part of the first frame, or bytes of the batch.
+    /// Returns how many bytes were taken; `None` if `h2` may write to the client itself, once
+    /// everything that is [waiting](Self::waiting) was sent.
+    pub(crate) fn handle_write(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        if !self.preface.is_over() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return Some(self.take_preface(first.map(|slice| &**slice).unwrap_or_default()));
+        }
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        if !self.batch.take(slices, len) {
+            return None;
+        }
+        self.handle_passed(slices, len);
+        Some(len)
+    }
+
+    #[cold]
+    fn take_preface(&mut self, bytes: &[u8]) -> usize {
+        let (taken, first_frame) = self.preface.take(bytes);
+        match first_frame {
+            None => {}
+            Some(FirstFrame::Settings(frame)) => self.batch.push(&frame),
+            Some(FirstFrame::Other(bytes)) => {
+                self.batch.push(&bytes);
+                // A frame of our own would break one of `h2`, because where the next one begins is
+                // unknown.
+                self.injected.close();
+            }
+        }
+        taken
+    }
+
+    /// Takes note of the first `len` bytes of `slices`, which `h2` wrote.
+    #[inline]
+    pub(crate) fn handle_passed(&mut self, slices: &[IoSlice<'_>], len: usize) {
+        let mut rest = len;
+        for slice in slices {
+            let part = slice.get(..rest).unwrap_or(slice);
+            let content_len = self.written.count(part);
+            self.reserve.h2_wrote(content_len);
+            rest -= part.len();
+        }
+    }
+
+    /// True if `h2` has a frame to read that the client did not send: a grant of window that was
+    /// kept back. `h2` may have read all there was, and would not read again by itself.
+    #[inline]
+    pub(crate) fn grant_is_due(&self) -> bool {
+        self.reserve.is_due()
+    }
+
+    /// True while writes are collected, so that a flush has to wait.
+    #[inline]
+    pub(crate) const fn is_batching(&self) -> bool {
+        self.batch.is_collecting()
+    }
+
+    /// The bytes to send before anything else; empty if there are none.
+    #[inline]
+    pub(crate) fn waiting(&self) -> &[u8] {
+        self.batch.waiting()
+    }
+
+    /// Takes note that the client was sent the first `len` bytes that were waiting.
+    pub(crate) fn handle_sent(&mut self, len: usize) {
+        self.batch.handle_written(len);
+    }
+
+    /// Adds to what is [waiting](Self::waiting) what may follow the frames of `h2`. Returns true if
+    /// more comes once that was sent.
+    ///
+    /// To be called from a flush: `h2` flushes when all it had to write is written, to the last byte
+    /// of a frame.
+    pub(crate) fn poll_output(&mut self) -> bool {
+        if !self.preface.is_over() {
+            return false;
+        }
+        let may_inject = self.written.is_whole();
+        if may_inject && !self.injected.is_empty() && self.batch.has_room() {
+            // One at a time: a client that does not read gets no memory for the others.
+            self.batch.push(&self.injected.next().unwrap_or_default());
+        }
+        let answers = self.answers_out.bytes();
+        if !answers.is_empty() && self.batch.has_room() {
+            self.batch.append(answers);
+        }
+        !answers.is_empty() || may_inject && !self.injected.is_empty()
+    }
+
+    /// Has sent what there is of the first frame, because no more of it comes.
+    pub(crate) fn handle_shutdown(&mut self) {
+        let bytes = self.preface.give_up();
+        self.batch.push(&bytes);
+    }
+}
+
+impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
+    /// Decides a request as `h2` shows it, unless it was decided when its header block was read.
+    pub(crate) fn verdict(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> Verdict {
+        let verdict = self.decisions.verdict(stream_id, target);
+        if let Verdict::Misdirected(_) = verdict {
+            self.early.refused_late();
+        }
+        verdict
+    }
+}
+
+impl<D> fmt::Debug for Engine<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}

@@ -1,4 +1,4 @@
-//! The first frame that `h2` writes, and what must not be in it.
+//! The server's connection preface: the first frame that `h2` writes.
 //!
 //! A server's first frame is SETTINGS (RFC 9113 §3.4). `h2` hands out an extended CONNECT only if
 //! it was told to support it, and then announces so. A server that merely wants to answer 421 to a
@@ -6,97 +6,88 @@
 //!
 //! The end of this frame is also the first place where a frame of our own may go out.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTING_LEN, SETTINGS};
 
-use tokio::io::AsyncWrite;
-
-use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTINGS};
-use super::transport::ExtendedConnect;
+/// Whether clients are told that they may send an extended CONNECT (RFC 8441).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum ExtendedConnect {
+    /// The setting goes out as `h2` wrote it.
+    Announced,
+    /// The setting is taken out of the first SETTINGS frame, whatever `h2` was told.
+    #[default]
+    Withheld,
+}
 
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 
-/// The length of one setting (RFC 9113 §6.5.1).
-const SETTING_LEN: usize = 6;
-
 /// The longest first frame that is waited for: far more than `h2` has settings.
 const PREFACE_LEN_MAX: usize = 1024;
 
-/// The first frame on its way to the peer.
+/// The first frame, until it is whole.
 #[derive(Debug)]
-pub(super) enum Preface {
+pub(super) struct Preface {
     /// What has come of the frame so far.
-    Collecting(Vec<u8>, ExtendedConnect),
-    /// The frame, and how much of it the peer has been sent.
-    Sending(Vec<u8>, usize),
-    /// The frame is out, and everything else passes.
-    Sent,
+    frame: Vec<u8>,
+    extended_connect: ExtendedConnect,
+    is_over: bool,
 }
 
-/// What came of a part of the first frame.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// So many bytes belong to it.
-    pub(super) len: usize,
-    /// Whether it is something else than SETTINGS, or too long to be waited for.
-    pub(super) odd: bool,
+/// How the first frame ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FirstFrame {
+    /// A whole SETTINGS frame, as it goes to the client.
+    Settings(Vec<u8>),
+    /// Something else, or a frame too long to be waited for. Where the next frame begins is
+    /// unknown.
+    Other(Vec<u8>),
 }
 
 impl Preface {
-    /// Takes what belongs to the first frame from the front of `bytes`, and says how much that is.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
-        let Self::Collecting(frame, extended_connect) = self else {
-            return Taken { len: 0, odd: false };
-        };
+    pub(super) const fn new(extended_connect: ExtendedConnect) -> Self {
+        Self { frame: Vec::new(), extended_connect, is_over: false }
+    }
+
+    /// True once all of the first frame was taken.
+    #[inline]
+    pub(super) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Takes what belongs to the first frame from the front of `bytes`. Returns how many bytes
+    /// that is, and the frame once it is whole.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Option<FirstFrame>) {
         let mut taken = 0;
         loop {
-            let wanted = FrameHeader::at(frame, 0).map_or(HEADER_LEN, |header| header.len());
-            if frame.len() >= wanted || wanted > PREFACE_LEN_MAX {
-                let odd = !is_settings(frame);
-                if !odd && *extended_connect == ExtendedConnect::Withheld {
-                    withhold(frame);
-                }
-                *self = Self::Sending(std::mem::take(frame), 0);
-                return Taken { len: taken, odd };
+            let wanted = FrameHeader::at(&self.frame, 0).map_or(HEADER_LEN, |header| header.len());
+            if self.frame.len() >= wanted || wanted > PREFACE_LEN_MAX {
+                return (taken, Some(self.end()));
             }
             let rest = bytes.get(taken..).unwrap_or_default();
-            let part = rest.get(..wanted - frame.len()).unwrap_or(rest);
+            let part = rest.get(..wanted - self.frame.len()).unwrap_or(rest);
             if part.is_empty() {
-                return Taken { len: taken, odd: false };
+                return (taken, None);
             }
-            frame.extend_from_slice(part);
+            self.frame.extend_from_slice(part);
             taken += part.len();
         }
     }
 
-    /// Stops waiting for the rest of the frame; what has come goes out as it is.
-    pub(super) fn give_up(&mut self) {
-        if let Self::Collecting(frame, _) = self {
-            *self = Self::Sending(std::mem::take(frame), 0);
+    fn end(&mut self) -> FirstFrame {
+        let mut frame = self.give_up();
+        if !is_settings(&frame) {
+            return FirstFrame::Other(frame);
         }
+        if self.extended_connect == ExtendedConnect::Withheld {
+            withhold(&mut frame);
+        }
+        FirstFrame::Settings(frame)
     }
 
-    /// Sends what is ready to go.
-    pub(super) fn poll_send<T: AsyncWrite + Unpin>(
-        &mut self,
-        io: &mut T,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while let Self::Sending(frame, sent) = self {
-            let rest = frame.get(*sent..).unwrap_or_default();
-            if rest.is_empty() {
-                *self = Self::Sent;
-                break;
-            }
-            let written = ready!(Pin::new(&mut *io).poll_write(context, rest))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            *sent += written;
-        }
-        Poll::Ready(Ok(()))
+    /// Stops waiting for the rest of the frame, and returns what has come of it.
+    pub(super) fn give_up(&mut self) -> Vec<u8> {
+        self.is_over = true;
+        std::mem::take(&mut self.frame)
     }
 }
 

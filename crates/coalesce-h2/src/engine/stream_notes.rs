@@ -1,16 +1,15 @@
-//! What the observer tells the adapter: records of requests, and how many streams were reset.
+//! What the engine notes for the server half: targets that `h2` cannot show, and how far to trust
+//! what it shows.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coalesce_core::HostField;
 
-/// How many records may wait. An adapter takes a record with its stream, so only streams that
-/// `h2` refuses or that the client resets leave any behind.
+/// How many notes may wait. The server half takes a note with its stream, so only streams that `h2`
+/// refuses or that the client resets leave any behind.
 pub(super) const PENDING_MAX: usize = 1024;
 
-/// How many octets the values of waiting records may have together.
+/// How many octets the values of waiting notes may have together.
 pub(super) const PENDING_BYTES_MAX: usize = 256 * 1024;
 
 /// A request target that `h2` cannot show as the client named it, in the octets of the wire.
@@ -37,6 +36,12 @@ impl Target {
         let [authority, host] = [authority, host].map(|value| value.map(Box::from));
         let host_count = usize::from(host.is_some());
         Self { stream_id: 1, authority, host, host_count, scheme: None, has_path }
+    }
+
+    /// The stream of the request.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) const fn stream_id(&self) -> u32 {
+        self.stream_id
     }
 
     /// The one `:authority`; `Some` of nothing when it is there but empty.
@@ -70,7 +75,7 @@ impl Target {
     }
 }
 
-/// What the request of a stream without a record is worth, as `h2` shows it.
+/// How far to trust what `h2` shows of a stream without a note.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SyncState {
     /// The stream was inspected: `h2` shows its target whole and true.
@@ -82,140 +87,110 @@ pub(crate) enum SyncState {
     Misleading,
 }
 
-/// The adapter's handle on what the observer saw; clones share one state.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct StreamNotes(Arc<Shared>);
-
+/// The notes of one connection.
 #[derive(Debug, Default)]
-struct Shared {
-    /// The length of `records`, readable without the lock.
-    pending: AtomicUsize,
-    records: Mutex<Records>,
-    /// The last stream whose record was given up for newer ones, or zero.
-    discarded_through: AtomicU32,
-    /// The first stream that was not inspected, or zero while all are.
-    lost_sync_from: AtomicU32,
-    /// Whether `h2` held placeholders when the observer lost sync.
-    misleading: AtomicBool,
-    /// Whether any request had a `host` field, or may have had one that was not seen.
-    hosts: AtomicBool,
-    /// How many streams the client has reset, or may have.
-    resets: AtomicU32,
-}
-
-#[derive(Debug, Default)]
-struct Records {
+pub(super) struct StreamNotes {
     /// In the order of stream identifiers.
-    queue: VecDeque<Target>,
+    targets: VecDeque<Target>,
     /// The octets of all values together.
     bytes: usize,
-}
-
-impl Records {
-    fn pop(&mut self) -> Option<Target> {
-        let target = self.queue.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(target.len());
-        Some(target)
-    }
+    /// The last stream whose note was dropped for newer ones, or zero.
+    discarded_through: u32,
+    /// The first stream that was not inspected, or zero while all are.
+    lost_sync_from: u32,
+    /// True if `h2` held placeholders when the engine lost sync.
+    misleading: bool,
+    /// True if any request had a `host` field, or may have had one that was not seen.
+    hosts: bool,
+    /// How many streams the client has reset, or may have.
+    resets: u32,
 }
 
 impl StreamNotes {
-    /// The record of a stream, if there is one.
+    /// Takes the target of a stream, if it was noted.
     ///
-    /// Records of smaller identifiers are dropped: `h2` hands out streams in the order of their
-    /// identifiers, so those streams never reached the adapter.
-    ///
-    /// Costs one atomic load when no record waits.
-    pub(crate) fn take(&self, stream_id: u32) -> Option<Target> {
-        if self.0.pending.load(Ordering::Acquire) == 0 {
-            return None;
+    /// Notes of smaller identifiers are dropped: `h2` hands out streams in the order of their
+    /// identifiers, so those streams never reached the server half.
+    pub(super) fn take(&mut self, stream_id: u32) -> Option<Target> {
+        while self.targets.front().is_some_and(|front| front.stream_id < stream_id) {
+            self.pop();
         }
-        let mut records = self.records();
-        while records.queue.front().is_some_and(|front| front.stream_id < stream_id) {
-            records.pop();
-        }
-        let wanted = records.queue.front().is_some_and(|front| front.stream_id == stream_id);
-        let target = if wanted { records.pop() } else { None };
-        self.0.pending.store(records.queue.len(), Ordering::Release);
-        target
+        let wanted = self.targets.front().is_some_and(|front| front.stream_id == stream_id);
+        if wanted { self.pop() } else { None }
     }
 
-    /// How far to trust what `h2` shows of a stream that has no record.
-    pub(crate) fn sync_state(&self, stream_id: u32) -> SyncState {
-        if stream_id <= self.0.discarded_through.load(Ordering::Acquire) {
+    fn pop(&mut self) -> Option<Target> {
+        let target = self.targets.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(target.len());
+        Some(target)
+    }
+
+    /// How far to trust what `h2` shows of a stream that has no note.
+    pub(super) const fn sync_state(&self, stream_id: u32) -> SyncState {
+        if stream_id <= self.discarded_through {
             return SyncState::Misleading;
         }
-        let lost_sync_from = self.0.lost_sync_from.load(Ordering::Acquire);
-        if lost_sync_from == 0 || stream_id < lost_sync_from {
+        if self.lost_sync_from == 0 || stream_id < self.lost_sync_from {
             SyncState::InSync
-        } else if self.0.misleading.load(Ordering::Acquire) {
+        } else if self.misleading {
             SyncState::Misleading
         } else {
             SyncState::LostSync
         }
     }
 
-    /// Whether any request so far may have had a `host` field. Hardly any client of HTTP/2 sends
-    /// them, and to look for one in a request costs more than this.
-    pub(crate) fn may_have_hosts(&self) -> bool {
-        self.0.hosts.load(Ordering::Acquire)
+    /// True if any request so far may have had a `host` field. Hardly any client of HTTP/2 sends
+    /// them, and to look for one in a request costs more than to ask here.
+    pub(super) const fn may_have_hosts(&self) -> bool {
+        self.hosts
     }
 
     /// Notes that a request has a `host` field.
-    pub(super) fn see_host(&self) {
-        self.0.hosts.store(true, Ordering::Release);
+    pub(super) const fn see_host(&mut self) {
+        self.hosts = true;
     }
 
     /// How many streams of `h2` the client has reset.
-    pub(crate) fn resets(&self) -> u32 {
-        self.0.resets.load(Ordering::Acquire)
+    pub(super) const fn resets(&self) -> u32 {
+        self.resets
     }
 
     /// Notes that the client has reset a stream, or may come to do so unseen.
-    pub(crate) fn see_reset(&self) {
-        // Whoever comes near the largest number is long gone.
-        self.0.resets.fetch_add(1, Ordering::AcqRel);
+    pub(super) const fn see_reset(&mut self) {
+        // A connection ends long before: at `limits::RESETS_MAX`.
+        self.resets = self.resets.saturating_add(1);
     }
 
-    /// Whether the observer is off for the rest of the connection.
-    pub(crate) fn has_lost_sync(&self) -> bool {
-        self.0.lost_sync_from.load(Ordering::Acquire) != 0
+    /// True if header blocks are not inspected for the rest of the connection.
+    pub(super) const fn has_lost_sync(&self) -> bool {
+        self.lost_sync_from != 0
     }
 
-    /// Adds the record of a stream later than all others.
+    /// Notes the target of a stream later than all others.
     ///
-    /// At a limit the oldest records give way, and [`Self::sync_state`] says so for their streams. The
-    /// observer does not lose sync instead: a client that opens and resets streams could then switch it
-    /// off at will, and the streams of discarded records are the least likely to be accepted still.
-    pub(super) fn push(&self, target: Target) {
-        let mut records = self.records();
-        records.bytes += target.len();
-        records.queue.push_back(target);
-        while records.queue.len() > PENDING_MAX || records.bytes > PENDING_BYTES_MAX {
-            let Some(oldest) = records.pop() else { break };
-            self.0.discarded_through.store(oldest.stream_id, Ordering::Release);
+    /// At a limit the oldest notes give way, and [`Self::sync_state`] says so for their streams.
+    /// The engine does not give up sync instead: a client that opens and resets streams could then
+    /// switch inspection off at will, and the streams of dropped notes are the least likely to be
+    /// accepted still.
+    pub(super) fn push(&mut self, target: Target) {
+        self.bytes += target.len();
+        self.targets.push_back(target);
+        while self.targets.len() > PENDING_MAX || self.bytes > PENDING_BYTES_MAX {
+            let Some(oldest) = self.pop() else { break };
+            self.discarded_through = oldest.stream_id;
         }
-        self.0.pending.store(records.queue.len(), Ordering::Release);
     }
 
     /// Notes that no stream from `stream_id` on is inspected.
-    pub(super) fn lose_sync(&self, stream_id: u32, misleading: bool) {
-        self.0.misleading.store(misleading, Ordering::Release);
-        self.see_host();
-        self.0.lost_sync_from.store(stream_id.max(1), Ordering::Release);
+    pub(super) fn lose_sync(&mut self, stream_id: u32, misleading: bool) {
+        self.misleading = misleading;
+        self.hosts = true;
+        self.lost_sync_from = stream_id.max(1);
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
-        // No code panics between two changes that belong together, so a poisoned lock is whole.
-        self.0.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All records that wait, for tests.
+    /// Takes all targets that wait.
     #[cfg(any(test, fuzzing))]
-    pub(super) fn drain(&self) -> Vec<Target> {
-        let mut records = self.records();
-        let pending = self.0.pending.swap(0, Ordering::AcqRel);
-        assert_eq!(pending, records.queue.len(), "the count of records is wrong");
-        std::iter::from_fn(|| records.pop()).collect()
+    pub(super) fn drain(&mut self) -> Vec<Target> {
+        std::iter::from_fn(|| self.pop()).collect()
     }
 }

@@ -17,6 +17,9 @@ pub(super) enum Kind {
     Other,
 }
 
+/// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
+pub(super) const TABLE_SIZE_DEFAULT: usize = 4096;
+
 /// The octets that an entry counts beyond its name and value (RFC 7541 §4.1).
 pub(super) const ENTRY_OVERHEAD: usize = 32;
 
@@ -148,8 +151,8 @@ impl DynamicTable {
         Self {
             entries: VecDeque::new(),
             size: 0,
-            capacity: super::hpack::TABLE_SIZE_DEFAULT,
-            capacity_max: capacity_max.max(super::hpack::TABLE_SIZE_DEFAULT),
+            capacity: TABLE_SIZE_DEFAULT,
+            capacity_max: capacity_max.max(TABLE_SIZE_DEFAULT),
         }
     }
 

@@ -1,73 +1,42 @@
-//! Holding back what is written while there is more to come.
+//! The bytes that go to the client before anything else.
 //!
-//! `h2` writes whenever it is polled, and it is polled for every request that is accepted. In a
-//! burst of a hundred each answer would leave in a TLS record and a system call of its own. So
-//! while streams wait to be accepted, what `h2` writes is collected, and leaves with the last.
+//! `h2` writes whenever it is polled, and the server half polls it for every request that it
+//! accepts. In a burst of a hundred requests each answer would leave in a TLS record and a system
+//! call of its own. So while streams wait to be accepted, the batch collects what `h2` writes, and
+//! all of it leaves with the last.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Poll, ready};
+use std::io::IoSlice;
 
-use tokio::io::AsyncWrite;
-
-/// What is held back at most: the content of one TLS record (RFC 8446 §5.1).
+/// How many bytes of `h2` are collected at most: the content of one TLS record (RFC 8446 §5.1).
 const BATCH_LEN_MAX: usize = 16 * 1024;
 
-/// Room that a connection keeps when nothing is held.
+/// The room that a connection keeps while nothing is collected.
 const BATCH_LEN_KEPT: usize = 4 * 1024;
 
-/// The adapter's hold on the write_batch; clones share it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WriteBatch(Arc<Shared>);
-
+/// Bytes that wait to be written, and whether more are collected.
 #[derive(Debug, Default)]
-struct Shared {
-    /// Whether it is in.
-    closed: AtomicBool,
-    /// The streams that `h2` was shown so far.
-    shown: AtomicU32,
-}
-
-impl WriteBatch {
-    /// Puts it in, or takes it out.
-    pub(crate) fn set(&self, closed: bool) {
-        self.0.closed.store(closed, Ordering::Relaxed);
-    }
-
-    fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::Relaxed)
-    }
-
-    /// The streams that `h2` was shown so far, modulo 2^32.
-    pub(crate) fn shown(&self) -> u32 {
-        self.0.shown.load(Ordering::Relaxed)
-    }
-
-    /// Counts a stream that `h2` is shown. Only the transport counts.
-    pub(super) fn show(&self) {
-        self.0.shown.store(self.shown().wrapping_add(1), Ordering::Relaxed);
-    }
-}
-
-/// What goes out before anything else.
-#[derive(Debug)]
-pub(super) struct BatchedBytes {
-    write_batch: WriteBatch,
+pub(super) struct WriteBatch {
+    collecting: bool,
     bytes: Vec<u8>,
     written: usize,
 }
 
-impl BatchedBytes {
-    pub(super) fn new(write_batch: WriteBatch) -> Self {
-        Self { write_batch, bytes: Vec::new(), written: 0 }
+impl WriteBatch {
+    /// Sets whether writes are collected.
+    pub(super) const fn set_collecting(&mut self, collecting: bool) {
+        self.collecting = collecting;
     }
 
-    /// Takes `slices`, of so many bytes, if they are to wait: while the write_batch is in, and behind what
-    /// waits already; unless they are too many.
-    pub(super) fn takes(&mut self, len: usize, slices: &[IoSlice<'_>]) -> bool {
-        let waits = self.write_batch.is_closed() || !self.bytes.is_empty();
+    /// True while writes are collected.
+    pub(super) const fn is_collecting(&self) -> bool {
+        self.collecting
+    }
+
+    /// Takes `slices`, of `len` bytes together, if they must wait: while writes are collected, or
+    /// behind bytes that wait already. Takes nothing beyond [`BATCH_LEN_MAX`].
+    #[inline]
+    pub(super) fn take(&mut self, slices: &[IoSlice<'_>], len: usize) -> bool {
+        let waits = self.collecting || !self.bytes.is_empty();
         let fits = self.bytes.len().saturating_add(len) <= BATCH_LEN_MAX;
         if waits && fits {
             for slice in slices {
@@ -77,51 +46,35 @@ impl BatchedBytes {
         waits && fits
     }
 
-    /// Whether a flush has to wait for others.
-    pub(super) fn waits(&self) -> bool {
-        self.write_batch.is_closed()
-    }
-
-    /// Whether answers may be moved behind what is held: not when that is much already, or a client
-    /// that does not read would get memory for each answer.
+    /// True if frames of our own may be added. While much waits they may not, because a client that
+    /// does not read would get memory for each of them.
     pub(super) const fn has_room(&self) -> bool {
         self.written == 0 && self.bytes.len() < BATCH_LEN_MAX
     }
 
-    /// Adds `bytes` to what is held.
+    /// Adds `bytes`.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Moves `bytes` behind what is held.
+    /// Moves `bytes` to the end.
     pub(super) fn append(&mut self, bytes: &mut Vec<u8>) {
         self.bytes.append(bytes);
     }
 
-    /// Writes what is held.
+    /// The bytes that wait; empty if none do.
     #[inline]
-    pub(super) fn poll_write<T: AsyncWrite + Unpin>(
-        &mut self,
-        io: &mut T,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.bytes.is_empty() { Poll::Ready(Ok(())) } else { self.poll_some(io, context) }
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    fn poll_some<T: AsyncWrite + Unpin>(
-        &mut self,
-        io: &mut T,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match ready!(Pin::new(&mut *io).poll_write(context, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.written += written,
-            }
+    /// Takes note that the first `len` bytes that waited were written.
+    pub(super) fn handle_written(&mut self, len: usize) {
+        self.written = self.written.saturating_add(len);
+        if self.written >= self.bytes.len() {
+            self.written = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(BATCH_LEN_KEPT);
         }
-        self.written = 0;
-        self.bytes.clear();
-        self.bytes.shrink_to(BATCH_LEN_KEPT);
-        Poll::Ready(Ok(()))
     }
 }

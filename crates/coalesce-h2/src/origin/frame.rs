@@ -6,7 +6,7 @@
 //! +-------------------------------+-------------------------------+
 //! ```
 
-use crate::engine::{HEADER_LEN, push_header};
+use crate::engine::frame::{HEADER_LEN, push_header};
 
 /// The type of the frame (RFC 8336 §2.1).
 pub(crate) const ORIGIN: u8 = 0xc;

@@ -1,7 +1,5 @@
 //! What is announced, and what is not said twice.
 
-use std::cell::RefCell;
-
 use coalesce_core::{
     AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
     ServerConnection, VirtualHostId,
@@ -74,31 +72,13 @@ fn only_tls_announces() {
     assert!(OriginSet::new(&table, &ServerConnection::cleartext(GROUP, &[80, 443])).is_empty());
 }
 
-/// A hook that keeps what it is given.
-#[derive(Debug, Default)]
-struct Kept(RefCell<Vec<Bytes>>, RefCell<bool>);
-
-impl SendFrames for Kept {
-    fn send_frames(&self, frames: Bytes) {
-        self.0.borrow_mut().push(frames);
-    }
-
-    fn close(&self) {
-        *self.1.borrow_mut() = true;
-    }
-}
-
 #[test]
 fn each_origin_is_announced_when_it_is_new() {
-    let mut announcer = Announcer::new(Kept::default());
-    assert!(!announcer.announce(&of(&[])));
-    assert!(announcer.announce(&of(&["a", "b"])));
-    assert!(!announcer.announce(&of(&["a", "b"])));
-    assert!(!announcer.announce(&of(&["b"])));
+    let mut announcer = Announcer::default();
+    assert_eq!(announcer.fresh(&of(&[])), Bytes::new());
+    assert_eq!(announcer.fresh(&of(&["a", "b"])), of(&["a", "b"]).frames());
+    assert_eq!(announcer.fresh(&of(&["a", "b"])), Bytes::new());
+    assert_eq!(announcer.fresh(&of(&["b"])), Bytes::new());
     // A client that was refused `a` in between has dropped it.
-    assert!(announcer.announce(&of(&["a", "b", "c"])));
-    announcer.close();
-    let Kept(frames, closed) = announcer.frames;
-    let expected = [of(&["a", "b"]), of(&["a", "c"])].map(|set| set.frames());
-    assert_eq!((frames.into_inner(), closed.into_inner()), (expected.to_vec(), true));
+    assert_eq!(announcer.fresh(&of(&["a", "b", "c"])), of(&["a", "c"]).frames());
 }

@@ -4,14 +4,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::frame::{DATA, RST_STREAM, SETTINGS, WINDOW_UPDATE};
-use super::super::fuzzing::{Script, read_to_end};
-use super::super::fuzzing_early::{Asked, fuzz_early};
-use super::super::{ExtendedConnect, Transport, WriteBatch};
-use super::client::{Client, Layout, block_frames, chunks, decode, frame, layout};
+use super::super::Shared;
+use super::super::frame::{DATA, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE};
+use super::client::{Client, Layout, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
     Encoder, Headers, PLAIN, Representation, Style, Styled, USUAL, Used, headers, style,
 };
+use super::harness;
+use super::support::{Asked, answering, show};
 use crate::MisdirectedContent;
 
 /// Enough for every answer here.
@@ -31,21 +31,15 @@ fn client() -> Client {
 /// What `h2` gets of these bytes, and which streams were refused; asserts the invariants on the
 /// way.
 fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
-    fuzz_early(&[bytes]);
-    let mut asked = Asked::new();
-    let shown = show(bytes, &mut asked);
-    let refused = asked.about.into_iter().filter(|(_, authority)| !authority.starts_with(b"a"));
-    (shown, refused.map(|(stream_id, _)| stream_id).collect())
-}
-
-/// What `h2` gets of these bytes.
-fn show(bytes: &[u8], asked: &mut Asked) -> Vec<u8> {
-    let script = Script::new([bytes]);
-    let (mut transport, _) =
-        Transport::new(script, ExtendedConnect::Announced, asked, WriteBatch::default());
-    let mut shown = Vec::new();
-    read_to_end(&mut transport, 8192, |_, part| shown.extend_from_slice(part));
-    shown
+    harness::answer(&[bytes]);
+    let asked = Asked::default();
+    let engine = Shared::new(answering(&asked, &MisdirectedContent::Json));
+    let shown = show(bytes, &engine);
+    let answers = std::mem::take(engine.lock().answers_out.bytes());
+    // Answers that were taken back are resets.
+    let mut frames = parse(&answers);
+    frames.retain(|frame| matches!(frame.kind, HEADERS | RST_STREAM));
+    (shown, frames.iter().map(|frame| frame.stream_id).collect())
 }
 
 /// Which requests of these blocks, on streams 1, 3, ..., are refused.
@@ -246,9 +240,9 @@ fn an_answer_without_content_takes_no_window() {
     let mut client = client();
     client.block(1, &plain(&get("b.test"))).frame(&grant(GRANT));
     for (content, whole) in [(MisdirectedContent::Empty, true), (MisdirectedContent::Json, false)] {
-        let mut asked = Asked::answering(&content);
-        let shown = show(&client.bytes, &mut asked);
-        assert_eq!(asked.about.len(), 1, "{content:?}");
+        let asked = Asked::default();
+        let shown = show(&client.bytes, &Shared::new(answering(&asked, &content)));
+        assert_eq!(asked.0.get(), 1, "{content:?}");
         let grants = shown.windows(grant(0).len()).filter(|bytes| *bytes == grant(GRANT));
         assert_eq!(grants.count() == 2, whole, "{content:?}");
     }
@@ -365,7 +359,7 @@ proptest! {
                 id += 2;
             }
         }
-        fuzz_early(&chunks(&client.bytes, &lengths));
+        harness::answer(&chunks(&client.bytes, &lengths));
         let (shown, refused) = refuse(&client.bytes);
         for (id, _, changes, is_misdirected) in &lists {
             let is_refused = refused.contains(id);

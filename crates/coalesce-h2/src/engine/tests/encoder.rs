@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::super::hpack::push_integer;
 use super::super::huffman;
+use super::super::integer::push_integer;
 use super::super::table::STATIC_NAMES;
 
 /// A header field: its name and its value.

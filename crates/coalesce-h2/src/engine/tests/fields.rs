@@ -2,7 +2,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 use proptest::prelude::*;
 
-use super::super::fields::refuses;
+use super::super::header_check::h2_refuses as refuses;
 use super::super::table::Kind;
 
 #[test]

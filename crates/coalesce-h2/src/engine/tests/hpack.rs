@@ -2,7 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::hpack::{Decoder, Error, Field, Form, push_integer};
+use super::super::hpack::{Decoder, Error, Field, Form};
+use super::super::integer::push_integer;
 use super::super::table::{Kind, STATIC_NAMES, static_field};
 use super::encoder::{Encoder, Header, Headers, PLAIN, Style, Styled, USUAL, headers, style};
 

@@ -12,7 +12,7 @@ fn decoded(input: &[u8]) -> Result<Vec<u8>, Invalid> {
 fn reference(input: &[u8]) -> Option<Vec<u8>> {
     // A literal without indexing, with a name of one octet and this value.
     let mut block = vec![0x00, 0x01, b'n'];
-    super::super::hpack::push_integer(input.len(), 0x7f, 0x80, &mut block);
+    super::super::integer::push_integer(input.len(), 0x7f, 0x80, &mut block);
     block.extend_from_slice(input);
     let fields = loona_hpack::Decoder::new().decode(&block).ok()?;
     Some(fields[0].1.clone())

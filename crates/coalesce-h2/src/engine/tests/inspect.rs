@@ -5,24 +5,24 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::fields;
+use super::super::ExtendedConnect;
 use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
-use super::super::fuzzing::{fuzz_inspect, read_all};
-use super::super::fuzzing_early::fuzz_early;
+use super::super::header_check::h2_refuses;
 use super::super::stream_notes::Target;
 use super::super::table::Kind;
-use super::super::write_batch::WriteBatch;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
     Encoder, Header, Headers, INCREMENTAL, PLAIN, Representation, Style, Styled, USUAL, Used,
     headers, style,
 };
+use super::harness;
+use super::support::{passing, read_all, read_pieces};
 
 /// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
 fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
-    fuzz_inspect(&[bytes]);
-    fuzz_early(&[bytes]);
-    let (outcome, _) = read_all([bytes], 8192);
+    harness::inspect(&[bytes]);
+    harness::answer(&[bytes]);
+    let (outcome, _) = read_all(bytes);
     assert!(!outcome.lost_sync, "the observer lost sync");
     (outcome.bytes, outcome.targets)
 }
@@ -250,21 +250,18 @@ fn other_frames_pass_whatever_they_hold() {
 /// A client that means no harm allocates nothing here once its connection has settled.
 #[test]
 fn a_usual_request_allocates_nothing() {
-    use super::super::observer::Observer;
-    use super::super::stream_notes::StreamNotes;
-
     let mut client = Client::default();
     let mut list = get(b"www.example.com");
     list.extend(headers([("user-agent", b"an agent"), ("accept", b"*/*")]));
-    let mut observer = Observer::new(4096, StreamNotes::default(), WriteBatch::default(), ());
-    observer.observe(&mut client.headers(1, &list, USUAL).bytes);
+    let mut engine = passing(ExtendedConnect::Withheld);
+    engine.handle_read(&mut client.headers(1, &list, USUAL).bytes);
     for (nth, style) in [USUAL, PLAIN, Style { huffman_value: true, ..PLAIN }].iter().enumerate() {
         let ids = [3, 5].map(|id| id + 4 * u32::try_from(nth).unwrap());
         let block = client.encoder.block(&list, *style);
         let mut frames = ids.map(|id| block_frames(id, &block, &Layout::default()));
-        observer.observe(&mut frames[0]);
+        engine.handle_read(&mut frames[0]);
         let allocated = allocation_counter::measure(|| {
-            observer.observe(&mut frames[1]);
+            engine.handle_read(&mut frames[1]);
         });
         assert_eq!(allocated.count_total, 0, "{style:?}");
     }
@@ -283,7 +280,7 @@ fn expected(list: &Headers, used: &[Used], opens: bool) -> (Headers, bool) {
     let mut shown = Headers::new();
     for ((name, value), used) in list.iter().zip(used) {
         let kind = kind(name);
-        let bad = fields::refuses(kind, value);
+        let bad = h2_refuses(kind, value);
         refused |= bad;
         let drops = match kind {
             Kind::Authority => {
@@ -365,7 +362,7 @@ proptest! {
             if !opens {
                 // The connection ends over such a host in trailers, and with it all tables.
                 fields.retain(|((name, value), _)| {
-                    name != b"host" || !fields::refuses(Kind::Host, value)
+                    name != b"host" || !h2_refuses(Kind::Host, value)
                 });
             }
             let mut block = Vec::new();
@@ -399,7 +396,7 @@ proptest! {
             }
         }
         let pieces = chunks(&bytes, &lengths);
-        let (outcome, _) = read_all(pieces.iter().copied(), buf_len);
+        let (outcome, _) = read_pieces(pieces.iter().copied(), buf_len);
         prop_assert!(!outcome.lost_sync);
         prop_assert_eq!(outcome.targets, recorded);
         let unchanged = decode(&bytes) == lists;
@@ -407,8 +404,8 @@ proptest! {
         if unchanged {
             prop_assert!(outcome.bytes == bytes, "bytes changed without need");
         }
-        fuzz_inspect(&pieces);
-        fuzz_early(&pieces);
+        harness::inspect(&pieces);
+        harness::answer(&pieces);
     }
 }
 
@@ -422,8 +419,8 @@ proptest! {
         if preface {
             pieces.insert(0, PREFACE);
         }
-        fuzz_inspect(&pieces);
-        fuzz_early(&pieces);
+        harness::inspect(&pieces);
+        harness::answer(&pieces);
     }
 
     /// Frames whose headers make sense get further than random bytes.
@@ -441,7 +438,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = octet;
         }
-        fuzz_inspect(&[&bytes]);
-        fuzz_early(&[&bytes]);
+        harness::inspect(&[&bytes]);
+        harness::answer(&[&bytes]);
     }
 }

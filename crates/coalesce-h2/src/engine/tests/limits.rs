@@ -1,18 +1,20 @@
 //! Where the observer gives up, and what it does not give up.
 
+use super::super::block_reader::BLOCK_LEN_MAX;
 use super::super::frame::{
     CONTINUATION, END_HEADERS, HEADER_LEN, HEADERS, PADDED, PRIORITY, PUSH_PROMISE,
 };
-use super::super::fuzzing::{Outcome, fuzz_inspect, read_all};
-use super::super::hpack::push_integer;
-use super::super::observer::BLOCK_LEN_MAX;
-use super::super::stream_notes::{StreamNotes, SyncState};
+use super::super::integer::push_integer;
+use super::super::stream_notes::SyncState;
+use super::super::{Engine, Shared};
 use super::client::{Client, Layout, block_frames, frame};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, USUAL, headers};
+use super::harness;
+use super::support::{Outcome, Pass, read_all};
 
-fn inspect(bytes: &[u8]) -> (Outcome, StreamNotes) {
-    fuzz_inspect(&[bytes]);
-    read_all([bytes], 8192)
+fn inspect(bytes: &[u8]) -> (Outcome, Shared<Engine<Pass>>) {
+    harness::inspect(&[bytes]);
+    read_all(bytes)
 }
 
 fn host_only(host: &[u8]) -> Headers {
@@ -29,13 +31,13 @@ fn client() -> Client {
 /// Asserts that nothing after stream 1 is changed or recorded.
 fn assert_lost_sync(client: &mut Client, sync_state: SyncState) {
     client.headers(9, &host_only(b"b.test"), USUAL);
-    let (outcome, stream_notes) = inspect(&client.bytes);
+    let (outcome, engine) = inspect(&client.bytes);
     assert!(outcome.lost_sync);
     assert_eq!(outcome.bytes, client.bytes);
     assert_eq!(outcome.targets.len(), 1);
-    assert_eq!(stream_notes.sync_state(1), SyncState::InSync);
-    assert_eq!(stream_notes.sync_state(3), sync_state);
-    assert_eq!(stream_notes.sync_state(9), sync_state);
+    assert_eq!(engine.lock().sync_state(1), SyncState::InSync);
+    assert_eq!(engine.lock().sync_state(3), sync_state);
+    assert_eq!(engine.lock().sync_state(9), sync_state);
 }
 
 #[test]
@@ -96,12 +98,12 @@ fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
         let frames = block_frames(3, &block, &layout);
         assert_eq!(frames.len(), BLOCK_LEN_MAX + beyond);
         client.frame(&frames);
-        let (outcome, stream_notes) = inspect(&client.bytes);
+        let (outcome, engine) = inspect(&client.bytes);
         assert_eq!(outcome.lost_sync, lost_sync);
         assert_eq!(outcome.bytes, client.bytes);
         assert_eq!(outcome.targets.len(), if lost_sync { 1 } else { 2 });
         assert_eq!(
-            stream_notes.sync_state(3),
+            engine.lock().sync_state(3),
             if lost_sync { SyncState::LostSync } else { SyncState::InSync }
         );
     }
@@ -126,19 +128,19 @@ fn lost_sync_with_placeholders_in_the_table_is_misleading() {
     let before = client.bytes.len();
     client.frame(&frame(CONTINUATION, 0, 3, &[]));
     client.headers(5, &headers([(":authority", b"a b")]), USUAL);
-    let (outcome, stream_notes) = inspect(&client.bytes);
+    let (outcome, engine) = inspect(&client.bytes);
     assert!(outcome.lost_sync);
     assert!(outcome.bytes.ends_with(&client.bytes[before..]));
-    assert_eq!(stream_notes.sync_state(3), SyncState::InSync);
-    assert_eq!(stream_notes.sync_state(5), SyncState::Misleading);
+    assert_eq!(engine.lock().sync_state(3), SyncState::InSync);
+    assert_eq!(engine.lock().sync_state(5), SyncState::Misleading);
 
     // A placeholder that entered no table misleads no one, nor does a value that has none.
     for (authority, style) in [(&b"a b"[..], PLAIN), (b"", USUAL), (b"", INCREMENTAL)] {
         let mut client = self::client();
         client.headers(3, &headers([(":authority", authority)]), style);
         client.frame(&frame(CONTINUATION, 0, 3, &[]));
-        let (_, stream_notes) = inspect(&client.bytes);
-        assert_eq!(stream_notes.sync_state(5), SyncState::LostSync);
+        let (_, engine) = inspect(&client.bytes);
+        assert_eq!(engine.lock().sync_state(5), SyncState::LostSync);
     }
 }
 

@@ -3,14 +3,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::fuzzing_origin::fuzz_origin;
+use super::harness::announce;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn frames_go_out_whole_and_between_those_of_h2(script in vec(any::<u8>(), 0..400)) {
-        fuzz_origin(&script);
+        announce(&script);
     }
 
 }
@@ -21,6 +21,6 @@ proptest! {
     /// The same with peers that take single octets.
     #[test]
     fn single_octets_do_not_matter(script in vec(1_u8.., 0..200), pause in 0_u8..4) {
-        fuzz_origin(&[&[0, 0, pause], &*script].concat());
+        announce(&[&[0, 0, pause], &*script].concat());
     }
 }

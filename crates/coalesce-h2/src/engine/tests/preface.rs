@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use tokio::io::AsyncWrite;
 
 use super::super::frame::{ACK, HEADERS, SETTINGS};
-use super::super::{ExtendedConnect, Transport, WriteBatch};
+use super::super::{ExtendedConnect, Shared};
 use super::client::frame;
+use super::support::{Pass, passing};
+use crate::transport::Transport;
 
 /// A peer that takes so many octets at once, and every other time none.
 #[derive(Debug)]
@@ -85,7 +87,12 @@ fn poll<R>(mut operation: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>) -
 }
 
 /// Writes all of it, in pieces of these lengths, and flushes; vectored where `vectored` says so.
-fn write(transport: &mut Transport<Peer, ()>, mut bytes: &[u8], lengths: &[usize], vectored: bool) {
+fn write(
+    transport: &mut Transport<Peer, Pass>,
+    mut bytes: &[u8],
+    lengths: &[usize],
+    vectored: bool,
+) {
     let mut lengths = lengths.iter().cycle();
     while !bytes.is_empty() {
         let len = (*lengths.next().unwrap()).clamp(1, bytes.len());
@@ -103,15 +110,15 @@ fn write(transport: &mut Transport<Peer, ()>, mut bytes: &[u8], lengths: &[usize
     poll(|context| Pin::new(&mut *transport).poll_flush(context));
 }
 
-fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer, ()> {
-    Transport::new(peer, extended_connect, (), WriteBatch::default()).0
+fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer, Pass> {
+    Transport::new(peer, Shared::new(passing(extended_connect)))
 }
 
 /// What the peer gets of these bytes.
 fn received(bytes: &[u8], extended_connect: ExtendedConnect) -> Vec<u8> {
     let mut transport = transport(Peer::new(usize::MAX), extended_connect);
     write(&mut transport, bytes, &[usize::MAX], false);
-    transport.into_inner().taken
+    transport.into_io().taken
 }
 
 /// A SETTINGS frame.
@@ -167,7 +174,7 @@ fn a_first_frame_of_absurd_length_is_not_waited_for() {
 fn a_flush_sends_the_first_frame_before_it_is_done() {
     let mut transport = transport(Peer::new(1), ExtendedConnect::Withheld);
     write(&mut transport, &settings(&[(8, 1), (4, 1)]), &[usize::MAX], false);
-    let peer = transport.into_inner();
+    let peer = transport.into_io();
     assert_eq!(peer.taken, settings(&[(4, 1)]));
     assert!(peer.flushed);
 }
@@ -179,7 +186,7 @@ fn a_shutdown_sends_half_a_frame() {
     write(&mut transport, half, &[5], false);
     assert_eq!(transport.io().taken, b"");
     poll(|context| Pin::new(&mut transport).poll_shutdown(context));
-    let peer = transport.into_inner();
+    let peer = transport.into_io();
     assert_eq!(peer.taken, half);
     assert!(peer.shut);
 }
@@ -199,7 +206,9 @@ fn a_peer_that_takes_nothing_is_an_error() {
     let mut transport = transport(Peer::new(0), ExtendedConnect::Withheld);
     let mut context = Context::from_waker(Waker::noop());
     let bytes = settings(&[]);
-    let result = Pin::new(&mut transport).poll_write(&mut context, &bytes);
+    let written = Pin::new(&mut transport).poll_write(&mut context, &bytes);
+    assert!(matches!(written, Poll::Ready(Ok(len)) if len == bytes.len()));
+    let result = Pin::new(&mut transport).poll_flush(&mut context);
     let Poll::Ready(Err(error)) = result else { panic!("{result:?}") };
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
 }
@@ -218,6 +227,6 @@ proptest! {
         let expected = [settings(&kept), rest].concat();
         let mut transport = transport(Peer::new(at_once), ExtendedConnect::Withheld);
         write(&mut transport, &bytes, &lengths, vectored);
-        prop_assert_eq!(transport.into_inner().taken, expected);
+        prop_assert_eq!(transport.into_io().taken, expected);
     }
 }

@@ -11,13 +11,14 @@ use proptest::sample::select;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use super::super::fields::refuses;
 use super::super::frame::HEADERS;
-use super::super::stream_notes::{StreamNotes, SyncState, Target};
+use super::super::header_check::h2_refuses as refuses;
 use super::super::table::Kind;
-use super::super::{ExtendedConnect, Transport, WriteBatch};
+use super::super::{Engine, ExtendedConnect, Shared, SyncState, Target};
 use super::client::{Client, Layout, block_frames, frame, layout, parse};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, Style, Styled, USUAL, Used, headers, style};
+use super::support::{Pass, passing};
+use crate::transport::Transport;
 
 /// `RST_STREAM`, RFC 9113 §6.4.
 const RST_STREAM: u8 = 0x3;
@@ -55,19 +56,20 @@ impl Conversation {
 }
 
 fn request(
-    stream_notes: &StreamNotes,
+    engine: &Shared<Engine<Pass>>,
     id: u32,
     request: &http::Request<h2::RecvStream>,
 ) -> Request {
     let fields = request.headers().iter().filter(|(name, _)| *name != HOST);
     let fields = fields.map(|(name, value)| (name.as_str().into(), value.as_bytes().to_vec()));
+    let mut engine = engine.lock();
     Request {
         id,
         authority: request.uri().authority().map(ToString::to_string),
         hosts: request.headers().get_all(HOST).iter().map(|host| host.as_bytes().into()).collect(),
         fields: fields.collect(),
-        target: stream_notes.take(id),
-        sync_state: stream_notes.sync_state(id),
+        target: engine.take_note(id),
+        sync_state: engine.sync_state(id),
     }
 }
 
@@ -92,8 +94,8 @@ async fn converse(mut client: Client, width: usize) -> Conversation {
 }
 
 async fn serve(io: DuplexStream) -> Vec<Request> {
-    let (transport, stream_notes) =
-        Transport::new(io, ExtendedConnect::default(), (), WriteBatch::default());
+    let engine = Shared::new(passing(ExtendedConnect::Withheld));
+    let transport = Transport::new(io, engine.clone());
     let mut builder = Builder::new();
     builder.enable_connect_protocol();
     let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();
@@ -107,7 +109,7 @@ async fn serve(io: DuplexStream) -> Vec<Request> {
         if id == LAST_ID {
             break;
         }
-        requests.push(request(&stream_notes, id, &message));
+        requests.push(request(&engine, id, &message));
     }
     // What is still to be sent goes out, as far as the pipe is wide enough.
     let _ = timeout(Duration::ZERO, connection.accept()).await;
@@ -207,11 +209,11 @@ async fn h2_still_judges_what_turns_the_observer_off() {
     let mut client = Client::default();
     client.frame(&frame(HEADERS, 5, 1, &[0x80]));
     to_server.write_all(&client.bytes).await.unwrap();
-    let (transport, stream_notes) =
-        Transport::new(near, ExtendedConnect::default(), (), WriteBatch::default());
+    let engine = Shared::new(passing(ExtendedConnect::Withheld));
+    let transport = Transport::new(near, engine.clone());
     let mut connection = h2::server::handshake(transport).await.unwrap();
     assert!(connection.accept().await.is_none_or(|accepted| accepted.is_err()));
-    assert_eq!(stream_notes.sync_state(1), SyncState::LostSync);
+    assert_eq!(engine.lock().sync_state(1), SyncState::LostSync);
     drop(connection);
     let mut bytes = Vec::new();
     from_server.read_to_end(&mut bytes).await.unwrap();
@@ -222,7 +224,7 @@ async fn h2_still_judges_what_turns_the_observer_off() {
 async fn extended_connect(extended_connect: ExtendedConnect) -> (bool, Option<String>) {
     let (near, far) = duplex(4096);
     let server = tokio::spawn(async move {
-        let (transport, _) = Transport::new(near, extended_connect, (), WriteBatch::default());
+        let transport = Transport::new(near, Shared::new(passing(extended_connect)));
         let mut builder = Builder::new();
         builder.enable_connect_protocol();
         let mut connection = builder.handshake::<_, bytes::Bytes>(transport).await.unwrap();

@@ -17,65 +17,65 @@ fn id(nth: usize) -> u32 {
 
 #[test]
 fn takes_the_record_of_a_stream_once() {
-    let stream_notes = StreamNotes::default();
-    assert_eq!(stream_notes.take(1), None);
-    stream_notes.push(target(3));
-    assert_eq!(stream_notes.take(1), None);
-    assert_eq!(stream_notes.clone().take(3), Some(target(3)));
-    assert_eq!(stream_notes.take(3), None);
-    assert_eq!(stream_notes.drain(), []);
+    let mut notes = StreamNotes::default();
+    assert_eq!(notes.take(1), None);
+    notes.push(target(3));
+    assert_eq!(notes.take(1), None);
+    assert_eq!(notes.take(3), Some(target(3)));
+    assert_eq!(notes.take(3), None);
+    assert_eq!(notes.drain(), []);
 }
 
 #[test]
 fn records_of_smaller_streams_are_dropped() {
-    let stream_notes = StreamNotes::default();
+    let mut notes = StreamNotes::default();
     for nth in 0..4 {
-        stream_notes.push(target(id(nth)));
+        notes.push(target(id(nth)));
     }
-    assert_eq!(stream_notes.take(5), Some(target(5)));
-    assert_eq!(stream_notes.take(3), None);
-    assert_eq!(stream_notes.take(9), None);
-    assert_eq!(stream_notes.take(7), None);
+    assert_eq!(notes.take(5), Some(target(5)));
+    assert_eq!(notes.take(3), None);
+    assert_eq!(notes.take(9), None);
+    assert_eq!(notes.take(7), None);
 }
 
 #[test]
 fn the_oldest_records_give_way_and_their_streams_are_doubtful() {
-    let stream_notes = StreamNotes::default();
+    let mut notes = StreamNotes::default();
     for nth in 0..=PENDING_MAX {
-        assert_eq!(stream_notes.sync_state(id(0)), SyncState::InSync);
-        stream_notes.push(target(id(nth)));
+        assert_eq!(notes.sync_state(id(0)), SyncState::InSync);
+        notes.push(target(id(nth)));
     }
-    assert_eq!(stream_notes.sync_state(id(0)), SyncState::Misleading);
-    assert_eq!(stream_notes.sync_state(id(1)), SyncState::InSync);
-    assert_eq!(stream_notes.take(id(0)), None);
-    assert_eq!(stream_notes.take(id(1)), Some(target(id(1))));
-    assert_eq!(stream_notes.drain().len(), PENDING_MAX - 1);
+    assert_eq!(notes.sync_state(id(0)), SyncState::Misleading);
+    assert_eq!(notes.sync_state(id(1)), SyncState::InSync);
+    assert_eq!(notes.take(id(0)), None);
+    assert_eq!(notes.take(id(1)), Some(target(id(1))));
+    assert_eq!(notes.drain().len(), PENDING_MAX - 1);
 }
 
 #[test]
 fn long_values_give_way_sooner() {
-    let stream_notes = StreamNotes::default();
+    let mut notes = StreamNotes::default();
     let long = vec![b'a'; PENDING_BYTES_MAX / 2];
     for nth in 0..3 {
-        stream_notes.push(Target { authority: Some(long.clone().into()), ..target(id(nth)) });
+        notes.push(Target { authority: Some(long.clone().into()), ..target(id(nth)) });
     }
-    assert_eq!(stream_notes.sync_state(id(1)), SyncState::Misleading);
-    let last = stream_notes.take(id(2)).unwrap();
+    assert_eq!(notes.sync_state(id(1)), SyncState::Misleading);
+    let last = notes.take(id(2)).unwrap();
     assert_eq!(last.authority(), Some(&*long));
     // What was taken no longer counts.
-    stream_notes.push(Target { authority: Some(long.clone().into()), ..target(id(3)) });
-    assert_eq!(stream_notes.sync_state(id(3)), SyncState::InSync);
-    assert!(stream_notes.take(id(3)).is_some());
+    notes.push(Target { authority: Some(long.clone().into()), ..target(id(3)) });
+    assert_eq!(notes.sync_state(id(3)), SyncState::InSync);
+    assert!(notes.take(id(3)).is_some());
 }
 
 #[test]
 fn lost_sync_begins_with_a_stream() {
     for (misleading, sync_state) in [(false, SyncState::LostSync), (true, SyncState::Misleading)] {
-        let stream_notes = StreamNotes::default();
-        assert!(!stream_notes.has_lost_sync());
-        stream_notes.lose_sync(8, misleading);
-        assert!(stream_notes.has_lost_sync());
-        assert_eq!(stream_notes.sync_state(7), SyncState::InSync);
-        assert_eq!(stream_notes.sync_state(9), sync_state);
+        let mut notes = StreamNotes::default();
+        assert!(!notes.has_lost_sync());
+        notes.lose_sync(8, misleading);
+        assert!(notes.has_lost_sync());
+        assert_eq!(notes.sync_state(7), SyncState::InSync);
+        assert_eq!(notes.sync_state(9), sync_state);
     }
 }

@@ -1,90 +1,25 @@
-//! What must hold for early answers, whatever bytes a client sends; shared by fuzzers and tests.
+//! What must hold for early answers, whatever bytes a client sends.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use coalesce_core::RequestTarget;
-use http::HeaderValue;
+use coalesce_core::{Malformed, Misdirected, RequestTarget, Verdict};
+use coalesce_h2::fuzz_bridge;
 use tokio::io::AsyncWrite;
 
-use super::early_answer::Refuse;
-use super::frame::{
-    DATA, FrameHeader, HEADER_LEN, HEADERS, RST_STREAM, WINDOW_UPDATE, WORD_LEN, increment,
+use super::frames::{
+    CLIENT_PREFACE_LEN, DATA, Frame, HEADER_LEN, HEADERS, RST_STREAM, SETTINGS, frames,
 };
-use super::fuzzing::{Script, read_to_end};
-use super::observer::CLIENT_PREFACE_LEN;
-use super::{ExtendedConnect, Target, Transport, WriteBatch};
-use crate::MisdirectedContent;
-use crate::answer::{Answers, Early};
+use super::script::{Script, read_to_end};
 
 /// The length of a date (RFC 9110 §5.6.7), which is the last field of an answer.
 const DATE_LEN: usize = 29;
 
-/// Refuses every authority that does not begin with the letter `a`.
-#[derive(Debug)]
-pub(super) struct Asked {
-    answers: Answers,
-    /// The streams and authorities that it was asked about.
-    pub(super) about: Vec<(u32, Vec<u8>)>,
-}
-
-impl Asked {
-    pub(super) fn new() -> Self {
-        Self::answering(&MisdirectedContent::default())
-    }
-
-    pub(super) fn answering(content: &MisdirectedContent) -> Self {
-        Self { answers: Answers::new(content, HeaderValue::from_static("GET")), about: Vec::new() }
-    }
-}
-
-impl Refuse for &mut Asked {
-    fn refuses(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> bool {
-        let authority = target.authority.unwrap_or_default();
-        assert!(self.about.iter().all(|&(asked, _)| asked < stream_id), "asked twice");
-        self.about.push((stream_id, authority.to_vec()));
-        !authority.starts_with(b"a")
-    }
-
-    fn changes(&self) -> u32 {
-        0
-    }
-
-    fn template(&self) -> Option<&Early> {
-        self.answers.early.as_ref()
-    }
-}
-
-/// A frame of a connection.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Frame {
-    kind: u8,
-    stream_id: u32,
-    bytes: Vec<u8>,
-}
-
-impl Frame {
-    /// What it grants to the connection.
-    fn grant(&self) -> Option<u64> {
-        let grants = self.kind == WINDOW_UPDATE && self.stream_id == 0;
-        let well_formed = FrameHeader::at(&self.bytes, 0)?.payload_len == WORD_LEN;
-        increment(&self.bytes).filter(|_| grants && well_formed).map(u64::from)
-    }
-}
-
-/// The frames of a connection, and what is left.
-fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
-    let mut frames = Vec::new();
-    while let Some(header) = FrameHeader::at(bytes, 0)
-        && let Some((frame, rest)) = bytes.split_at_checked(header.len())
-    {
-        let FrameHeader { kind, stream_id, .. } = header;
-        frames.push(Frame { kind, stream_id, bytes: frame.to_vec() });
-        bytes = rest;
-    }
-    (frames, bytes)
-}
+/// A whole SETTINGS frame: before the first frame of `h2` no answer may be written.
+const FIRST_FRAME: &[u8] = &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
 
 /// The frames of a client.
 fn of_client(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
@@ -102,11 +37,12 @@ struct Outcome {
     shown: Vec<Frame>,
     rest: Vec<u8>,
     window: u64,
-    targets: Vec<Target>,
+    notes: Vec<(u32, String)>,
     lost_sync: bool,
-    /// What is written, or waits to be.
+    /// What is written.
     answers: Vec<Frame>,
-    about: Vec<(u32, Vec<u8>)>,
+    /// The authorities that were asked about, in order.
+    asked: Vec<Vec<u8>>,
 }
 
 /// How answers are written.
@@ -118,37 +54,54 @@ enum Writing {
     AtOnce,
 }
 
+/// Flushes a stream that takes all there is.
+fn flush<T: AsyncWrite + Unpin>(transport: &mut T) {
+    let mut context = Context::from_waker(Waker::noop());
+    let flushed = Pin::new(transport).poll_flush(&mut context);
+    assert!(matches!(flushed, Poll::Ready(Ok(()))), "a script takes all there is");
+}
+
 fn run<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     buf_len: usize,
     writing: Writing,
 ) -> Outcome {
-    let mut asked = Asked::new();
-    let (mut transport, stream_notes) = Transport::new(
-        Script::new(chunks),
-        ExtendedConnect::Announced,
-        &mut asked,
-        WriteBatch::default(),
-    );
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let decide = {
+        let asked = Rc::clone(&asked);
+        move |target: &RequestTarget<'_>| {
+            let authority = target.authority.unwrap_or_default();
+            asked.borrow_mut().push(authority.to_vec());
+            // Whatever is not misdirected goes to `h2`.
+            if authority.starts_with(b"a") {
+                Verdict::Malformed(Malformed::NoAuthority)
+            } else {
+                Verdict::Misdirected(Misdirected::UnknownAuthority)
+            }
+        }
+    };
+    let script = Script::new(chunks);
+    let written = script.written();
+    let (mut transport, probe) = fuzz_bridge::transport(script, decide, true);
     let mut context = Context::from_waker(Waker::noop());
+    let first = Pin::new(&mut transport).poll_write(&mut context, FIRST_FRAME);
+    assert!(matches!(first, Poll::Ready(Ok(len)) if len == FIRST_FRAME.len()));
     let mut shown = Vec::new();
     read_to_end(&mut transport, buf_len, |transport, part| {
         shown.extend_from_slice(part);
         if writing == Writing::AtOnce {
-            let flushed = Pin::new(transport).poll_flush(&mut context);
-            assert!(matches!(flushed, Poll::Ready(Ok(()))), "a script takes all there is");
+            flush(transport);
         }
     });
-    let held = u64::from(transport.observer().held());
-    let flushed = Pin::new(&mut transport).poll_flush(&mut context);
-    assert!(matches!(flushed, Poll::Ready(Ok(()))), "a script takes all there is");
-    let (mut answers, rest) = frames(transport.io().written());
+    let held = u64::from(probe.window_reserve());
+    flush(&mut transport);
+    let written = written.borrow();
+    let (mut answers, rest) = frames(written.strip_prefix(FIRST_FRAME).expect("it goes first"));
     assert_eq!(rest, b"", "an answer is cut");
     for answer in answers.iter_mut().filter(|answer| answer.kind == HEADERS) {
         // The second may have ended in between.
         answer.bytes.truncate(answer.bytes.len() - DATE_LEN);
     }
-    drop(transport);
     let (mut frames, rest) = of_client(&shown);
     let window = granted(&frames) + held;
     frames.retain(|frame| frame.grant().is_none());
@@ -156,10 +109,10 @@ fn run<'a>(
         shown: frames,
         rest: rest.to_vec(),
         window,
-        targets: stream_notes.drain(),
-        lost_sync: stream_notes.has_lost_sync(),
+        notes: probe.take_notes(),
+        lost_sync: probe.has_lost_sync(),
         answers,
-        about: asked.about,
+        asked: asked.take(),
     }
 }
 
@@ -168,9 +121,10 @@ fn run<'a>(
 /// - the outcome does not depend on the pieces, nor on the buffers `h2` offers;
 /// - window is conserved: what `h2` was told of, what answers took and what is held together are
 ///   what the client granted;
-/// - no stream is answered twice, nor asked about twice, nor opened by `h2` as well;
+/// - no stream is answered twice, nor opened by `h2` as well;
+/// - each refusal is one answer, in order, and no request is asked about twice;
 /// - answers are whole frames.
-pub(crate) fn fuzz_early(chunks: &[&[u8]]) {
+pub fn answer(chunks: &[&[u8]]) {
     let whole = chunks.concat();
     let outcome = run(chunks.iter().copied(), 8192, Writing::Late);
     assert_eq!(outcome, run([&*whole], whole.len().max(1), Writing::Late), "the pieces matter");
@@ -194,6 +148,7 @@ fn check(whole: &[u8], outcome: &Outcome) {
     for frame in &outcome.answers {
         match frame.kind {
             HEADERS | RST_STREAM => {
+                assert!(answered.last().is_none_or(|&last| last < frame.stream_id), "order");
                 assert!(answered.insert(frame.stream_id), "answered twice");
             }
             _ => assert!(answered.contains(&frame.stream_id), "content without fields"),
@@ -206,7 +161,8 @@ fn check(whole: &[u8], outcome: &Outcome) {
         assert!(!opens || !answered.contains(&frame.stream_id), "h2 is shown what was answered");
         highest = highest.max(frame.stream_id);
     }
-    let refused = outcome.about.iter().filter(|(_, authority)| !authority.starts_with(b"a"));
-    let refused = refused.map(|&(stream_id, _)| stream_id).collect();
-    assert_eq!(answered, refused, "refused and not answered, or the other way round");
+    let refused = outcome.asked.iter().filter(|authority| !authority.starts_with(b"a"));
+    assert_eq!(answered.len(), refused.count(), "refused and not answered, or the reverse");
+    let opened = sent.iter().filter(|frame| frame.kind == HEADERS).count();
+    assert!(outcome.asked.len() <= opened, "asked twice");
 }

@@ -1,26 +1,24 @@
-//! What must hold for frames that go out between those of `h2`, however anything is cut; shared by
-//! fuzzers and tests.
+//! What must hold for frames that go out between those of `h2`, however anything is cut.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tokio::io::AsyncWrite;
+use coalesce_core::{Malformed, RequestTarget, Verdict};
+use coalesce_h2::fuzz_bridge::{self, Probe};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ExtendedConnect, InjectedFrames, Transport, WriteBatch};
-use crate::origin::{ORIGIN, SendFrames};
-
-const HEADERS: u8 = 0x1;
-const SETTINGS: u8 = 0x4;
-const PUSH_PROMISE: u8 = 0x5;
-const CONTINUATION: u8 = 0x9;
-const END_HEADERS: u8 = 0x4;
+use super::frames::{
+    CONTINUATION, END_HEADERS, Frame, HEADERS, ORIGIN, PUSH_PROMISE, SETTINGS, frames,
+};
 
 /// A peer that takes `at_once` octets, and every so often none.
 #[derive(Debug)]
-pub(super) struct Peer {
-    taken: Vec<u8>,
+struct Peer {
+    taken: Rc<RefCell<Vec<u8>>>,
     at_once: usize,
     pause: usize,
     turn: usize,
@@ -33,9 +31,20 @@ impl Peer {
             return Poll::Pending;
         }
         let octets = slices.iter().flat_map(|slice| slice.iter()).take(self.at_once);
-        let before = self.taken.len();
-        self.taken.extend(octets);
-        Poll::Ready(Ok(self.taken.len() - before))
+        let mut taken = self.taken.borrow_mut();
+        let before = taken.len();
+        taken.extend(octets);
+        Poll::Ready(Ok(taken.len() - before))
+    }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
     }
 }
 
@@ -79,34 +88,17 @@ fn begins_or_continues(kind: u8) -> bool {
     matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION)
 }
 
-/// Type, flags, and all octets.
-type Frame = (u8, u8, Vec<u8>);
-
-/// The frames of a connection, by a reading of their own, and what is left.
-fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
-    let mut frames = Vec::new();
-    while let [l0, l1, l2, kind, flags, _, _, _, _, rest @ ..] = bytes {
-        let len = usize::from(*l0) << 16 | usize::from(*l1) << 8 | usize::from(*l2);
-        let Some((_, after)) = rest.split_at_checked(len) else { break };
-        let (whole, _) = bytes.split_at(9 + len);
-        frames.push((*kind, *flags, whole.to_vec()));
-        bytes = after;
-    }
-    (frames, bytes)
-}
-
 /// The server's side of a connection that is being written.
-struct Writing {
-    transport: Transport<Peer, ()>,
-    injected_frames: InjectedFrames,
-    write_batch: WriteBatch,
+struct Writing<T, D> {
+    transport: T,
+    probe: Probe<D>,
     /// What `h2` wrote, and what was announced.
     wrote: Vec<u8>,
     announced: Vec<Vec<u8>>,
     closed: bool,
 }
 
-impl Writing {
+impl<T: AsyncWrite + Unpin, D> Writing<T, D> {
     /// Writes part of a frame, in two slices or in one.
     fn write(&mut self, mut bytes: &[u8], vectored: bool) {
         let mut context = Context::from_waker(Waker::noop());
@@ -139,7 +131,7 @@ impl Writing {
             frame(ORIGIN, 0, &vec![u8::try_from(number % 251).unwrap_or(0); usize::from(*len) * 70])
         };
         let announced: Vec<Vec<u8>> = lens.iter().map(named).collect();
-        self.injected_frames.send_frames(Bytes::from(announced.concat()));
+        self.probe.announce(Bytes::from(announced.concat()));
         if !self.closed {
             self.announced.extend(announced);
         }
@@ -151,20 +143,31 @@ impl Writing {
 /// - what the peer gets without them is what was written, octet by octet;
 /// - they come whole, in their order, after the first frame and not within a header block;
 /// - none is forgotten, unless no more are wanted.
-pub(crate) fn fuzz_origin(script: &[u8]) {
+pub fn announce(script: &[u8]) {
     let mut script = script.iter().copied();
     let mut next = || script.next().unwrap_or(0);
     let (at_once, pause) = (usize::from(next()) * usize::from(next()) + 1, usize::from(next()) + 2);
-    let peer = Peer { taken: Vec::new(), at_once, pause, turn: 0 };
-    let (injected_frames, write_batch) = (InjectedFrames::default(), WriteBatch::default());
-    let (transport, _) = Transport::new(peer, ExtendedConnect::Announced, (), write_batch.clone());
-    let transport = transport.with_injected_frames(injected_frames.clone());
+    let taken = Rc::new(RefCell::new(Vec::new()));
+    let peer = Peer { taken: Rc::clone(&taken), at_once, pause, turn: 0 };
+    let decide = |_: &RequestTarget<'_>| -> Verdict { Verdict::Malformed(Malformed::NoAuthority) };
+    let (transport, probe) = fuzz_bridge::transport(peer, decide, false);
     let (wrote, announced) = (Vec::new(), Vec::new());
-    let mut writing =
-        Writing { transport, injected_frames, write_batch, wrote, announced, closed: false };
+    let mut writing = Writing { transport, probe, wrote, announced, closed: false };
     if next() % 2 == 0 {
         writing.announce(&[next(), next()]);
     }
+    let whole = play(&mut writing, next);
+    writing.probe.set_batching(false);
+    writing.flush(true);
+    check(&writing, &taken.borrow(), whole);
+}
+
+/// Writes, flushes and announces as the script says. Returns whether `h2` wrote whole frames and
+/// whole header blocks.
+fn play<T: AsyncWrite + Unpin, D>(
+    writing: &mut Writing<T, D>,
+    mut next: impl FnMut() -> u8,
+) -> bool {
     // What is left of a frame that is being written, and whether its header block is open.
     let mut rest = frame(SETTINGS, 0, &vec![0; usize::from(next() % 9) * 6]);
     let mut open = false;
@@ -175,10 +178,10 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
             41..=60 => writing.flush(false),
             61..=80 => writing.announce(&[next()]),
             81..=90 => writing.announce(&[next(), next(), next()]),
-            91..=100 => writing.write_batch.set(true),
-            101..=115 => writing.write_batch.set(false),
+            91..=100 => writing.probe.set_batching(true),
+            101..=115 => writing.probe.set_batching(false),
             116..=118 => {
-                writing.injected_frames.close();
+                writing.probe.close();
                 writing.closed = true;
             }
             action => {
@@ -201,17 +204,14 @@ pub(crate) fn fuzz_origin(script: &[u8]) {
             }
         }
     }
-    writing.write_batch.set(false);
-    let whole = rest.is_empty() && !open;
-    writing.flush(true);
-    check(&writing, whole);
+    rest.is_empty() && !open
 }
 
-fn check(writing: &Writing, whole: bool) {
-    let (got, cut) = frames(&writing.transport.io().taken);
+fn check<T, D>(writing: &Writing<T, D>, taken: &[u8], whole: bool) {
+    let (got, cut) = frames(taken);
     let mut own = Vec::new();
     let (mut of_h2, mut open) = (Vec::new(), false);
-    for (number, (kind, flags, bytes)) in got.into_iter().enumerate() {
+    for (number, Frame { kind, flags, bytes, .. }) in got.into_iter().enumerate() {
         if kind == ORIGIN {
             assert!(number > 0, "the first frame is no SETTINGS frame");
             assert!(!open, "a frame within a header block");

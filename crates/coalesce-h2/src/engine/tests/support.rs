@@ -1,0 +1,103 @@
+//! Engines to look at, and what comes of a connection.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use coalesce_core::{Malformed, Misdirected, RequestTarget, Verdict};
+use http::HeaderValue;
+
+use super::super::{Engine, ExtendedConnect, Settings, Shared, Target};
+use super::harness::script::{Script, read_to_end};
+use crate::answer::Answers;
+use crate::transport::Transport;
+use crate::{Decide, MisdirectedContent};
+
+/// Decides requests that are not to be looked at: none of them is misdirected.
+pub(super) fn pass(_: &RequestTarget<'_>) -> Verdict {
+    Verdict::Malformed(Malformed::NoAuthority)
+}
+
+pub(super) type Pass = fn(&RequestTarget<'_>) -> Verdict;
+
+/// An engine that answers early, with this content.
+pub(super) fn answering<D: for<'a> Decide<RequestTarget<'a>>>(
+    decide: D,
+    content: &MisdirectedContent,
+) -> Engine<D> {
+    Engine::new(decide, settings(content, true, ExtendedConnect::Announced))
+}
+
+/// An engine that answers nothing early.
+pub(super) fn passing(extended_connect: ExtendedConnect) -> Engine<Pass> {
+    Engine::new(pass, settings(&MisdirectedContent::Json, false, extended_connect))
+}
+
+fn settings(
+    content: &MisdirectedContent,
+    answer_early: bool,
+    extended_connect: ExtendedConnect,
+) -> Settings {
+    let answers = Arc::new(Answers::new(content, HeaderValue::from_static("GET")));
+    Settings { refused_in_a_row: None, answers, answer_early, extended_connect }
+}
+
+/// Refuses every authority that does not begin with the letter `a`, and counts what it is asked.
+#[derive(Debug, Default)]
+pub(super) struct Asked(pub(super) Cell<usize>);
+
+impl<'a> Decide<RequestTarget<'a>> for &Asked {
+    fn decide(&self, target: &RequestTarget<'a>) -> Verdict {
+        self.0.set(self.0.get() + 1);
+        if target.authority.unwrap_or_default().starts_with(b"a") {
+            pass(target)
+        } else {
+            Verdict::Misdirected(Misdirected::UnknownAuthority)
+        }
+    }
+}
+
+/// What `h2` and the server half get of a connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) bytes: Vec<u8>,
+    pub(super) targets: Vec<Target>,
+    pub(super) lost_sync: bool,
+}
+
+/// Reads a whole connection, of which nothing is answered early.
+pub(super) fn read_all(bytes: &[u8]) -> (Outcome, Shared<Engine<Pass>>) {
+    read_pieces([bytes], 8192)
+}
+
+/// The same of a client that sends these pieces, `buf_len` bytes at a time.
+pub(super) fn read_pieces<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    buf_len: usize,
+) -> (Outcome, Shared<Engine<Pass>>) {
+    let engine = Shared::new(passing(ExtendedConnect::Withheld));
+    let shown = show_pieces(pieces, buf_len, &engine);
+    let (targets, lost_sync) = {
+        let mut engine = engine.lock();
+        (engine.take_notes(), engine.has_lost_sync())
+    };
+    (Outcome { bytes: shown, targets, lost_sync }, engine)
+}
+
+/// What `h2` gets of these bytes.
+pub(super) fn show<D: for<'a> Decide<RequestTarget<'a>>>(
+    bytes: &[u8],
+    engine: &Shared<Engine<D>>,
+) -> Vec<u8> {
+    show_pieces([bytes], 8192, engine)
+}
+
+fn show_pieces<'b, D: for<'a> Decide<RequestTarget<'a>>>(
+    pieces: impl IntoIterator<Item = &'b [u8]>,
+    buf_len: usize,
+    engine: &Shared<Engine<D>>,
+) -> Vec<u8> {
+    let mut transport = Transport::new(Script::new(pieces), engine.clone());
+    let mut shown = Vec::new();
+    read_to_end(&mut transport, buf_len, |_, part| shown.extend_from_slice(part));
+    shown
+}
