@@ -35,7 +35,7 @@ test_with() {
         return 1
     }
     echo "h2 $version: $(sed -n '/^name = "h2"$/{n;s/.*"\(.*\)"/\1/p}' Cargo.lock)"
-    cargo test --quiet --package coalesce-h2
+    cargo test --quiet --no-fail-fast --package coalesce-h2
 }
 
 [ $# -gt 0 ] || set -- "$lowest" newest
