@@ -13,7 +13,7 @@ pub(crate) type ModuleId = usize;
 
 /// The modules of one target; the first is the root.
 pub(crate) struct Modules {
-    modules: Vec<Module>,
+    all: Vec<Module>,
     code: Code,
     /// The files that define an associated item in an `impl` of the type itself, by type and name.
     associated: BTreeMap<(Found, String), BTreeSet<String>>,
@@ -71,27 +71,27 @@ type Followed = BTreeSet<(ModuleId, String)>;
 impl Modules {
     /// Reads a target from its root file on.
     pub(crate) fn read(root: &str, sources: &Sources, code: Code) -> Self {
-        let mut modules = Self { modules: Vec::new(), code, associated: BTreeMap::new() };
+        let mut modules = Self { all: Vec::new(), code, associated: BTreeMap::new() };
         modules.add_file(root, folder_of(root), Parent::None, sources);
         modules.add_associated();
         modules
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = ModuleId> + use<> {
-        0..self.modules.len()
+        0..self.all.len()
     }
 
     pub(crate) fn get(&self, id: ModuleId) -> &Module {
-        &self.modules[id]
+        &self.all[id]
     }
 
     pub(crate) fn take_items(&mut self, id: ModuleId) -> Vec<Item> {
-        std::mem::take(&mut self.modules[id].items)
+        std::mem::take(&mut self.all[id].items)
     }
 
     /// Returns the files of the modules.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
-        self.modules.iter().map(|module| module.file.as_str())
+        self.all.iter().map(|module| module.file.as_str())
     }
 
     fn reads(&self, attributes: &[Attribute]) -> bool {
@@ -110,13 +110,13 @@ impl Modules {
         let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}"));
         let id = self.add_scope(file, parent, &parsed.items);
         self.add_children(id, folder, &parsed.items, sources);
-        self.modules[id].items = parsed.items;
+        self.all[id].items = parsed.items;
         id
     }
 
     fn add_associated(&mut self) {
         let mut associated: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-        for (id, module) in self.modules.iter().enumerate() {
+        for (id, module) in self.all.iter().enumerate() {
             for item in &module.items {
                 let Item::Impl(item) = item else { continue };
                 let Some(owner) = self.type_of(id, item) else { continue };
@@ -147,7 +147,7 @@ impl Modules {
 
     /// Adds a block of a function, with the items in it.
     pub(crate) fn add_block(&mut self, scope: ModuleId, items: &[Item]) -> ModuleId {
-        let file = self.modules[scope].file.clone();
+        let file = self.all[scope].file.clone();
         self.add_scope(&file, Parent::Scope(scope), items)
     }
 
@@ -157,8 +157,8 @@ impl Modules {
         for item in items.iter().filter(|item| self.reads(attributes(item))) {
             module.add_names(item);
         }
-        self.modules.push(module);
-        self.modules.len() - 1
+        self.all.push(module);
+        self.all.len() - 1
     }
 
     fn add_children(&mut self, id: ModuleId, folder: &str, items: &[Item], sources: &Sources) {
@@ -170,10 +170,10 @@ impl Modules {
             let name = item.ident.to_string();
             let inside = format!("{folder}/{name}");
             let child = if let Some((_, items)) = &item.content {
-                let file = self.modules[id].file.clone();
+                let file = self.all[id].file.clone();
                 let child = self.add_scope(&file, Parent::Module(id), items);
                 self.add_children(child, &inside, items, sources);
-                self.modules[child].items.clone_from(items);
+                self.all[child].items.clone_from(items);
                 child
             } else {
                 let (file, folder) = self.file_of(id, item, folder, sources);
@@ -183,7 +183,7 @@ impl Modules {
                 }
                 self.add_file(&file, &folder, Parent::Module(id), sources)
             };
-            self.modules[id].add_name(name, Name::Module(child));
+            self.all[id].add_name(name, Name::Module(child));
         }
     }
 
@@ -196,7 +196,7 @@ impl Modules {
         sources: &Sources,
     ) -> (String, String) {
         if let Some(path) = path_attribute(&item.attrs) {
-            let file = joined(folder_of(&self.modules[parent].file), &path);
+            let file = joined(folder_of(&self.all[parent].file), &path);
             let folder = folder_of(&file).to_owned();
             return (file, folder);
         }
@@ -251,7 +251,7 @@ impl Modules {
         inside: &mut Followed,
     ) -> BTreeSet<Found> {
         let found = self.find(scope, name, inside);
-        match self.modules[scope].parent {
+        match self.all[scope].parent {
             Parent::Scope(around) if found.is_empty() => self.find_in_scopes(around, name, inside),
             _ => found,
         }
@@ -259,7 +259,7 @@ impl Modules {
 
     /// Looks a name up in one module: first what has that name there, then the globs.
     fn find(&self, id: ModuleId, name: &str, inside: &mut Followed) -> BTreeSet<Found> {
-        let module = &self.modules[id];
+        let module = &self.all[id];
         let mut found = BTreeSet::new();
         for known in module.names.get(name).into_iter().flatten() {
             match known {
@@ -294,7 +294,7 @@ impl Modules {
         match glob {
             Found::Module(module) => self.find(*module, name, inside),
             Found::Item { module, name: item } => {
-                let known = self.modules[*module].names.get(item).into_iter().flatten();
+                let known = self.all[*module].names.get(item).into_iter().flatten();
                 let is_variant = |known: &Name| match known {
                     Name::Item { variants } => variants.iter().any(|variant| variant == name),
                     _ => false,
@@ -306,14 +306,14 @@ impl Modules {
 
     /// Returns the module that a scope is in: itself, unless it is a block.
     fn module_of(&self, scope: ModuleId) -> ModuleId {
-        match self.modules[scope].parent {
+        match self.all[scope].parent {
             Parent::Scope(around) => self.module_of(around),
             Parent::None | Parent::Module(_) => scope,
         }
     }
 
     fn parent_of(&self, scope: ModuleId) -> Option<ModuleId> {
-        match self.modules[self.module_of(scope)].parent {
+        match self.all[self.module_of(scope)].parent {
             Parent::Module(parent) => Some(parent),
             Parent::None | Parent::Scope(_) => None,
         }
