@@ -9,6 +9,7 @@ use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
 use crate::table_image::{self, Matched, Table};
+use crate::terminal::batch::LineError;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::output::Output;
@@ -72,13 +73,6 @@ struct LookupAnswer<'a> {
     pattern: Option<&'a str>,
     virtual_host: Option<u32>,
     group: Option<u32>,
-}
-
-/// What a line without an authority gets.
-#[derive(Debug, Serialize)]
-struct LineError<'a> {
-    error: &'a str,
-    line: u64,
 }
 
 fn answer(

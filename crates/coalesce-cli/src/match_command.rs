@@ -43,13 +43,13 @@ pub(crate) struct MatchArguments {
 #[derive(Clone, Debug)]
 pub(crate) struct San {
     text: String,
-    kind: Kind,
+    kind: SanKind,
     /// Where the value starts, behind the prefix.
     value_at: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum SanKind {
     Dns,
     Ip,
     /// A kind that certificates carry and HTTPS has no use for.
@@ -58,15 +58,15 @@ enum Kind {
 
 /// Prefixes, in lower case, as `openssl x509 -ext subjectAltName` and OpenSSL's configuration
 /// write them.
-const PREFIXES: [(&str, Kind); 8] = [
-    ("dns", Kind::Dns),
-    ("ip", Kind::Ip),
-    ("ip address", Kind::Ip),
-    ("uri", Kind::Other),
-    ("email", Kind::Other),
-    ("othername", Kind::Other),
-    ("dirname", Kind::Other),
-    ("registered id", Kind::Other),
+const PREFIXES: [(&str, SanKind); 8] = [
+    ("dns", SanKind::Dns),
+    ("ip", SanKind::Ip),
+    ("ip address", SanKind::Ip),
+    ("uri", SanKind::Other),
+    ("email", SanKind::Other),
+    ("othername", SanKind::Other),
+    ("dirname", SanKind::Other),
+    ("registered id", SanKind::Other),
 ];
 
 impl FromStr for San {
@@ -89,21 +89,21 @@ impl FromStr for San {
 impl San {
     /// Text without a prefix that is known: no identifier, and ignored as one.
     fn of_no_kind(text: &str) -> Self {
-        Self { text: text.to_owned(), kind: Kind::Other, value_at: 0 }
+        Self { text: text.to_owned(), kind: SanKind::Other, value_at: 0 }
     }
 
     /// The identifier, or why it never matches.
     fn identifier(&self) -> Result<PresentedIdentifier<'_>, String> {
         let value = &self.text[self.value_at..];
         match self.kind {
-            Kind::Dns => {
+            SanKind::Dns => {
                 PresentedIdentifier::parse_dns(value.as_bytes()).map_err(|error| error.to_string())
             }
-            Kind::Ip => {
+            SanKind::Ip => {
                 let address = value.parse().map_err(|_| "not an address".to_owned())?;
                 Ok(PresentedIdentifier::Ip(address))
             }
-            Kind::Other => Err("neither a DNS-ID nor an IP-ID (RFC 9525)".to_owned()),
+            SanKind::Other => Err("neither a DNS-ID nor an IP-ID (RFC 9525)".to_owned()),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::demo::files::DemoFiles;
-use crate::demo::rows::{Certificate, Got};
+use crate::demo::rows::{DemoCertificate, Got};
 
 /// How long one answer may take on loopback before the demo gives up on it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,11 +65,11 @@ impl DemoClient {
     pub(super) async fn connect(
         &self,
         server_name: &'static str,
-        certificate: Certificate,
+        certificate: DemoCertificate,
     ) -> Result<DemoConnection, Got> {
         let connector = match certificate {
-            Certificate::None => &self.anonymous,
-            Certificate::Demo => &self.certified,
+            DemoCertificate::None => &self.anonymous,
+            DemoCertificate::Demo => &self.certified,
         };
         tokio::time::timeout(ANSWER_TIMEOUT, async {
             let name = ServerName::try_from(server_name).map_err(failed)?;

@@ -14,7 +14,7 @@ use crate::config::{Listener, Site};
 use crate::demo::client::{DemoClient, DemoConnection};
 use crate::demo::files::DemoFiles;
 use crate::demo::report::RowResult;
-use crate::demo::rows::{Certificate, Got, ROWS, Row};
+use crate::demo::rows::{DemoCertificate, Got, ROWS, Row};
 use crate::explain::{self, ClientIdentity, Question};
 use crate::serve::{self, Observers, Server, Signals};
 use crate::terminal::exit::{Exit, Failure};
@@ -74,7 +74,7 @@ async fn ask_everything(
 ) -> Result<Vec<RowResult>, Failure> {
     let client = DemoClient::new(files, address)
         .map_err(|error| Failure::runtime(format_args!("the demo's client: {error}")))?;
-    let mut connections: HashMap<(&str, Certificate), (usize, DemoConnection)> = HashMap::new();
+    let mut connections: HashMap<(&str, DemoCertificate), (usize, DemoConnection)> = HashMap::new();
     let listener = site
         .listeners
         .first()
@@ -116,8 +116,8 @@ fn reason(site: &Site, listener: &Listener, row: &Row) -> &'static str {
         method: Some(row.method.to_owned()),
         protocol: None,
         client: match row.certificate {
-            Certificate::None => ClientIdentity::WithoutCertificate,
-            Certificate::Demo => ClientIdentity::Accepted,
+            DemoCertificate::None => ClientIdentity::WithoutCertificate,
+            DemoCertificate::Demo => ClientIdentity::Accepted,
         },
     };
     explain::reason(site, listener, &question)

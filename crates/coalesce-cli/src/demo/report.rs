@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::demo::rows::{Certificate, Got, Row};
+use crate::demo::rows::{DemoCertificate, Got, Row};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 
@@ -37,7 +37,7 @@ impl RowResult {
     ) -> Self {
         Self {
             server_name: row.server_name,
-            client_certificate: row.certificate == Certificate::Demo,
+            client_certificate: row.certificate == DemoCertificate::Demo,
             method: row.method,
             scheme: row.scheme,
             authority: row.authority,

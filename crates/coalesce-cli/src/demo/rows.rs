@@ -9,7 +9,7 @@ pub(super) struct Row {
     /// What the ClientHello says.
     pub(super) server_name: &'static str,
     /// Whether the client has its certificate at hand.
-    pub(super) certificate: Certificate,
+    pub(super) certificate: DemoCertificate,
     pub(super) method: &'static str,
     pub(super) scheme: &'static str,
     /// What the request says.
@@ -25,7 +25,7 @@ pub(super) struct Row {
 
 /// What the client has at hand when it is asked for a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Certificate {
+pub(super) enum DemoCertificate {
     None,
     Demo,
 }
@@ -126,7 +126,7 @@ const fn get(
 ) -> Row {
     Row {
         server_name,
-        certificate: Certificate::None,
+        certificate: DemoCertificate::None,
         method: "GET",
         scheme: "https",
         authority,
@@ -231,11 +231,11 @@ pub(super) const ROWS: &[Row] = &[
         "no client certificate: no connection, and never a 421",
     ),
     Row {
-        certificate: Certificate::Demo,
+        certificate: DemoCertificate::Demo,
         ..get(ADMIN, ADMIN, Served("admin"), "served", "with the certificate")
     },
     Row {
-        certificate: Certificate::Demo,
+        certificate: DemoCertificate::Demo,
         ..get(ADMIN, WWW, Misdirected, "certificate", "certificate of admin only")
     },
     get(

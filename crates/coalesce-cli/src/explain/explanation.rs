@@ -11,7 +11,7 @@ use crate::explain::question::{ClientIdentity, Question};
 #[derive(Debug)]
 pub(crate) enum Explanation {
     /// There is no connection.
-    Refused(Refusal),
+    Refused(HandshakeRefusal),
     /// There is one, and the request gets this.
     Decided {
         /// The connection.
@@ -23,7 +23,7 @@ pub(crate) enum Explanation {
 
 /// Why there is no connection.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct HandshakeRefusal {
     /// A stable name.
     pub(crate) code: &'static str,
     pub(crate) rule: &'static str,
@@ -54,18 +54,18 @@ pub(crate) fn explain(site: &Site, listener: &Listener, question: &Question) -> 
     Explanation::Decided { facts, verdict }
 }
 
-fn unrecognized_name(refused: &HandshakeRefused) -> Refusal {
-    Refusal { code: "unrecognized_name", rule: "RFC 6066 §3", text: refused.to_string() }
+fn unrecognized_name(refused: &HandshakeRefused) -> HandshakeRefusal {
+    HandshakeRefusal { code: "unrecognized_name", rule: "RFC 6066 §3", text: refused.to_string() }
 }
 
 /// Whether the handshake of `group` accepts the client, by the verifier that serves.
-fn client_accepted(group: &Group, client: &ClientIdentity) -> Result<(), Refusal> {
+fn client_accepted(group: &Group, client: &ClientIdentity) -> Result<(), HandshakeRefusal> {
     let chain = match client {
         ClientIdentity::Accepted => return Ok(()),
         ClientIdentity::Certificate(chain) => chain.as_slice(),
         ClientIdentity::WithoutCertificate => &[],
     };
-    let invalid = |text: String| Refusal {
+    let invalid = |text: String| HandshakeRefusal {
         code: "client_certificate_invalid",
         rule: "RFC 8446 §4.4.2.4, RFC 5280 §6",
         text,
@@ -78,7 +78,7 @@ fn client_accepted(group: &Group, client: &ClientIdentity) -> Result<(), Refusal
         if !verifier.client_auth_mandatory() {
             return Ok(());
         }
-        return Err(Refusal {
+        return Err(HandshakeRefusal {
             code: "client_certificate_required",
             rule: "RFC 8446 §4.4.2.4",
             text: format!("group {:?} demands a client certificate", group.name),

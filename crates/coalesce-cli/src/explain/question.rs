@@ -88,19 +88,19 @@ pub(crate) struct QuestionLine {
     method: Option<String>,
     protocol: Option<String>,
     #[serde(default)]
-    client_certificate: ClientCertificate,
+    client_certificate: CertificateMember,
 }
 
 /// The one member whose `null` is told from its absence.
 #[derive(Debug, Default)]
-enum ClientCertificate {
+enum CertificateMember {
     #[default]
     Absent,
     Null,
     File(PathBuf),
 }
 
-impl<'de> Deserialize<'de> for ClientCertificate {
+impl<'de> Deserialize<'de> for CertificateMember {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(value)?.map_or(Self::Null, Self::File))
     }
@@ -136,9 +136,9 @@ impl Question {
         check_method(line.method.as_deref(), line.protocol.as_deref())?;
         let client = match &line.client_certificate {
             // A request there is only on a connection that was accepted.
-            ClientCertificate::Absent => ClientIdentity::Accepted,
-            ClientCertificate::Null => ClientIdentity::WithoutCertificate,
-            ClientCertificate::File(path) => read_client(path)?,
+            CertificateMember::Absent => ClientIdentity::Accepted,
+            CertificateMember::Null => ClientIdentity::WithoutCertificate,
+            CertificateMember::File(path) => read_client(path)?,
         };
         Ok(Self {
             server_name: line.server_name,

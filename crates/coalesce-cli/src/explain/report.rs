@@ -10,7 +10,7 @@ use coalesce_tls::{ClientAuth, HandshakeFacts};
 use serde::Serialize;
 
 use crate::config::{HostAnswer, Listener, Site};
-use crate::explain::explanation::{Explanation, Refusal};
+use crate::explain::explanation::{Explanation, HandshakeRefusal};
 use crate::explain::question::Question;
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
@@ -67,7 +67,7 @@ impl<'a> ExplainReport<'a> {
     }
 
     /// Reports that there is no connection.
-    const fn refused(refusal: &Refusal) -> Self {
+    const fn refused(refusal: &HandshakeRefusal) -> Self {
         Self {
             verdict: "refused",
             reason: refusal.code,

@@ -70,30 +70,30 @@ async fn serve_requests(
             poll_event(&mut connection, news, deadline, &mut accepted_in_a_row, context)
         });
         let next_timeout = match event.await {
-            Event::Accepted(Some(Ok(accepted))) => {
+            ConnectionEvent::Accepted(Some(Ok(accepted))) => {
                 answer(state, accepted, peer);
                 continue;
             }
-            Event::Accepted(Some(Err(error))) => {
+            ConnectionEvent::Accepted(Some(Err(error))) => {
                 if error.is_refusal_limit() {
                     state.lock().recorder.meters.budgets.increment(1);
                 }
                 tracing::debug!(%error, "connection ended");
                 return;
             }
-            Event::Accepted(None) => return,
-            Event::News(News::Snapshot(live)) => {
+            ConnectionEvent::Accepted(None) => return,
+            ConnectionEvent::News(News::Snapshot(live)) => {
                 state.renew();
                 connection.announce(&state.lock().origins());
                 news.set(news_of(live));
                 continue;
             }
-            Event::News(News::Stopping) => {
+            ConnectionEvent::News(News::Stopping) => {
                 phase = Phase::Stopping;
                 connection.graceful_shutdown();
                 DRAIN_TIMEOUT
             }
-            Event::TimeOut => {
+            ConnectionEvent::TimeOut => {
                 // Every open request holds its peer.
                 let busy = Arc::strong_count(peer) > 1;
                 match phase.after_timeout(busy, || state.was_asked()) {
@@ -147,7 +147,7 @@ impl Phase {
 
 /// What a connection has to see to.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and a box is not free")]
-enum Event {
+enum ConnectionEvent {
     Accepted(Option<Result<Accepted, coalesce_h2::Error>>),
     News(News),
     TimeOut,
@@ -164,21 +164,21 @@ fn poll_event(
     deadline: Pin<&mut Sleep>,
     accepted_in_a_row: &mut u32,
     context: &mut Context<'_>,
-) -> Poll<Event> {
+) -> Poll<ConnectionEvent> {
     let others_first = *accepted_in_a_row >= ACCEPTED_IN_A_ROW_MAX;
     if !others_first && let Poll::Ready(accepted) = connection.poll_accept(context) {
         *accepted_in_a_row += 1;
-        return Poll::Ready(Event::Accepted(accepted));
+        return Poll::Ready(ConnectionEvent::Accepted(accepted));
     }
     *accepted_in_a_row = 0;
     if let Some(Poll::Ready(news)) = news.map(|news| news.poll(context)) {
-        return Poll::Ready(Event::News(news));
+        return Poll::Ready(ConnectionEvent::News(news));
     }
     if deadline.poll(context).is_ready() {
-        return Poll::Ready(Event::TimeOut);
+        return Poll::Ready(ConnectionEvent::TimeOut);
     }
     if others_first {
-        return connection.poll_accept(context).map(Event::Accepted);
+        return connection.poll_accept(context).map(ConnectionEvent::Accepted);
     }
     Poll::Pending
 }

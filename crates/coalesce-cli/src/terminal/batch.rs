@@ -14,11 +14,12 @@ use crate::terminal::exit::Failure;
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::output::Output;
 
-/// What a line that cannot be answered gets.
+/// The answer to a line that cannot be answered.
 #[derive(Debug, Serialize)]
-struct LineError<'a> {
-    error: &'a str,
-    line: u64,
+pub(crate) struct LineError<'a> {
+    pub(crate) error: &'a str,
+    /// The number of the line, counted from 1.
+    pub(crate) line: u64,
 }
 
 /// A question, and whatever else stood in its object.

@@ -43,7 +43,7 @@ impl Ports<'_> {
         built
     }
 
-    fn port(&self, number: usize, listener: &ListenerDraft) -> Result<Listener, Fault> {
+    fn port(&self, number: usize, listener: &ListenerDraft) -> Result<Listener, PortFault> {
         let (name, address) = (listener.name.clone(), listener.address);
         let ports = listener.ports.clone();
         if !listener.shares_ports {
@@ -90,7 +90,7 @@ impl Ports<'_> {
 
     /// The handshake table of one listener: its own groups, certificates and names, none of
     /// another's.
-    fn handshakes(&self, listener: usize) -> Result<HandshakeTable, Fault> {
+    fn handshakes(&self, listener: usize) -> Result<HandshakeTable, PortFault> {
         let Self { draft, compiled, .. } = *self;
         let certificates = draft.certificates;
         let at = draft.listeners.get(listener).map(|draft| draft.at.clone()).unwrap_or_default();
@@ -152,4 +152,4 @@ impl Ports<'_> {
 }
 
 /// What is wrong, and where.
-type Fault = (Range<usize>, HandshakeTableError);
+type PortFault = (Range<usize>, HandshakeTableError);

@@ -15,7 +15,7 @@ pub(in crate::serve) const TARGET: &str = "coalesce_cli::serve";
 /// An event as the document lists it.
 #[cfg(test)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::serve) struct Event {
+pub(in crate::serve) struct LogEvent {
     pub(in crate::serve) level: &'static str,
     pub(in crate::serve) text: &'static str,
     pub(in crate::serve) fields: Vec<&'static str>,
@@ -29,8 +29,8 @@ macro_rules! events {
         })*
 
         #[cfg(test)]
-        pub(in crate::serve) fn all() -> Vec<Event> {
-            let mut all = vec![$(Event {
+        pub(in crate::serve) fn all() -> Vec<LogEvent> {
+            let mut all = vec![$(LogEvent {
                 level: stringify!($level),
                 text: $text,
                 fields: vec![$(stringify!($field)),*],
@@ -68,8 +68,8 @@ pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing:
 }
 
 #[cfg(test)]
-fn connection_event() -> Event {
-    Event { level: "info", text: "connection", fields: vec!["peer", "listener", "server_name"] }
+fn connection_event() -> LogEvent {
+    LogEvent { level: "info", text: "connection", fields: vec!["peer", "listener", "server_name"] }
 }
 
 /// What has happened to a request that is refused, or would be.
@@ -128,7 +128,7 @@ impl RefusalKind {
         [Self::Misdirected, Self::Malformed, Self::Observed];
 
     /// Returns this event with the fields that it always or sometimes has.
-    pub(in crate::serve) fn event(self) -> Event {
+    pub(in crate::serve) fn event(self) -> LogEvent {
         let mut fields = vec!["reason", "step", "rule", "group", "server_name", "authority"];
         if self == Self::Malformed {
             fields.push("detail");
@@ -137,7 +137,7 @@ impl RefusalKind {
             fields.push("status");
         }
         fields.push("unlogged_before");
-        Event { level: "info", text: self.text(), fields }
+        LogEvent { level: "info", text: self.text(), fields }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::serve::observe::rate_limit::{LogDecision, RateLimit};
 
 /// A kind of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum Kind {
+pub(in crate::serve) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
@@ -28,11 +28,11 @@ pub(in crate::serve) enum Kind {
 #[derive(Debug)]
 pub(in crate::serve) struct Metric {
     pub(in crate::serve) name: &'static str,
-    pub(in crate::serve) kind: Kind,
+    pub(in crate::serve) kind: MetricKind,
     pub(in crate::serve) help: &'static str,
 }
 
-const fn metric(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+const fn metric(name: &'static str, kind: MetricKind, help: &'static str) -> Metric {
     Metric { name, kind, help }
 }
 
@@ -57,45 +57,49 @@ const BUILD: &str = "coalesce_build_info";
 
 /// Every metric.
 pub(in crate::serve) const METRICS: [Metric; 18] = [
-    metric(REQUESTS, Kind::Counter, "Requests decided, by group, verdict and reason"),
+    metric(REQUESTS, MetricKind::Counter, "Requests decided, by group, verdict and reason"),
     metric(
         COALESCED,
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests served whose authority is not the server name of their connection, by group",
     ),
     metric(
         OBSERVED,
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests served only because their group is observed, by group and reason",
     ),
     metric(
         BUDGETS,
-        Kind::Counter,
+        MetricKind::Counter,
         "Connections ended for too many refused requests in a row, by group",
     ),
-    metric(UNLOGGED, Kind::Counter, "Refusals that were counted and not logged, by group"),
-    metric(HANDSHAKES, Kind::Counter, "TLS and HTTP/2 handshakes, by listener and outcome"),
-    metric(CONNECTIONS, Kind::Gauge, "Connections open, handshakes included, by listener"),
-    metric(RELOADS, Kind::Counter, "Reloads of the configuration, by outcome"),
-    metric(RELOAD_SECONDS, Kind::Histogram, "How long reading, checking and building took"),
-    metric(LAST_REFUSED, Kind::Gauge, "1 when the last reload was refused, else 0"),
-    metric(LOADED, Kind::Gauge, "When the configuration that is served was loaded"),
-    metric(NAMES, Kind::Gauge, "Entries of the authority table that is served"),
-    metric(BYTES, Kind::Gauge, "Bytes of the authority table that is served"),
-    metric(VIRTUAL_HOSTS, Kind::Gauge, "Virtual hosts that are served"),
-    metric(GROUPS, Kind::Gauge, "Coalescing groups that are served"),
-    metric(SNAPSHOTS, Kind::Gauge, "Configurations in memory; 1 but for moments after a reload"),
-    metric(LOST, Kind::Counter, "Lines of the access log lost to a slow disk"),
-    metric(BUILD, Kind::Gauge, "1, labelled with the version"),
+    metric(UNLOGGED, MetricKind::Counter, "Refusals that were counted and not logged, by group"),
+    metric(HANDSHAKES, MetricKind::Counter, "TLS and HTTP/2 handshakes, by listener and outcome"),
+    metric(CONNECTIONS, MetricKind::Gauge, "Connections open, handshakes included, by listener"),
+    metric(RELOADS, MetricKind::Counter, "Reloads of the configuration, by outcome"),
+    metric(RELOAD_SECONDS, MetricKind::Histogram, "How long reading, checking and building took"),
+    metric(LAST_REFUSED, MetricKind::Gauge, "1 when the last reload was refused, else 0"),
+    metric(LOADED, MetricKind::Gauge, "When the configuration that is served was loaded"),
+    metric(NAMES, MetricKind::Gauge, "Entries of the authority table that is served"),
+    metric(BYTES, MetricKind::Gauge, "Bytes of the authority table that is served"),
+    metric(VIRTUAL_HOSTS, MetricKind::Gauge, "Virtual hosts that are served"),
+    metric(GROUPS, MetricKind::Gauge, "Coalescing groups that are served"),
+    metric(
+        SNAPSHOTS,
+        MetricKind::Gauge,
+        "Configurations in memory; 1 but for moments after a reload",
+    ),
+    metric(LOST, MetricKind::Counter, "Lines of the access log lost to a slow disk"),
+    metric(BUILD, MetricKind::Gauge, "1, labelled with the version"),
 ];
 
 /// Tells the recorder what the metrics mean.
 pub(in crate::serve) fn describe() {
     for Metric { name, kind, help } in &METRICS {
         match kind {
-            Kind::Counter => metrics::describe_counter!(*name, *help),
-            Kind::Gauge => metrics::describe_gauge!(*name, *help),
-            Kind::Histogram => metrics::describe_histogram!(*name, *help),
+            MetricKind::Counter => metrics::describe_counter!(*name, *help),
+            MetricKind::Gauge => metrics::describe_gauge!(*name, *help),
+            MetricKind::Histogram => metrics::describe_histogram!(*name, *help),
         }
     }
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -16,8 +16,8 @@ use crate::serve::limits;
 use crate::serve::observe::access_log::AccessLine;
 use crate::serve::observe::events;
 use crate::serve::observe::meters::{
-    self, Handshake, Kind, ListenerMeters, MALFORMED, METRICS, MISDIRECTED, Meters, RELOAD_REFUSED,
-    RELOAD_SERVED, SERVE, SERVED, UNLISTED,
+    self, Handshake, ListenerMeters, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind,
+    RELOAD_REFUSED, RELOAD_SERVED, SERVE, SERVED, UNLISTED,
 };
 
 const DOCUMENT: &str = include_str!("../../../../../docs/operations.md");
@@ -102,9 +102,9 @@ fn metrics_and_their_labels() {
     }
     let code = METRICS.iter().map(|metric| {
         let kind = match metric.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let labels = labels.remove(metric.name).unwrap_or_else(|| panic!("no {}", metric.name));
         let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
