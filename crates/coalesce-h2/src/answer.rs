@@ -25,14 +25,27 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(crate) fn new(content: &MisdirectedContent, allow: HeaderValue) -> Self {
-        let all = coalesce_http::Answers::new(content.clone(), allow);
-        let early = Early::new(all.get(Refusal::Misdirected));
-        Self { all, early }
+    /// Replaces the content of the 421.
+    pub(crate) fn set_misdirected_content(&mut self, content: MisdirectedContent) {
+        self.all.set_misdirected_content(content);
+        self.early = Early::new(self.all.get(Refusal::Misdirected));
+    }
+
+    /// Replaces the methods in the `allow` field of the 405.
+    pub(crate) fn set_allow(&mut self, methods: HeaderValue) {
+        self.all.set_allow(methods);
     }
 
     pub(crate) const fn get(&self, refusal: Refusal) -> &Answer {
         self.all.get(refusal)
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let all = coalesce_http::Answers::default();
+        let early = Early::new(all.get(Refusal::Misdirected));
+        Self { all, early }
     }
 }
 

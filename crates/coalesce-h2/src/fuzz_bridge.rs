@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coalesce_core::RequestTarget;
-use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::answer::Answers;
+use crate::Decide;
 use crate::engine::{Engine, ExtendedConnect, Settings, Shared};
 use crate::transport::Transport;
-use crate::{Decide, MisdirectedContent};
 
 /// What can be asked of an engine, and done to it, beside the bytes that pass.
 #[derive(Debug)]
@@ -26,10 +24,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     D: for<'a> Decide<RequestTarget<'a>>,
 {
-    let answers = Answers::new(&MisdirectedContent::Json, HeaderValue::from_static("GET"));
     let settings = Settings {
         refused_in_a_row: None,
-        answers: Arc::new(answers),
+        answers: Arc::default(),
         answer_early,
         extended_connect: ExtendedConnect::Announced,
     };

@@ -44,7 +44,8 @@ pub const STREAM_ERRORS_MAX: usize = REFUSED_IN_A_ROW_MAX as usize;
 
 /// Streams that a client may reset over the life of a connection, as many as
 /// [`STREAM_ERRORS_MAX`]. `h2` keeps some 1,100 bytes of a stream that is reset while its answer
-/// waits for the connection's window, until the connection ends: 11 MB of all. From half of them
-/// on, no new streams are taken, which a client that has its reasons survives (RFC 9113 §6.8); one
-/// that goes on is sent away.
+/// waits for the connection's window, until the connection ends: 11 MB of all
+/// (`stream_that_is_reset_while_its_answer_waits_for_the_connection_is_kept` in
+/// `tests/h2_behaviour`). From half of them on, no new streams are taken, which a client that has
+/// its reasons survives (RFC 9113 §6.8); one that goes on is sent away.
 pub const RESETS_MAX: u32 = 10_000;

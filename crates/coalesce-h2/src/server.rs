@@ -29,9 +29,6 @@ use crate::uploads::Uploads;
 #[derive(Clone, Debug)]
 pub struct Builder {
     h2: h2::server::Builder,
-    content: MisdirectedContent,
-    allow: HeaderValue,
-    /// Made of these two.
     answers: Arc<Answers>,
     refused_in_a_row: Option<NonZeroU32>,
     extended_connect: ExtendedConnect,
@@ -61,13 +58,9 @@ impl Builder {
             // A misdirected extended CONNECT is to be answered 421, so `h2` must let it through
             // even where the transport keeps the setting from being announced.
             .enable_connect_protocol();
-        let content = MisdirectedContent::default();
-        let allow = coalesce_http::Answers::ALLOWED_METHODS;
         Self {
             h2,
-            answers: Arc::new(Answers::new(&content, allow.clone())),
-            content,
-            allow,
+            answers: Arc::default(),
             refused_in_a_row: NonZeroU32::new(limits::REFUSED_IN_A_ROW_MAX),
             extended_connect: ExtendedConnect::Withheld,
             origins: OriginSet::default(),
@@ -79,16 +72,14 @@ impl Builder {
     /// The content of a 421.
     #[must_use]
     pub fn misdirected_content(mut self, content: MisdirectedContent) -> Self {
-        self.content = content;
-        self.answers = Arc::new(Answers::new(&self.content, self.allow.clone()));
+        Arc::make_mut(&mut self.answers).set_misdirected_content(content);
         self
     }
 
     /// The methods that a 405 to `CONNECT` says are allowed (RFC 9110 §10.2.1).
     #[must_use]
     pub fn allow(mut self, methods: HeaderValue) -> Self {
-        self.allow = methods;
-        self.answers = Arc::new(Answers::new(&self.content, self.allow.clone()));
+        Arc::make_mut(&mut self.answers).set_allow(methods);
         self
     }
 

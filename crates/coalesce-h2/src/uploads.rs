@@ -11,8 +11,9 @@ use h2::{RecvStream, SendStream};
 ///
 /// When this is dropped, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) and gives the
 /// connection's window back for whatever arrives late. That has to wait until the content has the
-/// window that it needs: `h2` neither writes a reset behind content without window, nor counts its
-/// stream out when the connection ends before there is some.
+/// window that it needs (`reset_waits_behind_content_without_window` and
+/// `connection_does_not_end_while_content_of_a_dropped_stream_has_no_window` in
+/// `tests/h2_behaviour`).
 #[derive(Debug)]
 pub(crate) struct Upload {
     stream: SendStream<Bytes>,

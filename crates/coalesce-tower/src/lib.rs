@@ -79,7 +79,7 @@
 //! | of a request | because | so |
 //! | --- | --- | --- |
 //! | HTTP/2 without `:authority` | h2 drops `:scheme` then, and shows a missing `:path` as the root | 400, whatever `Host` says |
-//! | an authority that `http` has no type for (`[v1.a]`, `a%zz`, `:443`, a space) | h2 resets the stream first | `PROTOCOL_ERROR`; after 1024 of them h2 ends the connection |
+//! | an authority that `http` has no type for (`a%zz`, `[`, a space) | h2 resets the stream first | `PROTOCOL_ERROR`; after 1024 of them h2 ends the connection |
 //! | a pseudo-header field that is no UTF-8; a NUL | h2 ends the connection first | `GOAWAY` |
 //! | a header list that is too large | h2 and hyper answer first | 431 |
 //! | an HTTP/1 request line that hyper cannot read | hyper answers first | 400 |

@@ -116,8 +116,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
     }
 
     fn take_waiting(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> Option<Waiting> {
-        // `h2` hands out streams in the order of their identifiers, so a verdict that waits for an
-        // earlier one is of a stream that `h2` refused.
+        // A verdict that waits for an earlier stream is of one that `h2` refused:
+        // `streams_are_handed_out_in_the_order_of_their_identifiers`.
         while self.waiting.front().is_some_and(|front| front.stream_id < stream_id) {
             self.waiting.pop_front();
         }

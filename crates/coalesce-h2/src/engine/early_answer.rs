@@ -18,8 +18,8 @@
 use super::decisions::AUTHORITY_LEN_MAX;
 use super::frame::{HEADER_LEN, SETTING_LEN};
 
-/// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to signal the change; `h2` takes
-/// up no more than this.
+/// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to signal the change (RFC 7541
+/// §4.2). Above it there is none: `larger_header_table_of_the_client_is_not_taken_up`.
 const MIN_TABLE_SIZE: u32 = 4_096;
 
 /// The window of a stream before SETTINGS change it (RFC 9113 §6.9.2).

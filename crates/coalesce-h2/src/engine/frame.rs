@@ -98,8 +98,8 @@ impl FrameHeader {
 pub(super) enum Error {
     /// The padding or the priority fields exceed the payload; `h2` ends the connection.
     Overrun,
-    /// The stream depends on itself. `h2` resets it without decoding the block, and so falls out
-    /// of step with the client.
+    /// The stream depends on itself, so `h2` falls out of step with the client:
+    /// `headers_that_depend_on_their_own_stream_are_reset_without_decoding`.
     SelfDependency,
 }
 

@@ -18,6 +18,9 @@
 //! itself, and window that such answers are paid with. Whatever breaks the rules of framing or of
 //! HPACK passes as it came, for `h2` to answer.
 //!
+//! `tests/h2_behaviour` has a test for every statement about `h2` that the engine relies on. Comments
+//! here name the test instead of the statement.
+//!
 //! | file | is |
 //! | --- | --- |
 //! | `reading.rs` | the part of the engine that reads what the client sends |
@@ -362,8 +365,7 @@ impl<D> Engine<D> {
     /// Adds to what is [waiting](Self::waiting) what may follow the frames of `h2`. Returns true if
     /// more comes once that was sent.
     ///
-    /// To be called from a flush: `h2` flushes when all it had to write is written, to the last byte
-    /// of a frame.
+    /// To be called from a flush: `flush_comes_after_whole_frames_and_whole_header_blocks_only`.
     pub(crate) fn poll_output(&mut self) -> bool {
         if !self.preface.is_over() {
             return false;

@@ -102,6 +102,28 @@ fn missing_path_beside_an_authority_resets_its_stream() {
     server.assert_alive(3);
 }
 
+/// An early answer is right for such a request, because `h2` would hand it out.
+#[test]
+fn regular_fields_are_accepted_in_any_number() {
+    let mut fields = get(b"a.test");
+    fields.extend(block(&[("x-a", b"1"), ("x-a", b"\xff"), ("cookie", b"a=b"), ("cookie", b"")]));
+    assert_eq!(Server::new().send(&request(1, &fields)).len(), 1);
+}
+
+/// The header check leaves requests with such fields to `h2`.
+#[test]
+fn field_that_http2_forbids_resets_its_stream() {
+    let forbidden: [(&str, &[u8]); 4] =
+        [("connection", b"x"), ("te", b"x"), ("transfer-encoding", b"x"), ("content-length", b"x")];
+    for (name, value) in forbidden {
+        let fields = [get(b"a.test"), literal(name, value)].concat();
+        let mut server = Server::new();
+        let frames = server.answer_to(&request(1, &fields));
+        assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR), "{name}");
+        server.assert_alive(3);
+    }
+}
+
 /// The decision compares `Host` with `:authority`, and counts it.
 #[test]
 fn host_fields_are_shown_as_they_came() {

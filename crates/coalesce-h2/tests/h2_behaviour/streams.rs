@@ -7,7 +7,8 @@ use h2::server::Builder;
 use http::Response;
 
 use crate::peer::{
-    ACK, DATA, END_STREAM, Frames, PING, Server, frame, get, request, reset, upload, window_update,
+    ACK, DATA, END_STREAM, Frames, PING, RST_STREAM, Server, WINDOW_UPDATE, frame, get, request,
+    reset, upload, window_update,
 };
 
 /// The records of the transport and the verdicts that wait for their streams are queues in this
@@ -79,12 +80,27 @@ fn headers_on_a_stream_that_was_passed_over_end_the_connection() {
     assert!(frames.goaway().is_some(), "{frames:?}");
 }
 
-/// The transport moves a frame there that must end the connection.
+/// The transport moves a frame to stream 0 that must end the connection. A block on an even stream
+/// opens none.
 #[test]
-fn headers_on_stream_0_end_the_connection() {
-    let mut server = Server::new();
-    let frames = server.answer_to(&request(0, &get(b"a.test")));
-    assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::PROTOCOL_ERROR));
+fn headers_on_stream_0_or_an_even_stream_end_the_connection() {
+    for stream in [0, 2] {
+        let mut server = Server::new();
+        let frames = server.answer_to(&request(stream, &get(b"a.test")));
+        let code = frames.goaway().map(|goaway| goaway.1);
+        assert_eq!(code, Some(Reason::PROTOCOL_ERROR), "stream {stream}");
+    }
+}
+
+/// The transport passes such frames on, on every stream.
+#[test]
+fn reset_or_window_update_of_another_length_ends_the_connection() {
+    for kind in [RST_STREAM, WINDOW_UPDATE] {
+        let mut server = Server::new();
+        server.assert_alive(1);
+        let frames = server.answer_to(&frame(kind, 0, 1, &[0; 5]));
+        assert!(frames.goaway().is_some(), "{kind}");
+    }
 }
 
 /// `limits::STREAM_ERRORS_MAX` bounds them.

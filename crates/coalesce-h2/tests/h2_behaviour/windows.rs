@@ -191,6 +191,26 @@ fn capacity_is_bounded_by_the_send_buffer() {
     }
 }
 
+/// The transport shows `h2` such a grant whole, and keeps nothing of it.
+#[test]
+fn window_beyond_its_maximum_ends_the_connection() {
+    let mut server = Server::new();
+    let frames = server.answer_to(&window_update(0, u32::MAX >> 1));
+    assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::FLOW_CONTROL_ERROR));
+}
+
+/// The transport passes such a frame on, on every stream.
+#[test]
+fn window_update_of_zero_is_an_error() {
+    for stream in [0, 1] {
+        let mut server = Server::new();
+        let held = server.send(&upload(1));
+        let frames = server.answer_to(&window_update(stream, 0));
+        assert!(frames.goaway().or(frames.reset_of(1).map(|code| (1, code))).is_some());
+        drop(held);
+    }
+}
+
 /// The window that the transport keeps for early answers is safe, because `h2` sends no more than
 /// it was granted.
 #[test]

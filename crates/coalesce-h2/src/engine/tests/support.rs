@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use coalesce_core::{Malformed, Misdirected, RequestTarget, Verdict};
-use http::HeaderValue;
 
 use super::super::{Engine, ExtendedConnect, Settings, Shared, Target};
 use super::harness::script::{Script, read_to_end};
@@ -37,7 +36,9 @@ fn settings(
     answer_early: bool,
     extended_connect: ExtendedConnect,
 ) -> Settings {
-    let answers = Arc::new(Answers::new(content, HeaderValue::from_static("GET")));
+    let mut answers = Answers::default();
+    answers.set_misdirected_content(content.clone());
+    let answers = Arc::new(answers);
     Settings { refused_in_a_row: None, answers, answer_early, extended_connect }
 }
 
