@@ -58,25 +58,7 @@ impl Header {
             _ => return Err(FormatError::Version { found, expected: tag(Layout::Fast) }),
         };
         let counts = Counts::read(image).ok_or(too_short)?;
-        let limits = match kind {
-            Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],
-            Kind::Identifiers => [IDENTIFIERS_MAX, 0, 0],
-            Kind::Names => [ENTRIES_MAX, 0, 0],
-        };
-        let limited = [
-            (CHECKED_FROM, counts.names, limits[0]),
-            (CHECKED_FROM + 4, counts.slots, slots_max(counts.names)),
-            (CHECKED_FROM + 8, counts.buckets, slots_max(counts.names)),
-            (CHECKED_FROM + 16, counts.addresses, limits[0]),
-            (CHECKED_FROM + 20, counts.pairs, limits[1]),
-            (CHECKED_FROM + 24, counts.groups, limits[2]),
-            (CHECKED_FROM + 28, counts.long_bytes, LONG_NAME_BYTES_MAX),
-        ];
-        for (at, count, max) in limited {
-            if count as usize > max {
-                return Err(FormatError::Count { at, count: count as usize, max });
-            }
-        }
+        check_limits(&counts, kind)?;
         let at = Sections::of(&counts, layout).ok_or(too_short)?;
         if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
             return Err(too_short);
@@ -210,4 +192,28 @@ impl Header {
         }
         pool.get(at..at.checked_add(len)?)
     }
+}
+
+/// Refuses counts above the limits, before any section is located by them.
+fn check_limits(counts: &Counts, kind: Kind) -> Result<(), FormatError> {
+    let limits = match kind {
+        Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],
+        Kind::Identifiers => [IDENTIFIERS_MAX, 0, 0],
+        Kind::Names => [ENTRIES_MAX, 0, 0],
+    };
+    let limited = [
+        (CHECKED_FROM, counts.names, limits[0]),
+        (CHECKED_FROM + 4, counts.slots, slots_max(counts.names)),
+        (CHECKED_FROM + 8, counts.buckets, slots_max(counts.names)),
+        (CHECKED_FROM + 16, counts.addresses, limits[0]),
+        (CHECKED_FROM + 20, counts.pairs, limits[1]),
+        (CHECKED_FROM + 24, counts.groups, limits[2]),
+        (CHECKED_FROM + 28, counts.long_bytes, LONG_NAME_BYTES_MAX),
+    ];
+    for (at, count, max) in limited {
+        if count as usize > max {
+            return Err(FormatError::Count { at, count: count as usize, max });
+        }
+    }
+    Ok(())
 }
