@@ -64,6 +64,12 @@ impl<'a> Host<'a> {
     /// # Errors
     /// [`NameError`] when it is neither an address nor a DNS name. A [`Host::Other`] is never the
     /// result: only an authority can have one.
+    ///
+    /// # Allocation
+    /// None.
+    ///
+    /// # Complexity
+    /// Linear in `bytes.len()`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
         let address = match bytes {
             [b'[', inner @ .., b']'] => parse_ip(inner).filter(IpAddr::is_ipv6),

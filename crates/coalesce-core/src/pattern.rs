@@ -53,6 +53,9 @@ impl<'a> NamePattern<'a> {
     ///
     /// # Errors
     /// [`PatternError`] when it is none of these.
+    ///
+    /// # Allocation
+    /// None.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PatternError> {
         let name = |bytes| {
             DnsName::parse(bytes).map_err(|error| match error {

@@ -65,6 +65,9 @@ impl<'a> DnsName<'a> {
     /// # Errors
     /// The first rule that `bytes` breaks, from the left.
     ///
+    /// # Allocation
+    /// None.
+    ///
     /// # Complexity
     /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes; 32 of them at a time.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
