@@ -38,8 +38,11 @@ pub(super) async fn serve(
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let _open = listener.meters.connection();
+    // In a box that is freed after the handshakes: a task keeps the room of every future in it as
+    // long as the connection lives.
+    let opening = Box::pin(open(listener, stream, address, live.clone()));
     let opened = tokio::select! {
-        opened = open(listener, stream, address, live.clone()) => opened,
+        opened = opening => opened,
         // Nothing is lost: the client has not made a request yet.
         _ = live.wait_for(|state| state.stopping) => return,
     };
@@ -54,7 +57,7 @@ pub(super) async fn serve(
 
 /// Answers the requests of an open connection.
 async fn serve_requests(
-    mut connection: Http2Connection,
+    mut connection: Box<Http2Connection>,
     state: &SharedState,
     peer: &Arc<Peer>,
     live: Live,
@@ -204,7 +207,7 @@ async fn open(
     stream: TcpStream,
     address: SocketAddr,
     mut live: Live,
-) -> Result<(Http2Connection, SharedState), Handshake> {
+) -> Result<(Box<Http2Connection>, SharedState), Handshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
     // Every snapshot has every bound listener.
     let entry = snapshot.listener(listener.number).ok_or(Handshake::Tls)?;
@@ -224,7 +227,8 @@ async fn open(
     let builder = coalesce_h2::Builder::new().origin_set(origins);
     let handshake = builder.handshake(stream, state.clone());
     match timeout(PREFACE_TIMEOUT, handshake).await {
-        Ok(Ok(connection)) => Ok((connection, state)),
+        // In a box as well, or the task would keep room for each place that it is moved to.
+        Ok(Ok(connection)) => Ok((Box::new(connection), state)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no HTTP/2 on this connection");
             Err(Handshake::NoPreface)
