@@ -1,4 +1,4 @@
-//! Refused requests whose bodies are still coming, and what is left to say to them.
+//! Refused requests whose bodies are still coming.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,27 +92,30 @@ pub(crate) struct Uploads {
     /// Those that are to be reset when the answers have been written.
     answered: Vec<Upload>,
     /// Those that something is left to say to.
-    waiting: Vec<(Upload, Arc<Stir>)>,
+    waiting: Vec<(Upload, Arc<UploadWaker>)>,
     task: Arc<Mutex<Option<Waker>>>,
     #[cfg(test)]
     polls: usize,
 }
 
-/// Whether an upload has something to do. Each has one of its own, so that a client that lets many
-/// wait does not have all of them looked at whenever it says something else.
+/// The waker of one upload. Each has its own, so that a client that lets many uploads wait does not
+/// have all of them polled whenever it sends something else.
+///
+/// `h2` may wake it from anywhere, so this is the one place of the crate that needs atomics.
 #[derive(Debug)]
-struct Stir {
-    stirred: AtomicBool,
+struct UploadWaker {
+    /// True if the upload has something to do.
+    woken: AtomicBool,
     task: Arc<Mutex<Option<Waker>>>,
 }
 
-impl Wake for Stir {
+impl Wake for UploadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.stirred.store(true, Ordering::Release);
+        self.woken.store(true, Ordering::Release);
         let task = lock(&self.task).take();
         if let Some(task) = task {
             task.wake();
@@ -125,8 +128,8 @@ impl Uploads {
         if upload.left.is_empty() {
             self.answered.push(upload);
         } else {
-            let stir = Stir { stirred: AtomicBool::new(true), task: Arc::clone(&self.task) };
-            self.waiting.push((upload, Arc::new(stir)));
+            let waker = UploadWaker { woken: AtomicBool::new(true), task: Arc::clone(&self.task) };
+            self.waiting.push((upload, Arc::new(waker)));
         }
     }
 
@@ -139,18 +142,18 @@ impl Uploads {
             return idle;
         }
         lock(&self.task).get_or_insert_with(|| context.waker().clone()).clone_from(context.waker());
-        self.waiting.retain_mut(|(upload, stir)| {
-            if !stir.stirred.swap(false, Ordering::AcqRel) {
+        self.waiting.retain_mut(|(upload, own)| {
+            if !own.woken.swap(false, Ordering::AcqRel) {
                 return true;
             }
             #[cfg(test)]
             {
                 self.polls += 1;
             }
-            let waker = Waker::from(Arc::clone(stir));
+            let waker = Waker::from(Arc::clone(own));
             let progress = upload.poll(&mut Context::from_waker(&waker));
             if progress == Progress::Written {
-                stir.stirred.store(true, Ordering::Release);
+                own.woken.store(true, Ordering::Release);
             }
             idle &= progress == Progress::Waiting;
             progress != Progress::Over

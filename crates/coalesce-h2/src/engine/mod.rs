@@ -139,8 +139,9 @@ pub(crate) enum NextRead {
 ///   [`waiting`](Self::waiting);
 /// - *of the server half*: [`handle_accepted`](Self::handle_accepted),
 ///   [`take_note`](Self::take_note), [`verdict`](Self::verdict) and [`refused`](Self::refused) for a
-///   request; [`set_batching`](Self::set_batching), [`announce`](Self::announce) and
-///   [`close`](Self::close) for the connection.
+///   request; [`handle_none_accepted`](Self::handle_none_accepted) when `h2` hands out none;
+///   [`set_batching`](Self::set_batching), [`announce`](Self::announce) and [`close`](Self::close)
+///   for the connection.
 ///
 /// # The order of calls
 ///

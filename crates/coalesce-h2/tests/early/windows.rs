@@ -80,16 +80,16 @@ async fn a_window_is_whole_when_early_answers_are_over() {
 #[tokio::test]
 async fn a_window_is_whole_when_the_transport_loses_sync() {
     // Depends on itself, which `h2` answers with a reset.
-    let blinding = frame(HEADERS, END_HEADERS | PRIORITY_FLAG, 5, &[0, 0, 0, 5, 0, 0x82]);
+    let losing_sync = frame(HEADERS, END_HEADERS | PRIORITY_FLAG, 5, &[0, 0, 0, 5, 0, 0x82]);
     let ping = frame(PING, 0, 0, b"two cuts");
     // Together with the first part of another frame, and by octets.
-    for len in [blinding.len() + 12, 1] {
+    for len in [losing_sync.len() + 12, 1] {
         let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
         raw.send(&request(1, &get("cdn.test"))).await;
         assert!(raw.answer(1).await.is_early());
         let all = usize::try_from(raw.window).unwrap();
         ask_for(&mut raw, 3, all).await;
-        for piece in [&*blinding, &ping].concat().chunks(len) {
+        for piece in [&*losing_sync, &ping].concat().chunks(len) {
             raw.send(piece).await;
             tokio::task::yield_now().await;
         }
