@@ -4,7 +4,7 @@
 const CRATES: [(&str, &[&str]); 7] = [
     ("h2", &["h2", "http", "slab", "indexmap", "hashbrown", "fnv", "bytes", "tokio_util"]),
     ("TLS", &["rustls", "tokio_rustls", "ring", "subtle", "zeroize", "rustls_pki_types"]),
-    ("Coalesce", &["coalesce", "coalesce_core", "coalesce_h2", "coalesce_tls"]),
+    ("Coalesce", &["coalesce", "coalesce_core", "coalesce_h2", "coalesce_http", "coalesce_tls"]),
     ("the baseline's own", &["bare_h2"]),
     ("tokio", &["tokio", "mio", "parking_lot", "parking_lot_core"]),
     ("logging", &["tracing", "tracing_core", "tracing_subscriber", "log"]),

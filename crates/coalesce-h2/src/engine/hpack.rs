@@ -13,8 +13,8 @@ use super::header_check::{self, AUTHORITY, PATH, Role, Roles, h2_refuses};
 use super::huffman;
 use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
-/// The longest integer, prefix included (`hpack_integer_has_five_octets_at_most`). RFC 7541 §5.1 asks
-/// for such a limit.
+/// The longest integer, prefix included (`hpack_integer_has_five_octets_at_most`). RFC 7541 §5.1
+/// asks for such a limit.
 const INTEGER_LEN_MAX: usize = 5;
 
 /// The mask of the prefix in a literal that enters the dynamic table (RFC 7541 §6.2.1).

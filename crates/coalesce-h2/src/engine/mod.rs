@@ -18,8 +18,8 @@
 //! itself, and window that such answers are paid with. Whatever breaks the rules of framing or of
 //! HPACK passes as it came, for `h2` to answer.
 //!
-//! `tests/h2_behaviour` has a test for every statement about `h2` that the engine relies on. Comments
-//! here name the test instead of the statement.
+//! `tests/h2_behaviour` has a test for every statement about `h2` that the engine relies on.
+//! Comments here name the test instead of the statement.
 //!
 //! | file | is |
 //! | --- | --- |

@@ -185,8 +185,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
     /// Reads a frame that early answers have to do with.
     fn control(&mut self, header: &FrameHeader, bytes: &mut [u8]) -> Step {
         let length = header.len();
-        // To `h2` a hidden stream is idle (`frame_on_an_idle_stream_ends_the_connection`). A frame of
-        // another length is an error on every stream (RFC 9113 §6.4, §6.9).
+        // To `h2` a hidden stream is idle (`frame_on_an_idle_stream_ends_the_connection`). A frame
+        // of another length is an error on every stream (RFC 9113 §6.4, §6.9).
         let hidden = self.streams.hides(header.stream_id)
             && header.kind != SETTINGS
             && header.payload_len == WORD_LEN;

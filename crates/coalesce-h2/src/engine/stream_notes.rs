@@ -109,8 +109,8 @@ pub(super) struct StreamNotes {
 impl StreamNotes {
     /// Takes the target of a stream, if it was noted.
     ///
-    /// Notes of smaller identifiers are dropped, because those streams never reached the server half:
-    /// `streams_are_handed_out_in_the_order_of_their_identifiers`.
+    /// Notes of smaller identifiers are dropped, because those streams never reached the server
+    /// half: `streams_are_handed_out_in_the_order_of_their_identifiers`.
     pub(super) fn take(&mut self, stream_id: u32) -> Option<Target> {
         while self.targets.front().is_some_and(|front| front.stream_id < stream_id) {
             self.pop();

@@ -38,8 +38,8 @@ fn authority_that_is_not_utf8_ends_the_connection() {
     assert!(matches!(server.ended, Some(Err(_))));
 }
 
-/// No placeholder has the length of an empty value, so the transport drops the field or leaves it to
-/// this reset.
+/// No placeholder has the length of an empty value, so the transport drops the field or leaves it
+/// to this reset.
 #[test]
 fn empty_authority_resets_its_stream() {
     let mut server = Server::new();

@@ -30,8 +30,8 @@ fn shut_down(server: &mut Server) {
     server.send(&frame(PING, ACK, 0, &ping));
 }
 
-/// The answer to a refused upload ends so (RFC 9113 §8.1): `uploads` drops the body once the content
-/// is with `h2`.
+/// The answer to a refused upload ends so (RFC 9113 §8.1): `uploads` drops the body once the
+/// content is with `h2`.
 #[test]
 fn answered_upload_is_reset_with_no_error_when_its_body_is_dropped() {
     let mut server = Server::new();
