@@ -33,9 +33,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// One request after the other, none with a body, until the client closes or is not understood.
-fn serve(mut socket: TcpStream, table: &AuthorityTable<Vec<u8>>, port: u16) -> anyhow::Result<()> {
-    let ports = [port, 80];
-    let connection = ServerConnection::cleartext(PUBLIC, &ports);
+fn serve(mut socket: TcpStream, table: &AuthorityTable, port: u16) -> anyhow::Result<()> {
+    let connection = ServerConnection::cleartext(PUBLIC, [port, 80]);
     let (mut buffer, mut filled) = ([0; 8192], 0);
     while let count @ 1.. = socket.read(&mut buffer[filled..])? {
         filled += count;

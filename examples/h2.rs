@@ -34,10 +34,11 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let (stream, facts) = acceptor.accept(socket).await?;
     // Clients reach it at 443 as well, through a port map.
-    let ports = [port, 443];
+    let connection = facts.connection([port, 443]);
     let memo = RefCell::new(Memo::new());
     let decide = move |target: &RequestTarget<'_>| {
-        memo.borrow_mut().decide(&*site.table, &facts.connection(&ports), target)
+        // There is one table for good; a server that swaps tables numbers them.
+        memo.borrow_mut().decide(&*site.table, 0, &connection, target)
     };
     let mut connection = coalesce_h2::Builder::new().handshake(stream, decide).await?;
     while let Some(accepted) = connection.accept().await {

@@ -27,7 +27,7 @@ pub struct Site {
     /// The virtual hosts, by their numbers.
     pub virtual_hosts: Vec<String>,
     /// Which requests are whose.
-    pub table: Arc<AuthorityTable<Vec<u8>>>,
+    pub table: Arc<AuthorityTable>,
     /// Which ClientHello gets which certificate and client rules, for `alpn`.
     pub handshakes: Arc<HandshakeTable>,
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coalesce_benches::bare::{self, Answers, CONTENT};
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-    RequestTarget, ServerConnection, VirtualHostId, decide,
+    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::Builder;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -51,7 +51,11 @@ async fn adapter(io: DuplexStream, settings: Builder) {
     let presented = PresentedIdentifier::parse_dns(SERVED.as_bytes()).unwrap();
     let presented = IdentifierSet::build([presented]).unwrap();
     let decide = |target: &RequestTarget<'_>| {
-        decide(&table, &ServerConnection::tls(presented.as_ref(), group, &[443]), target)
+        decide(
+            &table,
+            &ServerConnection::tls(&presented, group, ClientCertificates::NotAsked, 443),
+            target,
+        )
     };
     let settings = settings.refused_in_a_row(None);
     let mut connection = settings.handshake(io, decide).await.unwrap();

@@ -14,9 +14,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use coalesce_core::{
-    Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Host, IdentifierSet, Layout, Memo,
-    NamePattern, PresentedIdentifier, RequestTarget, ServerConnection, TableMatch, Verdict,
-    VirtualHostId, decide,
+    Authority, AuthorityTable, ClientCertificates, DnsName, Entry, GroupId, GroupPolicy, Host,
+    IdentifierSet, Layout, Memo, NamePattern, PresentedIdentifier, RequestTarget, ServerConnection,
+    Verdict, VirtualHostId, decide,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -271,7 +271,7 @@ fn authority_tables(criterion: &mut Criterion) {
         let patterns = patterns(size, true, &mut random);
         let (table, parsed, maps) = (table(&patterns), parse(&patterns), Maps::new(&patterns));
         let compact = table_in(Layout::Compact, &patterns);
-        let entry = |found: TableMatch| found.virtual_host.get() as usize;
+        let entry = |found: Entry| found.virtual_host.get() as usize;
         for (kind_name, kind) in KINDS {
             let queries = queries(kind, &patterns, QUERIES, &mut random);
             let hosts = hosts(&queries);
@@ -318,7 +318,8 @@ fn decisions(criterion: &mut Criterion) {
         let presented = set(&presented);
         let name = DnsName::parse(b"a.own.test").ok();
         let connection =
-            ServerConnection::tls(presented.as_ref(), GROUP, &[443]).with_server_name(name);
+            ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443)
+                .with_server_name(name);
         let cases = [
             ("serve", "a.own.test", "serve"),
             ("serve_port_and_case", "A.Own.Test:443", "serve"),
@@ -346,7 +347,7 @@ fn decisions(criterion: &mut Criterion) {
             group.bench_function(id, |bencher| {
                 bencher.iter(|| {
                     next = (next + 1) % count;
-                    let verdict = memo.decide(black_box(&table), &connection, &targets[next]);
+                    let verdict = memo.decide(black_box(&table), 0, &connection, &targets[next]);
                     assert!(matches!(verdict, Verdict::Serve(_)));
                 });
             });

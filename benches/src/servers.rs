@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coalesce_core::{
-    Authoritative, AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, VirtualHostId,
+    Authoritative, AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet,
+    NamePattern, PresentedIdentifier, VirtualHostId,
 };
 use coalesce_tower::{CoalesceLayer, ConnectionInfo};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -126,7 +126,8 @@ fn info() -> ConnectionInfo {
     let name = PresentedIdentifier::parse_dns(SERVED.as_bytes()).expect("a name");
     let presented = Arc::new(IdentifierSet::build([name]).expect("a set"));
     let server_name = coalesce_core::DnsName::parse(SERVED.as_bytes()).ok();
-    ConnectionInfo::tls(presented, server_name, GroupId::new(0), [443])
+    let clients = ClientCertificates::NotAsked;
+    ConnectionInfo::tls(presented, server_name, GroupId::new(0), clients, [443])
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
 
 /// One connection from its preface to its end; the application's view of it, and what was written.
 fn run(
-    table: &AuthorityTable<Vec<u8>>,
+    table: &AuthorityTable,
     connection: &ServerConnection<'_>,
     settings: Settings,
     script: &Script,

@@ -103,8 +103,8 @@ fn most_specific<T: Copy>(patterns: &[(String, T)], query: &[u8]) -> Option<T> {
 /// Small counts, and as many bytes behind them as they ask for.
 fn under_a_header(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut image = b"COAL".to_vec();
-    let (kind, layout) = (u.int_in_range(1..=2_u8)?, u.int_in_range(1..=2_u8)?);
-    image.extend([2, kind, layout, 0]);
+    let (kind, layout) = (u.int_in_range(1..=3_u8)?, u.int_in_range(1..=2_u8)?);
+    image.extend([4, kind, layout, 0]);
     image.resize(16, 0);
     for _ in 0..20 {
         image.extend(u.int_in_range(0..=7_u32)?.to_le_bytes());

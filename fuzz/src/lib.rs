@@ -16,7 +16,7 @@ mod wire;
 use arbitrary::Unstructured;
 use coalesce_core::{
     Authority, AuthorityTable, AuthorityTableBuilder, BuildError, DnsName, GroupId, GroupPolicy,
-    Host, IdentifierSet, Malformed, Memo, NamePattern, PresentedIdentifier, TableMatch, Verdict,
+    Host, IdentifierSet, Malformed, Memo, NamePattern, PresentedIdentifier, Verdict,
     VirtualHostId,
 };
 
@@ -133,7 +133,7 @@ fn check_lookups(line: &[u8], patterns: &[NamePattern<'_>], tables: &[AuthorityT
         })
         .max_by_key(rank);
     for table in tables {
-        let number = |found: TableMatch| found.virtual_host.get() as usize;
+        let number = |found: coalesce_core::Entry| found.virtual_host.get() as usize;
         assert_eq!(host.and_then(|host| table.lookup(&host)).map(number), expected);
         assert_eq!(table.lookup_authority(line).map(number), expected);
     }
@@ -171,7 +171,7 @@ pub fn decide(data: &[u8]) {
     let mut memo = Memo::new();
     for _ in 0..2 {
         let said = run_with(&world, &facts, &request, |table, connection, target| {
-            memo.decide(table, connection, target)
+            memo.decide(table, 0, connection, target)
         });
         assert_eq!(outcome(&said), outcome(&verdict));
     }

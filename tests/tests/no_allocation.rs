@@ -6,10 +6,10 @@ use std::hint::black_box;
 
 use allocation_counter::measure;
 use coalesce_core::{
-    Authority, AuthorityTable, CoalescePolicy, ConnectPolicy, DnsName, GroupId, GroupPolicy,
-    HostField, IdentifierSet, Layout, ListenerId, ListenerTable, Memo, MethodKind, NamePattern,
-    PresentedIdentifier, RequestTarget, Scheme, ServerConnection, UnknownAuthority, Verdict,
-    VirtualHostId, decide,
+    Authority, AuthorityTable, ClientCertificates, CoalescePolicy, ConnectPolicy, DnsName, GroupId,
+    GroupPolicy, HostField, IdentifierSet, Layout, ListenerId, ListenerTable, Memo, MethodKind,
+    NamePattern, PresentedIdentifier, RequestTarget, Scheme, ServerConnection, UnknownAuthority,
+    Verdict, VirtualHostId, decide,
 };
 
 const OPEN: GroupId = GroupId::new(1);
@@ -88,15 +88,16 @@ fn the_counter_counts() {
 fn deciding_allocates_nothing_whatever_the_verdict() {
     let (table, presented, huge) = (table(), presented(), huge());
     let name = DnsName::parse(b"s.example.test").ok();
-    let open = ServerConnection::tls(presented.as_ref(), OPEN, &[443]);
-    let strict = ServerConnection::tls(presented.as_ref(), STRICT, &[443]).with_server_name(name);
+    let open = ServerConnection::tls(&presented, OPEN, ClientCertificates::NotAsked, 443);
+    let strict = ServerConnection::tls(&presented, STRICT, ClientCertificates::NotAsked, 443)
+        .with_server_name(name);
     let get = |authority| RequestTarget::https(authority);
     let hostnames = [("**.wild.example.test", 1), ("*", 0)];
     let of_port = ListenerTable::build(hostnames.map(|(hostname, number)| {
         (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
     }))
     .unwrap();
-    let catch_all = open.with_listener(ListenerId::new(0), &of_port);
+    let catch_all = open.clone().with_listener(ListenerId::new(0), &of_port);
     let ordinary = get(b"a.example.test");
     let method = |method, authority| RequestTarget { method, ..get(authority) };
     let host = |host| RequestTarget { host, ..ordinary };
@@ -169,8 +170,8 @@ fn connections_without_a_certificate_allocate_nothing_either() {
     let table = table();
     let http = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.example.test") };
     for connection in [
-        ServerConnection::cleartext(OPEN, &[80]),
-        ServerConnection::trusted_gateway(Scheme::Http, OPEN, &[80]),
+        ServerConnection::cleartext(OPEN, 80),
+        ServerConnection::trusted_gateway(Scheme::Http, OPEN, ClientCertificates::NotAsked, 80),
     ] {
         assert_no_allocation("http", || {
             let verdict = decide(black_box(&table), &connection, black_box(&http));
@@ -228,12 +229,12 @@ fn parsing_and_looking_up_allocate_nothing() {
 #[test]
 fn remembering_the_last_authority_allocates_nothing() {
     let (table, presented) = (table(), presented());
-    let connection = ServerConnection::tls(presented.as_ref(), OPEN, &[443]);
+    let connection = ServerConnection::tls(&presented, OPEN, ClientCertificates::NotAsked, 443);
     let mut memo = Memo::new();
     assert_no_allocation("memo", || {
         for authority in [&b"a.example.test"[..], b"a.example.test", b"x.wild.example.test"] {
             let request = RequestTarget::https(black_box(authority));
-            let verdict = memo.decide(black_box(&table), &connection, &request);
+            let verdict = memo.decide(black_box(&table), 0, &connection, &request);
             assert!(matches!(verdict, Verdict::Serve(_)));
         }
     });

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use coalesce_core::{
-    Authoritative, AuthorityTable, CoalescePolicy, GroupId, GroupPolicy, IdentifierSet,
-    NamePattern, PresentedIdentifier, VirtualHostId,
+    Authoritative, AuthorityTable, ClientCertificates, CoalescePolicy, GroupId, GroupPolicy,
+    IdentifierSet, NamePattern, PresentedIdentifier, VirtualHostId,
 };
 use coalesce_tower::{CoalesceLayer, ConnectionInfo, VirtualHost};
 use http::{Request, Response, Version};
@@ -37,7 +37,7 @@ fn info(group: GroupId) -> ConnectionInfo {
     let names = names.map(|name| PresentedIdentifier::parse_dns(name.as_bytes()).unwrap());
     let presented = Arc::new(IdentifierSet::build(names).unwrap());
     let server_name = coalesce_core::DnsName::parse(b"s.test").ok();
-    ConnectionInfo::tls(presented, server_name, group, [443])
+    ConnectionInfo::tls(presented, server_name, group, ClientCertificates::NotAsked, [443])
 }
 
 /// A request as a server library makes it, with what the connection is in its extensions.

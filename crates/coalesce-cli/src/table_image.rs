@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use coalesce_core::{AuthorityTable, FormatError, Host, Layout, TableMatch};
+use coalesce_core::{AuthorityTable, Entry, FormatError, Host, Layout};
 
 use crate::mapped::MappedFile;
 use crate::terminal::exit::Failure;
@@ -78,7 +78,7 @@ pub(crate) fn matched(table: &Table, host: &Host<'_>) -> Option<Matched> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Matched {
     pub(crate) pattern: String,
-    pub(crate) entry: TableMatch,
+    pub(crate) entry: Entry,
 }
 
 /// The layout as the command line calls it.

@@ -3,6 +3,7 @@
 pub use connection::ServerConnection;
 pub use memo::Memo;
 
+use crate::authorities::Authorities;
 use crate::authority::Authority;
 use crate::host::Host;
 use crate::policy::{
@@ -12,7 +13,6 @@ use crate::policy::{
 use crate::reason::{Malformed, Misdirected};
 use crate::request::{HostField, MethodKind, RequestTarget};
 use crate::simd::{Kernel, Simd, dispatch};
-use crate::table::AuthorityTable;
 use connection::{Coverage, Responsible};
 
 /// What becomes of one request.
@@ -89,10 +89,11 @@ pub enum ServedAs {
 /// 2. The scheme is the connection's (RFC 9110 §7.4).
 /// 3. A virtual host has this name (RFC 9110 §15.5.20).
 /// 4. The listener answers for the port (RFC 9110 §4.3.3).
-/// 5. The presented certificate covers the host (RFC 9110 §7.4, RFC 9113 §9.1.1).
+/// 5. A certificate that the connection has presented so far covers the host (RFC 9110 §7.4, RFC
+///    9113 §9.1.1).
 /// 6. Of the listeners that share the port, the connection's is responsible for the host; the
-///    virtual host is in the connection's group; and the [`CoalescePolicy`] holds, of the group or
-///    of the name.
+///    virtual host is in the connection's group; and the [`CoalescePolicy`] holds, of the entry or
+///    else of the group.
 /// 7. `Host`, if there is one as well, names the same authority (RFC 9113 §8.3.1).
 /// 8. Serve.
 ///
@@ -112,8 +113,8 @@ pub enum ServedAs {
 ///
 /// # Complexity
 /// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
-pub fn decide<S: AsRef<[u8]>>(
-    table: &AuthorityTable<S>,
+pub fn decide<A: Authorities + ?Sized>(
+    table: &A,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Verdict {
@@ -121,8 +122,8 @@ pub fn decide<S: AsRef<[u8]>>(
 }
 
 #[inline(always)]
-fn decided<S: AsRef<[u8]>>(
-    table: &AuthorityTable<S>,
+fn decided<A: Authorities + ?Sized>(
+    table: &A,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Allowed, Refusal> {
@@ -172,13 +173,13 @@ impl Finding {
 }
 
 /// The steps as a kernel.
-struct Deciding<'a, S> {
-    table: &'a AuthorityTable<S>,
+struct Deciding<'a, A: ?Sized> {
+    table: &'a A,
     connection: &'a ServerConnection<'a>,
     request: &'a RequestTarget<'a>,
 }
 
-impl<S: AsRef<[u8]>> Kernel<()> for Deciding<'_, S> {
+impl<A: Authorities + ?Sized> Kernel<()> for Deciding<'_, A> {
     type Output = Result<Allowed, Refusal>;
 
     #[inline(always)]
@@ -205,9 +206,9 @@ impl From<Malformed> for Refusal {
 }
 
 #[inline(always)]
-fn steps<S: AsRef<[u8]>>(
+fn steps<A: Authorities + ?Sized>(
     simd: impl Simd,
-    table: &AuthorityTable<S>,
+    table: &A,
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Allowed, Refusal> {
@@ -232,8 +233,10 @@ fn steps<S: AsRef<[u8]>>(
     // 3. Known here.
     let host = authority.host();
     let default_port = connection.scheme.default_port();
-    let responsible =
-        connection.listener.map_or(Responsible::Own, |listener| listener.responsible(&host));
+    let responsible = match &connection.listener {
+        None => Responsible::Own,
+        Some(listener) => listener.responsible(&host),
+    };
     let known = table.lookup(&host).filter(|_| responsible != Responsible::Nobody);
     let Some(entry) = known else {
         // What another listener might know better is for its own connections to ask.
@@ -249,13 +252,13 @@ fn steps<S: AsRef<[u8]>>(
 
     // 4. Port.
     let port = authority.port_or(default_port);
-    if !connection.ports.contains(&port) {
+    if !connection.ports.contains(port) {
         finding.misdirected(Misdirected::Port)?;
     }
 
     // 5. Certificate.
-    let covered = match connection.coverage {
-        Coverage::Presented(presented) => presented.find(&host).is_some(),
+    let covered = match &connection.coverage {
+        Coverage::Presented(presented) => presented.covers(&host),
         Coverage::Cleartext | Coverage::TrustedGateway => true,
     };
     if !covered {
@@ -266,11 +269,12 @@ fn steps<S: AsRef<[u8]>>(
     if responsible == Responsible::Another {
         finding.misdirected(Misdirected::Listener)?;
     }
-    let coalesce = if entry.group == connection.group {
+    let of_group = if entry.group == connection.group {
         policy.coalesce
     } else {
-        of_another_group(table, connection, entry.group, &mut finding)?
+        of_another_group(table, connection, policy, entry.group, &mut finding)?
     };
+    let coalesce = entry.coalesce.unwrap_or(of_group);
     if !server_name_allows(coalesce, connection, &host) {
         finding.misdirected(Misdirected::ServerName)?;
     }
@@ -284,27 +288,28 @@ fn steps<S: AsRef<[u8]>>(
     Ok(Allowed { served_as, observed, coalesce })
 }
 
-/// The policy of a name whose entry is in another group than the connection: one that belongs to
-/// the connection's after all, or one that may be served while observing.
+/// Refuses a host of another group than the connection's, or returns that group's policy if both
+/// are observed and nobody is asked for certificates.
 #[inline(never)]
-fn of_another_group<S: AsRef<[u8]>>(
-    table: &AuthorityTable<S>,
+fn of_another_group<A: Authorities + ?Sized>(
+    table: &A,
     connection: &ServerConnection<'_>,
+    policy: GroupPolicy,
     group: GroupId,
     finding: &mut Finding,
 ) -> Result<CoalescePolicy, Refusal> {
-    let own = table.group_policy(group).ok_or_else(|| finding.refused(Misdirected::Group))?;
-    if own.within == Some(connection.group) {
-        return Ok(own.coalesce);
-    }
-    let home = own.within.map_or(Some(own), |home| table.group_policy(home));
-    // Never across client-certificate rules, however little either group asks.
-    let open = Enforcement::Observe(ClientCertificates::NotAsked);
-    if finding.enforcement != open || home.is_none_or(|home| home.enforcement != open) {
+    let other = table.group_policy(group).ok_or_else(|| finding.refused(Misdirected::Group))?;
+    // Never across client-certificate rules, however little either group asks. The handshake says
+    // what this client was asked, the table what the groups ask; one of them is enough to refuse.
+    let asked =
+        [connection.client_certificates, policy.client_certificates, other.client_certificates]
+            .contains(&ClientCertificates::Asked);
+    let observed = [policy.enforcement, other.enforcement] == [Enforcement::Observe; 2];
+    if asked || !observed {
         return Err(finding.refused(Misdirected::Group));
     }
     finding.misdirected(Misdirected::Group)?;
-    Ok(own.coalesce)
+    Ok(other.coalesce)
 }
 
 #[inline(always)]
@@ -359,14 +364,17 @@ fn server_name_allows(
     connection: &ServerConnection<'_>,
     host: &Host<'_>,
 ) -> bool {
-    // In the clear there is no server name to miss. A gateway that terminated TLS knows it, and one
-    // that does not pass it on serves nothing that is compared with it.
-    if matches!(connection.coverage, Coverage::Cleartext) && connection.server_name.is_none() {
+    if policy == CoalescePolicy::CertificateAndGroup {
         return true;
     }
-    match (policy, connection.server_name, host) {
-        (CoalescePolicy::CertificateAndGroup, _, _)
-        | (CoalescePolicy::StrictServerName, None, Host::Ip(_)) => true,
+    let server_name = connection.server_name();
+    // In the clear there is no server name to miss. A gateway that terminated TLS knows it, and one
+    // that does not pass it on serves nothing that is compared with it.
+    if matches!(connection.coverage, Coverage::Cleartext) && server_name.is_none() {
+        return true;
+    }
+    match (policy, server_name, host) {
+        (CoalescePolicy::StrictServerName, None, Host::Ip(_)) => true,
         (_, Some(server_name), Host::Name(name)) => server_name == *name,
         _ => false,
     }

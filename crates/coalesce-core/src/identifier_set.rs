@@ -1,7 +1,7 @@
 //! The identifiers that one certificate presents, ready for lookup.
 
 #[cfg(feature = "alloc")]
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 
 use crate::host::Host;
@@ -10,7 +10,7 @@ use crate::pattern::NamePattern;
 use crate::storage::over_bytes;
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, Entries, write_identifiers};
-use crate::trie::{FormatError, Kind, NameTrie, StoredPattern};
+use crate::trie::{FormatError, Kind, NameTrie, StoredPattern, TrieRef};
 
 over_bytes! {
     /// A set of presented identifiers (RFC 9525 §2): a [`NameTrie`] of what one certificate says.
@@ -80,7 +80,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.trie.as_bytes()
     }
 
-    /// The same set, borrowed: what [`ServerConnection::tls`](crate::ServerConnection::tls) takes.
+    /// The same set, borrowed: for storages that are not to be named.
     pub fn as_ref(&self) -> IdentifierSet<&[u8]> {
         IdentifierSet { trie: self.trie.as_ref() }
     }
@@ -126,11 +126,6 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.trie.get(&pattern_of(identifier)).map(|number| number as usize)
     }
 
-    /// Whether an identifier is written as this pattern is.
-    pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
-        self.trie.get(pattern).is_some()
-    }
-
     /// The identifiers in the order of their numbers: canonical order, label by label from the
     /// right, then addresses.
     ///
@@ -154,6 +149,78 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     /// Whether the set covers nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// A set of identifiers that a connection has presented: borrowed, or shared and counted. Cloning
+/// allocates nothing.
+///
+/// A reference to an [`IdentifierSet`] over any storage is one, and so is an `Arc` of one as built.
+#[derive(Clone)]
+pub struct PresentedSet<'a>(Held<'a>);
+
+#[derive(Clone)]
+enum Held<'a> {
+    Borrowed(TrieRef<'a>),
+    #[cfg(feature = "alloc")]
+    Shared(Arc<IdentifierSet>),
+}
+
+impl PresentedSet<'_> {
+    #[inline(always)]
+    fn trie(&self) -> TrieRef<'_> {
+        match &self.0 {
+            Held::Borrowed(trie) => *trie,
+            #[cfg(feature = "alloc")]
+            Held::Shared(set) => set.trie.borrowed(),
+        }
+    }
+
+    /// True if an identifier covers `host`.
+    ///
+    /// # Allocation
+    /// None.
+    #[inline(always)]
+    pub fn covers(&self, host: &Host<'_>) -> bool {
+        self.trie().find(host).is_some()
+    }
+
+    /// Lists the identifiers in canonical order.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn identifiers(&self) -> impl Iterator<Item = StoredPattern<'_>> {
+        self.trie().patterns().map(|(pattern, _)| pattern)
+    }
+
+    /// True if an identifier is written as this pattern is.
+    pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
+        self.trie().get(pattern).is_some()
+    }
+
+    #[inline(always)]
+    pub(crate) fn checksum(&self) -> u64 {
+        self.trie().checksum()
+    }
+}
+
+impl<'a, S: AsRef<[u8]>> From<&'a IdentifierSet<S>> for PresentedSet<'a> {
+    #[inline(always)]
+    fn from(set: &'a IdentifierSet<S>) -> Self {
+        Self(Held::Borrowed(set.trie.borrowed()))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Arc<IdentifierSet>> for PresentedSet<'_> {
+    fn from(set: Arc<IdentifierSet>) -> Self {
+        Self(Held::Shared(set))
+    }
+}
+
+impl fmt::Debug for PresentedSet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.identifiers().map(Shown)).finish()
     }
 }
 

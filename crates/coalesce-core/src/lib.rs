@@ -16,7 +16,7 @@
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use coalesce_core::{
-//!     AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
+//!     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
 //!     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
 //! };
 //!
@@ -31,7 +31,8 @@
 //!
 //! // The handshake's side: the certificate that this connection presented covers only `a`.
 //! let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.example.test")?])?;
-//! let connection = ServerConnection::tls(presented.as_ref(), public, &[443]);
+//! let clients = ClientCertificates::NotAsked;
+//! let connection = ServerConnection::tls(&presented, public, clients, 443);
 //!
 //! let own = decide(&table, &connection, &RequestTarget::https(b"A.example.test:443"));
 //! let Verdict::Serve(proof) = own else { panic!("{own:?}") };
@@ -77,6 +78,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod authorities;
 mod authority;
 mod decide;
 mod folded;
@@ -92,6 +94,7 @@ mod origin_set;
 mod packed;
 mod pattern;
 mod policy;
+mod ports;
 mod reason;
 mod request;
 mod simd;
@@ -99,6 +102,7 @@ mod storage;
 mod table;
 mod trie;
 
+pub use authorities::{Authorities, Entry};
 #[cfg(feature = "alloc")]
 pub use authority::AuthorityBuf;
 pub use authority::{Authority, AuthorityError};
@@ -107,7 +111,7 @@ pub use host::Host;
 #[cfg(feature = "alloc")]
 pub use host::HostBuf;
 pub use identifier::{IdentifierError, PresentedIdentifier};
-pub use identifier_set::IdentifierSet;
+pub use identifier_set::{IdentifierSet, PresentedSet};
 #[cfg(feature = "alloc")]
 pub use listener::ListenerTable;
 pub use listener::PortListeners;
@@ -123,11 +127,12 @@ pub use policy::{
     ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,
     ListenerId, UnknownAuthority, VirtualHostId,
 };
+pub use ports::Ports;
 pub use reason::{Malformed, MalformedAnswer, Misdirected, Step};
 pub use request::{HostField, MethodKind, RequestTarget, Scheme};
 #[cfg(feature = "alloc")]
 pub use table::AuthorityTableBuilder;
-pub use table::{AuthorityTable, TableEntry, TableMatch};
+pub use table::{AuthorityTable, TableEntry};
 #[cfg(feature = "alloc")]
 pub use trie::{BuildError, Duplicate, NameTrieBuilder, Progress, Stage};
 pub use trie::{FormatError, Layout, NameTrie, StoredPattern};

@@ -64,7 +64,7 @@ impl ServerConnection<'_> {
         table: &AuthorityTable<S>,
         mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
     ) -> Listing {
-        let listed = self.with_server_name(None).shared_origins(table, &mut each);
+        let listed = self.clone().with_server_name(None).shared_origins(table, &mut each);
         let listed = listed.map_continue(|()| self.origins_of_server_name(table, each));
         if listed == ControlFlow::Continue(Listing::Whole) { Listing::Whole } else { Listing::Cut }
     }
@@ -82,11 +82,11 @@ impl ServerConnection<'_> {
         table: &AuthorityTable<S>,
         mut each: impl FnMut(&Origin<'_>) -> ControlFlow<()>,
     ) -> Listing {
-        let (Some(_), Some(host)) = (self.presented(), self.server_name) else {
+        let (Some(_), Some(host)) = (self.presented().next(), self.server_name()) else {
             return Listing::Whole;
         };
-        let others = self.with_server_name(None);
-        for port in self.ports {
+        let others = self.clone().with_server_name(None);
+        for port in self.ports.as_slice() {
             let origin = Origin::new(Scheme::Https, Host::Name(host), *port);
             if self.serves(table, &origin)
                 && !others.serves(table, &origin)
@@ -104,7 +104,6 @@ impl ServerConnection<'_> {
         table: &AuthorityTable<S>,
         each: &mut impl FnMut(&Origin<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let Some(presented) = self.presented() else { return ControlFlow::Continue(()) };
         let mut left = ORIGIN_CANDIDATES_MAX;
         let mut spend = || match left.checked_sub(1) {
             Some(less) => {
@@ -115,27 +114,38 @@ impl ServerConnection<'_> {
         };
         let mut ask = |name: DnsName<'_>| {
             let origin = |port: &u16| Origin::new(Scheme::Https, Host::Name(name), *port);
-            let mut origins = self.ports.iter().map(origin);
+            let mut origins = self.ports.as_slice().iter().map(origin);
             origins.try_for_each(|origin| {
                 if self.serves(table, &origin) { each(&origin) } else { ControlFlow::Continue(()) }
             })
         };
-        // Those that the certificate spells out first: they are few, and what it is for.
-        for identifier in presented.identifiers() {
-            spend()?;
-            if let Some(NamePattern::Exact(name)) = identifier.as_pattern() {
-                ask(name)?;
-            }
-        }
-        for identifier in presented.identifiers() {
-            let Some(NamePattern::OneLabel(parent)) = identifier.as_pattern() else { continue };
-            for entry in table.children(parent) {
+        // Those that certificates spell out first: they are few, and what certificates are for.
+        for (number, presented) in self.presented().enumerate() {
+            for identifier in presented.identifiers() {
                 spend()?;
-                let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
-                if let Some(pattern @ NamePattern::Exact(name)) = pattern
-                    && !presented.has(&pattern)
+                if let Some(pattern @ NamePattern::Exact(name)) = identifier.as_pattern()
+                    && !self.presented().take(number).any(|earlier| earlier.has(&pattern))
                 {
                     ask(name)?;
+                }
+            }
+        }
+        for (number, presented) in self.presented().enumerate() {
+            for identifier in presented.identifiers() {
+                let Some(wildcard @ NamePattern::OneLabel(parent)) = identifier.as_pattern() else {
+                    continue;
+                };
+                if self.presented().take(number).any(|earlier| earlier.has(&wildcard)) {
+                    continue;
+                }
+                for entry in table.children(parent) {
+                    spend()?;
+                    let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
+                    if let Some(pattern @ NamePattern::Exact(name)) = pattern
+                        && !self.presented().any(|set| set.has(&pattern))
+                    {
+                        ask(name)?;
+                    }
                 }
             }
         }

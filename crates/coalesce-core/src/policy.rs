@@ -57,12 +57,52 @@ pub struct GroupPolicy {
     pub connect: ConnectPolicy,
     /// Whether a request that is found misdirected is answered so.
     pub enforcement: Enforcement,
-    /// The group whose connections these names are served on. With it, this is no group of its own:
-    /// it is a set of names of that group with a [`coalesce`](Self::coalesce) of their own, and its
-    /// other policies count for nothing, since those of a connection are its group's.
+    /// Whether the handshakes of the group ask for client certificates, as its TLS policy says.
+    /// [`ClientCertificates::Asked`] by default, the answer that keeps other groups out.
+    pub client_certificates: ClientCertificates,
+}
+
+impl GroupPolicy {
+    /// Sets which authorities may share a connection of the group.
+    #[must_use]
+    pub const fn with_coalesce(mut self, coalesce: CoalescePolicy) -> Self {
+        self.coalesce = coalesce;
+        self
+    }
+
+    /// Sets what becomes of an authority that the table does not know.
+    #[must_use]
+    pub const fn with_unknown_authority(mut self, unknown_authority: UnknownAuthority) -> Self {
+        self.unknown_authority = unknown_authority;
+        self
+    }
+
+    /// Sets what becomes of `CONNECT`.
+    #[must_use]
+    pub const fn with_connect(mut self, connect: ConnectPolicy) -> Self {
+        self.connect = connect;
+        self
+    }
+
+    /// Sets whether a request that is found misdirected is answered so.
+    #[must_use]
+    pub const fn with_enforcement(mut self, enforcement: Enforcement) -> Self {
+        self.enforcement = enforcement;
+        self
+    }
+
+    /// Records whether the handshakes of the group ask for client certificates. Take the value from
+    /// the TLS policy that makes the handshakes (`TlsPolicy::client_certificates` in
+    /// `coalesce-tls`).
     ///
-    /// Only ids below 2^16 can be named here.
-    pub within: Option<GroupId>,
+    /// # Security
+    /// While a group is [observed](Enforcement::Observe), requests on connections of other groups
+    /// may reach its hosts if both groups have [`ClientCertificates::NotAsked`] here.
+    #[must_use]
+    pub const fn with_client_certificates(mut self, clients: ClientCertificates) -> Self {
+        self.client_certificates = clients;
+        self
+    }
 }
 
 /// Which authorities may share one connection.
@@ -119,7 +159,7 @@ pub enum ConnectPolicy {
 /// | found | while observing |
 /// | --- | --- |
 /// | another scheme, port, certificate, listener or server name | served |
-/// | another group, both observing and asking for no client certificates | served |
+/// | another group, if both observe and neither the handshake nor either group asks for client certificates | served |
 /// | another group otherwise | 421 |
 /// | an authority of nobody | 421, or as [`UnknownAuthority`] says: there is nobody to serve it |
 /// | malformed | refused |
@@ -130,33 +170,66 @@ pub enum Enforcement {
     #[default]
     Enforce,
     /// It is served where that is safe.
-    ///
-    /// # Security
-    /// What the handshakes of the group ask of their clients must be told truly: no request passes
-    /// from one group to another where either asks for certificates.
-    Observe(ClientCertificates),
+    Observe,
 }
 
-/// Whether the handshakes of a group ask for client certificates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "they do or they do not")]
+/// Whether a handshake asks its client for a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "it does or it does not")]
 pub enum ClientCertificates {
-    /// They do not: every client is let in.
-    NotAsked,
-    /// They do, whether a client must have one or may.
+    /// It asks for one, whether a client must show one or may.
+    #[default]
     Asked,
+    /// It asks for none: every client is let in.
+    NotAsked,
+}
+
+impl CoalescePolicy {
+    #[cfg(feature = "alloc")]
+    const fn to_bits(self) -> u32 {
+        match self {
+            Self::CertificateAndGroup => 0,
+            Self::StrictServerName => 1,
+            Self::Never => 2,
+        }
+    }
+
+    const fn from_bits(bits: u32) -> Option<Self> {
+        match bits {
+            0 => Some(Self::CertificateAndGroup),
+            1 => Some(Self::StrictServerName),
+            2 => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
+/// Where the policy of an entry stands in the word of its row: 0 for none.
+const OWN_SHIFT: u32 = 8;
+
+/// The bits of a word that are the group's.
+pub(crate) const GROUP_BITS: u32 = (1 << OWN_SHIFT) - 1;
+
+/// The policy that the entries of a row have of their own, as its bits.
+#[cfg(feature = "alloc")]
+pub(crate) fn own_bits(coalesce: Option<CoalescePolicy>) -> u32 {
+    coalesce.map_or(0, |own| own.to_bits().saturating_add(1) << OWN_SHIFT)
+}
+
+/// The policy that the entries of a row have of their own.
+#[inline(always)]
+pub(crate) const fn own_coalesce(bits: u32) -> Option<CoalescePolicy> {
+    match bits >> OWN_SHIFT {
+        0 => None,
+        own => CoalescePolicy::from_bits(own.saturating_sub(1)),
+    }
 }
 
 impl GroupPolicy {
-    /// One word for a table image: two bits for each policy, one that says whether this is within a
-    /// group, and the group's id in the upper half. `None` for an id that has no room there.
+    /// One word for a table: two bits for each policy that has three values or may get more, and
+    /// one for each that has two.
     #[cfg(feature = "alloc")]
-    pub(crate) fn to_bits(self) -> Option<u32> {
-        let coalesce = match self.coalesce {
-            CoalescePolicy::CertificateAndGroup => 0,
-            CoalescePolicy::StrictServerName => 1,
-            CoalescePolicy::Never => 2,
-        };
+    pub(crate) const fn to_bits(self) -> u32 {
         let unknown = match self.unknown_authority {
             UnknownAuthority::Misdirected => 0,
             UnknownAuthority::HandToApplication => 1,
@@ -168,17 +241,17 @@ impl GroupPolicy {
         };
         let enforcement = match self.enforcement {
             Enforcement::Enforce => 0,
-            Enforcement::Observe(ClientCertificates::NotAsked) => 1,
-            Enforcement::Observe(ClientCertificates::Asked) => 2,
+            Enforcement::Observe => 1,
         };
-        let within = match self.within {
-            None => 0,
-            Some(group) => WITHIN | u32::from(u16::try_from(group.get()).ok()?) << 16,
+        let clients = match self.client_certificates {
+            ClientCertificates::Asked => 0,
+            ClientCertificates::NotAsked => 1,
         };
-        Some(coalesce | unknown << 2 | connect << 4 | enforcement << 6 | within)
+        self.coalesce.to_bits() | unknown << 2 | connect << 4 | enforcement << 6 | clients << 7
     }
 
-    /// The inverse of `to_bits`; `None` for bits it never makes.
+    /// The inverse of `to_bits`, whatever policy the entries of the row have of their own; `None`
+    /// for bits it never makes.
     #[inline]
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
         // The default, which is what most groups have.
@@ -187,12 +260,10 @@ impl GroupPolicy {
 
     #[inline(never)]
     fn from_other_bits(bits: u32) -> Option<Self> {
-        let coalesce = match bits & 3 {
-            0 => CoalescePolicy::CertificateAndGroup,
-            1 => CoalescePolicy::StrictServerName,
-            2 => CoalescePolicy::Never,
-            _ => return None,
-        };
+        if bits >> OWN_SHIFT > 3 {
+            return None;
+        }
+        let coalesce = CoalescePolicy::from_bits(bits & 3)?;
         let unknown_authority = match bits >> 2 & 3 {
             0 => UnknownAuthority::Misdirected,
             1 => UnknownAuthority::HandToApplication,
@@ -204,24 +275,16 @@ impl GroupPolicy {
             2 => ConnectPolicy::Any,
             _ => return None,
         };
-        let enforcement = match bits >> 6 & 3 {
-            0 => Enforcement::Enforce,
-            1 => Enforcement::Observe(ClientCertificates::NotAsked),
-            2 => Enforcement::Observe(ClientCertificates::Asked),
-            _ => return None,
+        let enforcement =
+            if bits >> 6 & 1 == 0 { Enforcement::Enforce } else { Enforcement::Observe };
+        let client_certificates = if bits >> 7 & 1 == 0 {
+            ClientCertificates::Asked
+        } else {
+            ClientCertificates::NotAsked
         };
-        let within = match bits >> 8 {
-            0 => None,
-            _ if bits >> 8 & 0xff == 1 => Some(GroupId::new(bits >> 16)),
-            _ => return None,
-        };
-        Some(Self { coalesce, unknown_authority, connect, enforcement, within })
+        Some(Self { coalesce, unknown_authority, connect, enforcement, client_certificates })
     }
 }
-
-/// The bit that says that a group is within another.
-#[cfg(feature = "alloc")]
-const WITHIN: u32 = 1 << 8;
 
 #[cfg(test)]
 mod tests {
@@ -229,22 +292,21 @@ mod tests {
 
     #[test]
     fn bits_are_read_as_they_were_written_or_not_at_all() {
-        for bits in (0..1 << 10).chain((0..32).map(|bit| 1 << bit)).chain([0xffff_0100, u32::MAX]) {
+        for bits in (0..1 << 11).chain((0..32).map(|bit| 1 << bit)).chain([u32::MAX]) {
             let read = GroupPolicy::from_bits(bits);
             #[cfg(feature = "alloc")]
-            assert!(read.is_none_or(|policy| policy.to_bits() == Some(bits)), "{bits:x}");
-            let known = [bits & 3, bits >> 4 & 3, bits >> 6 & 3].iter().all(|part| *part < 3)
-                && bits >> 2 & 3 < 2
-                && (bits >> 8 == 0 || bits >> 8 & 0xff == 1);
+            assert!(
+                read.is_none_or(|policy| policy.to_bits() | own_bits(own_coalesce(bits)) == bits),
+                "{bits:x}"
+            );
+            let known = bits & 3 < 3 && bits >> 2 & 3 < 2 && bits >> 4 & 3 < 3 && bits >> 8 < 4;
             assert_eq!(read.is_some(), known, "{bits:x}");
         }
     }
 
-    #[cfg(feature = "alloc")]
     #[test]
-    fn an_id_that_has_no_room_is_no_id() {
-        let within = |id| GroupPolicy { within: Some(GroupId::new(id)), ..GroupPolicy::default() };
-        assert!(within(0xffff).to_bits().is_some());
-        assert_eq!(within(0x1_0000).to_bits(), None);
+    fn client_certificates_are_asked_for_unless_said_otherwise() {
+        assert_eq!(GroupPolicy::default().client_certificates, ClientCertificates::Asked);
+        assert_eq!(GroupPolicy::from_bits(0), Some(GroupPolicy::default()));
     }
 }

@@ -4,12 +4,15 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
 
+use crate::authorities::{Authorities, Entry};
 use crate::host::Host;
 #[cfg(feature = "alloc")]
 use crate::limits::GROUPS_MAX;
 use crate::name::DnsName;
 use crate::pattern::NamePattern;
-use crate::policy::{GroupId, GroupPolicy, VirtualHostId};
+#[cfg(feature = "alloc")]
+use crate::policy::own_bits;
+use crate::policy::{CoalescePolicy, GroupId, GroupPolicy, VirtualHostId, own_coalesce};
 use crate::storage::over_bytes;
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, Duplicate, Entries, Progress, write_table};
@@ -52,16 +55,6 @@ over_bytes! {
     }
 }
 
-/// The entry that stands for a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TableMatch {
-    /// Its virtual host.
-    pub virtual_host: VirtualHostId,
-    /// Its coalescing group.
-    pub group: GroupId,
-}
-
 /// One entry, as a table lists it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -72,6 +65,8 @@ pub struct TableEntry<'a> {
     pub virtual_host: VirtualHostId,
     /// Its coalescing group.
     pub group: GroupId,
+    /// Its coalescing policy, if it has one of its own.
+    pub coalesce: Option<CoalescePolicy>,
 }
 
 impl<S: AsRef<[u8]>> AuthorityTable<S> {
@@ -127,7 +122,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// any-depth wildcard lengths of more than 30 bytes that it has suffixes of.
     /// For an address a binary search.
     #[inline(always)]
-    pub fn lookup(&self, host: &Host<'_>) -> Option<TableMatch> {
+    pub fn lookup(&self, host: &Host<'_>) -> Option<Entry> {
         self.matched(self.trie.find(host)?)
     }
 
@@ -136,7 +131,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn lookup_authority(&self, authority: &[u8]) -> Option<TableMatch> {
+    pub fn lookup_authority(&self, authority: &[u8]) -> Option<Entry> {
         let found = self.trie.find_authority(authority);
         found.and_then(|value| self.matched(value))
     }
@@ -151,7 +146,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     pub fn lookup_authorities(
         &self,
         authorities: &[&[u8]],
-        mut found: impl FnMut(usize, Option<TableMatch>),
+        mut found: impl FnMut(usize, Option<Entry>),
     ) {
         self.trie.find_authorities(authorities, |number, value| {
             found(number, value.and_then(|value| self.matched(value)));
@@ -159,11 +154,12 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     #[inline(always)]
-    fn matched(&self, value: u32) -> Option<TableMatch> {
-        let (virtual_host, group) = self.trie.header().entry(self.trie.as_bytes(), value)?;
-        Some(TableMatch {
+    fn matched(&self, value: u32) -> Option<Entry> {
+        let (virtual_host, group, bits) = self.trie.header().entry(self.trie.as_bytes(), value)?;
+        Some(Entry {
             virtual_host: VirtualHostId::new(virtual_host),
             group: GroupId::new(group),
+            coalesce: own_coalesce(bits),
         })
     }
 
@@ -171,7 +167,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
-    pub fn get(&self, pattern: &NamePattern<'_>) -> Option<TableMatch> {
+    pub fn get(&self, pattern: &NamePattern<'_>) -> Option<Entry> {
         self.trie.get(pattern).and_then(|value| self.matched(value))
     }
 
@@ -182,7 +178,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Complexity
     /// A lookup for each label of the name.
-    pub fn lookup_pattern<'a>(&self, host: &Host<'a>) -> Option<(NamePattern<'a>, TableMatch)> {
+    pub fn lookup_pattern<'a>(&self, host: &Host<'a>) -> Option<(NamePattern<'a>, Entry)> {
         let (name, own) = match *host {
             Host::Name(name) => (Some(name), NamePattern::Exact(name)),
             Host::Ip(address) => (None, NamePattern::Ip(address)),
@@ -228,15 +224,17 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     fn entry<'a>(&self, pattern: StoredPattern<'a>, value: u32) -> Option<TableEntry<'a>> {
-        let TableMatch { virtual_host, group } = self.matched(value)?;
-        Some(TableEntry { pattern, virtual_host, group })
+        let Entry { virtual_host, group, coalesce } = self.matched(value)?;
+        Some(TableEntry { pattern, virtual_host, group, coalesce })
     }
 
     /// Every group with its policies, by id.
     pub fn groups(&self) -> impl Iterator<Item = (GroupId, GroupPolicy)> {
         let (header, image) = (self.trie.header(), self.trie.as_bytes());
         let rows = (0..header.counts.groups).filter_map(move |row| header.group(image, row));
-        rows.filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
+        // The first row of a group is the group itself.
+        let groups = rows.filter(|(_, bits)| own_coalesce(*bits).is_none());
+        groups.filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
     }
 
     /// The checksum of the table. Tables with the same groups and entries in the same layout have
@@ -268,10 +266,22 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
 }
 
 #[cfg(feature = "alloc")]
-impl AuthorityTable<Vec<u8>> {
+impl AuthorityTable {
     /// Starts an empty table.
     pub fn builder() -> AuthorityTableBuilder {
         AuthorityTableBuilder::default()
+    }
+}
+
+impl<S: AsRef<[u8]>> Authorities for AuthorityTable<S> {
+    #[inline(always)]
+    fn lookup(&self, host: &Host<'_>) -> Option<Entry> {
+        Self::lookup(self, host)
+    }
+
+    #[inline(always)]
+    fn group_policy(&self, group: GroupId) -> Option<GroupPolicy> {
+        Self::group_policy(self, group)
     }
 }
 
@@ -301,10 +311,11 @@ impl<S: AsRef<[u8]>> fmt::Debug for AuthorityTable<S> {
 pub struct AuthorityTableBuilder {
     entries: Entries,
     layout: Layout,
-    /// Ids and policy bits, in the order of adding.
-    groups: Vec<(u32, u32)>,
-    /// The places of the ids among the groups.
-    places: BTreeMap<u32, u16>,
+    /// Rows: the ids of groups and their policy bits, in the order of adding. Entries of a group
+    /// with the same policy of their own share one more row of it.
+    rows: Vec<(u32, u32)>,
+    /// The places of the rows, by group and the bits of an entry's own policy.
+    places: BTreeMap<(u32, u32), u16>,
 }
 
 #[cfg(feature = "alloc")]
@@ -324,34 +335,32 @@ impl AuthorityTableBuilder {
     /// Adds a coalescing group. Adding one twice with the same policies is no mistake.
     ///
     /// # Errors
-    /// [`BuildError::GroupConflict`], [`BuildError::TooLarge`] beyond [`GROUPS_MAX`], and
-    /// [`BuildError::UnknownGroup`] for one [`within`](GroupPolicy::within) a group that was not
-    /// added before, is itself within another, or has an id that cannot be named there.
+    /// [`BuildError::GroupConflict`], and [`BuildError::TooLarge`] beyond [`GROUPS_MAX`].
     pub fn group(&mut self, id: GroupId, policy: GroupPolicy) -> Result<&mut Self, BuildError> {
-        let unknown = |group: GroupId| BuildError::UnknownGroup { group: group.get() };
-        if let Some(home) = policy.within {
-            let place = self.places.get(&home.get()).ok_or_else(|| unknown(home))?;
-            let bits = self.groups.get(usize::from(*place)).map(|(_, bits)| *bits);
-            let nested = bits.and_then(GroupPolicy::from_bits).and_then(|home| home.within);
-            if nested.is_some() {
-                return Err(unknown(home));
-            }
-        }
-        let home = policy.within.unwrap_or(id);
-        let bits = policy.to_bits().ok_or_else(|| unknown(home))?;
-        let known =
-            self.places.get(&id.get()).and_then(|place| self.groups.get(usize::from(*place)));
-        match known {
-            Some((_, known)) if *known == bits => Ok(self),
-            Some(_) => Err(BuildError::GroupConflict { group: id.get() }),
-            None if self.groups.len() >= GROUPS_MAX => Err(BuildError::TooLarge),
+        let bits = policy.to_bits();
+        match self.row(id.get(), 0) {
+            Some((_, known)) if known == bits => {}
+            Some(_) => return Err(BuildError::GroupConflict { group: id.get() }),
             None => {
-                let place = u16::try_from(self.groups.len()).map_err(|_| BuildError::TooLarge)?;
-                self.places.insert(id.get(), place);
-                self.groups.push((id.get(), bits));
-                Ok(self)
+                self.add_row(id.get(), bits, 0)?;
             }
         }
+        Ok(self)
+    }
+
+    fn row(&self, group: u32, own: u32) -> Option<(u32, u32)> {
+        let place = self.places.get(&(group, own))?;
+        self.rows.get(usize::from(*place)).copied()
+    }
+
+    fn add_row(&mut self, group: u32, bits: u32, own: u32) -> Result<u16, BuildError> {
+        if self.rows.len() >= GROUPS_MAX {
+            return Err(BuildError::TooLarge);
+        }
+        let place = u16::try_from(self.rows.len()).map_err(|_| BuildError::TooLarge)?;
+        self.places.insert((group, own), place);
+        self.rows.push((group, bits | own));
+        Ok(place)
     }
 
     /// Adds an entry: `pattern` is `virtual_host`, in `group`. Entries are numbered in the order of
@@ -367,12 +376,27 @@ impl AuthorityTableBuilder {
         virtual_host: VirtualHostId,
         group: GroupId,
     ) -> Result<&mut Self, BuildError> {
-        let group = self
-            .places
-            .get(&group.get())
-            .copied()
-            .ok_or(BuildError::UnknownGroup { group: group.get() })?;
-        self.entries.insert(&pattern, virtual_host.get(), group)?;
+        self.insert(pattern, Entry::new(virtual_host, group))
+    }
+
+    /// Adds an entry that may have a coalescing policy of its own.
+    ///
+    /// # Errors
+    /// Those of [`entry`](Self::entry). The groups of a table, and the policies that entries of
+    /// theirs have beside them, are together at most [`GROUPS_MAX`].
+    pub fn insert(
+        &mut self,
+        pattern: NamePattern<'_>,
+        entry: Entry,
+    ) -> Result<&mut Self, BuildError> {
+        let group = entry.group.get();
+        let (_, bits) = self.row(group, 0).ok_or(BuildError::UnknownGroup { group })?;
+        let own = own_bits(entry.coalesce);
+        let place = match self.places.get(&(group, own)) {
+            Some(place) => *place,
+            None => self.add_row(group, bits, own)?,
+        };
+        self.entries.insert(&pattern, entry.virtual_host.get(), place)?;
         Ok(self)
     }
 
@@ -398,7 +422,7 @@ impl AuthorityTableBuilder {
     /// [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
     /// [`BuildError::TooLarge`] when the table would exceed 4 GiB, [`BuildError::Inseparable`] for
     /// names that were made to have the same hashes.
-    pub fn build(&self) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
+    pub fn build(&self) -> Result<AuthorityTable, BuildError> {
         self.build_with(&mut |_| {})
     }
 
@@ -409,8 +433,8 @@ impl AuthorityTableBuilder {
     pub fn build_with(
         &self,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<AuthorityTable<Vec<u8>>, BuildError> {
-        let image = write_table(&self.entries, self.layout, &self.groups, progress)?;
+    ) -> Result<AuthorityTable, BuildError> {
+        let image = write_table(&self.entries, self.layout, &self.rows, progress)?;
         NameTrie::built(image, Kind::Table).map(|trie| AuthorityTable { trie })
     }
 }

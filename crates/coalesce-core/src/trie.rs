@@ -64,3 +64,4 @@ pub use list::StoredPattern;
 pub use name_trie::NameTrie;
 #[cfg(feature = "alloc")]
 pub use name_trie::NameTrieBuilder;
+pub(crate) use name_trie::TrieRef;

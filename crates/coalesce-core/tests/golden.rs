@@ -4,8 +4,8 @@
 //! that makes the files anew.
 
 use coalesce_core::{
-    Authority, AuthorityTable, GroupId, IdentifierSet, Layout, Misdirected, RequestTarget,
-    ServerConnection, Verdict, VirtualHostId, decide,
+    Authority, AuthorityTable, ClientCertificates, GroupId, IdentifierSet, Layout, Misdirected,
+    RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
 };
 
 const FAST: &[u8] = include_bytes!("golden/table-fast.image");
@@ -99,7 +99,8 @@ fn committed_identifiers_decide_as_ever() {
         assert_eq!(identifiers.find_authority(text.as_bytes()), *expected, "{text}");
     }
     let table = AuthorityTable::from_bytes(FAST).unwrap();
-    let connection = ServerConnection::tls(identifiers, GroupId::new(1), &[443]);
+    let connection =
+        ServerConnection::tls(&identifiers, GroupId::new(1), ClientCertificates::NotAsked, 443);
     let served = decide(&table, &connection, &RequestTarget::https(b"b.example.test"));
     let Verdict::Serve(proof) = served else { panic!("{served:?}") };
     assert_eq!(proof.virtual_host(), Some(VirtualHostId::new(12)));

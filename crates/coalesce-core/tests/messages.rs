@@ -3,8 +3,8 @@
 use std::fmt::{Debug, Display};
 
 use coalesce_core::{
-    AuthorityError, DnsName, FormatError, GroupId, IdentifierError, NameError, OriginError,
-    PatternError, Scheme, ServerConnection,
+    AuthorityError, ClientCertificates, DnsName, FormatError, GroupId, IdentifierError, NameError,
+    OriginError, PatternError, Scheme, ServerConnection,
 };
 
 #[track_caller]
@@ -114,12 +114,13 @@ fn of_ids_and_connections() {
     let (group, ports) = (GroupId::new(7), [80]);
     assert_eq!((group.to_string().as_str(), group.get()), ("7", 7));
     for scheme in [Scheme::Http, Scheme::Https] {
-        let gateway = ServerConnection::trusted_gateway(scheme, group, &ports);
+        let gateway =
+            ServerConnection::trusted_gateway(scheme, group, ClientCertificates::NotAsked, ports);
         assert_eq!((gateway.scheme(), gateway.group()), (scheme, group));
         let other = gateway.with_group(GroupId::new(8));
         assert_eq!(other.group(), GroupId::new(8));
     }
-    assert_eq!(ServerConnection::cleartext(group, &ports).scheme(), Scheme::Http);
+    assert_eq!(ServerConnection::cleartext(group, ports).scheme(), Scheme::Http);
     assert_eq!(format!("{:?}", DnsName::parse(b"A.Test.").unwrap()), "DnsName(a.test)");
 }
 

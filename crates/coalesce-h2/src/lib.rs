@@ -17,22 +17,22 @@
 //!
 //! use bytes::Bytes;
 //! use coalesce_core::{
-//!     AuthorityTable, GroupId, IdentifierSet, RequestTarget, ServerConnection, decide,
+//!     AuthorityTable, ClientCertificates, GroupId, IdentifierSet, RequestTarget,
+//!     ServerConnection, decide,
 //! };
 //! use tokio::io::{AsyncRead, AsyncWrite};
 //!
 //! /// Serves one connection whose handshake chose `group` and presented `certificate`.
 //! async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
 //!     io: T,
-//!     table: Arc<AuthorityTable<Vec<u8>>>,
-//!     certificate: Arc<IdentifierSet<Vec<u8>>>,
+//!     table: Arc<AuthorityTable>,
+//!     certificate: Arc<IdentifierSet>,
 //!     group: GroupId,
 //! ) -> Result<(), coalesce_h2::Error> {
-//!     let decide = move |target: &RequestTarget<'_>| {
-//!         let presented = IdentifierSet::as_ref(&certificate);
-//!         let connection = ServerConnection::tls(presented, group, &[443]);
-//!         decide(&table, &connection, target)
-//!     };
+//!     // Its handshake asked the client for no certificate, and its listener answers for 443.
+//!     let clients = ClientCertificates::NotAsked;
+//!     let connection = ServerConnection::tls(certificate, group, clients, 443);
+//!     let decide = move |target: &RequestTarget<'_>| decide(&table, &connection, target);
 //!     let mut connection = coalesce_h2::Builder::new().handshake(io, decide).await?;
 //!     while let Some(accepted) = connection.accept().await {
 //!         // `proof` says which virtual host; nothing misdirected ever gets here.
@@ -71,15 +71,18 @@
 //! itself, and is made once for all connections of a certificate and group:
 //!
 //! ```
-//! use coalesce_core::{AuthorityTable, GroupId, IdentifierSet, ServerConnection};
+//! use coalesce_core::{
+//!     AuthorityTable, ClientCertificates, GroupId, IdentifierSet, ServerConnection,
+//! };
 //! use coalesce_h2::{Builder, OriginSet};
 //!
 //! fn settings(
-//!     table: &AuthorityTable<Vec<u8>>,
-//!     certificate: &IdentifierSet<Vec<u8>>,
+//!     table: &AuthorityTable,
+//!     certificate: &IdentifierSet,
 //!     group: GroupId,
 //! ) -> Builder {
-//!     let connection = ServerConnection::tls(certificate.as_ref(), group, &[443]);
+//!     let clients = ClientCertificates::NotAsked;
+//!     let connection = ServerConnection::tls(certificate, group, clients, 443);
 //!     Builder::new().origin_set(OriginSet::new(table, &connection))
 //! }
 //! ```

@@ -170,7 +170,8 @@ fn lock(task: &Mutex<Option<Waker>>) -> MutexGuard<'_, Option<Waker>> {
 #[cfg(test)]
 mod tests {
     use coalesce_core::{
-        AuthorityTable, GroupId, IdentifierSet, RequestTarget, ServerConnection, decide,
+        AuthorityTable, ClientCertificates, GroupId, IdentifierSet, RequestTarget,
+        ServerConnection, decide,
     };
     use h2::client;
     use http::Request;
@@ -188,7 +189,12 @@ mod tests {
             let table = AuthorityTable::builder().build().unwrap();
             let nothing = IdentifierSet::build([]).unwrap();
             let judge = |target: &RequestTarget<'_>| {
-                let connection = ServerConnection::tls(nothing.as_ref(), GroupId::new(1), &[443]);
+                let connection = ServerConnection::tls(
+                    &nothing,
+                    GroupId::new(1),
+                    ClientCertificates::NotAsked,
+                    443,
+                );
                 decide(&table, &connection, target)
             };
             let mut connection = Builder::new().handshake(server_io, judge).await.unwrap();

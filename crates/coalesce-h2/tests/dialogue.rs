@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, ConnectPolicy, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, RequestTarget, ServerConnection, UnknownAuthority, VirtualHostId, decide,
+    AuthorityTable, ClientCertificates, ConnectPolicy, GroupId, GroupPolicy, IdentifierSet,
+    NamePattern, PresentedIdentifier, RequestTarget, ServerConnection, UnknownAuthority,
+    VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder, MisdirectedContent};
 use h2::client::SendRequest;
@@ -64,8 +65,9 @@ async fn connect_as(client: &h2::client::Builder, builder: Builder, table: Table
         let api = PresentedIdentifier::parse_dns(b"api.test").unwrap();
         let presented = IdentifierSet::build([api]).unwrap();
         let decide = |target: &RequestTarget<'_>| {
-            let connection = ServerConnection::tls(presented.as_ref(), GROUP, &[443]);
-            decide(&shared.read().unwrap(), &connection, target)
+            let connection =
+                ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443);
+            decide(&*shared.read().unwrap(), &connection, target)
         };
         let mut connection = builder.handshake(server_io, decide).await.unwrap();
         let mut outcome = Outcome { served: Vec::new(), error: None };
@@ -415,7 +417,11 @@ async fn graceful_shutdown_lets_open_streams_finish() {
         let presented = IdentifierSet::build([api]).unwrap();
         let table = api_and_cdn();
         let decide = |target: &RequestTarget<'_>| {
-            decide(&table, &ServerConnection::tls(presented.as_ref(), GROUP, &[443]), target)
+            decide(
+                &table,
+                &ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443),
+                target,
+            )
         };
         let mut connection = Builder::new().handshake(server_io, decide).await.unwrap();
         let first = connection.accept().await.unwrap().unwrap();

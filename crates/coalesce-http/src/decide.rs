@@ -24,7 +24,7 @@ use coalesce_core::Verdict;
 /// use coalesce_http::Decide;
 ///
 /// struct OneTable<'a> {
-///     table: AuthorityTable<Vec<u8>>,
+///     table: AuthorityTable,
 ///     connection: ServerConnection<'a>,
 /// }
 ///

@@ -54,7 +54,8 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let table = AuthorityTable::builder().build()?;
 //! # let presented = IdentifierSet::build([])?;
-//! let connection = ServerConnection::tls(presented.as_ref(), GroupId::new(1), &[443]);
+//! # let clients = coalesce_core::ClientCertificates::NotAsked;
+//! let connection = ServerConnection::tls(&presented, GroupId::new(1), clients, 443);
 //! let decide = |target: &RequestTarget<'_>| decide(&table, &connection, target);
 //! let target = RequestTarget::https(b"elsewhere.test");
 //! let response = refuse(&decide, &Answers::default(), &target);

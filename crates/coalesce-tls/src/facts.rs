@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{DnsName, DnsNameBuf, GroupId, ListenerId, ServerConnection};
+use coalesce_core::{DnsName, DnsNameBuf, GroupId, ListenerId, Ports, ServerConnection};
 
 use crate::certificate_id::CertificateId;
 use crate::policy::TlsPolicy;
@@ -19,7 +19,7 @@ pub struct HandshakeFacts {
 
 #[derive(Debug)]
 struct Facts {
-    server_name: Option<DnsNameBuf>,
+    server_name: Option<Arc<DnsNameBuf>>,
     config: ConfigFacts,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct ConfigFacts {
 
 impl HandshakeFacts {
     pub(crate) fn new(server_name: Option<DnsName<'_>>, config: ConfigFacts) -> Self {
-        let server_name = server_name.map(DnsNameBuf::from);
+        let server_name = server_name.map(|name| Arc::new(DnsNameBuf::from(name)));
         Self { facts: Arc::new(Facts { server_name, config }) }
     }
 
     /// Returns the server name (RFC 6066 §3), if the client sent one and it is a DNS name.
     pub fn server_name(&self) -> Option<DnsName<'_>> {
-        self.facts.server_name.as_ref().map(DnsNameBuf::as_name)
+        self.facts.server_name.as_ref().map(|name| name.as_name())
     }
 
     /// Returns the coalescing group whose TLS policy the handshake met.
@@ -71,15 +71,19 @@ impl HandshakeFacts {
     }
 
     /// Returns the facts as [`decide`](coalesce_core::decide()) takes them, for a listener that
-    /// answers for `ports`.
+    /// answers for `ports`. Make it once for a connection and keep it: it borrows nothing.
     ///
-    /// Where several listeners share a port, the caller adds them with
-    /// [`ServerConnection::with_listener`], because that set may change while the connection lives.
+    /// What the client was asked for comes from the TLS policy that the handshake met, so that
+    /// nobody can say it wrongly. Where several listeners share a port, the caller adds them with
+    /// [`ServerConnection::with_shared_listener`], because that set may change while the connection
+    /// lives.
     ///
     /// # Allocation
     /// None.
-    pub fn connection<'a>(&'a self, ports: &'a [u16]) -> ServerConnection<'a> {
-        ServerConnection::tls(self.presented().identifiers(), self.group(), ports)
-            .with_server_name(self.server_name())
+    pub fn connection(&self, ports: impl Into<Ports>) -> ServerConnection<'static> {
+        let clients = self.policy().client_certificates();
+        let presented = self.presented().identifiers().clone();
+        ServerConnection::tls(presented, self.group(), clients, ports)
+            .with_shared_server_name(self.facts.server_name.clone())
     }
 }

@@ -55,7 +55,7 @@
 //! table.entry(a, VirtualHostId::new(0), public)?;
 //! table.entry(b, VirtualHostId::new(1), public)?;
 //! let table = table.build()?;
-//! let connection = choice.facts.connection(&[443]);
+//! let connection = choice.facts.connection(443);
 //! let verdict = decide(&table, &connection, &RequestTarget::https(b"b.example.test"));
 //! assert!(matches!(verdict, Verdict::Serve(_)));
 //! # Ok(()) }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use coalesce_core::ClientCertificates;
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, RootCertStore, SupportedProtocolVersion};
@@ -55,6 +56,16 @@ impl Default for TlsPolicy {
 }
 
 impl TlsPolicy {
+    /// Returns whether handshakes under this policy ask their clients for a certificate: what
+    /// [`GroupPolicy::with_client_certificates`](coalesce_core::GroupPolicy::with_client_certificates)
+    /// records for the group of this policy.
+    pub const fn client_certificates(&self) -> ClientCertificates {
+        match self.client_auth {
+            ClientAuth::None => ClientCertificates::NotAsked,
+            ClientAuth::Optional(_) | ClientAuth::Required(_) => ClientCertificates::Asked,
+        }
+    }
+
     /// Returns the versions from the lowest to the highest; none if the lowest is above the
     /// highest.
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {

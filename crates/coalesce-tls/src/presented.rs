@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use coalesce_core::{BuildError, Host, IdentifierError, IdentifierSet, PresentedIdentifier};
 use x509_parser::asn1_rs::Tag;
@@ -27,7 +28,7 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 /// other names. A server that refused the certificate would refuse one that its clients accept.
 #[derive(Clone)]
 pub struct PresentedNames {
-    identifiers: IdentifierSet<Vec<u8>>,
+    identifiers: Arc<IdentifierSet>,
     names: Vec<String>,
     /// For each number of `identifiers`, the index into `names`.
     places: Vec<Option<usize>>,
@@ -95,9 +96,9 @@ impl PresentedNames {
         collector.finish()
     }
 
-    /// Returns the identifiers, ready for lookups.
-    pub fn identifiers(&self) -> IdentifierSet<&[u8]> {
-        self.identifiers.as_ref()
+    /// Returns the identifiers, ready for lookups and to be shared.
+    pub const fn identifiers(&self) -> &Arc<IdentifierSet> {
+        &self.identifiers
     }
 
     /// Returns the names of the [`identifiers`](Self::identifiers), in the order of the
@@ -364,7 +365,12 @@ impl<'a> Collector<'a> {
                 first.get_or_insert(place);
             }
         }
-        Ok(PresentedNames { identifiers, names, places, ignored: self.ignored })
+        Ok(PresentedNames {
+            identifiers: Arc::new(identifiers),
+            names,
+            places,
+            ignored: self.ignored,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ impl<D: for<'a> Decide<Undecided<'a>>> CoalesceLayer<D> {
     /// ```no_run
     /// # async fn run(
     /// #     listener: coalesce_tower::Listener,
-    /// #     layer: coalesce_tower::CoalesceLayer<coalesce_core::AuthorityTable<Vec<u8>>>,
+    /// #     layer: coalesce_tower::CoalesceLayer<coalesce_core::AuthorityTable>,
     /// # ) -> std::io::Result<()> {
     /// use axum::{Router, routing::get};
     /// use coalesce_tower::VirtualHost;

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use axum_server::accept::Accept;
+use coalesce_core::Ports;
 use tokio::net::TcpStream;
 use tower_layer::Layer;
 
@@ -17,7 +17,7 @@ use crate::listener::{Accepted, Entrance};
 /// ```no_run
 /// # async fn run(
 /// #     address: std::net::SocketAddr,
-/// #     layer: coalesce_tower::CoalesceLayer<coalesce_core::AuthorityTable<Vec<u8>>>,
+/// #     layer: coalesce_tower::CoalesceLayer<coalesce_core::AuthorityTable>,
 /// #     acceptor: coalesce_tls::Acceptor,
 /// # ) -> std::io::Result<()> {
 /// use axum::{Router, ServiceExt, extract::Request, routing::get};
@@ -39,7 +39,7 @@ pub struct AxumServerAcceptor {
 
 impl AxumServerAcceptor {
     /// An acceptor of connections over TLS, for a listener that answers for `ports`.
-    pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Arc<[u16]>>) -> Self {
+    pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
         Self { entrance: Entrance::tls(acceptor, ports) }
     }
 }

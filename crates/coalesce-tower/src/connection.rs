@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use coalesce_core::{
-    Authoritative, DnsName, DnsNameBuf, GroupId, IdentifierSet, Memo, Scheme, ServerConnection,
+    Authoritative, ClientCertificates, DnsName, DnsNameBuf, GroupId, IdentifierSet, Memo, Ports,
+    Scheme, ServerConnection,
 };
 use http::Extensions;
 
@@ -28,58 +29,40 @@ pub struct ConnectionInfo {
 
 #[derive(Debug)]
 struct Facts {
-    settled: Settled,
-    ports: Arc<[u16]>,
+    connection: ServerConnection<'static>,
     memo: Mutex<Memo>,
-}
-
-#[derive(Debug)]
-enum Settled {
-    #[cfg(feature = "listener")]
-    Handshake(coalesce_tls::HandshakeFacts),
-    Tls {
-        presented: Arc<IdentifierSet<Vec<u8>>>,
-        server_name: Option<DnsNameBuf>,
-        group: GroupId,
-    },
-    Cleartext {
-        group: GroupId,
-    },
-    TrustedGateway {
-        scheme: Scheme,
-        server_name: Option<DnsNameBuf>,
-        group: GroupId,
-    },
 }
 
 impl ConnectionInfo {
     /// A connection over TLS, which presented a certificate with these identifiers, to a
-    /// ClientHello with this server name that chose `group`. `ports` are those that its listener
-    /// answers for.
+    /// ClientHello with this server name that chose `group`. `client_certificates` is whether its
+    /// handshake asked the client for one, `ports` are those that its listener answers for.
     pub fn tls(
-        presented: Arc<IdentifierSet<Vec<u8>>>,
+        presented: Arc<IdentifierSet>,
         server_name: Option<DnsName<'_>>,
         group: GroupId,
-        ports: impl Into<Arc<[u16]>>,
+        client_certificates: ClientCertificates,
+        ports: impl Into<Ports>,
     ) -> Self {
-        let server_name = server_name.map(DnsNameBuf::from);
-        Self::new(Settled::Tls { presented, server_name, group }, ports)
+        let connection = ServerConnection::tls(presented, group, client_certificates, ports);
+        Self::new(connection.with_shared_server_name(kept(server_name)))
     }
 
     /// As [`tls`](Self::tls), with the facts as coalesce-tls settled them.
     #[cfg(feature = "listener")]
-    pub fn handshake(facts: coalesce_tls::HandshakeFacts, ports: impl Into<Arc<[u16]>>) -> Self {
-        Self::new(Settled::Handshake(facts), ports)
+    pub fn handshake(facts: &coalesce_tls::HandshakeFacts, ports: impl Into<Ports>) -> Self {
+        Self::new(facts.connection(ports))
     }
 
     /// A connection in the clear, HTTP/1.1 or HTTP/2 with prior knowledge: it carries `http`
     /// origins only.
-    pub fn cleartext(group: GroupId, ports: impl Into<Arc<[u16]>>) -> Self {
-        Self::new(Settled::Cleartext { group }, ports)
+    pub fn cleartext(group: GroupId, ports: impl Into<Ports>) -> Self {
+        Self::new(ServerConnection::cleartext(group, ports))
     }
 
     /// A connection from a gateway that the user trusts to have checked the certificate itself
-    /// (RFC 9110 §7.4), for a client that reached it by `scheme` and with this server name.
+    /// (RFC 9110 §7.4), for a client that reached it by `scheme` and with this server name, and was
+    /// asked for a certificate there or was not.
     ///
     /// # Security
     /// Whoever can open such a connection can name any virtual host of `group`.
@@ -87,14 +70,16 @@ impl ConnectionInfo {
         scheme: Scheme,
         server_name: Option<DnsName<'_>>,
         group: GroupId,
-        ports: impl Into<Arc<[u16]>>,
+        client_certificates: ClientCertificates,
+        ports: impl Into<Ports>,
     ) -> Self {
-        let server_name = server_name.map(DnsNameBuf::from);
-        Self::new(Settled::TrustedGateway { scheme, server_name, group }, ports)
+        let connection =
+            ServerConnection::trusted_gateway(scheme, group, client_certificates, ports);
+        Self::new(connection.with_shared_server_name(kept(server_name)))
     }
 
-    fn new(settled: Settled, ports: impl Into<Arc<[u16]>>) -> Self {
-        let facts = Facts { settled, ports: ports.into(), memo: Mutex::default() };
+    fn new(connection: ServerConnection<'static>) -> Self {
+        let facts = Facts { connection, memo: Mutex::default() };
         Self { facts: Arc::new(facts), peer: None, proof: None }
     }
 
@@ -111,37 +96,13 @@ impl ConnectionInfo {
     }
 
     /// Returns the facts as [`decide`](coalesce_core::decide()) takes them.
-    ///
-    /// # Allocation
-    /// None.
-    pub fn connection(&self) -> ServerConnection<'_> {
-        let ports = &*self.facts.ports;
-        let connection = match &self.facts.settled {
-            #[cfg(feature = "listener")]
-            Settled::Handshake(facts) => {
-                ServerConnection::tls(facts.presented().identifiers(), facts.group(), ports)
-            }
-            Settled::Tls { presented, group, .. } => {
-                ServerConnection::tls(IdentifierSet::as_ref(presented), *group, ports)
-            }
-            Settled::Cleartext { group } => ServerConnection::cleartext(*group, ports),
-            Settled::TrustedGateway { scheme, group, .. } => {
-                ServerConnection::trusted_gateway(*scheme, *group, ports)
-            }
-        };
-        connection.with_server_name(self.server_name())
+    pub fn connection(&self) -> &ServerConnection<'static> {
+        &self.facts.connection
     }
 
     /// Returns the server name of the handshake (RFC 6066 §3), if there was one.
     pub fn server_name(&self) -> Option<DnsName<'_>> {
-        match &self.facts.settled {
-            #[cfg(feature = "listener")]
-            Settled::Handshake(facts) => facts.server_name(),
-            Settled::Tls { server_name, .. } | Settled::TrustedGateway { server_name, .. } => {
-                server_name.as_ref().map(DnsNameBuf::as_name)
-            }
-            Settled::Cleartext { .. } => None,
-        }
+        self.facts.connection.server_name()
     }
 
     /// The proof that the request which carries this may be served, and as what; `None` before the
@@ -166,8 +127,8 @@ impl ConnectionInfo {
         extensions.get_mut()
     }
 
-    pub(crate) fn ports(&self) -> &[u16] {
-        &self.facts.ports
+    pub(crate) fn ports(&self) -> &Ports {
+        self.facts.connection.ports()
     }
 
     pub(crate) fn memo(&self) -> &Mutex<Memo> {
@@ -183,4 +144,8 @@ impl Clone for ConnectionInfo {
     fn clone(&self) -> Self {
         Self { facts: self.facts.clone(), peer: self.peer, proof: None }
     }
+}
+
+fn kept(server_name: Option<DnsName<'_>>) -> Option<Arc<DnsNameBuf>> {
+    server_name.map(|name| Arc::new(DnsNameBuf::from(name)))
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 #[cfg(doc)]
 use coalesce_core::Memo;
-use coalesce_core::{AuthorityTable, HostField, RequestTarget, ServerConnection, Verdict, decide};
+use coalesce_core::{
+    Authorities, AuthorityTable, HostField, RequestTarget, ServerConnection, Verdict, decide,
+};
 use coalesce_http::Decide;
 
 use crate::connection::ConnectionInfo;
@@ -30,7 +32,7 @@ impl<'a, S: AsRef<[u8]>> Decide<Undecided<'a>> for Arc<AuthorityTable<S>> {
 /// use coalesce_core::AuthorityTable;
 /// use coalesce_tower::{CoalesceLayer, Undecided};
 ///
-/// # fn layer(table: AuthorityTable<Vec<u8>>) {
+/// # fn layer(table: AuthorityTable) {
 /// // One table for good.
 /// let layer = CoalesceLayer::new(table.clone());
 ///
@@ -53,8 +55,8 @@ pub struct Undecided<'a> {
 
 impl<'a> Undecided<'a> {
     /// Returns the facts of the connection that the request came on.
-    pub fn connection(&self) -> ServerConnection<'a> {
-        self.forwarded.copied().unwrap_or_else(|| self.info.connection())
+    pub fn connection(&self) -> &'a ServerConnection<'a> {
+        self.forwarded.unwrap_or_else(|| self.info.connection())
     }
 
     /// Returns what the request names.
@@ -72,29 +74,44 @@ impl<'a> Undecided<'a> {
     /// None.
     #[inline]
     pub fn decide<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>) -> Verdict {
+        // What is in a table numbers it, so that no caller can give two tables one number.
+        self.decide_generation(table, table.checksum())
+    }
+
+    /// Decides the request on another store than a table. `generation` is its number, which the
+    /// [`Memo`] of the connection remembers what was served with.
+    ///
+    /// # Security
+    /// Two stores that differ must have two numbers, whatever layers use them: requests of one
+    /// connection may pass through several.
+    ///
+    /// # Panics
+    /// Never, for any input.
+    ///
+    /// # Allocation
+    /// None.
+    #[inline]
+    pub fn decide_generation<A>(&self, table: &A, generation: u64) -> Verdict
+    where
+        A: Authorities + ?Sized,
+    {
+        let connection = self.connection();
         // Two requests of one connection may be decided at once; the one that comes second does
         // not wait. A memo that a panic has left behind is not used again.
         let Ok(mut memo) = self.info.memo().try_lock() else {
-            return decide(table, &self.connection(), &self.target);
-        };
-        let own;
-        let connection = if let Some(forwarded) = self.forwarded {
-            forwarded
-        } else {
-            own = self.info.connection();
-            &own
+            return decide(table, connection, &self.target);
         };
         // If `Host` alone names the authority, the memo can remember it like an `:authority`. The
         // reason of a refusal must still speak of `Host`, so a malformed one is decided again.
         if let (None, HostField::One(host)) = (self.target.authority, self.target.host) {
             let alone =
                 RequestTarget { authority: Some(host), host: HostField::Absent, ..self.target };
-            return match memo.decide(table, connection, &alone) {
+            return match memo.decide(table, generation, connection, &alone) {
                 Verdict::Malformed(_) => decide(table, connection, &self.target),
                 verdict => verdict,
             };
         }
-        memo.decide(table, connection, &self.target)
+        memo.decide(table, generation, connection, &self.target)
     }
 }
 

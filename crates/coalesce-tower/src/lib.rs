@@ -30,7 +30,7 @@
 //! async fn serve(
 //!     socket: tokio::net::TcpListener,
 //!     acceptor: Acceptor,
-//!     table: Arc<AuthorityTable<Vec<u8>>>,
+//!     table: Arc<AuthorityTable>,
 //! ) -> std::io::Result<()> {
 //!     // A handler that takes a `VirtualHost` cannot run before the layer has decided.
 //!     let hello = |host: VirtualHost| async move { format!("virtual host {}\n", host.id()) };

@@ -12,7 +12,7 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use coalesce_core::{
-    AuthorityTable, ServerConnection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
+    AuthorityTable, ClientCertificates, ServerConnection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
     RequestTarget, TableEntry, Verdict,
 };
 
@@ -47,7 +47,9 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
     let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
     // Lookups by bytes, beside what the decision looks up.
     black_box((table.lookup_authority(authority), presented.find_authority(authority)));
-    let connection = ServerConnection::tls(presented, GroupId::new(black_box(1)), black_box(&[443]))
+    let group = GroupId::new(black_box(1));
+    let (clients, ports) = (ClientCertificates::NotAsked, black_box(&[443, 8443]));
+    let connection = ServerConnection::tls(&presented, group, clients, ports)
         .with_server_name(server_name);
     let authority = black_box(authority);
     let request = RequestTarget {
@@ -56,7 +58,7 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
         scheme: Some(black_box(b"https")),
         method: black_box(MethodKind::Ordinary),
     };
-    match Memo::new().decide(&table, &connection, &request) {
+    match Memo::new().decide(&table, black_box(1), &connection, &request) {
         Verdict::Serve(_) => 200,
         Verdict::Misdirected(_) => 421,
         Verdict::Malformed(reason) => reason.answer().status(),

@@ -44,7 +44,8 @@ async fn serve(world: &World, builder: Builder, port: std::sync::mpsc::Sender<u1
     port.send(listener.local_addr().unwrap().port()).unwrap();
     let (socket, _) = listener.accept().await.unwrap();
     let (stream, facts) = acceptor.accept(socket).await.unwrap();
-    let decide = |target: &RequestTarget<'_>| decide(&table, &facts.connection(&[443]), target);
+    let connection = facts.connection(443);
+    let decide = |target: &RequestTarget<'_>| decide(&table, &connection, target);
     let mut connection = builder.handshake(stream, decide).await.unwrap();
     let mut served = 0;
     // An error is the end, and the client looks at its reason.

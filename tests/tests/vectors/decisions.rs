@@ -204,7 +204,7 @@ fn every_implementation_decides_the_same() {
         let mut memo = Memo::new();
         let mut verdict = || {
             run_with(world, facts, request, |table, connection, target| {
-                memo.decide(table, connection, target)
+                memo.decide(table, 0, connection, target)
             })
         };
         let (first, second) = (outcome(&verdict()), outcome(&verdict()));

@@ -1,7 +1,7 @@
 //! Authority tables: what may be an entry, and which entry stands for a host.
 
 use coalesce_core::{
-    Authority, AuthorityTable, GroupId, GroupPolicy, Layout, NamePattern, TableMatch, VirtualHostId,
+    Authority, AuthorityTable, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId,
 };
 use serde::Deserialize;
 
@@ -71,7 +71,7 @@ impl Table {
         builder.build().expect("no pattern is there twice")
     }
 
-    fn name_of(&self, found: Option<TableMatch>) -> Option<&str> {
+    fn name_of(&self, found: Option<coalesce_core::Entry>) -> Option<&str> {
         let number = found?.virtual_host.get() as usize;
         Some(&self.entries[number].virtual_host)
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use coalesce_core::{AuthorityTable, AuthorityTableBuilder, BuildError, GroupId, Layout};
+use coalesce_core::{AuthorityTable, AuthorityTableBuilder, BuildError, Entry, GroupId, Layout};
 use serde::Serialize;
 
 use crate::compile::faults::ListFaults;
@@ -287,5 +287,7 @@ fn add(
         builder.group(group, entry.policy)?;
         *last_group = Some(group);
     }
-    builder.entry(entry.pattern, virtual_host, group).map(drop)
+    let mut made = Entry::new(virtual_host, group);
+    made.coalesce = entry.coalesce;
+    builder.insert(entry.pattern, made).map(drop)
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use coalesce_core::{
-    AuthorityTableBuilder, BuildError, Duplicate, GroupId, GroupPolicy, NamePattern, VirtualHostId,
+    AuthorityTableBuilder, BuildError, CoalescePolicy, Duplicate, Entry, GroupId, GroupPolicy,
+    NamePattern, VirtualHostId,
 };
 
 use crate::compile::list::{Field, LineFault, ListLine};
@@ -38,6 +39,8 @@ pub(super) struct ListEntry<'a> {
     pub(super) pattern: NamePattern<'a>,
     pub(super) owner: Owner,
     pub(super) policy: GroupPolicy,
+    /// Its own strictness, if it has one.
+    pub(super) coalesce: Option<CoalescePolicy>,
     /// Whether it stands for more names than its certificate can cover.
     pub(super) open_ended: bool,
 }
@@ -67,7 +70,9 @@ impl<'a> Owners<'a> {
             for name in &host.names {
                 // A site that loads has no other names.
                 if let Ok(pattern) = NamePattern::parse(name.text.as_bytes()) {
-                    builder.entry(pattern, config::virtual_host_id(number), host.group)?;
+                    let mut entry = Entry::new(config::virtual_host_id(number), host.group);
+                    entry.coalesce = host.coalesce;
+                    builder.insert(pattern, entry)?;
                     added += 1;
                 }
             }
@@ -84,7 +89,13 @@ impl<'a> Owners<'a> {
                     virtual_host: VirtualHostId::new(number(line.virtual_host, "virtual host")?),
                     group: GroupId::new(number(line.group, "group")?),
                 };
-                Ok(ListEntry { pattern, owner, policy: GroupPolicy::default(), open_ended: false })
+                Ok(ListEntry {
+                    pattern,
+                    owner,
+                    policy: GroupPolicy::default(),
+                    coalesce: None,
+                    open_ended: false,
+                })
             }
             Self::Configured { site, path, hosts } => {
                 let Some(named) = line.virtual_host else {
@@ -100,10 +111,9 @@ impl<'a> Owners<'a> {
                 };
                 let group = site.group(host.group);
                 if let Some(stated) = line.group
-                    && let home = site.group(site.home(host.group))
-                    && home.is_none_or(|home| home.name.as_bytes() != stated.text)
+                    && group.is_none_or(|group| group.name.as_bytes() != stated.text)
                 {
-                    let group = home.map(|home| home.name.as_str()).unwrap_or_default();
+                    let group = group.map(|group| group.name.as_str()).unwrap_or_default();
                     let message = format!(
                         "{stated} is not the group of virtual_host {named}, which is {group:?}"
                     );
@@ -116,6 +126,7 @@ impl<'a> Owners<'a> {
                     pattern,
                     owner: Owner { virtual_host: *virtual_host, group: host.group },
                     policy: group.map(|group| group.policy).unwrap_or_default(),
+                    coalesce: host.coalesce,
                     open_ended: coverage == Coverage::OpenEnded,
                 })
             }

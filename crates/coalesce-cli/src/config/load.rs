@@ -186,6 +186,7 @@ fn finished(host: HostDraft, certificates: &[Certificate], source: &Source) -> O
         name: host.name.into_inner(),
         names: host.names.into_iter().map(configured).collect(),
         group: group_id(group),
+        coalesce: host.coalesce,
         certificate: certificates.get(host.certificate?)?.shown.clone(),
         answer,
     })

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use coalesce_core::{
-    GroupId, GroupPolicy, ListenerId, ListenerTable, PortListeners, Scheme, ServerConnection,
-    VirtualHostId,
+    CoalescePolicy, GroupId, GroupPolicy, ListenerId, ListenerTable, Ports, Scheme,
+    ServerConnection, VirtualHostId,
 };
 use coalesce_tls::{HandshakeFacts, HandshakeTable, TlsPolicy};
 use http::uri::Authority;
@@ -46,7 +46,7 @@ pub(crate) struct Listener {
     pub(in crate::config) names: Vec<String>,
     pub(crate) address: SocketAddr,
     /// The ports that requests may name, when the file says so.
-    pub(crate) ports: Option<Vec<u16>>,
+    pub(crate) ports: Option<Ports>,
     pub(crate) handshakes: Arc<HandshakeTable>,
     /// Which of the listeners that share the address is responsible for which hosts.
     pub(crate) hostnames: Option<Arc<ListenerTable>>,
@@ -72,6 +72,8 @@ pub(crate) struct VirtualHost {
     /// The names that the configuration itself gives it. A compiled table may have more.
     pub(crate) names: Vec<ConfiguredName>,
     pub(crate) group: GroupId,
+    /// How strict its names are, if its group says otherwise.
+    pub(crate) coalesce: Option<CoalescePolicy>,
     pub(crate) certificate: Arc<ShownCertificate>,
     pub(crate) answer: HostAnswer,
 }
@@ -148,9 +150,7 @@ impl Site {
     /// handshake was made under or a later one. In a site whose groups ask for something else than
     /// the handshake met, the connection is in no group, and every request is misdirected.
     pub(crate) fn place(&self, address: SocketAddr, facts: &HandshakeFacts) -> Place {
-        let met = |group: &Group| {
-            group.policy.within.is_none() && Arc::ptr_eq(&group.tls, facts.policy())
-        };
+        let met = |group: &Group| Arc::ptr_eq(&group.tls, facts.policy());
         let group = match self.group(facts.group()) {
             Some(group) if met(group) => facts.group(),
             _ => self.groups.iter().position(met).map_or(GONE, group_id),
@@ -160,16 +160,16 @@ impl Site {
     }
 
     /// The connection that stands there.
-    pub(crate) fn connection<'a>(
-        &'a self,
+    pub(crate) fn connection(
+        &self,
         place: Place,
-        facts: &'a HandshakeFacts,
-        ports: &'a [u16],
-    ) -> ServerConnection<'a> {
+        facts: &HandshakeFacts,
+        ports: Ports,
+    ) -> ServerConnection<'static> {
         let connection = facts.connection(ports).with_group(place.group);
         let listener = place.listener.and_then(|number| self.listeners.get(number));
         match listener.and_then(|listener| listener.listener_of(facts)) {
-            Some((own, of_port)) => connection.with_listener(own, of_port),
+            Some((own, of_port)) => connection.with_shared_listener(own, of_port),
             None => connection,
         }
     }
@@ -190,12 +190,6 @@ impl Site {
 
     pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
         self.groups.get(id.get() as usize)
-    }
-
-    /// The group whose connections those of `id` are served on: itself, unless it is a set of names
-    /// of another group that have a policy of their own.
-    pub(crate) fn home(&self, id: GroupId) -> GroupId {
-        self.group(id).and_then(|group| group.policy.within).unwrap_or(id)
     }
 
     pub(crate) fn virtual_host(&self, id: VirtualHostId) -> Option<&VirtualHost> {
@@ -230,22 +224,22 @@ const GONE: GroupId = GroupId::new(u32::MAX);
 
 impl Listener {
     /// The listener that a handshake came to, among those that share the address.
-    fn listener_of(&self, facts: &HandshakeFacts) -> Option<(ListenerId, &dyn PortListeners)> {
+    fn listener_of(&self, facts: &HandshakeFacts) -> Option<(ListenerId, Arc<ListenerTable>)> {
         /// One that is responsible for nothing.
         const NONE: ListenerId = ListenerId::new(u32::MAX);
-        let of_port = self.hostnames.as_deref()?;
+        let of_port = self.hostnames.clone()?;
         Some((facts.listener().unwrap_or(NONE), of_port))
     }
 
     /// A connection to this listener under the site that it was made under.
-    pub(crate) fn connection<'a>(
-        &'a self,
-        facts: &'a HandshakeFacts,
-        ports: &'a [u16],
-    ) -> ServerConnection<'a> {
+    pub(crate) fn connection(
+        &self,
+        facts: &HandshakeFacts,
+        ports: Ports,
+    ) -> ServerConnection<'static> {
         let connection = facts.connection(ports);
         match self.listener_of(facts) {
-            Some((own, of_port)) => connection.with_listener(own, of_port),
+            Some((own, of_port)) => connection.with_shared_listener(own, of_port),
             None => connection,
         }
     }
@@ -256,13 +250,13 @@ impl Listener {
     }
 
     /// The ports that requests may name when `bound` is listened on.
-    pub(crate) fn ports_when_bound(&self, bound: u16) -> Vec<u16> {
-        self.ports.clone().unwrap_or_else(|| vec![bound])
+    pub(crate) fn ports_when_bound(&self, bound: u16) -> Ports {
+        self.ports.clone().unwrap_or_else(|| bound.into())
     }
 
     /// The ports that requests may name, as far as the configuration alone can tell. Of an address
     /// whose port the system will choose it cannot; the one that `https` means stands for it.
-    pub(crate) fn ports_when_configured(&self) -> Vec<u16> {
+    pub(crate) fn ports_when_configured(&self) -> Ports {
         self.ports_when_bound(match self.address.port() {
             0 => Scheme::Https.default_port(),
             port => port,

@@ -59,7 +59,8 @@ fn facts(site: &Site, name: &str) -> HandshakeFacts {
 
 /// What a request for `name` gets on that connection, under `site`.
 fn answer(site: &Site, facts: &HandshakeFacts, name: &str) -> &'static str {
-    let connection = site.connection(site.place(site.listeners[0].address, facts), facts, &[443]);
+    let connection =
+        site.connection(site.place(site.listeners[0].address, facts), facts, 443.into());
     let authority = format!("{name}.example.test");
     match decide(&site.table, &connection, &RequestTarget::https(authority.as_bytes())) {
         Verdict::Serve(_) => "serve",

@@ -49,7 +49,7 @@ pub(crate) fn explain(site: &Site, listener: &Listener, question: &Question) -> 
         return Explanation::Refused(refusal);
     }
     let ports = listener.ports_when_configured();
-    let connection = listener.connection(&facts, &ports);
+    let connection = listener.connection(&facts, ports);
     let verdict = decide(site.table.as_ref(), &connection, &question.target());
     Explanation::Decided { facts, verdict }
 }

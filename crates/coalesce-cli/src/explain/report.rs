@@ -251,7 +251,7 @@ fn hints(
         Misdirected::Group => {
             let of_host = site.table.lookup(&authority.host()).and_then(|entry| {
                 let host = site.virtual_host(entry.virtual_host)?;
-                let group = site.group(site.home(entry.group))?;
+                let group = site.group(entry.group)?;
                 Some(format!("virtual host {} is in group {}", host.name, group.name))
             });
             of_host.into_iter().chain(own_connection(site, listener, &authority, facts)).collect()
@@ -269,9 +269,11 @@ fn port_hint(listener: &Listener, authority: &Authority<'_>) -> Vec<String> {
         return vec![hint.to_owned()];
     }
     let ports = listener.ports_when_configured();
-    let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = ports.as_slice().iter().map(ToString::to_string).collect();
     let known = format!("listener {} answers for port {}", listener.name, texts.join(", "));
-    let (None, Some(port)) = (authority.port(), ports.first()) else { return vec![known] };
+    let (None, Some(port)) = (authority.port(), ports.as_slice().first()) else {
+        return vec![known];
+    };
     let default = Scheme::Https.default_port();
     let meant = format!("without a port the authority means {default}");
     vec![format!("{known}; {meant}: did you mean {}:{port}?", authority.host())]
@@ -297,7 +299,7 @@ fn own_connection(
     let text = authority.to_string();
     let again = decide(
         site.table.as_ref(),
-        &listener.connection(&own, &ports),
+        &listener.connection(&own, ports),
         &RequestTarget::https(text.as_bytes()),
     );
     let Verdict::Serve(proof) = again else { return None };

@@ -58,7 +58,7 @@ fn pair<'a>(site: &'a Site, listener: &'a Listener, from: &'a str, to: &'a str) 
 fn group_of<'a>(site: &'a Site, name: &str) -> Option<&'a Group> {
     let authority = Authority::parse(name.as_bytes()).ok()?;
     let host: Host<'_> = authority.host();
-    site.group(site.home(site.table.lookup(&host)?.group))
+    site.group(site.table.lookup(&host)?.group)
 }
 
 impl fmt::Display for Pair<'_> {

@@ -53,11 +53,8 @@ pub(super) struct Apart<'a> {
 }
 
 pub(super) fn report(site: &Site) -> GroupsReport<'_> {
-    let homes = || {
-        let groups = site.groups().iter().enumerate();
-        groups.filter(|(_, group)| group.policy.within.is_none())
-    };
-    let groups = homes().map(|(number, group)| GroupReport {
+    let groups = || site.groups().iter().enumerate();
+    let reports = groups().map(|(number, group)| GroupReport {
         name: &group.name,
         also: &group.also,
         policy: difference::fields(group).into(),
@@ -65,23 +62,22 @@ pub(super) fn report(site: &Site) -> GroupsReport<'_> {
         connections: connections(site, number),
     });
     let mut apart = Vec::new();
-    for (number, one) in homes() {
-        for (_, other) in homes().filter(|(other, _)| *other > number) {
+    for (number, one) in groups() {
+        for (_, other) in groups().filter(|(other, _)| *other > number) {
             let because = difference::between(one, other);
             apart.push(Apart { groups: [&one.name, &other.name], because });
         }
     }
-    GroupsReport { groups: groups.collect(), apart, overlaps: &site.overlaps }
+    GroupsReport { groups: reports.collect(), apart, overlaps: &site.overlaps }
 }
 
 fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>> {
-    let home = Some(config::group_id(number));
+    let group = config::group_id(number);
     let mut own: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
     for host in site.virtual_hosts() {
-        let policy = site.group(host.group).map(|group| group.policy);
-        let Some(policy) = policy.filter(|policy| policy.within == home) else { continue };
+        let Some(coalesce) = host.coalesce.filter(|_| host.group == group) else { continue };
         let names = host.names.iter().map(|name| name.text.as_str());
-        own.entry(difference::coalesce(policy.coalesce)).or_default().extend(names);
+        own.entry(difference::coalesce(coalesce)).or_default().extend(names);
     }
     own
 }
@@ -90,7 +86,7 @@ fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>>
 fn connections(site: &Site, number: usize) -> Vec<ConnectionReport<'_>> {
     let id = config::group_id(number);
     let hosts: Vec<&VirtualHost> =
-        site.virtual_hosts().iter().filter(|host| site.home(host.group) == id).collect();
+        site.virtual_hosts().iter().filter(|host| host.group == id).collect();
     let names = || hosts.iter().flat_map(|host| host.names.iter().map(|name| (*host, &name.text)));
     let mut connections: Vec<(HandshakeFacts, ConnectionReport<'_>)> = Vec::new();
     for listener in &site.listeners {
@@ -141,12 +137,12 @@ pub(super) fn refusal(
     let pattern = NamePattern::parse(name.as_bytes()).ok()?;
     let (_, host) = config::example_request(&pattern)?;
     let ports = listener.ports_when_configured();
-    let authority = match ports.first() {
+    let authority = match ports.as_slice().first() {
         Some(port) => format!("{host}:{port}"),
         None => host,
     };
     let target = RequestTarget::https(authority.as_bytes());
-    match decide(site.table.as_ref(), &listener.connection(facts, &ports), &target) {
+    match decide(site.table.as_ref(), &listener.connection(facts, ports), &target) {
         // What is only observed is not what the rules allow.
         Verdict::Serve(proof) => proof.observed().map(Misdirected::code),
         Verdict::Misdirected(reason) => Some(reason.code()),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coalesce_core::{Memo, RequestTarget, Verdict};
+use coalesce_core::{Memo, Ports, RequestTarget, ServerConnection, Verdict};
 use coalesce_h2::{Decide, OriginSet};
 use coalesce_tls::HandshakeFacts;
 
@@ -37,9 +37,12 @@ pub(super) struct ConnectionState {
     pub(super) snapshot: Arc<Snapshot>,
     /// The place of this connection in `snapshot`.
     place: Place,
-    /// How often the connection has moved to a newer snapshot.
+    /// What the place and the facts come to there.
+    connection: ServerConnection<'static>,
+    /// How often the connection has moved to a newer snapshot: the number of `snapshot` for the
+    /// memo.
     moves: u64,
-    /// The last decision under `snapshot`.
+    /// What was served last.
     memo: Memo,
 }
 
@@ -57,6 +60,7 @@ impl SharedState {
         made_with.listener(context.number)?;
         let configured = context.bound.configured;
         let place = made_with.site.place(configured, &facts);
+        let connection = connection(&made_with, place, &facts, context.number);
         let server_name = facts.server_name().map(|name| name.to_string());
         let access_log = context.observers.access_log.clone().map(|log| {
             let (listener, server_name) = (context.bound.name.clone(), server_name.clone());
@@ -71,6 +75,7 @@ impl SharedState {
             live,
             snapshot: made_with,
             place,
+            connection,
             moves: 0,
             memo: Memo::new(),
         };
@@ -114,19 +119,16 @@ impl ConnectionState {
     /// Decides one request on the newest snapshot, which is the one to be asked for the answer.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.renew();
-        let ports = self.snapshot.listener(self.listener).map_or(&[][..], |it| &it.ports);
-        let connection = self.snapshot.site.connection(self.place, &self.facts, ports);
         let table = self.snapshot.site.table.as_ref();
-        let verdict = self.memo.decide(table, &connection, target);
+        let verdict = self.memo.decide(table, self.moves, &self.connection, target);
         self.recorder.record(target, &verdict);
         verdict
     }
 
     /// Returns the origin set that the connection announces under its snapshot.
     pub(super) fn origins(&self) -> OriginSet {
-        let ports = self.snapshot.listener(self.listener).map_or(&[][..], |it| &it.ports);
-        let bound = (self.listener, ports);
-        self.snapshot.origin_sets.of(&self.snapshot.site, self.place, &self.facts, bound)
+        let found = (self.place, &self.facts, &self.connection);
+        self.snapshot.origin_sets.of(&self.snapshot.site, found, self.listener)
     }
 
     fn renew(&mut self) {
@@ -143,8 +145,19 @@ impl ConnectionState {
         }
         self.place = newest.site.place(self.configured, &self.facts);
         self.moves += 1;
-        // It would find out by itself that the table is another one, by a checksum.
-        self.memo = Memo::new();
         self.snapshot = newest;
+        self.connection = connection(&self.snapshot, self.place, &self.facts, self.listener);
     }
+}
+
+/// The connection at `place` of a snapshot, that came in by the listener with this number.
+fn connection(
+    snapshot: &Snapshot,
+    place: Place,
+    facts: &HandshakeFacts,
+    listener: usize,
+) -> ServerConnection<'static> {
+    let none = || Ports::from(&[]);
+    let ports = snapshot.listener(listener).map_or_else(none, |it| it.ports.clone());
+    snapshot.site.connection(place, facts, ports)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use coalesce_core::ListenerId;
+use coalesce_core::{ListenerId, ServerConnection};
 use coalesce_h2::OriginSet;
 use coalesce_tls::HandshakeFacts;
 
@@ -34,20 +34,19 @@ struct Made {
 }
 
 impl OriginSets {
-    /// What a connection announces that stands at `place` of `site`, and came in where `ports` are
-    /// answered for.
+    /// What a connection announces that stands at `place` of `site`, and came in by the listener
+    /// with this number.
     pub(super) fn of(
         &self,
         site: &Site,
-        place: Place,
-        facts: &HandshakeFacts,
-        (bound, ports): (usize, &[u16]),
+        (place, facts, connection): (Place, &HandshakeFacts, &ServerConnection<'_>),
+        bound: usize,
     ) -> OriginSet {
         if !site.announces_origins {
             return OriginSet::default();
         }
-        let connection = site.connection(place, facts, ports);
-        let shared = || OriginSet::new(&site.table, &connection.with_server_name(None));
+        let unnamed = || connection.clone().with_server_name(None);
+        let shared = || OriginSet::new(&site.table, &unnamed());
         let presented = facts.presented().identifiers();
         let key = Key { place, listener: facts.listener(), bound, presented: presented.checksum() };
         let made = self.made(key);
@@ -55,7 +54,7 @@ impl OriginSets {
         let made = made.get_or_init(|| Made { facts: facts.clone(), origins: shared() });
         let same = made.facts.presented().identifiers().as_bytes() == presented.as_bytes();
         let origins = if same { made.origins.clone() } else { shared() };
-        origins.with_server_name(&site.table, &connection)
+        origins.with_server_name(&site.table, connection)
     }
 
     fn made(&self, key: Key) -> Arc<OnceLock<Made>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::GroupId;
+use coalesce_core::{GroupId, Ports};
 use coalesce_tls::Acceptor;
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ pub(super) struct Snapshot {
     listeners: Vec<ListenerSnapshot>,
     /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
     /// a group have none.
-    meters: Vec<Option<Arc<GroupMeters>>>,
+    meters: Vec<Arc<GroupMeters>>,
     pub(super) origin_sets: OriginSets,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Snapshot {
 pub(super) struct ListenerSnapshot {
     pub(super) acceptor: Acceptor,
     /// The ports that requests may name.
-    pub(super) ports: Vec<u16>,
+    pub(super) ports: Ports,
 }
 
 /// What connections are told: the newest snapshot, and whether the server is about to end.
@@ -64,11 +64,8 @@ impl Snapshot {
             return Err(format!("the address of [admin] is another; {RESTART}"));
         }
         let answers = Answers::new(&site, earlier.map(|earlier| &earlier.answers));
-        let meters = site.groups().iter().map(|group| {
-            let whole = group.policy.within.is_none();
-            whole.then(|| Arc::new(meters.group(&group.name)))
-        });
-        let meters = meters.collect();
+        let groups = site.groups().iter();
+        let meters = groups.map(|group| Arc::new(meters.group(&group.name))).collect();
         Ok(Self { site, answers, listeners, meters, origin_sets: OriginSets::default() })
     }
 
@@ -79,7 +76,7 @@ impl Snapshot {
 
     /// What counts for the group with this number.
     pub(super) fn meters(&self, id: GroupId) -> Option<&Arc<GroupMeters>> {
-        self.meters.get(id.get() as usize)?.as_ref()
+        self.meters.get(id.get() as usize)
     }
 }
 

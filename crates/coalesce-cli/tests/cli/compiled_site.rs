@@ -178,7 +178,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     (
         "minimum_version = \"1.3\"\n",
         "minimum_version = \"1.3\"\ncoalesce = \"never\"\n",
-        "names.table does not fit: it has no group 2, \"minimum_version=1.3,coalesce=never\" here",
+        "\"m2.example.test\" has another coalesce than its virtual host \"m\" here",
     ),
     (
         "[[listener]]",

@@ -1,31 +1,59 @@
 //! The facts that a request is decided with.
 
+#[cfg(feature = "alloc")]
+use alloc::{sync::Arc, vec::Vec};
+
 use crate::host::Host;
-use crate::identifier_set::IdentifierSet;
+use crate::identifier_set::PresentedSet;
 use crate::listener::PortListeners;
 use crate::name::DnsName;
-use crate::policy::{GroupId, ListenerId};
+#[cfg(feature = "alloc")]
+use crate::name::DnsNameBuf;
+use crate::policy::{ClientCertificates, GroupId, ListenerId};
+use crate::ports::Ports;
 use crate::request::Scheme;
 
-/// The facts of one connection, fixed when its handshake ended.
+/// The facts of one connection, fixed when its handshake ended but for the certificates that it may
+/// present later.
 ///
 /// There are three ways to make one, and each says by its name what vouches for an `https` origin:
-/// the certificate of this handshake, nothing (cleartext), or a gateway that the user trusts.
-#[derive(Clone, Copy, Debug)]
+/// the certificates of this connection, nothing (cleartext), or a gateway that the user trusts.
+///
+/// Make one for each connection and keep it: [`decide`](crate::decide()) takes it by reference. What
+/// a connection borrows may be shared instead (an `Arc` of its identifiers, an owned server name,
+/// an `Arc` of its listeners), so that a struct can hold a `ServerConnection<'static>`. Cloning
+/// allocates nothing.
+#[derive(Clone, Debug)]
 pub struct ServerConnection<'a> {
     pub(super) scheme: Scheme,
-    pub(super) coverage: Coverage<'a>,
-    pub(crate) server_name: Option<DnsName<'a>>,
+    pub(super) client_certificates: ClientCertificates,
     pub(super) group: GroupId,
-    pub(crate) ports: &'a [u16],
+    pub(crate) ports: Ports,
+    pub(super) coverage: Coverage<'a>,
+    server_name: Option<ServerName<'a>>,
     pub(super) listener: Option<Listener<'a>>,
 }
 
 /// One of several listeners on a port.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Listener<'a> {
     own: ListenerId,
-    of_port: &'a dyn PortListeners,
+    of_port: OfPort<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum OfPort<'a> {
+    Borrowed(&'a dyn PortListeners),
+    #[cfg(feature = "alloc")]
+    Shared(Arc<dyn PortListeners>),
+}
+
+/// A server name, borrowed or shared.
+#[derive(Clone, Debug)]
+enum ServerName<'a> {
+    Borrowed(DnsName<'a>),
+    #[cfg(feature = "alloc")]
+    Shared(Arc<DnsNameBuf>),
 }
 
 /// Which listener of the connection's port is responsible for a host.
@@ -40,7 +68,12 @@ pub(super) enum Responsible {
 impl Listener<'_> {
     #[inline]
     pub(super) fn responsible(&self, host: &Host<'_>) -> Responsible {
-        match self.of_port.responsible(host) {
+        let of_port = match &self.of_port {
+            OfPort::Borrowed(of_port) => *of_port,
+            #[cfg(feature = "alloc")]
+            OfPort::Shared(of_port) => &**of_port,
+        };
+        match of_port.responsible(host) {
             Some(listener) if listener == self.own => Responsible::Own,
             Some(_) => Responsible::Another,
             None => Responsible::Nobody,
@@ -48,83 +81,225 @@ impl Listener<'_> {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Coverage<'a> {
-    /// What the presented certificate covers.
-    Presented(IdentifierSet<&'a [u8]>),
+    /// What the presented certificates cover.
+    Presented(Presented<'a>),
     /// No TLS: there is nothing to present, and only `http` origins to serve.
     Cleartext,
     /// RFC 9110 §7.4: the gateway has checked what this step would check.
     TrustedGateway,
 }
 
+/// The sets of identifiers that were presented so far.
+#[derive(Clone, Debug)]
+pub(super) struct Presented<'a> {
+    /// That of the handshake.
+    pub(super) first: PresentedSet<'a>,
+    /// Those that came later, in their order.
+    #[cfg(feature = "alloc")]
+    later: Option<Arc<[PresentedSet<'a>]>>,
+}
+
+impl<'a> Presented<'a> {
+    #[cfg(feature = "alloc")]
+    fn later(&self) -> &[PresentedSet<'a>] {
+        self.later.as_deref().unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "alloc"))]
+    #[allow(clippy::unused_self, reason = "with alloc, it is used")]
+    const fn later(&self) -> &[PresentedSet<'a>] {
+        &[]
+    }
+
+    /// True if one of the sets covers `host`.
+    #[inline(always)]
+    pub(super) fn covers(&self, host: &Host<'_>) -> bool {
+        self.first.covers(host) || self.later_covers(host)
+    }
+
+    /// Hardly a connection has more than one set.
+    #[cold]
+    #[inline(never)]
+    fn later_covers(&self, host: &Host<'_>) -> bool {
+        self.later().iter().any(|set| set.covers(host))
+    }
+
+    /// Counts the sets.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        self.later().len().saturating_add(1)
+    }
+
+    pub(super) fn sets(&self) -> impl Iterator<Item = &PresentedSet<'a>> {
+        core::iter::once(&self.first).chain(self.later())
+    }
+}
+
 impl<'a> ServerConnection<'a> {
-    /// A connection over TLS, which presented a certificate with these identifiers and whose
-    /// ClientHello chose `group`. `ports` are those that its listener answers for.
-    pub const fn tls(presented: IdentifierSet<&'a [u8]>, group: GroupId, ports: &'a [u16]) -> Self {
-        let coverage = Coverage::Presented(presented);
-        Self { scheme: Scheme::Https, coverage, server_name: None, group, ports, listener: None }
+    /// Makes a connection over TLS. Its handshake presented a certificate with these identifiers,
+    /// chose `group`, and asked the client for a certificate or did not. `ports` are those that its
+    /// listener answers for.
+    ///
+    /// # Security
+    /// `client_certificates` is what this very handshake did, never what a configuration says now.
+    /// [`ClientCertificates::Asked`] is the answer that serves less. `HandshakeFacts` of
+    /// `coalesce-tls` knows the answer and gives the connection whole.
+    pub fn tls(
+        presented: impl Into<PresentedSet<'a>>,
+        group: GroupId,
+        client_certificates: ClientCertificates,
+        ports: impl Into<Ports>,
+    ) -> Self {
+        let coverage = Coverage::Presented(Presented {
+            first: presented.into(),
+            #[cfg(feature = "alloc")]
+            later: None,
+        });
+        Self::new(Scheme::Https, coverage, group, client_certificates, ports.into())
     }
 
-    /// A connection in the clear: it carries `http` origins only.
-    pub const fn cleartext(group: GroupId, ports: &'a [u16]) -> Self {
-        let coverage = Coverage::Cleartext;
-        Self { scheme: Scheme::Http, coverage, server_name: None, group, ports, listener: None }
+    /// Makes a connection in the clear: it carries `http` origins only, and no client was asked for
+    /// a certificate.
+    pub fn cleartext(group: GroupId, ports: impl Into<Ports>) -> Self {
+        let clients = ClientCertificates::NotAsked;
+        Self::new(Scheme::Http, Coverage::Cleartext, group, clients, ports.into())
     }
 
-    /// A connection from a gateway that the user trusts to have checked the certificate itself
-    /// (RFC 9110 §7.4), carrying origins of `scheme`. The one way to waive the certificate step.
+    /// Makes a connection from a gateway that the user trusts to have checked the certificate
+    /// itself (RFC 9110 §7.4), carrying origins of `scheme`. The one way to waive the certificate
+    /// step. Whether the gateway asked its client for a certificate is for the caller to say.
     ///
     /// # Security
     /// Whoever can open such a connection can name any virtual host of `group`.
-    pub const fn trusted_gateway(scheme: Scheme, group: GroupId, ports: &'a [u16]) -> Self {
-        let coverage = Coverage::TrustedGateway;
-        Self { scheme, coverage, server_name: None, group, ports, listener: None }
+    pub fn trusted_gateway(
+        scheme: Scheme,
+        group: GroupId,
+        client_certificates: ClientCertificates,
+        ports: impl Into<Ports>,
+    ) -> Self {
+        Self::new(scheme, Coverage::TrustedGateway, group, client_certificates, ports.into())
     }
 
-    /// The same connection, whose ClientHello carried `server_name` (RFC 6066 §3).
+    const fn new(
+        scheme: Scheme,
+        coverage: Coverage<'a>,
+        group: GroupId,
+        client_certificates: ClientCertificates,
+        ports: Ports,
+    ) -> Self {
+        let (server_name, listener) = (None, None);
+        Self { scheme, client_certificates, group, ports, coverage, server_name, listener }
+    }
+
+    /// Sets the server name that the ClientHello carried (RFC 6066 §3).
     #[must_use]
-    pub const fn with_server_name(mut self, server_name: Option<DnsName<'a>>) -> Self {
-        self.server_name = server_name;
+    pub fn with_server_name(mut self, server_name: Option<DnsName<'a>>) -> Self {
+        self.server_name = server_name.map(ServerName::Borrowed);
         self
     }
 
-    /// The same connection, in `group`, which asks for what its handshake has met. For a table
-    /// that came after the one that the handshake was made under, and numbers its groups otherwise.
+    /// Sets the server name that the ClientHello carried, for a connection that is kept.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn with_shared_server_name(mut self, server_name: Option<Arc<DnsNameBuf>>) -> Self {
+        self.server_name = server_name.map(ServerName::Shared);
+        self
+    }
+
+    /// Moves the connection to `group`, which asks for what its handshake has met. For a table that
+    /// came after the one that the handshake was made under, and numbers its groups otherwise.
     ///
     /// # Security
     /// Whoever says so answers for it: a group is a security boundary.
     #[must_use]
-    pub const fn with_group(mut self, group: GroupId) -> Self {
+    pub fn with_group(mut self, group: GroupId) -> Self {
         self.group = group;
         self
     }
 
-    /// The same connection, which came to the listener `own`, one of those that share its port.
+    /// Sets the listener that the connection came to, one of those that share its port.
     ///
     /// An authority that another of them is responsible for is misdirected; one that none of them
     /// is responsible for is nobody's, whatever virtual host has it.
     #[must_use]
-    pub const fn with_listener(mut self, own: ListenerId, of_port: &'a dyn PortListeners) -> Self {
-        self.listener = Some(Listener { own, of_port });
+    pub fn with_listener(mut self, own: ListenerId, of_port: &'a dyn PortListeners) -> Self {
+        self.listener = Some(Listener { own, of_port: OfPort::Borrowed(of_port) });
         self
     }
 
-    /// The group that the handshake chose.
+    /// Sets the listener as [`with_listener`](Self::with_listener) does, for a connection that is
+    /// kept.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn with_shared_listener(
+        mut self,
+        own: ListenerId,
+        of_port: Arc<dyn PortListeners>,
+    ) -> Self {
+        self.listener = Some(Listener { own, of_port: OfPort::Shared(of_port) });
+        self
+    }
+
+    /// Adds the identifiers of a further certificate that this connection has presented
+    /// (draft-ietf-httpbis-secondary-server-certs). From now on step 5 of
+    /// [`decide`](crate::decide()) takes it too, and every [`Memo`](crate::Memo) forgets.
+    ///
+    /// A connection in the clear or from a gateway presents nothing, so that nothing changes there.
+    ///
+    /// # Security
+    /// Add a set when the client has the certificate and not before: a client that was not shown it
+    /// has no reason to trust this connection with its names.
+    ///
+    /// # Allocation
+    /// One list of all sets that were added.
+    #[cfg(feature = "alloc")]
+    pub fn present(&mut self, set: impl Into<PresentedSet<'a>>) {
+        if let Coverage::Presented(presented) = &mut self.coverage {
+            let earlier = presented.later().iter().cloned();
+            let all: Vec<PresentedSet<'a>> = earlier.chain([set.into()]).collect();
+            presented.later = Some(all.into());
+        }
+    }
+
+    /// Lists the sets of identifiers that the connection has presented so far; none unless it is
+    /// TLS.
+    pub fn presented(&self) -> impl Iterator<Item = &PresentedSet<'a>> {
+        let presented = match &self.coverage {
+            Coverage::Presented(presented) => Some(presented),
+            Coverage::Cleartext | Coverage::TrustedGateway => None,
+        };
+        presented.into_iter().flat_map(Presented::sets)
+    }
+
+    /// Returns the group that the handshake chose.
     pub const fn group(&self) -> GroupId {
         self.group
     }
 
-    /// What the certificate presents, on a connection over TLS.
-    pub(crate) const fn presented(&self) -> Option<&IdentifierSet<&'a [u8]>> {
-        match &self.coverage {
-            Coverage::Presented(presented) => Some(presented),
-            Coverage::Cleartext | Coverage::TrustedGateway => None,
-        }
+    /// Returns whether the handshake asked for a client certificate.
+    pub const fn client_certificates(&self) -> ClientCertificates {
+        self.client_certificates
     }
 
-    /// The scheme of the origins this connection carries.
+    /// Returns the scheme of the origins this connection carries.
     pub const fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Returns the ports that the listener answers for.
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Returns the server name that the ClientHello carried.
+    #[inline(always)]
+    pub fn server_name(&self) -> Option<DnsName<'_>> {
+        match self.server_name.as_ref()? {
+            ServerName::Borrowed(name) => Some(*name),
+            #[cfg(feature = "alloc")]
+            ServerName::Shared(name) => Some(name.as_name()),
+        }
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     Allowed, Authoritative, Coverage, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
 };
+use crate::authorities::Authorities;
 use crate::authority::Authority;
 use crate::policy::{CoalescePolicy, GroupId, VirtualHostId};
 use crate::request::{HostField, MethodKind, RequestTarget, Scheme};
-use crate::table::AuthorityTable;
 
 /// The longest authority that is remembered: a cache line of them.
 const AUTHORITY_LEN_MAX: usize = 64;
@@ -16,17 +16,16 @@ const AUTHORITY_LEN_MAX: usize = 64;
 /// Browsers repeat themselves: most streams of a connection name the authority of the stream
 /// before. [`decide`](Self::decide) answers those without parsing and without a lookup, and every
 /// other as [`decide`](crate::decide()) does. The verdicts are the same: everything that the
-/// remembered one rested on is compared, the bytes of the authority, the checksums and lengths of
-/// table and presented identifiers, group, scheme and port. A memo that outlives a reload or is
-/// lent to another connection forgets.
+/// remembered one rested on is compared, the bytes of the authority, the generation of the table,
+/// the number of presented certificates, group, scheme and port. After a reload, or when the
+/// connection has presented another certificate, a memo forgets.
 ///
 /// Only verdicts to serve are remembered, without a reason to refuse, of requests without a `Host`
 /// field, under [`CoalescePolicy::CertificateAndGroup`], where listeners do not share a port.
 ///
 /// # Security
-/// Images of the same length and checksum are taken for each other. By chance that does not happen,
-/// but checksums are no signatures: where someone may choose the bytes of certificates or tables, a
-/// memo belongs to one connection, whose certificate never changes.
+/// A memo belongs to one connection. The generation is the number of the table among those that the
+/// memo has decided with: two tables that differ must never have the same.
 ///
 /// # Allocation
 /// None, ever; the memo itself has 128 bytes.
@@ -51,27 +50,33 @@ struct Remembered {
 /// What a verdict rests on beside the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Facts {
-    table: (u64, usize),
-    /// `None` where nothing is presented, which is a fact of the scheme and the gateway.
-    presented: Option<(u64, usize)>,
-    gateway: bool,
+    generation: u64,
+    presented: Shown,
     scheme: Scheme,
     group: GroupId,
 }
 
+/// What vouches for the hosts of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown {
+    /// How many certificates, and the checksum of the first one's identifiers, so that a memo that
+    /// is lent to a connection with another certificate is most likely of no use there.
+    Certificates(usize, u64),
+    Nothing,
+    Gateway,
+}
+
 impl Facts {
     #[inline(always)]
-    fn of<S: AsRef<[u8]>>(table: &AuthorityTable<S>, connection: &ServerConnection<'_>) -> Self {
-        Self {
-            table: (table.checksum(), table.as_bytes().len()),
-            presented: match &connection.coverage {
-                Coverage::Presented(set) => Some((set.checksum(), set.as_bytes().len())),
-                Coverage::Cleartext | Coverage::TrustedGateway => None,
-            },
-            gateway: matches!(connection.coverage, Coverage::TrustedGateway),
-            scheme: connection.scheme,
-            group: connection.group,
-        }
+    fn of(generation: u64, connection: &ServerConnection<'_>) -> Self {
+        let presented = match &connection.coverage {
+            Coverage::Presented(presented) => {
+                Shown::Certificates(presented.count(), presented.first.checksum())
+            }
+            Coverage::Cleartext => Shown::Nothing,
+            Coverage::TrustedGateway => Shown::Gateway,
+        };
+        Self { generation, presented, scheme: connection.scheme, group: connection.group }
     }
 }
 
@@ -81,13 +86,15 @@ impl Memo {
         Self { last: None }
     }
 
-    /// Decides one request, as [`decide`](crate::decide()) does.
+    /// Decides one request, as [`decide`](crate::decide()) does. `generation` is the number of
+    /// `table`, which no other table that this memo is asked with may have.
     ///
     /// # Panics
     /// Never, for any input.
-    pub fn decide<S: AsRef<[u8]>>(
+    pub fn decide<A: Authorities + ?Sized>(
         &mut self,
-        table: &AuthorityTable<S>,
+        table: &A,
+        generation: u64,
         connection: &ServerConnection<'_>,
         request: &RequestTarget<'_>,
     ) -> Verdict {
@@ -96,8 +103,8 @@ impl Memo {
         };
         if let Some(last) = &self.last
             && last.authority.get(..last.len) == Some(authority)
-            && connection.ports.contains(&last.port)
-            && last.facts == Facts::of(table, connection)
+            && connection.ports.contains(last.port)
+            && last.facts == Facts::of(generation, connection)
         {
             let served_as = ServedAs::VirtualHost(last.virtual_host);
             let group = connection.group;
@@ -105,7 +112,7 @@ impl Memo {
         }
         let decided = decided(table, connection, request);
         if let Ok(served) = &decided {
-            self.remember(table, connection, authority, served);
+            self.remember(generation, connection, authority, served);
         }
         verdict(connection, &decided)
     }
@@ -117,9 +124,9 @@ impl Memo {
     }
 
     #[inline(never)]
-    fn remember<S: AsRef<[u8]>>(
+    fn remember(
         &mut self,
-        table: &AuthorityTable<S>,
+        generation: u64,
         connection: &ServerConnection<'_>,
         authority: &[u8],
         served: &Allowed,
@@ -137,7 +144,7 @@ impl Memo {
             self.last = Some(Remembered {
                 authority: bytes,
                 len: authority.len(),
-                facts: Facts::of(table, connection),
+                facts: Facts::of(generation, connection),
                 port: parsed.port_or(connection.scheme.default_port()),
                 virtual_host,
             });

@@ -7,13 +7,16 @@ use std::vec::Vec;
 
 use super::*;
 use crate::{
-    DnsName, IdentifierSet, MalformedAnswer, NamePattern, PresentedIdentifier, Scheme, Step,
+    AuthorityTable, DnsName, IdentifierSet, MalformedAnswer, NamePattern, PresentedIdentifier,
+    Scheme, Step,
 };
 
 mod groups;
 mod memo;
 mod origins;
 mod policies;
+mod presented;
+mod stores;
 
 const PUBLIC: GroupId = GroupId::new(1);
 const M: GroupId = GroupId::new(2);
@@ -47,8 +50,8 @@ const CERTIFICATE_API: &[&str] = &["api.example.test"];
 const CERTIFICATE_CDN: &[&str] = &["cdn.example.test"];
 const CERTIFICATE_M: &[&str] = &["m.example.test", "m2.example.test"];
 
-type Table = AuthorityTable<Vec<u8>>;
-type Set = IdentifierSet<Vec<u8>>;
+type Table = AuthorityTable;
+type Set = IdentifierSet;
 
 fn table_of(sites: &[(&str, &str, GroupId)], public: GroupPolicy) -> Table {
     let mut table = AuthorityTable::builder();
@@ -125,7 +128,8 @@ impl Handshakes {
             _ => (&self.a, PUBLIC),
         };
         let name = DnsName::parse(name.as_bytes()).ok();
-        ServerConnection::tls(certificate.as_ref(), group, &[443]).with_server_name(name)
+        ServerConnection::tls(certificate, group, ClientCertificates::NotAsked, &[443])
+            .with_server_name(name)
     }
 }
 
@@ -332,7 +336,8 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
     ];
     for (authority, group, number) in cases {
         for tried in [PUBLIC, M, M2] {
-            let connection = ServerConnection::tls(everything.as_ref(), tried, &[443]);
+            let connection =
+                ServerConnection::tls(&everything, tried, ClientCertificates::NotAsked, &[443]);
             let Verdict::Serve(proof) = decide(&table, &connection, &get(authority)) else {
                 assert_ne!(tried, group, "{authority}");
                 continue;
@@ -342,7 +347,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
         }
     }
     // The catch-all knows every name; the certificate is asked all the same.
-    let connection = ServerConnection::tls(everything.as_ref(), M, &[443]);
+    let connection = ServerConnection::tls(&everything, M, ClientCertificates::NotAsked, &[443]);
     let verdict = decide(&table, &connection, &get("www.unrelated.test"));
     assert_eq!(line(&verdict), "421 certificate");
 }
@@ -366,7 +371,7 @@ fn step_4_wants_a_port_of_the_listener() {
         (&[], "a.example.test", "421 port"),
     ];
     for (ports, authority, expected) in cases {
-        let connection = ServerConnection::tls(a.as_ref(), PUBLIC, ports);
+        let connection = ServerConnection::tls(&a, PUBLIC, ClientCertificates::NotAsked, *ports);
         let verdict = decide(&table, &connection, &get(authority));
         assert_eq!(line(&verdict), *expected, "{authority} at {ports:?}");
     }
@@ -378,8 +383,7 @@ fn the_default_port_follows_the_scheme() {
     let table = table();
     let request = RequestTarget { scheme: Some(b"http"), ..get("a.example.test") };
     for (port, expected) in [(80, "serve a"), (443, "421 port")] {
-        let ports = [port];
-        let verdict = decide(&table, &ServerConnection::cleartext(PUBLIC, &ports), &request);
+        let verdict = decide(&table, &ServerConnection::cleartext(PUBLIC, port), &request);
         assert_eq!(line(&verdict), expected);
     }
 }
@@ -427,7 +431,8 @@ fn step_5_follows_rfc_9525() {
     ];
     for (names, authority, covered) in cases {
         let presented = set(names);
-        let connection = ServerConnection::tls(presented.as_ref(), PUBLIC, &[443]);
+        let connection =
+            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, &[443]);
         let verdict = decide(&table, &connection, &get(authority));
         let refused = verdict == Verdict::Misdirected(Misdirected::Certificate);
         assert_eq!(refused, !covered, "{authority} with {names:?}: {verdict:?}");
@@ -496,7 +501,7 @@ fn a_newer_table_decides_the_next_request() {
 #[test]
 fn a_group_that_is_gone_serves_nothing() {
     let (table, a) = (table_with(unknown_to_application()), set(CERTIFICATE_A));
-    let gone = ServerConnection::tls(a.as_ref(), GroupId::new(99), &[443]);
+    let gone = ServerConnection::tls(&a, GroupId::new(99), ClientCertificates::NotAsked, &[443]);
     let tunnel = RequestTarget { method: MethodKind::Connect, ..get("a.example.test:443") };
     assert_eq!(line(&decide(&table, &gone, &get("a.example.test"))), "421 group");
     assert_eq!(line(&decide(&table, &gone, &get("dead.example.test"))), "421 unknown_authority");
@@ -591,7 +596,7 @@ fn of_all_faults_the_earliest_step_speaks() {
             },
             ..get(&authority)
         };
-        let connection = ServerConnection::tls(a.as_ref(), PUBLIC, &[443])
+        let connection = ServerConnection::tls(&a, PUBLIC, ClientCertificates::NotAsked, &[443])
             .with_server_name(DnsName::parse(server_name.as_bytes()).ok());
         let verdict = decide(&table, &connection, &request);
         let expected = FAULTS.get(faults.trailing_zeros() as usize).unwrap_or(&"serve a");

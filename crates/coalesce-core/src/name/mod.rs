@@ -296,6 +296,7 @@ fn check(bytes: &[u8]) -> Result<(), NameError> {
 }
 
 /// Removes one trailing dot: `a.example.` and `a.example` are the same host (RFC 3986 §3.2.2).
+#[inline(always)]
 pub(crate) const fn without_trailing_dot(bytes: &[u8]) -> &[u8] {
     match bytes {
         [head @ .., b'.'] => head,

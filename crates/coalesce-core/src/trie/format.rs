@@ -1,4 +1,4 @@
-//! The byte image of a name trie: its format, version 3.
+//! The byte image of a name trie: its format, version 4.
 //!
 //! One image holds a trie of numbers, an authority table or a set of presented identifiers. All numbers are
 //! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets
@@ -9,7 +9,7 @@
 //! | at | bytes | holds |
 //! | --- | --- | --- |
 //! | 0 | 4 | `COAL` |
-//! | 4 | 4 | version 3; kind (1 identifiers, 2 table, 3 numbers); layout (1 fast, 2 compact); 0 |
+//! | 4 | 4 | version 4; kind (1 identifiers, 2 table, 3 numbers); layout (1 fast, 2 compact); 0 |
 //! | 8 | 8 | checksum of everything from byte 16 on, see [`checksum`](super::checksum) |
 //! | 16 | 4 × 10 | names, slots, buckets, seed, addresses, pairs, groups, bytes of long names, blocks, bytes of blocks |
 //! | 56 | 4 | value of the catch-all, or 0 |
@@ -20,8 +20,8 @@
 //!
 //! | section | an item | items |
 //! | --- | --- | --- |
-//! | groups | id, policy bits (4 + 4) | by id |
-//! | pairs | virtual host, place of the group (4 + 4) | sorted; only if values cannot hold both |
+//! | rows | id of a group, policy bits (4 + 4) | sorted |
+//! | pairs | virtual host, place of the row (4 + 4) | sorted; only if values cannot hold both |
 //! | addresses | family 4 or 6, octets, value (4 + 16 + 4) | sorted |
 //! | pilots | a byte | one for each bucket, of which there is a power of two from 2 on |
 //! | tags (fast) | a byte | one for each slot |
@@ -42,9 +42,14 @@
 //!
 //! The value of an identifier is its number in canonical order: label by label from the right, in
 //! ASCII order, a name before what is below it and before its wildcards; then addresses. The value
-//! of a table's entry is `virtual host | place of the group << bits of a virtual host` if 32 bits
+//! of a table's entry is `virtual host | place of the row << bits of a virtual host` if 32 bits
 //! hold that for all entries, and otherwise the number of a pair. The value in a trie of numbers is
 //! the number.
+//!
+//! The bits of a row are, from the lowest: 0–1 coalescing (0 by certificate and group, 1 by server
+//! name, 2 never), 2–3 unknown authorities (0 misdirected, 1 handed over), 4–5 `CONNECT` (0 refused,
+//! 1 extended, 2 any), 6 observed, 7 no client certificates asked for, and 8–9 the coalescing that
+//! the entries of this row have of their own, plus 1. Each group has a row without that first.
 //!
 //! # How a name is found
 //!
@@ -62,7 +67,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! const IMAGE: [u8; 161] = [
-//!     b'C', b'O', b'A', b'L', 3, 1, 1, 0, // version 3, identifiers, fast
+//!     b'C', b'O', b'A', b'L', 4, 1, 1, 0, // version 4, identifiers, fast
 //!     0x90, 0x6d, 0xbc, 0xd2, 0x3e, 0xa5, 0xd1, 0xe5, // checksum
 //!     1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, // one name, two slots, two buckets, seed 0
 //!     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // no addresses, pairs and groups
@@ -106,7 +111,7 @@
 //! }
 //! let table = table.build()?;
 //! let image = table.as_bytes();
-//! assert_eq!(image[4..8], [3, 2, 2, 0]); // version 3, table, compact
+//! assert_eq!(image[4..8], [4, 2, 2, 0]); // version 4, table, compact
 //! assert_eq!(image[60..64], [3, 6, 0, 0]); // hosts of three bits, an exact name of six bytes
 //! assert_eq!(image[64], 1 << 6); // an any-depth suffix of six bytes
 //! assert_eq!(image[96..104], [7, 0, 0, 0, 0, 0, 0, 0]); // group 7, default policies
@@ -135,7 +140,7 @@ use core::net::IpAddr;
 use super::bytes::{bits, long, width, word};
 
 pub(crate) const MAGIC: [u8; 4] = *b"COAL";
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
 
 pub(crate) const HEADER_LEN: usize = 96;
 pub(crate) const GROUP_LEN: usize = 8;

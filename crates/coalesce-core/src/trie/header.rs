@@ -132,9 +132,10 @@ impl Header {
         }
     }
 
-    /// The virtual host and the group's id behind a table's value.
+    /// The virtual host, the group's id and the policy bits of the row behind a table's value. The
+    /// first row has none of its own.
     #[inline(always)]
-    pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32)> {
+    pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32, u32)> {
         let (host, group) = if self.counts.pairs == 0 {
             let [bits, ..] = self.counts.shape;
             // 32 bits are shifted as 64, so that all of them may belong to the virtual host.
@@ -145,9 +146,9 @@ impl Header {
         };
         // Most tables have few groups, and many have one.
         if group == 0 && self.counts.groups > 0 {
-            return Some((host, self.first_group));
+            return Some((host, self.first_group, 0));
         }
-        self.group(image, group).map(|(id, _)| (host, id))
+        self.group(image, group).map(|(id, bits)| (host, id, bits))
     }
 
     pub(crate) fn pair(&self, image: &[u8], index: u32) -> Option<(u32, u32)> {

@@ -73,6 +73,33 @@ over_bytes! {
     }
 }
 
+/// A trie over any storage, borrowed: all that lookups need.
+#[derive(Clone, Copy)]
+pub(crate) struct TrieRef<'a> {
+    header: &'a Header,
+    image: &'a [u8],
+}
+
+impl<'a> TrieRef<'a> {
+    #[inline(always)]
+    pub(crate) fn find(&self, host: &Host<'_>) -> Option<u32> {
+        find::find(self.header, self.image, host)
+    }
+
+    pub(crate) fn get(&self, pattern: &NamePattern<'_>) -> Option<u32> {
+        find::find_pattern(self.header, self.image, pattern)
+    }
+
+    pub(crate) fn patterns(&self) -> Patterns<'a> {
+        Patterns::all(self.header, self.image)
+    }
+
+    #[inline(always)]
+    pub(crate) fn checksum(&self) -> u64 {
+        long(self.image, CHECKSUM_AT).unwrap_or_default()
+    }
+}
+
 /// [`find::find_with`] as a kernel.
 struct Finding<'a, S>(&'a NameTrie<S>);
 
@@ -159,6 +186,11 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// Returns the same trie over borrowed bytes.
     pub fn as_ref(&self) -> NameTrie<&[u8]> {
         NameTrie { image: self.image.as_ref(), header: self.header }
+    }
+
+    #[inline(always)]
+    pub(crate) fn borrowed(&self) -> TrieRef<'_> {
+        TrieRef { header: &self.header, image: self.image.as_ref() }
     }
 
     /// Returns the header, which is all that lookups need beside the bytes.

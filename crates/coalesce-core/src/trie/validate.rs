@@ -23,7 +23,7 @@ use super::list::compare_stored;
 use super::stored::{Stored, StoredName, long_key};
 use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
-use crate::policy::GroupPolicy;
+use crate::policy::{GROUP_BITS, GroupPolicy};
 
 pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, FormatError> {
     let header = Header::read(image, kind)?;
@@ -77,15 +77,22 @@ impl Seen {
 
 impl Pass<'_> {
     fn groups(&self) -> Result<(), FormatError> {
-        let mut previous = None;
+        let mut previous: Option<(u32, u32)> = None;
         for index in 0..self.header.counts.groups {
             let at = offset(self.header.at.groups, index as usize, GROUP_LEN);
             let bad = FormatError::Group { at };
-            let (id, bits) = self.header.group(self.image, index).ok_or(bad)?;
-            if GroupPolicy::from_bits(bits).is_none() || previous.is_some_and(|last| last >= id) {
+            let row = self.header.group(self.image, index).ok_or(bad)?;
+            let (id, bits) = row;
+            // The first row of a group is the group itself, the others differ from it in the policy
+            // of their entries alone.
+            let in_place = match previous {
+                Some(last) if last.0 == id => last < row && (last.1 ^ bits) & GROUP_BITS == 0,
+                last => bits <= GROUP_BITS && last.is_none_or(|last| last.0 < id),
+            };
+            if GroupPolicy::from_bits(bits).is_none() || !in_place {
                 return Err(bad);
             }
-            previous = Some(id);
+            previous = Some(row);
         }
         Ok(())
     }

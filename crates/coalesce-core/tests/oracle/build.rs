@@ -27,16 +27,16 @@ pub(crate) fn builder(world: &World) -> AuthorityTableBuilder {
     table
 }
 
-pub(crate) fn build_in(world: &World, layout: Layout) -> AuthorityTable<Vec<u8>> {
+pub(crate) fn build_in(world: &World, layout: Layout) -> AuthorityTable {
     builder(world).layout(layout).build().unwrap()
 }
 
-pub(crate) fn build_table(world: &World) -> AuthorityTable<Vec<u8>> {
+pub(crate) fn build_table(world: &World) -> AuthorityTable {
     builder(world).build().unwrap()
 }
 
 pub(crate) fn group_policy(policy: Policy) -> GroupPolicy {
-    let mut built = coalescing(policy.coalesce);
+    let mut built = GroupPolicy::default().with_coalesce(coalescing(policy.coalesce));
     if policy.hand_unknown_over {
         built.unknown_authority = UnknownAuthority::HandToApplication;
     }
@@ -55,7 +55,7 @@ pub(crate) fn presented(name: &str) -> PresentedIdentifier<'_> {
     }
 }
 
-pub(crate) fn build_set(certificate: &[String]) -> IdentifierSet<Vec<u8>> {
+pub(crate) fn build_set(certificate: &[String]) -> IdentifierSet {
     IdentifierSet::build(certificate.iter().map(|name| presented(name))).unwrap()
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
     run_with(world, facts, request, decide)
 }
 
-type Table = AuthorityTable<Vec<u8>>;
+type Table = AuthorityTable;
 
 /// [`run`] with another way to decide, which must be none.
 pub(crate) fn run_with(
@@ -101,14 +101,15 @@ pub(crate) fn with_connection<R>(
     }));
     let of_port = of_port.unwrap();
     let group = GroupId::new(facts.group);
+    let asked = facts.extra.observe(facts.group).map_or(ClientCertificates::NotAsked, clients);
     let connection = match facts.transport {
-        Transport::Tls => ServerConnection::tls(set.as_ref(), group, &facts.ports),
-        Transport::Cleartext => ServerConnection::cleartext(group, &facts.ports),
+        Transport::Tls => ServerConnection::tls(&set, group, asked, facts.ports.clone()),
+        Transport::Cleartext => ServerConnection::cleartext(group, facts.ports.clone()),
         Transport::GatewayHttp => {
-            ServerConnection::trusted_gateway(Scheme::Http, group, &facts.ports)
+            ServerConnection::trusted_gateway(Scheme::Http, group, asked, facts.ports.clone())
         }
         Transport::GatewayHttps => {
-            ServerConnection::trusted_gateway(Scheme::Https, group, &facts.ports)
+            ServerConnection::trusted_gateway(Scheme::Https, group, asked, facts.ports.clone())
         }
     };
     let server_name = facts.server_name.as_ref().map(|name| DnsName::parse(name.as_bytes()));
@@ -119,45 +120,40 @@ pub(crate) fn with_connection<R>(
     with(&build_with(world, &facts.extra), &connection)
 }
 
-/// The first id of the parts of groups, above those of all groups.
-const PARTS: u32 = 1 << 20;
-
 /// The table of a world that has more than groups and entries.
-fn build_with(world: &World, extra: &Extra) -> AuthorityTable<Vec<u8>> {
+fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
     let mut table = AuthorityTable::builder();
     for (id, policy) in &world.groups {
         let mut policy = group_policy(*policy);
         if let Some(observe) = extra.observe(*id) {
-            policy.enforcement = Enforcement::Observe(match observe {
-                Observe::AsksNothing => ClientCertificates::NotAsked,
-                Observe::AsksForCertificates => ClientCertificates::Asked,
-            });
+            policy.enforcement = Enforcement::Observe;
+            policy.client_certificates = clients(observe);
         }
         table.group(GroupId::new(*id), policy).unwrap();
     }
-    for (number, entry) in (PARTS..).zip(&world.entries) {
+    for entry in &world.entries {
         let Entry { pattern, virtual_host, group } = entry;
-        let mut place = GroupId::new(*group);
-        if let Some(coalesce) = extra.own_of(entry) {
-            let mut policy = coalescing(coalesce);
-            policy.within = Some(place);
-            place = GroupId::new(number);
-            table.group(place, policy).unwrap();
-        }
-        let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
-        table.entry(pattern, VirtualHostId::new(*virtual_host), place).unwrap();
+        let mut made =
+            coalesce_core::Entry::new(VirtualHostId::new(*virtual_host), GroupId::new(*group));
+        made.coalesce = extra.own_of(entry).map(coalescing);
+        table.insert(NamePattern::parse(pattern.as_bytes()).unwrap(), made).unwrap();
     }
     table.build().unwrap()
 }
 
-fn coalescing(coalesce: Coalesce) -> GroupPolicy {
-    let mut policy = GroupPolicy::default();
-    policy.coalesce = match coalesce {
+const fn clients(observe: Observe) -> ClientCertificates {
+    match observe {
+        Observe::AsksNothing => ClientCertificates::NotAsked,
+        Observe::AsksForCertificates => ClientCertificates::Asked,
+    }
+}
+
+const fn coalescing(coalesce: Coalesce) -> CoalescePolicy {
+    match coalesce {
         Coalesce::CertificateAndGroup => CoalescePolicy::CertificateAndGroup,
         Coalesce::StrictServerName => CoalescePolicy::StrictServerName,
         Coalesce::Never => CoalescePolicy::Never,
-    };
-    policy
+    }
 }
 
 pub(crate) fn outcome(verdict: &Verdict) -> Outcome {

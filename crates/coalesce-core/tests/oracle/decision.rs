@@ -40,7 +40,7 @@ proptest! {
             let (_, _, request) = &cases[request.index(cases.len())];
             for _ in 0..2 {
                 let said = run_with(world, facts, request, |table, connection, target| {
-                    memo.decide(table, connection, target)
+                    memo.decide(table, table.checksum(), connection, target)
                 });
                 prop_assert_eq!(outcome(&said), outcome(&run(world, facts, request)));
             }

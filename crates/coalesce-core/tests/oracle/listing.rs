@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use coalesce_core::limits::GROUPS_MAX;
 use coalesce_core::{
-    AuthorityTable, AuthorityTableBuilder, BuildError, CoalescePolicy, DnsName, GroupId,
-    GroupPolicy, IdentifierSet, NamePattern, TableMatch, VirtualHostId,
+    AuthorityTable, AuthorityTableBuilder, BuildError, CoalescePolicy, DnsName, Entry as Found,
+    GroupId, GroupPolicy, IdentifierSet, NamePattern, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -74,7 +74,7 @@ fn rebuilt(table: &AuthorityTable<Vec<u8>>) -> AuthorityTableBuilder {
     again
 }
 
-fn numbers(found: Option<TableMatch>) -> Option<(u32, u32)> {
+fn numbers(found: Option<Found>) -> Option<(u32, u32)> {
     found.map(|found| (found.virtual_host.get(), found.group.get()))
 }
 

@@ -1,8 +1,8 @@
 //! Lookups against linear scans.
 
 use coalesce_core::{
-    Authority, AuthorityTable, BuildError, CoalescePolicy, DnsName, GroupId, GroupPolicy, Host,
-    IdentifierSet, Layout, NamePattern, PresentedIdentifier, TableMatch, VirtualHostId,
+    Authority, AuthorityTable, BuildError, CoalescePolicy, DnsName, Entry as Found, GroupId,
+    GroupPolicy, Host, IdentifierSet, Layout, NamePattern, PresentedIdentifier, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ fn scan_set(identifiers: &[PresentedIdentifier<'_>], host: &Host<'_>) -> Option<
         .min_by_key(|at| matches!(identifiers[*at], PresentedIdentifier::Wildcard(_)))
 }
 
-fn numbers(found: Option<TableMatch>) -> Option<(u32, u32)> {
+fn numbers(found: Option<Found>) -> Option<(u32, u32)> {
     found.map(|found| (found.virtual_host.get(), found.group.get()))
 }
 

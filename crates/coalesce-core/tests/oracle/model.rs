@@ -259,10 +259,10 @@ impl Extra {
         self.observed.iter().find(|(id, _)| *id == group).map(|(_, observe)| *observe)
     }
 
-    /// The strictness of an entry, where it has one of its own; not every group can have such.
+    /// The strictness of an entry, where it has one of its own.
     pub(crate) fn own_of(&self, entry: &Entry) -> Option<Coalesce> {
         let own = self.own.iter().find(|(pattern, _)| *pattern == entry.pattern);
-        own.filter(|_| entry.group < 1 << 16).map(|(_, coalesce)| *coalesce)
+        own.map(|(_, coalesce)| *coalesce)
     }
 
     /// Whether both groups are observed and neither asks for certificates.

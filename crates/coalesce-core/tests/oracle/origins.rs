@@ -48,7 +48,7 @@ fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<
                     matches!(found, Outcome::VirtualHost(_))
                 };
                 // One that nobody spells out counts where it is served to its own name only.
-                let all = own == Some(name) && decided(&connection.with_server_name(None));
+                let all = own == Some(name) && decided(&connection.clone().with_server_name(None));
                 if decided(connection) && !all {
                     let port = if *port == 443 { String::new() } else { format!(":{port}") };
                     served.insert(format!("https://{name}{port}"));

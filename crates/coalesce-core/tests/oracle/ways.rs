@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use coalesce_core::limits::IDENTIFIERS_MAX;
 use coalesce_core::{
-    Authority, AuthorityTable, BuildError, GroupId, GroupPolicy, Host, IdentifierSet, Layout,
-    NamePattern, Progress, Stage, TableMatch, VirtualHostId,
+    Authority, AuthorityTable, BuildError, Entry as Found, GroupId, GroupPolicy, Host,
+    IdentifierSet, Layout, NamePattern, Progress, Stage, VirtualHostId,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use crate::generate::{cases, query, world};
 use crate::model;
 
 /// What a batch finds, in the order and by the numbers that it tells.
-fn batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<TableMatch>> {
+fn batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<Found>> {
     let slices: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
     let mut all = Vec::new();
     table.lookup_authorities(&slices, |number, found| {
@@ -25,7 +25,7 @@ fn batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<Tabl
     all
 }
 
-fn each(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<TableMatch>> {
+fn each(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<Found>> {
     fields.iter().map(|field| table.lookup_authority(field)).collect()
 }
 

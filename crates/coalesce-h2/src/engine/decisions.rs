@@ -140,8 +140,8 @@ mod tests {
 
     use super::*;
     use coalesce_core::{
-        AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-        ServerConnection, VirtualHostId, decide,
+        AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+        PresentedIdentifier, ServerConnection, VirtualHostId, decide,
     };
 
     const NAME: &[u8] = b"a.test";
@@ -165,7 +165,8 @@ mod tests {
             table.entry(pattern, VirtualHostId::new(0), group).unwrap();
             let presented = [PresentedIdentifier::parse_dns(NAME).unwrap()];
             let presented = IdentifierSet::build(presented).unwrap();
-            let connection = ServerConnection::tls(presented.as_ref(), group, &[443]);
+            let connection =
+                ServerConnection::tls(&presented, group, ClientCertificates::NotAsked, 443);
             decide(&table.build().unwrap(), &connection, target)
         }
 

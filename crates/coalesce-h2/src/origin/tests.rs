@@ -1,8 +1,8 @@
 //! What is announced, and what is not said twice.
 
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-    ServerConnection, VirtualHostId,
+    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, ServerConnection, VirtualHostId,
 };
 
 use super::*;
@@ -22,7 +22,7 @@ fn set(names: impl IntoIterator<Item = String>) -> OriginSet {
     let presented = IdentifierSet::build([presented]).unwrap();
     OriginSet::new(
         &table.build().unwrap(),
-        &ServerConnection::tls(presented.as_ref(), GROUP, &[443]),
+        &ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443),
     )
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-    RequestTarget, ServerConnection, VirtualHostId, decide,
+    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder};
 use http::{HeaderValue, Response};
@@ -113,8 +113,9 @@ where
     let decide = |target: &RequestTarget<'_>| {
         let authority = target.authority.unwrap_or_default();
         log.lock().unwrap().decided.push(String::from_utf8_lossy(authority).into_owned());
-        let connection = ServerConnection::tls(presented.as_ref(), GROUP, &[443]);
-        decide(&table.read().unwrap(), &connection, target)
+        let connection =
+            ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443);
+        decide(&*table.read().unwrap(), &connection, target)
     };
     let mut connection = builder.handshake(io, decide).await.unwrap();
     while let Some(accepted) = connection.accept().await {

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use coalesce_core::{
-    AuthorityTable, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-    RequestTarget, ServerConnection, VirtualHostId, decide,
+    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+    PresentedIdentifier, RequestTarget, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder, OriginSet};
 use http::{HeaderValue, Response};
@@ -40,7 +40,7 @@ pub(crate) fn presented() -> IdentifierSet<Vec<u8>> {
 }
 
 pub(crate) fn connection(presented: &IdentifierSet<Vec<u8>>) -> ServerConnection<'_> {
-    ServerConnection::tls(presented.as_ref(), GROUP, &[443])
+    ServerConnection::tls(presented, GROUP, ClientCertificates::NotAsked, 443)
 }
 
 pub(crate) fn origins(table: &Table) -> OriginSet {
@@ -72,7 +72,7 @@ where
     let presented = presented();
     let newest = std::sync::RwLock::new(table);
     let judge = |target: &RequestTarget<'_>| {
-        decide(&newest.read().unwrap(), &connection(&presented), target)
+        decide(&*newest.read().unwrap(), &connection(&presented), target)
     };
     let mut connection = builder.handshake(io, judge).await.unwrap();
     loop {

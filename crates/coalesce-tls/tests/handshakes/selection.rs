@@ -87,7 +87,7 @@ async fn the_facts_decide_requests() {
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
     let (_, served) = meet(&acceptor(&builder), &config, "a.example.test").await;
     let facts = served.unwrap().facts.clone();
-    let answer = |authority: &'static [u8], ports: &[u16]| {
+    let answer = |authority: &'static [u8], ports: &'static [u16]| {
         decide(&table, &facts.connection(ports), &RequestTarget::https(authority))
     };
     let Verdict::Serve(proof) = answer(b"a.example.test", &[443]) else { panic!("own name") };

@@ -1,10 +1,11 @@
 use coalesce_core::{
-    CoalescePolicy, DnsName, GroupId, GroupPolicy, IdentifierSet, MethodKind, NamePattern,
-    PresentedIdentifier, Scheme, VirtualHostId,
+    ClientCertificates, CoalescePolicy, DnsName, GroupId, GroupPolicy, IdentifierSet, MethodKind,
+    NamePattern, PresentedIdentifier, Scheme, VirtualHostId,
 };
 
 use super::*;
 
+const NOT_ASKED: ClientCertificates = ClientCertificates::NotAsked;
 const OPEN: GroupId = GroupId::new(1);
 const STRICT: GroupId = GroupId::new(2);
 const GONE: GroupId = GroupId::new(3);
@@ -32,9 +33,21 @@ fn verdicts_are_those_of_the_decision() {
     let mut connections = Vec::new();
     for group in [OPEN, STRICT, GONE] {
         for server_name in [None, name("a.test"), name("s.test")] {
-            connections.push(ConnectionInfo::tls(presented.clone(), server_name, group, [443]));
+            connections.push(ConnectionInfo::tls(
+                presented.clone(),
+                server_name,
+                group,
+                NOT_ASKED,
+                [443],
+            ));
             let scheme = Scheme::Https;
-            connections.push(ConnectionInfo::trusted_gateway(scheme, server_name, group, [443]));
+            connections.push(ConnectionInfo::trusted_gateway(
+                scheme,
+                server_name,
+                group,
+                NOT_ASKED,
+                [443],
+            ));
         }
         connections.push(ConnectionInfo::cleartext(group, [80]));
     }
@@ -69,7 +82,7 @@ fn verdicts_are_those_of_the_decision() {
                 // A connection that remembers the first one when the second one comes.
                 for target in [first, second] {
                     let undecided = Undecided { info, forwarded: None, target: *target };
-                    let expected = decide(&table, &info.connection(), target);
+                    let expected = decide(&table, info.connection(), target);
                     assert_eq!(undecided.decide(&table), expected, "{info:?} {target:?}");
                 }
             }

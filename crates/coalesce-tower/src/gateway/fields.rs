@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use coalesce_core::{DnsName, Scheme, ServerConnection};
+use coalesce_core::{ClientCertificates, DnsName, Scheme, ServerConnection};
 use http::{HeaderMap, HeaderName};
 
 use super::{Forwarded, TrustedGateways};
@@ -125,7 +125,11 @@ impl Forwarding {
                 field: self.fields.scheme.clone(),
                 found: Found::NoGroup,
             })?;
-            let connection = ServerConnection::trusted_gateway(client.scheme, group, info.ports());
+            // Whether the gateway asked its client for a certificate is not among its fields.
+            let clients = ClientCertificates::Asked;
+            let ports = info.ports().clone();
+            let connection =
+                ServerConnection::trusted_gateway(client.scheme, group, clients, ports);
             Ok(connection.with_server_name(client.server_name))
         })
     }

@@ -3,9 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use coalesce_core::{DnsName, Scheme};
+use coalesce_core::{ClientCertificates, DnsName, Ports, Scheme};
 use proxy_header::Error::BufferTooShort;
 use proxy_header::{ParseConfig, ProxyHeader, SslInfo, Tlv};
 use tokio::io::AsyncReadExt;
@@ -40,7 +39,7 @@ impl ProxyProtocol {
         self,
         mut socket: TcpStream,
         peer: SocketAddr,
-        ports: Arc<[u16]>,
+        ports: Ports,
     ) -> Option<Accepted> {
         let info = match timeout(PROXY_HEADER_TIMEOUT, self.read(&mut socket, peer, ports)).await {
             Ok(Ok(info)) => info,
@@ -60,7 +59,7 @@ impl ProxyProtocol {
         &self,
         socket: &mut TcpStream,
         peer: SocketAddr,
-        ports: Arc<[u16]>,
+        ports: Ports,
     ) -> io::Result<ConnectionInfo> {
         if !self.gateways.contain(peer.ip()) {
             return Err(invalid("not from a trusted gateway"));
@@ -81,7 +80,7 @@ impl ProxyProtocol {
         self.info(&header, ports)
     }
 
-    fn info(&self, header: &[u8], ports: Arc<[u16]>) -> io::Result<ConnectionInfo> {
+    fn info(&self, header: &[u8], ports: Ports) -> io::Result<ConnectionInfo> {
         let parsed = ProxyHeader::parse(header, CONFIG);
         let (parsed, _) = parsed.map_err(|_| invalid(NO_HEADER))?;
         let (mut authority, mut ssl) = (None, None);
@@ -112,7 +111,9 @@ impl ProxyProtocol {
         };
         let group = self.gateways.group_of(&client);
         let group = group.ok_or_else(|| invalid("the gateway's client belongs to no group"))?;
-        Ok(ConnectionInfo::trusted_gateway(client.scheme, client.server_name, group, ports))
+        // Whether the gateway asked its client for a certificate is not in its header.
+        let (scheme, clients) = (client.scheme, ClientCertificates::Asked);
+        Ok(ConnectionInfo::trusted_gateway(scheme, client.server_name, group, clients, ports))
     }
 }
 

@@ -5,10 +5,9 @@ mod stream;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use coalesce_core::GroupId;
+use coalesce_core::{GroupId, Ports};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -42,7 +41,7 @@ pub struct Listener {
 #[derive(Clone, Debug)]
 pub(crate) struct Entrance {
     kind: Kind,
-    ports: Arc<[u16]>,
+    ports: Ports,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +53,7 @@ enum Kind {
 }
 
 impl Entrance {
-    pub(crate) fn tls(acceptor: coalesce_tls::Acceptor, ports: impl Into<Arc<[u16]>>) -> Self {
+    pub(crate) fn tls(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
         Self { kind: Kind::Tls(acceptor), ports: ports.into() }
     }
 
@@ -69,7 +68,7 @@ impl Entrance {
             Kind::Tls(acceptor) => {
                 // The acceptor logs its own refusals.
                 let (stream, facts) = acceptor.accept(socket).await.ok()?;
-                let info = ConnectionInfo::handshake(facts, ports).with_peer(peer);
+                let info = ConnectionInfo::handshake(&facts, ports).with_peer(peer);
                 Some(Accepted::tls(stream, info))
             }
             Kind::Cleartext(group) => {
@@ -87,13 +86,13 @@ impl Listener {
     pub fn tls(
         socket: TcpListener,
         acceptor: coalesce_tls::Acceptor,
-        ports: impl Into<Arc<[u16]>>,
+        ports: impl Into<Ports>,
     ) -> Self {
         Self::new(socket, Entrance::tls(acceptor, ports))
     }
 
     /// Connections in the clear, HTTP/1.1 or HTTP/2 with prior knowledge, all of `group`.
-    pub fn cleartext(socket: TcpListener, group: GroupId, ports: impl Into<Arc<[u16]>>) -> Self {
+    pub fn cleartext(socket: TcpListener, group: GroupId, ports: impl Into<Ports>) -> Self {
         Self::new(socket, Entrance { kind: Kind::Cleartext(group), ports: ports.into() })
     }
 
@@ -106,7 +105,7 @@ impl Listener {
     pub fn proxied(
         socket: TcpListener,
         gateways: TrustedGateways,
-        ports: impl Into<Arc<[u16]>>,
+        ports: impl Into<Ports>,
     ) -> Self {
         let kind = Kind::Proxied(ProxyProtocol { gateways });
         Self::new(socket, Entrance { kind, ports: ports.into() })

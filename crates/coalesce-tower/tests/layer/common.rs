@@ -4,8 +4,8 @@ use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use coalesce_core::{
-    Authoritative, AuthorityTable, ConnectPolicy, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, Verdict, VirtualHostId,
+    Authoritative, AuthorityTable, ClientCertificates, ConnectPolicy, GroupId, GroupPolicy,
+    IdentifierSet, NamePattern, PresentedIdentifier, Verdict, VirtualHostId,
 };
 use coalesce_tower::{CoalesceLayer, ConnectionInfo, Decide, Undecided};
 use http::{Request, Response};
@@ -47,7 +47,7 @@ pub(crate) fn tls(group: GroupId) -> ConnectionInfo {
     let names = ["api.test", "b.test", "staff.test", "chat.test"];
     let names = names.map(|name| PresentedIdentifier::parse_dns(name.as_bytes()).unwrap());
     let presented = IdentifierSet::build(names).unwrap();
-    ConnectionInfo::tls(Arc::new(presented), None, group, [443])
+    ConnectionInfo::tls(Arc::new(presented), None, group, ClientCertificates::NotAsked, [443])
 }
 
 pub(crate) type Live = Arc<RwLock<Arc<AuthorityTable<Vec<u8>>>>>;

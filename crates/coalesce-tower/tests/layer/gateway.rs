@@ -176,7 +176,13 @@ async fn ask_or_nothing(address: SocketAddr, preamble: &[u8]) -> String {
 
 #[test]
 fn a_gateway_says_of_itself_what_it_is() {
-    let info = ConnectionInfo::trusted_gateway(coalesce_core::Scheme::Http, None, PUBLIC, [80]);
+    let info = ConnectionInfo::trusted_gateway(
+        coalesce_core::Scheme::Http,
+        None,
+        PUBLIC,
+        coalesce_core::ClientCertificates::NotAsked,
+        [80],
+    );
     assert_eq!(info.connection().scheme(), coalesce_core::Scheme::Http);
     assert_eq!((info.server_name(), info.peer()), (None, None));
 }

@@ -16,7 +16,7 @@ use crate::table_image::Table;
 pub(crate) const ANY_LABEL: &str = "any-label-0a1b2c3d";
 
 /// The port of every request here; which ports a listener answers for is not the question.
-const PORTS: [u16; 1] = [443];
+const PORT: u16 = 443;
 
 pub(crate) fn own_connections(
     table: &Table,
@@ -153,7 +153,7 @@ fn own_connection(table: &Table, listener: &Listener, text: &str) -> Result<(), 
             listener.name,
         )));
     };
-    let connection = listener.connection(&choice.facts, &PORTS);
+    let connection = listener.connection(&choice.facts, PORT.into());
     let refused = match decide(table, &connection, &RequestTarget::https(authority.as_bytes())) {
         Verdict::Serve(proof) => match proof.observed() {
             None => return Ok(()),

@@ -4,19 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use coalesce_core::{
-    ClientCertificates, CoalescePolicy, Enforcement, GroupPolicy, UnknownAuthority,
-};
-use coalesce_tls::{ClientAuth, TlsPolicy};
+use coalesce_core::{CoalescePolicy, Enforcement, GroupPolicy, UnknownAuthority};
+use coalesce_tls::TlsPolicy;
 use toml::Spanned;
 
 use crate::config::drafts::listeners::{Context, ListenerDraft};
 use crate::config::drafts::tls_policy;
 use crate::config::entries::model::{
-    Coalesce, DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
+    DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
 };
 use crate::config::entries::{Faults, Notes};
-use crate::config::site::group_id;
 
 /// A group on its way into the site.
 #[derive(Debug)]
@@ -79,35 +76,22 @@ impl<'a> Groups<'a> {
         groups
     }
 
-    /// The group of a virtual host, by its number.
+    /// The group of a virtual host, by its number, and how strict its names are if the group says
+    /// otherwise.
     pub(crate) fn of_host(
         &mut self,
         host: &mut VirtualHostEntry,
         notes: &mut Notes,
-    ) -> Option<usize> {
+    ) -> Option<(usize, Option<CoalescePolicy>)> {
         let mut fields = host.take_policy();
         // How strict its names are is for a virtual host to say, whatever group it is in.
-        let coalesce = fields.coalesce.take().map(Spanned::into_inner);
-        let home = self.home_of_host(host, &fields, notes)?;
-        Some(coalesce.map_or(home, |coalesce| self.names_of(home, coalesce)))
+        let own = fields.coalesce.take().map(|written| written.into_inner().into());
+        let group = self.group_of_host(host, &fields, notes)?;
+        let of_group = self.drafts.get(group).map(|draft| draft.policy.coalesce);
+        Some((group, own.filter(|own| Some(*own) != of_group)))
     }
 
-    /// The set of names of a group that have this policy: the group itself or a part of it.
-    fn names_of(&mut self, home: usize, coalesce: Coalesce) -> usize {
-        let Some(group) = self.drafts.get(home) else { return home };
-        let own = CoalescePolicy::from(coalesce);
-        if group.policy.coalesce == own {
-            return home;
-        }
-        let mut policy = GroupPolicy::default();
-        policy.coalesce = own;
-        policy.within = Some(group_id(home));
-        let name = format!("{},coalesce={coalesce}", group.name);
-        let (tls, listeners) = (group.tls.clone(), group.listeners.clone());
-        self.add(GroupDraft { name, also: Vec::new(), policy, tls, listeners, made_by: Vec::new() })
-    }
-
-    fn home_of_host(
+    fn group_of_host(
         &mut self,
         host: &VirtualHostEntry,
         fields: &PolicyFields,
@@ -121,7 +105,7 @@ impl<'a> Groups<'a> {
             let found = self.named(name.get_ref());
             if found.is_none() {
                 let known: Vec<String> =
-                    self.homes().map(|(_, draft)| format!("{:?}", draft.name)).collect();
+                    self.drafts.iter().map(|draft| format!("{:?}", draft.name)).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let message =
                     format!("no [[group]] has the name {:?}; there is {known}", name.get_ref());
@@ -150,18 +134,7 @@ impl<'a> Groups<'a> {
     }
 
     fn named(&self, name: &str) -> Option<usize> {
-        self.homes().find(|(_, draft)| draft.has_name(name)).map(|(number, _)| number)
-    }
-
-    /// The groups themselves, without sets of their names that have a policy of their own.
-    pub(crate) fn homes(&self) -> impl Iterator<Item = (usize, &GroupDraft)> {
-        self.drafts.iter().enumerate().filter(|(_, draft)| draft.policy.within.is_none())
-    }
-
-    /// The group whose connections the names of a group or of a part of one are served on.
-    pub(crate) fn home(&self, number: usize) -> usize {
-        let within = self.drafts.get(number).and_then(|draft| draft.policy.within);
-        within.map_or(number, |home| home.get() as usize)
+        self.drafts.iter().position(|draft| draft.has_name(name))
     }
 
     /// Adds a group that a virtual host has made, whose name may be taken.
@@ -238,15 +211,11 @@ impl<'a> Groups<'a> {
 }
 
 fn policy(fields: &PolicyFields, tls: &TlsPolicy, profile: Option<Profile>) -> GroupPolicy {
-    let mut policy = GroupPolicy::default();
+    let mut policy = GroupPolicy::default().with_client_certificates(tls.client_certificates());
     policy.coalesce =
         fields.coalesce.as_ref().map_or(policy.coalesce, |written| (*written.get_ref()).into());
     if fields.observed() {
-        // Told by the policy itself, so that nobody can tell it wrongly.
-        policy.enforcement = Enforcement::Observe(match tls.client_auth {
-            ClientAuth::None => ClientCertificates::NotAsked,
-            _ => ClientCertificates::Asked,
-        });
+        policy.enforcement = Enforcement::Observe;
     }
     policy.unknown_authority = match fields.unknown_authority.as_ref().map(Spanned::get_ref) {
         None if profile == Some(Profile::GatewayApi) => UnknownAuthority::HandToApplication,

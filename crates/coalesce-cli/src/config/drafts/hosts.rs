@@ -1,6 +1,6 @@
 //! Virtual hosts: names, group, certificate and answer.
 
-use coalesce_core::NamePattern;
+use coalesce_core::{CoalescePolicy, NamePattern};
 use toml::Spanned;
 
 use crate::config::certificate::Coverage;
@@ -19,6 +19,8 @@ pub(crate) struct HostDraft {
     pub(crate) names: Vec<Spanned<String>>,
     /// By number; `None` where that was a fault.
     pub(crate) group: Option<usize>,
+    /// How strict its names are, if its group says otherwise.
+    pub(crate) coalesce: Option<CoalescePolicy>,
     pub(crate) certificate: Option<usize>,
     pub(crate) answer: Option<HostAnswer>,
 }
@@ -41,7 +43,7 @@ pub(crate) fn read(
             let message = format!("already the name of the one in line {line}");
             notes.faults.add(entry.name.span(), message);
         }
-        let group = groups.of_host(&mut entry, notes);
+        let (group, coalesce) = groups.of_host(&mut entry, notes).unzip();
         let certificate = certificates.read(&entry, source, notes);
         let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
         if entry.names.get_ref().is_empty() {
@@ -55,7 +57,14 @@ pub(crate) fn read(
         for name in &names {
             check_name(name, shown, notes);
         }
-        drafts.push(HostDraft { name: entry.name, names, group, certificate, answer });
+        drafts.push(HostDraft {
+            name: entry.name,
+            names,
+            group,
+            coalesce: coalesce.flatten(),
+            certificate,
+            answer,
+        });
     }
     drafts
 }

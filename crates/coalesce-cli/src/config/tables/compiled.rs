@@ -3,7 +3,7 @@
 //! A table knows virtual hosts and groups by their numbers only, so that it would serve anything
 //! under any configuration. What binds it to this one: every virtual host has a name in the file,
 //! which must stand for the same virtual host in the table; every entry must be in the group of its
-//! virtual host; the groups must be the same, with the same policies. So a virtual host that was
+//! virtual host and as strict; the groups must be the same, with the same policies. So a virtual host that was
 //! moved, put in between or taken away since the table was compiled is found here, not by a client.
 
 use std::ops::Range;
@@ -124,6 +124,12 @@ impl Fit<'_> {
         };
         if host.group.map(group_id) != Some(entry.group) {
             return self.misfits.add(|| other_group(self.draft, host, entry));
+        }
+        if host.coalesce != entry.coalesce {
+            return self.misfits.add(|| {
+                let host = host.name.get_ref();
+                format!("\"{name}\" has another coalesce than its virtual host {host:?} here")
+            });
         }
         let shown = host.certificate.and_then(|number| self.draft.certificates.get(number));
         // A table that was opened has patterns only, and a virtual host without faults has a

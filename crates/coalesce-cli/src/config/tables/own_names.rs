@@ -1,6 +1,6 @@
 //! The authority table of the names that the configuration itself has.
 
-use coalesce_core::{AuthorityTable, BuildError, NamePattern};
+use coalesce_core::{AuthorityTable, BuildError, Entry, NamePattern};
 use toml::Spanned;
 
 use crate::config::drafts::{Groups, HostDraft};
@@ -28,7 +28,9 @@ pub(crate) fn authority_table(
         let group = group_id(host.group.unwrap_or_default());
         for name in &host.names {
             let Ok(pattern) = NamePattern::parse(name.get_ref().as_bytes()) else { continue };
-            match builder.entry(pattern, virtual_host_id(number), group) {
+            let mut entry = Entry::new(virtual_host_id(number), group);
+            entry.coalesce = host.coalesce;
+            match builder.insert(pattern, entry) {
                 Ok(_) => added.push((host, name)),
                 // There are no groups at all, which is a fault of its own.
                 Err(BuildError::UnknownGroup { .. }) => {}

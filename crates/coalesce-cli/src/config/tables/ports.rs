@@ -45,7 +45,7 @@ impl Ports<'_> {
 
     fn port(&self, number: usize, listener: &ListenerDraft) -> Result<Listener, PortFault> {
         let (name, address) = (listener.name.clone(), listener.address);
-        let ports = listener.ports.clone();
+        let ports = listener.ports.clone().map(coalesce_core::Ports::from);
         if !listener.shares_ports {
             let handshakes = Arc::new(self.handshakes(number)?);
             let names = vec![name.clone()];
@@ -100,7 +100,7 @@ impl Ports<'_> {
         builder
             .ticketer(Arc::new(rustls::crypto::ring::Ticketer::new))
             .sessions(&self.carried.sessions);
-        for (number, group) in draft.groups.homes() {
+        for (number, group) in draft.groups.drafts.iter().enumerate() {
             if group.listeners.contains(&listener) {
                 builder.group(group_id(number), group.tls.clone()).map_err(here)?;
             }
@@ -123,7 +123,7 @@ impl Ports<'_> {
                         .map_err(here)?,
                 ),
             };
-            let group = group_id(draft.groups.home(group));
+            let group = group_id(group);
             // A compiled table has these names, and others.
             let names = if compiled.is_some() {
                 builder.virtual_host(virtual_host_id(number), group, id).map_err(here)?;

@@ -176,8 +176,7 @@ impl Meters {
         self.names.set(site.table.len() as f64);
         self.bytes.set(site.table.as_bytes().len() as f64);
         self.virtual_hosts.set(site.virtual_hosts().len() as f64);
-        let whole = site.groups().iter().filter(|group| group.policy.within.is_none());
-        self.group_count.set(whole.count() as f64);
+        self.group_count.set(site.groups().len() as f64);
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.loaded.set(since.as_secs_f64());
         self.snapshots.increment(1.0);

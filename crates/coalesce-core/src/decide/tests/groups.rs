@@ -1,7 +1,7 @@
 //! Names with a policy of their own, listeners that share a port, and observing.
 
 use super::*;
-use crate::{ClientCertificates, Enforcement, ListenerId, ListenerTable, Memo};
+use crate::{Enforcement, Entry, Layout, ListenerId, ListenerTable, Memo};
 
 const STRICT: GroupId = GroupId::new(9);
 
@@ -9,14 +9,13 @@ const STRICT: GroupId = GroupId::new(9);
 fn table_with_b(public: CoalescePolicy, b: CoalescePolicy) -> Table {
     let mut table = AuthorityTable::builder();
     table.group(PUBLIC, coalesce(public)).unwrap();
-    let within = GroupPolicy { within: Some(PUBLIC), ..coalesce(b) };
-    table.group(STRICT, within).unwrap();
     table.group(M, GroupPolicy::default()).unwrap();
     table.group(M2, GroupPolicy::default()).unwrap();
     for (number, (name, pattern, group)) in (0..).zip(SITES) {
         let pattern = NamePattern::parse(pattern.as_bytes()).unwrap();
-        let group = if *name == "b" { STRICT } else { *group };
-        table.entry(pattern, VirtualHostId::new(number), group).unwrap();
+        let entry = Entry::new(VirtualHostId::new(number), *group);
+        let entry = if *name == "b" { entry.with_coalesce(b) } else { entry };
+        table.insert(pattern, entry).unwrap();
     }
     table.build().unwrap()
 }
@@ -40,7 +39,12 @@ fn a_name_may_be_stricter_than_its_group() {
                 ("api.example.test", "b.example.test", "421 certificate"),
             ],
         );
-        let m = ServerConnection::trusted_gateway(Scheme::Https, M, &[443]);
+        let m = ServerConnection::trusted_gateway(
+            Scheme::Https,
+            M,
+            ClientCertificates::NotAsked,
+            &[443],
+        );
         assert_eq!(line(&decide(&table, &m, &get("b.example.test"))), "421 group");
         let handshakes = Handshakes::new();
         let connection = handshakes.with("b.example.test");
@@ -69,27 +73,50 @@ fn a_memo_does_not_remember_what_a_server_name_decided() {
     let table = table_with_b(CoalescePolicy::CertificateAndGroup, CoalescePolicy::StrictServerName);
     let handshakes = Handshakes::new();
     let mut memo = Memo::new();
-    let own = memo.decide(&table, &handshakes.with("b.example.test"), &get("b.example.test"));
+    let own = memo.decide(&table, 0, &handshakes.with("b.example.test"), &get("b.example.test"));
     assert_eq!(line(&own), "serve b");
     assert!(!memo.remembers(b"b.example.test"));
-    let other = memo.decide(&table, &handshakes.with("a.example.test"), &get("b.example.test"));
+    let other = memo.decide(&table, 0, &handshakes.with("a.example.test"), &get("b.example.test"));
     assert_eq!(line(&other), "421 server_name");
 }
 
 #[test]
-fn a_group_is_within_one_that_is_there_and_is_one() {
-    let within = |id| GroupPolicy { within: Some(id), ..GroupPolicy::default() };
-    let mut table = AuthorityTable::builder();
-    let unknown = |group: GroupId| Some(crate::BuildError::UnknownGroup { group: group.get() });
-    assert_eq!(table.group(STRICT, within(PUBLIC)).err(), unknown(PUBLIC));
-    table.group(PUBLIC, GroupPolicy::default()).unwrap();
-    table.group(STRICT, within(PUBLIC)).unwrap();
-    assert_eq!(table.group(M, within(STRICT)).err(), unknown(STRICT), "no groups in groups");
-    let far = GroupId::new(1 << 16);
-    table.group(far, GroupPolicy::default()).unwrap();
-    assert_eq!(table.group(M, within(far)).err(), unknown(far), "there is no room for its id");
-    let table = table.build().unwrap();
-    assert_eq!(table.group_policy(STRICT), Some(within(PUBLIC)));
+fn a_table_lists_groups_once_and_entries_with_their_own_policy() {
+    use CoalescePolicy::{Never, StrictServerName};
+    for layout in [Layout::Fast, Layout::Compact] {
+        let mut table = AuthorityTable::builder();
+        table.layout(layout);
+        let strict = coalesce(StrictServerName);
+        table.group(M, strict).unwrap().group(PUBLIC, GroupPolicy::default()).unwrap();
+        let entries = [
+            ("a.test", Entry::new(VirtualHostId::new(1), PUBLIC)),
+            ("b.test", Entry::new(VirtualHostId::new(2), PUBLIC).with_coalesce(Never)),
+            ("c.test", Entry::new(VirtualHostId::new(3), M).with_coalesce(Never)),
+            ("d.test", Entry::new(VirtualHostId::new(4), PUBLIC).with_coalesce(StrictServerName)),
+            // The policy that its group has anyhow is one of its own all the same.
+            ("e.test", Entry::new(VirtualHostId::new(5), M).with_coalesce(StrictServerName)),
+        ];
+        for (pattern, entry) in entries {
+            table.insert(NamePattern::parse(pattern.as_bytes()).unwrap(), entry).unwrap();
+        }
+        let nowhere = Entry::new(VirtualHostId::new(6), M2).with_coalesce(Never);
+        let unknown = crate::BuildError::UnknownGroup { group: M2.get() };
+        let pattern = NamePattern::parse(b"f.test").unwrap();
+        assert_eq!(table.insert(pattern, nowhere).err(), Some(unknown));
+        let table = table.build().unwrap();
+        let table = AuthorityTable::from_bytes(table.as_bytes()).unwrap();
+        for (pattern, entry) in entries {
+            assert_eq!(table.lookup_authority(pattern.as_bytes()), Some(entry), "{pattern}");
+        }
+        let listed: Vec<_> = table.entries().map(|entry| entry.coalesce).collect();
+        assert_eq!(listed, entries.map(|(_, entry)| entry.coalesce));
+        let mut groups: Vec<_> = table.groups().collect();
+        groups.sort_unstable_by_key(|(id, _)| *id);
+        let mut expected = [(M, strict), (PUBLIC, GroupPolicy::default())];
+        expected.sort_unstable_by_key(|(id, _)| *id);
+        assert_eq!(groups, expected);
+        assert_eq!(table.group_policy(M), Some(strict));
+    }
 }
 
 // ---------------------------------------------------------------- listeners
@@ -142,7 +169,7 @@ fn the_most_specific_listener_is_responsible_and_no_other() {
             assert_eq!(line(&verdict), expected, "{authority} on listener {own}");
             let mut memo = Memo::new();
             for _ in 0..2 {
-                let said = memo.decide(table, &connection, &get(authority));
+                let said = memo.decide(table, 0, &connection, &get(authority));
                 assert_eq!(line(&said), expected, "{authority} on listener {own}");
             }
         }
@@ -177,7 +204,8 @@ fn two_listeners_with_one_hostname_are_refused() {
 // ---------------------------------------------------------------- observing
 
 fn observing(clients: ClientCertificates) -> GroupPolicy {
-    GroupPolicy { enforcement: Enforcement::Observe(clients), ..GroupPolicy::default() }
+    let observing = GroupPolicy::default().with_enforcement(Enforcement::Observe);
+    observing.with_client_certificates(clients)
 }
 
 /// Three groups, each with its policy.
@@ -231,7 +259,7 @@ fn an_observed_group_serves_what_it_would_refuse_and_says_why() {
     for (request, expected) in cases {
         assert_eq!(observed(&decide(&table, &connection, &request)), expected, "{request:?}");
         for _ in 0..2 {
-            let said = memo.decide(&table, &connection, &request);
+            let said = memo.decide(&table, 0, &connection, &request);
             assert_eq!(observed(&said), expected, "{request:?}");
         }
     }
@@ -255,6 +283,11 @@ fn observing_never_crosses_client_certificate_rules() {
         (enforcing, observing(NotAsked), "421 group"),
     ];
     let handshakes = Handshakes::new();
+    let forgotten = GroupPolicy::default().with_enforcement(Enforcement::Observe);
+    let cases = cases.into_iter().chain([
+        (observing(NotAsked), forgotten, "421 group"),
+        (forgotten, observing(NotAsked), "421 group"),
+    ]);
     for (from, to, expected) in cases {
         let table = table_of_groups(from, to, enforcing);
         let verdict = decide(&table, &handshakes.with("a.example.test"), &get("m.example.test"));
@@ -262,13 +295,16 @@ fn observing_never_crosses_client_certificate_rules() {
         // Names of the other group with a policy of their own are no way in.
         let mut named = AuthorityTable::builder();
         named.group(PUBLIC, from).unwrap().group(M, to).unwrap();
-        let within = GroupPolicy { within: Some(M), ..observing(NotAsked) };
-        named.group(STRICT, within).unwrap();
         let pattern = NamePattern::parse(b"m.example.test").unwrap();
-        named.entry(pattern, VirtualHostId::new(7), STRICT).unwrap();
+        let entry = Entry::new(VirtualHostId::new(7), M);
+        named.insert(pattern, entry.with_coalesce(CoalescePolicy::CertificateAndGroup)).unwrap();
         let named = named.build().unwrap();
         let verdict = decide(&named, &handshakes.with("a.example.test"), &get("m.example.test"));
         assert_eq!(observed(&verdict), expected, "{from:?} to {to:?}, by name");
+        // Whatever the table says, a client that was asked for a certificate stays in its group.
+        let asked = ServerConnection::tls(&handshakes.a, PUBLIC, Asked, 443);
+        let verdict = decide(&table, &asked, &get("m.example.test"));
+        assert_eq!(observed(&verdict), "421 group", "{from:?} to {to:?}, asked");
     }
     // A group that a later table does not have is not observed.
     let table = table_of_groups(observing(NotAsked), observing(NotAsked), observing(NotAsked));

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use super::*;
 use crate::limits::ORIGIN_CANDIDATES_MAX;
-use crate::{ClientCertificates, Enforcement, ListenerId, ListenerTable, Listing};
+use crate::{Enforcement, ListenerId, ListenerTable, Listing};
 
 fn origins(table: &Table, connection: &ServerConnection<'_>) -> Vec<String> {
     let mut origins = Vec::new();
@@ -44,14 +44,17 @@ fn the_set_has_what_certificate_and_group_allow() {
 #[test]
 fn a_name_of_the_certificate_may_be_a_wildcards_of_the_table() {
     let certificate = set(&["x.wild.example.test", "*.wild.example.test", "192.0.2.1"]);
-    let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
+    let connection =
+        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
     assert_eq!(origins(&table(), &connection), ["https://x.wild.example.test"]);
 }
 
 #[test]
 fn every_port_of_the_listener_is_an_origin() {
     let certificate = set(&["api.example.test"]);
-    let connection = |ports| ServerConnection::tls(certificate.as_ref(), PUBLIC, ports);
+    let connection = |ports: &'static [u16]| {
+        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, ports)
+    };
     assert_eq!(
         origins(&table(), &connection(&[443, 8443, 80])),
         [
@@ -65,7 +68,12 @@ fn every_port_of_the_listener_is_an_origin() {
 
 #[test]
 fn only_tls_has_an_origin_set() {
-    let gateway = ServerConnection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
+    let gateway = ServerConnection::trusted_gateway(
+        Scheme::Https,
+        PUBLIC,
+        ClientCertificates::NotAsked,
+        &[443],
+    );
     assert!(origins(&table(), &gateway).is_empty());
     assert!(origins(&table(), &ServerConnection::cleartext(PUBLIC, &[80, 443])).is_empty());
 }
@@ -107,7 +115,7 @@ fn a_listing_may_be_broken_off() {
 
 #[test]
 fn what_is_served_by_observing_only_is_not_announced() {
-    let enforcement = Enforcement::Observe(ClientCertificates::NotAsked);
+    let enforcement = Enforcement::Observe;
     let table = table_with(GroupPolicy {
         enforcement,
         coalesce: CoalescePolicy::StrictServerName,
@@ -138,8 +146,9 @@ fn what_another_listener_is_responsible_for_is_not_announced() {
     )
     .unwrap();
     let certificate = set(&["a.example.test", "b.example.test"]);
-    let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443])
-        .with_listener(ListenerId::new(0), &of_port);
+    let connection =
+        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443])
+            .with_listener(ListenerId::new(0), &of_port);
     assert_eq!(origins(&table(), &connection), ["https://a.example.test"]);
 }
 
@@ -162,7 +171,8 @@ fn what_is_further_below_a_wildcard_is_passed_over() {
             builder.entry(pattern, VirtualHostId::new(0), PUBLIC).unwrap();
         }
         let certificate = set(&["*.test"]);
-        let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
+        let connection =
+            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
         let expected = (0..count).filter(|number| number % 3 != 0);
         let expected: Vec<_> = expected.map(|n| format!("https://n{n:02}.test")).collect();
         assert_eq!(origins(&builder.build().unwrap(), &connection), expected);
@@ -182,7 +192,8 @@ fn a_listing_of_more_names_than_are_looked_at_is_cut() {
             builder.entry(pattern, VirtualHostId::new(0), PUBLIC).unwrap();
         }
         let certificate = set(&["*.test"]);
-        let connection = ServerConnection::tls(certificate.as_ref(), PUBLIC, &[443]);
+        let connection =
+            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
         let mut count = 0;
         let listing = connection.origins(&builder.build().unwrap(), |_| {
             count += 1;

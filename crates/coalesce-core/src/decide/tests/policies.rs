@@ -42,7 +42,8 @@ fn addresses_need_no_server_name_unless_coalescing_is_off() {
     ];
     for (policy, server_name, expected) in cases {
         let table = table_of(&[("a", "192.0.2.1", PUBLIC)], coalesce(policy));
-        let connection = ServerConnection::tls(presented.as_ref(), PUBLIC, &[443]);
+        let connection =
+            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, &[443]);
         let connection = connection.with_server_name(server_name);
         let verdict = decide(&table, &connection, &get("192.0.2.1"));
         assert_eq!(line(&verdict), expected, "{policy:?} with {server_name:?}");
@@ -188,7 +189,12 @@ fn extended_connect_is_decided_like_any_request() {
 #[test]
 fn a_trusted_gateway_waives_the_certificate_alone() {
     let table = table();
-    let gateway = ServerConnection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
+    let gateway = ServerConnection::trusted_gateway(
+        Scheme::Https,
+        PUBLIC,
+        ClientCertificates::NotAsked,
+        &[443],
+    );
     let cases = [
         ("a.example.test", "serve a"),
         ("cdn.example.test", "serve cdn"),
@@ -202,15 +208,25 @@ fn a_trusted_gateway_waives_the_certificate_alone() {
     }
     let http = RequestTarget { scheme: Some(b"http"), ..get("a.example.test") };
     assert_eq!(line(&decide(&table, &gateway, &http)), "421 scheme");
-    let gateway = ServerConnection::trusted_gateway(Scheme::Http, PUBLIC, &[80]);
+    let gateway = ServerConnection::trusted_gateway(
+        Scheme::Http,
+        PUBLIC,
+        ClientCertificates::NotAsked,
+        &[80],
+    );
     assert_eq!(line(&decide(&table, &gateway, &http)), "serve a");
 }
 
 /// Trust in a gateway replaces the certificate, not the policy on server names.
 #[test]
 fn a_server_name_that_a_gateway_passed_on_is_compared() {
-    let gateway = ServerConnection::trusted_gateway(Scheme::Https, PUBLIC, &[443]);
-    let named = gateway.with_server_name(DnsName::parse(b"a.example.test").ok());
+    let gateway = ServerConnection::trusted_gateway(
+        Scheme::Https,
+        PUBLIC,
+        ClientCertificates::NotAsked,
+        &[443],
+    );
+    let named = gateway.clone().with_server_name(DnsName::parse(b"a.example.test").ok());
     for policy in [CoalescePolicy::StrictServerName, CoalescePolicy::Never] {
         let table = table_with(coalesce(policy));
         assert_eq!(line(&decide(&table, &named, &get("a.example.test"))), "serve a");

@@ -34,7 +34,7 @@ impl One<'_> {
         let fast = self.layout == Layout::Fast;
         let len = self.name.len();
         let mut image = b"COAL".to_vec();
-        image.extend([3, self.kind, if fast { 1 } else { 2 }, 0]);
+        image.extend([4, self.kind, if fast { 1 } else { 2 }, 0]);
         image.resize(HEADER, 0);
         let put_word = |image: &mut Vec<u8>, at: usize, word: usize| {
             image[at..at + 4].copy_from_slice(&u32::try_from(word).unwrap().to_le_bytes());

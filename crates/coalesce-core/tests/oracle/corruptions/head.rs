@@ -20,8 +20,8 @@ fn the_head_of_an_image_is_of_this_format() {
         assert_table("half a magic", b"CO".to_vec(), length(2));
         assert_table("no more than a magic", b"COAL".to_vec(), length(4));
         assert_table("another magic", with_byte(&image, 3, b'l'), E::Magic);
-        let expected = u32::from_le_bytes([3, 2, 1, 0]);
-        for (at, byte) in [(4, 2), (4, 4), (5, 0), (5, 1), (5, 3), (6, 0), (6, 3), (7, 1)] {
+        let expected = u32::from_le_bytes([4, 2, 1, 0]);
+        for (at, byte) in [(4, 3), (4, 5), (5, 0), (5, 1), (5, 3), (6, 0), (6, 3), (7, 1)] {
             let other = with_byte(&image, at, byte);
             let found = u32::from_le_bytes(other[4..8].try_into().unwrap());
             assert_table("another version", other, E::Version { found, expected });
@@ -87,6 +87,13 @@ fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
         assert_table("unknown-authority policy 3", policy(3 << 2), first);
         assert_table("CONNECT policy 3", policy(3 << 4), first);
         assert_table("a policy bit beyond all", policy(1 << 31), first);
+        // The rows of a group: itself first, then its entries with a policy of their own.
+        assert_table("a policy of entries without their group", policy(1 << 8), first);
+        let row = |bits| with_word(&with_word(&image, at.groups, 5), at.groups + 4, bits);
+        assert_table("a group behind its entries", row(1 << 8), first);
+        let same = |bits| with_word(&with_word(&image, at.groups + 8, 1), at.groups + 12, bits);
+        assert_table("a group twice with other policies", same(1 << 8 | 1), second);
+        assert_table("a policy of entries beyond all", same(4 << 8), second);
 
         let (first, second) = (E::Pair { at: at.pairs }, E::Pair { at: at.pairs + 8 });
         assert_table("a pair of no group", with_word(&image, at.pairs + 4, 3), first);
