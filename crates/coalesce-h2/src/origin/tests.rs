@@ -69,7 +69,7 @@ fn only_tls_announces() {
     let pattern = NamePattern::parse(b"a.test").unwrap();
     table.entry(pattern, VirtualHostId::new(0), GROUP).unwrap();
     let table = table.build().unwrap();
-    assert!(OriginSet::new(&table, &ServerConnection::cleartext(GROUP, &[80, 443])).is_empty());
+    assert!(OriginSet::new(&table, &ServerConnection::cleartext(GROUP, [80, 443])).is_empty());
 }
 
 #[test]
