@@ -108,16 +108,19 @@ impl<'a> Authority<'a> {
     }
 
     /// Returns the host.
+    #[inline]
     pub const fn host(&self) -> Host<'a> {
         self.host
     }
 
     /// Returns the port, when one was written.
+    #[inline]
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
     /// Returns the port, or `default` when none was written.
+    #[inline]
     pub fn port_or(&self, default: u16) -> u16 {
         self.port.unwrap_or(default)
     }

@@ -113,6 +113,7 @@ pub enum ServedAs {
 ///
 /// # Complexity
 /// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
+#[inline]
 pub fn decide<A: Authorities + ?Sized>(
     table: &A,
     connection: &ServerConnection<'_>,
@@ -298,14 +299,16 @@ fn of_another_group<A: Authorities + ?Sized>(
     group: GroupId,
     finding: &mut Finding,
 ) -> Result<CoalescePolicy, Refusal> {
+    if policy.enforcement == Enforcement::Enforce {
+        return Err(Misdirected::Group.into());
+    }
     let other = table.group_policy(group).ok_or_else(|| finding.refused(Misdirected::Group))?;
     // Never across client-certificate rules, however little either group asks. The handshake says
     // what this client was asked, the table what the groups ask; one of them is enough to refuse.
     let asked =
         [connection.client_certificates, policy.client_certificates, other.client_certificates]
             .contains(&ClientCertificates::Asked);
-    let observed = [policy.enforcement, other.enforcement] == [Enforcement::Observe; 2];
-    if asked || !observed {
+    if asked || other.enforcement == Enforcement::Enforce {
         return Err(finding.refused(Misdirected::Group));
     }
     finding.misdirected(Misdirected::Group)?;
@@ -348,6 +351,7 @@ fn tunnel(
     }
 }
 
+#[inline]
 fn extended_connect_taken(
     request: &RequestTarget<'_>,
     policy: GroupPolicy,
@@ -359,6 +363,7 @@ fn extended_connect_taken(
     Ok(())
 }
 
+#[inline]
 fn server_name_allows(
     policy: CoalescePolicy,
     connection: &ServerConnection<'_>,

@@ -74,6 +74,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// The scheme's name.
+    #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -82,6 +83,7 @@ impl Scheme {
     }
 
     /// The port that an authority without one means (RFC 9110 §4.2.1, §4.2.2).
+    #[inline]
     pub const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,

@@ -249,6 +249,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     }
 
     /// The policies of `group`, or `None` when this table has no such group.
+    #[inline]
     pub fn group_policy(&self, group: GroupId) -> Option<GroupPolicy> {
         let bits = self.trie.header().find_group(self.trie.as_bytes(), group.get())?;
         GroupPolicy::from_bits(bits)

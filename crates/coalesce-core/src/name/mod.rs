@@ -186,21 +186,25 @@ impl<'a> DnsName<'a> {
     }
 
     /// Returns the name as it was written, without a trailing dot; its case is not folded.
+    #[inline]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.bytes
     }
 
     /// Returns the codes of the last [`TAIL_CODES`] bytes; the lowest twelve bits are 0.
+    #[inline]
     pub(crate) const fn tail(self) -> [u64; 3] {
         self.tail
     }
 
     /// Returns a bit for each dot among the last [`WINDOW`] bytes.
+    #[inline]
     pub(crate) const fn dots(self) -> u32 {
         self.dots
     }
 
     /// Returns the number of bytes after the first dot, or 0 without a dot.
+    #[inline]
     pub(crate) const fn parent_len(self) -> usize {
         self.parent_len as usize
     }

@@ -161,6 +161,10 @@ impl Header {
 
     /// The policy bits of group `id`, by binary search.
     pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
+        // Most tables have few groups, and many have one.
+        if id == self.first_group {
+            return self.group(image, 0).map(|(_, bits)| bits);
+        }
         let found = binary_search(self.counts.groups as usize, |index| {
             self.group(image, index as u32).map(|(found, _)| found.cmp(&id))
         })?;
