@@ -128,7 +128,7 @@ impl Handshakes {
             _ => (&self.a, PUBLIC),
         };
         let name = DnsName::parse(name.as_bytes()).ok();
-        ServerConnection::tls(certificate, group, ClientCertificates::NotAsked, &[443])
+        ServerConnection::tls(certificate, group, ClientCertificates::NotAsked, [443])
             .with_server_name(name)
     }
 }
@@ -269,7 +269,7 @@ fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
 fn step_2_wants_the_scheme_of_the_connection() {
     let (table, handshakes) = (table(), Handshakes::new());
     let tls = handshakes.with("a.example.test");
-    let cleartext = ServerConnection::cleartext(PUBLIC, &[80]);
+    let cleartext = ServerConnection::cleartext(PUBLIC, [80]);
     let cases: &[(&ServerConnection<'_>, Option<&[u8]>, &str)] = &[
         (&tls, Some(b"https"), "serve a"),
         (&tls, Some(b"HTTPS"), "serve a"),
@@ -337,7 +337,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
     for (authority, group, number) in cases {
         for tried in [PUBLIC, M, M2] {
             let connection =
-                ServerConnection::tls(&everything, tried, ClientCertificates::NotAsked, &[443]);
+                ServerConnection::tls(&everything, tried, ClientCertificates::NotAsked, [443]);
             let Verdict::Serve(proof) = decide(&table, &connection, &get(authority)) else {
                 assert_ne!(tried, group, "{authority}");
                 continue;
@@ -347,7 +347,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
         }
     }
     // The catch-all knows every name; the certificate is asked all the same.
-    let connection = ServerConnection::tls(&everything, M, ClientCertificates::NotAsked, &[443]);
+    let connection = ServerConnection::tls(&everything, M, ClientCertificates::NotAsked, [443]);
     let verdict = decide(&table, &connection, &get("www.unrelated.test"));
     assert_eq!(line(&verdict), "421 certificate");
 }
@@ -432,7 +432,7 @@ fn step_5_follows_rfc_9525() {
     for (names, authority, covered) in cases {
         let presented = set(names);
         let connection =
-            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, &[443]);
+            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, [443]);
         let verdict = decide(&table, &connection, &get(authority));
         let refused = verdict == Verdict::Misdirected(Misdirected::Certificate);
         assert_eq!(refused, !covered, "{authority} with {names:?}: {verdict:?}");
@@ -501,7 +501,7 @@ fn a_newer_table_decides_the_next_request() {
 #[test]
 fn a_group_that_is_gone_serves_nothing() {
     let (table, a) = (table_with(unknown_to_application()), set(CERTIFICATE_A));
-    let gone = ServerConnection::tls(&a, GroupId::new(99), ClientCertificates::NotAsked, &[443]);
+    let gone = ServerConnection::tls(&a, GroupId::new(99), ClientCertificates::NotAsked, [443]);
     let tunnel = RequestTarget { method: MethodKind::Connect, ..get("a.example.test:443") };
     assert_eq!(line(&decide(&table, &gone, &get("a.example.test"))), "421 group");
     assert_eq!(line(&decide(&table, &gone, &get("dead.example.test"))), "421 unknown_authority");
@@ -596,7 +596,7 @@ fn of_all_faults_the_earliest_step_speaks() {
             },
             ..get(&authority)
         };
-        let connection = ServerConnection::tls(&a, PUBLIC, ClientCertificates::NotAsked, &[443])
+        let connection = ServerConnection::tls(&a, PUBLIC, ClientCertificates::NotAsked, [443])
             .with_server_name(DnsName::parse(server_name.as_bytes()).ok());
         let verdict = decide(&table, &connection, &request);
         let expected = FAULTS.get(faults.trailing_zeros() as usize).unwrap_or(&"serve a");

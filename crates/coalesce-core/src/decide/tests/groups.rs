@@ -43,7 +43,7 @@ fn a_name_may_be_stricter_than_its_group() {
             Scheme::Https,
             M,
             ClientCertificates::NotAsked,
-            &[443],
+            [443],
         );
         assert_eq!(line(&decide(&table, &m, &get("b.example.test"))), "421 group");
         let handshakes = Handshakes::new();

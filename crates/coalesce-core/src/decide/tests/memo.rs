@@ -64,7 +64,7 @@ fn a_port_that_the_listener_lost_is_decided_anew() {
     let mut memo = Memo::new();
     let served = memo.decide(&table, 0, &handshakes.with("a.example.test"), &get("a.example.test"));
     assert_eq!(line(&served), "serve a");
-    let other = ServerConnection::tls(&handshakes.a, PUBLIC, ClientCertificates::NotAsked, &[8443]);
+    let other = ServerConnection::tls(&handshakes.a, PUBLIC, ClientCertificates::NotAsked, [8443]);
     assert_eq!(line(&memo.decide(&table, 0, &other, &get("a.example.test"))), "421 port");
 }
 
@@ -77,11 +77,10 @@ fn a_gateway_and_a_certificate_are_not_taken_for_each_other() {
         Scheme::Https,
         PUBLIC,
         ClientCertificates::NotAsked,
-        &[443],
+        [443],
     );
     assert_eq!(line(&memo.decide(&table, 0, &gateway, &get("a.example.test"))), "serve a");
-    let other =
-        ServerConnection::tls(&handshakes.api, PUBLIC, ClientCertificates::NotAsked, &[443]);
+    let other = ServerConnection::tls(&handshakes.api, PUBLIC, ClientCertificates::NotAsked, [443]);
     let expected = line(&decide(&table, &other, &get("a.example.test")));
     assert_eq!(line(&memo.decide(&table, 0, &other, &get("a.example.test"))), expected);
     assert_ne!(expected, "serve a");

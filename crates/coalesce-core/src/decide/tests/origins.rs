@@ -45,7 +45,7 @@ fn the_set_has_what_certificate_and_group_allow() {
 fn a_name_of_the_certificate_may_be_a_wildcards_of_the_table() {
     let certificate = set(&["x.wild.example.test", "*.wild.example.test", "192.0.2.1"]);
     let connection =
-        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
+        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, [443]);
     assert_eq!(origins(&table(), &connection), ["https://x.wild.example.test"]);
 }
 
@@ -72,10 +72,10 @@ fn only_tls_has_an_origin_set() {
         Scheme::Https,
         PUBLIC,
         ClientCertificates::NotAsked,
-        &[443],
+        [443],
     );
     assert!(origins(&table(), &gateway).is_empty());
-    assert!(origins(&table(), &ServerConnection::cleartext(PUBLIC, &[80, 443])).is_empty());
+    assert!(origins(&table(), &ServerConnection::cleartext(PUBLIC, [80, 443])).is_empty());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_another_listener_is_responsible_for_is_not_announced() {
     .unwrap();
     let certificate = set(&["a.example.test", "b.example.test"]);
     let connection =
-        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443])
+        ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, [443])
             .with_listener(ListenerId::new(0), &of_port);
     assert_eq!(origins(&table(), &connection), ["https://a.example.test"]);
 }
@@ -172,7 +172,7 @@ fn what_is_further_below_a_wildcard_is_passed_over() {
         }
         let certificate = set(&["*.test"]);
         let connection =
-            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
+            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, [443]);
         let expected = (0..count).filter(|number| number % 3 != 0);
         let expected: Vec<_> = expected.map(|n| format!("https://n{n:02}.test")).collect();
         assert_eq!(origins(&builder.build().unwrap(), &connection), expected);
@@ -193,7 +193,7 @@ fn a_listing_of_more_names_than_are_looked_at_is_cut() {
         }
         let certificate = set(&["*.test"]);
         let connection =
-            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, &[443]);
+            ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, [443]);
         let mut count = 0;
         let listing = connection.origins(&builder.build().unwrap(), |_| {
             count += 1;

@@ -43,7 +43,7 @@ fn addresses_need_no_server_name_unless_coalescing_is_off() {
     for (policy, server_name, expected) in cases {
         let table = table_of(&[("a", "192.0.2.1", PUBLIC)], coalesce(policy));
         let connection =
-            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, &[443]);
+            ServerConnection::tls(&presented, PUBLIC, ClientCertificates::NotAsked, [443]);
         let connection = connection.with_server_name(server_name);
         let verdict = decide(&table, &connection, &get("192.0.2.1"));
         assert_eq!(line(&verdict), expected, "{policy:?} with {server_name:?}");
@@ -193,7 +193,7 @@ fn a_trusted_gateway_waives_the_certificate_alone() {
         Scheme::Https,
         PUBLIC,
         ClientCertificates::NotAsked,
-        &[443],
+        [443],
     );
     let cases = [
         ("a.example.test", "serve a"),
@@ -208,12 +208,8 @@ fn a_trusted_gateway_waives_the_certificate_alone() {
     }
     let http = RequestTarget { scheme: Some(b"http"), ..get("a.example.test") };
     assert_eq!(line(&decide(&table, &gateway, &http)), "421 scheme");
-    let gateway = ServerConnection::trusted_gateway(
-        Scheme::Http,
-        PUBLIC,
-        ClientCertificates::NotAsked,
-        &[80],
-    );
+    let gateway =
+        ServerConnection::trusted_gateway(Scheme::Http, PUBLIC, ClientCertificates::NotAsked, [80]);
     assert_eq!(line(&decide(&table, &gateway, &http)), "serve a");
 }
 
@@ -224,7 +220,7 @@ fn a_server_name_that_a_gateway_passed_on_is_compared() {
         Scheme::Https,
         PUBLIC,
         ClientCertificates::NotAsked,
-        &[443],
+        [443],
     );
     let named = gateway.clone().with_server_name(DnsName::parse(b"a.example.test").ok());
     for policy in [CoalescePolicy::StrictServerName, CoalescePolicy::Never] {
@@ -239,7 +235,7 @@ fn a_server_name_that_a_gateway_passed_on_is_compared() {
 /// RFC 9113 §9.1.1: without TLS there is nothing to cover a host; the group still parts.
 #[test]
 fn cleartext_serves_its_own_group_by_name_and_port() {
-    let cleartext = ServerConnection::cleartext(PUBLIC, &[80]);
+    let cleartext = ServerConnection::cleartext(PUBLIC, [80]);
     let cases = [
         ("a.example.test", "serve a"),
         ("cdn.example.test", "serve cdn"),
