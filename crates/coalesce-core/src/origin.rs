@@ -103,12 +103,13 @@ fn after_scheme(bytes: &[u8], scheme: Scheme) -> Option<&[u8]> {
     if found.eq_ignore_ascii_case(name) { rest.strip_prefix(b"://") } else { None }
 }
 
-/// Removes one trailing dot, as comparing does, unless another one or nothing is before it: `a..` is
-/// another host than `a.`, and an empty host is none.
+/// Removes one trailing dot, as comparing does, unless the host would become another one. `a..` is
+/// another host than `a.`, an empty host is none, and `192.0.2.1.` is no address.
 fn canonical_dot(bytes: &[u8]) -> &[u8] {
     match without_trailing_dot(bytes) {
         [] | [.., b'.'] => bytes,
-        without => without,
+        without if matches!(Host::classify(without), Host::Other(_)) => without,
+        _ => bytes,
     }
 }
 
@@ -214,6 +215,7 @@ mod tests {
             ("https://It's~A.%4A..", "https://it's~a.%4a.."),
             ("https://%4A.test.", "https://%4a.test"),
             ("https://.", "https://."),
+            ("https://192.0.2.1.", "https://192.0.2.1."),
             ("https://[V1.X]", "https://[v1.x]"),
         ];
         for (text, shown) in cases {
