@@ -131,6 +131,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
+    #[inline]
     pub fn lookup_authority(&self, authority: &[u8]) -> Option<Entry> {
         let found = self.trie.find_authority(authority);
         found.and_then(|value| self.matched(value))

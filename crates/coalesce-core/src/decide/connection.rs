@@ -103,6 +103,7 @@ pub(super) struct Presented<'a> {
 
 impl<'a> Presented<'a> {
     #[cfg(feature = "alloc")]
+    #[inline(always)]
     fn later(&self) -> &[PresentedSet<'a>] {
         self.later.as_deref().unwrap_or_default()
     }
@@ -116,10 +117,10 @@ impl<'a> Presented<'a> {
     /// True if one of the sets covers `host`.
     #[inline(always)]
     pub(super) fn covers(&self, host: &Host<'_>) -> bool {
-        self.first.covers(host) || self.later_covers(host)
+        // Hardly a connection has more than one set.
+        self.first.covers(host) || !self.later().is_empty() && self.later_covers(host)
     }
 
-    /// Hardly a connection has more than one set.
     #[cold]
     #[inline(never)]
     fn later_covers(&self, host: &Host<'_>) -> bool {
