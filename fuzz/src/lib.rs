@@ -16,8 +16,7 @@ mod wire;
 use arbitrary::Unstructured;
 use coalesce_core::{
     Authority, AuthorityTable, AuthorityTableBuilder, BuildError, DnsName, GroupId, GroupPolicy,
-    Host, IdentifierSet, Malformed, Memo, NamePattern, PresentedIdentifier, Verdict,
-    VirtualHostId,
+    Host, IdentifierSet, Malformed, Memo, NamePattern, PresentedIdentifier, Verdict, VirtualHostId,
 };
 
 use coalesce_tls::PresentedNames;

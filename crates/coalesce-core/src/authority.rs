@@ -16,8 +16,8 @@ pub use owned::AuthorityBuf;
 
 /// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
 ///
-/// Two authorities are equal if their hosts are, by [`Host`]'s rule, and their ports. A default port
-/// that is written is not equal to none, because only a scheme says what the default is; see
+/// Two authorities are equal if their hosts are, by [`Host`]'s rule, and their ports. A default
+/// port that is written is not equal to none, because only a scheme says what the default is; see
 /// [`Origin`](crate::Origin).
 ///
 /// # Examples
@@ -143,8 +143,8 @@ pub(crate) fn parse_address(host: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Splits off a colon and the digits after it. Most authorities end in a letter and have no port, so
-/// the search starts at the end and stops at the first byte that is neither.
+/// Splits off a colon and the digits after it. Most authorities end in a letter and have no port,
+/// so the search starts at the end and stops at the first byte that is neither.
 #[inline(always)]
 pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut host = bytes;

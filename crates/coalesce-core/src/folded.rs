@@ -3,8 +3,8 @@
 use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 
-/// Bytes whose `Eq`, `Ord` and `Hash` ignore ASCII case. The three agree, because each of them looks
-/// at the lower-case bytes only.
+/// Bytes whose `Eq`, `Ord` and `Hash` ignore ASCII case. The three agree, because each of them
+/// looks at the lower-case bytes only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Folded<'a>(pub(crate) &'a [u8]);
 

@@ -20,12 +20,12 @@ use crate::name::{DnsName, NameError};
 /// | `192.0.2.1` as a DNS-ID | `192.0.2.1` | no: it is no name (RFC 9525 §6.3) |
 /// | `::ffff:192.0.2.1` | `192.0.2.1` | no: other octets |
 ///
-/// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label.
-/// Is a presented `a.example.test.` taken? No: RFC 5280 §4.2.1.6 requires the preferred syntax, which
+/// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label. Is a
+/// presented `a.example.test.` taken? No: RFC 5280 §4.2.1.6 requires the preferred syntax, which
 /// has no trailing dot, and verifiers refuse it as well.
 ///
-/// `Ord` is the order in which a set lists its identifiers: names in canonical order, each before its
-/// wildcard, then addresses.
+/// `Ord` is the order in which a set lists its identifiers: names in canonical order, each before
+/// its wildcard, then addresses.
 ///
 /// # Examples
 /// ```

@@ -15,7 +15,8 @@ use crate::trie::{FormatError, Kind, NameTrie, StoredPattern, TrieRef};
 over_bytes! {
     /// A set of presented identifiers (RFC 9525 §2): a [`NameTrie`] of what one certificate says.
     ///
-    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]` or an `Arc<[u8]>` with the same bytes.
+    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]` or an `Arc<[u8]>` with the same
+    /// bytes.
     ///
     /// # Examples
     ///

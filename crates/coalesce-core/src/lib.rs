@@ -16,8 +16,8 @@
 #![cfg_attr(feature = "alloc", doc = "```")]
 #![cfg_attr(not(feature = "alloc"), doc = "```ignore")]
 //! use coalesce_core::{
-//!     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern, PresentedIdentifier,
-//!     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
+//!     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+//!     PresentedIdentifier, RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,8 +48,8 @@
 //! * none: parsing, reading tables and identifier sets from bytes, deciding.
 //! * `alloc`: building tables and identifier sets; owned names, hosts, authorities and origins.
 //! * `std` (default): implies `alloc`, and lets an x86-64 program detect AVX2 when it runs. Without
-//!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`; otherwise
-//!   lookups take more instructions. Every answer, and every image, is the same.
+//!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`, and
+//!   lookups take more instructions otherwise. Every answer, and every compiled table, is the same.
 //!
 //! # Limits
 //!

@@ -15,8 +15,8 @@ pub const IDENTIFIERS_MAX: usize = 1 << 20;
 /// and a name takes 32 bytes of it.
 pub const ENTRIES_MAX: usize = 1 << 26;
 
-/// The largest number of coalescing groups in one table, the policies that their entries have beside
-/// them included: far above any real number of TLS policies, and as many as 16 bits count.
+/// The largest number of coalescing groups in one table, the policies that their entries have
+/// beside them included: far above any real number of TLS policies, and as many as 16 bits count.
 pub const GROUPS_MAX: usize = 1 << 16;
 
 /// The largest number of bytes that the names of more than 30 bytes in one table may have together;

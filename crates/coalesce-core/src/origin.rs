@@ -60,8 +60,8 @@ impl<'a> Origin<'a> {
     /// | `null`, `ftp://a.example.test`, `a.example.test`, `https:a.example.test` | [`OriginError::Scheme`] |
     /// | `https://`, `https://user@a.example.test`, `https://a.example.test/` | [`OriginError::Authority`] |
     ///
-    /// Is a default port that is written an error? No: RFC 6454 §6.2 leaves it out, but it names the
-    /// same origin. Everything after `://` is read by [`Authority::parse`].
+    /// Is a default port that is written an error? No: RFC 6454 §6.2 leaves it out, but it names
+    /// the same origin. Everything after `://` is read by [`Authority::parse`].
     ///
     /// # Errors
     /// [`OriginError`] for the first part that is wrong.

@@ -41,11 +41,11 @@ impl ServerConnection<'_> {
     /// | in no entry, handed over for a 404 | no |
     /// | an address | no: a client that connects to one has it in its set (RFC 8336 §2.3) |
     ///
-    /// Does [`decide`](crate::decide()) still serve a name that the set leaves out? Yes: an origin set
-    /// changes no decision. But a client that has an origin set asks for nothing outside it on that
-    /// connection (RFC 8336 §2.4, Appendix B), so it no longer coalesces names that both sides know
-    /// by wildcards only. The origin of the server name is the exception, because the client adds it
-    /// to the set itself (§2.3).
+    /// Does [`decide`](crate::decide()) still serve a name that the set leaves out? Yes: an origin
+    /// set changes no decision. But a client that has an origin set asks for nothing outside it on
+    /// that connection (RFC 8336 §2.4, Appendix B), so it no longer coalesces names that both sides
+    /// know by wildcards only. The origin of the server name is the exception, because the client
+    /// adds it to the set itself (§2.3).
     ///
     /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,
     /// hop by hop (RFC 8336 §2.2, §2.3).
@@ -56,8 +56,8 @@ impl ServerConnection<'_> {
     /// # Complexity
     /// A decision for every name looked at, and a binary search for every wildcard of the
     /// certificate. Names that are more than one label below such a wildcard are skipped. Without a
-    /// server name, the set is the same for all connections of a certificate, a group, a listener and
-    /// a table: make it once, and complete it for each connection by
+    /// server name, the set is the same for all connections of a certificate, a group, a listener
+    /// and a table: make it once, and complete it for each connection by
     /// [`origins_of_server_name`](Self::origins_of_server_name).
     pub fn origins<S: AsRef<[u8]>>(
         &self,

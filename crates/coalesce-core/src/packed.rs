@@ -63,8 +63,8 @@ impl Scan {
     }
 
     /// Returns whether a rule is broken by a name that fills the window from one byte, given as its
-    /// bit `first`, to the end: a byte that no name holds, an empty label, a hyphen at the edge of a
-    /// label.
+    /// bit `first`, to the end: a byte that no name holds, an empty label, a hyphen at the edge of
+    /// a label.
     #[inline(always)]
     pub(crate) const fn is_wrong(self, first: u32) -> bool {
         let Self { dots, hyphens, bad, .. } = self;
@@ -110,10 +110,11 @@ const fn unpack_word(codes: u64) -> u64 {
     let fours = (codes & 0x00ff_ffff) | ((codes & 0xffff_ff00_0000) << 8);
     let pairs = (fours & 0x0000_0fff_0000_0fff) | ((fours & 0x00ff_f000_00ff_f000) << 4);
     let single = (pairs & 0x003f_003f_003f_003f) | ((pairs & 0x0fc0_0fc0_0fc0_0fc0) << 2);
-    // A code below 32 is a letter, and its byte is 0x60 higher. There are two exceptions: `_`, whose
-    // byte is only 0x40 higher than its code 31, and code 0, which stays 0.
+    // A code below 32 is a letter, and its byte is 0x60 higher. There are two exceptions: `_`,
+    // whose byte is only 0x40 higher than its code 31, and code 0, which stays 0.
     let letter = !single & (ONES * 0x20);
-    // Adding 1 carries into bit 5 only from 31; `letter` excludes the codes that had the bit before.
+    // Adding 1 carries into bit 5 only from 31; `letter` excludes the codes that had the bit
+    // before.
     let underscore = ((single + ONES) >> 5) & letter >> 5 & ONES;
     // Adding 0x3f carries into bit 6 unless the code is 0.
     let some = ((single + ONES * 0x3f) >> 6) & ONES;

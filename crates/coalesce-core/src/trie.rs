@@ -2,8 +2,8 @@
 //!
 //! A node is a suffix of labels, and exact names and wildcards of both kinds are kept at the node
 //! that they are written with. A trie answers with the most specific pattern for a name, and lists
-//! the patterns below a suffix in order. A lookup does not walk from the root: a perfect hash of the
-//! path leads straight to the node, and a lookup goes further up only for what is not there.
+//! the patterns below a suffix in order. A lookup does not walk from the root: a perfect hash of
+//! the path leads straight to the node, and a lookup goes further up only for what is not there.
 //!
 //! | module | does |
 //! | --- | --- |

@@ -329,7 +329,8 @@ where
         let (seen, judgement, left) = {
             let mut engine = self.engine.lock();
             engine.handle_accepted();
-            // A request that comes after the GOAWAY is not looked at; dropping it resets the stream.
+            // A request that comes after the GOAWAY is not looked at; dropping it resets the
+            // stream.
             if let State::SentAway(_) = self.state {
                 return None;
             }

@@ -56,9 +56,10 @@ impl Default for TlsPolicy {
 }
 
 impl TlsPolicy {
-    /// Returns whether handshakes under this policy ask their clients for a certificate: what
-    /// [`GroupPolicy::with_client_certificates`](coalesce_core::GroupPolicy::with_client_certificates)
-    /// records for the group of this policy.
+    /// Returns whether handshakes under this policy ask their clients for a certificate. The table
+    /// records it for the group of this policy: [`GroupPolicy::with_client_certificates`].
+    ///
+    /// [`GroupPolicy::with_client_certificates`]: coalesce_core::GroupPolicy
     pub const fn client_certificates(&self) -> ClientCertificates {
         match self.client_auth {
             ClientAuth::None => ClientCertificates::NotAsked,

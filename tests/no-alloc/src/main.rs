@@ -12,8 +12,8 @@ use core::hint::black_box;
 use core::panic::PanicInfo;
 
 use coalesce_core::{
-    AuthorityTable, ClientCertificates, ServerConnection, DnsName, GroupId, HostField, IdentifierSet, Memo, MethodKind,
-    RequestTarget, TableEntry, Verdict,
+    AuthorityTable, ClientCertificates, DnsName, GroupId, HostField, IdentifierSet, Memo,
+    MethodKind, RequestTarget, ServerConnection, TableEntry, Verdict,
 };
 
 static FAST: &[u8] = include_bytes!("../../../crates/coalesce-core/tests/golden/table-fast.image");
@@ -49,8 +49,8 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
     black_box((table.lookup_authority(authority), presented.find_authority(authority)));
     let group = GroupId::new(black_box(1));
     let (clients, ports) = (ClientCertificates::NotAsked, black_box(&[443, 8443]));
-    let connection = ServerConnection::tls(&presented, group, clients, ports)
-        .with_server_name(server_name);
+    let connection =
+        ServerConnection::tls(&presented, group, clients, ports).with_server_name(server_name);
     let authority = black_box(authority);
     let request = RequestTarget {
         authority: Some(authority),

@@ -136,8 +136,8 @@ enum AfterTimeout {
 }
 
 impl Phase {
-    /// A request that crossed a farewell on its way was accepted all the same, and is answered; so a
-    /// busy connection is closed only when the server stops.
+    /// A request that crossed a farewell on its way was accepted all the same, and is answered; so
+    /// a busy connection is closed only when the server stops.
     fn after_timeout(self, busy: bool, was_asked: impl FnOnce() -> bool) -> AfterTimeout {
         match self {
             Self::Stopping => AfterTimeout::Close,

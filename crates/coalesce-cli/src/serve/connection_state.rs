@@ -15,8 +15,8 @@ use crate::serve::observe::access_log::ConnectionLog;
 use crate::serve::observe::recorder::Recorder;
 use crate::serve::snapshot::{Live, Snapshot};
 
-/// The state of a connection, shared by the code that decides its requests and the code that answers
-/// them. The connection's own task polls both, so neither ever waits for the lock.
+/// The state of a connection, shared by the code that decides its requests and the code that
+/// answers them. The connection's own task polls both, so neither ever waits for the lock.
 #[derive(Clone, Debug)]
 pub(super) struct SharedState {
     state: Arc<Mutex<ConnectionState>>,

@@ -19,10 +19,10 @@ use crate::request::Scheme;
 /// There are three ways to make one, and each says by its name what vouches for an `https` origin:
 /// the certificates of this connection, nothing (cleartext), or a gateway that the user trusts.
 ///
-/// Make one for each connection and keep it: [`decide`](crate::decide()) takes it by reference. What
-/// a connection borrows may be shared instead (an `Arc` of its identifiers, an owned server name,
-/// an `Arc` of its listeners), so that a struct can hold a `ServerConnection<'static>`. Cloning
-/// allocates nothing.
+/// Make one for each connection and keep it: [`decide`](crate::decide()) takes it by reference.
+/// What a connection borrows may be shared instead (an `Arc` of its identifiers, an owned server
+/// name, an `Arc` of its listeners), so that a struct can hold a `ServerConnection<'static>`.
+/// Cloning allocates nothing.
 #[derive(Clone, Debug)]
 pub struct ServerConnection<'a> {
     pub(super) scheme: Scheme,

@@ -23,10 +23,10 @@ pub use owned::DnsNameBuf;
 
 /// A DNS name in preferred syntax, relative or absolute, borrowed as it was written.
 ///
-/// `Eq`, `Ord` and `Hash` ignore ASCII case and one trailing dot (RFC 3986 §3.2.2, RFC 4343 §3). The
-/// order is the canonical one (RFC 4034 §6.1): label by label from the right, so that a name comes
-/// right before the names below it. The one normaliser of this crate: server names, authorities and
-/// presented identifiers all pass through [`DnsName::parse`].
+/// `Eq`, `Ord` and `Hash` ignore ASCII case and one trailing dot (RFC 3986 §3.2.2, RFC 4343 §3).
+/// The order is the canonical one (RFC 4034 §6.1): label by label from the right, so that a name
+/// comes right before the names below it. The one normaliser of this crate: server names,
+/// authorities and presented identifiers all pass through [`DnsName::parse`].
 ///
 /// | accepted | refused |
 /// | --- | --- |
@@ -171,8 +171,8 @@ impl<'a> DnsName<'a> {
         }
     }
 
-    /// The slow path, byte by byte. Returns the first broken rule, or the name if its last label only
-    /// starts with a digit and is no number.
+    /// The slow path, byte by byte. Returns the first broken rule, or the name if its last label
+    /// only starts with a digit and is no number.
     #[cold]
     #[inline(never)]
     fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
@@ -308,8 +308,8 @@ pub(crate) const fn without_trailing_dot(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// The bytes of a label so far, as far as they may be a number. Some parsers take `127.1` or `0x7f.1`
-/// for an IPv4 address (RFC 3986 §7.4), so a last label that is a number is refused.
+/// The bytes of a label so far, as far as they may be a number. Some parsers take `127.1` or
+/// `0x7f.1` for an IPv4 address (RFC 3986 §7.4), so a last label that is a number is refused.
 #[derive(Clone, Copy)]
 enum LabelShape {
     Empty,

@@ -125,8 +125,8 @@ fn with_features<I, K: Kernel<I>>(avx2: Avx2, kernel: K, input: I) -> K::Output 
 /// Returns the last 32 bytes, read in words of four.
 ///
 /// Names are of all lengths, so a branch on the length would often be mispredicted. Above three
-/// bytes there is none: the whole words at the end are read under a mask, and the one to three bytes
-/// before them come from the first four bytes, shifted.
+/// bytes there is none: the whole words at the end are read under a mask, and the one to three
+/// bytes before them come from the first four bytes, shifted.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_wrap, reason = "bits, not numbers")]
@@ -145,10 +145,10 @@ fn load(bytes: &[u8]) -> __m256i {
     let words = unsafe {
         _mm256_maskload_epi32(bytes.as_ptr().wrapping_add(len).wrapping_sub(WINDOW).cast(), whole)
     };
-    // The bytes left of the first whole word are the first of `bytes`. All eight lanes get the first
-    // four bytes; the shift leaves them in the one lane that is not whole, and moves out of it those
-    // that the lane to its right has already. A shift by 32 clears a lane.
-    // SAFETY: `len` is at most 32, of which there are 33.
+    // The bytes left of the first whole word are the first of `bytes`. All eight lanes get the
+    // first four bytes; the shift leaves them in the one lane that is not whole, and moves out of
+    // it those that the lane to its right has already. A shift by 32 clears a lane. SAFETY: `len`
+    // is at most 32, of which there are 33.
     let shifts = unsafe { _mm256_loadu_si256(SHIFTS.as_ptr().add(len).cast()) };
     let part = _mm256_sllv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*first)), shifts);
     _mm256_or_si256(words, part)
@@ -181,8 +181,8 @@ const fn shifts() -> [[u32; 8]; WINDOW + 1] {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn codes(window: __m256i) -> __m256i {
-    // `packed::code` for each byte: where bit 6 is set, bit 5 is cleared. There is no shift of bytes,
-    // but a single bit of each byte stays inside its byte in a shift of 16 bits.
+    // `packed::code` for each byte: where bit 6 is set, bit 5 is cleared. There is no shift of
+    // bytes, but a single bit of each byte stays inside its byte in a shift of 16 bits.
     let letter = _mm256_srli_epi16::<1>(_mm256_and_si256(window, _mm256_set1_epi8(0x40)));
     let six = _mm256_and_si256(window, _mm256_set1_epi8(0x3f));
     let codes = _mm256_andnot_si256(letter, six);
@@ -245,9 +245,9 @@ fn equal(window: __m256i, byte: u8) -> u32 {
 /// Marks the bytes that no name holds.
 ///
 /// The ASCII table has rows (the upper four bits of a byte) and columns (the lower four). Each kind
-/// of row has a bit, and each column lists the rows that have a byte of names in that column. A byte
-/// is good if its row's bit is in its column's list. A byte from 0x80 on gets an empty list, because
-/// a shuffle gives 0 for an index with bit 7 set.
+/// of row has a bit, and each column lists the rows that have a byte of names in that column. A
+/// byte is good if its row's bit is in its column's list. A byte from 0x80 on gets an empty list,
+/// because a shuffle gives 0 for an index with bit 7 set.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]

@@ -61,8 +61,8 @@ pub(crate) trait Simd: Copy {
 /// as well.
 ///
 /// `Input` is apart from `self` because the function with the instruction set's features cannot be
-/// inlined into its caller. Two arguments of at most two words each are passed in registers, but one
-/// struct of three words goes through memory.
+/// inlined into its caller. Two arguments of at most two words each are passed in registers, but
+/// one struct of three words goes through memory.
 pub(crate) trait Kernel<Input> {
     /// The result of the work.
     type Output;

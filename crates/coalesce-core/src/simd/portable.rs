@@ -1,7 +1,8 @@
 //! Reading names in words of eight bytes: no instruction set in particular.
 //!
-//! A word is treated as eight bytes side by side. Where a sum is taken, every byte has at most seven
-//! bits, so nothing carries into the next byte and bit 7 of each byte is the answer for that byte.
+//! A word is treated as eight bytes side by side. Where a sum is taken, every byte has at most
+//! seven bits, so nothing carries into the next byte and bit 7 of each byte is the answer for that
+//! byte.
 
 use super::kernel::Simd;
 use crate::packed::{ONES, suffix};

@@ -1,8 +1,8 @@
 //! The byte image of a name trie: its format, version 4.
 //!
-//! One image holds a trie of numbers, an authority table or a set of presented identifiers. All numbers are
-//! little-endian, so that one image serves every machine; nothing in it needs alignment. Offsets
-//! are not stored: each section follows from the counts before it.
+//! One image holds a trie of numbers, an authority table or a set of presented identifiers. All
+//! numbers are little-endian, so that one image serves every machine; nothing in it needs
+//! alignment. Offsets are not stored: each section follows from the counts before it.
 //!
 //! # Header
 //!
@@ -47,9 +47,10 @@
 //! the number.
 //!
 //! The bits of a row are, from the lowest: 0–1 coalescing (0 by certificate and group, 1 by server
-//! name, 2 never), 2–3 unknown authorities (0 misdirected, 1 handed over), 4–5 `CONNECT` (0 refused,
-//! 1 extended, 2 any), 6 observed, 7 no client certificates asked for, and 8–9 the coalescing that
-//! the entries of this row have of their own, plus 1. Each group has a row without that first.
+//! name, 2 never), 2–3 unknown authorities (0 misdirected, 1 handed over), 4–5 `CONNECT` (0
+//! refused, 1 extended, 2 any), 6 observed, 7 no client certificates asked for, and 8–9 the
+//! coalescing that the entries of this row have of their own, plus 1. Each group has a row without
+//! that first.
 //!
 //! # How a name is found
 //!

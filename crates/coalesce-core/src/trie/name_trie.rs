@@ -27,10 +27,10 @@ use crate::storage::over_bytes;
 over_bytes! {
     /// A frozen map from name patterns to numbers: a label trie in one string of bytes.
     ///
-    /// A node is a suffix of labels that names share, so that the trie answers with the most specific
-    /// pattern for a name and lists what is below a suffix in order. A lookup hashes the path
-    /// instead of walking it, so that it reads one place for a name and one for the wildcard above
-    /// it, whatever the number of names.
+    /// A node is a suffix of labels that names share, so that the trie answers with the most
+    /// specific pattern for a name and lists what is below a suffix in order. A lookup hashes the
+    /// path instead of walking it, so that it reads one place for a name and one for the wildcard
+    /// above it, whatever the number of names.
     ///
     /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]`, an `Arc<[u8]>` or a mapped file with
     /// the same bytes. The format is the same on every machine.

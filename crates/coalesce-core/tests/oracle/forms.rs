@@ -1,4 +1,5 @@
-//! Borrowed and owned forms: `Eq`, `Ord` and `Hash` agree, and what is shown is read back as the same.
+//! Borrowed and owned forms: `Eq`, `Ord` and `Hash` agree, and what is shown is read back as the
+//! same.
 
 use std::fmt::{Debug, Display};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,7 +34,8 @@ fn assert_traits_agree<T: Ord + Hash + Debug>(one: &T, other: &T) {
     }
 }
 
-/// The traits of both forms of two values say the same, and the text of the owned form is read back.
+/// The traits of both forms of two values say the same, and the text of the owned form is read
+/// back.
 #[track_caller]
 fn assert_forms_agree<B, O>(one: B, other: B, read_back: bool)
 where

@@ -56,9 +56,9 @@ pub(super) enum Extent {
 ///
 /// # Staying in step
 ///
-/// HPACK compresses with a dynamic table that both ends update alike, entry by entry, and evict from
-/// by size (RFC 7541 §2.3.2, §4.1). Here three tables have to agree: the client's, `h2`'s, and the
-/// one of this reader. So the reader decodes every block, trailers included, and whatever it
+/// HPACK compresses with a dynamic table that both ends update alike, entry by entry, and evict
+/// from by size (RFC 7541 §2.3.2, §4.1). Here three tables have to agree: the client's, `h2`'s, and
+/// the one of this reader. So the reader decodes every block, trailers included, and whatever it
 /// rewrites keeps the size of the entry: a refused value becomes the letter `a`, repeated to the
 /// same *decoded* length, since the size of an entry counts decoded octets (RFC 7541 §4.1). Huffman
 /// codes the letter in five bits, the shortest code there is, so that the rewritten block never

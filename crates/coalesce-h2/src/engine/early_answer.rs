@@ -1,9 +1,9 @@
 //! When a misdirected request is answered before `h2` sees it.
 //!
 //! A stream that will be refused costs `h2` ten times what its answer costs: `h2` makes room for
-//! it, queues it, wakes its owner and tears it down. So a request that can be judged from its header
-//! block alone is answered by the engine, and `h2` never learns of it. Whatever does not meet the
-//! conditions below goes to `h2`, and gets the same answer from the server half.
+//! it, queues it, wakes its owner and tears it down. So a request that can be judged from its
+//! header block alone is answered by the engine, and `h2` never learns of it. Whatever does not
+//! meet the conditions below goes to `h2`, and gets the same answer from the server half.
 //!
 //! | condition | because |
 //! | --- | --- |

@@ -121,9 +121,9 @@ pub(crate) enum NextRead {
 
 /// The state of one connection, between the socket and `h2`.
 ///
-/// An engine does no IO, owns no task and knows no time but the `date` of its answers. The transport
-/// tells it what was read and written, the server half what `h2` handed out, and both ask it what to
-/// do next. Its methods are
+/// An engine does no IO, owns no task and knows no time but the `date` of its answers. The
+/// transport tells it what was read and written, the server half what `h2` handed out, and both ask
+/// it what to do next. Its methods are
 ///
 /// - *getters*: [`streams_wait`](Self::streams_wait), [`resets`](Self::resets),
 ///   [`sync_state`](Self::sync_state), [`may_have_hosts`](Self::may_have_hosts),
@@ -138,19 +138,20 @@ pub(crate) enum NextRead {
 ///   [`released`](Self::released); [`poll_output`](Self::poll_output), then
 ///   [`waiting`](Self::waiting);
 /// - *of the server half*: [`handle_accepted`](Self::handle_accepted),
-///   [`take_note`](Self::take_note), [`verdict`](Self::verdict) and [`refused`](Self::refused) for a
-///   request; [`handle_none_accepted`](Self::handle_none_accepted) when `h2` hands out none;
+///   [`take_note`](Self::take_note), [`verdict`](Self::verdict) and [`refused`](Self::refused) for
+///   a request; [`handle_none_accepted`](Self::handle_none_accepted) when `h2` hands out none;
 ///   [`set_batching`](Self::set_batching), [`announce`](Self::announce) and [`close`](Self::close)
 ///   for the connection.
 ///
 /// # The order of calls
 ///
 /// To read, the transport calls `poll_read` and does as it says, until there are bytes for `h2`. To
-/// write, it offers the bytes of `h2` to `handle_write`. If they are not taken, it sends all that is
-/// `waiting`, writes the bytes of `h2` itself, and calls `handle_passed` with those that were
+/// write, it offers the bytes of `h2` to `handle_write`. If they are not taken, it sends all that
+/// is `waiting`, writes the bytes of `h2` itself, and calls `handle_passed` with those that were
 /// written. After either, if `grant_is_due`, it wakes the task, because `h2` has something to read
 /// that the socket does not announce. To flush, unless the engine `is_batching`, it calls
-/// `poll_output` and sends all that is `waiting`, again until `poll_output` says that no more comes.
+/// `poll_output` and sends all that is `waiting`, again until `poll_output` says that no more
+/// comes.
 ///
 /// For each stream that `h2` hands out, in their order, the server half calls `handle_accepted`,
 /// `take_note`, and `verdict` or nothing; then `refused` if it refuses the request.
@@ -158,9 +159,9 @@ pub(crate) enum NextRead {
 /// # Losing sync
 ///
 /// On an HPACK error, a stray frame, or a header block beyond [`block_reader::BLOCK_LEN_MAX`], the
-/// engine hands on what it holds, unmodified, and inspects nothing more on the connection. `h2` ends
-/// the connection for most of these. For the others the server half asks `sync_state` and fails
-/// closed.
+/// engine hands on what it holds, unmodified, and inspects nothing more on the connection. `h2`
+/// ends the connection for most of these. For the others the server half asks `sync_state` and
+/// fails closed.
 pub(crate) struct Engine<D> {
     // What the client sends.
     /// What is left of a frame that passes unread, or of the client's preface.

@@ -116,7 +116,8 @@ pub(super) struct Entry {
     pub(super) value: Box<[u8]>,
     /// Whether `h2` would refuse the value; unless it is empty, `h2` then holds a placeholder.
     pub(super) refused: bool,
-    /// Whether a request with this field is [well-formed](super::header_check), as far as this field goes.
+    /// Whether a request with this field is [well-formed](super::header_check), as far as this
+    /// field goes.
     pub(super) well_formed: bool,
 }
 

@@ -75,8 +75,8 @@ async fn a_window_is_whole_when_early_answers_are_over() {
     }
 }
 
-/// Attack: a block that makes the transport lose sync, which frames it then knows no longer, while a
-/// body is on its way that takes all of the window.
+/// Attack: a block that makes the transport lose sync, which frames it then knows no longer, while
+/// a body is on its way that takes all of the window.
 #[tokio::test]
 async fn a_window_is_whole_when_the_transport_loses_sync() {
     // Depends on itself, which `h2` answers with a reset.

@@ -84,8 +84,8 @@ fn responsible_elsewhere(
 /// The same for the addresses of a compiled table, whose connections no server name makes.
 ///
 /// The names of a compiled table need no such check, because [`open_compiled`] has made it: the
-/// handshakes have the same names, so a connection made for one of them is in the group of its virtual
-/// host, and shows a certificate that covers it.
+/// handshakes have the same names, so a connection made for one of them is in the group of its
+/// virtual host, and shows a certificate that covers it.
 ///
 /// [`open_compiled`]: crate::config::tables::open_compiled
 pub(crate) fn own_connections_by_address(

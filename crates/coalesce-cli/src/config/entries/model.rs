@@ -37,8 +37,8 @@ pub(crate) struct ListenerEntry {
     pub(crate) default_virtual_host: Option<Spanned<String>>,
 }
 
-/// Calls a macro with the fields that a group has, wherever the file has them. The fields are listed
-/// here and nowhere else.
+/// Calls a macro with the fields that a group has, wherever the file has them. The fields are
+/// listed here and nowhere else.
 macro_rules! with_policy_fields {
     ($call:ident! $($own:tt)*) => {
         $call! {

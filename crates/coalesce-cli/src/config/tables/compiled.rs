@@ -3,8 +3,9 @@
 //! A table knows virtual hosts and groups by their numbers only, so that it would serve anything
 //! under any configuration. What binds it to this one: every virtual host has a name in the file,
 //! which must stand for the same virtual host in the table; every entry must be in the group of its
-//! virtual host and as strict; the groups must be the same, with the same policies. So a virtual host that was
-//! moved, put in between or taken away since the table was compiled is found here, not by a client.
+//! virtual host and as strict; the groups must be the same, with the same policies. So a virtual
+//! host that was moved, put in between or taken away since the table was compiled is found here,
+//! not by a client.
 
 use std::ops::Range;
 use std::path::PathBuf;

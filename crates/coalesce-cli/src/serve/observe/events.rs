@@ -62,7 +62,8 @@ events! {
     warn ended_at_once() "ended at once, by a second signal";
 }
 
-/// Makes the span that everything logged about a connection is in. Its server name is recorded when the ClientHello is there.
+/// Makes the span that everything logged about a connection is in. Its server name is recorded when
+/// the ClientHello is there.
 pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing::Span {
     tracing::info_span!(target: TARGET, "connection", %peer, listener, server_name = Empty)
 }
