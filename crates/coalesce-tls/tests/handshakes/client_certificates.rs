@@ -94,7 +94,7 @@ async fn a_default_is_no_way_around_client_certificates() {
         let (_, served) = meet(&acceptor(&builder), &config, "192.0.2.1").await;
         let facts = served.unwrap().facts;
         let answer =
-            |authority| decide(&table, &facts.connection(&[443]), &RequestTarget::https(authority));
+            |authority| decide(&table, &facts.connection(443), &RequestTarget::https(authority));
         assert!(matches!(answer(b"a.example.test"), Verdict::Serve(_)));
         assert_eq!(answer(b"b.example.test"), Verdict::Misdirected(Misdirected::Group));
 

@@ -99,7 +99,7 @@ async fn the_facts_decide_requests() {
     // The server name is one of the facts.
     assert!(matches!(answer(b"d.example.test", &[443]), Verdict::Serve(_)));
     let answer = |authority: &'static [u8]| {
-        decide(&strict, &facts.connection(&[443]), &RequestTarget::https(authority))
+        decide(&strict, &facts.connection(443), &RequestTarget::https(authority))
     };
     assert!(matches!(answer(b"a.example.test"), Verdict::Serve(_)));
     assert_eq!(answer(b"d.example.test"), misdirected(Misdirected::ServerName));
