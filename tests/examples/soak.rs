@@ -114,11 +114,11 @@ fn measure(built: bool, reloads: u32, seconds: u32) -> Measured {
             }
         }
     });
-    let (checked, wrong) = checker.end();
+    let (contents, wrong) = checker.end();
     let table = fs::metadata(world.path("0.table")).map_or(0, |file| file.len() / 1024);
     let after = settled(&server, before.total() + table.max(1024));
     took.sort_by(f64::total_cmp);
-    Measured { requests, reloading, took, checked, wrong, table, at_start, before, after }
+    Measured { requests, reloading, took, checked: contents, wrong, table, at_start, before, after }
 }
 
 impl Measured {

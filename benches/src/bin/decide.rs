@@ -1,5 +1,6 @@
 //! Decides one request again and again, so that callgrind can count the instructions of a decision;
 //! `count-decide.sh` does.
+#![allow(clippy::print_stdout, reason = "it says what was decided")]
 
 use std::hint::black_box;
 
