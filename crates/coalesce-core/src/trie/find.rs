@@ -17,6 +17,19 @@ use crate::simd::{self, Portable, Simd};
 /// for step by step, so that a window can be read in words of four.
 const NAME_LEN_MIN: usize = 5;
 
+/// A trie as lookups read it, whatever its storage.
+///
+/// Lookups take a trie behind one pointer, and not its header and its bytes, which are three words.
+/// The slow ways are never inlined, so the fast way would have to keep all three in registers for
+/// calls that it hardly ever makes: that costs 2 to 8 % of its instructions.
+pub(super) trait Stored {
+    /// Returns the header that was read when the trie was opened.
+    fn header(&self) -> &Header;
+
+    /// Returns the bytes, header included.
+    fn image(&self) -> &[u8];
+}
+
 /// What [`before_port`] makes of an authority.
 enum BeforePort<'a> {
     Host(&'a [u8]),
@@ -39,42 +52,35 @@ impl Pair {
 
 /// The value of the most specific pattern that stands for `host`.
 #[inline(always)]
-pub(super) fn find(header: &Header, image: &[u8], host: &Host<'_>) -> Option<u32> {
+pub(super) fn find(trie: &impl Stored, host: &Host<'_>) -> Option<u32> {
+    let (header, image) = (trie.header(), trie.image());
     let found = match host {
-        Host::Name(name) => find_name(header, image, *name),
+        Host::Name(name) => find_name(trie, *name),
         Host::Ip(address) => header.find_address(image, *address),
         Host::Other(_) => return None,
     };
-    found.or_else(|| catch_all(header))
+    found.or_else(|| catch_all(trie))
 }
 
 /// The value of this very pattern, whatever else stands for what it stands for.
-pub(super) fn find_pattern(
-    header: &Header,
-    image: &[u8],
-    pattern: &NamePattern<'_>,
-) -> Option<u32> {
+pub(super) fn find_pattern(trie: &impl Stored, pattern: &NamePattern<'_>) -> Option<u32> {
+    let (header, image) = (trie.header(), trie.image());
     let (name, shape) = match pattern {
         NamePattern::Exact(name) => (name, Shape::Exact),
         NamePattern::OneLabel(name) => (name, Shape::OneLabel),
         NamePattern::AnyDepth(name) => (name, Shape::AnyDepth),
         NamePattern::Ip(address) => return header.find_address(image, *address),
-        NamePattern::CatchAll => return catch_all(header),
+        NamePattern::CatchAll => return catch_all(trie),
     };
-    find_stored(header, image, name, name.as_bytes().len(), shape)
+    find_stored(trie, name, name.as_bytes().len(), shape)
 }
 
 /// The value of a stored name of any length: the last `len` bytes of `name`, in this shape.
-fn find_stored(
-    header: &Header,
-    image: &[u8],
-    name: &DnsName<'_>,
-    len: usize,
-    shape: Shape,
-) -> Option<u32> {
+fn find_stored(trie: &impl Stored, name: &DnsName<'_>, len: usize, shape: Shape) -> Option<u32> {
+    let (header, image) = (trie.header(), trie.image());
     if len <= TAIL_CODES {
         let key = key(suffix(name.tail(), len), len, shape);
-        return find_key(header, image, key, name.dots());
+        return find_key(trie, key, name.dots());
     }
     let bytes = name.as_bytes();
     let suffix = bytes.get(bytes.len().checked_sub(len)?..)?;
@@ -88,18 +94,14 @@ fn find_stored(
 /// whether they are valid: what is found byte for byte is. Only what a wildcard adds to what
 /// was found has to be looked at.
 #[inline(always)]
-pub(super) fn find_with(
-    header: &Header,
-    image: &[u8],
-    simd: impl Simd,
-    authority: &[u8],
-) -> Option<u32> {
+pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -> Option<u32> {
+    let header = trie.header();
     if authority.len() < NAME_LEN_MIN {
-        return find_any(header, image, authority);
+        return find_any(trie, authority);
     }
     // What ends in a digit or a bracket may be an address, and what ends in a colon has a port.
     let authority = match authority.last()? {
-        b'0'..=b':' | b']' => match before_port(header, image, authority) {
+        b'0'..=b':' | b']' => match before_port(trie, authority) {
             BeforePort::Host(host) => host,
             BeforePort::Found(found) => return found,
         },
@@ -107,19 +109,19 @@ pub(super) fn find_with(
     };
     let name = without_trailing_dot(authority);
     let len = name.len();
-    let Some(wildcard) = header.wildcard else { return find_any(header, image, authority) };
+    let Some(wildcard) = header.wildcard else { return find_any(trie, authority) };
     if len > TAIL_CODES {
-        return find_long_host(header, image, authority, wildcard);
+        return find_long_host(trie, authority, wildcard);
     }
     let window = simd.window(name);
     if simd.is_ambiguous(window) {
-        return find_any(header, image, authority);
+        return find_any(trie, authority);
     }
     let codes = simd.codes(window);
     let dots = simd.dots(window);
     // 31 without a dot, which is the length of no suffix here.
     let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
-    let pair = find_pair(simd, header, image, codes, len, parent_len, wildcard)?;
+    let pair = find_pair(simd, trie, codes, len, parent_len, wildcard)?;
     let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
     // One branch for all that is rare. Whether there is a wildcard above a name that was found
     // is a matter of chance, and must not be asked by a branch of its own.
@@ -127,9 +129,9 @@ pub(super) fn find_with(
         let value = if let Some(value) = pair.above.found() {
             value
         } else if header.further & 1 != 0 {
-            return find_any(header, image, authority);
+            return find_any(trie, authority);
         } else {
-            find_above(header, image, simd.words(codes), dots)?
+            find_above(trie, simd.words(codes), dots)?
         };
         // What the wildcard has of the name is valid; the labels left of that may not be.
         let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
@@ -144,7 +146,8 @@ pub(super) fn find_with(
 /// name.
 #[cold]
 #[inline(never)]
-fn before_port<'a>(header: &Header, image: &[u8], authority: &'a [u8]) -> BeforePort<'a> {
+fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
+    let (header, image) = (trie.header(), trie.image());
     let (host, port) = split_port(authority);
     // A colon that is left has no port behind it.
     if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
@@ -156,9 +159,9 @@ fn before_port<'a>(header: &Header, image: &[u8], authority: &'a [u8]) -> Before
     BeforePort::Found(match parse_address(host) {
         Some(address) => {
             let found = header.find_address(image, address);
-            found.or_else(|| catch_all(header))
+            found.or_else(|| catch_all(trie))
         }
-        None => find_any(header, image, authority),
+        None => find_any(trie, authority),
     })
 }
 
@@ -166,9 +169,10 @@ fn before_port<'a>(header: &Header, image: &[u8], authority: &'a [u8]) -> Before
 /// of their last bytes can stand for them. Whether the rest is valid matters when one does.
 #[cold]
 #[inline(never)]
-fn find_long_host(header: &Header, image: &[u8], host: &[u8], wildcard: Shape) -> Option<u32> {
+fn find_long_host(trie: &impl Stored, host: &[u8], wildcard: Shape) -> Option<u32> {
+    let header = trie.header();
     if header.has_long_names() || header.further & 1 != 0 {
-        return find_any(header, image, host);
+        return find_any(trie, host);
     }
     let name = without_trailing_dot(host);
     let Scan { words, dots, .. } = simd::scan(name);
@@ -187,7 +191,7 @@ fn find_long_host(header: &Header, image: &[u8], host: &[u8], wildcard: Shape) -
     while behind != 0 {
         let len = 31_usize.checked_sub(behind.trailing_zeros() as usize)?;
         let suffix = suffix(words, len);
-        if let Some(value) = find_key(header, image, key(suffix, len, wildcard), dots) {
+        if let Some(value) = find_key(trie, key(suffix, len, wildcard), dots) {
             return DnsName::parse(host).is_ok().then_some(value);
         }
         behind &= behind.wrapping_sub(1);
@@ -201,13 +205,13 @@ fn find_long_host(header: &Header, image: &[u8], host: &[u8], wildcard: Shape) -
 #[inline(always)]
 fn find_pair<V: Simd>(
     simd: V,
-    header: &Header,
-    image: &[u8],
+    trie: &impl Stored,
     codes: V::Codes,
     len: usize,
     parent_len: usize,
     wildcard: Shape,
 ) -> Option<Pair> {
+    let (header, image) = (trie.header(), trie.image());
     let own = simd.marked(codes, mark(len, Shape::Exact));
     let above = simd.suffix(codes, parent_len);
     let above = simd.marked(above, mark(parent_len, wildcard));
@@ -237,25 +241,26 @@ fn find_pair<V: Simd>(
 /// Everything else, step by step.
 #[cold]
 #[inline(never)]
-fn find_any(header: &Header, image: &[u8], authority: &[u8]) -> Option<u32> {
-    find(header, image, &Authority::parse(authority).ok()?.host())
+fn find_any(trie: &impl Stored, authority: &[u8]) -> Option<u32> {
+    find(trie, &Authority::parse(authority).ok()?.host())
 }
 
 #[inline(always)]
-fn catch_all(header: &Header) -> Option<u32> {
-    let counts = &header.counts;
+fn catch_all(trie: &impl Stored) -> Option<u32> {
+    let counts = &trie.header().counts;
     counts.has_catch_all().then_some(counts.catch_all)
 }
 
 /// What is above the parent is looked for only where the image has a wildcard of such a length.
 #[inline(always)]
-fn find_name(header: &Header, image: &[u8], name: DnsName<'_>) -> Option<u32> {
+fn find_name(trie: &impl Stored, name: DnsName<'_>) -> Option<u32> {
+    let header = trie.header();
     let (len, parent_len) = (name.as_bytes().len(), name.parent_len());
-    let Some(wildcard) = header.wildcard else { return find_slowly(header, image, &name) };
+    let Some(wildcard) = header.wildcard else { return find_slowly(trie, &name) };
     if len > TAIL_CODES {
-        return find_slowly(header, image, &name);
+        return find_slowly(trie, &name);
     }
-    let pair = find_pair(Portable, header, image, name.tail(), len, parent_len, wildcard)?;
+    let pair = find_pair(Portable, trie, name.tail(), len, parent_len, wildcard)?;
     let found = pair.own.found().or(pair.above.found());
     if found.is_some() {
         return found;
@@ -263,17 +268,18 @@ fn find_name(header: &Header, image: &[u8], name: DnsName<'_>) -> Option<u32> {
     if name.dots() & header.further == 0 {
         return None;
     }
-    find_above(header, image, name.tail(), name.dots())
+    find_above(trie, name.tail(), name.dots())
 }
 
 /// The longest any-depth wildcard above the parent of a name of at most one window.
 #[inline(never)]
-fn find_above(header: &Header, image: &[u8], tail: [u64; 3], dots: u32) -> Option<u32> {
+fn find_above(trie: &impl Stored, tail: [u64; 3], dots: u32) -> Option<u32> {
+    let header = trie.header();
     let mut dots = dots & dots.wrapping_sub(1) & header.further & !1;
     while dots != 0 {
         let len = 31_usize.checked_sub(dots.trailing_zeros() as usize)?;
         let suffix = suffix(tail, len);
-        let found = find_key(header, image, key(suffix, len, Shape::AnyDepth), dots);
+        let found = find_key(trie, key(suffix, len, Shape::AnyDepth), dots);
         if found.is_some() {
             return found;
         }
@@ -283,7 +289,8 @@ fn find_above(header: &Header, image: &[u8], tail: [u64; 3], dots: u32) -> Optio
 }
 
 #[inline]
-fn find_key(header: &Header, image: &[u8], key: [u64; 3], dots: u32) -> Option<u32> {
+fn find_key(trie: &impl Stored, key: [u64; 3], dots: u32) -> Option<u32> {
+    let (header, image) = (trie.header(), trie.image());
     let hash = header.hasher.hash(key);
     match header.layout {
         Layout::Fast => fast::find_key(header, image, hash, key),
@@ -293,10 +300,11 @@ fn find_key(header: &Header, image: &[u8], key: [u64; 3], dots: u32) -> Option<u
 
 /// Every name, one look after the other.
 #[inline(never)]
-fn find_slowly(header: &Header, image: &[u8], name: &DnsName<'_>) -> Option<u32> {
+fn find_slowly(trie: &impl Stored, name: &DnsName<'_>) -> Option<u32> {
+    let header = trie.header();
     let bytes = name.as_bytes();
     let parent_len = name.parent_len();
-    let look = |len: usize, shape: Shape| find_stored(header, image, name, len, shape);
+    let look = |len: usize, shape: Shape| find_stored(trie, name, len, shape);
     if bytes.len() <= header.longest_exact() {
         let found = look(bytes.len(), Shape::Exact);
         if found.is_some() {

@@ -13,7 +13,7 @@ use super::bytes::long;
 #[cfg(feature = "alloc")]
 use super::entries::Entries;
 use super::error::FormatError;
-use super::find;
+use super::find::{self, Stored};
 use super::format::{CHECKSUM_AT, Kind, Layout};
 use super::header::Header;
 use super::list::{Patterns, StoredPattern};
@@ -83,11 +83,11 @@ pub(crate) struct TrieRef<'a> {
 impl<'a> TrieRef<'a> {
     #[inline(always)]
     pub(crate) fn find(&self, host: &Host<'_>) -> Option<u32> {
-        find::find(self.header, self.image, host)
+        find::find(self, host)
     }
 
     pub(crate) fn get(&self, pattern: &NamePattern<'_>) -> Option<u32> {
-        find::find_pattern(self.header, self.image, pattern)
+        find::find_pattern(self, pattern)
     }
 
     pub(crate) fn patterns(&self) -> Patterns<'a> {
@@ -100,6 +100,30 @@ impl<'a> TrieRef<'a> {
     }
 }
 
+impl Stored for TrieRef<'_> {
+    #[inline(always)]
+    fn header(&self) -> &Header {
+        self.header
+    }
+
+    #[inline(always)]
+    fn image(&self) -> &[u8] {
+        self.image
+    }
+}
+
+impl<S: AsRef<[u8]>> Stored for NameTrie<S> {
+    #[inline(always)]
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    #[inline(always)]
+    fn image(&self) -> &[u8] {
+        self.image.as_ref()
+    }
+}
+
 /// [`find::find_with`] as a kernel.
 struct Finding<'a, S>(&'a NameTrie<S>);
 
@@ -108,7 +132,7 @@ impl<S: AsRef<[u8]>> Kernel<&[u8]> for Finding<'_, S> {
 
     #[inline(always)]
     fn run(self, authority: &[u8], simd: impl Simd) -> Option<u32> {
-        find::find_with(&self.0.header, self.0.image.as_ref(), simd, authority)
+        find::find_with(self.0, simd, authority)
     }
 }
 
@@ -211,7 +235,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// For an address a binary search.
     #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<u32> {
-        find::find(&self.header, self.image.as_ref(), host)
+        find::find(self, host)
     }
 
     /// Finds the number for the host of an authority field, in one pass over its bytes. What
@@ -253,7 +277,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// # Allocation
     /// None.
     pub fn get(&self, pattern: &NamePattern<'_>) -> Option<u32> {
-        find::find_pattern(&self.header, self.image.as_ref(), pattern)
+        find::find_pattern(self, pattern)
     }
 
     /// Lists every pattern with its number in canonical order: names label by label from the right,
