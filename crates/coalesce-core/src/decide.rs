@@ -3,7 +3,7 @@
 pub use connection::ServerConnection;
 pub use memo::Memo;
 
-use crate::authorities::Authorities;
+use crate::authorities::{Authorities, Entry};
 use crate::authority::Authority;
 use crate::host::Host;
 use crate::policy::{
@@ -150,14 +150,14 @@ struct Allowed {
     coalesce: CoalescePolicy,
 }
 
-/// Where a step that finds a request misdirected turns to.
+/// Collects findings. While observing, records the first one instead of refusing.
 struct Finding {
     enforcement: Enforcement,
     first: Option<Misdirected>,
 }
 
 impl Finding {
-    /// Refuses, or notes the reason where that is enough.
+    /// Refuses while the group is enforced. Records the reason while it is observed.
     #[inline(always)]
     fn misdirected(&mut self, reason: Misdirected) -> Result<(), Refusal> {
         if self.enforcement == Enforcement::Enforce {
@@ -213,8 +213,7 @@ fn steps<A: Authorities + ?Sized>(
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Allowed, Refusal> {
-    // A group that this snapshot no longer has keeps the strictest policies; step 6 refuses the
-    // rest.
+    // A group that the table no longer has keeps the strictest policies; step 6 refuses the rest.
     let policy = table.group_policy(connection.group).unwrap_or_default();
     let mut finding = Finding { enforcement: policy.enforcement, first: None };
 
@@ -232,15 +231,15 @@ fn steps<A: Authorities + ?Sized>(
     }
 
     // 3. Known here.
-    let host = authority.host();
     let default_port = connection.scheme.default_port();
+    let host = authority.host();
     let responsible = match &connection.listener {
         None => Responsible::Own,
         Some(listener) => listener.responsible(&host),
     };
     let known = table.lookup(&host).filter(|_| responsible != Responsible::Nobody);
     let Some(entry) = known else {
-        // What another listener might know better is for its own connections to ask.
+        // Another listener may know the host, but only for its own connections.
         let elsewhere = responsible == Responsible::Another;
         if elsewhere || policy.unknown_authority == UnknownAuthority::Misdirected {
             return Err(finding.refused(Misdirected::UnknownAuthority));
@@ -252,14 +251,38 @@ fn steps<A: Authorities + ?Sized>(
     };
 
     // 4. Port.
-    let port = authority.port_or(default_port);
-    if !connection.ports.contains(port) {
+    if !connection.ports.contains(authority.port_or(default_port)) {
         finding.misdirected(Misdirected::Port)?;
     }
 
+    // 5. Certificate. 6. Group.
+    let coalesce =
+        check_connection(table, connection, policy, &host, entry, responsible, &mut finding)?;
+
+    // 7. Host field.
+    same_host_field(request, &authority, default_port)?;
+    extended_connect_taken(request, policy)?;
+
+    // 8. Serve.
+    let (served_as, observed) = (ServedAs::VirtualHost(entry.virtual_host), finding.first);
+    Ok(Allowed { served_as, observed, coalesce })
+}
+
+/// Steps 5 and 6: checks that this connection may carry requests for `host`, whose entry is
+/// `entry`. Returns the policy that says how the host and the server name must agree.
+#[inline(always)]
+fn check_connection<A: Authorities + ?Sized>(
+    table: &A,
+    connection: &ServerConnection<'_>,
+    policy: GroupPolicy,
+    host: &Host<'_>,
+    entry: Entry,
+    responsible: Responsible,
+    finding: &mut Finding,
+) -> Result<CoalescePolicy, Refusal> {
     // 5. Certificate.
     let covered = match &connection.coverage {
-        Coverage::Presented(presented) => presented.covers(&host),
+        Coverage::Presented(presented) => presented.covers(host),
         Coverage::Cleartext | Coverage::TrustedGateway => true,
     };
     if !covered {
@@ -273,20 +296,13 @@ fn steps<A: Authorities + ?Sized>(
     let of_group = if entry.group == connection.group {
         policy.coalesce
     } else {
-        of_another_group(table, connection, policy, entry.group, &mut finding)?
+        of_another_group(table, connection, policy, entry.group, finding)?
     };
     let coalesce = entry.coalesce.unwrap_or(of_group);
-    if !server_name_allows(coalesce, connection, &host) {
+    if !server_name_allows(coalesce, connection, host) {
         finding.misdirected(Misdirected::ServerName)?;
     }
-
-    // 7. Host field.
-    same_host_field(request, &authority, default_port)?;
-    extended_connect_taken(request, policy)?;
-
-    // 8. Serve.
-    let (served_as, observed) = (ServedAs::VirtualHost(entry.virtual_host), finding.first);
-    Ok(Allowed { served_as, observed, coalesce })
+    Ok(coalesce)
 }
 
 /// Refuses a host of another group than the connection's, or returns that group's policy if both

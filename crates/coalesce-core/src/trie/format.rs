@@ -328,7 +328,7 @@ impl Sections {
     }
 }
 
-/// See [`Header::value_bits`].
+/// See [`value_bits`](super::header::Header::value_bits).
 pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
     match kind {
         Kind::Identifiers => bits(counts.names),
