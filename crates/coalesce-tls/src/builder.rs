@@ -9,9 +9,8 @@ use coalesce_core::{
     AuthorityTable, BuildError, GroupId, Host, NamePattern, NameTrie, NameTrieBuilder,
     PresentedIdentifier, VirtualHostId,
 };
+use rustls::Error as TlsError;
 use rustls::crypto::CryptoProvider;
-use rustls::sign::CertifiedKey;
-use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::builder_error::HandshakeTableError;
@@ -19,9 +18,10 @@ use crate::certificate_id::CertificateId;
 use crate::choice::PreparedChoice;
 use crate::facts::ConfigFacts;
 use crate::group::GroupState;
-use crate::limits::{CHAIN_LEN_MAX, PROTOCOL_NAME_LEN_MAX};
+use crate::limits::PROTOCOL_NAME_LEN_MAX;
 use crate::policy::TlsPolicy;
 use crate::presented::PresentedNames;
+use crate::server_certificate::ServerCertificate;
 use crate::sessions::{SessionStores, TicketerFactory};
 use crate::table::{FindVirtualHost, HandshakeTable, ServerNameTable, ServerNames};
 
@@ -55,7 +55,9 @@ pub struct HandshakeTableBuilder {
     ticketer: Option<TicketerFactory>,
     sessions: Option<SessionStores>,
     groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
-    certificates: Vec<Certificate>,
+    certificates: Vec<ServerCertificate>,
+    /// By the number of a certificate, the other ones for the same names.
+    alternatives: BTreeMap<CertificateId, Vec<CertificateId>>,
     names: NameTrieBuilder,
     /// The patterns of `names`, to refuse one that is added twice.
     taken: BTreeSet<String>,
@@ -69,11 +71,6 @@ pub struct HandshakeTableBuilder {
 
 type Pair = (GroupId, CertificateId);
 
-struct Certificate {
-    key: Arc<CertifiedKey>,
-    presented: Arc<PresentedNames>,
-}
-
 impl HandshakeTableBuilder {
     /// Starts an empty table. Its handshakes use `provider`.
     pub fn new(provider: Arc<CryptoProvider>) -> Self {
@@ -83,6 +80,7 @@ impl HandshakeTableBuilder {
             sessions: None,
             groups: BTreeMap::new(),
             certificates: Vec::new(),
+            alternatives: BTreeMap::new(),
             names: NameTrie::builder(),
             taken: BTreeSet::new(),
             choices: Vec::new(),
@@ -156,29 +154,42 @@ impl HandshakeTableBuilder {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<CertificateId, HandshakeTableError> {
-        let leaf = chain.first().ok_or(HandshakeTableError::NoCertificate)?;
-        let len = chain.iter().fold(0_usize, |sum, der| sum.saturating_add(der.len()));
-        if len > CHAIN_LEN_MAX {
-            return Err(HandshakeTableError::ChainTooLong { len, max: CHAIN_LEN_MAX });
-        }
-        let presented = PresentedNames::read_der(leaf).map_err(HandshakeTableError::Certificate)?;
-        if presented.is_empty() {
-            let ignored = presented.ignored().iter().map(ToString::to_string).collect();
-            return Err(HandshakeTableError::NoUsableName { ignored });
-        }
-        let key = self.provider.key_provider.load_private_key(key);
-        let key = CertifiedKey::new(chain, key.map_err(HandshakeTableError::Key)?);
-        match key.keys_match() {
-            // A provider may be unable to compare the keys, for example for a key in hardware. The
-            // first handshake fails if they do not match.
-            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
-            Err(error) => return Err(HandshakeTableError::CertificateNotUsable(error)),
-        }
+        let certificate = ServerCertificate::from_der(&self.provider, chain, key)?;
+        self.server_certificate(certificate)
+    }
+
+    /// Adds a certificate that was checked before, and may be in other tables.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::Table`] for too many certificates.
+    pub fn server_certificate(
+        &mut self,
+        certificate: ServerCertificate,
+    ) -> Result<CertificateId, HandshakeTableError> {
         let id = u32::try_from(self.certificates.len())
             .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
-        self.certificates.push(Certificate { key: Arc::new(key), presented: Arc::new(presented) });
+        self.certificates.push(certificate);
         Ok(CertificateId::new(id))
+    }
+
+    /// Adds another certificate for the names of `certificate`, with a key of another kind. A
+    /// ClientHello gets the first of them whose signatures its client can verify, by its signature
+    /// schemes and cipher suites; alternatives are tried in the order of adding.
+    ///
+    /// The facts of a handshake are those of the certificate that it presents.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::UnknownCertificate`]. The names of an alternative are checked with
+    /// those server names only that are added later.
+    pub fn alternative(
+        &mut self,
+        certificate: CertificateId,
+        alternative: CertificateId,
+    ) -> Result<&mut Self, HandshakeTableError> {
+        self.certificate_of(certificate)?;
+        self.certificate_of(alternative)?;
+        self.alternatives.entry(certificate).or_default().push(alternative);
+        Ok(self)
     }
 
     /// Adds server names. A ClientHello whose name matches `pattern` gets `certificate`, under the
@@ -196,13 +207,16 @@ impl HandshakeTableBuilder {
         group: GroupId,
         certificate: CertificateId,
     ) -> Result<&mut Self, HandshakeTableError> {
-        let (_, shown) = self.resolve((group, certificate))?;
+        self.resolve((group, certificate))?;
         if let NamePattern::Ip(address) = pattern {
             return Err(HandshakeTableError::AddressAsServerName { address });
         }
-        if !fits(&pattern, &shown.presented) {
-            let presented = shown.presented.names().to_vec();
-            return Err(HandshakeTableError::NotCovered { name: pattern.to_string(), presented });
+        for shown in self.alternatives_of(certificate).chain([certificate]) {
+            let shown = self.certificate_of(shown)?;
+            if !fits(&pattern, &shown.presented) {
+                let (name, presented) = (pattern.to_string(), shown.presented.names().to_vec());
+                return Err(HandshakeTableError::NotCovered { name, presented });
+            }
         }
         let number = u32::try_from(self.choices.len())
             .map_err(|_| HandshakeTableError::Table(BuildError::TooLarge))?;
@@ -286,7 +300,10 @@ impl HandshakeTableBuilder {
             if let Some(prepared) = prepared.get(&pair) {
                 return Ok(PreparedChoice::clone(prepared));
             }
-            let made = self.prepare(pair, &states)?;
+            let others = self.alternatives_of(pair.1);
+            let others = others.map(|other| self.prepare((pair.0, other), &states));
+            let others = others.collect::<Result<Vec<_>, _>>()?;
+            let made = self.prepare(pair, &states)?.with_alternatives(others);
             prepared.insert(pair, made.clone());
             Ok(made)
         };
@@ -339,19 +356,28 @@ impl HandshakeTableBuilder {
         let config = state.config(policy, &shown.key).map_err(HandshakeTableError::Tls)?;
         let (policy, presented) = (policy.clone(), shown.presented.clone());
         let facts = ConfigFacts { group, policy, certificate, presented, listener: None };
-        Ok(PreparedChoice::new(Arc::new(config), facts))
+        Ok(PreparedChoice::new(Arc::new(config), facts, shown.key.clone()))
     }
 
     fn resolve(
         &self,
         (group, certificate): Pair,
-    ) -> Result<(&Arc<TlsPolicy>, &Certificate), HandshakeTableError> {
+    ) -> Result<(&Arc<TlsPolicy>, &ServerCertificate), HandshakeTableError> {
         let policy = self.groups.get(&group).ok_or(HandshakeTableError::UnknownGroup { group })?;
-        let shown = usize::try_from(certificate.get())
-            .ok()
-            .and_then(|number| self.certificates.get(number))
-            .ok_or(HandshakeTableError::UnknownCertificate { certificate })?;
-        Ok((policy, shown))
+        Ok((policy, self.certificate_of(certificate)?))
+    }
+
+    fn certificate_of(
+        &self,
+        certificate: CertificateId,
+    ) -> Result<&ServerCertificate, HandshakeTableError> {
+        let number = usize::try_from(certificate.get()).ok();
+        let found = number.and_then(|number| self.certificates.get(number));
+        found.ok_or(HandshakeTableError::UnknownCertificate { certificate })
+    }
+
+    fn alternatives_of(&self, certificate: CertificateId) -> impl Iterator<Item = CertificateId> {
+        self.alternatives.get(&certificate).into_iter().flatten().copied()
     }
 }
 

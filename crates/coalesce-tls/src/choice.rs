@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use coalesce_core::{DnsName, ListenerId};
 use rustls::ServerConfig;
+use rustls::sign::CertifiedKey;
 
+use crate::client_offer::ClientOffer;
 use crate::facts::{ConfigFacts, HandshakeFacts};
 
 /// The configuration for one handshake, and the facts of that handshake.
@@ -28,16 +30,39 @@ impl fmt::Debug for HandshakeChoice {
 pub(crate) struct PreparedChoice {
     config: Arc<ServerConfig>,
     facts: ConfigFacts,
+    key: Arc<CertifiedKey>,
+    /// The choices for clients that cannot verify a signature of `key`, in their order.
+    alternatives: Vec<PreparedChoice>,
 }
 
 impl PreparedChoice {
-    pub(crate) fn new(config: Arc<ServerConfig>, facts: ConfigFacts) -> Self {
-        Self { config, facts }
+    pub(crate) fn new(
+        config: Arc<ServerConfig>,
+        facts: ConfigFacts,
+        key: Arc<CertifiedKey>,
+    ) -> Self {
+        Self { config, facts, key, alternatives: Vec::new() }
+    }
+
+    pub(crate) fn with_alternatives(mut self, alternatives: Vec<Self>) -> Self {
+        self.alternatives = alternatives;
+        self
+    }
+
+    /// Returns the first choice whose signatures the client can verify. A client that can verify
+    /// none of them gets the first, and rustls refuses it.
+    pub(crate) fn for_client(&self, offer: Option<ClientOffer<'_>>) -> &Self {
+        let Some(offer) = offer.filter(|_| !self.alternatives.is_empty()) else { return self };
+        let accepted = |choice: &&Self| offer.accepts(&choice.key, choice.config.crypto_provider());
+        std::iter::once(self).chain(&self.alternatives).find(accepted).unwrap_or(self)
     }
 
     /// Names the listener that the handshakes of this choice come to.
     pub(crate) fn set_listener(&mut self, listener: ListenerId) {
         self.facts.listener = Some(listener);
+        for alternative in &mut self.alternatives {
+            alternative.set_listener(listener);
+        }
     }
 
     pub(crate) fn facts(&self) -> &ConfigFacts {

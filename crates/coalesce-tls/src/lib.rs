@@ -75,8 +75,8 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. A server name has one certificate, so a client
-//! that cannot use its kind of key is refused. A client certificate is verified once for each
+//! Every limit is a named constant in [`limits`]. A client that can verify signatures of none of
+//! the certificates of a server name is refused. A client certificate is verified once for each
 //! session, and not again when the session is resumed.
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -90,12 +90,14 @@ mod builder;
 mod builder_error;
 mod certificate_id;
 mod choice;
+mod client_offer;
 mod facts;
 mod group;
 pub mod limits;
 mod pem;
 mod policy;
 mod presented;
+mod server_certificate;
 mod sessions;
 mod table;
 
@@ -117,5 +119,6 @@ pub use policy::{
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
 pub use rustls;
+pub use server_certificate::ServerCertificate;
 pub use sessions::{SessionStores, TicketerFactory};
 pub use table::HandshakeTable;

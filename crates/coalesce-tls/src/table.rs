@@ -12,6 +12,7 @@ use rustls_pki_types::ServerName;
 
 use crate::builder_error::HandshakeTableError;
 use crate::choice::{HandshakeChoice, HandshakeRefused, PreparedChoice};
+use crate::client_offer::ClientOffer;
 
 /// A frozen map from server names to certificates and TLS policies.
 ///
@@ -120,7 +121,8 @@ impl HandshakeTable {
         &self,
         client_hello: &ClientHello<'_>,
     ) -> Result<HandshakeChoice, HandshakeRefused> {
-        let chosen = self.choose_by_name(client_hello.server_name());
+        let offer = ClientOffer::from_hello(client_hello);
+        let chosen = self.choose_for(client_hello.server_name(), Some(offer));
         if let Err(refused) = &chosen {
             tracing::debug!(code = refused.code(), "{refused}");
         }
@@ -137,27 +139,39 @@ impl HandshakeTable {
         &self,
         server_name: Option<&str>,
     ) -> Result<HandshakeChoice, HandshakeRefused> {
+        self.choose_for(server_name, None)
+    }
+
+    fn choose_for(
+        &self,
+        server_name: Option<&str>,
+        offer: Option<ClientOffer<'_>>,
+    ) -> Result<HandshakeChoice, HandshakeRefused> {
         // rustls drops addresses from a ClientHello. Its parser drops them here as well, so that a
         // tool gets the same answer.
         let server_name = server_name
             .filter(|text| !matches!(ServerName::try_from(*text), Ok(ServerName::IpAddress(_))));
         match &self.listeners {
-            Listeners::One(table) => table.choose(server_name),
-            Listeners::SharedPort(port) => port.choose(server_name),
+            Listeners::One(table) => table.choose(server_name, offer),
+            Listeners::SharedPort(port) => port.choose(server_name, offer),
         }
     }
 }
 
 impl ServerNameTable {
-    fn choose(&self, server_name: Option<&str>) -> Result<HandshakeChoice, HandshakeRefused> {
+    fn choose(
+        &self,
+        server_name: Option<&str>,
+        offer: Option<ClientOffer<'_>>,
+    ) -> Result<HandshakeChoice, HandshakeRefused> {
         let Some(text) = server_name else {
             let absent = self.absent.as_ref().ok_or(HandshakeRefused::AbsentServerName)?;
-            return Ok(absent.for_server_name(None));
+            return Ok(absent.for_client(offer).for_server_name(None));
         };
         let name = DnsName::parse(text.as_bytes()).ok();
         let found = name.and_then(|name| self.names.find(name)).or(self.unknown.as_ref());
         let choice = found.ok_or_else(|| HandshakeRefused::unknown(text))?;
-        Ok(choice.for_server_name(name))
+        Ok(choice.for_client(offer).for_server_name(name))
     }
 
     fn set_listener(&mut self, listener: ListenerId) {
@@ -192,14 +206,18 @@ impl ServerNames {
 }
 
 impl SharedPort {
-    fn choose(&self, server_name: Option<&str>) -> Result<HandshakeChoice, HandshakeRefused> {
+    fn choose(
+        &self,
+        server_name: Option<&str>,
+        offer: Option<ClientOffer<'_>>,
+    ) -> Result<HandshakeChoice, HandshakeRefused> {
         let name = server_name.and_then(|text| DnsName::parse(text.as_bytes()).ok());
         let listener = match name {
             Some(name) => self.hostnames.responsible(&Host::Name(name)),
             None => self.hostnames.catch_all(),
         };
         match listener.and_then(|listener| self.tables.get(&listener)) {
-            Some(table) => table.choose_by_name(server_name),
+            Some(table) => table.choose_for(server_name, offer),
             None => {
                 Err(server_name
                     .map_or(HandshakeRefused::AbsentServerName, HandshakeRefused::unknown))

@@ -30,6 +30,8 @@ pub struct ConnectionInfo {
 #[derive(Debug)]
 struct Facts {
     connection: ServerConnection<'static>,
+    #[cfg(feature = "listener")]
+    handshake: Option<coalesce_tls::HandshakeFacts>,
     memo: Mutex<Memo>,
 }
 
@@ -51,7 +53,9 @@ impl ConnectionInfo {
     /// As [`tls`](Self::tls), with the facts as coalesce-tls settled them.
     #[cfg(feature = "listener")]
     pub fn handshake(facts: &coalesce_tls::HandshakeFacts, ports: impl Into<Ports>) -> Self {
-        Self::new(facts.connection(ports))
+        let connection = facts.connection(ports);
+        let handshake = Some(facts.clone());
+        Self::from_facts(Facts { connection, handshake, memo: Mutex::default() })
     }
 
     /// A connection in the clear, HTTP/1.1 or HTTP/2 with prior knowledge: it carries `http`
@@ -79,7 +83,16 @@ impl ConnectionInfo {
     }
 
     fn new(connection: ServerConnection<'static>) -> Self {
-        let facts = Facts { connection, memo: Mutex::default() };
+        let facts = Facts {
+            connection,
+            #[cfg(feature = "listener")]
+            handshake: None,
+            memo: Mutex::default(),
+        };
+        Self::from_facts(facts)
+    }
+
+    fn from_facts(facts: Facts) -> Self {
         Self { facts: Arc::new(facts), peer: None, proof: None }
     }
 
@@ -98,6 +111,12 @@ impl ConnectionInfo {
     /// Returns the facts as [`decide`](coalesce_core::decide()) takes them.
     pub fn connection(&self) -> &ServerConnection<'static> {
         &self.facts.connection
+    }
+
+    /// Returns the facts of the handshake, if the connection was made from them.
+    #[cfg(feature = "listener")]
+    pub fn handshake_facts(&self) -> Option<&coalesce_tls::HandshakeFacts> {
+        self.facts.handshake.as_ref()
     }
 
     /// Returns the server name of the handshake (RFC 6066 §3), if there was one.

@@ -59,6 +59,13 @@ impl<'a> Undecided<'a> {
         self.forwarded.unwrap_or_else(|| self.info.connection())
     }
 
+    /// Returns the facts of the handshake, if the request came on a connection over TLS that a
+    /// handshake of `coalesce-tls` made, and through no gateway.
+    #[cfg(feature = "listener")]
+    pub fn handshake(&self) -> Option<&'a coalesce_tls::HandshakeFacts> {
+        if self.forwarded.is_some() { None } else { self.info.handshake_facts() }
+    }
+
     /// Returns what the request names.
     pub const fn target(&self) -> &RequestTarget<'a> {
         &self.target

@@ -3,6 +3,7 @@ use coalesce_core::{DnsName, GroupPolicy};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::ring;
 
+use crate::limits::CHAIN_LEN_MAX;
 use crate::presented::CertificateError;
 use crate::{CipherSuites, ClientAuth, ClientRules, HandshakeRefused, TlsVersion};
 

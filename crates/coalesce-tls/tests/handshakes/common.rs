@@ -75,6 +75,14 @@ impl Ca {
         Identity { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
     }
 
+    pub(crate) fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> CertificateDer<'static> {
+        params.signed_by(key, &self.0).unwrap().der().clone()
+    }
+
     /// One certificate with this serial number, which a revocation list may name.
     pub(crate) fn issue_numbered(&self, number: u64) -> Identity {
         let mut params = CertificateParams::new(vec!["client.test".to_owned()]).unwrap();

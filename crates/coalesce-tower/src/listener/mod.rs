@@ -2,9 +2,11 @@
 
 mod stream;
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coalesce_core::{GroupId, Ports};
@@ -47,9 +49,20 @@ pub(crate) struct Entrance {
 #[derive(Clone, Debug)]
 enum Kind {
     Tls(coalesce_tls::Acceptor),
+    NewestTls(NewestAcceptor),
     Cleartext(GroupId),
     #[cfg(feature = "proxy-protocol")]
     Proxied(ProxyProtocol),
+}
+
+/// Returns the acceptor for the next connection.
+#[derive(Clone)]
+struct NewestAcceptor(Arc<dyn Fn() -> coalesce_tls::Acceptor + Send + Sync>);
+
+impl fmt::Debug for NewestAcceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewestAcceptor")
+    }
 }
 
 impl Entrance {
@@ -65,12 +78,8 @@ impl Entrance {
         }
         let ports = self.ports;
         match self.kind {
-            Kind::Tls(acceptor) => {
-                // The acceptor logs its own refusals.
-                let (stream, facts) = acceptor.accept(socket).await.ok()?;
-                let info = ConnectionInfo::handshake(&facts, ports).with_peer(peer);
-                Some(Accepted::tls(stream, info))
-            }
+            Kind::Tls(acceptor) => handshake(acceptor, socket, peer, ports).await,
+            Kind::NewestTls(newest) => handshake((newest.0)(), socket, peer, ports).await,
             Kind::Cleartext(group) => {
                 let info = ConnectionInfo::cleartext(group, ports).with_peer(peer);
                 Some(Accepted::cleartext(socket, info))
@@ -81,6 +90,18 @@ impl Entrance {
     }
 }
 
+async fn handshake(
+    acceptor: coalesce_tls::Acceptor,
+    socket: TcpStream,
+    peer: SocketAddr,
+    ports: Ports,
+) -> Option<Accepted> {
+    // The acceptor logs its own refusals.
+    let (stream, facts) = acceptor.accept(socket).await.ok()?;
+    let info = ConnectionInfo::handshake(&facts, ports).with_peer(peer);
+    Some(Accepted::tls(stream, info))
+}
+
 impl Listener {
     /// Connections over TLS, whose certificates and client rules `acceptor` has.
     pub fn tls(
@@ -89,6 +110,17 @@ impl Listener {
         ports: impl Into<Ports>,
     ) -> Self {
         Self::new(socket, Entrance::tls(acceptor, ports))
+    }
+
+    /// Makes a listener for connections over TLS that asks `newest` for the acceptor of each
+    /// connection. A server that swaps its handshake table returns the newest one.
+    pub fn newest_tls(
+        socket: TcpListener,
+        newest: impl Fn() -> coalesce_tls::Acceptor + Send + Sync + 'static,
+        ports: impl Into<Ports>,
+    ) -> Self {
+        let kind = Kind::NewestTls(NewestAcceptor(Arc::new(newest)));
+        Self::new(socket, Entrance { kind, ports: ports.into() })
     }
 
     /// Connections in the clear, HTTP/1.1 or HTTP/2 with prior knowledge, all of `group`.

@@ -1,0 +1,104 @@
+//! A certificate chain with its private key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{Error as TlsError, InconsistentKeys};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::builder_error::HandshakeTableError;
+use crate::limits::CHAIN_LEN_MAX;
+use crate::presented::PresentedNames;
+
+/// A certificate chain and its private key, checked and ready for handshakes. Cloning is cheap.
+///
+/// The checks do not say whether the chain leads to a root, has expired or is revoked. The clients
+/// check that.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    pub(crate) key: Arc<CertifiedKey>,
+    pub(crate) presented: Arc<PresentedNames>,
+}
+
+impl ServerCertificate {
+    /// Takes a chain, the end-entity certificate first, and its private key, which `provider`
+    /// loads.
+    ///
+    /// # Errors
+    /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
+    /// [`HandshakeTableError::Certificate`], [`HandshakeTableError::NoUsableName`],
+    /// [`HandshakeTableError::Key`], [`HandshakeTableError::CertificateNotUsable`],
+    /// [`HandshakeTableError::KeyMismatch`].
+    pub fn from_der(
+        provider: &CryptoProvider,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, HandshakeTableError> {
+        let presented = read_chain(&chain)?;
+        let key = provider.key_provider.load_private_key(key).map_err(HandshakeTableError::Key)?;
+        Self::new(chain, presented, key)
+    }
+
+    /// Takes a chain, the end-entity certificate first, and a key that signs, for example one in
+    /// hardware.
+    ///
+    /// # Errors
+    /// Those of [`from_der`](Self::from_der), except [`HandshakeTableError::Key`].
+    pub fn from_signing_key(
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<dyn SigningKey>,
+    ) -> Result<Self, HandshakeTableError> {
+        let presented = read_chain(&chain)?;
+        Self::new(chain, presented, key)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        presented: PresentedNames,
+        key: Arc<dyn SigningKey>,
+    ) -> Result<Self, HandshakeTableError> {
+        let key = CertifiedKey::new(chain, key);
+        match key.keys_match() {
+            // A provider may be unable to compare the keys, for example for a key in hardware. The
+            // first handshake fails if they do not match.
+            Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
+            Err(error) => return Err(HandshakeTableError::CertificateNotUsable(error)),
+        }
+        Ok(Self { key: Arc::new(key), presented: Arc::new(presented) })
+    }
+
+    /// Returns the identifiers that the certificate presents.
+    pub fn presented(&self) -> &PresentedNames {
+        &self.presented
+    }
+
+    /// Returns the chain, the end-entity certificate first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
+    }
+}
+
+/// Reads the names of the end-entity certificate.
+fn read_chain(chain: &[CertificateDer<'static>]) -> Result<PresentedNames, HandshakeTableError> {
+    let leaf = chain.first().ok_or(HandshakeTableError::NoCertificate)?;
+    let len = chain.iter().fold(0_usize, |sum, der| sum.saturating_add(der.len()));
+    if len > CHAIN_LEN_MAX {
+        return Err(HandshakeTableError::ChainTooLong { len, max: CHAIN_LEN_MAX });
+    }
+    let presented = PresentedNames::read_der(leaf).map_err(HandshakeTableError::Certificate)?;
+    if presented.is_empty() {
+        let ignored = presented.ignored().iter().map(ToString::to_string).collect();
+        return Err(HandshakeTableError::NoUsableName { ignored });
+    }
+    Ok(presented)
+}
+
+impl fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("ServerCertificate");
+        out.field("presented", &self.presented.names()).finish_non_exhaustive()
+    }
+}
