@@ -46,6 +46,10 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("coalesce-h2", &["coalesce-core", "coalesce-http"]),
     ("coalesce-tower", &["coalesce-core", "coalesce-http", "coalesce-tls"]),
     (
+        "coalesce-site",
+        &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
+    ),
+    (
         "coalesce-cli",
         &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
     ),

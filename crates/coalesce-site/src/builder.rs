@@ -1,0 +1,168 @@
+//! The builder of a site.
+
+use std::fmt;
+use std::sync::Arc;
+
+use coalesce_tls::TicketerFactory;
+#[cfg(feature = "tower")]
+use coalesce_tower::MisdirectedContent;
+use rustls::crypto::CryptoProvider;
+
+use crate::carried::Carried;
+use crate::error::SiteErrors;
+use crate::group::GroupSettings;
+use crate::host::Host;
+use crate::identity::Identity;
+use crate::plan::{HostDraft, Plan};
+use crate::served_host::HostEntry;
+use crate::settings::Settings;
+use crate::site::Site;
+use crate::snapshot::Snapshot;
+
+/// Collects hosts, groups and settings for a [`Site`].
+///
+/// Nothing can fail before [`build`](Self::build), which reports all that is wrong at once. The
+/// order of hosts and groups does not matter.
+pub struct SiteBuilder<T> {
+    settings: Settings,
+    groups: Vec<(String, GroupSettings)>,
+    hosts: Vec<Host<T>>,
+}
+
+impl<T> Site<T> {
+    /// Starts a site without hosts.
+    pub fn builder() -> SiteBuilder<T> {
+        SiteBuilder { settings: Settings::default(), groups: Vec::new(), hosts: Vec::new() }
+    }
+
+    /// Replaces everything with `next`: hosts, values, certificates, groups and settings. The next
+    /// request of every connection is decided by it; nothing is dropped.
+    ///
+    /// Listeners keep their sockets and their ports.
+    ///
+    /// # Errors
+    /// [`SiteErrors`], and the site is as it was before.
+    pub fn reload(&self, next: SiteBuilder<T>) -> Result<(), SiteErrors> {
+        self.change(|_, carried| next.snapshot(carried))
+    }
+}
+
+impl<T> SiteBuilder<T> {
+    /// Adds a host with one name, in the group `default`. For other hosts use
+    /// [`add_host`](Self::add_host).
+    #[must_use]
+    pub fn host(self, name: impl Into<String>, identity: Identity, value: T) -> Self {
+        self.add_host(Host::new(name, identity, value))
+    }
+
+    /// Adds a host.
+    #[must_use]
+    pub fn add_host(mut self, host: Host<T>) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Adds a coalescing group. A group that is called `default` has the hosts that name none.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>, settings: GroupSettings) -> Self {
+        self.groups.push((name.into(), settings));
+        self
+    }
+
+    /// Sets the host whose certificate is shown to clients that send no server name or an unknown
+    /// one. Without it, their handshakes are refused with `unrecognized_name`. The connection is in
+    /// the group of this host.
+    ///
+    /// Clients that connect to an address send no server name (RFC 6066 §3), so hosts with an
+    /// address for a name need it.
+    #[must_use]
+    pub fn default_host(mut self, name: impl Into<String>) -> Self {
+        self.settings.default_host = Some(name.into());
+        self
+    }
+
+    /// Sets ports that requests may name beside the one that a listener is bound to: 443, if
+    /// clients reach it through a port map.
+    #[must_use]
+    pub fn ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.settings.ports = ports.into_iter().collect();
+        self
+    }
+
+    /// Sets the protocols that handshakes negotiate (RFC 7301), the preferred one first. Default:
+    /// `h2` and `http/1.1`.
+    #[must_use]
+    pub fn protocols<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
+        self.settings.protocols = protocols.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the cryptography of the handshakes. Default: that of the process, if it has one, else
+    /// `ring`.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.settings.provider = Some(provider);
+        self
+    }
+
+    /// Sets the factory of session ticket producers. Default: that of `ring` together with its
+    /// provider, and sessions in memory with another.
+    #[must_use]
+    pub fn ticketer(mut self, ticketer: TicketerFactory) -> Self {
+        self.settings.ticketer = Some(ticketer);
+        self
+    }
+
+    /// Sets the content of a 421.
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn misdirected_content(mut self, content: MisdirectedContent) -> Self {
+        self.settings.misdirected_content = content;
+        self
+    }
+
+    /// Sets the methods that a 405 to `CONNECT` says are allowed (RFC 9110 §10.2.1).
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn allow(mut self, methods: http::HeaderValue) -> Self {
+        self.settings.allow = Some(methods);
+        self
+    }
+
+    /// Reads all certificates, keys and CAs, and builds the site.
+    ///
+    /// # Errors
+    /// [`SiteErrors`], with every reason.
+    pub fn build(self) -> Result<Site<T>, SiteErrors> {
+        let carried = Carried::default();
+        let first = self.snapshot(&carried)?;
+        Ok(Site::new(first, carried))
+    }
+
+    fn snapshot(self, carried: &Carried) -> Result<Snapshot<T>, SiteErrors> {
+        let mut values = Vec::with_capacity(self.hosts.len());
+        let mut drafts = Vec::with_capacity(self.hosts.len());
+        for Host { names, identity, group, coalesce, value } in self.hosts {
+            drafts.push(HostDraft { names, identity, group, coalesce });
+            values.push(value);
+        }
+        let plan = Plan::read(self.settings, &self.groups, drafts, carried)?;
+        let hosts = plan.hosts.iter().zip(values).map(|(host, value)| {
+            let name = host.names.first().cloned().unwrap_or_default();
+            let group = plan.groups.get(host.group).map(|group| group.name.clone());
+            Arc::new(HostEntry { name, group: group.unwrap_or_default(), value })
+        });
+        let hosts = hosts.collect();
+        Snapshot::build(plan, hosts, carried)
+    }
+}
+
+impl<T> fmt::Debug for SiteBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SiteBuilder")
+            .field("settings", &self.settings)
+            .field("groups", &self.groups)
+            .field("hosts", &self.hosts)
+            .finish()
+    }
+}

@@ -1,0 +1,26 @@
+//! How a layer decides by the tables of one snapshot.
+
+use std::sync::Arc;
+
+use coalesce_core::{Verdict, decide};
+use coalesce_tower::{Decide, Undecided};
+
+use crate::tables::Tables;
+
+/// Decides by the tables of one snapshot, for connections whose handshakes the site has made.
+#[derive(Clone, Debug)]
+pub(crate) struct Decision(pub(crate) Arc<Tables>);
+
+impl<'a> Decide<Undecided<'a>> for Decision {
+    fn decide(&self, request: &Undecided<'a>) -> Verdict {
+        let Self(tables) = self;
+        let connection = request.connection();
+        let group = tables.group_of(request.handshake());
+        if group == connection.group() {
+            // With the memo of the connection.
+            return request.decide(&*tables.authorities);
+        }
+        let connection = connection.clone().with_group(group);
+        decide(&*tables.authorities, &connection, request.target())
+    }
+}

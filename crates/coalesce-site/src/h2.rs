@@ -1,0 +1,174 @@
+//! The site behind the `h2` server adapter.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use coalesce_core::{Memo, RequestTarget, Verdict};
+use coalesce_h2::{Builder, Decide, Error};
+use coalesce_tower::{Accepted, ConnectionInfo};
+
+use crate::served::Served;
+use crate::site::Site;
+use crate::snapshot::Snapshot;
+use crate::tables::Tables;
+
+impl<T> Site<T> {
+    /// Exchanges the prefaces of HTTP/2 on a connection of the site's listener. Let the handshakes
+    /// negotiate `h2` alone: [`SiteBuilder::protocols`](crate::SiteBuilder::protocols).
+    ///
+    /// The answers of the site replace those of `builder`.
+    ///
+    /// ```no_run
+    /// # use coalesce_site::{H2Request, Site};
+    /// # async fn run(site: Site<String>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut listener = site.listen("127.0.0.1:8443").await?;
+    /// loop {
+    ///     let (accepted, _) = listener.accept().await;
+    ///     let mut connection = site.h2_handshake(accepted, coalesce_h2::Builder::new()).await?;
+    ///     while let Some(accepted) = connection.accept().await {
+    ///         let H2Request { mut respond, served, .. } = accepted?;
+    ///         let text = served.host.map(|host| host.value().clone()).unwrap_or_default();
+    ///         let mut body = respond.send_response(http::Response::new(()), false)?;
+    ///         body.send_data(text.into(), true)?;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`] if the client does not speak HTTP/2 or goes away.
+    pub async fn h2_handshake(
+        &self,
+        accepted: Accepted,
+        builder: Builder,
+    ) -> Result<H2Connection<T>, Error> {
+        let snapshot = Arc::clone(&self.newest());
+        let settings = &snapshot.plan.settings;
+        let mut builder = builder.misdirected_content(settings.misdirected_content.clone());
+        if let Some(methods) = &settings.allow {
+            builder = builder.allow(methods.clone());
+        }
+        let state = State { snapshot, moves: 0, memo: Memo::new() };
+        let decision = ConnectionDecision {
+            site: self.clone(),
+            info: accepted.info().clone(),
+            state: Arc::new(Mutex::new(state)),
+        };
+        let inner = builder.handshake(accepted, decision.clone()).await?;
+        Ok(H2Connection { inner, decision })
+    }
+}
+
+/// A connection that accepts only what it may serve; see [`coalesce_h2::Connection`].
+pub struct H2Connection<T> {
+    inner: coalesce_h2::Connection<Accepted, ConnectionDecision<T>>,
+    decision: ConnectionDecision<T>,
+}
+
+/// A request that may be served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct H2Request<T> {
+    /// The request.
+    pub request: http::Request<h2::RecvStream>,
+    /// The way to answer it.
+    pub respond: h2::server::SendResponse<bytes::Bytes>,
+    /// Its host and its proof.
+    pub served: Served<T>,
+}
+
+impl<T> H2Connection<T> {
+    /// Returns the next request that this connection may serve. Everything else is answered on the
+    /// way. `None` when the connection has ended in peace. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// [`Error`] when it has ended otherwise; `None` follows.
+    pub async fn accept(&mut self) -> Option<Result<H2Request<T>, Error>> {
+        let accepted = match self.inner.accept().await? {
+            Ok(accepted) => accepted,
+            Err(error) => return Some(Err(error)),
+        };
+        let (request, respond, proof) = accepted.into_parts();
+        // The adapter decides nothing between the proof and this line, so the state still has the
+        // snapshot that the proof was made with.
+        let served = Served::new(proof, &self.decision.lock().snapshot);
+        Some(Ok(H2Request { request, respond, served }))
+    }
+
+    /// Takes no new streams and lets the open ones finish (RFC 9113 §6.8). Keep calling
+    /// [`accept`](Self::accept) until it returns `None`.
+    pub fn graceful_shutdown(&mut self) {
+        self.inner.graceful_shutdown();
+    }
+}
+
+/// Decides the requests of one connection, each on the newest snapshot.
+struct ConnectionDecision<T> {
+    site: Site<T>,
+    info: ConnectionInfo,
+    state: Arc<Mutex<State<T>>>,
+}
+
+/// The snapshot of the last decision. The connection's own task asks for it, so nothing ever waits
+/// for the lock.
+struct State<T> {
+    snapshot: Arc<Snapshot<T>>,
+    /// How often the connection has moved to a newer snapshot.
+    moves: u64,
+    memo: Memo,
+}
+
+impl<T> ConnectionDecision<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // No part of it is ever half written.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> MutexGuard<'_, State<T>> {
+        let newest = self.site.newest();
+        let mut state = self.lock();
+        if !Arc::ptr_eq(&newest, &state.snapshot) {
+            state.snapshot = Arc::clone(&newest);
+            state.moves = state.moves.saturating_add(1);
+        }
+        state
+    }
+}
+
+impl<'a, T> Decide<RequestTarget<'a>> for ConnectionDecision<T> {
+    fn decide(&self, target: &RequestTarget<'a>) -> Verdict {
+        let state = &mut *self.newest();
+        let tables: &Tables = &state.snapshot.tables;
+        let group = tables.group_of(self.info.handshake_facts());
+        let connection = self.info.connection();
+        let generation = state.snapshot.generation;
+        if group == connection.group() {
+            return state.memo.decide(&*tables.authorities, generation, connection, target);
+        }
+        let connection = connection.clone().with_group(group);
+        state.memo.decide(&*tables.authorities, generation, &connection, target)
+    }
+
+    fn generation(&self) -> u64 {
+        self.newest().moves
+    }
+}
+
+impl<T> Clone for ConnectionDecision<T> {
+    fn clone(&self) -> Self {
+        let Self { site, info, state } = self;
+        Self { site: site.clone(), info: info.clone(), state: state.clone() }
+    }
+}
+
+impl<T> fmt::Debug for ConnectionDecision<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionDecision").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for H2Connection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("H2Connection").field("decision", &self.decision).finish_non_exhaustive()
+    }
+}

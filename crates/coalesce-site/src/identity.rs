@@ -1,0 +1,147 @@
+//! The certificate of a host and its private key, from wherever they are.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use coalesce_tls::{
+    HandshakeTableError, PemError, ServerCertificate, certificates_from_pem, private_key_from_pem,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::sign::SigningKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::error::{Faults, Subject};
+use crate::files;
+
+/// A certificate chain and its private key. Cloning is cheap.
+///
+/// Give clones of one identity to all hosts whose names its certificate covers. The hosts then
+/// share connections, and [`Site::replace_identity`](crate::Site::replace_identity) renews them
+/// together.
+///
+/// Nothing is read or checked before the site is built, and files are read again at each build, so
+/// that [`Site::reload`](crate::Site::reload) takes what has changed in them.
+#[derive(Clone)]
+pub struct Identity {
+    source: Arc<Source>,
+}
+
+enum Source {
+    Several(Vec<Identity>),
+    Files { chain: PathBuf, key: PathBuf },
+    Pem { chain: Vec<u8>, key: Vec<u8> },
+    Der { chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static> },
+    SigningKey { chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey> },
+}
+
+impl Identity {
+    /// Names two PEM files: the chain, the end-entity certificate first, and the key. They may be
+    /// one file.
+    pub fn from_pem_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self::new(Source::Files { chain: chain.into(), key: key.into() })
+    }
+
+    /// Takes the text of such files.
+    pub fn from_pem(chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        Self::new(Source::Pem { chain: chain.into(), key: key.into() })
+    }
+
+    /// Takes a chain and a key in DER.
+    pub fn from_der(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        Self::new(Source::Der { chain, key })
+    }
+
+    /// Takes a chain in DER and a key that signs, for example one in hardware.
+    pub fn from_signing_key(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Self {
+        Self::new(Source::SigningKey { chain, key })
+    }
+
+    /// Adds another certificate for the same names, with a key of another kind: ECDSA and RSA. A
+    /// handshake presents the first of them whose signatures the client can verify.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::new(Source::Several(vec![self, other]))
+    }
+
+    fn new(source: Source) -> Self {
+        Self { source: Arc::new(source) }
+    }
+
+    /// Returns a number that clones of one identity share, as long as one of them is there.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.source).addr()
+    }
+
+    /// Reads and checks the certificates for the host that is `subject`, in their order.
+    pub(crate) fn load(
+        &self,
+        provider: &CryptoProvider,
+        subject: &Subject,
+        faults: &mut Faults,
+    ) -> Option<Vec<ServerCertificate>> {
+        let Source::Several(parts) = &*self.source else {
+            return self.load_one(provider, subject, faults).map(|one| vec![one]);
+        };
+        // All faults are found before the first one ends it.
+        let parts: Vec<_> = parts.iter().map(|part| part.load(provider, subject, faults)).collect();
+        let parts: Option<Vec<Vec<_>>> = parts.into_iter().collect();
+        parts.map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    fn load_one(
+        &self,
+        provider: &CryptoProvider,
+        subject: &Subject,
+        faults: &mut Faults,
+    ) -> Option<ServerCertificate> {
+        let loaded = match &*self.source {
+            Source::Files { chain, key } => {
+                let chain = files::read(chain, certificates_from_pem);
+                let key = files::read(key, private_key_from_pem);
+                let chain = faults.take(subject, CERTIFICATE, chain);
+                let (chain, key) = chain.zip(faults.take(subject, KEY, key))?;
+                ServerCertificate::from_der(provider, chain, key)
+            }
+            Source::Pem { chain, key } => {
+                let chain: Result<_, PemError> = certificates_from_pem(chain);
+                let chain = faults.take(subject, CERTIFICATE, chain);
+                let key = faults.take(subject, KEY, private_key_from_pem(key));
+                let (chain, key) = chain.zip(key)?;
+                ServerCertificate::from_der(provider, chain, key)
+            }
+            Source::Der { chain, key } => {
+                ServerCertificate::from_der(provider, chain.clone(), key.clone_key())
+            }
+            // Its parts are loaded one by one.
+            Source::Several(_) => return None,
+            Source::SigningKey { chain, key } => {
+                ServerCertificate::from_signing_key(chain.clone(), key.clone())
+            }
+        };
+        let field = match &loaded {
+            Err(HandshakeTableError::Key(_) | HandshakeTableError::KeyMismatch) => KEY,
+            _ => CERTIFICATE,
+        };
+        faults.take(subject, field, loaded)
+    }
+}
+
+/// The fields of a host that an identity is.
+pub(crate) const CERTIFICATE: &str = "certificate";
+const KEY: &str = "key";
+
+/// Shows where the identity is from, never the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Identity");
+        match &*self.source {
+            Source::Files { chain, key } => out.field("chain", chain).field("key", key),
+            Source::Several(parts) => out.field("several", parts),
+            Source::Pem { .. } => out.field("from", &"PEM"),
+            Source::Der { .. } => out.field("from", &"DER"),
+            Source::SigningKey { .. } => out.field("from", &"a signing key"),
+        };
+        out.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! One builder for hosts, certificates and policies, which makes all that a server needs to answer
+//! misdirected requests with 421.
+//!
+//! It speaks neither TLS nor HTTP itself, and does not decide: it makes the handshake table and the
+//! authority table from one list of hosts, hands out the ids, and swaps both at once.
+//!
+//! ```text
+//!  Host: names, Identity, value ──┐              ┌─► handshake table ─► Listener ──► connections
+//!  GroupSettings ─────────────────┼─► one plan ──┤                                        │
+//!  ports, protocols, default host ┘              ├─► authority table ─► decision ◄────────┘
+//!                                                └─► values ──────────► ServedHost ─► application
+//! ```
+//!
+//! # Example
+//!
+//! Two hosts with certificates of their own, each with a router. A request for `admin.test` on a
+//! connection that was made for `shop.test` gets a 421:
+//!
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! use axum::{Router, routing::get};
+//! use coalesce_site::{Identity, Site};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let hello = |text| Router::new().route("/", get(async move || text));
+//!     let shop = Identity::from_pem_files("shop.pem", "shop.key");
+//!     let admin = Identity::from_pem_files("admin.pem", "admin.key");
+//!     let site = Site::builder()
+//!         .host("shop.test", shop, hello("this is shop"))
+//!         .host("admin.test", admin, hello("this is admin"))
+//!         .build()?;
+//!     axum::serve(site.listen("127.0.0.1:8443").await?, site.into_make_service()).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! One router for all hosts goes behind `Site::layer`, and its handlers take the [`ServedHost`]:
+//!
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! # use axum::{Router, routing::get};
+//! # use coalesce_site::{ConnectionInfo, ServedHost, Site};
+//! # struct Shop { title: String }
+//! # async fn run(site: Site<Shop>) -> Result<(), Box<dyn std::error::Error>> {
+//! let title = async |host: ServedHost<Shop>| host.title.clone();
+//! let router = Router::new().route("/", get(title)).layer(site.layer());
+//! let service = router.into_make_service_with_connect_info::<ConnectionInfo>();
+//! axum::serve(site.listen("127.0.0.1:8443").await?, service).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | server | the site is |
+//! | --- | --- |
+//! | `axum::serve`, a router for each host | `Site::into_make_service` |
+//! | axum, tower, tonic: one application for all hosts | `Site::layer` |
+//! | hyper, hyper-util | `Site::serve_connection` |
+//! | `h2` | `Site::h2_handshake`, which sees what hyper hides |
+//! | any other | [`Site::snapshot`] |
+//!
+//! # Crate features
+//!
+//! * `ring` (default): the cryptography of `ring`, if you name no other provider.
+//! * `tower`: `Site::listen`, `Site::layer`, `Site::for_host`.
+//! * `axum`: a site of routers, the extractor [`ServedHost`].
+//! * `hyper`: `Site::serve_connection`.
+//! * `h2`: `Site::h2_handshake`.
+//! * `tonic`: `Site::listen` and `Site::layer` for tonic's server.
+//!
+//! # External types
+//!
+//! The public API has types of `coalesce-core`, `coalesce-tls`, `rustls`, `rustls-pki-types`; with
+//! `tower` also of `coalesce-tower`, `http` and `tokio`, with `axum`, `hyper` and `h2` of these.
+//!
+//! # Limits
+//!
+//! Names come from the builder, not from a compiled table, and all listeners serve all hosts; the
+//! command line can do otherwise. Origin sets are computed ([`Site::origins`]) and not announced.
+//! Connections in the clear and those of trusted gateways are refused:
+//! use `coalesce-tower` for them. The ports of a listener are those at the moment when it is made.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+#[cfg(feature = "axum")]
+mod axum;
+mod builder;
+mod carried;
+mod coverage;
+#[cfg(feature = "tower")]
+mod decision;
+mod error;
+mod explanation;
+mod files;
+mod group;
+#[cfg(feature = "h2")]
+mod h2;
+mod host;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod identity;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "tower")]
+mod listen;
+mod own_connections;
+#[cfg(feature = "axum")]
+mod peer;
+mod plan;
+mod served;
+mod served_host;
+mod settings;
+mod site;
+mod site_snapshot;
+mod snapshot;
+mod tables;
+
+#[cfg(feature = "axum")]
+pub use crate::axum::RouterService;
+#[cfg(feature = "h2")]
+pub use crate::h2::{H2Connection, H2Request};
+#[cfg(feature = "hyper")]
+pub use crate::hyper::HyperConnection;
+pub use builder::SiteBuilder;
+#[cfg(feature = "tower")]
+pub use coalesce_tower::{ConnectionInfo, Listener, MisdirectedContent};
+pub use error::{SiteError, SiteErrors, Subject};
+pub use explanation::{Explanation, Outcome};
+pub use group::GroupSettings;
+pub use host::Host;
+pub use identity::Identity;
+#[cfg(feature = "tower")]
+pub use layer::{SiteLayer, SiteService};
+pub use served::Served;
+pub use served_host::ServedHost;
+pub use site::Site;
+pub use site_snapshot::SiteSnapshot;

@@ -1,0 +1,28 @@
+//! The host and the proof of a request that may be served.
+
+use coalesce_core::{Authoritative, ServedAs};
+
+use crate::served_host::ServedHost;
+use crate::snapshot::Snapshot;
+
+/// The host and the proof of a request that may be served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Served<T> {
+    /// The host; `None` where the policy of a group hands over requests of no host, and for
+    /// tunnels.
+    pub host: Option<ServedHost<T>>,
+    /// The proof that the connection may serve the request.
+    pub proof: Authoritative,
+}
+
+impl<T> Served<T> {
+    /// Looks the host of a proof up in the snapshot whose tables made the proof.
+    pub(crate) fn new(proof: Authoritative, snapshot: &Snapshot<T>) -> Self {
+        let host = match proof.served_as() {
+            ServedAs::VirtualHost(id) => snapshot.host(id).cloned().map(ServedHost::new),
+            ServedAs::Unlisted | ServedAs::Tunnel => None,
+        };
+        Self { host, proof }
+    }
+}

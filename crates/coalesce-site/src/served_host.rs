@@ -1,0 +1,95 @@
+//! The host that a request is served as.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A host of a snapshot, with the user's value.
+pub(crate) struct HostEntry<T> {
+    pub(crate) name: String,
+    pub(crate) group: String,
+    pub(crate) value: T,
+}
+
+/// The host that a request is served as, with the value that the builder was given for it.
+/// Cloning is cheap.
+///
+/// The host comes from the snapshot of the site that made the proof, so a reload never hands a
+/// request to the value of another host.
+pub struct ServedHost<T> {
+    entry: Arc<HostEntry<T>>,
+}
+
+impl<T> ServedHost<T> {
+    pub(crate) fn new(entry: Arc<HostEntry<T>>) -> Self {
+        Self { entry }
+    }
+
+    /// Returns the first name of the host, as the builder has it.
+    pub fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    /// Returns the name of its coalescing group.
+    pub fn group(&self) -> &str {
+        &self.entry.group
+    }
+
+    /// Returns the value of the host.
+    pub fn value(&self) -> &T {
+        &self.entry.value
+    }
+}
+
+impl<T> Clone for ServedHost<T> {
+    fn clone(&self) -> Self {
+        Self { entry: self.entry.clone() }
+    }
+}
+
+impl<T> Deref for ServedHost<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value()
+    }
+}
+
+impl<T> fmt::Debug for ServedHost<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("ServedHost");
+        out.field("name", &self.name()).field("group", &self.group()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extractor {
+    use axum::extract::FromRequestParts;
+    use axum::response::{IntoResponse, Response};
+    use coalesce_tower::{NoVirtualHost, VirtualHost};
+    use http::StatusCode;
+    use http::request::Parts;
+
+    use super::ServedHost;
+
+    /// Extracts the host. A handler that takes one cannot run before the decision.
+    ///
+    /// Rejections are those of [`VirtualHost`], and 500 where the value is of another type than the
+    /// site's.
+    impl<S, T> FromRequestParts<S> for ServedHost<T>
+    where
+        S: Send + Sync,
+        T: Send + Sync + 'static,
+    {
+        type Rejection = Response;
+
+        async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+            let decided: Result<_, NoVirtualHost> = VirtualHost::from_request(&parts.extensions);
+            decided.map_err(IntoResponse::into_response)?;
+            parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                tracing::error!("the site has values of another type than the handler asks for");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            })
+        }
+    }
+}

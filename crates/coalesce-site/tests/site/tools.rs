@@ -1,0 +1,146 @@
+//! Questions to a site, and tests of handlers.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use coalesce_core::{RequestTarget, Step, Verdict};
+use coalesce_site::{Host, Outcome, ServedHost, Site, SiteSnapshot};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::support::{Ca, Text, builder};
+
+fn site(ca: &Ca) -> Site<Text> {
+    let shared = ca.identity(&["a.test", "b.test", "*.w.test"]);
+    builder()
+        .add_host(Host::new("a.test", shared.clone(), Text("a")).name("b.test"))
+        .host("*.w.test", shared, Text("w"))
+        .host("c.test", ca.identity(&["c.test"]), Text("c"))
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn explanation_names_verdict_step_host_and_group() {
+    let site = site(&Ca::new());
+    let cases = [
+        (Some("a.test"), "B.test", "served", Step::Serve, Some("a.test")),
+        (Some("x.w.test"), "y.w.test:443", "served", Step::Serve, Some("*.w.test")),
+        (Some("a.test"), "c.test", "certificate", Step::Certificate, None),
+        (Some("a.test"), "nobody.test", "unknown_authority", Step::Known, None),
+        (Some("a.test"), "a.test:444", "port", Step::Port, None),
+        (Some("a.test"), "user@a.test", "authority_userinfo", Step::Authority, None),
+    ];
+    for (server_name, authority, code, step, host) in cases {
+        let found = site.explain(server_name, authority);
+        assert_eq!((found.code(), found.step(), found.host()), (code, Some(step), host));
+        assert_eq!((found.group(), found.is_served()), (Some("default"), host.is_some()));
+    }
+    for server_name in [None, Some("nobody.test")] {
+        let found = site.explain(server_name, "a.test");
+        assert!(matches!(found.outcome(), Outcome::Refused(_)), "{found}");
+        assert_eq!((found.step(), found.group()), (None, None));
+    }
+}
+
+#[test]
+fn explanation_reads_as_a_sentence() {
+    let site = site(&Ca::new());
+    let said = |server_name, authority| site.explain(Some(server_name), authority).to_string();
+    assert_eq!(said("a.test", "b.test"), r#"served as host "a.test" in group "default""#);
+    assert_eq!(
+        said("a.test", "c.test"),
+        r#"421 in group "default", step 5: the presented certificate does not cover the host"#
+    );
+    assert_eq!(said("a.test", ""), r#"400 in group "default", step 1: :authority: empty host"#);
+    assert_eq!(said("d.test", "d.test"), "no connection: server name 'd.test' is not known here");
+}
+
+#[test]
+fn origins_are_what_is_served_and_spelled_out() {
+    let site = site(&Ca::new());
+    let origins = site.origins(Some("a.test")).unwrap();
+    assert_eq!(origins, ["https://a.test", "https://b.test"]);
+    assert_eq!(site.origins(Some("c.test")).unwrap(), ["https://c.test"]);
+    assert!(site.origins(Some("d.test")).is_err());
+}
+
+#[tokio::test]
+async fn handler_of_a_router_is_tested_without_a_socket() {
+    let ca = Ca::new();
+    let router = Router::new().route("/cart", get(async || "cart"));
+    let site = Site::builder().host("shop.test", ca.identity(&["shop.test"]), router);
+    let site = site.build().unwrap();
+
+    let request = site.for_host("shop.test").unwrap().uri("https://shop.test/cart");
+    let request = request.body(Body::empty()).unwrap();
+    let response = site.clone().into_service().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+
+    let other = site.for_host("shop.test").unwrap().uri("https://other.test/");
+    let response = site.clone().into_service().oneshot(other.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.unwrap().status(), 421);
+    assert!(site.for_host("other.test").is_err());
+}
+
+#[tokio::test]
+async fn handler_of_a_served_host_is_tested_without_a_socket() {
+    let site = site(&Ca::new());
+    let text = async |host: ServedHost<Text>, ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+        format!("{} of {} in {} for {}", host.0, host.name(), host.group(), peer.ip())
+    };
+    let router = Router::new().route("/", get(text));
+    let request = site.for_host("b.test").unwrap().body(Body::empty()).unwrap();
+    let response = router.clone().layer(site.layer()).oneshot(request).await.unwrap();
+    let content = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(content, "a of a.test in default for 127.0.0.1");
+
+    // Without the layer the handler does not run.
+    let request = site.for_host("b.test").unwrap().body(Body::empty()).unwrap();
+    assert_eq!(router.oneshot(request).await.unwrap().status(), 500);
+}
+
+/// The type of the values is the site's, or the handler does not run.
+#[tokio::test]
+async fn handler_that_asks_for_values_of_another_type_is_not_run() {
+    let site = site(&Ca::new());
+    let number = async |host: ServedHost<u32>| host.to_string();
+    let router = Router::new().route("/", get(number)).layer(site.layer());
+    let request = site.for_host("b.test").unwrap().body(Body::empty()).unwrap();
+    assert_eq!(router.oneshot(request).await.unwrap().status(), 500);
+}
+
+#[test]
+fn site_is_shared_between_threads() {
+    fn assert_shared<T: Send + Sync + Clone + 'static>() {}
+    assert_shared::<Site<Router>>();
+    assert_shared::<coalesce_site::SiteLayer<String>>();
+    assert_shared::<ServedHost<String>>();
+}
+
+/// A snapshot stays as it is, and an earlier handshake is judged by what it met.
+#[test]
+fn snapshot_decides_and_names_the_host() {
+    let ca = Ca::new();
+    let site = site(&ca);
+    let first = site.snapshot();
+    let facts = first.handshakes().choose_by_name(Some("a.test")).unwrap().facts;
+    let text = |snapshot: &SiteSnapshot<Text>, authority: &[u8]| match snapshot.decide(
+        &facts,
+        443,
+        &RequestTarget::https(authority),
+    ) {
+        Verdict::Serve(proof) => snapshot.served(proof).host.map(|host| host.0),
+        Verdict::Misdirected(reason) => Some(reason.code()),
+        Verdict::Malformed(reason) => Some(reason.code()),
+    };
+    assert_eq!(text(&first, b"b.test"), Some("a"));
+    assert_eq!(text(&first, b"c.test"), Some("certificate"));
+    site.reload(builder().host("b.test", ca.identity(&["b.test"]), Text("b"))).unwrap();
+    assert_eq!(text(&first, b"b.test"), Some("a"));
+    assert_eq!(text(&site.snapshot(), b"b.test"), Some("b"));
+    assert_eq!(text(&site.snapshot(), b"a.test"), Some("unknown_authority"));
+}
