@@ -32,11 +32,12 @@ use crate::client_offer::ClientOffer;
 /// Every outcome is one whole [`ServerConfig`](rustls::ServerConfig) per group and certificate,
 /// made when the table was built. It is chosen before rustls considers resumption, and each group
 /// has its own session memory and tickets, so no session bypasses another group's client verifier.
-/// rustls resumes under the same server name only (RFC 6066 §3), and within one table a server name
-/// always means the same certificate. Therefore the certificate in the
-/// [`HandshakeFacts`](crate::HandshakeFacts) of a resumed connection is the one that its first
-/// handshake presented. A new table starts with new session memory and new tickets, unless it is
-/// built with the [`SessionStores`](crate::SessionStores) of an earlier one.
+/// Sessions also carry the epoch of their certificate, and a session of another epoch is not
+/// resumed: a client may offer a session of the ECDSA certificate and a ClientHello that chooses
+/// the RSA one. Therefore the certificate in the [`HandshakeFacts`](crate::HandshakeFacts) of a
+/// resumed connection is the one that its first handshake presented. A new table starts with new
+/// session memory and new tickets, unless it is built with the
+/// [`SessionStores`](crate::SessionStores) of an earlier one.
 pub struct HandshakeTable {
     listeners: Listeners,
 }
