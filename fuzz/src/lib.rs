@@ -109,7 +109,6 @@ fn add_pattern<'a>(
     if patterns.contains(&pattern) {
         let mut twice = builder.clone();
         twice.entry(pattern, number, GROUP).expect("duplicates are found later");
-        twice.entry(pattern, number, GROUP).expect("duplicates are found later");
         assert_eq!(twice.duplicates().len(), 1, "{shown}");
         assert!(matches!(twice.build(), Err(BuildError::Duplicate { .. })), "{shown}");
     } else {
