@@ -140,6 +140,11 @@ bench *arguments:
 count-layer:
     benches/count-layer.sh
 
+# Instructions of one decision, by the step that settles it, with callgrind.
+[group("figures")]
+count-decide:
+    benches/count-decide.sh
+
 # All peers of the matcher: just peers --set cert-100 --instructions
 [group("figures")]
 peers *arguments="--set cert-100 --set table-1e5":
@@ -169,6 +174,11 @@ mutants-core *arguments:
 [group("release")]
 commits range="main..HEAD":
     .ci/commits {{ range }}
+
+# Mutants of the decision path that no test catches; needs cargo-mutants.
+[group("figures")]
+mutants-h2 *arguments:
+    cargo mutants --package coalesce-h2 --file 'crates/coalesce-h2/src/{answer,refusal_limit,target,uploads}.rs' --file 'crates/coalesce-h2/src/engine/{decisions,early_answer,header_check,reading}.rs' "$@"
 
 # Licences, sources and known vulnerabilities of dependencies; needs cargo-deny.
 [group("release")]
