@@ -1,6 +1,6 @@
 //! Decides one request again and again, so that callgrind can count the instructions of a decision;
 //! `count-decide.sh` does.
-#![allow(clippy::print_stdout, reason = "it says what was decided")]
+#![allow(clippy::print_stdout, reason = "the verdicts are its output")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! What is measured of peers.
+//! The records of measured peers.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

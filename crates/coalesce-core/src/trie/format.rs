@@ -328,7 +328,7 @@ impl Sections {
     }
 }
 
-/// See [`value_bits`](super::header::Header::value_bits).
+/// Returns how many bits a value has: all of it, or those of the number of its pair.
 pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
     match kind {
         Kind::Identifiers => bits(counts.names),
