@@ -342,12 +342,12 @@ fn decisions(criterion: &mut Criterion) {
         let targets =
             ["a.own.test", "x.own.test"].map(|name| RequestTarget::https(name.as_bytes()));
         for (id, count) in [("memo_same", 1), ("memo_changing", 2)] {
-            let mut memo = Memo::new();
+            let mut memo = Memo::new(connection.clone());
             let mut next = 0;
             group.bench_function(id, |bencher| {
                 bencher.iter(|| {
                     next = (next + 1) % count;
-                    let verdict = memo.decide(black_box(&table), 0, &connection, &targets[next]);
+                    let verdict = memo.decide(black_box(&table), 0, &targets[next]);
                     assert!(matches!(verdict, Verdict::Serve(_)));
                 });
             });

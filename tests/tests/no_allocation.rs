@@ -230,11 +230,11 @@ fn parsing_and_looking_up_allocate_nothing() {
 fn remembering_the_last_authority_allocates_nothing() {
     let (table, presented) = (table(), presented());
     let connection = ServerConnection::tls(&presented, OPEN, ClientCertificates::NotAsked, 443);
-    let mut memo = Memo::new();
+    let mut memo = Memo::new(connection);
     assert_no_allocation("memo", || {
         for authority in [&b"a.example.test"[..], b"a.example.test", b"x.wild.example.test"] {
             let request = RequestTarget::https(black_box(authority));
-            let verdict = memo.decide(black_box(&table), 0, &connection, &request);
+            let verdict = memo.decide(black_box(&table), 0, &request);
             assert!(matches!(verdict, Verdict::Serve(_)));
         }
     });

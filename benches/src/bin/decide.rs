@@ -48,10 +48,9 @@ fn main() -> anyhow::Result<()> {
             }
         }
         "memo" => {
-            let mut memo = Memo::new();
+            let mut memo = Memo::new(connection);
             for _ in 0..decisions {
-                let connection = black_box(&connection);
-                count(&memo.decide(black_box(&table), 0, connection, black_box(&request)));
+                count(&black_box(&mut memo).decide(black_box(&table), 0, black_box(&request)));
             }
         }
         other => bail!("decide or memo expected, '{other}' found"),

@@ -198,11 +198,6 @@ impl PresentedSet<'_> {
     pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
         self.trie().get(pattern).is_some()
     }
-
-    #[inline(always)]
-    pub(crate) fn checksum(&self) -> u64 {
-        self.trie().checksum()
-    }
 }
 
 impl<'a, S: AsRef<[u8]>> From<&'a IdentifierSet<S>> for PresentedSet<'a> {

@@ -48,7 +48,8 @@ impl<T> Site<T> {
         if let Some(methods) = &settings.allow {
             builder = builder.allow(methods.clone());
         }
-        let state = State { snapshot, moves: 0, memo: Memo::new() };
+        let memo = Memo::new(accepted.info().connection().clone());
+        let state = State { snapshot, moves: 0, memo };
         let decision = ConnectionDecision {
             site: self.clone(),
             info: accepted.info().clone(),
@@ -115,7 +116,7 @@ struct State<T> {
     snapshot: Arc<Snapshot<T>>,
     /// How often the connection has moved to a newer snapshot.
     moves: u64,
-    memo: Memo,
+    memo: Memo<'static>,
 }
 
 impl<T> ConnectionDecision<T> {
@@ -140,13 +141,11 @@ impl<'a, T> Decide<RequestTarget<'a>> for ConnectionDecision<T> {
         let state = &mut *self.newest();
         let tables: &Tables = &state.snapshot.tables;
         let group = tables.group_of(self.info.handshake_facts());
-        let connection = self.info.connection();
-        let generation = state.snapshot.generation;
-        if group == connection.group() {
-            return state.memo.decide(&*tables.authorities, generation, connection, target);
+        if group != state.memo.connection().group() {
+            let connection = self.info.connection().clone().with_group(group);
+            state.memo.set_connection(connection);
         }
-        let connection = connection.clone().with_group(group);
-        state.memo.decide(&*tables.authorities, generation, &connection, target)
+        state.memo.decide(&*tables.authorities, state.snapshot.generation, target)
     }
 
     fn generation(&self) -> u64 {

@@ -32,7 +32,8 @@ struct Facts {
     connection: ServerConnection<'static>,
     #[cfg(feature = "listener")]
     handshake: Option<coalesce_tls::HandshakeFacts>,
-    memo: Mutex<Memo>,
+    /// Has a copy of `connection`, which can be read without the lock.
+    memo: Mutex<Memo<'static>>,
 }
 
 impl ConnectionInfo {
@@ -54,8 +55,9 @@ impl ConnectionInfo {
     #[cfg(feature = "listener")]
     pub fn handshake(facts: &coalesce_tls::HandshakeFacts, ports: impl Into<Ports>) -> Self {
         let connection = facts.connection(ports);
+        let memo = Mutex::new(Memo::new(connection.clone()));
         let handshake = Some(facts.clone());
-        Self::from_facts(Facts { connection, handshake, memo: Mutex::default() })
+        Self::from_facts(Facts { connection, handshake, memo })
     }
 
     /// A connection in the clear, HTTP/1.1 or HTTP/2 with prior knowledge: it carries `http`
@@ -83,11 +85,12 @@ impl ConnectionInfo {
     }
 
     fn new(connection: ServerConnection<'static>) -> Self {
+        let memo = Mutex::new(Memo::new(connection.clone()));
         let facts = Facts {
             connection,
             #[cfg(feature = "listener")]
             handshake: None,
-            memo: Mutex::default(),
+            memo,
         };
         Self::from_facts(facts)
     }
@@ -150,7 +153,7 @@ impl ConnectionInfo {
         self.facts.connection.ports()
     }
 
-    pub(crate) fn memo(&self) -> &Mutex<Memo> {
+    pub(crate) fn memo(&self) -> &Mutex<Memo<'static>> {
         &self.facts.memo
     }
 

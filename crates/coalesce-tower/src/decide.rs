@@ -102,23 +102,24 @@ impl<'a> Undecided<'a> {
     where
         A: Authorities + ?Sized,
     {
-        let connection = self.connection();
-        // Two requests of one connection may be decided at once; the one that comes second does
-        // not wait. A memo that a panic has left behind is not used again.
-        let Ok(mut memo) = self.info.memo().try_lock() else {
-            return decide(table, connection, &self.target);
+        // The memo is of the gateway's own connection, not of its clients'. Two requests of one
+        // connection may be decided at once; the one that comes second does not wait. A memo that a
+        // panic has left behind is not used again.
+        let memo = if self.forwarded.is_none() { self.info.memo().try_lock().ok() } else { None };
+        let Some(mut memo) = memo else {
+            return decide(table, self.connection(), &self.target);
         };
         // If `Host` alone names the authority, the memo can remember it like an `:authority`. The
         // reason of a refusal must still speak of `Host`, so a malformed one is decided again.
         if let (None, HostField::One(host)) = (self.target.authority, self.target.host) {
             let alone =
                 RequestTarget { authority: Some(host), host: HostField::Absent, ..self.target };
-            return match memo.decide(table, generation, connection, &alone) {
-                Verdict::Malformed(_) => decide(table, connection, &self.target),
+            return match memo.decide(table, generation, &alone) {
+                Verdict::Malformed(_) => decide(table, memo.connection(), &self.target),
                 verdict => verdict,
             };
         }
-        memo.decide(table, generation, connection, &self.target)
+        memo.decide(table, generation, &self.target)
     }
 }
 

@@ -58,7 +58,7 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
         scheme: Some(black_box(b"https")),
         method: black_box(MethodKind::Ordinary),
     };
-    match Memo::new().decide(&table, black_box(1), &connection, &request) {
+    match Memo::new(connection).decide(&table, black_box(1), &request) {
         Verdict::Serve(_) => 200,
         Verdict::Misdirected(_) => 421,
         Verdict::Malformed(reason) => reason.answer().status(),

@@ -37,13 +37,11 @@ pub(super) struct ConnectionState {
     pub(super) snapshot: Arc<Snapshot>,
     /// The place of this connection in `snapshot`.
     place: Place,
-    /// What the place and the facts come to there.
-    connection: ServerConnection<'static>,
     /// How often the connection has moved to a newer snapshot: the number of `snapshot` for the
     /// memo.
     moves: u64,
-    /// What was served last.
-    memo: Memo,
+    /// The connection at `place`, and what it was served last.
+    memo: Memo<'static>,
 }
 
 impl SharedState {
@@ -75,9 +73,8 @@ impl SharedState {
             live,
             snapshot: made_with,
             place,
-            connection,
             moves: 0,
-            memo: Memo::new(),
+            memo: Memo::new(connection),
         };
         // The handshake may have taken longer than a reload.
         state.move_to_newest();
@@ -120,14 +117,14 @@ impl ConnectionState {
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.renew();
         let table = self.snapshot.site.table.as_ref();
-        let verdict = self.memo.decide(table, self.moves, &self.connection, target);
+        let verdict = self.memo.decide(table, self.moves, target);
         self.recorder.record(target, &verdict);
         verdict
     }
 
     /// Returns the origin set that the connection announces under its snapshot.
     pub(super) fn origins(&self) -> OriginSet {
-        let found = (self.place, &self.facts, &self.connection);
+        let found = (self.place, &self.facts, self.memo.connection());
         self.snapshot.origin_sets.of(&self.snapshot.site, found, self.listener)
     }
 
@@ -146,7 +143,8 @@ impl ConnectionState {
         self.place = newest.site.place(self.configured, &self.facts);
         self.moves += 1;
         self.snapshot = newest;
-        self.connection = connection(&self.snapshot, self.place, &self.facts, self.listener);
+        let connection = connection(&self.snapshot, self.place, &self.facts, self.listener);
+        self.memo.set_connection(connection);
     }
 }
 

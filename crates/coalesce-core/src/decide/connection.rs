@@ -127,12 +127,6 @@ impl<'a> Presented<'a> {
         self.later().iter().any(|set| set.covers(host))
     }
 
-    /// Counts the sets.
-    #[inline(always)]
-    pub(super) fn count(&self) -> usize {
-        self.later().len().saturating_add(1)
-    }
-
     pub(super) fn sets(&self) -> impl Iterator<Item = &PresentedSet<'a>> {
         core::iter::once(&self.first).chain(self.later())
     }
@@ -245,7 +239,7 @@ impl<'a> ServerConnection<'a> {
 
     /// Adds the identifiers of a further certificate that this connection has presented
     /// (draft-ietf-httpbis-secondary-server-certs). From now on step 5 of
-    /// [`decide`](crate::decide()) takes it too, and every [`Memo`](crate::Memo) forgets.
+    /// [`decide`](crate::decide()) takes it too, and a [`Memo`](crate::Memo) forgets.
     ///
     /// A connection in the clear or from a gateway presents nothing, so that nothing changes there.
     ///

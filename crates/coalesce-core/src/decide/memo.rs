@@ -1,40 +1,64 @@
-//! What a connection was served last, so that a stream for the same authority is not decided anew.
+//! A connection with the verdict that served its last request.
 
 use super::{
-    Allowed, Authoritative, Coverage, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
+    Allowed, Authoritative, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
 };
 use crate::authorities::Authorities;
-use crate::authority::Authority;
-use crate::policy::{CoalescePolicy, GroupId, VirtualHostId};
-use crate::request::{HostField, MethodKind, RequestTarget, Scheme};
+#[cfg(feature = "alloc")]
+use crate::identifier_set::PresentedSet;
+use crate::policy::{CoalescePolicy, VirtualHostId};
+use crate::request::{HostField, MethodKind, RequestTarget};
 
 /// The longest authority that is remembered: a cache line of them.
 const AUTHORITY_LEN_MAX: usize = 64;
 
-/// Remembers the last authority that was served, for one connection.
+/// A connection that remembers the last authority it served.
 ///
 /// Browsers repeat themselves: most streams of a connection name the authority of the stream
 /// before. [`decide`](Self::decide) answers those without parsing and without a lookup, and every
-/// other as [`decide`](crate::decide()) does. The verdicts are the same: everything that the
-/// remembered one rested on is compared, the bytes of the authority, the generation of the table,
-/// the number of presented certificates, group, scheme and port. After a reload, or when the
-/// connection has presented another certificate, a memo forgets.
+/// other request as the function [`decide`](crate::decide()) does. The verdicts are the same: what
+/// is remembered belongs to this connection and to one generation of the table. A memo forgets it
+/// when the connection changes.
 ///
-/// Only verdicts to serve are remembered, without a reason to refuse, of requests without a `Host`
-/// field, under [`CoalescePolicy::CertificateAndGroup`], where listeners do not share a port.
+/// A memo remembers a verdict to serve if nothing spoke against it, the request had no `Host`
+/// field, the policy is [`CoalescePolicy::CertificateAndGroup`] and listeners do not share the port.
+///
+/// # Example
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use coalesce_core::{
+///     AuthorityTable, GroupId, GroupPolicy, Memo, NamePattern, RequestTarget, ServerConnection,
+///     Verdict, VirtualHostId,
+/// };
+///
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default())?;
+/// table.entry(NamePattern::parse(b"shop.test")?, VirtualHostId::new(7), group)?;
+/// let table = table.build()?;
+///
+/// let mut memo = Memo::new(ServerConnection::cleartext(group, 80));
+/// let request = RequestTarget { scheme: None, ..RequestTarget::https(b"shop.test") };
+/// for _ in 0..2 {
+///     let Verdict::Serve(proof) = memo.decide(&table, 1, &request) else { panic!() };
+///     assert_eq!(proof.virtual_host(), Some(VirtualHostId::new(7)));
+/// }
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Security
-/// A memo belongs to one connection. The generation is the number of the table among those that the
-/// memo has decided with: two tables that differ must never have the same.
+/// The generation is the number of the table among those that the memo has decided with: two tables
+/// that differ must never have the same.
 ///
 /// # Allocation
-/// None, ever; the memo itself has 128 bytes.
+/// None, ever; the memo has about 90 bytes beside the connection.
 ///
 /// # Complexity
-/// A comparison for what is remembered; for another authority that is served, a decision and once
-/// more the parsing of it.
-#[derive(Clone, Debug, Default)]
-pub struct Memo {
+/// A comparison for the remembered authority. For another one, a decision.
+#[derive(Clone, Debug)]
+pub struct Memo<'a> {
+    connection: ServerConnection<'a>,
     last: Option<Remembered>,
 }
 
@@ -42,48 +66,35 @@ pub struct Memo {
 struct Remembered {
     authority: [u8; AUTHORITY_LEN_MAX],
     len: usize,
-    facts: Facts,
-    port: u16,
+    generation: u64,
     virtual_host: VirtualHostId,
 }
 
-/// What a verdict rests on beside the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Facts {
-    generation: u64,
-    presented: Shown,
-    scheme: Scheme,
-    group: GroupId,
-}
-
-/// What vouches for the hosts of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Shown {
-    /// How many certificates, and the checksum of the first one's identifiers, so that a memo that
-    /// is lent to a connection with another certificate is most likely of no use there.
-    Certificates(usize, u64),
-    Nothing,
-    Gateway,
-}
-
-impl Facts {
-    #[inline(always)]
-    fn of(generation: u64, connection: &ServerConnection<'_>) -> Self {
-        let presented = match &connection.coverage {
-            Coverage::Presented(presented) => {
-                Shown::Certificates(presented.count(), presented.first.checksum())
-            }
-            Coverage::Cleartext => Shown::Nothing,
-            Coverage::TrustedGateway => Shown::Gateway,
-        };
-        Self { generation, presented, scheme: connection.scheme, group: connection.group }
+impl<'a> Memo<'a> {
+    /// Makes a memo of `connection` that remembers nothing yet.
+    pub const fn new(connection: ServerConnection<'a>) -> Self {
+        Self { connection, last: None }
     }
-}
 
-impl Memo {
-    /// A memo that remembers nothing yet.
-    pub const fn new() -> Self {
-        Self { last: None }
+    /// Returns the connection.
+    pub const fn connection(&self) -> &ServerConnection<'a> {
+        &self.connection
+    }
+
+    /// Replaces the facts of the connection, after a reload has changed them, and forgets.
+    pub fn set_connection(&mut self, connection: ServerConnection<'a>) {
+        *self = Self::new(connection);
+    }
+
+    /// Adds a certificate that the connection has presented since its handshake
+    /// ([`ServerConnection::present`]), and forgets.
+    ///
+    /// # Allocation
+    /// One list of all later certificates.
+    #[cfg(feature = "alloc")]
+    pub fn present(&mut self, presented: impl Into<PresentedSet<'a>>) {
+        self.connection.present(presented);
+        self.last = None;
     }
 
     /// Decides one request, as [`decide`](crate::decide()) does. `generation` is the number of
@@ -95,26 +106,27 @@ impl Memo {
         &mut self,
         table: &A,
         generation: u64,
-        connection: &ServerConnection<'_>,
         request: &RequestTarget<'_>,
     ) -> Verdict {
+        let Self { connection, last } = self;
         let Some(authority) = plain(connection, request) else {
             return decide(table, connection, request);
         };
-        if let Some(last) = &self.last
+        if let Some(last) = last
             && last.authority.get(..last.len) == Some(authority)
-            && connection.ports.contains(last.port)
-            && last.facts == Facts::of(generation, connection)
+            && last.generation == generation
         {
             let served_as = ServedAs::VirtualHost(last.virtual_host);
             let group = connection.group;
             return Verdict::Serve(Authoritative { served_as, group, observed: None });
         }
         let decided = decided(table, connection, request);
-        if let Ok(served) = &decided {
-            self.remember(generation, connection, authority, served);
+        if let Ok(served) = &decided
+            && let Some(remembered) = remembered(generation, authority, served)
+        {
+            self.last = Some(remembered);
         }
-        verdict(connection, &decided)
+        verdict(&self.connection, &decided)
     }
 
     /// Whether `authority` is what would be served again without a decision.
@@ -122,34 +134,18 @@ impl Memo {
     pub(super) fn remembers(&self, authority: &[u8]) -> bool {
         self.last.as_ref().and_then(|last| last.authority.get(..last.len)) == Some(authority)
     }
+}
 
-    #[inline(never)]
-    fn remember(
-        &mut self,
-        generation: u64,
-        connection: &ServerConnection<'_>,
-        authority: &[u8],
-        served: &Allowed,
-    ) {
-        let by_group = served.coalesce == CoalescePolicy::CertificateAndGroup;
-        let (ServedAs::VirtualHost(virtual_host), Ok(parsed)) =
-            (served.served_as, Authority::parse(authority))
-        else {
-            return;
-        };
-        let always = by_group && served.observed.is_none();
-        let mut bytes = [0; AUTHORITY_LEN_MAX];
-        if let (true, Some(room)) = (always, bytes.get_mut(..authority.len())) {
-            room.copy_from_slice(authority);
-            self.last = Some(Remembered {
-                authority: bytes,
-                len: authority.len(),
-                facts: Facts::of(generation, connection),
-                port: parsed.port_or(connection.scheme.default_port()),
-                virtual_host,
-            });
-        }
+#[inline(never)]
+fn remembered(generation: u64, authority: &[u8], served: &Allowed) -> Option<Remembered> {
+    let by_group = served.coalesce == CoalescePolicy::CertificateAndGroup;
+    let ServedAs::VirtualHost(virtual_host) = served.served_as else { return None };
+    if !by_group || served.observed.is_some() {
+        return None;
     }
+    let mut bytes = [0; AUTHORITY_LEN_MAX];
+    bytes.get_mut(..authority.len())?.copy_from_slice(authority);
+    Some(Remembered { authority: bytes, len: authority.len(), generation, virtual_host })
 }
 
 /// The authority of a request about which nothing else has to be decided.

@@ -93,11 +93,6 @@ impl<'a> TrieRef<'a> {
     pub(crate) fn patterns(&self) -> Patterns<'a> {
         Patterns::all(self.header, self.image)
     }
-
-    #[inline(always)]
-    pub(crate) fn checksum(&self) -> u64 {
-        long(self.image, CHECKSUM_AT).unwrap_or_default()
-    }
 }
 
 impl Stored for TrieRef<'_> {

@@ -121,7 +121,7 @@ pub(crate) fn with_connection<R>(
 }
 
 /// The table of a world that has more than groups and entries.
-fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
+pub(crate) fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
     let mut table = AuthorityTable::builder();
     for (id, policy) in &world.groups {
         let mut policy = group_policy(*policy);

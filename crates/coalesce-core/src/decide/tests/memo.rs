@@ -1,15 +1,14 @@
-//! What the memo says is what the decision says.
+//! A memo decides as the decision itself does.
 
 use super::*;
 use crate::Memo;
 
-/// Every connection, table and request in turn, twice over, with one memo for all of them.
+/// Every table and request in turn, several times over, with one memo for each connection.
 #[test]
-fn a_memo_lent_to_everybody_says_what_the_decision_says() {
+fn memo_decides_as_decide_does_for_every_table_and_request() {
     let handshakes = Handshakes::new();
     let strict = table_with(coalesce(CoalescePolicy::StrictServerName));
     let tables = [table(), table_of(&SITES[1..], GroupPolicy::default()), strict];
-    let names = ["a.example.test", "c.example.test", "m.example.test", "api.example.test", ""];
     let authorities = [
         "a.example.test",
         "A.example.test",
@@ -22,22 +21,17 @@ fn a_memo_lent_to_everybody_says_what_the_decision_says() {
         "user@a.example.test",
         "",
     ];
-    let step = if cfg!(miri) { 7 } else { 1 };
-    let mut memo = Memo::new();
-    let mut remembered = 0;
     // Miri is a thousand times slower.
-    let rounds = if cfg!(miri) { 1 } else { 3 };
-    for round in 0..rounds {
-        for (generation, table, name, authority) in
-            (0..).zip(&tables).flat_map(|(generation, table)| {
-                let names =
-                    names.iter().flat_map(|name| authorities.iter().map(move |it| (name, it)));
-                names
-                    .map(move |(name, authority)| (generation, table, name, authority))
-                    .step_by(step)
-            })
-        {
-            let connection = handshakes.with(name);
+    let (rounds, step) = if cfg!(miri) { (1, 7) } else { (3, 1) };
+    let cases = || {
+        let numbered = (0..).zip(&tables);
+        numbered.flat_map(|table| authorities.map(|authority| (table, authority))).step_by(step)
+    };
+    let mut remembered = 0;
+    for name in ["a.example.test", "c.example.test", "m.example.test", "api.example.test", ""] {
+        let connection = handshakes.with(name);
+        let mut memo = Memo::new(connection.clone());
+        for ((generation, table), authority) in (0..rounds).flat_map(|_| cases()) {
             for request in [
                 get(authority),
                 get(authority),
@@ -48,8 +42,8 @@ fn a_memo_lent_to_everybody_says_what_the_decision_says() {
                 RequestTarget { method: MethodKind::ExtendedConnect, ..get(authority) },
             ] {
                 let expected = line(&decide(table, &connection, &request));
-                let said = line(&memo.decide(table, generation, &connection, &request));
-                assert_eq!(said, expected, "{name} {authority} {request:?} in round {round}");
+                let said = line(&memo.decide(table, generation, &request));
+                assert_eq!(said, expected, "{name} {authority} {request:?}");
                 remembered += u32::from(memo.remembers(authority.as_bytes()));
             }
         }
@@ -57,64 +51,55 @@ fn a_memo_lent_to_everybody_says_what_the_decision_says() {
     assert!(remembered > if cfg!(miri) { 0 } else { 100 }, "it remembers: {remembered}");
 }
 
+/// Every fact of a connection that a verdict rests on.
 #[test]
-fn a_port_that_the_listener_lost_is_decided_anew() {
+fn memo_with_a_replaced_connection_decides_anew() {
     let handshakes = Handshakes::new();
-    let table = table();
-    let mut memo = Memo::new();
-    let served = memo.decide(&table, 0, &handshakes.with("a.example.test"), &get("a.example.test"));
-    assert_eq!(line(&served), "serve a");
-    let other = ServerConnection::tls(&handshakes.a, PUBLIC, ClientCertificates::NotAsked, [8443]);
-    assert_eq!(line(&memo.decide(&table, 0, &other, &get("a.example.test"))), "421 port");
+    let (table, request) = (table(), get("a.example.test"));
+    let not_asked = ClientCertificates::NotAsked;
+    let a = |group, port: u16| ServerConnection::tls(&handshakes.a, group, not_asked, port);
+    for (other, expected) in [
+        (a(PUBLIC, 8443), "421 port"),
+        (a(M, 443), "421 group"),
+        (ServerConnection::tls(&handshakes.cdn, PUBLIC, not_asked, 443), "421 certificate"),
+        (ServerConnection::cleartext(PUBLIC, 443), "421 scheme"),
+    ] {
+        let mut memo = Memo::new(a(PUBLIC, 443));
+        assert_eq!(line(&memo.decide(&table, 0, &request)), "serve a");
+        assert!(memo.remembers(b"a.example.test"));
+        memo.set_connection(other);
+        assert_eq!(line(&memo.decide(&table, 0, &request)), expected);
+    }
 }
 
 #[test]
-fn a_gateway_and_a_certificate_are_not_taken_for_each_other() {
-    let handshakes = Handshakes::new();
-    let table = table();
-    let mut memo = Memo::new();
-    let gateway = ServerConnection::trusted_gateway(
-        Scheme::Https,
-        PUBLIC,
-        ClientCertificates::NotAsked,
-        [443],
-    );
-    assert_eq!(line(&memo.decide(&table, 0, &gateway, &get("a.example.test"))), "serve a");
-    let other = ServerConnection::tls(&handshakes.api, PUBLIC, ClientCertificates::NotAsked, [443]);
-    let expected = line(&decide(&table, &other, &get("a.example.test")));
-    assert_eq!(line(&memo.decide(&table, 0, &other, &get("a.example.test"))), expected);
-    assert_ne!(expected, "serve a");
-}
-
-#[test]
-fn a_memo_answers_for_the_scheme_of_its_connection_only() {
+fn memo_answers_for_the_scheme_of_its_connection_only() {
     let handshakes = Handshakes::new();
     let (table, connection) = (table(), handshakes.with("a.example.test"));
     let with = |scheme| RequestTarget { scheme, ..get("a.example.test") };
     for own in [None, Some(&b"https"[..])] {
-        let mut memo = Memo::new();
-        assert_eq!(line(&memo.decide(&table, 0, &connection, &with(own))), "serve a");
+        let mut memo = Memo::new(connection.clone());
+        assert_eq!(line(&memo.decide(&table, 0, &with(own))), "serve a");
         assert!(memo.remembers(b"a.example.test"), "{own:?}");
         for (other, expected) in [(&b"http"[..], "421 scheme"), (b"HTTPS", "serve a")] {
-            assert_eq!(line(&memo.decide(&table, 0, &connection, &with(Some(other)))), expected);
+            assert_eq!(line(&memo.decide(&table, 0, &with(Some(other)))), expected);
         }
     }
 }
 
 #[test]
-fn a_memo_forgets_when_the_table_or_the_presented_certificates_change() {
+fn memo_forgets_when_the_table_or_the_presented_certificates_change() {
     let handshakes = Handshakes::new();
     let (table, other) = (table(), table_of(&SITES[1..], GroupPolicy::default()));
-    let mut connection = handshakes.with("a.example.test");
     let request = get("a.example.test");
-    let mut memo = Memo::new();
-    assert_eq!(line(&memo.decide(&table, 0, &connection, &request)), "serve a");
+    let mut memo = Memo::new(handshakes.with("a.example.test"));
+    assert_eq!(line(&memo.decide(&table, 0, &request)), "serve a");
     assert!(memo.remembers(b"a.example.test"));
-    assert_ne!(line(&memo.decide(&other, 1, &connection, &request)), "serve a");
+    assert_ne!(line(&memo.decide(&other, 1, &request)), "serve a");
     // A table that serves nothing says whether the memo asked it.
     let nothing = AuthorityTable::builder().build().unwrap();
-    assert_eq!(line(&memo.decide(&nothing, 0, &connection, &request)), "serve a", "remembered");
-    connection.present(&handshakes.cdn);
-    let verdict = memo.decide(&nothing, 0, &connection, &request);
+    assert_eq!(line(&memo.decide(&nothing, 0, &request)), "serve a", "remembered");
+    memo.present(&handshakes.cdn);
+    let verdict = memo.decide(&nothing, 0, &request);
     assert_eq!(line(&verdict), "421 unknown_authority", "asked again");
 }

@@ -65,8 +65,9 @@ fn an_overlay_decides_by_what_has_changed() {
     let new = Entry::new(VirtualHostId::new(1), PUBLIC);
     let changed = vec![("b.example.test", None), ("foo.wild.example.test", Some(new))];
     let overlay = Overlay { base: Arc::new(table()), changed };
-    let (handshakes, mut memo) = (Handshakes::new(), Memo::new());
+    let handshakes = Handshakes::new();
     let connection = handshakes.with("a.example.test");
+    let mut memo = Memo::new(connection.clone());
     // By reference, boxed and without its type.
     let stores: [Box<dyn Authorities + '_>; 2] = [Box::new(&overlay), Box::new(Arc::new(&overlay))];
     for (name, expected) in [
@@ -80,7 +81,7 @@ fn an_overlay_decides_by_what_has_changed() {
             assert_eq!(line(&decide(&**store, &connection, &get(name))), expected, "{name}");
         }
         for _ in 0..2 {
-            let verdict = memo.decide(&overlay, 0, &connection, &get(name));
+            let verdict = memo.decide(&overlay, 0, &get(name));
             assert_eq!(line(&verdict), expected, "{name}");
         }
     }
