@@ -70,6 +70,11 @@ no-assertions:
 h2-versions:
     .ci/run h2-versions
 
+# Documentation as docs.rs makes it, its public names and external types, the contents of packages.
+[group("gate")]
+published:
+    .ci/run published
+
 # The README's test command: all tests, then the live lab.
 [group("gate")]
 tests:
@@ -114,6 +119,11 @@ certificates:
 [group("tests")]
 bless-golden:
     COALESCE_BLESS=1 cargo test -p coalesce-core --test golden
+
+# Makes the READMEs of the libraries anew, from their documentation.
+[group("tests")]
+bless-readmes:
+    COALESCE_BLESS=1 cargo test -p coalesce-tests --test published
 
 # Undefined behaviour in all of the core's library; `--target s390x-unknown-linux-gnu` for big endian.
 [group("tests")]
@@ -191,7 +201,22 @@ audit:
     cargo audit
     cargo audit --file fuzz/Cargo.lock
 
-# Breaking changes of a library since a commit or tag; needs cargo-semver-checks.
+# Breaking changes of the libraries since the commit that `.ci/semver-baseline` names.
+[group("beside the gate")]
+semver:
+    .ci/run semver
+
+# Each library with no feature, each feature and each pair of features.
+[group("beside the gate")]
+features:
+    .ci/run features
+
+# The types of the libraries on aarch64, macOS and Windows.
+[group("beside the gate")]
+platforms:
+    .ci/run platforms
+
+# The documentation as docs.rs makes it, to read: target/docs-rs/doc.
 [group("release")]
-semver crate baseline:
-    cargo semver-checks --package {{ crate }} --baseline-rev {{ baseline }}
+docs-rs:
+    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/docs-rs -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site

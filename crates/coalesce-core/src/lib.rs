@@ -51,11 +51,16 @@
 //!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`, and
 //!   lookups take more instructions otherwise. Every answer, and every compiled table, is the same.
 //!
+//! # External types
+//!
+//! None: the public API has types of this crate and of `core`, `alloc` and `std` alone.
+//!
 //! # Limits
 //!
 //! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input. Only
 //! the builders and the owned forms of names, hosts, authorities and origins allocate.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![allow(
     clippy::inline_always,

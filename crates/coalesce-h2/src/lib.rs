@@ -98,11 +98,25 @@
 //! ([`Builder::batch_writes`]). Figures, and the commands that make them, are in
 //! `docs/performance.md`.
 //!
+//! # Crate features
+//!
+//! None. The crate needs `std`.
+//!
+//! # External types
+//!
+//! The public API has types and traits of other crates. A breaking change of one of them is a
+//! breaking change of this crate. The crate re-exports `h2`.
+//!
+//! | crates | public |
+//! | --- | --- |
+//! | `bytes`, `coalesce-core`, `coalesce-http`, `h2`, `http`, `tokio` | always |
+//!
 //! # Limits
 //!
 //! Limits are named constants in [`limits`], most of them adjustable in [`Builder`]. Nothing
 //! in this crate panics on anything a peer can send.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
@@ -130,5 +144,6 @@ mod uploads;
 pub use coalesce_http::{Decide, MisdirectedContent};
 pub use date::date;
 pub use error::Error;
+pub use h2;
 pub use origin::OriginSet;
 pub use server::{Accepted, Builder, Connection};

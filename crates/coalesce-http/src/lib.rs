@@ -67,11 +67,21 @@
 //!
 //! None. The crate needs `std`.
 //!
+//! # External types
+//!
+//! The public API has types and traits of other crates. A breaking change of one of them is a
+//! breaking change of this crate.
+//!
+//! | crates | public |
+//! | --- | --- |
+//! | `bytes`, `coalesce-core`, `http` | always |
+//!
 //! # Limits
 //!
 //! Limits are named constants in [`limits`]. Nothing in this crate panics on anything a peer can
 //! send.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)

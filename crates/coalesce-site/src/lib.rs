@@ -69,8 +69,17 @@
 //!
 //! # External types
 //!
-//! The public API has types of `coalesce-core`, `coalesce-tls`, `rustls`, `rustls-pki-types`; with
-//! `tower` also of `coalesce-tower`, `http` and `tokio`, with `axum`, `hyper` and `h2` of these.
+//! The public API has types and traits of other crates. A breaking change of one of them is a
+//! breaking change of this crate.
+//!
+//! | crates | public |
+//! | --- | --- |
+//! | `coalesce-core`, `coalesce-tls`, `rustls`, `rustls-pki-types` | always |
+//! | `coalesce-http`, `coalesce-tower`, `http`, `http-body`, `tokio` | with `tower` |
+//! | `tower-layer`, `tower-service` | with `tower` |
+//! | `axum`, `axum-core` | with `axum` |
+//! | `bytes`, `coalesce-h2`, `h2` | with `h2` |
+//! | `hyper` | with `hyper` |
 //!
 //! # Limits
 //!
@@ -79,6 +88,7 @@
 //! Connections in the clear and those of trusted gateways are refused:
 //! use `coalesce-tower` for them. The ports of a listener are those at the moment when it is made.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)

@@ -70,8 +70,13 @@
 //!
 //! # External types
 //!
-//! The public API has types of `rustls` (re-exported), `rustls-pki-types`, `rustls-webpki` and
-//! `coalesce-core`; with the feature `tokio`, also of `tokio` and `tokio-rustls`.
+//! The public API has types and traits of other crates. A breaking change of one of them is a
+//! breaking change of this crate. The crate re-exports `rustls`.
+//!
+//! | crates | public |
+//! | --- | --- |
+//! | `coalesce-core`, `rustls`, `rustls-pki-types`, `rustls-webpki` | always |
+//! | `tokio`, `tokio-rustls` | with `tokio` |
 //!
 //! # Limits
 //!
@@ -79,6 +84,7 @@
 //! the certificates of a server name is refused. A client certificate is verified once for each
 //! session, and not again when the session is resumed.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)

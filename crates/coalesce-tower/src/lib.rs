@@ -104,6 +104,22 @@
 //! * `tonic`: answers in tonic's body; with `listener`, tonic's server on a `Listener`.
 //! * `proxy-protocol`: `Listener::proxied`, facts from the PROXY protocol v2.
 //!
+//! # External types
+//!
+//! The public API has types and traits of other crates. A breaking change of one of them is a
+//! breaking change of this crate.
+//!
+//! | crates | public |
+//! | --- | --- |
+//! | `bytes`, `coalesce-core`, `coalesce-http` | always |
+//! | `http`, `http-body`, `http-body-util` | always |
+//! | `ipnet`, `tower-layer`, `tower-service` | always |
+//! | `coalesce-tls`, `tokio` | with `listener` |
+//! | `hyper` | with `hyper` |
+//! | `axum`, `axum-core` | with `axum` |
+//! | `axum-server` | with `axum-server` |
+//! | `futures-core`, `tonic` | with `tonic` |
+//!
 //! # Behind a TLS terminator
 //!
 //! Nothing is believed by default. [`TrustedGateways`] names, by address, those that are trusted to
@@ -116,6 +132,7 @@
 //! Limits are named constants in [`limits`]. Nothing in this crate panics on anything a peer can
 //! send.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
