@@ -322,7 +322,7 @@ fn of_another_group<A: Authorities + ?Sized>(
     // Never across client-certificate rules, however little either group asks. The handshake says
     // what this client was asked, the table what the groups ask; one of them is enough to refuse.
     let asked =
-        [connection.client_certificates, policy.client_certificates, other.client_certificates]
+        [connection.client_certificates, policy.client_certificates(), other.client_certificates()]
             .contains(&ClientCertificates::Asked);
     if asked || other.enforcement == Enforcement::Enforce {
         return Err(finding.refused(Misdirected::Group));

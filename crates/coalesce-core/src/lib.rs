@@ -130,7 +130,7 @@ pub use origin_set::Listing;
 pub use pattern::{NamePattern, PatternError};
 pub use policy::{
     ClientCertificates, CoalescePolicy, ConnectPolicy, Enforcement, GroupId, GroupPolicy,
-    ListenerId, UnknownAuthority, VirtualHostId,
+    HandshakeRules, ListenerId, UnknownAuthority, VirtualHostId,
 };
 pub use ports::Ports;
 pub use reason::{Malformed, MalformedAnswer, Misdirected, Step};

@@ -57,9 +57,7 @@ pub struct GroupPolicy {
     pub connect: ConnectPolicy,
     /// Whether a request that is found misdirected is answered so.
     pub enforcement: Enforcement,
-    /// Whether the handshakes of the group ask for client certificates, as its TLS policy says.
-    /// [`ClientCertificates::Asked`] by default, the answer that keeps other groups out.
-    pub client_certificates: ClientCertificates,
+    client_certificates: ClientCertificates,
 }
 
 impl GroupPolicy {
@@ -91,18 +89,32 @@ impl GroupPolicy {
         self
     }
 
-    /// Records whether the handshakes of the group ask for client certificates. Take the value from
-    /// the TLS policy that makes the handshakes (`TlsPolicy::client_certificates` in
-    /// `coalesce-tls`).
+    /// Takes over whether the handshakes of the group ask for client certificates, from the rules
+    /// that they apply.
     ///
     /// # Security
     /// While a group is [observed](Enforcement::Observe), requests on connections of other groups
-    /// may reach its hosts if both groups have [`ClientCertificates::NotAsked`] here.
+    /// may reach its hosts if the handshakes of both groups ask for no certificate. Without this
+    /// call, the policy is as if they asked.
     #[must_use]
-    pub const fn with_client_certificates(mut self, clients: ClientCertificates) -> Self {
-        self.client_certificates = clients;
+    pub fn with_handshake_rules(mut self, rules: &(impl HandshakeRules + ?Sized)) -> Self {
+        self.client_certificates = rules.client_certificates();
         self
     }
+
+    /// Returns whether the handshakes of the group ask for client certificates.
+    pub const fn client_certificates(&self) -> ClientCertificates {
+        self.client_certificates
+    }
+}
+
+/// The rules that the handshakes of a group apply. `TlsPolicy` of `coalesce-tls` implements it.
+///
+/// Implement this trait for the type from which another TLS library is configured, so that the
+/// answer is read from the configuration and not repeated by hand.
+pub trait HandshakeRules {
+    /// Returns whether the handshakes ask their clients for a certificate.
+    fn client_certificates(&self) -> ClientCertificates;
 }
 
 /// Which authorities may share one connection.
@@ -309,7 +321,7 @@ mod tests {
 
     #[test]
     fn client_certificates_are_asked_for_unless_said_otherwise() {
-        assert_eq!(GroupPolicy::default().client_certificates, ClientCertificates::Asked);
+        assert_eq!(GroupPolicy::default().client_certificates(), ClientCertificates::Asked);
         assert_eq!(GroupPolicy::from_bits(0), Some(GroupPolicy::default()));
     }
 }

@@ -170,7 +170,7 @@ impl GroupSettings {
             .with_unknown_authority(self.unknown_authority)
             .with_connect(self.connect)
             .with_enforcement(enforcement)
-            .with_client_certificates(tls.client_certificates());
+            .with_handshake_rules(&tls);
         Some(Loaded { tls, policy, warnings: warnings.collect() })
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{DnsName, DnsNameBuf, GroupId, ListenerId, Ports, ServerConnection};
+use coalesce_core::{
+    DnsName, DnsNameBuf, GroupId, HandshakeRules, ListenerId, Ports, ServerConnection,
+};
 
 use crate::certificate_id::CertificateId;
 use crate::policy::TlsPolicy;

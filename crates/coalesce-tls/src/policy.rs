@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use coalesce_core::ClientCertificates;
+use coalesce_core::{ClientCertificates, HandshakeRules};
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, RootCertStore, SupportedProtocolVersion};
@@ -55,18 +55,16 @@ impl Default for TlsPolicy {
     }
 }
 
-impl TlsPolicy {
-    /// Returns whether handshakes under this policy ask their clients for a certificate. The table
-    /// records it for the group of this policy: [`GroupPolicy::with_client_certificates`].
-    ///
-    /// [`GroupPolicy::with_client_certificates`]: coalesce_core::GroupPolicy
-    pub const fn client_certificates(&self) -> ClientCertificates {
+impl HandshakeRules for TlsPolicy {
+    fn client_certificates(&self) -> ClientCertificates {
         match self.client_auth {
             ClientAuth::None => ClientCertificates::NotAsked,
             ClientAuth::Optional(_) | ClientAuth::Required(_) => ClientCertificates::Asked,
         }
     }
+}
 
+impl TlsPolicy {
     /// Returns the versions from the lowest to the highest; none if the lowest is above the
     /// highest.
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {

@@ -85,16 +85,16 @@ fn set(names: &[&str]) -> Set {
 }
 
 fn coalesce(coalesce: CoalescePolicy) -> GroupPolicy {
-    GroupPolicy { coalesce, ..GroupPolicy::default() }
+    GroupPolicy::default().with_coalesce(coalesce)
 }
 
 fn unknown_to_application() -> GroupPolicy {
     let unknown_authority = UnknownAuthority::HandToApplication;
-    GroupPolicy { unknown_authority, ..GroupPolicy::default() }
+    GroupPolicy::default().with_unknown_authority(unknown_authority)
 }
 
 fn connect(connect: ConnectPolicy) -> GroupPolicy {
-    GroupPolicy { connect, ..GroupPolicy::default() }
+    GroupPolicy::default().with_connect(connect)
 }
 
 /// What each server name is answered with, as the lab's server is configured.

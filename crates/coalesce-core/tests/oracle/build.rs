@@ -2,9 +2,9 @@
 
 use coalesce_core::{
     AuthorityTable, AuthorityTableBuilder, ClientCertificates, CoalescePolicy, ConnectPolicy,
-    DnsName, Enforcement, GroupId, GroupPolicy, HostField, IdentifierSet, Layout, ListenerId,
-    ListenerTable, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme, ServedAs,
-    ServerConnection, UnknownAuthority, Verdict, VirtualHostId, decide,
+    DnsName, Enforcement, GroupId, GroupPolicy, HandshakeRules, HostField, IdentifierSet, Layout,
+    ListenerId, ListenerTable, MethodKind, NamePattern, PresentedIdentifier, RequestTarget, Scheme,
+    ServedAs, ServerConnection, UnknownAuthority, Verdict, VirtualHostId, decide,
 };
 
 use crate::model::{
@@ -127,7 +127,7 @@ pub(crate) fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
         let mut policy = group_policy(*policy);
         if let Some(observe) = extra.observe(*id) {
             policy.enforcement = Enforcement::Observe;
-            policy.client_certificates = clients(observe);
+            policy = policy.with_handshake_rules(&Rules(clients(observe)));
         }
         table.group(GroupId::new(*id), policy).unwrap();
     }
@@ -139,6 +139,14 @@ pub(crate) fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
         table.insert(NamePattern::parse(pattern.as_bytes()).unwrap(), made).unwrap();
     }
     table.build().unwrap()
+}
+
+struct Rules(ClientCertificates);
+
+impl HandshakeRules for Rules {
+    fn client_certificates(&self) -> ClientCertificates {
+        self.0
+    }
 }
 
 const fn clients(observe: Observe) -> ClientCertificates {

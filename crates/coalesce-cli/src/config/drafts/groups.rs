@@ -211,7 +211,7 @@ impl<'a> Groups<'a> {
 }
 
 fn policy(fields: &PolicyFields, tls: &TlsPolicy, profile: Option<Profile>) -> GroupPolicy {
-    let mut policy = GroupPolicy::default().with_client_certificates(tls.client_certificates());
+    let mut policy = GroupPolicy::default().with_handshake_rules(tls);
     policy.coalesce =
         fields.coalesce.as_ref().map_or(policy.coalesce, |written| (*written.get_ref()).into());
     if fields.observed() {

@@ -1,7 +1,7 @@
 //! Names with a policy of their own, listeners that share a port, and observing.
 
 use super::*;
-use crate::{Enforcement, Entry, Layout, ListenerId, ListenerTable, Memo};
+use crate::{Enforcement, Entry, HandshakeRules, Layout, ListenerId, ListenerTable, Memo};
 
 const STRICT: GroupId = GroupId::new(9);
 
@@ -200,9 +200,18 @@ fn two_listeners_with_one_hostname_are_refused() {
 
 // ---------------------------------------------------------------- observing
 
+/// Handshakes that ask for client certificates or do not.
+struct Rules(ClientCertificates);
+
+impl HandshakeRules for Rules {
+    fn client_certificates(&self) -> ClientCertificates {
+        self.0
+    }
+}
+
 fn observing(clients: ClientCertificates) -> GroupPolicy {
     let observing = GroupPolicy::default().with_enforcement(Enforcement::Observe);
-    observing.with_client_certificates(clients)
+    observing.with_handshake_rules(&Rules(clients))
 }
 
 /// Three groups, each with its policy.
@@ -313,7 +322,7 @@ fn observing_never_crosses_client_certificate_rules() {
 #[test]
 fn observing_passes_over_server_names_and_listeners() {
     use ClientCertificates::Asked;
-    let strict = GroupPolicy { coalesce: CoalescePolicy::StrictServerName, ..observing(Asked) };
+    let strict = observing(Asked).with_coalesce(CoalescePolicy::StrictServerName);
     let table = table_of_groups(strict, strict, strict);
     let handshakes = Handshakes::new();
     let connection = handshakes.with("a.example.test");

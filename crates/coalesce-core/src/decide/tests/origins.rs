@@ -115,12 +115,8 @@ fn a_listing_may_be_broken_off() {
 
 #[test]
 fn what_is_served_by_observing_only_is_not_announced() {
-    let enforcement = Enforcement::Observe;
-    let table = table_with(GroupPolicy {
-        enforcement,
-        coalesce: CoalescePolicy::StrictServerName,
-        ..GroupPolicy::default()
-    });
+    let strict = coalesce(CoalescePolicy::StrictServerName);
+    let table = table_with(strict.with_enforcement(Enforcement::Observe));
     let handshakes = Handshakes::new();
     let connection = handshakes.with("a.example.test");
     let verdict = decide(&table, &connection, &RequestTarget::https(b"b.example.test"));
