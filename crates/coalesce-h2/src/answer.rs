@@ -21,14 +21,14 @@ const EARLY_LEN_MAX: usize = 1_024;
 pub(crate) struct Answers {
     all: coalesce_http::Answers,
     /// The 421 as frames.
-    pub(crate) early: Option<Early>,
+    pub(crate) early: Option<EarlyTemplate>,
 }
 
 impl Answers {
     /// Replaces the content of the 421.
     pub(crate) fn set_misdirected_content(&mut self, content: MisdirectedContent) {
         self.all.set_misdirected_content(content);
-        self.early = Early::new(self.all.get(Refusal::Misdirected));
+        self.early = EarlyTemplate::new(self.all.get(Refusal::Misdirected));
     }
 
     /// Replaces the methods in the `allow` field of the 405.
@@ -44,7 +44,7 @@ impl Answers {
 impl Default for Answers {
     fn default() -> Self {
         let all = coalesce_http::Answers::default();
-        let early = Early::new(all.get(Refusal::Misdirected));
+        let early = EarlyTemplate::new(all.get(Refusal::Misdirected));
         Self { all, early }
     }
 }
@@ -93,14 +93,14 @@ fn send_fields(
 /// An answer as it goes over the wire, for any stream of any connection: no field of it enters or
 /// needs a dynamic table (RFC 7541 §6.2.2).
 #[derive(Clone, Debug)]
-pub(crate) struct Early {
+pub(crate) struct EarlyTemplate {
     /// A HEADERS frame up to the date, and what follows the date.
     before: Vec<u8>,
     after: Vec<u8>,
     content_len: u32,
 }
 
-impl Early {
+impl EarlyTemplate {
     /// `None` if there is too much of it.
     fn new(answer: &Answer) -> Option<Self> {
         let body = answer.content(&Method::GET);

@@ -14,7 +14,7 @@ const GROWTH: u64 = 2 << 20;
 const AT_ONCE: usize = 200;
 
 /// Asks for `c` on so many streams, on a connection that serves `a` once in 5,000, which keeps it
-/// within the budget of 10,000 refusals in a row. In turns the header block alone settles the
+/// below the limit of 10,000 refusals in a row. In turns the header block alone settles the
 /// request, and `h2` has to.
 fn misdirected_streams(raw: &mut Raw, count: usize) {
     let late = [get_fields(C, "/"), literal(b"te", b"trailers")].concat();
@@ -38,7 +38,7 @@ fn misdirected_streams(raw: &mut Raw, count: usize) {
 }
 
 /// Attack: a client asks for a host that is not here and never learns. A hundred thousand times,
-/// and to the octet, it does so in [`super::budget`].
+/// and to the octet, it does so in [`super::refusal_limit`].
 #[test]
 fn thousands_of_misdirected_streams_leave_nothing_behind() {
     let target = Target::start();

@@ -5,7 +5,6 @@
 //! connection of its own gets every answer, that the process holds no connection afterwards, and
 //! that its memory has not grown by more than a bound that the test argues for.
 
-mod budget;
 mod disclosure;
 mod floods;
 mod groups;
@@ -13,6 +12,7 @@ mod handshakes;
 mod headers;
 mod preface;
 mod readers;
+mod refusal_limit;
 mod resets;
 mod server;
 mod server_names;

@@ -25,7 +25,7 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
                 raw.socket().set_write_timeout(Some(FULL)).unwrap();
                 let mut asked = 0_usize;
                 let error = loop {
-                    // One that is served among them, so that the budget is not what ends it.
+                    // One that is served among them, so that the refusal limit is not what ends it.
                     let hosts = [C; 100].into_iter().chain([A]);
                     let streams: Vec<u8> = hosts.flat_map(|host| get(raw.stream(), host)).collect();
                     match raw.try_send(&streams) {

@@ -12,7 +12,7 @@ const GROWTH: u64 = 2 << 20;
 
 /// Attack: CVE-2023-44487. A request and its reset, again and again, a hundred at a time.
 /// `h2` ends a connection that does so with requests it has not handed out yet; those that are
-/// refused early spend the budget. Either way the end has a reason, and costs nobody else anything.
+/// refused early count towards the refusal limit. Either way the end has a reason, and costs nobody else anything.
 #[test]
 fn rapid_resets_end_the_connection_that_sends_them() {
     let target = Target::start();
@@ -200,7 +200,7 @@ fn without_window(target: &Target) -> (Raw, u32) {
 }
 
 /// Gives up streams once their answers have begun; says how many were. One more is served, so that
-/// the budget is not what ends it.
+/// the refusal limit is not what ends it.
 fn give_up(raw: &mut Raw, host: &str) -> usize {
     let mut streams: Vec<u32> = (0..AT_ONCE).map(|_| raw.stream()).collect();
     let asked = streams[1..].iter().flat_map(|stream| get(*stream, host));

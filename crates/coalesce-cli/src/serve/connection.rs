@@ -79,7 +79,7 @@ async fn serve_requests(
             }
             ConnectionEvent::Accepted(Some(Err(error))) => {
                 if error.is_refusal_limit() {
-                    state.lock().recorder.meters.budgets.increment(1);
+                    state.lock().recorder.meters.refusal_limits.increment(1);
                 }
                 tracing::debug!(%error, "connection ended");
                 return;

@@ -100,7 +100,7 @@ async fn requests_are_counted_by_group_verdict_and_reason() {
         (requests("default", "misdirected", "unknown_authority"), 1.0),
         (requests("default", "malformed", "host_differs"), 1.0),
         ("coalesce_coalesced_requests_total{group=\"default\"}".to_owned(), 2.0),
-        ("coalesce_budgets_spent_total{group=\"default\"}".to_owned(), 0.0),
+        ("coalesce_refusal_limits_reached_total{group=\"default\"}".to_owned(), 0.0),
         ("coalesce_connections{listener=\"main\"}".to_owned(), 1.0),
         ("coalesce_handshakes_total{listener=\"main\",outcome=\"completed\"}".to_owned(), 1.0),
         ("coalesce_table_names".to_owned(), 4.0),
@@ -182,8 +182,8 @@ async fn a_flood_is_counted_and_not_logged_line_by_line() {
         }
         assert!(refused <= 10_000, "the connection does not end");
     }
-    let budget = "coalesce_budgets_spent_total{group=\"default\"}";
-    becomes(admin, budget, 1.0).await;
+    let limit = "coalesce_refusal_limits_reached_total{group=\"default\"}";
+    becomes(admin, limit, 1.0).await;
     let metrics = metrics(admin);
     assert_eq!(metrics[&requests("default", "misdirected", "certificate")], 10_000.0);
     let unlogged = metrics["coalesce_refusals_unlogged_total{group=\"default\"}"];

@@ -165,7 +165,7 @@ pub(crate) enum Kind {
     Names = 3,
 }
 
-/// How an image keeps its names. Answers are the same in both.
+/// How a trie stores its names. The answers are the same in both layouts.
 ///
 /// | layout | bytes per name | a lookup |
 /// | --- | --- | --- |

@@ -58,7 +58,7 @@ pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering
     labels.0.cmp(&labels.1).then(a.get(last).cmp(&b.get(last)))
 }
 
-/// A pattern as an image holds it: lower case, and without a lifetime of its own where it is short.
+/// A pattern of a trie, in lower case. A short pattern is copied; a long one borrows from the trie.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredPattern<'a> {
     form: Form<'a>,
@@ -72,8 +72,8 @@ enum Form<'a> {
 }
 
 impl StoredPattern<'_> {
-    /// The name itself, or what stands right of a wildcard; `None` for an address or a catch-all,
-    /// and for bytes of an image that nobody validated and that are no name.
+    /// Returns the name, or the part below the wildcard; `None` for an address or a catch-all, and
+    /// for bytes that are no name, in a trie from trusted bytes.
     pub fn name(&self) -> Option<DnsName<'_>> {
         match &self.form {
             Form::Name(name, _) => DnsName::parse(name.as_bytes()).ok(),
@@ -81,8 +81,8 @@ impl StoredPattern<'_> {
         }
     }
 
-    /// The same pattern as the builder takes it; `None` only for bytes of an image that nobody
-    /// validated and that are no name.
+    /// Returns the pattern as a builder takes it; `None` only for bytes that are no name, in a trie
+    /// from trusted bytes.
     pub fn as_pattern(&self) -> Option<crate::NamePattern<'_>> {
         match &self.form {
             Form::Name(_, Shape::Exact) => self.name().map(crate::NamePattern::Exact),
@@ -104,7 +104,7 @@ impl fmt::Display for StoredPattern<'_> {
     }
 }
 
-/// Goes through the patterns of an image: names in canonical order, a name before its wildcards,
+/// Lists the patterns of a trie: names in canonical order, a name before its wildcards,
 /// then addresses, then the catch-all.
 #[derive(Clone, Debug)]
 pub(crate) struct Patterns<'a> {

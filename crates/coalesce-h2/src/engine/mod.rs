@@ -69,7 +69,7 @@ use bytes::Bytes;
 use coalesce_core::{RequestTarget, Verdict};
 use coalesce_http::Decide;
 
-use crate::answer::{Answers, Early as EarlyTemplate};
+use crate::answer::{Answers, EarlyTemplate};
 use crate::refusal_limit::{Left, RefusalLimit};
 
 use answers_out::AnswersOut;

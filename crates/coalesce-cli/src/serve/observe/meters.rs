@@ -39,7 +39,7 @@ const fn metric(name: &'static str, kind: MetricKind, help: &'static str) -> Met
 const REQUESTS: &str = "coalesce_requests_total";
 const COALESCED: &str = "coalesce_coalesced_requests_total";
 const OBSERVED: &str = "coalesce_observed_requests_total";
-const BUDGETS: &str = "coalesce_budgets_spent_total";
+const REFUSAL_LIMITS: &str = "coalesce_refusal_limits_reached_total";
 const UNLOGGED: &str = "coalesce_refusals_unlogged_total";
 const HANDSHAKES: &str = "coalesce_handshakes_total";
 const CONNECTIONS: &str = "coalesce_connections";
@@ -69,7 +69,7 @@ pub(in crate::serve) const METRICS: [Metric; 18] = [
         "Requests served only because their group is observed, by group and reason",
     ),
     metric(
-        BUDGETS,
+        REFUSAL_LIMITS,
         MetricKind::Counter,
         "Connections ended for too many refused requests in a row, by group",
     ),
@@ -213,7 +213,7 @@ pub(in crate::serve) struct GroupMeters {
     coalesced: Counter,
     refused: [Refusals; REFUSALS],
     observed: [Refusals; Misdirected::ALL.len()],
-    pub(in crate::serve) budgets: Counter,
+    pub(in crate::serve) refusal_limits: Counter,
     unlogged: Counter,
 }
 
@@ -252,7 +252,7 @@ impl GroupMeters {
                 let counter = counter!(OBSERVED, "group" => label.to_owned(), "reason" => reason);
                 Refusals { counter, logged: RateLimit::default() }
             }),
-            budgets: of_group(BUDGETS),
+            refusal_limits: of_group(REFUSAL_LIMITS),
             unlogged: of_group(UNLOGGED),
         }
     }

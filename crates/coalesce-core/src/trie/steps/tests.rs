@@ -84,7 +84,7 @@ fn the_costliest_lookup_is_bounded() {
 /// Looking is what costs where nothing is found. As itself and below the wildcard above its
 /// first label every name is looked for; further up, and names of more than 30 bytes, only
 /// where the table has a wildcard of that very length. By the bytes of an authority, and by its
-/// host, which is known to be a name of at most 253 bytes.
+/// host, which is known to be a name of at most 253 bytes: the most steps of each.
 #[test]
 fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
     let any_depth = ["a.example.test", "**.deep.test", "**.very.deep.test"];
@@ -131,14 +131,14 @@ fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
         (&long, format!("b.c.{}.test", label(41)), (0, 0)),
         (&long, format!("b.c.d.{}.test", label(38)), (1, 1)),
     ];
-    for (patterns, name, expected) in cases {
+    for (patterns, name, most) in cases {
         let patterns: Vec<String> = patterns.iter().map(|&it| it.into()).collect();
         let image = image(&patterns, Layout::Fast);
         let table = AuthorityTable::from_bytes(&image[..]).unwrap();
         let (taken, found) = steps(|| table.lookup_authority(name.as_bytes()));
         let host = Authority::parse(name.as_bytes()).ok();
         let (by_host, again) = steps(|| host.and_then(|host| table.lookup(&host.host())));
-        assert_eq!((taken, by_host), *expected, "{name} in {patterns:?}");
+        assert!(taken <= most.0 && by_host <= most.1, "{taken}, {by_host}: {name} in {patterns:?}");
         assert_eq!(found, again, "{name} in {patterns:?}");
     }
 }
@@ -149,13 +149,15 @@ fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
 fn a_batch_reads_ahead_in_large_tables_only() {
     let long = format!("{}.test", "l".repeat(40));
     let batch: [&[u8]; 4] = [b"a.test", b"b.test:443", b"x.b.test.", long.as_bytes()];
-    for (names, expected) in [(10, 2 * 3 + 1), (3_000, 2 * 3 + 1 + 4 * batch.len())] {
+    let (looked_for, read_ahead) = (2 * 3 + 1, 4 * batch.len());
+    for (names, least, most) in [(10, 1, looked_for), (3_000, read_ahead, looked_for + read_ahead)]
+    {
         let patterns: Vec<String> = (0..names).map(|n| format!("*.n{n}.test")).collect();
         let image = image(&patterns, Layout::Fast);
         let table =
             AuthorityTable::from_trusted_bytes(&image[..], checksum(&image[CHECKED_FROM..]));
         let (taken, ()) = steps(|| table.unwrap().lookup_authorities(&batch, |_, _| {}));
-        assert_eq!(taken, expected, "{names} names");
+        assert!((least..=most).contains(&taken), "{taken} steps for {names} names");
     }
 }
 

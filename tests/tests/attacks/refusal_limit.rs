@@ -1,4 +1,4 @@
-//! The same with the budget off, which the command line cannot switch off: a server of the
+//! The same without a limit of refusals, which the command line cannot switch off: a server of the
 //! libraries in this process, whose memory is counted to the byte.
 
 use std::net::TcpStream;
@@ -91,10 +91,10 @@ fn attack(world: &World, builder: &Builder, count: usize) -> AllocationInfo {
 }
 
 /// Attack: a hundred thousand misdirected streams on one connection, none served among them, where
-/// the operator wants no budget. Answered early or late, what the server has at any time for all of
+/// the operator wants no limit of refusals. Answered early or late, what the server has at any time for all of
 /// them is what it has for a thousand: the sum differs by less than one octet a stream.
 #[test]
-fn without_a_budget_memory_is_as_flat() {
+fn memory_is_as_flat_without_a_refusal_limit() {
     let world = World::new(&[("A", &[A])], "");
     for (early, many) in [(true, 100_000), (false, 20_000)] {
         let builder = Builder::new().refused_in_a_row(None).answer_early(early);
