@@ -51,6 +51,12 @@
 //!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`, and
 //!   lookups take more instructions otherwise. Every answer, and every compiled table, is the same.
 //!
+//! # Errors
+//!
+//! An error says what was found, what is allowed and where. It has no text and allocates nothing.
+//! An enum of errors may get more variants, so a `match` needs a last arm. A variant keeps its
+//! fields, so that your tests can compare errors whole.
+//!
 //! # External types
 //!
 //! None: the public API has types of this crate and of `core`, `alloc` and `std` alone.
@@ -102,6 +108,7 @@ mod policy;
 mod ports;
 mod reason;
 mod request;
+mod send_and_sync;
 mod simd;
 mod storage;
 mod table;

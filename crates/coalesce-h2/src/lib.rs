@@ -136,6 +136,7 @@ pub mod fuzz_bridge;
 pub mod limits;
 mod origin;
 mod refusal_limit;
+mod send_and_sync;
 mod server;
 mod target;
 mod transport;

@@ -93,6 +93,7 @@ mod grpc;
 pub mod limits;
 pub mod log;
 mod refusal;
+mod send_and_sync;
 pub mod target;
 
 pub use answer::{Answer, Answers, MisdirectedContent};

@@ -119,6 +119,7 @@ mod own_connections;
 #[cfg(feature = "axum")]
 mod peer;
 mod plan;
+mod send_and_sync;
 mod served;
 mod served_host;
 mod settings;

@@ -18,6 +18,7 @@ pub enum HandshakeTableError {
     /// A chain without certificates.
     NoCertificate,
     /// A chain of more than [`CHAIN_LEN_MAX`](crate::limits::CHAIN_LEN_MAX) bytes.
+    #[non_exhaustive]
     ChainTooLong {
         /// The length found, in bytes.
         len: usize,
@@ -28,6 +29,7 @@ pub enum HandshakeTableError {
     Certificate(CertificateError),
     /// No name of the end-entity certificate can match, so every request on its connections would
     /// be misdirected.
+    #[non_exhaustive]
     NoUsableName {
         /// The names, each with its fault.
         ignored: Vec<String>,
@@ -39,11 +41,13 @@ pub enum HandshakeTableError {
     /// The private key belongs to another certificate.
     KeyMismatch,
     /// The group was added before.
+    #[non_exhaustive]
     DuplicateGroup {
         /// The group.
         group: GroupId,
     },
     /// The lowest version is above the highest.
+    #[non_exhaustive]
     Versions {
         /// The lowest.
         minimum: TlsVersion,
@@ -51,37 +55,44 @@ pub enum HandshakeTableError {
         maximum: TlsVersion,
     },
     /// A cipher suite that the provider does not have.
+    #[non_exhaustive]
     CipherSuite {
         /// The suite.
         suite: CipherSuite,
     },
     /// An ALPN protocol name that is empty or longer than
     /// [`PROTOCOL_NAME_LEN_MAX`].
+    #[non_exhaustive]
     ProtocolName {
         /// Its length, in bytes.
         len: usize,
     },
     /// The group was not added.
+    #[non_exhaustive]
     UnknownGroup {
         /// The group.
         group: GroupId,
     },
     /// The certificate was not added to this builder.
+    #[non_exhaustive]
     UnknownCertificate {
         /// The certificate.
         certificate: CertificateId,
     },
     /// The pattern was added before.
+    #[non_exhaustive]
     DuplicateName {
         /// The pattern.
         name: String,
     },
     /// An address, which no client sends as a server name (RFC 6066 §3).
+    #[non_exhaustive]
     AddressAsServerName {
         /// The address.
         address: IpAddr,
     },
     /// The certificate covers no name that matches the pattern.
+    #[non_exhaustive]
     NotCovered {
         /// The pattern.
         name: String,

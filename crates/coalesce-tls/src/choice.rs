@@ -84,6 +84,7 @@ pub enum HandshakeRefused {
     /// The ClientHello has no server name, and the table has no default for this case.
     AbsentServerName,
     /// No pattern matches the server name, and the table has no default for this case.
+    #[non_exhaustive]
     UnknownServerName {
         /// The server name, escaped.
         server_name: String,

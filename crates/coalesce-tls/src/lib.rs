@@ -103,6 +103,7 @@ pub mod limits;
 mod pem;
 mod policy;
 mod presented;
+mod send_and_sync;
 mod server_certificate;
 mod sessions;
 mod table;

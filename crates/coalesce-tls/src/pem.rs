@@ -122,16 +122,19 @@ fn labels(pem: &[u8]) -> Vec<String> {
 #[non_exhaustive]
 pub enum PemError {
     /// No `CERTIFICATE` section.
+    #[non_exhaustive]
     NoCertificate {
         /// The labels of the sections found.
         found: Vec<String>,
     },
     /// No section with a private key.
+    #[non_exhaustive]
     NoKey {
         /// The labels of the sections found.
         found: Vec<String>,
     },
     /// No section with a revocation list.
+    #[non_exhaustive]
     NoRevocationList {
         /// The labels of the sections found.
         found: Vec<String>,
@@ -139,6 +142,7 @@ pub enum PemError {
     /// The private key is encrypted; there is no way to pass its passphrase.
     EncryptedKey,
     /// More than one private key, so the right one is unknown.
+    #[non_exhaustive]
     SeveralKeys {
         /// The number of keys.
         count: usize,
@@ -146,6 +150,7 @@ pub enum PemError {
     /// A section that breaks the syntax of RFC 7468.
     Syntax(CertificateSyntaxError),
     /// A certificate that cannot be a trust anchor.
+    #[non_exhaustive]
     Root {
         /// Its number in the file, counted from 1.
         number: usize,
@@ -153,6 +158,7 @@ pub enum PemError {
         error: rustls::Error,
     },
     /// A revocation list that cannot be used.
+    #[non_exhaustive]
     RevocationList {
         /// Its number in the file, counted from 1.
         number: usize,

@@ -250,6 +250,7 @@ pub enum ClientRulesError {
     /// No CA.
     NoCa,
     /// A certificate that cannot be a trust anchor.
+    #[non_exhaustive]
     Ca {
         /// Its position in the list, counted from 1.
         number: usize,
@@ -257,6 +258,7 @@ pub enum ClientRulesError {
         error: rustls::Error,
     },
     /// A revocation list that cannot be used.
+    #[non_exhaustive]
     RevocationList {
         /// Its position in the list, counted from 1.
         number: usize,

@@ -189,6 +189,7 @@ impl fmt::Display for IgnoredReason {
 #[non_exhaustive]
 pub enum CertificateError {
     /// More than [`CERTIFICATE_LEN_MAX`] bytes.
+    #[non_exhaustive]
     TooLong {
         /// The length found, in bytes.
         len: usize,
@@ -196,11 +197,13 @@ pub enum CertificateError {
         max: usize,
     },
     /// Not an X.509 certificate.
+    #[non_exhaustive]
     Malformed {
         /// The message of the parser.
         reason: String,
     },
     /// Bytes after the certificate.
+    #[non_exhaustive]
     TrailingData {
         /// The number of bytes.
         len: usize,
@@ -212,6 +215,7 @@ pub enum CertificateError {
     /// Two subjectAltName extensions (RFC 5280 §4.2). Readers differ on which one counts.
     DuplicateSubjectAltName,
     /// Another extension twice (RFC 5280 §4.2). rustls refuses such a certificate as well.
+    #[non_exhaustive]
     DuplicateExtension {
         /// Its object identifier.
         oid: String,
@@ -219,6 +223,7 @@ pub enum CertificateError {
     /// A subjectAltName extension that is not a sequence of names.
     MalformedSubjectAltName,
     /// More than [`SUBJECT_ALT_NAMES_MAX`] names.
+    #[non_exhaustive]
     TooManyNames {
         /// The number allowed.
         max: usize,
@@ -226,11 +231,13 @@ pub enum CertificateError {
     /// Names that the identifier set refuses. Only names chosen to collide in its hash cause this.
     Identifiers(BuildError),
     /// A text that begins with neither `DNS:` nor `IP:`.
+    #[non_exhaustive]
     UnknownKind {
         /// The text, escaped.
         text: String,
     },
     /// `IP:` that no address follows.
+    #[non_exhaustive]
     AddressText {
         /// The text, escaped.
         text: String,

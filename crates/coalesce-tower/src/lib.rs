@@ -156,6 +156,7 @@ mod layer;
 pub mod limits;
 #[cfg(feature = "listener")]
 mod listener;
+mod send_and_sync;
 mod target;
 mod virtual_host;
 

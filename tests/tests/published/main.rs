@@ -155,3 +155,35 @@ fn external_types_of_each_library_are_those_of_its_documentation() {
         assert_eq!(public::crates_in_table(section), found, "{name}");
     }
 }
+
+#[test]
+#[ignore = "needs the documentation as JSON: just published"]
+fn every_public_type_is_asserted_to_be_send_and_sync() {
+    for name in libraries() {
+        let asserted = read(format!("crates/{name}/src/send_and_sync.rs"));
+        assert_eq!(public::asserted_types(&asserted), documented(&name).types(), "{name}");
+    }
+}
+
+/// Struct-like variants that do not get more fields, with the reason.
+const FIXED_FIELDS: &[(&str, &str, &str)] = &[
+    ("coalesce-http", "MisdirectedContent", "users write it in their programs"),
+    ("coalesce-tls", "ServerNamePolicy", "users write it in their programs"),
+];
+
+/// The errors of the core are compared whole in the tests of their users; its documentation
+/// promises that their variants keep their fields.
+#[test]
+#[ignore = "needs the documentation as JSON: just published"]
+fn struct_like_variants_are_non_exhaustive() {
+    for name in libraries().filter(|name| name != "coalesce-core") {
+        let fixed = documented(&name).variants_with_fixed_fields();
+        let unexpected: Vec<_> = fixed
+            .iter()
+            .filter(|(item, _)| {
+                !FIXED_FIELDS.iter().any(|known| known.0 == name && known.1 == item)
+            })
+            .collect();
+        assert!(unexpected.is_empty(), "{name}: {unexpected:?}");
+    }
+}

@@ -1,5 +1,5 @@
-//! What rustdoc knows of a library, from its documentation as JSON: the types of other crates in the
-//! public interface, and the names at the crate's root.
+//! What rustdoc knows of a library, from its documentation as JSON: the types of other crates in
+//! the public interface, and the names at the crate's root.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ impl Documented {
         self.0[field].as_object().unwrap_or_else(|| panic!("rustdoc's JSON has no {field:?}"))
     }
 
-    /// The crates, by the names that a program writes, whose types, traits or items are public here.
+    /// The crates whose types, traits or items are public here, by the names that a program writes.
     pub(crate) fn external_crates(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for item in self.object("index").values() {
@@ -53,6 +53,35 @@ impl Documented {
             Value::Array(values) => values.iter().for_each(|value| self.add_crates(value, found)),
             _ => {}
         }
+    }
+
+    /// The names of its structs and enums.
+    pub(crate) fn types(&self) -> BTreeSet<String> {
+        let own = self.object("index").values().filter(|item| item["crate_id"] == 0);
+        let types = own.filter(|item| {
+            item["inner"]["struct"].is_object() || item["inner"]["enum"].is_object()
+        });
+        types.map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Enums and their struct-like variants, without those that may get more fields.
+    pub(crate) fn variants_with_fixed_fields(&self) -> BTreeSet<(String, String)> {
+        let index = self.object("index");
+        let mut found = BTreeSet::new();
+        for item in index.values().filter(|item| item["crate_id"] == 0) {
+            let variants = item["inner"]["enum"]["variants"].as_array();
+            for variant in variants.into_iter().flatten() {
+                let variant = &index[&variant.to_string()];
+                let attributes = variant["attrs"].as_array().unwrap();
+                if variant["inner"]["variant"]["kind"]["struct"].is_object()
+                    && !attributes.iter().any(|attribute| attribute == "non_exhaustive")
+                {
+                    let name = |item: &Value| item["name"].as_str().unwrap().to_owned();
+                    found.insert((name(item), name(variant)));
+                }
+            }
+        }
+        found
     }
 
     /// The names at the root of the crate.
@@ -109,6 +138,13 @@ fn add_names(tree: &syn::UseTree, names: &mut BTreeSet<String>) {
     }
 }
 
+/// The types that a `send_and_sync.rs` asserts: the argument of each `assert::<…>()`.
+pub(crate) fn asserted_types(file: &str) -> BTreeSet<String> {
+    let calls = file.lines().filter_map(|line| line.trim().strip_prefix("assert::<crate::"));
+    let paths = calls.map(|call| call.split(['<', '>']).next().unwrap());
+    paths.map(|path| path.rsplit("::").next().unwrap().to_owned()).collect()
+}
+
 /// The crates in the first column of the table "External types", as a program writes their names.
 pub(crate) fn crates_in_table(section: &str) -> BTreeSet<String> {
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -157,6 +193,8 @@ fn names_are_read_from_exports_and_tables() {
                    use a::G;\npub use h as i;\n";
     let expected = ["D", "F", "b", "i"].map(str::to_owned);
     assert_eq!(exported_names(library), BTreeSet::from(expected));
+    let asserted = "    assert::<crate::A<'static>>();\n    assert::<crate::log::B>();\n";
+    assert_eq!(asserted_types(asserted), BTreeSet::from(["A", "B"].map(str::to_owned)));
     let table = "| crates | with |\n| --- | --- |\n| `http-body`, `rustls-webpki` | always |\n";
     let expected = ["http_body", "webpki"].map(str::to_owned);
     assert_eq!(crates_in_table(table), BTreeSet::from(expected));

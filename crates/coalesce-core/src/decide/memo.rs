@@ -21,7 +21,8 @@ const AUTHORITY_LEN_MAX: usize = 64;
 /// when the connection changes.
 ///
 /// A memo remembers a verdict to serve if nothing spoke against it, the request had no `Host`
-/// field, the policy is [`CoalescePolicy::CertificateAndGroup`] and listeners do not share the port.
+/// field, the policy is [`CoalescePolicy::CertificateAndGroup`] and listeners do not share the
+/// port.
 ///
 /// # Example
 /// ```

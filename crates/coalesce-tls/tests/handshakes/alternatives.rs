@@ -115,5 +115,5 @@ fn alternative_must_cover_the_server_name_and_be_known() {
     let error = one.server_name(pattern("a.test"), A, first).unwrap_err();
     assert!(matches!(error, HandshakeTableError::NotCovered { .. }), "{error}");
     let unknown = builder().alternative(first, second).unwrap_err();
-    assert_eq!(unknown, HandshakeTableError::UnknownCertificate { certificate: first });
+    assert!(matches!(unknown, HandshakeTableError::UnknownCertificate { .. }), "{unknown}");
 }

@@ -121,8 +121,8 @@ async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
             let (seen, served) = meet(&acceptor, &config, name).await;
             assert_eq!(seen.unwrap_err(), UNRECOGNIZED_NAME, "{name}");
             let error = served.unwrap_err();
-            let server_name = name.to_owned();
-            assert_eq!(error.refused(), Some(&HandshakeRefused::UnknownServerName { server_name }));
+            let refused = error.refused();
+            assert!(matches!(refused, Some(HandshakeRefused::UnknownServerName { .. })), "{name}");
             assert_eq!(error.to_string(), format!("server name '{name}' is not known here"));
         }
         let mut silent = client(&ca, versions, None);
@@ -233,8 +233,8 @@ fn without_a_catch_all_the_rest_is_refused() {
         HandshakeRefused::AbsentServerName
     );
     for name in ["a.example.test", "b.invalid", "a b"] {
-        let refused = HandshakeRefused::UnknownServerName { server_name: name.to_owned() };
-        assert_eq!(two.choose_by_name(Some(name)).unwrap_err(), refused);
+        let refused = two.choose_by_name(Some(name)).unwrap_err();
+        assert_eq!(refused.to_string(), format!("server name '{name}' is not known here"));
     }
     assert!(format!("{two:?}").contains("listeners: 2"), "{two:?}");
     assert!(matches!(table(&["a.test", "A.test"]), Err(HandshakeTableError::Table(_))));

@@ -1,0 +1,43 @@
+//! Asserts that every public type is `Send` and `Sync` if its parameters are. Tables and layers are
+//! shared between threads, and connections move from one thread to another.
+
+/// Compiles only if `T` is both.
+const fn assert<T: Send + Sync>() {}
+
+const _: () = {
+    assert::<crate::Explanation>();
+    assert::<crate::GroupSettings>();
+    assert::<crate::Host<()>>();
+    assert::<crate::Identity>();
+    assert::<crate::Outcome>();
+    assert::<crate::Served<()>>();
+    assert::<crate::ServedHost<()>>();
+    assert::<crate::Site<()>>();
+    assert::<crate::SiteBuilder<()>>();
+    assert::<crate::SiteError>();
+    assert::<crate::SiteErrors>();
+    assert::<crate::SiteSnapshot<()>>();
+    assert::<crate::Subject>();
+};
+
+#[cfg(feature = "axum")]
+const _: () = {
+    assert::<crate::RouterService>();
+};
+
+#[cfg(feature = "h2")]
+const _: () = {
+    assert::<crate::H2Connection<()>>();
+    assert::<crate::H2Request<()>>();
+};
+
+#[cfg(feature = "hyper")]
+const _: () = {
+    assert::<crate::HyperConnection<(), ()>>();
+};
+
+#[cfg(feature = "tower")]
+const _: () = {
+    assert::<crate::SiteLayer<()>>();
+    assert::<crate::SiteService<(), ()>>();
+};

@@ -1,0 +1,36 @@
+//! Asserts that every public type is `Send` and `Sync` if its parameters are. Tables and layers are
+//! shared between threads, and connections move from one thread to another.
+
+/// Compiles only if `T` is both.
+const fn assert<T: Send + Sync>() {}
+
+const _: () = {
+    assert::<crate::CertificateError>();
+    assert::<crate::CertificateId>();
+    assert::<crate::CertificateSyntaxError>();
+    assert::<crate::CipherSuites>();
+    assert::<crate::ClientAuth>();
+    assert::<crate::ClientRules>();
+    assert::<crate::ClientRulesError>();
+    assert::<crate::HandshakeChoice>();
+    assert::<crate::HandshakeFacts>();
+    assert::<crate::HandshakeRefused>();
+    assert::<crate::HandshakeTable>();
+    assert::<crate::HandshakeTableBuilder>();
+    assert::<crate::HandshakeTableError>();
+    assert::<crate::IgnoredName>();
+    assert::<crate::IgnoredReason>();
+    assert::<crate::PemError>();
+    assert::<crate::PresentedNames>();
+    assert::<crate::ServerCertificate>();
+    assert::<crate::ServerNamePolicy>();
+    assert::<crate::SessionStores>();
+    assert::<crate::TlsPolicy>();
+    assert::<crate::TlsVersion>();
+};
+
+#[cfg(feature = "tokio")]
+const _: () = {
+    assert::<crate::AcceptError>();
+    assert::<crate::Acceptor>();
+};
