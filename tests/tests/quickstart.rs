@@ -1,11 +1,16 @@
-//! `docs/quickstart.md`, to the letter, in a folder of its own outside the workspace.
+//! `docs/quickstart.md`, to the letter, in a new folder beside the checkout.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Lines};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use coalesce_tests::World;
+
+/// The most lines that the server of the page may have, empty ones not counted.
+const LINES_MAX: usize = 15;
 
 /// The code blocks of a language, in order.
 fn blocks(text: &str, language: &str) -> Vec<String> {
@@ -20,35 +25,49 @@ fn shell(folder: &Path, script: &str) -> Output {
     output
 }
 
+/// A server that ends with its test, and what it logs.
+struct Server {
+    process: Child,
+    log: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.env("NO_COLOR", "1").stdout(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self { process, log }
+    }
+
+    /// Reads the log up to a line with this text, and returns the line.
+    fn logged(&mut self, text: &str) -> String {
+        let lines = self.log.by_ref().map(Result::unwrap);
+        lines.into_iter().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
-fn a_newcomer_gets_a_421() {
+fn quickstart_to_the_letter_gives_a_421_and_its_reason() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let text = fs::read_to_string(root.join("docs/quickstart.md")).unwrap();
     let [project, certificates, run, ask] = &blocks(&text, "sh")[..] else {
         panic!("four steps expected")
     };
     let [program] = &blocks(&text, "rust")[..] else { panic!("one program expected") };
-    let [expected] = &blocks(&text, "text")[..] else { panic!("one output expected") };
+    let [expected, reason] = &blocks(&text, "text")[..] else { panic!("two outputs expected") };
+    let lines = program.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= LINES_MAX, "the server has {lines} lines");
 
-    // The crates come by path, as the text says, the rest is resolved as the workspace has it; the
-    // port is one that is free.
+    // The versions are those of the workspace; the port is one that is free.
     let world = World::new(&[], "");
-    let add = |line: &str| match line.strip_prefix("cargo add coalesce-") {
-        Some(rest) => {
-            let packages = rest.split(" --").next().unwrap().split(' ');
-            let options =
-                rest.split_once(" --").map_or(String::new(), |(_, more)| format!(" --{more}"));
-            let added = packages.map(|name| {
-                let name = name.trim_start_matches("coalesce-");
-                format!("cargo add --path {}/crates/coalesce-{name}{options}\n", root.display())
-            });
-            added.collect()
-        }
-        None => format!("{line}\n"),
-    };
-    let project: String = project.lines().map(add).collect();
-    assert_eq!(project.matches("--path").count(), 1);
-    shell(&world.path(""), &project);
+    symlink(&root, world.path("coalesce")).unwrap();
+    shell(&world.path(""), project);
     let folder = world.path("hosts");
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     shell(&folder, certificates);
@@ -63,14 +82,13 @@ fn a_newcomer_gets_a_421() {
     shell(&folder, &build);
     let mut command = Command::new(target.join("debug/hosts"));
     command.current_dir(&folder);
-    let _server = world.start(command);
+    let mut server = Server::start(command);
+    assert!(server.logged("listening").ends_with(&format!("address=127.0.0.1:{port}")));
     for version in ["", " --http1.1"] {
-        // Each answer is a line; a 421 does not end in one.
-        let ask = ask
-            .replace("8443", &port)
-            .replace("ask() { curl", &format!("ask() {{ curl -s{version} -w '\\n'"));
+        let ask = ask.replace("8443", &port).replace("curl ", &format!("curl{version} "));
         let output = shell(&folder, &ask);
-        let found = String::from_utf8(output.stdout).unwrap().replace("\n\n", "\n");
-        assert_eq!(&found, expected);
+        assert_eq!(&String::from_utf8(output.stdout).unwrap(), expected);
+        let logged = server.logged("misdirected");
+        assert!(logged.ends_with(reason.replace("8443", &port).trim_end()), "{logged}");
     }
 }

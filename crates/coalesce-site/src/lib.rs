@@ -30,7 +30,8 @@
 //!         .host("shop.test", shop, hello("this is shop"))
 //!         .host("admin.test", admin, hello("this is admin"))
 //!         .build()?;
-//!     axum::serve(site.listen("127.0.0.1:8443").await?, site.into_make_service()).await?;
+//!     let listener = site.listen("127.0.0.1:8443").await?;
+//!     axum::serve(listener, site.into_make_service()).await?;
 //!     Ok(())
 //! }
 //! ```

@@ -12,7 +12,8 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use crate::site::Site;
 
 impl<T: Send + Sync + 'static> Site<T> {
-    /// Listens on `address`. Each handshake is made by the newest snapshot.
+    /// Listens on `address`, and logs the address that it got. Each handshake is made by the newest
+    /// snapshot.
     ///
     /// Requests may name the port that the socket is bound to, and those of
     /// [`SiteBuilder::ports`](crate::SiteBuilder::ports) at this moment.
@@ -28,7 +29,9 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// # Errors
     /// Those of the system.
     pub fn listen_on(&self, socket: TcpListener) -> io::Result<Listener> {
-        let port = socket.local_addr()?.port();
+        let address = socket.local_addr()?;
+        tracing::info!(%address, "listening");
+        let port = address.port();
         self.bound_to(port);
         let mut ports = vec![port];
         ports.extend(&self.newest().plan.settings.ports);
