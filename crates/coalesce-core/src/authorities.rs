@@ -71,6 +71,16 @@ pub trait Authorities {
 }
 
 /// The entry for a host.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{CoalescePolicy, Entry, GroupId, VirtualHostId};
+///
+/// let entry = Entry::new(VirtualHostId::new(7), GroupId::new(1));
+/// assert_eq!(entry.coalesce, None);
+/// let strict = entry.with_coalesce(CoalescePolicy::StrictServerName);
+/// assert_eq!(strict.coalesce, Some(CoalescePolicy::StrictServerName));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Entry {

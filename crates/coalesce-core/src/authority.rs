@@ -248,6 +248,15 @@ pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
 }
 
 /// The reason why a field is no authority. Offsets count bytes from the left.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Authority, AuthorityError};
+///
+/// let error = Authority::parse(b"user@a.test").unwrap_err();
+/// assert_eq!(error, AuthorityError::Userinfo { at: 4 });
+/// assert_eq!(error.to_string(), "userinfo before the '@' at byte 4");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthorityError {

@@ -16,6 +16,25 @@ use crate::simd::{Kernel, Simd, dispatch};
 use connection::{Coverage, Responsible};
 
 /// What becomes of one request.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{AuthorityTable, GroupId, RequestTarget, ServerConnection, Verdict, decide};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let table = AuthorityTable::builder().build()?;
+/// let connection = ServerConnection::cleartext(GroupId::new(1), 80);
+/// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test") };
+/// let status = match decide(&table, &connection, &request) {
+///     Verdict::Serve(_proof) => 200,
+///     Verdict::Misdirected(_) => 421,
+///     Verdict::Malformed(reason) => reason.answer().status(),
+/// };
+/// assert_eq!(status, 421);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 #[allow(clippy::exhaustive_enums, reason = "callers must handle every outcome")]
@@ -33,6 +52,34 @@ pub enum Verdict {
 /// Only [`decide`] makes one, and nobody copies it: an application that takes it by value cannot be
 /// reached without the decision. It proves something of the request that was decided and of no
 /// other.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// # use coalesce_core::{AuthorityTable, GroupPolicy, NamePattern, RequestTarget, ServerConnection};
+/// # use coalesce_core::{Verdict, decide};
+/// use coalesce_core::{Authoritative, GroupId, ServedAs, VirtualHostId};
+///
+/// /// An application that no request reaches without the decision.
+/// fn respond(proof: &Authoritative) -> String {
+///     format!("virtual host {:?} of group {}", proof.virtual_host(), proof.group())
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let group = GroupId::new(1);
+/// # let mut builder = AuthorityTable::builder();
+/// # builder.group(group, GroupPolicy::default())?;
+/// # builder.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(7), group)?;
+/// # let table = builder.build()?;
+/// let connection = ServerConnection::cleartext(group, 80);
+/// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test") };
+/// let Verdict::Serve(proof) = decide(&table, &connection, &request) else { panic!() };
+/// assert_eq!(respond(&proof), "virtual host Some(VirtualHostId(7)) of group 1");
+/// assert_eq!(proof.served_as(), ServedAs::VirtualHost(VirtualHostId::new(7)));
+/// assert_eq!(proof.observed(), None);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Authoritative {
     served_as: ServedAs,
@@ -68,6 +115,20 @@ impl Authoritative {
 }
 
 /// What a served request is served as.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Authoritative, ServedAs};
+///
+/// fn status(proof: &Authoritative) -> u16 {
+///     match proof.served_as() {
+///         ServedAs::VirtualHost(_) => 200,
+///         ServedAs::Unlisted => 404,
+///         // A proxy opens the tunnel; this one does not.
+///         ServedAs::Tunnel => 501,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "an application must answer each of them differently")]
 pub enum ServedAs {
@@ -113,6 +174,36 @@ pub enum ServedAs {
 ///
 /// # Complexity
 /// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, Misdirected,
+///     NamePattern, PresentedIdentifier, RequestTarget, ServerConnection, Verdict, VirtualHostId,
+///     decide,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default())?;
+/// table.entry(NamePattern::parse(b"**.test")?, VirtualHostId::new(0), group)?;
+/// let table = table.build()?;
+///
+/// let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.a.test")?])?;
+/// let clients = ClientCertificates::NotAsked;
+/// let connection = ServerConnection::tls(&presented, group, clients, 443);
+/// let decide = |authority| decide(&table, &connection, &RequestTarget::https(authority));
+///
+/// assert!(matches!(decide(b"x.a.test"), Verdict::Serve(_)));
+/// assert_eq!(decide(b"x.a.test:8443"), Verdict::Misdirected(Misdirected::Port));
+/// assert_eq!(decide(b"x.b.test"), Verdict::Misdirected(Misdirected::Certificate));
+/// assert_eq!(decide(b"other.example"), Verdict::Misdirected(Misdirected::UnknownAuthority));
+/// assert!(matches!(decide(b"user@x.a.test"), Verdict::Malformed(_)));
+/// # Ok(()) }
+/// ```
 #[inline]
 pub fn decide<A: Authorities + ?Sized>(
     table: &A,

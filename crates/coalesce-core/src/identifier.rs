@@ -81,6 +81,14 @@ impl<'a> PresentedIdentifier<'a> {
     ///
     /// # Errors
     /// [`IdentifierError::AddressLength`] unless there are 4 or 16 octets (RFC 5280 §4.2.1.6).
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_core::PresentedIdentifier;
+    ///
+    /// let presented = PresentedIdentifier::from_address_octets(&[192, 0, 2, 1]).unwrap();
+    /// assert_eq!(presented.to_string(), "IP:192.0.2.1");
+    /// ```
     pub fn from_address_octets(octets: &[u8]) -> Result<Self, IdentifierError> {
         if let Ok(v4) = <[u8; 4]>::try_from(octets) {
             return Ok(Self::Ip(IpAddr::V4(Ipv4Addr::from(v4))));
@@ -140,6 +148,15 @@ impl fmt::Display for PresentedIdentifier<'_> {
 }
 
 /// The reason why a presented identifier never matches.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{IdentifierError, PresentedIdentifier};
+///
+/// let error = PresentedIdentifier::parse_dns(b"f*.example.test").unwrap_err();
+/// assert_eq!(error, IdentifierError::Wildcard);
+/// assert_eq!(error.to_string(), "'*' may only be the whole left-most label of a name");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IdentifierError {

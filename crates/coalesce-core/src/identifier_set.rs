@@ -72,6 +72,20 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
     ///
     /// # Allocation
     /// None.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use coalesce_core::{IdentifierSet, PresentedIdentifier};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let set = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.test")?])?;
+    /// let read = IdentifierSet::from_bytes(set.as_bytes())?;
+    /// assert_eq!(read, set);
+    /// assert!(IdentifierSet::from_bytes(b"no set").is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn from_bytes(bytes: S) -> Result<Self, FormatError> {
         NameTrie::validated(bytes, Kind::Identifiers).map(|trie| Self { trie })
     }
@@ -157,6 +171,24 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
 /// allocates nothing.
 ///
 /// A reference to an [`IdentifierSet`] over any storage is one, and so is an `Arc` of one as built.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use std::sync::Arc;
+///
+/// use coalesce_core::{Host, IdentifierSet, PresentedIdentifier, PresentedSet};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let set = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.example.test")?])?;
+/// // Any storage can be borrowed. A set as built can be shared.
+/// let borrowed = PresentedSet::from(&set);
+/// assert!(borrowed.covers(&Host::parse(b"a.example.test")?));
+/// let shared = PresentedSet::from(Arc::new(set));
+/// assert_eq!(shared.identifiers().count(), 1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct PresentedSet<'a>(Held<'a>);
 

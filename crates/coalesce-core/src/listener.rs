@@ -18,6 +18,22 @@ use crate::trie::{BuildError, NameTrie};
 /// | `a.example.test` | `a.example.test` |
 /// | `*.example.test`, which stands for any depth | `**.example.test` |
 /// | none | `*` |
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Host, ListenerId, ListenerTable, NamePattern};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (example, rest) = (ListenerId::new(0), ListenerId::new(1));
+/// let listeners = ListenerTable::build([
+///     (NamePattern::parse(b"**.example.test")?, example),
+///     (NamePattern::CatchAll, rest),
+/// ])?;
+/// assert_eq!(listeners.responsible(&Host::parse(b"a.b.example.test")?), Some(example));
+/// assert_eq!(listeners.responsible(&Host::parse(b"example.test")?), Some(rest));
+/// assert_eq!(listeners.catch_all(), Some(rest));
+/// # Ok(()) }
+/// ```
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerTable {
@@ -67,6 +83,25 @@ impl ListenerTable {
 /// `ListenerTable`, for one.
 ///
 /// [`ServerConnection::with_listener`](crate::ServerConnection::with_listener) takes it.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Host, ListenerId, PortListeners};
+///
+/// /// Listener 4 answers for addresses, listener 5 for names.
+/// #[derive(Debug)]
+/// struct ByKind;
+///
+/// impl PortListeners for ByKind {
+///     fn responsible(&self, host: &Host<'_>) -> Option<ListenerId> {
+///         match host {
+///             Host::Ip(_) => Some(ListenerId::new(4)),
+///             Host::Name(_) => Some(ListenerId::new(5)),
+///             _ => None,
+///         }
+///     }
+/// }
+/// ```
 pub trait PortListeners: fmt::Debug + Send + Sync {
     /// The listener that is responsible for `host`, if one is. Whoever implements this promises to
     /// allocate nothing.

@@ -131,6 +131,15 @@ impl fmt::Display for Origin<'_> {
 }
 
 /// Why bytes are no serialised origin.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Origin, OriginError};
+///
+/// let error = Origin::parse(b"ftp://a.test").unwrap_err();
+/// assert_eq!(error, OriginError::Scheme);
+/// assert_eq!(error.to_string(), "expected 'http://' or 'https://' at the start");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OriginError {

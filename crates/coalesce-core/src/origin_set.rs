@@ -13,6 +13,19 @@ use crate::request::{RequestTarget, Scheme};
 use crate::table::AuthorityTable;
 
 /// Whether a listing of origins came to its end.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::Listing;
+///
+/// /// A set that was cut off is true, and not all of the truth.
+/// fn warn(listing: Listing) -> Option<&'static str> {
+///     match listing {
+///         Listing::Whole => None,
+///         Listing::Cut => Some("the origin set leaves some origins out"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 #[allow(clippy::exhaustive_enums, reason = "it did or it did not")]
@@ -59,6 +72,39 @@ impl ServerConnection<'_> {
     /// server name, the set is the same for all connections of a certificate, a group, a listener
     /// and a table: make it once, and complete it for each connection by
     /// [`origins_of_server_name`](Self::origins_of_server_name).
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use std::ops::ControlFlow;
+    ///
+    /// use coalesce_core::{
+    ///     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, Listing,
+    ///     NamePattern, PresentedIdentifier, ServerConnection, VirtualHostId,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let group = GroupId::new(1);
+    /// let mut table = AuthorityTable::builder();
+    /// table.group(group, GroupPolicy::default())?;
+    /// for name in ["a.test", "b.test"] {
+    ///     table.entry(NamePattern::parse(name.as_bytes())?, VirtualHostId::new(0), group)?;
+    /// }
+    /// let table = table.build()?;
+    ///
+    /// // The certificate covers one of the two names.
+    /// let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.test")?])?;
+    /// let clients = ClientCertificates::NotAsked;
+    /// let connection = ServerConnection::tls(&presented, group, clients, 443);
+    /// let mut origins = Vec::new();
+    /// let listing = connection.origins(&table, |origin| {
+    ///     origins.push(origin.to_string());
+    ///     ControlFlow::Continue(())
+    /// });
+    /// assert_eq!((listing, origins), (Listing::Whole, vec!["https://a.test".to_owned()]));
+    /// # Ok(()) }
+    /// ```
     pub fn origins<S: AsRef<[u8]>>(
         &self,
         table: &AuthorityTable<S>,

@@ -125,6 +125,15 @@ impl fmt::Display for NamePattern<'_> {
 }
 
 /// The reason why text is no [`NamePattern`].
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{NamePattern, PatternError};
+///
+/// let error = NamePattern::parse(b"a.*.test").unwrap_err();
+/// assert_eq!(error, PatternError::Wildcard);
+/// assert_eq!(error.to_string(), "'*' may only stand alone or in a leading '*.' or '**.'");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PatternError {

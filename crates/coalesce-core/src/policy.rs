@@ -3,6 +3,14 @@
 use core::fmt;
 
 /// A virtual host, by the number its owner gave it.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::VirtualHostId;
+///
+/// let id = VirtualHostId::new(7);
+/// assert_eq!((id.get(), id.to_string()), (7, "7".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtualHostId(u32);
 
@@ -11,11 +19,27 @@ pub struct VirtualHostId(u32);
 /// Two tables that use the same id promise the same TLS policy behind it: the decision compares
 /// ids, never the policies themselves, so that a connection made under one snapshot can be judged
 /// on the next.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::GroupId;
+///
+/// let id = GroupId::new(7);
+/// assert_eq!((id.get(), id.to_string()), (7, "7".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(u32);
 
 /// A listener, by the number its owner gave it. Two tables that use the same id mean the same
 /// listener by it, as with [`GroupId`].
+///
+/// # Examples
+/// ```
+/// use coalesce_core::ListenerId;
+///
+/// let id = ListenerId::new(7);
+/// assert_eq!((id.get(), id.to_string()), (7, "7".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(u32);
 
@@ -46,6 +70,17 @@ id!(GroupId);
 id!(ListenerId);
 
 /// The policies of one coalescing group; the default is what most servers want.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{CoalescePolicy, Enforcement, GroupPolicy, UnknownAuthority};
+///
+/// let policy = GroupPolicy::default()
+///     .with_coalesce(CoalescePolicy::StrictServerName)
+///     .with_unknown_authority(UnknownAuthority::HandToApplication)
+///     .with_enforcement(Enforcement::Observe);
+/// assert_eq!(policy.coalesce, CoalescePolicy::StrictServerName);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct GroupPolicy {
@@ -112,12 +147,63 @@ impl GroupPolicy {
 ///
 /// Implement this trait for the type from which another TLS library is configured, so that the
 /// answer is read from the configuration and not repeated by hand.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{ClientCertificates, GroupPolicy, HandshakeRules};
+///
+/// /// The configuration of another TLS library.
+/// struct Configuration {
+///     client_cas: Vec<&'static str>,
+/// }
+///
+/// impl HandshakeRules for Configuration {
+///     fn client_certificates(&self) -> ClientCertificates {
+///         if self.client_cas.is_empty() {
+///             ClientCertificates::NotAsked
+///         } else {
+///             ClientCertificates::Asked
+///         }
+///     }
+/// }
+///
+/// let configuration = Configuration { client_cas: Vec::new() };
+/// let policy = GroupPolicy::default().with_handshake_rules(&configuration);
+/// assert_eq!(policy.client_certificates(), ClientCertificates::NotAsked);
+/// ```
 pub trait HandshakeRules {
     /// Returns whether the handshakes ask their clients for a certificate.
     fn client_certificates(&self) -> ClientCertificates;
 }
 
 /// Which authorities may share one connection.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     AuthorityTable, ClientCertificates, CoalescePolicy, DnsName, GroupId, GroupPolicy,
+///     IdentifierSet, Misdirected, NamePattern, PresentedIdentifier, RequestTarget,
+///     ServerConnection, Verdict, VirtualHostId, decide,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default().with_coalesce(CoalescePolicy::StrictServerName))?;
+/// table.entry(NamePattern::parse(b"*.test")?, VirtualHostId::new(0), group)?;
+/// let table = table.build()?;
+///
+/// let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.test")?])?;
+/// let clients = ClientCertificates::NotAsked;
+/// let connection = ServerConnection::tls(&presented, group, clients, 443)
+///     .with_server_name(Some(DnsName::parse(b"a.test")?));
+/// let decide = |authority| decide(&table, &connection, &RequestTarget::https(authority));
+/// assert!(matches!(decide(b"a.test"), Verdict::Serve(_)));
+/// assert_eq!(decide(b"b.test"), Verdict::Misdirected(Misdirected::ServerName));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CoalescePolicy {
@@ -135,6 +221,30 @@ pub enum CoalescePolicy {
 }
 
 /// What becomes of an authority that the table does not know.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     AuthorityTable, GroupId, GroupPolicy, RequestTarget, ServedAs, ServerConnection,
+///     UnknownAuthority, Verdict, decide,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let policy = GroupPolicy::default();
+/// let policy = policy.with_unknown_authority(UnknownAuthority::HandToApplication);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, policy)?;
+/// let table = table.build()?;
+///
+/// let connection = ServerConnection::cleartext(group, 80);
+/// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test") };
+/// let Verdict::Serve(proof) = decide(&table, &connection, &request) else { panic!() };
+/// assert_eq!(proof.served_as(), ServedAs::Unlisted);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownAuthority {
@@ -147,6 +257,36 @@ pub enum UnknownAuthority {
 }
 
 /// What becomes of `CONNECT`. Whatever is not allowed is refused with 405.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     AuthorityTable, ConnectPolicy, GroupId, GroupPolicy, HostField, Malformed, MethodKind,
+///     RequestTarget, ServedAs, ServerConnection, Verdict, decide,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default().with_connect(ConnectPolicy::Any))?;
+/// let proxy = table.build()?;
+/// let server = AuthorityTable::builder().build()?;
+///
+/// let connection = ServerConnection::cleartext(group, 80);
+/// let request = RequestTarget {
+///     authority: Some(b"far.test:443"),
+///     host: HostField::Absent,
+///     scheme: None,
+///     method: MethodKind::Connect,
+/// };
+/// let Verdict::Serve(proof) = decide(&proxy, &connection, &request) else { panic!() };
+/// assert_eq!(proof.served_as(), ServedAs::Tunnel);
+/// let refused = decide(&server, &connection, &request);
+/// assert_eq!(refused, Verdict::Malformed(Malformed::ConnectRefused));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectPolicy {
@@ -175,6 +315,30 @@ pub enum ConnectPolicy {
 /// | another group otherwise | 421 |
 /// | an authority of nobody | 421, or as [`UnknownAuthority`] says: there is nobody to serve it |
 /// | malformed | refused |
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     AuthorityTable, Enforcement, GroupId, GroupPolicy, Misdirected, NamePattern,
+///     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default().with_enforcement(Enforcement::Observe))?;
+/// table.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(0), group)?;
+/// let table = table.build()?;
+///
+/// // The request names another port than the listener's, and is served.
+/// let connection = ServerConnection::cleartext(group, 80);
+/// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test:81") };
+/// let Verdict::Serve(proof) = decide(&table, &connection, &request) else { panic!() };
+/// assert_eq!(proof.observed(), Some(Misdirected::Port));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Enforcement {
@@ -186,6 +350,14 @@ pub enum Enforcement {
 }
 
 /// Whether a handshake asks its client for a certificate.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{ClientCertificates, GroupId, ServerConnection};
+///
+/// let connection = ServerConnection::cleartext(GroupId::new(1), 80);
+/// assert_eq!(connection.client_certificates(), ClientCertificates::NotAsked);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "it does or it does not")]
 pub enum ClientCertificates {

@@ -5,6 +5,14 @@ use core::fmt;
 use crate::authority::AuthorityError;
 
 /// The steps of the decision, in order.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Misdirected, Step};
+///
+/// assert_eq!(Misdirected::Certificate.step(), Step::Certificate);
+/// assert_eq!(Step::Certificate.number(), 5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
@@ -35,6 +43,17 @@ impl Step {
 }
 
 /// Why a request is misdirected: it is answered 421 on its own stream (RFC 9110 §15.5.20).
+///
+/// # Examples
+/// ```
+/// use coalesce_core::Misdirected;
+///
+/// let reason = Misdirected::Port;
+/// assert_eq!(reason.code(), "port");
+/// assert_eq!(reason.step().number(), 4);
+/// assert_eq!(reason.rule(), "RFC 9110 §4.3.3, §7.4");
+/// assert_eq!(reason.to_string(), "the listener does not answer for this port");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misdirected {
@@ -117,6 +136,16 @@ impl fmt::Display for Misdirected {
 }
 
 /// Why a request is malformed, or of a form that is not taken here.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Malformed, MalformedAnswer};
+///
+/// let reason = Malformed::SeveralHosts;
+/// assert_eq!(reason.code(), "several_hosts");
+/// assert_eq!(reason.answer(), MalformedAnswer::BadRequest);
+/// assert!(Malformed::CODES.contains(&reason.code()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -141,6 +170,16 @@ pub enum Malformed {
 }
 
 /// What a malformed request gets.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Malformed, MalformedAnswer};
+///
+/// // HTTP/2 resets the stream. HTTP/1.1 has no reset, so it says 400.
+/// assert_eq!(Malformed::HostDiffers.answer(), MalformedAnswer::Reset);
+/// assert_eq!(MalformedAnswer::Reset.status(), 400);
+/// assert_eq!(Malformed::ConnectRefused.answer().status(), 405);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MalformedAnswer {

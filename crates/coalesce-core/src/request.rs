@@ -1,6 +1,22 @@
 //! What a request says about where it wants to go.
 
 /// The target of one request, as it stood in its fields.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{HostField, MethodKind, RequestTarget};
+///
+/// // `GET / HTTP/1.1` with `Host: a.test`.
+/// let target = RequestTarget {
+///     authority: None,
+///     host: HostField::One(b"a.test"),
+///     scheme: None,
+///     method: MethodKind::Ordinary,
+/// };
+/// // HTTP/2 with `:scheme: https` and `:authority: a.test`.
+/// let other = RequestTarget::https(b"a.test");
+/// assert_ne!(target, other);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "callers fill in every field of what they received")]
 pub struct RequestTarget<'a> {
@@ -28,6 +44,16 @@ impl<'a> RequestTarget<'a> {
 }
 
 /// The `Host` fields of a request.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::HostField;
+///
+/// let fields = |values: &[&'static str]| HostField::collect(values.iter().map(|v| v.as_bytes()));
+/// assert_eq!(fields(&[]), HostField::Absent);
+/// assert_eq!(fields(&["a.test"]), HostField::One(b"a.test"));
+/// assert_eq!(fields(&["a.test", "a.test"]), HostField::Several);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "none, one or more: there is nothing else")]
 pub enum HostField<'a> {
@@ -51,6 +77,21 @@ impl<'a> HostField<'a> {
 }
 
 /// The kinds of method that the decision tells apart.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::MethodKind;
+///
+/// fn kind(method: &str, protocol: Option<&str>) -> MethodKind {
+///     match (method, protocol) {
+///         ("CONNECT", None) => MethodKind::Connect,
+///         ("CONNECT", Some(_)) => MethodKind::ExtendedConnect,
+///         _ => MethodKind::Ordinary,
+///     }
+/// }
+///
+/// assert_eq!(kind("CONNECT", Some("websocket")), MethodKind::ExtendedConnect);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the two forms of CONNECT are the only special ones")]
 pub enum MethodKind {
@@ -63,6 +104,13 @@ pub enum MethodKind {
 }
 
 /// The schemes that a connection can carry.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::Scheme;
+///
+/// assert_eq!((Scheme::Https.as_str(), Scheme::Https.default_port()), ("https", 443));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 9110 §4.2 defines these two")]
 pub enum Scheme {

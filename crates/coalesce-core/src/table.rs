@@ -56,6 +56,23 @@ over_bytes! {
 }
 
 /// One entry, as a table lists it.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut builder = AuthorityTable::builder();
+/// builder.group(group, GroupPolicy::default())?;
+/// builder.entry(NamePattern::parse(b"*.test")?, VirtualHostId::new(7), group)?;
+/// for entry in builder.build()?.entries() {
+///     assert_eq!(format!("{} {}", entry.pattern, entry.virtual_host), "*.test 7");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TableEntry<'a> {
@@ -78,6 +95,20 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use coalesce_core::AuthorityTable;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let built = AuthorityTable::builder().build()?;
+    /// let bytes: &[u8] = built.as_bytes(); // or a file, or a `static`
+    /// let table = AuthorityTable::from_bytes(bytes)?;
+    /// assert_eq!(table, built);
+    /// # Ok(()) }
+    /// ```
     pub fn from_bytes(bytes: S) -> Result<Self, FormatError> {
         NameTrie::validated(bytes, Kind::Table).map(|trie| Self { trie })
     }
@@ -97,6 +128,24 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use coalesce_core::AuthorityTable;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let built = AuthorityTable::builder().build()?;
+    /// let checked = AuthorityTable::from_bytes(built.as_bytes())?;
+    /// // Kept beside the bytes, where nobody else can write.
+    /// let checksum = checked.checksum();
+    ///
+    /// let table = AuthorityTable::from_trusted_bytes(built.as_bytes(), checksum)?;
+    /// assert_eq!(table, built);
+    /// assert!(AuthorityTable::from_trusted_bytes(built.as_bytes(), checksum ^ 1).is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn from_trusted_bytes(bytes: S, checksum: u64) -> Result<Self, FormatError> {
         NameTrie::trusted(bytes, Kind::Table, checksum).map(|trie| Self { trie })
     }
@@ -121,6 +170,27 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// For a name linear in its length, whatever the size of the table, times the number of
     /// any-depth wildcard lengths of more than 30 bytes that it has suffixes of.
     /// For an address a binary search.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// # use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+    /// use coalesce_core::Host;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let group = GroupId::new(1);
+    /// # let mut builder = AuthorityTable::builder();
+    /// # builder.group(group, GroupPolicy::default())?;
+    /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
+    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// # }
+    /// # let table = builder.build()?;
+    /// let entry = table.lookup(&Host::parse(b"x.test")?).ok_or("no entry")?;
+    /// assert_eq!(entry.virtual_host, VirtualHostId::new(1));
+    /// assert_eq!(table.lookup(&Host::parse(b"x.a.test")?), None);
+    /// # Ok(()) }
+    /// ```
     #[inline(always)]
     pub fn lookup(&self, host: &Host<'_>) -> Option<Entry> {
         self.matched(self.trie.find(host)?)
@@ -144,6 +214,27 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Allocation
     /// None.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// # use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let group = GroupId::new(1);
+    /// # let mut builder = AuthorityTable::builder();
+    /// # builder.group(group, GroupPolicy::default())?;
+    /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
+    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// # }
+    /// # let table = builder.build()?;
+    /// let mut found = Vec::new();
+    /// table.lookup_authorities(&[b"a.test", b"x.test", b"test"], |number, entry| {
+    ///     found.push((number, entry.map(|entry| entry.virtual_host.get())));
+    /// });
+    /// assert_eq!(found, [(0, Some(0)), (1, Some(1)), (2, None)]);
+    /// # Ok(()) }
+    /// ```
     pub fn lookup_authorities(
         &self,
         authorities: &[&[u8]],
@@ -179,6 +270,27 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Complexity
     /// A lookup for each label of the name.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// # use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+    /// use coalesce_core::Host;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let group = GroupId::new(1);
+    /// # let mut builder = AuthorityTable::builder();
+    /// # builder.group(group, GroupPolicy::default())?;
+    /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
+    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// # }
+    /// # let table = builder.build()?;
+    /// let found = table.lookup_pattern(&Host::parse(b"x.test")?);
+    /// let (pattern, entry) = found.ok_or("no entry")?;
+    /// assert_eq!((pattern.to_string(), entry.virtual_host.get()), ("*.test".to_owned(), 1));
+    /// # Ok(()) }
+    /// ```
     pub fn lookup_pattern<'a>(&self, host: &Host<'a>) -> Option<(NamePattern<'a>, Entry)> {
         let (name, own) = match *host {
             Host::Name(name) => (Some(name), NamePattern::Exact(name)),
@@ -210,6 +322,27 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     ///
     /// # Complexity
     /// A binary search, then linear in what is found.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// # use coalesce_core::{AuthorityTable, GroupId, GroupPolicy, NamePattern, VirtualHostId};
+    /// use coalesce_core::DnsName;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let group = GroupId::new(1);
+    /// # let mut builder = AuthorityTable::builder();
+    /// # builder.group(group, GroupPolicy::default())?;
+    /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
+    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// # }
+    /// # let table = builder.build()?;
+    /// let below = table.entries_below(DnsName::parse(b"a.test")?);
+    /// let below: Vec<String> = below.map(|entry| entry.pattern.to_string()).collect();
+    /// assert_eq!(below, ["a.test", "b.a.test"]);
+    /// # Ok(()) }
+    /// ```
     pub fn entries_below(&self, suffix: DnsName<'_>) -> impl Iterator<Item = TableEntry<'_>> {
         self.trie.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
     }
@@ -308,6 +441,25 @@ impl<S: AsRef<[u8]>> fmt::Debug for AuthorityTable<S> {
 }
 
 /// Collects groups and entries for an [`AuthorityTable`].
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{
+///     AuthorityTable, CoalescePolicy, Entry, GroupId, GroupPolicy, Layout, NamePattern,
+///     VirtualHostId,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut builder = AuthorityTable::builder();
+/// builder.layout(Layout::Compact).group(group, GroupPolicy::default())?;
+/// builder.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(0), group)?;
+/// // This entry is stricter than its group.
+/// let strict = Entry::new(VirtualHostId::new(1), group).with_coalesce(CoalescePolicy::Never);
+/// builder.insert(NamePattern::parse(b"b.test")?, strict)?;
+/// assert_eq!(builder.build()?.len(), 2);
+/// # Ok(()) }
+/// ```
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default)]
 pub struct AuthorityTableBuilder {

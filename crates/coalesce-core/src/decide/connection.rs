@@ -23,6 +23,26 @@ use crate::request::Scheme;
 /// What a connection borrows may be shared instead (an `Arc` of its identifiers, an owned server
 /// name, an `Arc` of its listeners), so that a struct can hold a `ServerConnection<'static>`.
 /// Cloning allocates nothing.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{
+///     ClientCertificates, DnsName, GroupId, IdentifierSet, PresentedIdentifier, Scheme,
+///     ServerConnection,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.example.test")?])?;
+/// let clients = ClientCertificates::NotAsked;
+/// let connection = ServerConnection::tls(&presented, GroupId::new(1), clients, &[443, 8443])
+///     .with_server_name(Some(DnsName::parse(b"a.example.test")?));
+/// assert_eq!(connection.scheme(), Scheme::Https);
+/// assert!(connection.ports().contains(8443));
+/// assert_eq!(connection.server_name(), Some(DnsName::parse(b"A.example.test.")?));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServerConnection<'a> {
     pub(super) scheme: Scheme,
@@ -168,6 +188,16 @@ impl<'a> ServerConnection<'a> {
     ///
     /// # Security
     /// Whoever can open such a connection can name any virtual host of `group`.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_core::{ClientCertificates, GroupId, Scheme, ServerConnection};
+    ///
+    /// let clients = ClientCertificates::NotAsked;
+    /// let connection =
+    ///     ServerConnection::trusted_gateway(Scheme::Https, GroupId::new(1), clients, 443);
+    /// assert_eq!(connection.presented().count(), 0);
+    /// ```
     pub fn trusted_gateway(
         scheme: Scheme,
         group: GroupId,
@@ -218,6 +248,33 @@ impl<'a> ServerConnection<'a> {
     ///
     /// An authority that another of them is responsible for is misdirected; one that none of them
     /// is responsible for is nobody's, whatever virtual host has it.
+    ///
+    /// # Examples
+    ///
+    #[cfg_attr(feature = "alloc", doc = "```")]
+    #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+    /// use coalesce_core::{
+    ///     AuthorityTable, GroupId, GroupPolicy, ListenerId, ListenerTable, Misdirected, NamePattern,
+    ///     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (shop, rest) = (ListenerId::new(0), ListenerId::new(1));
+    /// let listeners = ListenerTable::build([
+    ///     (NamePattern::parse(b"shop.test")?, shop),
+    ///     (NamePattern::CatchAll, rest),
+    /// ])?;
+    /// # let group = GroupId::new(1);
+    /// # let mut table = AuthorityTable::builder();
+    /// # table.group(group, GroupPolicy::default())?;
+    /// # table.entry(NamePattern::CatchAll, VirtualHostId::new(0), group)?;
+    /// # let table = table.build()?;
+    /// let connection = ServerConnection::cleartext(group, 80).with_listener(rest, &listeners);
+    /// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"shop.test") };
+    /// let verdict = decide(&table, &connection, &request);
+    /// assert_eq!(verdict, Verdict::Misdirected(Misdirected::Listener));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_listener(mut self, own: ListenerId, of_port: &'a dyn PortListeners) -> Self {
         self.listener = Some(Listener { own, of_port: OfPort::Borrowed(of_port) });
@@ -249,6 +306,23 @@ impl<'a> ServerConnection<'a> {
     ///
     /// # Allocation
     /// One list of all sets that were added.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_core::{
+    ///     ClientCertificates, GroupId, Host, IdentifierSet, PresentedIdentifier, ServerConnection,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let first = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.test")?])?;
+    /// let later = IdentifierSet::build([PresentedIdentifier::parse_dns(b"b.test")?])?;
+    /// let clients = ClientCertificates::NotAsked;
+    /// let mut connection = ServerConnection::tls(&first, GroupId::new(1), clients, 443);
+    /// connection.present(&later);
+    /// let host = Host::parse(b"b.test")?;
+    /// assert!(connection.presented().any(|set| set.covers(&host)));
+    /// # Ok(()) }
+    /// ```
     #[cfg(feature = "alloc")]
     pub fn present(&mut self, set: impl Into<PresentedSet<'a>>) {
         if let Coverage::Presented(presented) = &mut self.coverage {

@@ -392,6 +392,15 @@ impl fmt::Debug for DnsName<'_> {
 }
 
 /// Why bytes are no DNS name. Offsets count bytes from the left.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{DnsName, NameError};
+///
+/// let error = DnsName::parse(b"a..test").unwrap_err();
+/// assert_eq!(error, NameError::EmptyLabel { at: 2 });
+/// assert_eq!(error.to_string(), "empty label at byte 2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameError {

@@ -8,6 +8,19 @@ use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
 pub(super) const SEEDS_MAX: u32 = 64;
 
 /// How far building has come.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{NamePattern, NameTrie, Stage};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// builder.insert(&NamePattern::parse(b"a.test")?, 1)?;
+/// let mut stages = Vec::new();
+/// builder.build_with(&mut |progress| stages.push(progress.stage))?;
+/// assert!(stages.contains(&Stage::Writing));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Progress {
@@ -20,6 +33,14 @@ pub struct Progress {
 }
 
 /// The stages of building, in their order.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::Stage;
+///
+/// assert!(Stage::Sorting < Stage::Writing);
+/// assert_eq!(Stage::Placing.as_str(), "placing");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -52,6 +73,19 @@ impl fmt::Display for Stage {
 }
 
 /// Two entries with the same pattern. Entries are numbered in the order of adding.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{NamePattern, NameTrie};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// builder.insert(&NamePattern::parse(b"a.test")?, 1)?;
+/// builder.insert(&NamePattern::parse(b"A.test")?, 2)?;
+/// let duplicate = builder.duplicates()[0];
+/// assert_eq!((duplicate.earlier, duplicate.later, duplicate.conflicting), (0, 1, true));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Duplicate {
@@ -64,6 +98,20 @@ pub struct Duplicate {
 }
 
 /// Why a table or an identifier set cannot be built.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{BuildError, NamePattern, NameTrie};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// builder.insert(&NamePattern::parse(b"a.test")?, 1)?;
+/// builder.insert(&NamePattern::parse(b"A.test")?, 2)?;
+/// let error = builder.build().unwrap_err();
+/// assert_eq!(error, BuildError::Duplicate { earlier: 0, later: 1 });
+/// assert_eq!(error.to_string(), "entries 0 and 1 have the same name");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BuildError {

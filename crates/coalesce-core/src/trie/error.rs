@@ -3,6 +3,14 @@
 use core::fmt;
 
 /// Why bytes are no compiled table. Offsets count bytes from the start.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{AuthorityTable, FormatError};
+///
+/// let error = AuthorityTable::from_bytes(b"no table").unwrap_err();
+/// assert_eq!(error, FormatError::Magic);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormatError {

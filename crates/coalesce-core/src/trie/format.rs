@@ -175,6 +175,25 @@ pub(crate) enum Kind {
 /// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a compact
 /// table, and in a fast one that has both `*.` and `**.` patterns, one look is taken after the
 /// other instead of two at once, and batches gain nothing.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{Layout, NamePattern, NameTrie};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// for number in 0..1000 {
+///     let name = format!("host-{number}.example.test");
+///     builder.insert(&NamePattern::parse(name.as_bytes())?, number)?;
+/// }
+/// let fast = builder.build()?;
+/// let compact = builder.layout(Layout::Compact).build()?;
+/// assert!(compact.as_bytes().len() < fast.as_bytes().len());
+/// assert_eq!(compact.find_authority(b"host-7.example.test"), Some(7));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layout {

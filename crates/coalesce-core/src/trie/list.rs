@@ -59,6 +59,24 @@ pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering
 }
 
 /// A pattern of a trie, in lower case. A short pattern is copied; a long one borrows from the trie.
+///
+/// # Examples
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use coalesce_core::{DnsName, NamePattern, NameTrie};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// builder.insert(&NamePattern::parse(b"*.A.test")?, 1)?;
+/// let trie = builder.build()?;
+/// for (pattern, _) in trie.entries() {
+///     assert_eq!(pattern.name(), Some(DnsName::parse(b"a.test")?));
+///     assert_eq!(pattern.as_pattern(), Some(NamePattern::parse(b"*.a.test")?));
+///     assert_eq!(pattern.to_string(), "*.a.test");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StoredPattern<'a> {
     form: Form<'a>,

@@ -350,6 +350,17 @@ impl<S: AsRef<[u8]>> fmt::Debug for NameTrie<S> {
 }
 
 /// Collects patterns and their numbers for a [`NameTrie`].
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{NamePattern, NameTrie};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut builder = NameTrie::builder();
+/// builder.insert(&NamePattern::parse(b"a.test")?, 1)?.insert(&NamePattern::parse(b"*")?, 2)?;
+/// assert_eq!(builder.build()?.len(), 2);
+/// # Ok(()) }
+/// ```
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default)]
 pub struct NameTrieBuilder {
