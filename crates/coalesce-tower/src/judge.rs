@@ -1,6 +1,6 @@
 //! One request: from what is known of it to a proof or a refusal, and the reason to the log.
 
-use coalesce_core::{Authoritative, Malformed, Misdirected, RequestTarget, Verdict};
+use coalesce_core::{Authoritative, Malformed, Misdirected, RequestTarget, Scheme, Verdict};
 use coalesce_http::target::TargetError;
 use coalesce_http::{Answers, Decide, Refusal, log};
 use http::Request;
@@ -8,7 +8,7 @@ use http::Request;
 use crate::connection::ConnectionInfo;
 use crate::decide::Undecided;
 use crate::gateway::{Forwarding, GatewayFieldError};
-use crate::target::{Head, settle_host, target_of};
+use crate::target::{Head, settle_host, settle_scheme, target_by_gateway, target_of};
 
 /// What all connections share: how to decide, and what to answer.
 #[derive(Debug)]
@@ -40,19 +40,26 @@ impl<D> Rules<D> {
 }
 
 impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
-    /// Decides a request on its connection, and makes `Host` say what was decided.
+    /// Decides a request on its connection, and makes its target and `Host` say what was decided.
     pub(crate) fn judge<B>(
         &self,
         info: &ConnectionInfo,
         request: &mut Request<B>,
     ) -> Result<Authoritative, Refusal> {
-        let proof = self.decide(info, Head::of(request))?;
+        let (proof, scheme) = self.decide(info, Head::of(request))?;
+        if let Some(scheme) = scheme {
+            settle_scheme(request, scheme);
+        }
         settle_host(request);
         Ok(proof)
     }
 
-    fn decide(&self, info: &ConnectionInfo, request: Head<'_>) -> Result<Authoritative, Refusal> {
-        let target = target_of(request).map_err(log_target_error)?;
+    /// Returns the proof, and the scheme of the client if a gateway named it.
+    fn decide(
+        &self,
+        info: &ConnectionInfo,
+        request: Head<'_>,
+    ) -> Result<(Authoritative, Option<Scheme>), Refusal> {
         let forwarded = match &self.forwarding {
             None => None,
             Some(forwarding) => forwarding
@@ -60,9 +67,14 @@ impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
                 .transpose()
                 .map_err(|error| log_gateway(&error))?,
         };
+        let target = match &forwarded {
+            None => target_of(request),
+            Some(_) => target_by_gateway(request, info.connection().scheme()),
+        };
+        let target = target.map_err(log_target_error)?;
         let undecided = Undecided { info, forwarded: forwarded.as_ref(), target };
         match self.decide.decide(&undecided) {
-            Verdict::Serve(proof) => Ok(proof),
+            Verdict::Serve(proof) => Ok((proof, forwarded.map(|client| client.scheme()))),
             Verdict::Misdirected(reason) => Err(log_misdirected(&target, reason)),
             Verdict::Malformed(reason) => Err(log_malformed(&target, reason)),
         }

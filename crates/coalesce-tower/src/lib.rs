@@ -78,9 +78,10 @@
 //!
 //! | of a request | because | so |
 //! | --- | --- | --- |
-//! | HTTP/2 without `:authority` | h2 drops `:scheme` then, and shows a missing `:path` as the root | 400, whatever `Host` says |
+//! | HTTP/2 without `:authority` | h2 drops `:scheme` then, and shows a missing `:path` as the root | 400, whatever `Host` says; from a listed gateway, `Host` is the authority |
 //! | an authority that `http` has no type for (`a%zz`, `[`, a space) | h2 resets the stream first | `PROTOCOL_ERROR`; after 1024 of them h2 ends the connection |
-//! | a pseudo-header field that is no UTF-8; a NUL | h2 ends the connection first | `GOAWAY` |
+//! | a pseudo-header field that is no UTF-8; a NUL; a method with a space or without a character; a field name in upper case | h2 ends the connection first | `GOAWAY`, and the other streams end with it |
+//! | a pseudo-header field in the trailers | h2 drops it | the application does not see it |
 //! | a header list that is too large | h2 and hyper answer first | 431 |
 //! | an HTTP/1 request line that hyper cannot read | hyper answers first | 400 |
 //! | extended `CONNECT` that was not announced | h2 resets it first; `axum::serve` announces always | `PROTOCOL_ERROR`, or 421 and 405 |
@@ -126,6 +127,9 @@
 //! have checked the certificate (RFC 9110 §7.4); [`GatewayFields`] says in which fields of a
 //! request they say what, or `Listener::proxied` reads it from the PROXY protocol: the TLS TLV for
 //! the scheme and the client's certificate, the authority TLV for the server name.
+//!
+//! A PROXY protocol header speaks for its whole connection. A gateway in HTTP mode, which sends
+//! requests of several clients on one connection, has to use fields.
 //!
 //! # Limits
 //!

@@ -36,6 +36,32 @@ pub(crate) fn target_of(request: Head<'_>) -> Result<RequestTarget<'_>, TargetEr
     }
 }
 
+/// The target of a request that a listed gateway sent on a connection of the scheme `hop`, for a
+/// client whose scheme the gateway names in a field.
+///
+/// A gateway may write the scheme of its own connection, as nginx does over HTTP/2 in the clear, so
+/// that scheme contradicts nothing. It may also send `Host` in place of `:authority` (RFC 9113
+/// §8.3.1 allows an intermediary to do so), as nginx does for gRPC where a configuration sets
+/// `Host`. Then `h2` hides `:scheme` and `:path`, and the gateway is trusted with them.
+pub(crate) fn target_by_gateway(
+    request: Head<'_>,
+    hop: coalesce_core::Scheme,
+) -> Result<RequestTarget<'_>, TargetError> {
+    let Head { method, uri, version, headers } = request;
+    if version >= Version::HTTP_2 && uri.authority().is_none() && path_is_well_formed(method, uri) {
+        return Ok(RequestTarget {
+            authority: None,
+            host: host_field(headers),
+            scheme: None,
+            method: method_kind(method, false),
+        });
+    }
+    let mut target = target_of(request)?;
+    let is_of_hop = |named: &[u8]| named.eq_ignore_ascii_case(hop.as_str().as_bytes());
+    target.scheme = target.scheme.filter(|named| !is_of_hop(named));
+    Ok(target)
+}
+
 /// HTTP/2 (RFC 9113 §8.3.1) and HTTP/3 (RFC 9114 §4.3.1).
 fn multiplexed(request: Head<'_>) -> Result<RequestTarget<'_>, TargetError> {
     let Head { method, uri, headers, .. } = request;
@@ -93,6 +119,23 @@ fn textual(request: Head<'_>) -> Result<RequestTarget<'_>, TargetError> {
         scheme: scheme.map(str::as_bytes),
         method: method_kind,
     })
+}
+
+/// Makes the target say the scheme of the gateway's client, if it says that of the gateway's own
+/// connection: an application builds links and redirects from it.
+pub(crate) fn settle_scheme<B>(request: &mut Request<B>, client: coalesce_core::Scheme) {
+    if request.uri().scheme_str().is_none_or(|named| named == client.as_str()) {
+        return;
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some(match client {
+        coalesce_core::Scheme::Http => Scheme::HTTP,
+        coalesce_core::Scheme::Https => Scheme::HTTPS,
+    });
+    // It had a scheme, and so it has all the parts that a scheme needs.
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
 }
 
 /// Makes `Host` say what an absolute-form target says, so that no application that reads the one

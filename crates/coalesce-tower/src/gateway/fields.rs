@@ -10,19 +10,29 @@ use crate::connection::ConnectionInfo;
 
 /// The fields in which a gateway says what its client's connection is, in every request.
 ///
-/// A request of a listed gateway that lacks one of them, has it twice, or says in it what is not
-/// understood, is answered 400: nothing is guessed. From anybody else the fields mean nothing.
+/// A request of a listed gateway that lacks one of the fields, has it twice, or has a value that is
+/// not understood, is answered 400: nothing is guessed. From anybody else the fields mean nothing.
+///
+/// A gateway that is listed here must put its fields into each request. Over one connection, the
+/// PROXY protocol says only once who the client is, so it does not fit a gateway that sends requests
+/// of several clients on one connection.
 #[derive(Clone, Debug)]
 pub struct GatewayFields {
     scheme: HeaderName,
     server_name: Option<HeaderName>,
     certificate_verified: Option<HeaderName>,
+    health_checks: bool,
 }
 
 impl GatewayFields {
-    /// The field with the scheme, `http` or `https`; many call it `x-forwarded-proto`.
+    /// The field with the scheme by which the client reached the gateway, `http` or `https` in any
+    /// case (RFC 3986 §3.1); many call it `x-forwarded-proto`. `ws` and `wss`, which Traefik writes
+    /// for the handshake of a WebSocket, are the same two (RFC 6455 §3).
+    ///
+    /// This scheme outranks that of the request's target, which may be the scheme of the gateway's
+    /// own connection. The application sees the client's.
     pub const fn new(scheme: HeaderName) -> Self {
-        Self { scheme, server_name: None, certificate_verified: None }
+        Self { scheme, server_name: None, certificate_verified: None, health_checks: false }
     }
 
     /// The field with the server name of the client's handshake. It is empty for a client that sent
@@ -41,12 +51,18 @@ impl GatewayFields {
         self
     }
 
+    /// Takes a request of a listed gateway that has none of the fields for one of the gateway
+    /// itself, a health check. Such a request is decided on the gateway's own connection, like a
+    /// request of anybody else.
+    #[must_use]
+    pub const fn health_checks(mut self) -> Self {
+        self.health_checks = true;
+        self
+    }
+
     fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Forwarded<'a>, GatewayFieldError> {
-        let scheme = match one(headers, &self.scheme)? {
-            b"http" => Scheme::Http,
-            b"https" => Scheme::Https,
-            _ => return Err(GatewayFieldError { field: self.scheme.clone(), found: Found::Other }),
-        };
+        let scheme = scheme(one(headers, &self.scheme)?)
+            .ok_or_else(|| GatewayFieldError { field: self.scheme.clone(), found: Found::Other })?;
         let server_name = match &self.server_name {
             None => None,
             Some(field) => match one(headers, field)? {
@@ -61,7 +77,25 @@ impl GatewayFields {
             None => false,
             Some(field) => one(headers, field)? == b"SUCCESS",
         };
-        Ok(Forwarded { scheme, server_name, certificate_verified })
+        Ok(Forwarded { scheme, server_name, certificate_verified, is_gateway: false })
+    }
+
+    /// True if a request has none of the fields.
+    fn are_absent(&self, headers: &HeaderMap) -> bool {
+        let fields =
+            [Some(&self.scheme), self.server_name.as_ref(), self.certificate_verified.as_ref()];
+        !fields.into_iter().flatten().any(|field| headers.contains_key(field))
+    }
+}
+
+fn scheme(text: &[u8]) -> Option<Scheme> {
+    let is = |known: &str| text.eq_ignore_ascii_case(known.as_bytes());
+    if is("https") || is("wss") {
+        Some(Scheme::Https)
+    } else if is("http") || is("ws") {
+        Some(Scheme::Http)
+    } else {
+        None
     }
 }
 
@@ -119,7 +153,8 @@ impl Forwarding {
         info: &'a ConnectionInfo,
         headers: &'a HeaderMap,
     ) -> Option<Result<ServerConnection<'a>, GatewayFieldError>> {
-        self.gateways.are_at(info.peer()).then(|| {
+        let is_own = self.fields.health_checks && self.fields.are_absent(headers);
+        (!is_own && self.gateways.are_at(info.peer())).then(|| {
             let client = self.fields.read(headers)?;
             let group = self.gateways.group_of(&client).ok_or_else(|| GatewayFieldError {
                 field: self.fields.scheme.clone(),

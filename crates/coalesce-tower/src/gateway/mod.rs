@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use coalesce_core::{DnsName, GroupId, Scheme};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 pub(crate) use fields::Forwarding;
 pub use fields::{GatewayFieldError, GatewayFields};
@@ -56,16 +56,22 @@ pub struct Forwarded<'a> {
     pub server_name: Option<DnsName<'a>>,
     /// Whether the client showed a certificate that the gateway has verified.
     pub certificate_verified: bool,
+    /// True if the gateway speaks for itself, to see whether this server is alive.
+    pub is_gateway: bool,
 }
 
 impl TrustedGateways {
     /// Trusts gateways in `networks`; a single address is one as well (`10.0.0.5/32`). `group` says
     /// which coalescing group a client belongs to; `None` refuses it.
+    ///
+    /// An address or a network of the form `::ffff:10.0.0.5` is that of the IPv4 address in it
+    /// (RFC 4291 §2.5.5.2).
     pub fn new(
         networks: impl IntoIterator<Item = IpNet>,
         group: impl Fn(&Forwarded<'_>) -> Option<GroupId> + Send + Sync + 'static,
     ) -> Self {
-        Self { networks: networks.into_iter().collect(), group: Arc::new(group) }
+        let networks = networks.into_iter().map(canonical).collect();
+        Self { networks, group: Arc::new(group) }
     }
 
     /// Whether this is the address of one of them.
@@ -83,6 +89,20 @@ impl TrustedGateways {
         (self.group)(client)
     }
 }
+
+/// A network of IPv4-mapped addresses, as one of IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    let (mapped, mapped_len) = (network.network().to_canonical(), network.prefix_len());
+    match (network, mapped, mapped_len.checked_sub(MAPPED_PREFIX_LEN)) {
+        (IpNet::V6(_), IpAddr::V4(address), Some(len)) => {
+            Ipv4Net::new(address, len).map_or(network, IpNet::V4)
+        }
+        _ => network,
+    }
+}
+
+/// The length of `::ffff:0:0/96`.
+const MAPPED_PREFIX_LEN: u8 = 96;
 
 impl fmt::Debug for TrustedGateways {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,9 +23,14 @@ const CONFIG: ParseConfig = ParseConfig { include_tlvs: true, allow_v1: false, a
 
 const NO_HEADER: &str = "not a PROXY protocol header of version 2";
 
-/// Where the command stands, and the one that says the connection is the gateway's own.
-const COMMAND_AT: usize = 12;
-const LOCAL: u8 = 0x20;
+/// Signature, version 2, and the command `LOCAL`: the connection is the gateway's own, for a health
+/// check. The receiver must accept it and discard the rest of the header, whatever that is
+/// (PROXY protocol §2.2).
+const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20";
+
+fn is_local(header: &[u8]) -> bool {
+    header.starts_with(LOCAL)
+}
 
 /// Connections that begin with a header of a trusted gateway, and no others.
 #[derive(Clone, Debug)]
@@ -67,7 +72,9 @@ impl ProxyProtocol {
         let mut header = vec![0; FIXED_LEN];
         socket.read_exact(&mut header).await?;
         // What does not begin like a header has no length to wait for.
-        if matches!(ProxyHeader::parse(&header, CONFIG), Err(error) if error != BufferTooShort) {
+        if !is_local(&header)
+            && matches!(ProxyHeader::parse(&header, CONFIG), Err(error) if error != BufferTooShort)
+        {
             return Err(invalid(NO_HEADER));
         }
         // The length stands in the last two bytes.
@@ -81,6 +88,12 @@ impl ProxyProtocol {
     }
 
     fn info(&self, header: &[u8], ports: Ports) -> io::Result<ConnectionInfo> {
+        if is_local(header) {
+            let (scheme, server_name) = (Scheme::Http, None);
+            let (certificate_verified, is_gateway) = (false, true);
+            let own = Forwarded { scheme, server_name, certificate_verified, is_gateway };
+            return self.connection(&own, ports);
+        }
         let parsed = ProxyHeader::parse(header, CONFIG);
         let (parsed, _) = parsed.map_err(|_| invalid(NO_HEADER))?;
         let (mut authority, mut ssl) = (None, None);
@@ -94,9 +107,7 @@ impl ProxyProtocol {
                 return Err(invalid("two TLVs that say the same thing"));
             }
         }
-        // The gateway's own connection, a health check for instance: in the clear, and what it is.
-        let own = header.get(COMMAND_AT) == Some(&LOCAL);
-        let ssl = ssl.as_ref().filter(|ssl| !own && ssl.client_ssl());
+        let ssl = ssl.as_ref().filter(|ssl| ssl.client_ssl());
         let server_name = match authority.as_deref() {
             Some(name) if ssl.is_some() => Some(
                 DnsName::parse(name.as_bytes())
@@ -108,8 +119,13 @@ impl ProxyProtocol {
             scheme: if ssl.is_some() { Scheme::Https } else { Scheme::Http },
             server_name,
             certificate_verified: ssl.is_some_and(verified),
+            is_gateway: false,
         };
-        let group = self.gateways.group_of(&client);
+        self.connection(&client, ports)
+    }
+
+    fn connection(&self, client: &Forwarded<'_>, ports: Ports) -> io::Result<ConnectionInfo> {
+        let group = self.gateways.group_of(client);
         let group = group.ok_or_else(|| invalid("the gateway's client belongs to no group"))?;
         // Whether the gateway asked its client for a certificate is not in its header.
         let (scheme, clients) = (client.scheme, ClientCertificates::Asked);

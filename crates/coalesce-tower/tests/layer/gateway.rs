@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use coalesce_core::GroupId;
 use coalesce_tower::{ConnectionInfo, Forwarded, GatewayFields, Listener, TrustedGateways};
-use http::{HeaderName, Request, Response, Version};
-use http_body_util::{Empty, Full};
+use http::header::HOST;
+use http::{HeaderName, Request, Response, Version, request};
+use http_body_util::{BodyExt, Empty, Full};
 use proxy_header::{ProxiedAddress, ProxyHeader, SslInfo, Tlv};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
@@ -78,12 +79,113 @@ async fn nothing_is_guessed_where_a_listed_gateway_does_not_say() {
         assert_eq!(status("192.0.2.7:1", "https://api.test/", &fields).await, 400);
     }
     for (at, value) in
-        [(0, "HTTPS"), (0, ""), (0, "wss"), (1, "a b"), (1, "192.0.2.1"), (1, "nobody.test")]
+        [(0, "https, http"), (0, ""), (0, "wsss"), (1, "a b"), (1, "192.0.2.1"), (1, "nobody.test")]
     {
         let mut fields = whole.to_vec();
         fields[at].1 = value;
         assert_eq!(status("192.0.2.7:1", "https://api.test/", &fields).await, 400, "{value}");
     }
+}
+
+/// What an application behind the layer got: the status, and the target that the handler saw.
+async fn handled(
+    info: ConnectionInfo,
+    request: request::Builder,
+    fields: GatewayFields,
+) -> (u16, String) {
+    let listed = ["192.0.2.7/32", "::ffff:198.51.100.0/120"].map(|it| it.parse().unwrap());
+    let layer = layer().trusted_gateways(TrustedGateways::new(listed, |_| Some(PUBLIC)), fields);
+    let application = service_fn(async |request: Request<Empty<Bytes>>| {
+        let seen = Full::from(request.uri().to_string());
+        Ok::<_, std::convert::Infallible>(Response::new(seen))
+    });
+    let service = info.layer(layer.layer(application));
+    let answer = service.oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    let seen = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(seen.to_vec()).unwrap())
+}
+
+fn hop(peer: &str) -> ConnectionInfo {
+    ConnectionInfo::cleartext(PUBLIC, [80, 443]).with_peer(peer.parse().unwrap())
+}
+
+/// A request for `uri` through the gateway at `peer`, whose client used the scheme `scheme`.
+async fn through(peer: &str, version: Version, uri: &str, scheme: &str) -> (u16, String) {
+    let request = Request::get(uri).version(version).header(HOST, "api.test");
+    handled(hop(peer), request.header(SCHEME, scheme), GatewayFields::new(SCHEME)).await
+}
+
+const GATEWAY: &str = "192.0.2.7:1";
+
+#[tokio::test]
+async fn scheme_field_outranks_the_scheme_of_the_hop() {
+    let (h1, h2) = (Version::HTTP_11, Version::HTTP_2);
+    let seen = |uri: &str| (200, uri.to_owned());
+    for version in [h1, h2] {
+        for peer in [GATEWAY, "[::ffff:192.0.2.7]:1", "198.51.100.9:1"] {
+            let found = through(peer, version, "http://api.test/a?b", "https").await;
+            assert_eq!(found, seen("https://api.test/a?b"), "{peer} {version:?}");
+        }
+        let found = through(GATEWAY, version, "HTTPS://api.test/", "https").await;
+        assert_eq!(found, seen("https://api.test/"));
+        assert_eq!(through(GATEWAY, version, "ftp://api.test/", "https").await.0, 421);
+        // Who is not listed is a client in the clear.
+        assert_eq!(through("192.0.2.8:1", version, "https://api.test/", "https").await.0, 421);
+        assert_eq!(through("192.0.2.8:1", version, "http://api.test/", "https").await.0, 200);
+    }
+    // A gateway that speaks TLS to this server, for a client that does not.
+    let request = Request::get("https://api.test:443/").version(h2).header(SCHEME, "http");
+    let over_tls = tls(PUBLIC).with_peer(GATEWAY.parse().unwrap());
+    let found = handled(over_tls, request, GatewayFields::new(SCHEME)).await;
+    assert_eq!(found, seen("http://api.test:443/"));
+}
+
+/// RFC 6455 §3, RFC 3986 §3.1.
+#[tokio::test]
+async fn scheme_field_may_name_a_websocket_in_any_case() {
+    for (scheme, expected) in
+        [("https", "https"), ("HTTPS", "https"), ("wss", "https"), ("Wss", "https")]
+            .into_iter()
+            .chain([("http", "http"), ("HTTP", "http"), ("ws", "http")])
+    {
+        let found = through(GATEWAY, Version::HTTP_2, "http://api.test/", scheme).await;
+        assert_eq!(found, (200, format!("{expected}://api.test/")), "{scheme}");
+        assert_eq!(through(GATEWAY, Version::HTTP_11, "/", scheme).await.0, 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn host_is_the_authority_of_an_http2_request_from_a_gateway() {
+    let ask = async |peer: &str, hosts: &[&str]| {
+        let mut request = Request::post("/").version(Version::HTTP_2).header(SCHEME, "https");
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        handled(hop(peer), request, GatewayFields::new(SCHEME)).await.0
+    };
+    assert_eq!(ask(GATEWAY, &["api.test"]).await, 200);
+    assert_eq!(ask(GATEWAY, &["elsewhere.test"]).await, 421);
+    assert_eq!(ask(GATEWAY, &["a b"]).await, 400);
+    assert_eq!(ask(GATEWAY, &["api.test", "api.test"]).await, 400);
+    assert_eq!(ask(GATEWAY, &[]).await, 400);
+    assert_eq!(ask("192.0.2.8:1", &["api.test"]).await, 400);
+}
+
+#[tokio::test]
+async fn health_check_of_a_gateway_is_decided_as_its_own_where_that_is_set() {
+    let ask = async |fields: GatewayFields, scheme: Option<&str>| {
+        let mut request = Request::get("http://api.test/").version(Version::HTTP_2);
+        if let Some(scheme) = scheme {
+            request = request.header(SCHEME, scheme);
+        }
+        handled(hop(GATEWAY), request, fields).await.0
+    };
+    let fields = || GatewayFields::new(SCHEME).server_name(NAME);
+    assert_eq!(ask(fields(), None).await, 400);
+    assert_eq!(ask(fields().health_checks(), None).await, 200);
+    // Some of the fields are not none.
+    assert_eq!(ask(fields().health_checks(), Some("http")).await, 400);
 }
 
 fn addresses() -> ProxiedAddress {
@@ -122,13 +224,18 @@ async fn a_proxy_protocol_header_is_the_clients_connection() {
     // The client came in the clear, so only `http` origins are asked for, and their port is 80.
     begins(&header(Vec::new()), "Host: api.test", "421").await;
     begins(&header(Vec::new()), "Host: api.test:443", "200").await;
-    // LOCAL: the gateway itself, in the clear, whatever TLVs there are.
+    // LOCAL: the gateway itself, in the clear, whatever its block holds.
     let mut local = Vec::new();
     ProxyHeader::with_tlvs(None, vec![Tlv::Ssl(SslInfo::new(true, true, false, 0))])
         .encode_v2(&mut local)
         .unwrap();
-    begins(&local, "Host: staff.test:443", "421").await;
-    begins(&local, "Host: api.test:443", "200").await;
+    let mut no_tlvs = local.clone();
+    no_tlvs[13] = 0xff;
+    no_tlvs[16..].fill(0xff);
+    for local in [local, no_tlvs] {
+        begins(&local, "Host: staff.test:443", "421").await;
+        begins(&local, "Host: api.test:443", "200").await;
+    }
 }
 
 #[tokio::test]
