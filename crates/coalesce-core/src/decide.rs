@@ -57,8 +57,8 @@ pub enum Verdict {
 ///
 #[cfg_attr(feature = "alloc", doc = "```")]
 #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
-/// # use coalesce_core::{AuthorityTable, GroupPolicy, NamePattern, RequestTarget, ServerConnection};
-/// # use coalesce_core::{Verdict, decide};
+/// # use coalesce_core::{AuthorityTable, GroupPolicy, NamePattern, RequestTarget};
+/// # use coalesce_core::{ServerConnection, Verdict, decide};
 /// use coalesce_core::{Authoritative, GroupId, ServedAs, VirtualHostId};
 ///
 /// /// An application that no request reaches without the decision.

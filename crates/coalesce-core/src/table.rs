@@ -183,7 +183,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # let mut builder = AuthorityTable::builder();
     /// # builder.group(group, GroupPolicy::default())?;
     /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
-    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// #     let pattern = NamePattern::parse(pattern.as_bytes())?;
+    /// #     builder.entry(pattern, VirtualHostId::new(id), group)?;
     /// # }
     /// # let table = builder.build()?;
     /// let entry = table.lookup(&Host::parse(b"x.test")?).ok_or("no entry")?;
@@ -225,7 +226,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # let mut builder = AuthorityTable::builder();
     /// # builder.group(group, GroupPolicy::default())?;
     /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
-    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// #     let pattern = NamePattern::parse(pattern.as_bytes())?;
+    /// #     builder.entry(pattern, VirtualHostId::new(id), group)?;
     /// # }
     /// # let table = builder.build()?;
     /// let mut found = Vec::new();
@@ -283,7 +285,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # let mut builder = AuthorityTable::builder();
     /// # builder.group(group, GroupPolicy::default())?;
     /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
-    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// #     let pattern = NamePattern::parse(pattern.as_bytes())?;
+    /// #     builder.entry(pattern, VirtualHostId::new(id), group)?;
     /// # }
     /// # let table = builder.build()?;
     /// let found = table.lookup_pattern(&Host::parse(b"x.test")?);
@@ -335,7 +338,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # let mut builder = AuthorityTable::builder();
     /// # builder.group(group, GroupPolicy::default())?;
     /// # for (id, pattern) in (0..).zip(["a.test", "*.test", "b.a.test"]) {
-    /// #     builder.entry(NamePattern::parse(pattern.as_bytes())?, VirtualHostId::new(id), group)?;
+    /// #     let pattern = NamePattern::parse(pattern.as_bytes())?;
+    /// #     builder.entry(pattern, VirtualHostId::new(id), group)?;
     /// # }
     /// # let table = builder.build()?;
     /// let below = table.entries_below(DnsName::parse(b"a.test")?);

@@ -14,6 +14,12 @@ thread_local! {
 /// The current time as a `date` field, for answers of the application; this crate's own have it.
 ///
 /// Formatted once in a second and thread; the value is shared.
+///
+/// # Examples
+/// ```
+/// let mut response = http::Response::new(());
+/// response.headers_mut().insert(http::header::DATE, coalesce_h2::date());
+/// ```
 pub fn date() -> HeaderValue {
     with_date(HeaderValue::clone)
 }

@@ -3,6 +3,22 @@
 use std::fmt;
 
 /// The end of a connection that did not close in peace.
+///
+/// # Examples
+/// ```
+/// use coalesce_h2::Error;
+///
+/// fn level(error: &Error) -> tracing::Level {
+///     if error.is_refusal_limit() {
+///         // The client was sent away.
+///         tracing::Level::WARN
+///     } else if error.is_io() || error.is_remote() {
+///         tracing::Level::DEBUG
+///     } else {
+///         tracing::Level::INFO
+///     }
+/// }
+/// ```
 pub struct Error {
     kind: Kind,
 }

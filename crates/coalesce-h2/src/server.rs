@@ -26,6 +26,19 @@ use crate::transport::Transport;
 use crate::uploads::Uploads;
 
 /// Settings of a server connection. The defaults are the constants of [`limits`].
+///
+/// # Examples
+/// ```
+/// use std::num::NonZeroU32;
+///
+/// use coalesce_h2::{Builder, MisdirectedContent};
+///
+/// let builder = Builder::new()
+///     .misdirected_content(MisdirectedContent::Empty)
+///     .refused_in_a_row(NonZeroU32::new(1000))
+///     .concurrent_streams(50)
+///     .windows(1 << 20, 4 << 20);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Builder {
     h2: h2::server::Builder,
@@ -194,6 +207,40 @@ impl Builder {
 ///
 /// It makes progress only while it is polled: keep calling [`accept`](Self::accept) until it
 /// returns `None`, as with [`h2::server::Connection`].
+///
+/// # Examples
+/// ```
+/// use coalesce_core::RequestTarget;
+/// use coalesce_h2::{Accepted, Connection, Decide, Error};
+/// use tokio::io::{AsyncRead, AsyncWrite};
+///
+/// /// Serves a connection until it ends or `stop` does.
+/// async fn serve<T, D>(
+///     mut connection: Connection<T, D>,
+///     handle: impl Fn(Accepted),
+///     stop: impl Future<Output = ()>,
+/// ) -> Result<(), Error>
+/// where
+///     T: AsyncRead + AsyncWrite + Unpin,
+///     D: for<'a> Decide<RequestTarget<'a>>,
+/// {
+///     let mut stop = std::pin::pin!(stop);
+///     let mut stopping = false;
+///     loop {
+///         tokio::select! {
+///             () = &mut stop, if !stopping => {
+///                 stopping = true;
+///                 // Open streams finish; `accept` returns `None` when they have.
+///                 connection.graceful_shutdown();
+///             }
+///             accepted = connection.accept() => match accepted {
+///                 Some(accepted) => handle(accepted?),
+///                 None => return Ok(()),
+///             },
+///         }
+///     }
+/// }
+/// ```
 pub struct Connection<T, D> {
     inner: h2::server::Connection<Transport<T, D>, Bytes>,
     /// Shared with the transport, which `inner` owns and gives no access to.
@@ -227,6 +274,19 @@ enum Judgement {
 }
 
 /// A request that may be served, with the proof of it.
+///
+/// # Examples
+/// ```
+/// use coalesce_h2::Accepted;
+///
+/// /// Answers a request of the virtual host that its proof names.
+/// fn respond(accepted: Accepted) -> Result<(), h2::Error> {
+///     let (request, mut respond, proof) = accepted.into_parts();
+///     let body = format!("{} of {:?}\n", request.uri().path(), proof.virtual_host());
+///     let mut send = respond.send_response(http::Response::new(()), false)?;
+///     send.send_data(body.into(), true)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Accepted {
     request: Request<RecvStream>,

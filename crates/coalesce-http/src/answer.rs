@@ -8,6 +8,18 @@ use crate::refusal::Refusal;
 
 /// The content of a 421. It has the same bytes for every reason, so that a stranger cannot find out
 /// which names exist.
+///
+/// # Examples
+/// ```
+/// use bytes::Bytes;
+/// use coalesce_http::MisdirectedContent;
+/// use http::HeaderValue;
+///
+/// let content = MisdirectedContent::Custom {
+///     content_type: HeaderValue::from_static("text/plain"),
+///     body: Bytes::from_static(b"misdirected\n"),
+/// };
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MisdirectedContent {
@@ -26,6 +38,17 @@ pub enum MisdirectedContent {
 }
 
 /// All answers of a server. Its connections share them.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::{Answers, MisdirectedContent, Refusal};
+/// use http::{HeaderValue, StatusCode};
+///
+/// let allow = HeaderValue::from_static("GET, HEAD, POST");
+/// let answers = Answers::new(MisdirectedContent::Empty, allow.clone());
+/// assert_eq!(answers.get(Refusal::Misdirected).status(), StatusCode::MISDIRECTED_REQUEST);
+/// assert_eq!(answers.get(Refusal::MethodNotAllowed).fields()["allow"], allow);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Answers {
     misdirected: Answer,
@@ -86,6 +109,18 @@ impl Default for Answers {
 }
 
 /// One answer: status, fields, content.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::{Answers, Refusal};
+/// use http::Method;
+///
+/// let answers = Answers::default();
+/// let answer = answers.get(Refusal::Misdirected);
+/// assert_eq!(answer.fields()["cache-control"], "no-store");
+/// assert_eq!(answer.content(&Method::GET), r#"{"error":"misdirected_request"}"#);
+/// assert!(answer.content(&Method::HEAD).is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,

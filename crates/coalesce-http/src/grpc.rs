@@ -11,6 +11,13 @@ use crate::refusal::Refusal;
 /// A gRPC client reads `grpc-status` before the HTTP status (gRPC over HTTP/2, "Responses"). 421
 /// becomes UNAVAILABLE, the one code that allows the client to send the same request again; the
 /// other codes are those that gRPC infers from the HTTP status.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::{Refusal, grpc_fields};
+///
+/// assert_eq!(grpc_fields(Refusal::Misdirected)["grpc-status"], "14");
+/// ```
 #[must_use]
 pub fn grpc_fields(refusal: Refusal) -> HeaderMap {
     const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -31,6 +38,17 @@ pub fn grpc_fields(refusal: Refusal) -> HeaderMap {
 
 /// Returns whether the client reads gRPC: it sent a `POST` whose content type is
 /// `application/grpc`, alone or before a `+`, a `;` or a space.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::is_grpc;
+/// use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+/// assert!(is_grpc(&Method::POST, &headers));
+/// assert!(!is_grpc(&Method::GET, &headers));
+/// ```
 #[must_use]
 pub fn is_grpc(method: &Method, headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";

@@ -14,6 +14,15 @@ use crate::limits::LOGGED_BYTES_MAX;
 use crate::target::TargetError;
 
 /// Logs a verdict that refuses the request; does nothing for one that serves it.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Misdirected, RequestTarget, Verdict};
+/// use coalesce_http::log;
+///
+/// let target = RequestTarget::https(b"elsewhere.test");
+/// log::verdict(&target, &Verdict::Misdirected(Misdirected::UnknownAuthority));
+/// ```
 #[inline]
 pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
     match verdict {
@@ -24,6 +33,14 @@ pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
 }
 
 /// Logs a misdirected request.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Misdirected, RequestTarget};
+/// use coalesce_http::log;
+///
+/// log::misdirected(&RequestTarget::https(b"elsewhere.test"), Misdirected::UnknownAuthority);
+/// ```
 #[cold]
 pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
     tracing::info!(
@@ -37,6 +54,14 @@ pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
 }
 
 /// Logs a malformed request.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Malformed, RequestTarget};
+/// use coalesce_http::log;
+///
+/// log::malformed(&RequestTarget::https(b"a.test"), Malformed::SeveralHosts);
+/// ```
 #[cold]
 pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
     tracing::info!(
@@ -51,12 +76,29 @@ pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
 
 /// Logs a request whose target could not be decided, and the stream that it came on if the version
 /// of HTTP has streams.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::{log, target::TargetError};
+///
+/// // HTTP/2 has streams, HTTP/1.1 has none.
+/// log::target_error(TargetError::Path, Some(5));
+/// log::target_error(TargetError::NoHost, None);
+/// ```
 #[cold]
 pub fn target_error(error: TargetError, stream: Option<u32>) {
     tracing::info!(reason = error.code(), rule = error.rule(), stream, "malformed");
 }
 
 /// Returns the bytes that name the authority of a request: `:authority`, else a single `Host`.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::RequestTarget;
+/// use coalesce_http::log::named_authority;
+///
+/// assert_eq!(named_authority(&RequestTarget::https(b"a.test")), Some(&b"a.test"[..]));
+/// ```
 #[inline]
 #[must_use]
 pub fn named_authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
@@ -68,6 +110,14 @@ pub fn named_authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
 
 /// Bytes of a client as logs contain them: at most [`LOGGED_BYTES_MAX`], and each byte that is not
 /// printable ASCII escaped, so that no client can forge a line.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::log::LoggedAuthority;
+///
+/// let logged = LoggedAuthority::new(b"a.test\r\nforged: line");
+/// assert_eq!(logged.to_string(), r"a.test\r\nforged: line");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedAuthority<'a>(&'a [u8]);
 

@@ -3,6 +3,16 @@
 use coalesce_core::MalformedAnswer;
 
 /// Why a request is answered by the adapter instead of the application.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{Malformed, MalformedAnswer};
+/// use coalesce_http::Refusal;
+///
+/// let refusal = Refusal::from_malformed(Malformed::NoAuthority.answer());
+/// assert_eq!(refusal, Some(Refusal::BadRequest));
+/// assert_eq!(Refusal::from_malformed(MalformedAnswer::Reset), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {

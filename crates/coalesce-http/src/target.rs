@@ -8,6 +8,16 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 
 /// Returns the kind of a method. `is_extended` is true if a `CONNECT` came with `:protocol`
 /// (RFC 8441 §4).
+///
+/// # Examples
+/// ```
+/// use coalesce_core::MethodKind;
+/// use coalesce_http::target::method_kind;
+/// use http::Method;
+///
+/// assert_eq!(method_kind(&Method::GET, false), MethodKind::Ordinary);
+/// assert_eq!(method_kind(&Method::CONNECT, true), MethodKind::ExtendedConnect);
+/// ```
 #[inline]
 #[must_use]
 pub fn method_kind(method: &Method, is_extended: bool) -> MethodKind {
@@ -20,6 +30,16 @@ pub fn method_kind(method: &Method, is_extended: bool) -> MethodKind {
 
 /// Returns whether the path of a target starts with `/` or, for `OPTIONS`, is `*` (RFC 9112 §3.2,
 /// RFC 9113 §8.3.1). A plain `CONNECT` has no path; do not ask for one.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::target::path_is_well_formed;
+/// use http::{Method, Uri};
+///
+/// assert!(path_is_well_formed(&Method::GET, &Uri::from_static("/a")));
+/// assert!(path_is_well_formed(&Method::OPTIONS, &Uri::from_static("*")));
+/// assert!(!path_is_well_formed(&Method::GET, &Uri::from_static("*")));
+/// ```
 #[inline]
 #[must_use]
 pub fn path_is_well_formed(method: &Method, uri: &Uri) -> bool {
@@ -29,6 +49,20 @@ pub fn path_is_well_formed(method: &Method, uri: &Uri) -> bool {
 }
 
 /// Collects the `Host` fields.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::HostField;
+/// use coalesce_http::target::host_field;
+/// use http::{HeaderMap, HeaderValue, header::HOST};
+///
+/// let mut headers = HeaderMap::new();
+/// assert_eq!(host_field(&headers), HostField::Absent);
+/// headers.append(HOST, HeaderValue::from_static("a.test"));
+/// assert_eq!(host_field(&headers), HostField::One(b"a.test"));
+/// headers.append(HOST, HeaderValue::from_static("b.test"));
+/// assert_eq!(host_field(&headers), HostField::Several);
+/// ```
 #[inline]
 #[must_use]
 pub fn host_field(headers: &HeaderMap) -> HostField<'_> {
@@ -42,6 +76,15 @@ pub fn host_field(headers: &HeaderMap) -> HostField<'_> {
 }
 
 /// Why a request has no target that could be decided.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::target::TargetError;
+///
+/// assert_eq!(TargetError::NoHost.code(), "no_host");
+/// assert_eq!(TargetError::NoHost.rule(), "RFC 9112 §3.2");
+/// assert_eq!(TargetError::NoHost.to_string(), "no Host field, expected one");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetError {

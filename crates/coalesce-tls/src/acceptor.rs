@@ -19,6 +19,23 @@ use crate::table::HandshakeTable;
 ///
 /// An acceptor keeps the table it was made with. To swap tables, make a new acceptor. Handshakes
 /// that have begun finish under the old table, and their facts are those of the old table.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::Acceptor;
+///
+/// /// Serves one connection.
+/// async fn serve(acceptor: &Acceptor, socket: tokio::net::TcpStream) {
+///     match acceptor.accept(socket).await {
+///         Ok((_stream, facts)) => {
+///             let connection = facts.connection(443);
+///             println!("group {}", connection.group());
+///         }
+///         Err(error) if error.is_timeout() => println!("the client was too slow"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     table: Arc<HandshakeTable>,
@@ -128,6 +145,22 @@ impl<T: AsyncWrite + Unpin> Closing<T> {
 }
 
 /// Why a connection was not accepted.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::AcceptError;
+///
+/// fn label(error: &AcceptError) -> &'static str {
+///     if let Some(refused) = error.refused() {
+///         return refused.code();
+///     }
+///     match () {
+///         () if error.is_timeout() => "timeout",
+///         () if error.is_io() => "io",
+///         () => "tls",
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AcceptError {
     kind: Kind,

@@ -26,6 +26,22 @@ use crate::sessions::{SessionStores, TicketerFactory};
 use crate::table::{FindVirtualHost, HandshakeTable, ServerNameTable, ServerNames};
 
 /// The answer to a ClientHello without a server name, or with one that no pattern matches.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::ServerNamePolicy;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// // A client that connects to an address sends no server name.
+/// builder.absent_server_name(ServerNamePolicy::Default { group, certificate });
+/// let table = builder.build()?;
+/// assert_eq!(table.choose_by_name(None)?.facts.group(), group);
+/// assert!(table.choose_by_name(Some("a.example.test")).is_err());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerNamePolicy {
@@ -50,6 +66,31 @@ pub enum ServerNamePolicy {
 /// Collects groups, certificates and names for a [`HandshakeTable`].
 ///
 /// Add groups and certificates before the names that use them.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use std::sync::Arc;
+///
+/// use coalesce_core::{GroupId, NamePattern};
+/// use coalesce_tls::{
+///     HandshakeTableBuilder, TlsPolicy, certificates_from_pem, private_key_from_pem,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// let mut builder = HandshakeTableBuilder::new(provider);
+/// let group = GroupId::new(1);
+/// builder.group(group, TlsPolicy::default())?;
+/// let chain = certificates_from_pem(chain_pem.as_bytes())?;
+/// let key = private_key_from_pem(key_pem.as_bytes())?;
+/// let certificate = builder.certificate(chain, key)?;
+/// builder.server_name(NamePattern::parse(b"*.example.test")?, group, certificate)?;
+/// let table = builder.build()?;
+/// assert!(table.choose_by_name(Some("a.example.test")).is_ok());
+/// # Ok(()) }
+/// ```
 pub struct HandshakeTableBuilder {
     provider: Arc<CryptoProvider>,
     ticketer: Option<TicketerFactory>,
@@ -238,6 +279,27 @@ impl HandshakeTableBuilder {
     /// The caller must see to it that the certificate of each virtual host covers its names. If it
     /// does not, clients refuse the handshake; no request is served for such a name, because
     /// [`decide`](coalesce_core::decide()) checks the certificate again.
+    ///
+    /// # Examples
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+    /// use std::sync::Arc;
+    ///
+    /// use coalesce_core::{AuthorityTable, GroupPolicy, NamePattern, VirtualHostId};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // The builder has one group, and one certificate for `*.example.test`.
+    /// # let (mut builder, group, certificate) = one_certificate()?;
+    /// let shop = VirtualHostId::new(0);
+    /// let mut table = AuthorityTable::builder();
+    /// table.group(group, GroupPolicy::default())?;
+    /// table.entry(NamePattern::parse(b"shop.example.test")?, shop, group)?;
+    ///
+    /// builder.shared_names(Arc::new(table.build()?)).virtual_host(shop, group, certificate)?;
+    /// let handshakes = builder.build()?;
+    /// assert!(handshakes.choose_by_name(Some("shop.example.test")).is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn shared_names<S>(&mut self, table: Arc<AuthorityTable<S>>) -> &mut Self
     where
         S: AsRef<[u8]> + Send + Sync + 'static,

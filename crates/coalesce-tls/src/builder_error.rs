@@ -12,6 +12,21 @@ use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;
 
 /// An error in a handshake table. There is no table then, so a server that has one keeps it.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::NamePattern;
+/// use coalesce_tls::HandshakeTableError;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// let error = builder.server_name(NamePattern::parse(b"other.test")?, group, certificate);
+/// let error = error.err().ok_or("no error")?;
+/// assert!(matches!(error, HandshakeTableError::NotCovered { .. }));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum HandshakeTableError {

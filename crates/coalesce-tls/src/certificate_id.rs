@@ -4,6 +4,19 @@ use std::fmt;
 
 /// A certificate of a [`HandshakeTableBuilder`](crate::HandshakeTableBuilder), by the order of
 /// adding.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::CertificateId;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// let first: CertificateId = certificate;
+/// assert_eq!(first.get(), 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CertificateId(u32);
 

@@ -11,6 +11,27 @@ use crate::client_offer::ClientOffer;
 use crate::facts::{ConfigFacts, HandshakeFacts};
 
 /// The configuration for one handshake, and the facts of that handshake.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use std::sync::Arc;
+///
+/// use coalesce_core::NamePattern;
+/// use coalesce_tls::HandshakeTable;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// builder.server_name(NamePattern::parse(b"a.example.test")?, group, certificate)?;
+/// let table: HandshakeTable = builder.build()?;
+/// let choice = table.choose_by_name(Some("a.example.test"))?;
+/// // rustls makes the handshake with this configuration; the facts stay with the connection.
+/// let config: Arc<rustls::ServerConfig> = choice.config;
+/// let connection = choice.facts.connection(443);
+/// assert_eq!(connection.group(), group);
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 pub struct HandshakeChoice {
     /// The configuration for [`rustls::server::Accepted::into_connection`].
@@ -78,6 +99,22 @@ impl PreparedChoice {
 }
 
 /// Why a ClientHello gets no certificate.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::HandshakeRefused;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// let refused = builder.build()?.choose_by_name(None).err().ok_or("no refusal")?;
+/// assert_eq!(refused, HandshakeRefused::AbsentServerName);
+/// assert_eq!(refused.code(), "absent_server_name");
+/// // A fatal alert, `unrecognized_name`.
+/// assert_eq!(refused.alert_record()[5..], [2, 112]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeRefused {

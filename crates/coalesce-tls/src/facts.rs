@@ -14,6 +14,22 @@ use crate::presented::PresentedNames;
 ///
 /// The facts come from the configuration that the handshake used and are never looked up again:
 /// the client verified the certificate of that moment, not a later replacement.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::{ClientCertificates, NamePattern};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// builder.server_name(NamePattern::parse(b"a.example.test")?, group, certificate)?;
+/// let facts = builder.build()?.choose_by_name(Some("a.example.test"))?.facts;
+/// assert_eq!(facts.presented().names(), ["DNS:*.example.test"]);
+/// let connection = facts.connection(443);
+/// assert_eq!(connection.client_certificates(), ClientCertificates::NotAsked);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HandshakeFacts {
     facts: Arc<Facts>,

@@ -70,6 +70,16 @@ impl GroupState {
 /// # Errors
 /// The error of rustls. [`ClientRules`](crate::ClientRules) are checked when they are made, so none
 /// is expected.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use coalesce_tls::{ClientAuth, client_verifier};
+///
+/// let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// assert!(client_verifier(&ClientAuth::None, &provider).unwrap().is_none());
+/// ```
 pub fn client_verifier(
     client_auth: &ClientAuth,
     provider: &Arc<CryptoProvider>,

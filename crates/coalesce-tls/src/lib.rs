@@ -97,6 +97,9 @@ mod builder_error;
 mod certificate_id;
 mod choice;
 mod client_offer;
+// Not of the crate: examples include the file.
+#[cfg(doctest)]
+mod doc_example;
 mod facts;
 mod group;
 pub mod limits;

@@ -17,6 +17,18 @@ use crate::policy::check_revocation_list;
 ///
 /// # Errors
 /// [`PemError::NoCertificate`], [`PemError::Syntax`].
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::certificates_from_pem;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let chain = certificates_from_pem(chain_pem.as_bytes())?;
+/// assert_eq!(chain.len(), 1);
+/// # Ok(()) }
+/// ```
 pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let mut certificates = Vec::new();
     for section in sections(pem) {
@@ -34,6 +46,18 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 /// # Errors
 /// [`PemError::NoKey`], [`PemError::EncryptedKey`], [`PemError::SeveralKeys`],
 /// [`PemError::Syntax`].
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::private_key_from_pem;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let key = private_key_from_pem(key_pem.as_bytes())?;
+/// assert!(private_key_from_pem(chain_pem.as_bytes()).is_err());
+/// # Ok(()) }
+/// ```
 pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let mut keys = Vec::new();
     for section in sections(pem) {
@@ -57,6 +81,18 @@ pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemErr
 /// # Errors
 /// The errors of [`certificates_from_pem`], and [`PemError::Root`] for the first certificate that
 /// cannot be a trust anchor. No certificate is skipped silently.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::{ClientAuth, ClientRules, client_cas_from_pem};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let cas = client_cas_from_pem(chain_pem.as_bytes())?;
+/// let rules = ClientAuth::Required(ClientRules::new(cas, [])?);
+/// # Ok(()) }
+/// ```
 pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let cas = certificates_from_pem(pem)?;
     let mut roots = RootCertStore::empty();
@@ -74,6 +110,14 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
 /// # Errors
 /// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
 /// first list that cannot be used. No list is skipped silently.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{PemError, revocation_lists_from_pem_or_der};
+///
+/// let error = revocation_lists_from_pem_or_der(b"").unwrap_err();
+/// assert!(matches!(error, PemError::NoRevocationList { .. }));
+/// ```
 pub fn revocation_lists_from_pem_or_der(
     bytes: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
@@ -118,6 +162,14 @@ fn labels(pem: &[u8]) -> Vec<String> {
 }
 
 /// An error in a PEM text. No message repeats the content of a section, because it may be a key.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{PemError, certificates_from_pem};
+///
+/// let error = certificates_from_pem(b"").unwrap_err();
+/// assert!(matches!(error, PemError::NoCertificate { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PemError {
@@ -168,6 +220,15 @@ pub enum PemError {
 }
 
 /// A syntax error in a PEM section.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{PemError, certificates_from_pem};
+///
+/// let text = b"-----BEGIN CERTIFICATE-----\nAAAA\n";
+/// let Err(PemError::Syntax(error)) = certificates_from_pem(text) else { panic!() };
+/// println!("{error}");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateSyntaxError {

@@ -17,6 +17,15 @@ use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Cer
 /// (step 6 of [`decide`](coalesce_core::decide())). Two policies are equal if they require the same
 /// of every client; the content of CA files counts, not their paths. Groups with equal policies are
 /// one group, unless their [`isolation`](Self::isolation) differs.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{TlsPolicy, TlsVersion};
+///
+/// let mut policy = TlsPolicy::default();
+/// policy.minimum_version = TlsVersion::Tls13;
+/// assert_ne!(policy, TlsPolicy::default());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsPolicy {
@@ -76,6 +85,21 @@ impl TlsPolicy {
 }
 
 /// The rule of a group for client certificates.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::{ClientCertificates, HandshakeRules};
+/// use coalesce_tls::{ClientAuth, ClientRules, TlsPolicy, client_cas_from_pem};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let cas = client_cas_from_pem(chain_pem.as_bytes())?;
+/// let mut policy = TlsPolicy::default();
+/// policy.client_auth = ClientAuth::Required(ClientRules::new(cas, [])?);
+/// assert_eq!(policy.client_certificates(), ClientCertificates::Asked);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAuth {
@@ -103,6 +127,20 @@ impl ClientAuth {
 /// If there are revocation lists, every issuer in a chain must have a list that is in date, and no
 /// certificate of the chain may be on it. A certificate whose status is unknown is refused (RFC
 /// 5280 §6.3). If there are no lists, no certificate is revoked. Cloning is cheap.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::{ClientRules, client_cas_from_pem};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let cas = client_cas_from_pem(chain_pem.as_bytes())?;
+/// let rules = ClientRules::new(cas, [])?;
+/// assert_eq!(rules.cas().len(), 1);
+/// assert!(rules.warnings().is_empty());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct ClientRules {
     rules: Arc<Rules>,
@@ -244,6 +282,14 @@ pub(crate) fn check_revocation_list(
 }
 
 /// An error in the rules for client certificates.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{ClientRules, ClientRulesError};
+///
+/// // No CAs does not mean that no certificate is needed.
+/// assert_eq!(ClientRules::new([], []).unwrap_err(), ClientRulesError::NoCa);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientRulesError {
@@ -292,6 +338,13 @@ impl std::error::Error for ClientRulesError {
 }
 
 /// A version of TLS.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::TlsVersion;
+///
+/// assert!(TlsVersion::Tls12 < TlsVersion::Tls13);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -311,6 +364,14 @@ impl fmt::Display for TlsVersion {
 }
 
 /// Returns the IANA name of a cipher suite, or its number if rustls has no name for it.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{cipher_suite_name, rustls::CipherSuite};
+///
+/// let name = cipher_suite_name(CipherSuite::TLS13_AES_128_GCM_SHA256);
+/// assert_eq!(name, "TLS_AES_128_GCM_SHA256");
+/// ```
 pub fn cipher_suite_name(suite: CipherSuite) -> String {
     match suite.as_str() {
         // rustls marks the suites of TLS 1.3 with its own prefix.
@@ -321,6 +382,15 @@ pub fn cipher_suite_name(suite: CipherSuite) -> String {
 
 /// The cipher suites that a group allows. Their order has no effect: the client's preference
 /// counts.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{CipherSuites, TlsPolicy, rustls::CipherSuite};
+///
+/// let mut policy = TlsPolicy::default();
+/// policy.cipher_suites = CipherSuites::only([CipherSuite::TLS13_AES_256_GCM_SHA384]);
+/// assert_eq!(policy.cipher_suites.named().map(Iterator::count), Some(1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CipherSuites {
     /// The numbers of the suites; `None` for all.

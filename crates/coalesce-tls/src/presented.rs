@@ -26,6 +26,21 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 ///
 /// Why is an unusable name no error? RFC 9525 §6.3 says that verifiers ignore it and match the
 /// other names. A server that refused the certificate would refuse one that its clients accept.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::Host;
+/// use coalesce_tls::{PresentedNames, certificates_from_pem};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let chain = certificates_from_pem(chain_pem.as_bytes())?;
+/// let presented = PresentedNames::read_der(&chain[0])?;
+/// assert_eq!(presented.covering(&Host::parse(b"a.example.test")?), Some("DNS:*.example.test"));
+/// assert_eq!(presented.covering(&Host::parse(b"example.test")?), None);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct PresentedNames {
     identifiers: Arc<IdentifierSet>,
@@ -77,6 +92,14 @@ impl PresentedNames {
     /// [`CertificateError::AddressText`] for an `IP:` without an address, because no certificate
     /// can hold that, [`CertificateError::TooManyNames`]. A DNS name that can never match is
     /// ignored, as in a certificate.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_tls::PresentedNames;
+    ///
+    /// let presented = PresentedNames::from_text(["DNS:*.example.test", "IP:192.0.2.1"]).unwrap();
+    /// assert_eq!(presented.identifiers().len(), 2);
+    /// ```
     pub fn from_text<'a>(
         sans: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, CertificateError> {
@@ -140,6 +163,16 @@ impl fmt::Debug for PresentedNames {
 }
 
 /// A name in a certificate that never matches.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{IgnoredReason, PresentedNames};
+///
+/// let presented = PresentedNames::from_text(["DNS:f*.example.test"]).unwrap();
+/// let ignored = &presented.ignored()[0];
+/// assert_eq!(ignored.text(), "DNS:f*.example.test");
+/// assert!(matches!(ignored.reason(), IgnoredReason::Invalid(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredName {
     text: String,
@@ -166,6 +199,16 @@ impl fmt::Display for IgnoredName {
 }
 
 /// The reason why a name in a certificate never matches.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::IdentifierError;
+/// use coalesce_tls::{IgnoredReason, PresentedNames};
+///
+/// let presented = PresentedNames::from_text(["DNS:f*.example.test"]).unwrap();
+/// let reason = presented.ignored()[0].reason();
+/// assert_eq!(reason, IgnoredReason::Invalid(IdentifierError::Wildcard));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IgnoredReason {
@@ -185,6 +228,14 @@ impl fmt::Display for IgnoredReason {
 }
 
 /// An error in a certificate, or in names as text.
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::{CertificateError, PresentedNames};
+///
+/// let error = PresentedNames::from_text(["email:a@example.test"]).unwrap_err();
+/// assert!(matches!(error, CertificateError::UnknownKind { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {

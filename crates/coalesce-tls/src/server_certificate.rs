@@ -16,6 +16,21 @@ use crate::presented::PresentedNames;
 ///
 /// The checks do not say whether the chain leads to a root, has expired or is revoked. The clients
 /// check that.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_tls::{ServerCertificate, certificates_from_pem, private_key_from_pem};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (chain_pem, key_pem) = pem()?;
+/// let chain = certificates_from_pem(chain_pem.as_bytes())?;
+/// let key = private_key_from_pem(key_pem.as_bytes())?;
+/// let provider = rustls::crypto::ring::default_provider();
+/// let certificate = ServerCertificate::from_der(&provider, chain, key)?;
+/// assert_eq!(certificate.presented().names(), ["DNS:*.example.test"]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct ServerCertificate {
     pub(crate) key: Arc<CertifiedKey>,

@@ -17,6 +17,17 @@ use crate::policy::TlsPolicy;
 /// `Arc::new(rustls::crypto::ring::Ticketer::new)` makes producers with random keys. A closure can
 /// capture a key or a producer, and return a producer that uses it. Tickets of another process are
 /// refused even then, because each [`SessionStores`] draws the epochs in its tickets at random.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use coalesce_tls::TicketerFactory;
+///
+/// let factory: TicketerFactory = Arc::new(rustls::crypto::ring::Ticketer::new);
+/// let ticketer = factory().unwrap();
+/// assert!(ticketer.enabled());
+/// ```
 pub type TicketerFactory =
     Arc<dyn Fn() -> Result<Arc<dyn ProducesTickets>, rustls::Error> + Send + Sync>;
 
@@ -38,6 +49,24 @@ type Epoch = [u8; 16];
 /// must never be resumed under another verifier (CVE-2014-3616, CVE-2025-23419 and their kin). The
 /// epochs separate sessions even if a [`TicketerFactory`] uses one key for all groups, and in
 /// addition to the server name, which rustls compares.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// use coalesce_tls::{HandshakeTable, HandshakeTableBuilder, HandshakeTableError, SessionStores};
+///
+/// /// Makes the table anew; clients go on with their sessions.
+/// fn reload(sessions: &SessionStores) -> Result<HandshakeTable, HandshakeTableError> {
+///     let provider = Arc::new(rustls::crypto::ring::default_provider());
+///     let mut builder = HandshakeTableBuilder::new(provider);
+///     builder.sessions(sessions);
+///     // Groups, certificates and names come here.
+///     builder.build()
+/// }
+/// # let sessions = SessionStores::new();
+/// # reload(&sessions).unwrap();
+/// ```
 #[derive(Clone, Default)]
 pub struct SessionStores {
     groups: Arc<Mutex<Vec<Known>>>,

@@ -38,6 +38,22 @@ use crate::client_offer::ClientOffer;
 /// resumed connection is the one that its first handshake presented. A new table starts with new
 /// session memory and new tickets, unless it is built with the
 /// [`SessionStores`](crate::SessionStores) of an earlier one.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::NamePattern;
+/// use coalesce_tls::HandshakeTable;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The builder has one group, and one certificate for `*.example.test`.
+/// # let (mut builder, group, certificate) = one_certificate()?;
+/// builder.server_name(NamePattern::parse(b"a.example.test")?, group, certificate)?;
+/// let table: HandshakeTable = builder.build()?;
+/// assert!(table.choose_by_name(Some("A.example.test")).is_ok());
+/// assert!(table.choose_by_name(Some("b.example.test")).is_err());
+/// # Ok(()) }
+/// ```
 pub struct HandshakeTable {
     listeners: Listeners,
 }
@@ -91,6 +107,26 @@ impl HandshakeTable {
     ///
     /// # Errors
     /// [`HandshakeTableError::Table`] for two listeners with one hostname.
+    ///
+    /// # Examples
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+    /// use coalesce_core::{ListenerId, NamePattern};
+    /// use coalesce_tls::HandshakeTable;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // The builder has one group, and one certificate for `*.example.test`.
+    /// # let (mut builder, group, certificate) = one_certificate()?;
+    /// builder.server_name(NamePattern::parse(b"*.example.test")?, group, certificate)?;
+    /// let (example, rest) = (ListenerId::new(0), ListenerId::new(1));
+    /// let table = HandshakeTable::from_listeners([
+    ///     (NamePattern::parse(b"**.example.test")?, example, builder.build()?),
+    ///     (NamePattern::CatchAll, rest, builder.build()?),
+    /// ])?;
+    /// let choice = table.choose_by_name(Some("a.example.test"))?;
+    /// assert_eq!(choice.facts.listener(), Some(example));
+    /// # Ok(()) }
+    /// ```
     pub fn from_listeners<'a>(
         listeners: impl IntoIterator<Item = (NamePattern<'a>, ListenerId, Self)>,
     ) -> Result<Self, HandshakeTableError> {

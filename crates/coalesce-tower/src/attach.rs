@@ -24,6 +24,22 @@ impl<S> Layer<S> for ConnectionInfo {
 }
 
 /// A service whose requests carry the facts of their connection.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{AuthorityTable, GroupId};
+/// use coalesce_tower::{Attached, Coalesce, CoalesceLayer, ConnectionInfo};
+/// use tower_layer::Layer;
+///
+/// /// Makes the service of one connection in the clear.
+/// fn service<S>(
+///     layer: &CoalesceLayer<AuthorityTable>,
+///     application: S,
+/// ) -> Attached<Coalesce<S, AuthorityTable>> {
+///     let info = ConnectionInfo::cleartext(GroupId::new(1), 80);
+///     info.layer(layer.layer(application))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attached<S> {
     inner: S,

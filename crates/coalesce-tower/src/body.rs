@@ -11,6 +11,21 @@ use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
 
 /// The content of an answer that is the layer's own.
+///
+/// # Examples
+/// ```
+/// use bytes::Bytes;
+/// use coalesce_tower::{AnswerBody, AnswerContent};
+///
+/// /// A body of an application, which holds bytes.
+/// struct Body(Bytes);
+///
+/// impl AnswerBody for Body {
+///     fn answer(content: AnswerContent) -> Self {
+///         Self(content.into_bytes())
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AnswerContent {
     left: Bytes,
@@ -120,6 +135,17 @@ impl Written {
 /// this is for the few answers that are the layer's. Implemented for the bodies of axum and tonic
 /// (features `axum` and `tonic`), for those of `http-body-util` that can hold bytes, and for
 /// [`ResponseBody`], which is the one or the other.
+///
+/// # Examples
+/// ```
+/// use bytes::Bytes;
+/// use coalesce_tower::AnswerBody;
+/// use http_body_util::Full;
+///
+/// /// `Full<Bytes>` is the body of many small servers.
+/// fn assert_answers<B: AnswerBody>() {}
+/// assert_answers::<Full<Bytes>>();
+/// ```
 pub trait AnswerBody {
     /// A body with this content.
     fn answer(content: AnswerContent) -> Self;

@@ -20,6 +20,17 @@ use http::Extensions;
 /// # Security
 /// Facts are what their maker says they are. Those of [`tls`](Self::tls) must come from the
 /// handshake of this very connection, and never be looked up again later.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{GroupId, Scheme};
+/// use coalesce_tower::ConnectionInfo;
+///
+/// let info = ConnectionInfo::cleartext(GroupId::new(1), 80)
+///     .with_peer(([192, 0, 2, 1], 50_000).into());
+/// assert_eq!(info.connection().scheme(), Scheme::Http);
+/// assert!(info.proof().is_none(), "no request was decided");
+/// ```
 #[derive(Debug)]
 pub struct ConnectionInfo {
     facts: Arc<Facts>,
@@ -134,6 +145,17 @@ impl ConnectionInfo {
     }
 
     /// Returns the facts that a request carries in these extensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_tower::ConnectionInfo;
+    ///
+    /// /// Returns the reason why an observed group would have refused this request.
+    /// fn observed<B>(request: &http::Request<B>) -> Option<&'static str> {
+    ///     let info = ConnectionInfo::from_request(request.extensions())?;
+    ///     info.proof()?.observed().map(|reason| reason.code())
+    /// }
+    /// ```
     pub fn from_request(extensions: &Extensions) -> Option<&Self> {
         let own = extensions.get::<Self>();
         #[cfg(feature = "axum")]

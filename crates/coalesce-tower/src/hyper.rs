@@ -23,6 +23,36 @@ impl<D: for<'a> Decide<Undecided<'a>>> CoalesceLayer<D> {
     ///
     /// # Allocation
     /// None for a request that is served: the proof travels as an argument, not in the extensions.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use bytes::Bytes;
+    /// use coalesce_core::{AuthorityTable, Authoritative};
+    /// use coalesce_tower::{Accepted, CoalesceLayer};
+    /// use http_body_util::Full;
+    /// use hyper::body::Incoming;
+    /// use hyper_util::rt::{TokioExecutor, TokioIo};
+    /// use hyper_util::server::conn::auto::Builder;
+    ///
+    /// /// The application, which no request reaches without a proof.
+    /// async fn hello(
+    ///     request: http::Request<Incoming>,
+    ///     proof: Authoritative,
+    /// ) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    ///     let text = format!("{} of {:?}\n", request.uri().path(), proof.virtual_host());
+    ///     Ok(http::Response::new(Full::from(text)))
+    /// }
+    ///
+    /// async fn serve(layer: &CoalesceLayer<AuthorityTable>, accepted: Accepted) {
+    ///     let service = layer.serve(accepted.info(), hello);
+    ///     let builder = Builder::new(TokioExecutor::new());
+    ///     if let Err(error) = builder.serve_connection(TokioIo::new(accepted), service).await {
+    ///         println!("{error}");
+    ///     }
+    /// }
+    /// ```
     pub fn serve<F, B, U>(&self, info: &ConnectionInfo, application: F) -> ConnectionService<F, D>
     where
         F: Fn(Request<B>, Authoritative) -> U,

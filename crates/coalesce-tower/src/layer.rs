@@ -23,6 +23,19 @@ use crate::judge::Rules;
 /// Put it around the whole application, not around a part of it: what stands outside is reached
 /// undecided. With axum that is `layer.layer(router)`, since `Router::layer` wraps only the routes
 /// that were added before.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::AuthorityTable;
+/// use coalesce_tower::{CoalesceLayer, MisdirectedContent};
+/// use http::HeaderValue;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = CoalesceLayer::new(AuthorityTable::builder().build()?)
+///     .misdirected_content(MisdirectedContent::Empty)
+///     .allow(HeaderValue::from_static("GET, HEAD, POST"));
+/// # Ok(()) }
+/// ```
 pub struct CoalesceLayer<D> {
     rules: Arc<Rules<D>>,
 }
@@ -54,6 +67,19 @@ impl<D: for<'a> Decide<Undecided<'a>> + Clone> CoalesceLayer<D> {
     ///
     /// # Security
     /// That of [`TrustedGateways`].
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_core::{AuthorityTable, GroupId};
+    /// use coalesce_tower::{CoalesceLayer, GatewayFields, TrustedGateways};
+    /// use http::HeaderName;
+    ///
+    /// let networks = ["10.0.0.5/32".parse().unwrap()];
+    /// let gateways = TrustedGateways::new(networks, |_| Some(GroupId::new(1)));
+    /// let fields = GatewayFields::new(HeaderName::from_static("x-forwarded-proto"));
+    /// let layer = CoalesceLayer::new(AuthorityTable::builder().build().unwrap())
+    ///     .trusted_gateways(gateways, fields);
+    /// ```
     #[must_use]
     pub fn trusted_gateways(self, gateways: TrustedGateways, fields: GatewayFields) -> Self {
         self.changed(|rules| rules.forwarding = Some(Forwarding { gateways, fields }))
@@ -94,6 +120,18 @@ impl<S, D> Layer<S> for CoalesceLayer<D> {
 /// # Allocation
 /// None is added on the way of a request that is served, whatever the outcome of an absolute-form
 /// target whose `Host` has to be replaced.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::AuthorityTable;
+/// use coalesce_tower::{Coalesce, CoalesceLayer};
+/// use tower_layer::Layer;
+///
+/// fn service<S>(application: S) -> Coalesce<S, AuthorityTable> {
+///     let table = AuthorityTable::builder().build().unwrap();
+///     CoalesceLayer::new(table).layer(application)
+/// }
+/// ```
 pub struct Coalesce<S, D> {
     inner: S,
     rules: Arc<Rules<D>>,

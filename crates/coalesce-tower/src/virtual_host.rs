@@ -10,6 +10,23 @@ use crate::connection::ConnectionInfo;
 /// With the feature `axum` it is an extractor: a handler that takes one cannot run without the
 /// decision. Where there is no proof it is rejected with 500, and a request that is nobody's
 /// ([`ServedAs::Unlisted`], [`ServedAs::Tunnel`]) with 404.
+///
+/// # Examples
+/// ```
+/// use coalesce_tower::VirtualHost;
+///
+/// /// An axum handler.
+/// async fn hello(host: VirtualHost) -> String {
+///     format!("virtual host {} of group {}\n", host.id(), host.group())
+/// }
+///
+/// /// The same without axum.
+/// fn respond<B>(request: &http::Request<B>) -> Result<String, http::StatusCode> {
+///     let host = VirtualHost::from_request(request.extensions());
+///     let host = host.map_err(|_| http::StatusCode::NOT_FOUND)?;
+///     Ok(format!("virtual host {}\n", host.id()))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VirtualHost {
     id: VirtualHostId,
@@ -17,6 +34,15 @@ pub struct VirtualHost {
 }
 
 /// Why there is no virtual host.
+///
+/// # Examples
+/// ```
+/// use coalesce_tower::{NoVirtualHost, VirtualHost};
+///
+/// let request = http::Request::new(());
+/// let error = VirtualHost::from_request(request.extensions()).unwrap_err();
+/// assert_eq!(error, NoVirtualHost::Undecided);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a request was decided or was not")]
 pub enum NoVirtualHost {

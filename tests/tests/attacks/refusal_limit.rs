@@ -91,8 +91,8 @@ fn attack(world: &World, builder: &Builder, count: usize) -> AllocationInfo {
 }
 
 /// Attack: a hundred thousand misdirected streams on one connection, none served among them, where
-/// the operator wants no limit of refusals. Answered early or late, what the server has at any time for all of
-/// them is what it has for a thousand: the sum differs by less than one octet a stream.
+/// the operator wants no limit of refusals. Answered early or late, what the server has at any time
+/// for all of them is what it has for a thousand: the sum differs by less than one octet a stream.
 #[test]
 fn memory_is_as_flat_without_a_refusal_limit() {
     let world = World::new(&[("A", &[A])], "");

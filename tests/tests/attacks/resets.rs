@@ -12,7 +12,8 @@ const GROWTH: u64 = 2 << 20;
 
 /// Attack: CVE-2023-44487. A request and its reset, again and again, a hundred at a time.
 /// `h2` ends a connection that does so with requests it has not handed out yet; those that are
-/// refused early count towards the refusal limit. Either way the end has a reason, and costs nobody else anything.
+/// refused early count towards the refusal limit. Either way the end has a reason, and costs nobody
+/// else anything.
 #[test]
 fn rapid_resets_end_the_connection_that_sends_them() {
     let target = Target::start();

@@ -254,8 +254,8 @@ impl<'a> ServerConnection<'a> {
     #[cfg_attr(feature = "alloc", doc = "```")]
     #[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
     /// use coalesce_core::{
-    ///     AuthorityTable, GroupId, GroupPolicy, ListenerId, ListenerTable, Misdirected, NamePattern,
-    ///     RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
+    ///     AuthorityTable, GroupId, GroupPolicy, ListenerId, ListenerTable, Misdirected,
+    ///     NamePattern, RequestTarget, ServerConnection, Verdict, VirtualHostId, decide,
     /// };
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

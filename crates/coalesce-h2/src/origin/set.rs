@@ -15,6 +15,31 @@ use crate::limits::ORIGIN_SET_BYTES_MAX;
 ///
 /// There is no other way to make one than from the table that decides, so that a client is told
 /// the truth. It is encoded once; clones share the bytes.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{
+///     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
+///     PresentedIdentifier, ServerConnection, VirtualHostId,
+/// };
+/// use coalesce_h2::OriginSet;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let group = GroupId::new(1);
+/// let mut table = AuthorityTable::builder();
+/// table.group(group, GroupPolicy::default())?;
+/// table.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(0), group)?;
+/// let table = table.build()?;
+/// let certificate = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.test")?])?;
+/// let clients = ClientCertificates::NotAsked;
+/// let connection = ServerConnection::tls(&certificate, group, clients, 443);
+///
+/// let origins = OriginSet::new(&table, &connection);
+/// assert_eq!(origins.origins().collect::<Vec<_>>(), [b"https://a.test"]);
+/// // What a client knows already is not announced again.
+/// assert!(origins.without(&origins).is_empty());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OriginSet {
     /// Whole frames, with the origins in order.

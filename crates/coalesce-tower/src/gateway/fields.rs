@@ -16,6 +16,16 @@ use crate::connection::ConnectionInfo;
 /// A gateway that is listed here must put its fields into each request. Over one connection, the
 /// PROXY protocol says only once who the client is, so it does not fit a gateway that sends requests
 /// of several clients on one connection.
+///
+/// # Examples
+/// ```
+/// use coalesce_tower::GatewayFields;
+/// use http::HeaderName;
+///
+/// let fields = GatewayFields::new(HeaderName::from_static("x-forwarded-proto"))
+///     .server_name(HeaderName::from_static("x-server-name"))
+///     .certificate_verified(HeaderName::from_static("x-client-verify"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct GatewayFields {
     scheme: HeaderName,

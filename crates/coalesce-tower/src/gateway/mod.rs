@@ -47,6 +47,19 @@ pub struct TrustedGateways {
 type GroupOf = dyn Fn(&Forwarded<'_>) -> Option<GroupId> + Send + Sync;
 
 /// What a gateway says of its client's connection.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::{GroupId, Scheme};
+/// use coalesce_tower::TrustedGateways;
+///
+/// let networks = ["10.0.0.5/32".parse().unwrap()];
+/// let gateways = TrustedGateways::new(networks, |client| {
+///     // Clients without TLS are refused.
+///     (client.scheme == Scheme::Https).then_some(GroupId::new(1))
+/// });
+/// assert!(gateways.contain([10, 0, 0, 5].into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forwarded<'a> {

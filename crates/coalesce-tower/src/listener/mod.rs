@@ -31,6 +31,23 @@ pub use stream::Accepted;
 /// With the feature `axum` it is what `axum::serve` takes, with `tonic` what
 /// `serve_with_incoming` takes; the layer then finds the facts by itself. With plain hyper, call
 /// [`accept`](Self::accept).
+///
+/// # Examples
+/// ```
+/// use coalesce_tls::Acceptor;
+/// use coalesce_tower::Listener;
+/// use tokio::net::TcpListener;
+///
+/// async fn serve(acceptor: Acceptor) -> std::io::Result<()> {
+///     let socket = TcpListener::bind("127.0.0.1:8443").await?;
+///     // Clients reach it at 443 through a port map.
+///     let mut listener = Listener::tls(socket, acceptor, [443, 8443]);
+///     loop {
+///         let (accepted, peer) = listener.accept().await;
+///         println!("{peer}: {:?}", accepted.info().server_name());
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -114,6 +131,22 @@ impl Listener {
 
     /// Makes a listener for connections over TLS that asks `newest` for the acceptor of each
     /// connection. A server that swaps its handshake table returns the newest one.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    ///
+    /// use coalesce_tls::Acceptor;
+    /// use coalesce_tower::Listener;
+    ///
+    /// fn listen(socket: tokio::net::TcpListener, newest: Arc<RwLock<Acceptor>>) -> Listener {
+    ///     let read = move || match newest.read() {
+    ///         Ok(acceptor) => acceptor.clone(),
+    ///         Err(poisoned) => poisoned.into_inner().clone(),
+    ///     };
+    ///     Listener::newest_tls(socket, read, 443)
+    /// }
+    /// ```
     pub fn newest_tls(
         socket: TcpListener,
         newest: impl Fn() -> coalesce_tls::Acceptor + Send + Sync + 'static,

@@ -11,6 +11,15 @@ use tokio_rustls::server::TlsStream;
 use crate::connection::ConnectionInfo;
 
 /// The byte stream of a connection, and its facts.
+///
+/// # Examples
+/// ```
+/// use coalesce_tower::Accepted;
+///
+/// fn is_http2(accepted: &Accepted) -> bool {
+///     accepted.alpn_protocol() == Some(b"h2")
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Accepted {
     stream: Stream,
