@@ -92,6 +92,7 @@ mod decide;
 mod grpc;
 pub mod limits;
 pub mod log;
+mod rate_limit;
 mod refusal;
 mod send_and_sync;
 pub mod target;

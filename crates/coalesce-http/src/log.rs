@@ -1,5 +1,8 @@
 //! The log events of refusals. The reason is for the operator; no answer contains it.
 //!
+//! Of each event, the process logs [`REFUSALS_LOGGED_PER_SECOND`] a second. The first line after
+//! that has the field `unlogged`: how many were left out.
+//!
 //! | message | fields |
 //! | --- | --- |
 //! | `misdirected` | `reason`, `step`, `rule`, `authority`, `status` |
@@ -7,11 +10,15 @@
 //! | `malformed`, before the decision | `reason`, `rule`, `stream` on HTTP/2 |
 
 use std::fmt;
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use coalesce_core::{HostField, Malformed, Misdirected, RequestTarget, Verdict};
 
-use crate::limits::LOGGED_BYTES_MAX;
+use crate::limits::{LOGGED_BYTES_MAX, REFUSALS_LOGGED_PER_SECOND};
 use crate::target::TargetError;
+
+pub use crate::rate_limit::{LogDecision, RateLimit};
 
 /// Logs a verdict that refuses the request; does nothing for one that serves it.
 ///
@@ -32,7 +39,7 @@ pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
     }
 }
 
-/// Logs a misdirected request.
+/// Logs a misdirected request, unless too many are.
 ///
 /// # Examples
 /// ```
@@ -43,17 +50,21 @@ pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
 /// ```
 #[cold]
 pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
+    static LIMIT: LazyLock<RateLimit> =
+        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
         reason = reason.code(),
         step = reason.step().number(),
         rule = reason.rule(),
         authority = %LoggedAuthority::of_target(target),
         status = 421,
+        unlogged = counted(unlogged_before),
         "misdirected"
     );
 }
 
-/// Logs a malformed request.
+/// Logs a malformed request, unless too many are.
 ///
 /// # Examples
 /// ```
@@ -64,18 +75,22 @@ pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
 /// ```
 #[cold]
 pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
+    static LIMIT: LazyLock<RateLimit> =
+        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
         reason = reason.code(),
         step = reason.step().number(),
         rule = reason.rule(),
         authority = %LoggedAuthority::of_target(target),
         detail = %reason,
+        unlogged = counted(unlogged_before),
         "malformed"
     );
 }
 
 /// Logs a request whose target could not be decided, and the stream that it came on if the version
-/// of HTTP has streams.
+/// of HTTP has streams; unless too many are.
 ///
 /// # Examples
 /// ```
@@ -87,7 +102,31 @@ pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
 /// ```
 #[cold]
 pub fn target_error(error: TargetError, stream: Option<u32>) {
-    tracing::info!(reason = error.code(), rule = error.rule(), stream, "malformed");
+    static LIMIT: LazyLock<RateLimit> =
+        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
+    tracing::info!(
+        reason = error.code(),
+        rule = error.rule(),
+        stream,
+        unlogged = counted(unlogged_before),
+        "malformed"
+    );
+}
+
+/// Decides whether an event is logged now.
+fn decide(limit: &RateLimit) -> LogDecision {
+    // Without a subscriber, nothing asks for the time.
+    if tracing::enabled!(tracing::Level::INFO) {
+        limit.decide(Instant::now())
+    } else {
+        LogDecision::Skip
+    }
+}
+
+/// Leaves the field out of a line that follows right on the one before.
+fn counted(unlogged: u64) -> Option<u64> {
+    (unlogged > 0).then_some(unlogged)
 }
 
 /// Returns the bytes that name the authority of a request: `:authority`, else a single `Host`.
@@ -144,6 +183,9 @@ impl fmt::Display for LoggedAuthority<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
     use coalesce_core::MethodKind;
 
     use super::*;
@@ -168,5 +210,52 @@ mod tests {
             let target = RequestTarget { authority, host, scheme: None, method };
             assert_eq!(LoggedAuthority::of_target(&target).to_string(), expected);
         }
+    }
+
+    /// Lines of a subscriber, without their time and level.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn flood_of_refusals_writes_few_lines_and_says_how_many_are_missing() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .without_time()
+            .finish();
+        let target = RequestTarget::https(b"a.test");
+        let from = Instant::now();
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..1_000 {
+                misdirected(&target, Misdirected::Certificate);
+            }
+            // The next second has a line again.
+            std::thread::sleep(Duration::from_millis(1_100));
+            misdirected(&target, Misdirected::Port);
+        });
+        let seconds = from.elapsed().as_secs() + 2;
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let logged = text.lines().count() as u64;
+        assert!(logged <= seconds * REFUSALS_LOGGED_PER_SECOND, "{logged} lines");
+        let last = text.lines().last().unwrap();
+        assert!(last.contains("reason=\"port\""), "{last}");
+        let unlogged = |line: &str| -> Option<u64> {
+            line.split("unlogged=").nth(1)?.split(' ').next()?.parse().ok()
+        };
+        let unlogged: u64 = text.lines().filter_map(unlogged).sum();
+        assert_eq!(logged + unlogged, 1_001, "{text}");
     }
 }

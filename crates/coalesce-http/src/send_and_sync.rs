@@ -9,6 +9,8 @@ const _: () = {
     assert::<crate::Answers>();
     assert::<crate::MisdirectedContent>();
     assert::<crate::Refusal>();
+    assert::<crate::log::LogDecision>();
     assert::<crate::log::LoggedAuthority<'static>>();
+    assert::<crate::log::RateLimit>();
     assert::<crate::target::TargetError>();
 };

@@ -10,11 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use coalesce_core::{Malformed, Misdirected};
+use coalesce_http::log::{LogDecision, RateLimit};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::config::Site;
-use crate::serve::limits::METERED_GROUPS_MAX;
-use crate::serve::observe::rate_limit::{LogDecision, RateLimit};
+use crate::serve::limits::{METERED_GROUPS_MAX, REFUSALS_LOGGED_PER_SECOND};
 
 /// A kind of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,12 +245,12 @@ impl GroupMeters {
                     Some(reason) => requests(MISDIRECTED, reason),
                     None => requests(MALFORMED, malformed.unwrap_or_default()),
                 };
-                Refusals { counter, logged: RateLimit::default() }
+                Refusals { counter, logged: RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND) }
             }),
             observed: std::array::from_fn(|number| {
                 let reason = Misdirected::ALL.get(number).map_or("", |reason| reason.code());
                 let counter = counter!(OBSERVED, "group" => label.to_owned(), "reason" => reason);
-                Refusals { counter, logged: RateLimit::default() }
+                Refusals { counter, logged: RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND) }
             }),
             refusal_limits: of_group(REFUSAL_LIMITS),
             unlogged: of_group(UNLOGGED),

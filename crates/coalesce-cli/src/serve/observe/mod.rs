@@ -4,5 +4,4 @@ pub(super) mod access_log;
 pub(super) mod admin;
 pub(super) mod events;
 pub(super) mod meters;
-pub(super) mod rate_limit;
 pub(super) mod recorder;

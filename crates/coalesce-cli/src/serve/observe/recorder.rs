@@ -6,12 +6,11 @@ use coalesce_core::{
     Authority, DnsName, Host, Malformed, MalformedAnswer, Misdirected, RequestTarget, ServedAs,
     Step, Verdict,
 };
-use coalesce_http::log::{LoggedAuthority, named_authority};
+use coalesce_http::log::{LogDecision, LoggedAuthority, named_authority};
 
 use crate::serve::observe::access_log::{AccessLog, ConnectionLog, RefusalRecord};
 use crate::serve::observe::events::{Refusal, RefusalKind};
 use crate::serve::observe::meters::{GroupMeters, MALFORMED, MISDIRECTED, Meters};
-use crate::serve::observe::rate_limit::LogDecision;
 
 /// Everything that a server reports to.
 #[derive(Clone, Debug)]

@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::serve::limits::REFUSALS_LOGGED_PER_SECOND;
-
 /// Whether one event is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum LogDecision {
+#[allow(clippy::exhaustive_enums, reason = "an event is logged or it is not")]
+pub enum LogDecision {
     /// The event is logged.
     Log {
         /// How many before it were not.
@@ -17,27 +16,43 @@ pub(in crate::serve) enum LogDecision {
     Skip,
 }
 
-/// Limits how often something is logged, so that a flood of requests does not flood the log.
+/// Limits how many lines one kind of event writes in a second, so that a flood of requests does not
+/// flood the log.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use coalesce_http::log::{LogDecision, RateLimit};
+///
+/// let (limit, now) = (RateLimit::per_second(10), Instant::now());
+/// let events = (0..1_000).map(|_| limit.decide(now));
+/// let logged = events.filter(|event| matches!(event, LogDecision::Log { .. })).count();
+/// assert_eq!(logged, 10);
+/// ```
+///
+/// # Allocation
+/// None. Threads share a limit without a lock.
 #[derive(Debug)]
-pub(in crate::serve) struct RateLimit {
+pub struct RateLimit {
     begun: Instant,
+    lines: u64,
     /// The upper half counts the seconds since `begun`, the lower half the events in this second.
     window: AtomicU64,
     unlogged: AtomicU64,
-}
-
-impl Default for RateLimit {
-    fn default() -> Self {
-        Self { begun: Instant::now(), window: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
-    }
 }
 
 /// The lower half of a window.
 const COUNT: u64 = u32::MAX as u64;
 
 impl RateLimit {
+    /// Makes a limit of this many lines a second.
+    pub fn per_second(lines: u64) -> Self {
+        let (window, unlogged) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { begun: Instant::now(), lines, window, unlogged }
+    }
+
     /// Decides whether an event that happens `now` is logged.
-    pub(in crate::serve) fn decide(&self, now: Instant) -> LogDecision {
+    pub fn decide(&self, now: Instant) -> LogDecision {
         let second = now.saturating_duration_since(self.begun).as_secs() << 32;
         let window = self.window.load(Ordering::Relaxed);
         if window & !COUNT != second {
@@ -47,7 +62,7 @@ impl RateLimit {
         }
         // The count cannot overflow: no machine refuses 2^32 requests in a second.
         let window = self.window.fetch_add(1, Ordering::Relaxed);
-        if window & COUNT < REFUSALS_LOGGED_PER_SECOND {
+        if window & COUNT < self.lines {
             LogDecision::Log { unlogged_before: self.unlogged.swap(0, Ordering::Relaxed) }
         } else {
             self.unlogged.fetch_add(1, Ordering::Relaxed);
@@ -62,11 +77,13 @@ mod tests {
 
     use super::*;
 
+    const LINES: u64 = 10;
+
     #[test]
     fn rate_limit_logs_n_per_second_then_reports_suppressed() {
-        let limit = RateLimit::default();
+        let limit = RateLimit::per_second(LINES);
         let first = limit.begun + Duration::from_secs(7);
-        for _ in 0..REFUSALS_LOGGED_PER_SECOND {
+        for _ in 0..LINES {
             assert_eq!(limit.decide(first), LogDecision::Log { unlogged_before: 0 });
         }
         for _ in 0..1_000 {
@@ -81,7 +98,7 @@ mod tests {
 
     #[test]
     fn rate_limit_holds_for_all_threads_together() {
-        let limit = RateLimit::default();
+        let limit = RateLimit::per_second(LINES);
         let logged = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| {
@@ -93,6 +110,6 @@ mod tests {
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
         });
-        assert_eq!(logged, REFUSALS_LOGGED_PER_SECOND);
+        assert_eq!(logged, LINES);
     }
 }
