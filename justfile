@@ -216,7 +216,7 @@ features:
 platforms:
     .ci/run platforms
 
-# The documentation as docs.rs makes it, to read: target/docs-rs/doc.
+# The documentation as docs.rs makes it, to read: target/published/doc.
 [group("release")]
 docs-rs:
-    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/docs-rs -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site
+    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/published -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site

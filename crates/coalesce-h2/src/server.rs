@@ -37,7 +37,8 @@ use crate::uploads::Uploads;
 ///     .misdirected_content(MisdirectedContent::Empty)
 ///     .refused_in_a_row(NonZeroU32::new(1000))
 ///     .concurrent_streams(50)
-///     .windows(1 << 20, 4 << 20);
+///     .stream_window_bytes(1 << 20)
+///     .connection_window_bytes(4 << 20);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Builder {
@@ -162,12 +163,19 @@ impl Builder {
         self
     }
 
-    /// Receive windows in bytes, of one stream and of the connection. A connection holds at most
-    /// the latter in unread request bodies.
-    /// Default: [`limits::STREAM_WINDOW_BYTES`], [`limits::CONNECTION_WINDOW_BYTES`].
+    /// Sets the receive window of each stream (RFC 9113 §6.9.2), in bytes.
+    /// Default: [`limits::STREAM_WINDOW_BYTES`].
     #[must_use]
-    pub fn windows(mut self, stream: u32, connection: u32) -> Self {
-        self.h2.initial_window_size(stream).initial_connection_window_size(connection);
+    pub fn stream_window_bytes(mut self, max: u32) -> Self {
+        self.h2.initial_window_size(max);
+        self
+    }
+
+    /// Sets the receive window of the connection, in bytes: it holds at most so much of unread
+    /// request bodies. Default: [`limits::CONNECTION_WINDOW_BYTES`].
+    #[must_use]
+    pub fn connection_window_bytes(mut self, max: u32) -> Self {
+        self.h2.initial_connection_window_size(max);
         self
     }
 

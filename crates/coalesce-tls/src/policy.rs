@@ -22,8 +22,7 @@ use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Cer
 /// ```
 /// use coalesce_tls::{TlsPolicy, TlsVersion};
 ///
-/// let mut policy = TlsPolicy::default();
-/// policy.minimum_version = TlsVersion::Tls13;
+/// let policy = TlsPolicy::default().with_minimum_version(TlsVersion::Tls13);
 /// assert_ne!(policy, TlsPolicy::default());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +73,55 @@ impl HandshakeRules for TlsPolicy {
 }
 
 impl TlsPolicy {
+    /// Sets the rule for client certificates.
+    #[must_use]
+    pub fn with_client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// Sets the lowest version allowed.
+    #[must_use]
+    pub fn with_minimum_version(mut self, minimum_version: TlsVersion) -> Self {
+        self.minimum_version = minimum_version;
+        self
+    }
+
+    /// Sets the highest version allowed.
+    #[must_use]
+    pub fn with_maximum_version(mut self, maximum_version: TlsVersion) -> Self {
+        self.maximum_version = maximum_version;
+        self
+    }
+
+    /// Sets the cipher suites allowed.
+    #[must_use]
+    pub fn with_cipher_suites(mut self, cipher_suites: CipherSuites) -> Self {
+        self.cipher_suites = cipher_suites;
+        self
+    }
+
+    /// Sets the ALPN protocols, most preferred first.
+    #[must_use]
+    pub fn with_alpn(mut self, alpn: Vec<Vec<u8>>) -> Self {
+        self.alpn = alpn;
+        self
+    }
+
+    /// Sets the names of the listeners of the group.
+    #[must_use]
+    pub fn with_listeners(mut self, listeners: BTreeSet<String>) -> Self {
+        self.listeners = listeners;
+        self
+    }
+
+    /// Sets the label that separates this group from others with the same rules.
+    #[must_use]
+    pub fn with_isolation(mut self, isolation: Option<String>) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
     /// Returns the versions from the lowest to the highest; none if the lowest is above the
     /// highest.
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
@@ -95,8 +143,8 @@ impl TlsPolicy {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let (chain_pem, key_pem) = pem()?;
 /// let cas = client_cas_from_pem(chain_pem.as_bytes())?;
-/// let mut policy = TlsPolicy::default();
-/// policy.client_auth = ClientAuth::Required(ClientRules::new(cas, [])?);
+/// let required = ClientAuth::Required(ClientRules::new(cas, [])?);
+/// let policy = TlsPolicy::default().with_client_auth(required);
 /// assert_eq!(policy.client_certificates(), ClientCertificates::Asked);
 /// # Ok(()) }
 /// ```
@@ -387,8 +435,8 @@ pub fn cipher_suite_name(suite: CipherSuite) -> String {
 /// ```
 /// use coalesce_tls::{CipherSuites, TlsPolicy, rustls::CipherSuite};
 ///
-/// let mut policy = TlsPolicy::default();
-/// policy.cipher_suites = CipherSuites::only([CipherSuite::TLS13_AES_256_GCM_SHA384]);
+/// let suites = CipherSuites::only([CipherSuite::TLS13_AES_256_GCM_SHA384]);
+/// let policy = TlsPolicy::default().with_cipher_suites(suites);
 /// assert_eq!(policy.cipher_suites.named().map(Iterator::count), Some(1));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -167,6 +167,7 @@ fn every_public_type_is_asserted_to_be_send_and_sync() {
 
 /// Struct-like variants that do not get more fields, with the reason.
 const FIXED_FIELDS: &[(&str, &str, &str)] = &[
+    ("coalesce-http", "LogDecision", "an event is logged or it is not, with the number before it"),
     ("coalesce-http", "MisdirectedContent", "users write it in their programs"),
     ("coalesce-tls", "ServerNamePolicy", "users write it in their programs"),
 ];

@@ -14,8 +14,8 @@ use crate::connection::ConnectionInfo;
 /// not understood, is answered 400: nothing is guessed. From anybody else the fields mean nothing.
 ///
 /// A gateway that is listed here must put its fields into each request. Over one connection, the
-/// PROXY protocol says only once who the client is, so it does not fit a gateway that sends requests
-/// of several clients on one connection.
+/// PROXY protocol says only once who the client is, so it does not fit a gateway that sends
+/// requests of several clients on one connection.
 ///
 /// # Examples
 /// ```
