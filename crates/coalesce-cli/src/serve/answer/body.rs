@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
 use crate::serve::answer::reply::{Reply, Sending, head};
+use crate::serve::answer::upstream_fields;
 use crate::serve::limits::{CHUNK_BYTES_MAX, STALL_TIMEOUT};
 
 /// Why content was not sent to its end.
@@ -88,7 +89,8 @@ where
                     }
                 }
                 Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
+                    if let Ok(mut trailers) = frame.into_trailers() {
+                        upstream_fields::trailers(&mut trailers);
                         return answer.trailers(trailers).map_err(|_| SendError::ClientGone);
                     }
                 }
@@ -212,7 +214,10 @@ impl Body for RequestBody {
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => {
                 let trailers = ready!(stream.poll_trailers(context))?;
-                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+                Poll::Ready(trailers.map(|mut trailers| {
+                    upstream_fields::request_trailers(&mut trailers);
+                    Ok(Frame::trailers(trailers))
+                }))
             }
         }
     }

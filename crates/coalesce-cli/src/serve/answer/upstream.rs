@@ -22,12 +22,14 @@ use crate::serve::answer::upstream_connection::{SharedConnection, UpstreamError}
 use crate::serve::answer::upstream_fields;
 use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
 use crate::serve::observe::events;
+use crate::serve::observe::meters::{UpstreamFailure, UpstreamMeters};
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
 pub(super) struct Upstream {
     authority: Authority,
     transport: Transport,
+    meters: UpstreamMeters,
     bad_gateway: Text,
     gateway_timeout: Text,
 }
@@ -65,6 +67,7 @@ impl Upstream {
         Self {
             authority: target.authority.clone(),
             transport,
+            meters: UpstreamMeters::new(),
             bad_gateway: Text::error(StatusCode::BAD_GATEWAY),
             gateway_timeout: Text::error(StatusCode::GATEWAY_TIMEOUT),
         }
@@ -102,11 +105,23 @@ impl Upstream {
         };
         match answered {
             Ok(mut answer) => {
-                upstream_fields::answer(answer.headers_mut());
+                let status = answer.status();
+                upstream_fields::answer(status, answer.headers_mut());
+                if status == StatusCode::MISDIRECTED_REQUEST
+                    && self.meters.failed(UpstreamFailure::Misdirected)
+                {
+                    events::upstream_misdirected(display(&self.authority));
+                }
                 send_streaming(answer, reply, &method).await;
             }
             Err(failed) => {
-                events::upstream_failed(display(&self.authority), display(&failed));
+                let kind = match failed {
+                    UpstreamError::TimedOut => UpstreamFailure::TimedOut,
+                    UpstreamError::Broken(_) => UpstreamFailure::Broken,
+                };
+                if self.meters.failed(kind) {
+                    events::upstream_failed(display(&self.authority), display(&failed));
+                }
                 let text = match failed {
                     UpstreamError::TimedOut => &self.gateway_timeout,
                     UpstreamError::Broken(_) => &self.bad_gateway,

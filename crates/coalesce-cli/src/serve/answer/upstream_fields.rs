@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use coalesce_core::{Authority as DecidedAuthority, Scheme as DecidedScheme};
 use http::header::{
-    CONNECTION, COOKIE, EXPECT, Entry, FORWARDED, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
-    VIA,
+    ALT_SVC, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, FORWARDED, HOST, HeaderName, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, request};
 
 use crate::config::UpstreamProtocol;
 
@@ -15,14 +16,34 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// What clients might say in place of this server. No gateway stands in front of it, so whatever
-/// comes in with these names is the client's own claim.
-const CLAIMS: [HeaderName; 6] =
-    [FORWARDED, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP];
+/// Names of fields that only a gateway may send to an upstream: RFC 7239, RFC 9440, and `proxy`,
+/// which a CGI program takes for its configuration (CVE-2016-5385).
+const GATEWAY_NAMES: [&str; 5] =
+    ["client-cert", "client-cert-chain", "forwarded", "proxy", "x-real-ip"];
+
+/// What the names of other such fields begin with.
+const GATEWAY_PREFIXES: [&str; 4] =
+    ["ssl-client-", "x-client-cert", "x-forwarded-", "x-ssl-client-"];
+
+/// Removes the fields in which a client claims something in place of this server. No gateway is in
+/// front of it, so each of them is the client's own claim.
+///
+/// A name with an underscore goes as well, whatever it is: WSGI, CGI and PHP make one variable of
+/// `x_forwarded_for` and `x-forwarded-for`, so that the claim would replace the field of this server.
+fn remove_claims(fields: &mut HeaderMap) {
+    let is_claim = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.contains('_')
+            || GATEWAY_NAMES.contains(&name)
+            || GATEWAY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let claims: Vec<HeaderName> = fields.keys().filter(is_claim).cloned().collect();
+    for claim in claims {
+        fields.remove(claim);
+    }
+}
 
 /// Removes what is for one connection only (RFC 9110 §7.6.1).
 fn remove_hop_by_hop(fields: &mut HeaderMap) {
@@ -56,9 +77,7 @@ pub(super) fn request(
     remove_hop_by_hop(fields);
     // Answered here, where the waiting client is.
     fields.remove(EXPECT);
-    for claim in CLAIMS {
-        fields.remove(claim);
-    }
+    remove_claims(fields);
     let address = peer.ip().to_canonical();
     insert(fields, X_FORWARDED_FOR, &address.to_string());
     insert(fields, X_FORWARDED_HOST, asked.as_str());
@@ -91,17 +110,44 @@ pub(super) fn request(
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 }
 
-/// Removes from an answer what HTTP/2 cannot carry.
-pub(super) fn answer(fields: &mut HeaderMap) {
-    remove_hop_by_hop(fields);
+/// Makes the trailers that the upstream gets out of those of a request.
+pub(super) fn request_trailers(fields: &mut HeaderMap) {
+    trailers(fields);
+    remove_claims(fields);
 }
 
-/// `:authority`, else `Host`; the decision has seen that one of them is there.
-fn asked_authority(parts: &request::Parts) -> Option<Authority> {
-    if let Some(authority) = parts.uri.authority() {
-        return Some(authority.clone());
+/// Removes from an answer what HTTP/2 cannot carry, and from a 421 what would send the client to
+/// another endpoint for the same refusal (RFC 7838 §6).
+pub(super) fn answer(status: StatusCode, fields: &mut HeaderMap) {
+    remove_hop_by_hop(fields);
+    if status == StatusCode::MISDIRECTED_REQUEST {
+        fields.remove(ALT_SVC);
     }
-    Authority::try_from(parts.headers.get(HOST)?.as_bytes()).ok()
+}
+
+/// Removes from trailers what must not be in them: fields for one connection, for framing and for
+/// routing (RFC 9110 §6.5.1).
+pub(super) fn trailers(fields: &mut HeaderMap) {
+    remove_hop_by_hop(fields);
+    for name in [CONTENT_LENGTH, HOST, TRAILER] {
+        fields.remove(name);
+    }
+}
+
+/// Returns the authority of a request as it was decided: `:authority`, else `Host`, in lower case,
+/// without a trailing dot, and without the port that `https` means anyway.
+fn asked_authority(parts: &request::Parts) -> Option<Authority> {
+    let asked = match parts.uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => parts.headers.get(HOST)?.as_bytes(),
+    };
+    let asked = DecidedAuthority::parse(asked).ok()?;
+    let host = asked.host();
+    let text = match asked.port() {
+        Some(port) if port != DecidedScheme::Https.default_port() => format!("{host}:{port}"),
+        _ => host.to_string(),
+    };
+    Authority::try_from(text).ok()
 }
 
 /// RFC 7239 §4: the members of one element; an IPv6 address is bracketed and quoted (§6).
@@ -162,7 +208,7 @@ mod tests {
         );
         assert_eq!(parts.uri, "http://127.0.0.1:3000/x?y");
         assert_eq!(parts.version, Version::HTTP_11);
-        assert_eq!(parts.headers[HOST], "A.example.test:8443");
+        assert_eq!(parts.headers[HOST], "a.example.test:8443");
         assert_eq!(parts.headers[COOKIE], "a=1; b=2");
         assert!(!parts.headers.contains_key(TE) && !parts.headers.contains_key(EXPECT));
         assert_eq!(parts.headers[VIA], "2.0 coalesce");
@@ -174,7 +220,7 @@ mod tests {
             UpstreamProtocol::H2c,
             &[("host", "a.example.test:8443"), ("te", "trailers")],
         );
-        assert_eq!(parts.uri, "http://A.example.test:8443/x?y");
+        assert_eq!(parts.uri, "http://a.example.test:8443/x?y");
         assert!(!parts.headers.contains_key(HOST));
         assert_eq!(parts.headers[TE], "trailers");
     }
@@ -195,11 +241,77 @@ mod tests {
         assert_eq!(parts.headers[X_FORWARDED_PROTO], "https");
         assert_eq!(
             parts.headers[FORWARDED],
-            "for=192.0.2.7;host=\"A.example.test:8443\";proto=https"
+            "for=192.0.2.7;host=\"a.example.test:8443\";proto=https"
         );
-        assert!(!parts.headers.contains_key(X_REAL_IP));
-        assert!(!parts.headers.contains_key(X_FORWARDED_PORT));
+        assert!(!parts.headers.contains_key("x-real-ip"));
+        assert!(!parts.headers.contains_key("x-forwarded-port"));
         assert_eq!(parts.headers.get_all(VIA).iter().count(), 2);
+    }
+
+    #[test]
+    fn claims_of_the_client_pass_in_no_spelling_and_in_no_trailers() {
+        let claims = [
+            ("x_forwarded_for", "10.0.0.1"),
+            ("x_forwarded-host", "evil.test"),
+            ("x-forwarded_proto", "http"),
+            ("x-forwarded-user", "root"),
+            ("x-forwarded-client-cert", "Subject=\"CN=root\""),
+            ("ssl-client-verify", "SUCCESS"),
+            ("x-ssl-client-s-dn", "CN=root"),
+            ("x-client-cert", "root"),
+            ("client-cert", ":AA==:"),
+            ("client-cert-chain", ":AA==:"),
+            ("client_cert", ":AA==:"),
+            ("proxy", "http://evil.test"),
+            ("content_length", "5"),
+        ];
+        let kept = ("x-own", "1");
+        let fields: Vec<_> = claims.into_iter().chain([kept]).collect();
+        for protocol in [UpstreamProtocol::Http1, UpstreamProtocol::H2c] {
+            let parts = forwarded_request(protocol, &fields);
+            for (name, value) in claims {
+                let found = parts.headers.get(name);
+                assert!(found.is_none_or(|found| found != value), "{name}");
+            }
+            assert_eq!(parts.headers["x-own"], "1");
+        }
+        let mut sent = HeaderMap::new();
+        for (name, value) in fields {
+            sent.append(name, HeaderValue::from_static(value));
+        }
+        for name in [CONNECTION, TE, TRANSFER_ENCODING, CONTENT_LENGTH, HOST, TRAILER] {
+            sent.append(name, HeaderValue::from_static("1"));
+        }
+        request_trailers(&mut sent);
+        assert_eq!(sent.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-own"]);
+    }
+
+    #[test]
+    fn authority_reaches_the_upstream_as_it_was_decided() {
+        for (asked, expected) in [
+            ("https://A.example.TEST./", "a.example.test"),
+            ("https://a.example.test:443/", "a.example.test"),
+            ("https://a.example.test:0443/", "a.example.test"),
+            ("https://a.example.test:/", "a.example.test"),
+            ("https://a.example.test.:8443/", "a.example.test:8443"),
+            ("https://[2001:DB8::1]/", "[2001:db8::1]"),
+        ] {
+            let mut parts = Request::builder().uri(asked).body(()).unwrap().into_parts().0;
+            let upstream = Authority::from_static("127.0.0.1:3000");
+            request(&mut parts, UpstreamProtocol::Http1, &upstream, ([192, 0, 2, 7], 1).into());
+            assert_eq!(parts.headers[HOST], expected, "{asked}");
+            assert_eq!(parts.headers[X_FORWARDED_HOST], expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn misdirected_answer_of_the_upstream_has_no_alternative_service() {
+        for (status, kept) in [(200, true), (421, false)] {
+            let mut fields = HeaderMap::new();
+            fields.insert(ALT_SVC, HeaderValue::from_static("h3=\":443\""));
+            answer(StatusCode::from_u16(status).unwrap(), &mut fields);
+            assert_eq!(fields.contains_key(ALT_SVC), kept, "{status}");
+        }
     }
 
     #[test]
@@ -216,7 +328,7 @@ mod tests {
         ] {
             fields.append(name, HeaderValue::from_static(value));
         }
-        answer(&mut fields);
+        answer(StatusCode::OK, &mut fields);
         let names: Vec<&str> = fields.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-kept"]);
     }

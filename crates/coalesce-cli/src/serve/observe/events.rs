@@ -56,6 +56,7 @@ events! {
     error cannot_reopen_access_log(path, reason) "cannot open the access log again";
     error cannot_read_file(error) "cannot read a file";
     warn upstream_failed(upstream, error) "upstream failed";
+    warn upstream_misdirected(upstream) "upstream answered 421";
     info ending() "ending: no new connections, open requests may finish";
     info ended() "ended";
     warn cut_off(connections) "connections cut off; they did not end in time";

@@ -41,6 +41,7 @@ const COALESCED: &str = "coalesce_coalesced_requests_total";
 const OBSERVED: &str = "coalesce_observed_requests_total";
 const REFUSAL_LIMITS: &str = "coalesce_refusal_limits_reached_total";
 const UNLOGGED: &str = "coalesce_refusals_unlogged_total";
+const UPSTREAM_FAILURES: &str = "coalesce_upstream_failures_total";
 const HANDSHAKES: &str = "coalesce_handshakes_total";
 const CONNECTIONS: &str = "coalesce_connections";
 const RELOADS: &str = "coalesce_reloads_total";
@@ -56,7 +57,7 @@ const LOST: &str = "coalesce_access_log_lost_total";
 const BUILD: &str = "coalesce_build_info";
 
 /// Every metric.
-pub(in crate::serve) const METRICS: [Metric; 18] = [
+pub(in crate::serve) const METRICS: [Metric; 19] = [
     metric(REQUESTS, MetricKind::Counter, "Requests decided, by group, verdict and reason"),
     metric(
         COALESCED,
@@ -74,6 +75,11 @@ pub(in crate::serve) const METRICS: [Metric; 18] = [
         "Connections ended for too many refused requests in a row, by group",
     ),
     metric(UNLOGGED, MetricKind::Counter, "Refusals that were counted and not logged, by group"),
+    metric(
+        UPSTREAM_FAILURES,
+        MetricKind::Counter,
+        "Requests that an upstream did not answer, or answered with 421, by failure",
+    ),
     metric(HANDSHAKES, MetricKind::Counter, "TLS and HTTP/2 handshakes, by listener and outcome"),
     metric(CONNECTIONS, MetricKind::Gauge, "Connections open, handshakes included, by listener"),
     metric(RELOADS, MetricKind::Counter, "Reloads of the configuration, by outcome"),
@@ -298,6 +304,52 @@ impl GroupMeters {
 /// The place of a reason in the list of all.
 fn position(reason: Misdirected) -> Option<usize> {
     Misdirected::ALL.iter().position(|listed| *listed == reason)
+}
+
+/// Why a request got no answer, or a 421, from the server that a virtual host passes it on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum UpstreamFailure {
+    TimedOut,
+    Broken,
+    Misdirected,
+}
+
+impl UpstreamFailure {
+    pub(in crate::serve) const ALL: [Self; 3] = [Self::TimedOut, Self::Broken, Self::Misdirected];
+
+    pub(in crate::serve) const fn code(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::Broken => "broken",
+            Self::Misdirected => "misdirected",
+        }
+    }
+}
+
+/// What is counted about one upstream.
+#[derive(Debug)]
+pub(in crate::serve) struct UpstreamMeters {
+    failures: [Refusals; UpstreamFailure::ALL.len()],
+}
+
+impl UpstreamMeters {
+    pub(in crate::serve) fn new() -> Self {
+        let failures = UpstreamFailure::ALL.map(|failure| Refusals {
+            counter: counter!(UPSTREAM_FAILURES, "failure" => failure.code()),
+            logged: RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND),
+        });
+        Self { failures }
+    }
+
+    /// Counts a failure. Returns true if it is logged: a client can cause as many as it likes.
+    pub(in crate::serve) fn failed(&self, failure: UpstreamFailure) -> bool {
+        let number = UpstreamFailure::ALL.iter().position(|listed| *listed == failure);
+        let Some(failures) = number.and_then(|number| self.failures.get(number)) else {
+            return true;
+        };
+        failures.counter.increment(1);
+        failures.logged.decide(Instant::now()) != LogDecision::Skip
+    }
 }
 
 /// How a connection's handshakes end.

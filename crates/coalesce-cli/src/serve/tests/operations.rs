@@ -17,7 +17,7 @@ use crate::serve::observe::access_log::AccessLine;
 use crate::serve::observe::events;
 use crate::serve::observe::meters::{
     self, Handshake, ListenerMeters, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind,
-    RELOAD_REFUSED, RELOAD_SERVED, SERVE, SERVED, UNLISTED,
+    RELOAD_REFUSED, RELOAD_SERVED, SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
 };
 
 const DOCUMENT: &str = include_str!("../../../../../docs/operations.md");
@@ -85,7 +85,7 @@ fn metrics_and_their_labels() {
         meters::describe();
         let meters = Meters::new();
         meters.reloaded(Duration::ZERO);
-        (meters.group("g"), ListenerMeters::new("l"))
+        (meters.group("g"), ListenerMeters::new("l"), UpstreamMeters::new())
     });
     drop(site);
     let rendered = recorder.handle().render();
@@ -144,6 +144,8 @@ fn reasons() {
 fn outcomes() {
     let code = Handshake::ALL.iter().map(|outcome| row([outcome.code()]));
     assert_eq!(columns(&["handshake", "means"], 1), code.collect());
+    let code = UpstreamFailure::ALL.iter().map(|failure| row([failure.code()]));
+    assert_eq!(columns(&["failure", "means"], 1), code.collect());
     let code = [RELOAD_SERVED, RELOAD_REFUSED].map(|outcome| row([outcome]));
     assert_eq!(columns(&["reload", "means"], 1), BTreeSet::from(code));
 }
