@@ -4,6 +4,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Whether one event is logged.
+///
+/// # Examples
+/// ```
+/// use coalesce_http::log::LogDecision;
+///
+/// /// Writes one line, and how many were left out before it.
+/// fn write(decision: LogDecision, line: &str) -> Option<String> {
+///     match decision {
+///         LogDecision::Log { unlogged_before: 0 } => Some(line.to_owned()),
+///         LogDecision::Log { unlogged_before } => {
+///             Some(format!("{line} ({unlogged_before} not logged before)"))
+///         }
+///         LogDecision::Skip => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "an event is logged or it is not")]
 pub enum LogDecision {

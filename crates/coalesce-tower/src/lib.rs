@@ -174,7 +174,7 @@ pub use decide::Undecided;
 pub use future::ResponseFuture;
 #[cfg(feature = "hyper")]
 pub use future::WrappedFuture;
-pub use gateway::{Forwarded, GatewayFieldError, GatewayFields, TrustedGateways};
+pub use gateway::{Forwarded, GatewayFields, TrustedGateways};
 #[cfg(feature = "hyper")]
 pub use hyper::ConnectionService;
 pub use layer::{Coalesce, CoalesceLayer};

@@ -11,7 +11,6 @@ const _: () = {
     assert::<crate::CoalesceLayer<()>>();
     assert::<crate::ConnectionInfo>();
     assert::<crate::Forwarded<'static>>();
-    assert::<crate::GatewayFieldError>();
     assert::<crate::GatewayFields>();
     assert::<crate::NoVirtualHost>();
     assert::<crate::ResponseBody<()>>();

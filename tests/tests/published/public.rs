@@ -64,6 +64,33 @@ impl Documented {
         types.map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The names of its types, traits and free functions whose documentation has no example.
+    pub(crate) fn names_without_example(&self) -> BTreeSet<String> {
+        let index = self.object("index");
+        let named = |kind: &'static str| {
+            index
+                .values()
+                .filter(move |item| item["crate_id"] == 0 && item["inner"][kind].is_object())
+        };
+        let methods: BTreeSet<String> = ["impl", "trait"]
+            .into_iter()
+            .flat_map(named)
+            .flat_map(|item| {
+                let inner = &item["inner"];
+                let items = [&inner["impl"]["items"], &inner["trait"]["items"]];
+                items.into_iter().filter_map(Value::as_array).flatten()
+            })
+            .map(Value::to_string)
+            .collect();
+        let items =
+            ["struct", "enum", "trait", "type_alias", "function"].into_iter().flat_map(named);
+        items
+            .filter(|item| !methods.contains(&item["id"].to_string()))
+            .filter(|item| !item["docs"].as_str().is_some_and(|docs| docs.contains("```")))
+            .map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
     /// Enums and their struct-like variants, without those that may get more fields.
     pub(crate) fn variants_with_fixed_fields(&self) -> BTreeSet<(String, String)> {
         let index = self.object("index");

@@ -122,7 +122,7 @@ fn one<'a>(headers: &'a HeaderMap, field: &HeaderName) -> Result<&'a [u8], Gatew
 
 /// What is wrong with a trusted gateway's field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GatewayFieldError {
+pub(crate) struct GatewayFieldError {
     field: HeaderName,
     found: Found,
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use coalesce_core::{DnsName, GroupId, Scheme};
 use ipnet::{IpNet, Ipv4Net};
 
-pub(crate) use fields::Forwarding;
-pub use fields::{GatewayFieldError, GatewayFields};
+pub use fields::GatewayFields;
+pub(crate) use fields::{Forwarding, GatewayFieldError};
 #[cfg(feature = "proxy-protocol")]
 pub(crate) use proxy_protocol::ProxyProtocol;
 
