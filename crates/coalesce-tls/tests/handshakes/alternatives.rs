@@ -1,14 +1,17 @@
 //! Several certificates for one name: the client's signature schemes choose.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coalesce_core::ListenerId;
-use coalesce_tls::{Acceptor, HandshakeTable, HandshakeTableError, TlsPolicy};
+use coalesce_tls::{Acceptor, HandshakeTable, HandshakeTableError, TicketerFactory, TlsPolicy};
 use rcgen::{CertificateParams, KeyPair};
-use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::ring::Ticketer;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::{ClientConfig, HandshakeKind, SignatureScheme};
-use rustls_pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::common::{A, Ca, EACH_VERSION, Identity, Versions, builder, meet, pattern, provider};
 
@@ -25,14 +28,21 @@ fn identities(ca: &Ca) -> [Identity; 2] {
 }
 
 fn table(ca: &Ca) -> (HandshakeTable, [Identity; 2]) {
-    let [ecdsa, rsa] = identities(ca);
+    let identities = identities(ca);
+    (table_of(&identities, None), identities)
+}
+
+fn table_of([ecdsa, rsa]: &[Identity; 2], ticketer: Option<TicketerFactory>) -> HandshakeTable {
     let mut builder = builder();
+    if let Some(ticketer) = ticketer {
+        builder.ticketer(ticketer);
+    }
     builder.group(A, TlsPolicy::default()).unwrap();
     let first = builder.certificate(ecdsa.chain.clone(), ecdsa.key.clone_key()).unwrap();
     let other = builder.certificate(rsa.chain.clone(), rsa.key.clone_key()).unwrap();
     builder.alternative(first, other).unwrap();
     builder.server_name(pattern("a.test"), A, first).unwrap();
-    (builder.build().unwrap(), [ecdsa, rsa])
+    builder.build().unwrap()
 }
 
 fn is_rsa(scheme: SignatureScheme) -> bool {
@@ -116,4 +126,86 @@ fn alternative_must_cover_the_server_name_and_be_known() {
     assert!(matches!(error, HandshakeTableError::NotCovered { .. }), "{error}");
     let unknown = builder().alternative(first, second).unwrap_err();
     assert!(matches!(unknown, HandshakeTableError::UnknownCertificate { .. }), "{unknown}");
+}
+
+/// Verifies certificates as usual, and says that it can verify the signatures of one kind of key.
+#[derive(Debug)]
+struct OneKind {
+    verifier: Arc<WebPkiServerVerifier>,
+    rsa: AtomicBool,
+}
+
+impl ServerCertVerifier for OneKind {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let rsa = self.rsa.load(Ordering::Relaxed);
+        let mut schemes = self.verifier.supported_verify_schemes();
+        schemes.retain(|scheme| is_rsa(*scheme) == rsa);
+        schemes
+    }
+}
+
+/// One client, because rustls offers a session to servers of the same verifier alone: it stores a
+/// session while it can verify signatures of one kind, and offers it once it can verify the others.
+#[tokio::test]
+async fn session_is_not_resumed_by_a_client_that_gets_the_other_certificate() {
+    let ca = Ca::new("server ca");
+    for (versions, ticketer) in EACH_VERSION.into_iter().flat_map(|versions| {
+        let ticketer: TicketerFactory = Arc::new(Ticketer::new);
+        [(versions, None), (versions, Some(ticketer))]
+    }) {
+        let identities = identities(&ca);
+        let acceptor = Acceptor::new(Arc::new(table_of(&identities, ticketer)));
+        let provider = provider();
+        let verifier = WebPkiServerVerifier::builder_with_provider(ca.roots(), provider.clone());
+        let one_kind =
+            Arc::new(OneKind { verifier: verifier.build().unwrap(), rsa: AtomicBool::new(false) });
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(one_kind.clone())
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.resumption = Resumption::in_memory_sessions(8);
+        let config = Arc::new(config);
+        for rsa in [false, true, false, true] {
+            one_kind.rsa.store(rsa, Ordering::Relaxed);
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let (seen, served) = meet(&acceptor, &config, "a.test").await;
+                let (seen, served) = (seen.unwrap(), served.unwrap());
+                assert_eq!((seen.kind, served.kind), (kind, kind), "{versions:?} {rsa}");
+                assert_eq!(seen.certificate, identities[usize::from(rsa)].chain[0]);
+                assert_eq!(served.facts.certificate().get(), u32::from(rsa));
+            }
+        }
+    }
 }
