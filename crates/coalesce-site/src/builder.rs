@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use coalesce_core::AuthorityTableBuilder;
 use coalesce_tls::TicketerFactory;
 #[cfg(feature = "tower")]
 use coalesce_tower::MisdirectedContent;
@@ -13,10 +15,11 @@ use crate::error::SiteErrors;
 use crate::group::GroupSettings;
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::listener_settings::ListenerSettings;
 use crate::plan::{HostDraft, Plan};
-use crate::served_host::HostEntry;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::site_snapshot::SiteSnapshot;
 use crate::snapshot::Snapshot;
 
 /// Collects hosts, groups and settings for a [`Site`].
@@ -38,12 +41,22 @@ impl<T> Site<T> {
     /// Replaces everything with `next`: hosts, values, certificates, groups and settings. The next
     /// request of every connection is decided by it; nothing is dropped.
     ///
-    /// Listeners keep their sockets and their ports.
+    /// Sockets stay what they are: those of a listener that is gone refuse every handshake.
     ///
     /// # Errors
     /// [`SiteErrors`], and the site is as it was before.
     pub fn reload(&self, next: SiteBuilder<T>) -> Result<(), SiteErrors> {
-        self.change(|_, carried| next.snapshot(carried))
+        self.change(|_, carried| next.snapshot(carried)).map(drop)
+    }
+
+    /// Builds what [`reload`](Self::reload) would put in place, and does not. A server that has
+    /// state of its own for each snapshot makes that first, and then [`install`](Self::install)s
+    /// the snapshot.
+    ///
+    /// # Errors
+    /// [`SiteErrors`].
+    pub fn prepare(&self, next: SiteBuilder<T>) -> Result<SiteSnapshot<T>, SiteErrors> {
+        self.prepare_with(|carried| next.snapshot(carried)).map(SiteSnapshot::new)
     }
 }
 
@@ -69,20 +82,42 @@ impl<T> SiteBuilder<T> {
         self
     }
 
+    /// Adds a listener. Without one there is a listener `main`, which has any address that
+    /// `Site::listen` is called with.
+    #[must_use]
+    pub fn listener(mut self, name: impl Into<String>, settings: ListenerSettings) -> Self {
+        self.settings.listeners.push((name.into(), settings));
+        self
+    }
+
+    /// Takes the names of all hosts from a compiled table: the bytes of an [`AuthorityTable`], as
+    /// the command `coalesce compile` writes them, mapped or owned. `label` is what errors call it.
+    ///
+    /// The table must fit the hosts and groups of the builder, in their order: each name of a host
+    /// is that host's in the table, and each entry is in the group of its host and covered by its
+    /// certificate. Otherwise the site is not built.
+    ///
+    /// [`AuthorityTable`]: coalesce_core::AuthorityTable
+    #[must_use]
+    pub fn compiled_table(mut self, label: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        self.settings.compiled = Some((label.into(), bytes.into()));
+        self
+    }
+
     /// Sets the host whose certificate is shown to clients that send no server name or an unknown
     /// one. Without it, their handshakes are refused with `unrecognized_name`. The connection is in
     /// the group of this host.
     ///
     /// Clients that connect to an address send no server name (RFC 6066 §3), so hosts with an
-    /// address for a name need it.
+    /// address for a name need it. It is for all listeners that have no other.
     #[must_use]
     pub fn default_host(mut self, name: impl Into<String>) -> Self {
         self.settings.default_host = Some(name.into());
         self
     }
 
-    /// Sets ports that requests may name beside the one that a listener is bound to: 443, if
-    /// clients reach it through a port map.
+    /// Sets ports that requests may name beside the ones that the listeners are bound to: 443, if
+    /// clients reach them through a port map.
     #[must_use]
     pub fn ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.settings.ports = ports.into_iter().collect();
@@ -113,6 +148,21 @@ impl<T> SiteBuilder<T> {
         self
     }
 
+    /// Sets whether connections announce their origin sets (RFC 8336): those of
+    /// `Site::h2_handshake`, or of a server that asks for them. Default: they do.
+    #[must_use]
+    pub fn announce_origins(mut self, announce: bool) -> Self {
+        self.settings.announces_origins = announce;
+        self
+    }
+
+    /// Sets whether the site logs its [warnings](Site::warnings). Default: it does.
+    #[must_use]
+    pub fn log_warnings(mut self, log: bool) -> Self {
+        self.settings.logs_warnings = log;
+        self
+    }
+
     /// Sets the content of a 421.
     #[cfg(feature = "tower")]
     #[must_use]
@@ -139,21 +189,30 @@ impl<T> SiteBuilder<T> {
         Ok(Site::new(first, carried))
     }
 
+    /// Checks listeners, groups, hosts and their files, and builds nothing. What only a whole site
+    /// shows is not checked: a compiled table, and whether every host is served on its own
+    /// connections.
+    ///
+    /// # Errors
+    /// [`SiteErrors`], with every reason.
+    pub fn check(self) -> Result<(), SiteErrors> {
+        self.read(&Carried::default()).map(drop)
+    }
+
     fn snapshot(self, carried: &Carried) -> Result<Snapshot<T>, SiteErrors> {
+        let (plan, names, values) = self.read(carried)?;
+        Snapshot::build(plan, &names, values, carried)
+    }
+
+    fn read(self, carried: &Carried) -> Result<(Plan, AuthorityTableBuilder, Vec<T>), SiteErrors> {
         let mut values = Vec::with_capacity(self.hosts.len());
         let mut drafts = Vec::with_capacity(self.hosts.len());
-        for Host { names, identity, group, coalesce, value } in self.hosts {
-            drafts.push(HostDraft { names, identity, group, coalesce });
+        for Host { label, names, identity, group, coalesce, value } in self.hosts {
+            drafts.push(HostDraft { label, names, identity, group, coalesce });
             values.push(value);
         }
-        let plan = Plan::read(self.settings, &self.groups, drafts, carried)?;
-        let hosts = plan.hosts.iter().zip(values).map(|(host, value)| {
-            let name = host.names.first().cloned().unwrap_or_default();
-            let group = plan.groups.get(host.group).map(|group| group.name.clone());
-            Arc::new(HostEntry { name, group: group.unwrap_or_default(), value })
-        });
-        let hosts = hosts.collect();
-        Snapshot::build(plan, hosts, carried)
+        let (plan, names) = Plan::read(self.settings, &self.groups, drafts, carried)?;
+        Ok((plan, names, values))
     }
 }
 

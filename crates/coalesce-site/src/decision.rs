@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coalesce_core::{Verdict, decide};
 use coalesce_tower::{Decide, Undecided};
 
-use crate::tables::Tables;
+use crate::tables::{GONE, Tables};
 
 /// Decides by the tables of one snapshot, for connections whose handshakes the site has made.
 #[derive(Clone, Debug)]
@@ -14,13 +14,14 @@ pub(crate) struct Decision(pub(crate) Arc<Tables>);
 impl<'a> Decide<Undecided<'a>> for Decision {
     fn decide(&self, request: &Undecided<'a>) -> Verdict {
         let Self(tables) = self;
-        let connection = request.connection();
-        let group = tables.group_of(request.handshake());
-        if group == connection.group() {
+        if tables.keep(request.handshake(), request.connection()) {
             // With the memo of the connection.
-            return request.decide(&*tables.authorities);
+            return request.decide(&tables.authorities);
         }
-        let connection = connection.clone().with_group(group);
+        let connection = match request.handshake() {
+            Some(facts) => tables.connection(facts),
+            None => request.connection().clone().with_group(GONE),
+        };
         decide(&*tables.authorities, &connection, request.target())
     }
 }

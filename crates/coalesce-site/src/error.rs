@@ -1,9 +1,9 @@
-//! Why a site cannot be built: every reason, each with its host or group and its field.
+//! Why a site cannot be built, and what may be a mistake: each with its subject and its field.
 
 use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 use std::slice;
+use std::sync::Arc;
 use std::vec;
 
 /// Every reason why a site cannot be built. There is at least one.
@@ -55,125 +55,192 @@ impl Error for SiteErrors {}
 
 /// One reason why a site cannot be built.
 #[derive(Debug)]
-pub struct SiteError {
+pub struct SiteError(Finding);
+
+/// A sentence about a setting that the builder accepts, but that may be a mistake.
+#[derive(Clone, Debug)]
+pub struct SiteWarning(Arc<Finding>);
+
+/// What errors and warnings have in common.
+#[derive(Debug)]
+struct Finding {
     subject: Subject,
     field: &'static str,
+    item: Option<String>,
     reason: Reason,
 }
 
 pub(crate) type Reason = Box<dyn Error + Send + Sync>;
 
-impl SiteError {
-    /// Returns the host or the group that the error is about.
-    pub const fn subject(&self) -> &Subject {
-        &self.subject
-    }
+macro_rules! accessors {
+    ($name:ident, $what:literal) => {
+        impl $name {
+            #[doc = concat!("Returns the part of the site that the ", $what, " is about.")]
+            pub fn subject(&self) -> &Subject {
+                &self.0.subject
+            }
 
-    /// Returns the field of it: the name of the builder's method or argument.
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
+            /// Returns the field of it: the name of the builder's method or argument.
+            pub fn field(&self) -> &'static str {
+                self.0.field
+            }
+
+            /// Returns the one of several values of the field, as the builder was given it.
+            pub fn item(&self) -> Option<&str> {
+                self.0.item.as_deref()
+            }
+
+            /// Returns the reason. It may be a [`NotCovered`](crate::NotCovered) or a
+            /// [`TableMismatch`](crate::TableMismatch).
+            pub fn reason(&self) -> &(dyn Error + Send + Sync + 'static) {
+                &*self.0.reason
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}: {}: {}", self.subject(), self.field(), self.reason())
+            }
+        }
+    };
 }
 
-impl fmt::Display for SiteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.subject, self.field, self.reason)
-    }
-}
+accessors!(SiteError, "error");
+accessors!(SiteWarning, "warning");
 
 impl Error for SiteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         // The message has the reason already.
-        self.reason.source()
+        self.0.reason.source()
     }
 }
 
-/// The part of a site that an error is about.
+/// The part of a site that an error or a warning is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {
     /// The site as a whole.
     Site,
+    /// The listener with this name.
+    Listener(String),
     /// The group with this name.
     Group(String),
-    /// The host with this name.
+    /// The host with this label.
     Host(String),
+    /// The compiled table with this label.
+    CompiledTable(String),
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Site => f.write_str("site"),
+            Self::Listener(name) => write!(f, "listener {name:?}"),
             Self::Group(name) => write!(f, "group {name:?}"),
             Self::Host(name) => write!(f, "host {name:?}"),
+            Self::CompiledTable(name) => write!(f, "compiled table {name:?}"),
         }
     }
 }
 
-/// Collects reasons, so that a builder reports all of them at once.
+/// Collects errors and warnings, so that a builder reports all of them at once.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub(crate) struct Notes {
     errors: Vec<SiteError>,
+    warnings: Vec<SiteWarning>,
 }
 
-impl Faults {
-    pub(crate) fn add(&mut self, subject: Subject, field: &'static str, reason: impl Into<Reason>) {
-        self.errors.push(SiteError { subject, field, reason: reason.into() });
+/// A field of a part of the site, and the one of its values that is meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) field: &'static str,
+    pub(crate) item: Option<&'a str>,
+}
+
+impl Subject {
+    pub(crate) fn field(&self, field: &'static str) -> Place<'_> {
+        Place { subject: self, field, item: None }
+    }
+
+    pub(crate) fn item<'a>(&'a self, field: &'static str, item: &'a str) -> Place<'a> {
+        Place { subject: self, field, item: Some(item) }
+    }
+}
+
+impl Notes {
+    pub(crate) fn error(&mut self, place: &Place<'_>, reason: impl Into<Reason>) {
+        self.errors.push(SiteError(Finding::new(place, reason.into())));
+    }
+
+    pub(crate) fn warning(&mut self, place: &Place<'_>, reason: impl Into<Reason>) {
+        self.warnings.push(SiteWarning(Arc::new(Finding::new(place, reason.into()))));
     }
 
     /// Returns the value, or notes the error.
     pub(crate) fn take<T, E: Into<Reason>>(
         &mut self,
-        subject: &Subject,
-        field: &'static str,
+        place: &Place<'_>,
         result: Result<T, E>,
     ) -> Option<T> {
-        result.map_err(|error| self.add(subject.clone(), field, error)).ok()
+        result.map_err(|error| self.error(place, error)).ok()
     }
 
-    /// Returns `value` unless there is a reason against it.
-    pub(crate) fn none_for<T>(self, value: Option<T>) -> Result<T, SiteErrors> {
+    /// Returns `value` and the warnings, unless there is an error.
+    pub(crate) fn finish<T>(
+        mut self,
+        value: Option<T>,
+    ) -> Result<(T, Vec<SiteWarning>), SiteErrors> {
         match value {
-            Some(value) if self.errors.is_empty() => Ok(value),
-            _ => Err(self.into_errors()),
+            Some(value) if self.errors.is_empty() => Ok((value, self.warnings)),
+            _ => {
+                debug_assert!(!self.errors.is_empty(), "nothing is missing without a reason");
+                if self.errors.is_empty() {
+                    self.error(&Subject::Site.field("build"), "incomplete");
+                }
+                Err(SiteErrors { errors: self.errors })
+            }
         }
     }
 
     /// Returns one error as all there are.
-    pub(crate) fn only(
-        subject: Subject,
-        field: &'static str,
-        reason: impl Into<Reason>,
-    ) -> SiteErrors {
-        let mut faults = Self::default();
-        faults.add(subject, field, reason);
-        faults.into_errors()
+    pub(crate) fn only(place: &Place<'_>, reason: impl Into<Reason>) -> SiteErrors {
+        SiteErrors { errors: vec![SiteError(Finding::new(place, reason.into()))] }
     }
+}
 
-    fn into_errors(mut self) -> SiteErrors {
-        debug_assert!(!self.errors.is_empty(), "nothing is missing without a reason");
-        if self.errors.is_empty() {
-            self.add(Subject::Site, "build", "incomplete");
+impl Finding {
+    fn new(place: &Place<'_>, reason: Reason) -> Self {
+        let Place { subject, field, item } = place;
+        Self { subject: (*subject).clone(), field, item: item.map(str::to_owned), reason }
+    }
+}
+
+/// The number of errors of one kind that a compiled table gets; the rest are counted.
+const SHOWN_MAX: usize = 20;
+
+/// Messages of which there may be as many as a table has entries: the first of them, and how many
+/// more there are.
+#[derive(Debug, Default)]
+pub(crate) struct Several {
+    shown: Vec<Reason>,
+    more: usize,
+}
+
+impl Several {
+    pub(crate) fn add<R: Into<Reason>>(&mut self, reason: impl FnOnce() -> R) {
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(reason().into());
+        } else {
+            self.more = self.more.saturating_add(1);
         }
-        SiteErrors { errors: self.errors }
     }
-}
 
-/// A file that cannot be read, or does not hold what it should.
-#[derive(Debug)]
-pub(crate) struct FileError {
-    pub(crate) path: PathBuf,
-    pub(crate) reason: Reason,
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
-    }
-}
-
-impl Error for FileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.reason.source()
+    /// Calls `note` with each message, and with the number of the others.
+    pub(crate) fn each(self, mut note: impl FnMut(Reason)) {
+        self.shown.into_iter().for_each(&mut note);
+        if self.more > 0 {
+            note(format!("and {} more like these", self.more).into());
+        }
     }
 }

@@ -3,14 +3,16 @@
 use std::fmt;
 
 use coalesce_core::{Misdirected, Step, Verdict};
-use coalesce_tls::HandshakeRefused;
+use coalesce_tls::{HandshakeFacts, HandshakeRefused};
 
-/// The outcome of a handshake with one server name, and of one request on its connection; see
+/// The outcome of a handshake, and of one request on its connection; see
 /// [`Site::explain`](crate::Site::explain). For operators: nothing of it belongs in a response.
 #[derive(Debug)]
 pub struct Explanation {
     pub(crate) outcome: Outcome,
-    /// The host that is served.
+    /// The facts of the connection, if there is one.
+    pub(crate) facts: Option<HandshakeFacts>,
+    /// The label of the host that is served.
     pub(crate) host: Option<String>,
     /// The group of the connection.
     pub(crate) group: Option<String>,
@@ -18,18 +20,74 @@ pub struct Explanation {
 
 /// The two ways in which a question can end.
 #[derive(Debug)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_enums, reason = "there is a connection or there is none")]
 pub enum Outcome {
     /// There is no connection: the handshake is refused.
-    Refused(HandshakeRefused),
+    Refused(Refusal),
     /// There is one, and the request gets this.
     Decided(Verdict),
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: &'static str,
+    rule: &'static str,
+    text: String,
+}
+
+impl Refusal {
+    pub(crate) fn by_server_name(refused: &HandshakeRefused) -> Self {
+        let (code, rule) = ("unrecognized_name", "RFC 6066 §3");
+        Self { code, rule, text: refused.to_string() }
+    }
+
+    pub(crate) fn no_listener(name: &str) -> Self {
+        let text = format!("no listener has the name {name:?}");
+        Self { code: "no_listener", rule: "", text }
+    }
+
+    pub(crate) fn no_protocol() -> Self {
+        let text = "the client offers no protocol that the site has".to_owned();
+        Self { code: "no_application_protocol", rule: "RFC 7301 §3.2", text }
+    }
+
+    pub(crate) fn client_required(group: &str) -> Self {
+        let text = format!("group {group:?} demands a client certificate");
+        Self { code: "client_certificate_required", rule: "RFC 8446 §4.4.2.4", text }
+    }
+
+    pub(crate) fn client_invalid(error: &dyn fmt::Display) -> Self {
+        let (code, rule) = ("client_certificate_invalid", "RFC 8446 §4.4.2.4, RFC 5280 §6");
+        Self { code, rule, text: error.to_string() }
+    }
+
+    /// Returns a stable name of the reason.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Returns the rule that refuses the handshake.
+    pub const fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Explanation {
     /// Returns the outcome.
     pub const fn outcome(&self) -> &Outcome {
         &self.outcome
+    }
+
+    /// Returns the facts of the connection; `None` if the handshake was refused.
+    pub const fn facts(&self) -> Option<&HandshakeFacts> {
+        self.facts.as_ref()
     }
 
     /// Returns whether the request is served.
@@ -65,7 +123,7 @@ impl Explanation {
         }
     }
 
-    /// Returns the first name of the host that the request is served as.
+    /// Returns the label of the host that the request is served as.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }

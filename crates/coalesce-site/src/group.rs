@@ -8,7 +8,7 @@ use coalesce_tls::{
     revocation_lists_from_pem_or_der,
 };
 
-use crate::error::{Faults, Reason, Subject};
+use crate::error::{Notes, Place, Reason, Subject};
 use crate::files;
 
 /// What the hosts of a coalescing group have in common: the rules for client certificates, the
@@ -28,6 +28,7 @@ pub struct GroupSettings {
     connect: ConnectPolicy,
     observed: bool,
     isolated: bool,
+    pub(crate) listeners: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -145,18 +146,26 @@ impl GroupSettings {
         self
     }
 
+    /// Puts the hosts of the group on these listeners. Default: on all of them.
+    #[must_use]
+    pub fn listeners<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.listeners = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Returns the two policies that the settings come to, for the group that is called `name`.
     /// A file that cannot be read is a fault, and never a weaker rule (CVE-2026-27586).
     pub(crate) fn load(
         &self,
         name: &str,
         protocols: &[Vec<u8>],
-        faults: &mut Faults,
-    ) -> Option<Loaded> {
+        notes: &mut Notes,
+    ) -> Option<(TlsPolicy, GroupPolicy)> {
         let subject = Subject::Group(name.to_owned());
-        let client_auth = self.load_clients(&subject, faults)?;
-        let warnings = client_auth.rules().map(ClientRules::warnings).unwrap_or_default();
-        let warnings = warnings.into_iter().map(|warning| format!("{subject}: {warning}"));
+        let client_auth = self.load_clients(&subject, notes)?;
+        for warning in client_auth.rules().map(ClientRules::warnings).unwrap_or_default() {
+            notes.warning(&subject.field(REVOCATION_LISTS), warning);
+        }
         let mut tls = TlsPolicy::default();
         tls.client_auth = client_auth;
         tls.minimum_version = self.minimum_version.unwrap_or(tls.minimum_version);
@@ -164,6 +173,8 @@ impl GroupSettings {
         tls.cipher_suites = self.cipher_suites.clone();
         tls.alpn = protocols.to_vec();
         tls.isolation = self.isolated.then(|| name.to_owned());
+        // A listener that is added must not make other groups of those that are on all of them.
+        tls.listeners = self.listeners.iter().flatten().cloned().collect();
         let enforcement = if self.observed { Enforcement::Observe } else { Enforcement::default() };
         let policy = GroupPolicy::default()
             .with_coalesce(self.coalesce)
@@ -171,16 +182,16 @@ impl GroupSettings {
             .with_connect(self.connect)
             .with_enforcement(enforcement)
             .with_handshake_rules(&tls);
-        Some(Loaded { tls, policy, warnings: warnings.collect() })
+        Some((tls, policy))
     }
 
-    fn load_clients(&self, subject: &Subject, faults: &mut Faults) -> Option<ClientAuth> {
+    fn load_clients(&self, subject: &Subject, notes: &mut Notes) -> Option<ClientAuth> {
         let (cas, required) = match &self.clients {
             Clients::Files { cas, required } => (cas, *required),
             given => {
                 if !self.revocation_lists.is_empty() {
                     let reason = "only allowed with files of client CAs";
-                    faults.add(subject.clone(), REVOCATION_LISTS, reason);
+                    notes.error(&subject.field(REVOCATION_LISTS), reason);
                     return None;
                 }
                 return Some(match given {
@@ -189,12 +200,12 @@ impl GroupSettings {
                 });
             }
         };
-        let cas = each(cas, CLIENT_CAS, client_cas_from_pem, subject, faults);
-        let lists = &self.revocation_lists;
-        let parse = revocation_lists_from_pem_or_der;
-        let lists = each(lists, REVOCATION_LISTS, parse, subject, faults);
+        let (at_cas, at_lists) = (subject.field(CLIENT_CAS), subject.field(REVOCATION_LISTS));
+        let cas = each(cas, client_cas_from_pem, &at_cas, notes);
+        let lists =
+            each(&self.revocation_lists, revocation_lists_from_pem_or_der, &at_lists, notes);
         let (cas, lists) = cas.zip(lists)?;
-        let rules = faults.take(subject, CLIENT_CAS, ClientRules::new(cas, lists))?;
+        let rules = notes.take(&at_cas, ClientRules::new(cas, lists))?;
         Some(if required { ClientAuth::Required(rules) } else { ClientAuth::Optional(rules) })
     }
 }
@@ -202,24 +213,16 @@ impl GroupSettings {
 const CLIENT_CAS: &str = "client_ca_files";
 const REVOCATION_LISTS: &str = "revocation_list_files";
 
-/// The policies of a group.
-pub(crate) struct Loaded {
-    pub(crate) tls: TlsPolicy,
-    pub(crate) policy: GroupPolicy,
-    pub(crate) warnings: Vec<String>,
-}
-
 /// Reads all that is in the files, or notes the first fault of each.
 fn each<T, E: Into<Reason>>(
     paths: &[PathBuf],
-    field: &'static str,
     parse: impl Fn(&[u8]) -> Result<Vec<T>, E>,
-    subject: &Subject,
-    faults: &mut Faults,
+    place: &Place<'_>,
+    notes: &mut Notes,
 ) -> Option<Vec<T>> {
     let mut all = Some(Vec::new());
     for path in paths {
-        let found = faults.take(subject, field, files::read(path, &parse));
+        let found = notes.take(place, files::read(path, &parse));
         all = all.zip(found).map(|(mut all, found)| {
             all.extend(found);
             all

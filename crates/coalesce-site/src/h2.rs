@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coalesce_core::{Memo, RequestTarget, Verdict};
-use coalesce_h2::{Builder, Decide, Error};
+use coalesce_core::{Memo, RequestTarget, ServerConnection, Verdict};
+use coalesce_h2::{Builder, Decide, Error, OriginSet};
 use coalesce_tower::{Accepted, ConnectionInfo};
 
 use crate::served::Served;
 use crate::site::Site;
+use crate::site_snapshot::SiteSnapshot;
 use crate::snapshot::Snapshot;
-use crate::tables::Tables;
+use crate::tables::{GONE, Tables};
 
 impl<T> Site<T> {
     /// Exchanges the prefaces of HTTP/2 on a connection of the site's listener. Let the handshakes
@@ -48,15 +49,13 @@ impl<T> Site<T> {
         if let Some(methods) = &settings.allow {
             builder = builder.allow(methods.clone());
         }
-        let memo = Memo::new(accepted.info().connection().clone());
-        let state = State { snapshot, moves: 0, memo };
-        let decision = ConnectionDecision {
-            site: self.clone(),
-            info: accepted.info().clone(),
-            state: Arc::new(Mutex::new(state)),
-        };
+        let info = accepted.info().clone();
+        let memo = Memo::new(connection(&snapshot, &info));
+        let state = Arc::new(Mutex::new(State { snapshot, moves: 0, memo }));
+        let decision = ConnectionDecision { site: self.clone(), info, state };
+        builder = builder.origin_set(decision.origins());
         let inner = builder.handshake(accepted, decision.clone()).await?;
-        Ok(H2Connection { inner, decision })
+        Ok(H2Connection { inner, decision, announced: 0 })
     }
 }
 
@@ -64,6 +63,8 @@ impl<T> Site<T> {
 pub struct H2Connection<T> {
     inner: coalesce_h2::Connection<Accepted, ConnectionDecision<T>>,
     decision: ConnectionDecision<T>,
+    /// The number of moves when the origin set was announced last.
+    announced: u64,
 }
 
 /// A request that may be served.
@@ -82,9 +83,17 @@ impl<T> H2Connection<T> {
     /// Returns the next request that this connection may serve. Everything else is answered on the
     /// way. `None` when the connection has ended in peace. Safe to drop and call again.
     ///
+    /// If the connection has moved to a newer snapshot of the site since the last call, this
+    /// announces the origins that are new there (RFC 8336).
+    ///
     /// # Errors
     /// [`Error`] when it has ended otherwise; `None` follows.
     pub async fn accept(&mut self) -> Option<Result<H2Request<T>, Error>> {
+        let moves = self.decision.newest().moves;
+        if moves != self.announced {
+            self.announced = moves;
+            self.inner.announce(&self.decision.origins());
+        }
         let accepted = match self.inner.accept().await? {
             Ok(accepted) => accepted,
             Err(error) => return Some(Err(error)),
@@ -116,6 +125,7 @@ struct State<T> {
     snapshot: Arc<Snapshot<T>>,
     /// How often the connection has moved to a newer snapshot.
     moves: u64,
+    /// The connection as the snapshot decides it.
     memo: Memo<'static>,
 }
 
@@ -130,9 +140,25 @@ impl<T> ConnectionDecision<T> {
         let mut state = self.lock();
         if !Arc::ptr_eq(&newest, &state.snapshot) {
             state.snapshot = Arc::clone(&newest);
+            state.memo.set_connection(connection(&newest, &self.info));
             state.moves = state.moves.saturating_add(1);
         }
         state
+    }
+
+    /// Returns the origin set that the connection announces under its snapshot.
+    fn origins(&self) -> OriginSet {
+        let facts = self.info.handshake_facts();
+        let snapshot = SiteSnapshot::new(self.lock().snapshot.clone());
+        facts.map(|facts| snapshot.origin_set(facts)).unwrap_or_default()
+    }
+}
+
+/// Returns a connection as a snapshot decides it.
+fn connection<T>(snapshot: &Snapshot<T>, info: &ConnectionInfo) -> ServerConnection<'static> {
+    match info.handshake_facts() {
+        Some(facts) => snapshot.tables.connection(facts),
+        None => info.connection().clone().with_group(GONE),
     }
 }
 
@@ -140,12 +166,7 @@ impl<'a, T> Decide<RequestTarget<'a>> for ConnectionDecision<T> {
     fn decide(&self, target: &RequestTarget<'a>) -> Verdict {
         let state = &mut *self.newest();
         let tables: &Tables = &state.snapshot.tables;
-        let group = tables.group_of(self.info.handshake_facts());
-        if group != state.memo.connection().group() {
-            let connection = self.info.connection().clone().with_group(group);
-            state.memo.set_connection(connection);
-        }
-        state.memo.decide(&*tables.authorities, state.snapshot.generation, target)
+        state.memo.decide(&*tables.authorities, state.moves, target)
     }
 
     fn generation(&self) -> u64 {

@@ -8,6 +8,7 @@ use crate::identity::Identity;
 
 /// A host: its names, its certificate, its group, and a value of the user's own type.
 pub struct Host<T> {
+    pub(crate) label: Option<String>,
     pub(crate) names: Vec<String>,
     pub(crate) identity: Identity,
     pub(crate) group: Option<String>,
@@ -16,8 +17,8 @@ pub struct Host<T> {
 }
 
 impl<T> Host<T> {
-    /// Makes a host. `name` is its first name, and what errors and
-    /// [`Site::explain`](crate::Site::explain) call it.
+    /// Makes a host. `name` is its first name, and its [`label`](Self::label) unless you set
+    /// another.
     ///
     /// | name | matches |
     /// | --- | --- |
@@ -27,7 +28,15 @@ impl<T> Host<T> {
     /// | `192.0.2.1`, `2001:db8::1` | that address |
     /// | `*` | every name and every address |
     pub fn new(name: impl Into<String>, identity: Identity, value: T) -> Self {
-        Self { names: vec![name.into()], identity, group: None, coalesce: None, value }
+        let names = vec![name.into()];
+        Self { label: None, names, identity, group: None, coalesce: None, value }
+    }
+
+    /// Sets what errors, warnings and [`Site::explain`](crate::Site::explain) call the host.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
     }
 
     /// Adds a name.

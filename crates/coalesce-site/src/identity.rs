@@ -11,8 +11,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::SigningKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::error::{Faults, Subject};
-use crate::files;
+use crate::error::{Notes, Subject};
+use crate::files::{self, FileError};
 
 /// A certificate chain and its private key. Cloning is cheap.
 ///
@@ -78,35 +78,48 @@ impl Identity {
         &self,
         provider: &CryptoProvider,
         subject: &Subject,
-        faults: &mut Faults,
-    ) -> Option<Vec<ServerCertificate>> {
+        notes: &mut Notes,
+    ) -> Option<Vec<LoadedCertificate>> {
         let Source::Several(parts) = &*self.source else {
-            return self.load_one(provider, subject, faults).map(|one| vec![one]);
+            let certificate = self.load_one(provider, subject, notes)?;
+            for ignored in certificate.presented().ignored() {
+                let reason = format!("ignored in the certificate: {ignored}");
+                notes.warning(&subject.field(CERTIFICATE), reason);
+            }
+            return Some(vec![LoadedCertificate { certificate, label: self.label() }]);
         };
         // All faults are found before the first one ends it.
-        let parts: Vec<_> = parts.iter().map(|part| part.load(provider, subject, faults)).collect();
+        let parts: Vec<_> = parts.iter().map(|part| part.load(provider, subject, notes)).collect();
         let parts: Option<Vec<Vec<_>>> = parts.into_iter().collect();
         parts.map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    /// Returns what messages call the certificate.
+    fn label(&self) -> String {
+        match &*self.source {
+            Source::Files { chain, .. } => chain.display().to_string(),
+            _ => "the certificate".to_owned(),
+        }
     }
 
     fn load_one(
         &self,
         provider: &CryptoProvider,
         subject: &Subject,
-        faults: &mut Faults,
+        notes: &mut Notes,
     ) -> Option<ServerCertificate> {
+        let (at_chain, at_key) = (subject.field(CERTIFICATE), subject.field(KEY));
         let loaded = match &*self.source {
             Source::Files { chain, key } => {
-                let chain = files::read(chain, certificates_from_pem);
-                let key = files::read(key, private_key_from_pem);
-                let chain = faults.take(subject, CERTIFICATE, chain);
-                let (chain, key) = chain.zip(faults.take(subject, KEY, key))?;
+                let chain = notes.take(&at_chain, files::read(chain, certificates_from_pem));
+                let key = notes.take(&at_key, files::read(key, private_key_from_pem));
+                let (chain, key) = chain.zip(key)?;
                 ServerCertificate::from_der(provider, chain, key)
             }
             Source::Pem { chain, key } => {
                 let chain: Result<_, PemError> = certificates_from_pem(chain);
-                let chain = faults.take(subject, CERTIFICATE, chain);
-                let key = faults.take(subject, KEY, private_key_from_pem(key));
+                let chain = notes.take(&at_chain, chain);
+                let key = notes.take(&at_key, private_key_from_pem(key));
                 let (chain, key) = chain.zip(key)?;
                 ServerCertificate::from_der(provider, chain, key)
             }
@@ -119,16 +132,29 @@ impl Identity {
                 ServerCertificate::from_signing_key(chain.clone(), key.clone())
             }
         };
-        let field = match &loaded {
-            Err(HandshakeTableError::Key(_) | HandshakeTableError::KeyMismatch) => KEY,
-            _ => CERTIFICATE,
-        };
-        faults.take(subject, field, loaded)
+        let of_key =
+            matches!(loaded, Err(HandshakeTableError::Key(_) | HandshakeTableError::KeyMismatch));
+        let at = if of_key { at_key } else { at_chain };
+        match &*self.source {
+            Source::Files { chain, key } => {
+                let path = if of_key { key } else { chain };
+                notes.take(&at, loaded.map_err(|error| FileError::content(path, error)))
+            }
+            _ => notes.take(&at, loaded),
+        }
     }
 }
 
+/// A certificate of an identity.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadedCertificate {
+    pub(crate) certificate: ServerCertificate,
+    /// What messages call it.
+    pub(crate) label: String,
+}
+
 /// The fields of a host that an identity is.
-pub(crate) const CERTIFICATE: &str = "certificate";
+const CERTIFICATE: &str = "certificate";
 const KEY: &str = "key";
 
 /// Shows where the identity is from, never the key.

@@ -109,7 +109,7 @@ pub(crate) fn served_host<T>(
     snapshot: &Snapshot<T>,
 ) -> Option<ServedHost<T>> {
     let proof = ConnectionInfo::from_request(extensions)?.proof()?;
-    Some(ServedHost::new(snapshot.host(proof.virtual_host()?)?.clone()))
+    snapshot.host(proof.virtual_host()?).cloned()
 }
 
 impl<T> Clone for SiteLayer<T> {

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //!  Host: names, Identity, value ──┐              ┌─► handshake table ─► Listener ──► connections
-//!  GroupSettings ─────────────────┼─► one plan ──┤                                        │
-//!  ports, protocols, default host ┘              ├─► authority table ─► decision ◄────────┘
-//!                                                └─► values ──────────► ServedHost ─► application
+//!  GroupSettings ─────────────────┤              │                                        │
+//!  ListenerSettings ──────────────┼─► one plan ──┼─► authority table ─► decision ◄────────┘
+//!  names of a compiled table ─────┘              └─► values ──────────► ServedHost ─► application
 //! ```
 //!
 //! # Example
@@ -59,6 +59,28 @@
 //! | `h2` | `Site::h2_handshake`, which sees what hyper hides |
 //! | any other | [`Site::snapshot`] |
 //!
+//! # Listeners
+//!
+//! A site has one listener, which serves all hosts, unless you add others. A group says which of
+//! them its hosts are on:
+//!
+//! ```no_run
+//! # use coalesce_site::{GroupSettings, Host, Identity, ListenerSettings, Site, SiteErrors};
+//! # fn build(shop: Identity, staff: Identity) -> Result<Site<&'static str>, SiteErrors> {
+//! let outer = ListenerSettings::new(([0, 0, 0, 0], 8443).into()).ports([443]);
+//! let inner = ListenerSettings::new(([10, 0, 0, 1], 8443).into());
+//! Site::builder()
+//!     .listener("outer", outer)
+//!     .listener("inner", inner)
+//!     .group("staff", GroupSettings::new().listeners(["inner"]))
+//!     .host("shop.test", shop, "on both")
+//!     .add_host(Host::new("staff.test", staff, "on one").group("staff"))
+//!     .build()
+//! # }
+//! ```
+//!
+//! `Site::listen_named` accepts the connections of one of them.
+//!
 //! # Crate features
 //!
 //! * `ring` (default): the cryptography of `ring`, if you name no other provider.
@@ -66,6 +88,7 @@
 //! * `axum`: a site of routers, the extractor [`ServedHost`].
 //! * `hyper`: `Site::serve_connection`.
 //! * `h2`: `Site::h2_handshake`.
+//! * `origin`: `SiteSnapshot::origin_set`, what a connection announces (RFC 8336).
 //! * `tonic`: `Site::listen` and `Site::layer` for tonic's server.
 //!
 //! # External types
@@ -75,19 +98,19 @@
 //!
 //! | crates | public |
 //! | --- | --- |
-//! | `coalesce-core`, `coalesce-tls`, `rustls`, `rustls-pki-types` | always |
+//! | `bytes`, `coalesce-core`, `coalesce-tls`, `rustls`, `rustls-pki-types` | always |
 //! | `coalesce-http`, `coalesce-tower`, `http`, `http-body`, `tokio` | with `tower` |
 //! | `tower-layer`, `tower-service` | with `tower` |
 //! | `axum`, `axum-core` | with `axum` |
-//! | `bytes`, `coalesce-h2`, `h2` | with `h2` |
+//! | `coalesce-h2` | with `origin` |
+//! | `h2` | with `h2` |
 //! | `hyper` | with `hyper` |
 //!
 //! # Limits
 //!
-//! Names come from the builder, not from a compiled table, and all listeners serve all hosts; the
-//! command line can do otherwise. Origin sets are computed ([`Site::origins`]) and not announced.
-//! Connections in the clear and those of trusted gateways are refused:
-//! use `coalesce-tower` for them. The ports of a listener are those at the moment when it is made.
+//! Connections in the clear and those of trusted gateways are refused: use `coalesce-tower` for
+//! them. A connection that makes no requests announces what a reload has added with its next one.
+//! Files are at most 1 MiB long.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -99,10 +122,11 @@
 mod axum;
 mod builder;
 mod carried;
-mod coverage;
+mod compiled;
 #[cfg(feature = "tower")]
 mod decision;
 mod error;
+mod explain;
 mod explanation;
 mod files;
 mod group;
@@ -116,15 +140,23 @@ mod identity;
 mod layer;
 #[cfg(feature = "tower")]
 mod listen;
+mod listener_settings;
+mod listeners;
+mod names;
+#[cfg(feature = "origin")]
+mod origin_sets;
+mod overlaps;
 mod own_connections;
 #[cfg(feature = "axum")]
 mod peer;
 mod plan;
+mod question;
 mod send_and_sync;
 mod served;
 mod served_host;
 mod settings;
 mod site;
+mod site_listener;
 mod site_snapshot;
 mod snapshot;
 mod tables;
@@ -138,14 +170,21 @@ pub use crate::hyper::HyperConnection;
 pub use builder::SiteBuilder;
 #[cfg(feature = "tower")]
 pub use coalesce_tower::{ConnectionInfo, Listener, MisdirectedContent};
-pub use error::{SiteError, SiteErrors, Subject};
-pub use explanation::{Explanation, Outcome};
+pub use compiled::TableMismatch;
+pub use error::{SiteError, SiteErrors, SiteWarning, Subject};
+pub use explanation::{Explanation, Outcome, Refusal};
 pub use group::GroupSettings;
 pub use host::Host;
 pub use identity::Identity;
 #[cfg(feature = "tower")]
 pub use layer::{SiteLayer, SiteService};
+pub use listener_settings::ListenerSettings;
+pub use names::{Coverage, NotCovered};
+pub use overlaps::{Overlap, OverlapReason};
+pub use plan::SiteGroup;
+pub use question::{ClientIdentity, Question};
 pub use served::Served;
 pub use served_host::ServedHost;
 pub use site::Site;
+pub use site_listener::SiteListener;
 pub use site_snapshot::SiteSnapshot;

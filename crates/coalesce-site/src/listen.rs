@@ -10,16 +10,14 @@ use http::{Request, Version, request};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::site::Site;
+use crate::site_listener::SiteListener;
 
 impl<T: Send + Sync + 'static> Site<T> {
-    /// Listens on `address`, and logs the address that it got. Each handshake is made by the newest
-    /// snapshot.
-    ///
-    /// Requests may name the port that the socket is bound to, and those of
-    /// [`SiteBuilder::ports`](crate::SiteBuilder::ports) at this moment.
+    /// Listens on `address` for the one listener of the site, wherever the builder has it, and logs
+    /// the address that it got. Each handshake is made by the newest snapshot.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has several listeners.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         self.listen_on(TcpListener::bind(address).await?)
     }
@@ -27,24 +25,50 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// Listens on a socket that is bound already, as [`listen`](Self::listen) does.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Those of [`listen`](Self::listen).
     pub fn listen_on(&self, socket: TcpListener) -> io::Result<Listener> {
+        let only = match self.newest().tables.listeners.as_slice() {
+            [only] => Ok(only.name.clone()),
+            several => {
+                let count = several.len();
+                let reason = format!("the site has {count} listeners; choose one by its name");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+            }
+        };
+        self.listen_named_on(&only?, socket)
+    }
+
+    /// Listens on the address of the listener with this name. Listeners that share an address have
+    /// one socket: call this with the name of one of them.
+    ///
+    /// # Errors
+    /// Those of the system, and [`io::ErrorKind::NotFound`] if there is no such listener.
+    pub async fn listen_named(&self, name: &str) -> io::Result<Listener> {
+        let address = self.snapshot().listener(name).map(SiteListener::address);
+        let address = address.ok_or_else(|| no_listener(name))?;
+        self.listen_named_on(name, TcpListener::bind(address).await?)
+    }
+
+    /// Listens on a socket that is bound already, for the listener with this name.
+    ///
+    /// # Errors
+    /// Those of [`listen_named`](Self::listen_named).
+    pub fn listen_named_on(&self, name: &str, socket: TcpListener) -> io::Result<Listener> {
         let address = socket.local_addr()?;
+        let snapshot = self.snapshot();
+        let member = snapshot.listener(name).and_then(|listener| listener.members.first());
+        let id = member.map(|(_, id)| *id).ok_or_else(|| no_listener(name))?;
+        self.bound_to(name, address.port());
         tracing::info!(%address, "listening");
-        let port = address.port();
-        self.bound_to(port);
-        let mut ports = vec![port];
-        ports.extend(&self.newest().plan.settings.ports);
         let site = self.clone();
-        Ok(Listener::newest_tls(
-            socket,
-            move || Acceptor::new(site.newest().tables.handshakes.clone()),
-            ports,
-        ))
+        Ok(Listener::newest_tls(socket, move || {
+            let (handshakes, ports) = site.newest().tables.accepting(id);
+            (Acceptor::new(handshakes), ports)
+        }))
     }
 
     /// Starts a request for the root of this host, as it would come on a connection that was made
-    /// for this very name, to a listener at port 443, from a client on this machine: for tests of
+    /// for this very name, to the first listener, from a client on this machine: for tests of
     /// handlers.
     ///
     #[cfg_attr(feature = "axum", doc = "```")]
@@ -62,11 +86,23 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// # Errors
     /// [`HandshakeRefused`] if no handshake leads to this name.
     pub fn for_host(&self, name: &str) -> Result<request::Builder, HandshakeRefused> {
-        let facts = self.newest().tables.handshakes.choose_by_name(Some(name))?.facts;
+        let snapshot = self.newest();
+        let listener = snapshot.tables.listeners.first();
+        let listener = listener.ok_or(HandshakeRefused::AbsentServerName)?;
+        let facts = listener.handshakes.choose_by_name(Some(name))?.facts;
         let client = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let info = ConnectionInfo::handshake(&facts, Scheme::Https.default_port());
+        let info = ConnectionInfo::handshake(&facts, listener.ports.clone());
+        let default = Scheme::Https.default_port();
+        let uri = match listener.ports.as_slice().first() {
+            Some(port) if !listener.ports.contains(default) => format!("https://{name}:{port}/"),
+            _ => format!("https://{name}/"),
+        };
         // HTTP/2, because HTTP/1.1 wants a `Host` beside the URI.
-        let request = Request::builder().version(Version::HTTP_2).uri(format!("https://{name}/"));
+        let request = Request::builder().version(Version::HTTP_2).uri(uri);
         Ok(request.extension(info.with_peer(client)))
     }
+}
+
+fn no_listener(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("no listener has the name {name:?}"))
 }

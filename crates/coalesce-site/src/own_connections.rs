@@ -5,49 +5,152 @@
 
 use coalesce_core::{DnsName, Host, NamePattern, RequestTarget, Verdict, decide};
 
-use crate::error::{Faults, Reason, SiteErrors};
+use crate::compiled::ENTRIES;
+use crate::error::{Notes, Reason, Several, Subject};
+use crate::names::{example_request, pattern};
 use crate::plan::{NAME, Plan, subject};
+use crate::site_listener::SiteListener;
 use crate::tables::Tables;
 
-/// A label that no host is likely to have, in the place of the `*` of a wildcard.
-const ANY_LABEL: &str = "any-label-0a1b2c3d";
-
-/// The port of every request here; this check does not ask for ports.
-const PORT: u16 = 443;
-
-/// Checks every name of `plan` in `tables`, and returns warnings.
-pub(crate) fn check(plan: &Plan, tables: &Tables) -> Result<Vec<String>, SiteErrors> {
-    let (mut faults, mut warnings) = (Faults::default(), Vec::new());
-    for host in &plan.hosts {
+/// Checks every name of `plan` in `tables`.
+pub(crate) fn check(plan: &Plan, tables: &Tables, notes: &mut Notes) {
+    for (number, host) in plan.hosts.iter().enumerate() {
+        let subject = subject(&host.label);
         for name in &host.names {
-            match own_connection(tables, name) {
-                Ok(()) => {}
-                Err(Finding::Fault(reason)) => faults.add(subject(&host.names), NAME, reason),
-                Err(Finding::Unreachable) => warnings.push(format!(
-                    "{}: {NAME}: {name:?} cannot be reached: clients send no server name for an \
-                     address, and there is no default_host",
-                    subject(&host.names)
-                )),
+            // Every name of a plan is a pattern.
+            let Ok(parsed) = pattern(name) else { continue };
+            let at = subject.item(NAME, name);
+            let mut elsewhere = Vec::new();
+            let mut at_home = false;
+            for listener in listeners_of(plan, tables, number) {
+                if let Some(reason) = responsible_elsewhere(plan, number, listener, &parsed, name) {
+                    elsewhere.push(reason);
+                    continue;
+                }
+                at_home = true;
+                match own_connection(plan, tables, listener, &parsed, name) {
+                    Ok(()) => {}
+                    Err(Finding::Fault(reason)) => notes.error(&at, reason),
+                    Err(Finding::Unreachable(reason)) => notes.warning(&at, reason),
+                }
+            }
+            // A host may be on more addresses than have a listener for each of its names.
+            for reason in elsewhere.into_iter().filter(|_| !at_home) {
+                notes.error(&at, reason);
             }
         }
     }
-    let warnings = faults.none_for(Some(warnings))?;
-    Ok(warnings)
+    check_addresses(plan, tables, notes);
+}
+
+/// Returns the listeners of the host with this number.
+fn listeners_of<'a>(
+    plan: &'a Plan,
+    tables: &'a Tables,
+    host: usize,
+) -> impl Iterator<Item = &'a SiteListener> {
+    tables.listeners.iter().filter(move |listener| {
+        listener.members.iter().any(|(number, _)| plan.is_on(host, *number))
+    })
+}
+
+/// Returns why no connection to this address is ever one for the name, where listeners share it and
+/// none of those that the host is on is responsible.
+fn responsible_elsewhere(
+    plan: &Plan,
+    host: usize,
+    listener: &SiteListener,
+    parsed: &NamePattern<'_>,
+    name: &str,
+) -> Option<String> {
+    let hostnames = listener.hostnames.as_ref()?;
+    let (server_name, _) = example_request(parsed)?;
+    let responsible = match &server_name {
+        Some(name) => hostnames.responsible(&Host::Name(DnsName::parse(name.as_bytes()).ok()?)),
+        None => hostnames.catch_all(),
+    };
+    let address = listener.address;
+    let Some(responsible) = responsible else {
+        return Some(format!("no listener of {address} is responsible for {name:?}"));
+    };
+    let found = listener.members.iter().find(|(_, id)| *id == responsible);
+    let number = found.map(|(number, _)| *number)?;
+    if plan.is_on(host, number) {
+        return None;
+    }
+    let other = plan.listeners.get(number).map_or("", |listener| listener.name.as_str());
+    Some(format!(
+        "{name:?} would never be served: of the listeners of {address}, {other:?} is responsible for \
+         it, and this host is not on that one"
+    ))
+}
+
+/// Checks the addresses of a compiled table, whose connections no server name makes.
+///
+/// Its names need no such check, because [`Plan::open_compiled`] has made it: the handshakes have
+/// the same names, so a connection made for one of them is in the group of its host, and presents a
+/// certificate that covers it.
+fn check_addresses(plan: &Plan, tables: &Tables, notes: &mut Notes) {
+    let Some(compiled) = &plan.compiled else { return };
+    let (mut faults, mut unreachable) = (Several::default(), Several::default());
+    for entry in compiled.table.entries() {
+        let Some(parsed @ NamePattern::Ip(_)) = entry.pattern.as_pattern() else { continue };
+        let Ok(number) = usize::try_from(entry.virtual_host.get()) else { continue };
+        // Those that the builder was given have been checked above.
+        if plan.hosts.get(number).is_none_or(|host| host.has_name(&parsed)) {
+            continue;
+        }
+        let name = parsed.to_string();
+        for listener in listeners_of(plan, tables, number) {
+            match own_connection(plan, tables, listener, &parsed, &name) {
+                Ok(()) => {}
+                Err(Finding::Fault(reason)) => faults.add(|| reason),
+                Err(Finding::Unreachable(reason)) => unreachable.add(|| reason),
+            }
+        }
+    }
+    let subject = Subject::CompiledTable(compiled.label.clone());
+    let at = subject.field(ENTRIES);
+    faults.each(|reason| notes.error(&at, reason));
+    unreachable.each(|reason| notes.warning(&at, reason));
 }
 
 enum Finding {
     Fault(Reason),
     /// No handshake leads to the name.
-    Unreachable,
+    Unreachable(Reason),
 }
 
-fn own_connection(tables: &Tables, name: &str) -> Result<(), Finding> {
-    let Ok(pattern) = NamePattern::parse(name.as_bytes()) else { return Ok(()) };
-    let Some((server_name, authority)) = example_request(&pattern) else { return Ok(()) };
-    let Ok(choice) = tables.handshakes.choose_by_name(server_name.as_deref()) else {
-        return Err(Finding::Unreachable);
+fn own_connection(
+    plan: &Plan,
+    tables: &Tables,
+    listener: &SiteListener,
+    parsed: &NamePattern<'_>,
+    name: &str,
+) -> Result<(), Finding> {
+    // Open-ended names have their warning.
+    if matches!(parsed, NamePattern::AnyDepth(_) | NamePattern::CatchAll) {
+        return Ok(());
+    }
+    let on = |word: &str| {
+        let named = plan.has_named_listeners();
+        if named { format!(" {word} listener {:?}", listener.name) } else { String::new() }
     };
-    let connection = tables.connection(&choice.facts, PORT);
+    let Some((server_name, host)) = example_request(parsed) else { return Ok(()) };
+    let Ok(choice) = listener.handshakes.choose_by_name(server_name.as_deref()) else {
+        let reason = format!(
+            "{name:?} cannot be reached{}: clients send no server name for an address, and there \
+             is no default host",
+            on("on")
+        );
+        return Err(Finding::Unreachable(reason.into()));
+    };
+    let connection = tables.connection(&choice.facts);
+    // Which ports the listener answers for is not the question.
+    let authority = match listener.ports.as_slice().first() {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    };
     let target = RequestTarget::https(authority.as_bytes());
     let refused = match decide(&*tables.authorities, &connection, &target) {
         Verdict::Serve(proof) => match proof.observed() {
@@ -59,23 +162,11 @@ fn own_connection(tables: &Tables, name: &str) -> Result<(), Finding> {
     };
     let hint = match server_name {
         Some(_) => "",
-        None => "; clients send no server name for an address, so that default_host decides",
+        None => "; clients send no server name for an address, so that the default host decides",
     };
-    let reason = format!("{name:?} would be answered 421 on its own connections: {refused}{hint}");
+    let reason = format!(
+        "{name:?} would be answered 421 on its own connections{}: {refused}{hint}",
+        on("to")
+    );
     Err(Finding::Fault(reason.into()))
-}
-
-/// Returns the server name of a client that comes for a host of `pattern`, and that host; `None`
-/// for open-ended patterns, which have their warning, and where no such host can be thought of.
-fn example_request(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
-    let name = match pattern {
-        NamePattern::Exact(name) => name.to_string(),
-        NamePattern::OneLabel(parent) => format!("{ANY_LABEL}.{parent}"),
-        // No client sends a server name for an address (RFC 6066 §3).
-        NamePattern::Ip(address) => return Some((None, Host::Ip(*address).to_string())),
-        _ => return None,
-    };
-    // A suffix may be so long that there is room for shorter labels only.
-    DnsName::parse(name.as_bytes()).ok()?;
-    Some((Some(name.clone()), name))
 }

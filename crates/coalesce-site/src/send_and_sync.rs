@@ -5,19 +5,31 @@
 const fn assert<T: Send + Sync>() {}
 
 const _: () = {
+    assert::<crate::ClientIdentity>();
+    assert::<crate::Coverage>();
     assert::<crate::Explanation>();
     assert::<crate::GroupSettings>();
     assert::<crate::Host<()>>();
     assert::<crate::Identity>();
+    assert::<crate::ListenerSettings>();
+    assert::<crate::NotCovered>();
     assert::<crate::Outcome>();
+    assert::<crate::Overlap>();
+    assert::<crate::OverlapReason>();
+    assert::<crate::Question>();
+    assert::<crate::Refusal>();
     assert::<crate::Served<()>>();
     assert::<crate::ServedHost<()>>();
     assert::<crate::Site<()>>();
     assert::<crate::SiteBuilder<()>>();
     assert::<crate::SiteError>();
     assert::<crate::SiteErrors>();
+    assert::<crate::SiteGroup>();
+    assert::<crate::SiteListener>();
     assert::<crate::SiteSnapshot<()>>();
+    assert::<crate::SiteWarning>();
     assert::<crate::Subject>();
+    assert::<crate::TableMismatch>();
 };
 
 #[cfg(feature = "axum")]

@@ -20,7 +20,7 @@ impl<T> Served<T> {
     /// Looks the host of a proof up in the snapshot whose tables made the proof.
     pub(crate) fn new(proof: Authoritative, snapshot: &Snapshot<T>) -> Self {
         let host = match proof.served_as() {
-            ServedAs::VirtualHost(id) => snapshot.host(id).cloned().map(ServedHost::new),
+            ServedAs::VirtualHost(id) => snapshot.host(id).cloned(),
             ServedAs::Unlisted | ServedAs::Tunnel => None,
         };
         Self { host, proof }

@@ -4,10 +4,15 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use coalesce_core::{CoalescePolicy, GroupId};
+
 /// A host of a snapshot, with the user's value.
 pub(crate) struct HostEntry<T> {
-    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) names: Vec<String>,
     pub(crate) group: String,
+    pub(crate) group_id: GroupId,
+    pub(crate) coalesce: Option<CoalescePolicy>,
     pub(crate) value: T,
 }
 
@@ -25,14 +30,29 @@ impl<T> ServedHost<T> {
         Self { entry }
     }
 
-    /// Returns the first name of the host, as the builder has it.
+    /// Returns the label of the host, which is its first name unless the builder has another.
     pub fn name(&self) -> &str {
-        &self.entry.name
+        &self.entry.label
+    }
+
+    /// Returns the names that the builder has. A compiled table may have more.
+    pub fn names(&self) -> &[String] {
+        &self.entry.names
     }
 
     /// Returns the name of its coalescing group.
     pub fn group(&self) -> &str {
         &self.entry.group
+    }
+
+    /// Returns the number of this group in the snapshot that the host comes from.
+    pub fn group_id(&self) -> GroupId {
+        self.entry.group_id
+    }
+
+    /// Returns which connections may carry requests for the host, if its group says otherwise.
+    pub fn coalesce(&self) -> Option<CoalescePolicy> {
+        self.entry.coalesce
     }
 
     /// Returns the value of the host.

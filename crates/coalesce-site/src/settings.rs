@@ -1,15 +1,17 @@
-//! The settings of a site that are neither a host's nor a group's.
+//! The settings of a site that are no host's, no group's and no listener's.
 
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use coalesce_tls::TicketerFactory;
 use coalesce_tls::limits::PROTOCOL_NAME_LEN_MAX;
 #[cfg(feature = "tower")]
 use coalesce_tower::MisdirectedContent;
 use rustls::crypto::CryptoProvider;
 
-use crate::error::{Faults, Subject};
+use crate::error::{Notes, Place, Subject};
+use crate::listener_settings::ListenerSettings;
 
 /// What the builder says of the whole site.
 #[derive(Clone)]
@@ -19,6 +21,12 @@ pub(crate) struct Settings {
     pub(crate) protocols: Vec<Vec<u8>>,
     pub(crate) ports: Vec<u16>,
     pub(crate) default_host: Option<String>,
+    pub(crate) listeners: Vec<(String, ListenerSettings)>,
+    /// A compiled table that is not opened yet, with what messages call it.
+    pub(crate) compiled: Option<(String, Bytes)>,
+    pub(crate) announces_origins: bool,
+    /// Whether the site logs its warnings.
+    pub(crate) logs_warnings: bool,
     #[cfg(feature = "tower")]
     pub(crate) misdirected_content: MisdirectedContent,
     #[cfg(feature = "tower")]
@@ -33,6 +41,10 @@ impl Default for Settings {
             protocols: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
             ports: Vec::new(),
             default_host: None,
+            listeners: Vec::new(),
+            compiled: None,
+            announces_origins: true,
+            logs_warnings: true,
             #[cfg(feature = "tower")]
             misdirected_content: MisdirectedContent::default(),
             #[cfg(feature = "tower")]
@@ -63,23 +75,31 @@ impl Settings {
         named
     }
 
-    pub(crate) fn check(&self, faults: &mut Faults) {
+    pub(crate) fn check(&self, notes: &mut Notes) {
         let allowed = 1..=PROTOCOL_NAME_LEN_MAX;
         for name in self.protocols.iter().filter(|name| !allowed.contains(&name.len())) {
             let len = name.len();
             let reason = format!("name of {len} bytes; 1 to {PROTOCOL_NAME_LEN_MAX} expected");
-            faults.add(Subject::Site, "protocols", reason);
+            notes.error(&Subject::Site.field("protocols"), reason);
         }
-        if self.ports.contains(&0) {
-            let reason = "0, which no request can name; 1 to 65535 allowed";
-            faults.add(Subject::Site, "ports", reason);
-        }
+        check_ports(&Subject::Site.field(PORTS), &self.ports, notes);
+    }
+}
+
+pub(crate) const PORTS: &str = "ports";
+pub(crate) const DEFAULT_HOST: &str = "default_host";
+
+/// Checks that each port is one that a request can name.
+pub(crate) fn check_ports(place: &Place<'_>, ports: &[u16], notes: &mut Notes) {
+    if ports.contains(&0) {
+        notes.error(place, "port 0, which no request can name; 1 to 65535 allowed");
     }
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
+            .field("listeners", &self.listeners)
             .field("ports", &self.ports)
             .field("default_host", &self.default_host)
             .finish_non_exhaustive()

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use coalesce_core::{RequestTarget, Scheme, Verdict, decide};
 use coalesce_tls::HandshakeRefused;
 
 use crate::carried::Carried;
-use crate::error::SiteErrors;
-use crate::explanation::{Explanation, Outcome};
+use crate::error::{SiteErrors, SiteWarning};
+use crate::explanation::Explanation;
 use crate::identity::Identity;
+use crate::question::Question;
+use crate::site_snapshot::SiteSnapshot;
 use crate::snapshot::Snapshot;
 
 /// The hosts of a server, with their certificates, their policies and a value of the user's own
@@ -33,16 +35,17 @@ struct Shared<T> {
     carried: Carried,
     /// Held while the next snapshot is made, so that no change is lost to another.
     changing: Mutex<()>,
-    /// The ports that listeners of the site were bound to.
-    bound: Mutex<BTreeSet<u16>>,
+    /// The number of the next snapshot.
+    next: AtomicU64,
 }
 
 impl<T> Site<T> {
     pub(crate) fn new(first: Snapshot<T>, carried: Carried) -> Self {
-        let newest = ArcSwap::from_pointee(first);
-        let shared =
-            Shared { newest, carried, changing: Mutex::default(), bound: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let (newest, next) = (ArcSwap::from_pointee(first), AtomicU64::new(1));
+        let shared = Shared { newest, carried, changing: Mutex::default(), next };
+        let site = Self { shared: Arc::new(shared) };
+        log(&site.newest());
+        site
     }
 
     /// Returns the newest snapshot, without a lock.
@@ -50,42 +53,87 @@ impl<T> Site<T> {
         self.shared.newest.load()
     }
 
+    /// Returns the newest snapshot. Ask for it once for each handshake and once for each request.
+    pub fn snapshot(&self) -> SiteSnapshot<T> {
+        SiteSnapshot::new(Arc::clone(&self.newest()))
+    }
+
+    /// Builds a snapshot, and gives it a number.
+    pub(crate) fn prepare_with(
+        &self,
+        next: impl FnOnce(&Carried) -> Result<Snapshot<T>, SiteErrors>,
+    ) -> Result<Arc<Snapshot<T>>, SiteErrors> {
+        let mut next = next(&self.shared.carried)?;
+        next.generation = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(next))
+    }
+
     /// Swaps the snapshot for the next one, if that can be made.
     pub(crate) fn change(
         &self,
         next: impl FnOnce(&Snapshot<T>, &Carried) -> Result<Snapshot<T>, SiteErrors>,
     ) -> Result<(), SiteErrors> {
-        let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let earlier = self.shared.newest.load_full();
-        let mut next = next(&earlier, &self.shared.carried)?;
-        next.generation = earlier.generation.saturating_add(1);
-        self.shared.newest.store(Arc::new(next));
+        let next = self.prepare_with(|carried| next(&earlier, carried))?;
+        log(&next);
+        self.shared.newest.store(next);
         Ok(())
     }
 
-    /// Exchanges the certificate of the host with this name, and of every host that was given a
-    /// clone of the same [`Identity`]. Everything else stays: values, groups, open connections.
+    /// Puts a snapshot in place that this site has [`prepare`](Self::prepare)d, and returns the one
+    /// that was there before. A change of the site between the two is lost.
+    ///
+    /// # Security
+    /// In a snapshot of another site, every connection of this one is misdirected.
+    pub fn install(&self, snapshot: &SiteSnapshot<T>) -> SiteSnapshot<T> {
+        let _changing = self.changing();
+        let snapshot = snapshot.inner();
+        log(snapshot);
+        SiteSnapshot::new(self.shared.newest.swap(snapshot.clone()))
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Exchanges the certificate of the host with this label or name, and of every host that was
+    /// given a clone of the same [`Identity`]. Everything else stays: values, groups, open
+    /// connections.
     ///
     /// Connections that are open keep the certificate that they were shown.
     ///
     /// # Errors
     /// [`SiteErrors`], and the site is as it was before.
     pub fn replace_identity(&self, name: &str, identity: &Identity) -> Result<(), SiteErrors> {
-        self.change(|earlier, carried| {
-            let plan = earlier.plan.with_identity(name, identity)?;
-            Snapshot::build(plan, earlier.hosts().clone(), carried)
-        })
+        self.change(|earlier, carried| earlier.with_identity(name, identity, carried))
     }
 
-    /// Returns how often the snapshot was swapped.
+    /// Notes that a listener is bound to this port, so that requests may name it. Servers that
+    /// accept connections themselves call it; `Site::listen` and its like do it. Returns false if
+    /// there is no such listener.
+    pub fn bound_to(&self, listener: &str, port: u16) -> bool {
+        let _changing = self.changing();
+        let earlier = self.shared.newest.load_full();
+        let tables = &earlier.tables;
+        let Some(number) = tables.listeners.iter().position(|it| it.is_named(listener)) else {
+            return false;
+        };
+        let carried = &self.shared.carried;
+        carried.bound(tables.ids_of(number), port);
+        self.shared.newest.store(Arc::new(earlier.with_bound_ports(carried)));
+        true
+    }
+
+    /// Returns how often the snapshot was swapped, or more.
     pub fn generation(&self) -> u64 {
         self.newest().generation
     }
 
-    /// Returns sentences about settings that the builder accepted, but that may be a mistake. They
-    /// are logged, too.
-    pub fn warnings(&self) -> Vec<String> {
-        self.newest().plan.warnings.clone()
+    /// Returns what the builder accepted, but may be a mistake. It is logged, too, unless
+    /// [`SiteBuilder::log_warnings`](crate::SiteBuilder::log_warnings) says otherwise.
+    pub fn warnings(&self) -> Vec<SiteWarning> {
+        self.newest().warnings.to_vec()
     }
 
     /// Explains what a request for `authority` would get on a connection with this server name, by
@@ -98,63 +146,41 @@ impl<T> Site<T> {
     /// # }
     /// ```
     pub fn explain(&self, server_name: Option<&str>, authority: &str) -> Explanation {
-        let snapshot = self.newest();
-        let facts = match snapshot.tables.handshakes.choose_by_name(server_name) {
-            Ok(choice) => choice.facts,
-            Err(refused) => {
-                let outcome = Outcome::Refused(refused);
-                return Explanation { outcome, host: None, group: None };
-            }
-        };
-        let ports = self.ports(&snapshot);
-        let connection = snapshot.tables.connection(&facts, ports);
-        let target = RequestTarget::https(authority.as_bytes());
-        let verdict = decide(&*snapshot.tables.authorities, &connection, &target);
-        let id = match &verdict {
-            Verdict::Serve(proof) => proof.virtual_host(),
-            _ => None,
-        };
-        let host = id.and_then(|id| snapshot.host(id)).map(|host| host.name.clone());
-        let number = usize::try_from(facts.group().get()).ok();
-        let group = number.and_then(|number| snapshot.plan.groups.get(number));
-        let group = group.map(|group| group.name.clone());
-        Explanation { outcome: Outcome::Decided(verdict), host, group }
+        let mut question = Question::new().with_authority(authority);
+        question.server_name = server_name.map(str::to_owned);
+        self.explain_question(&question)
     }
 
-    /// Returns the origin set of a connection with this server name (RFC 8336): the names that it
-    /// would be served and that certificate or site spell out.
+    /// Explains what a request on a connection would get, by the code that serves.
+    pub fn explain_question(&self, question: &Question) -> Explanation {
+        self.newest().explain(question)
+    }
+
+    /// Returns the origin set of a connection with this server name to the first listener (RFC
+    /// 8336): the names that it would be served and that certificate or site spell out.
     ///
     /// # Errors
     /// [`HandshakeRefused`] if there is no such connection.
     pub fn origins(&self, server_name: Option<&str>) -> Result<Vec<String>, HandshakeRefused> {
         let snapshot = self.newest();
-        let facts = snapshot.tables.handshakes.choose_by_name(server_name)?.facts;
-        let ports = self.ports(&snapshot);
-        let connection = snapshot.tables.connection(&facts, ports);
+        let tables = &snapshot.tables;
+        let listener = tables.listeners.first().ok_or(HandshakeRefused::AbsentServerName)?;
+        let facts = listener.handshakes.choose_by_name(server_name)?.facts;
         let mut origins = BTreeSet::new();
         // A set that is cut at the limit of candidates is announced as cut.
-        let _ = connection.origins(&*snapshot.tables.authorities, |origin| {
+        let _ = tables.connection(&facts).origins(&tables.authorities, |origin| {
             origins.insert(origin.to_string());
             ControlFlow::Continue(())
         });
         Ok(origins.into_iter().collect())
     }
+}
 
-    /// Returns the ports that requests may name: those of the listeners and of the builder, or the
-    /// one that `https` means while there are none.
-    pub(crate) fn ports(&self, snapshot: &Snapshot<T>) -> Vec<u16> {
-        let mut ports = self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ports.extend(&snapshot.plan.settings.ports);
-        if ports.is_empty() {
-            ports.insert(Scheme::Https.default_port());
-        }
-        ports.into_iter().collect()
-    }
-
-    /// Notes the port of a listener.
-    #[cfg(feature = "tower")]
-    pub(crate) fn bound_to(&self, port: u16) {
-        self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
+/// Logs the warnings of a snapshot that is about to serve.
+fn log<T>(snapshot: &Snapshot<T>) {
+    let logged = snapshot.plan.settings.logs_warnings;
+    for warning in snapshot.warnings.iter().filter(|_| logged) {
+        tracing::warn!("{warning}");
     }
 }
 

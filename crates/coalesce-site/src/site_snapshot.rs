@@ -3,20 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use coalesce_core::{Authoritative, Ports, RequestTarget, Verdict, decide};
-use coalesce_tls::{HandshakeFacts, HandshakeTable};
+use bytes::Bytes;
+use coalesce_core::{
+    Authoritative, AuthorityTable, GroupId, NamePattern, RequestTarget, ServerConnection, Verdict,
+    VirtualHostId,
+};
+#[cfg(feature = "origin")]
+use coalesce_h2::OriginSet;
+use coalesce_tls::HandshakeFacts;
 
+use crate::error::SiteWarning;
+use crate::explanation::Explanation;
+use crate::names::{Coverage, NotCovered};
+use crate::overlaps::Overlap;
+use crate::plan::SiteGroup;
+use crate::question::Question;
 use crate::served::Served;
-use crate::site::Site;
+use crate::served_host::ServedHost;
+use crate::site_listener::SiteListener;
 use crate::snapshot::Snapshot;
-
-impl<T> Site<T> {
-    /// Returns the newest snapshot, for servers that no feature of this crate is for. Ask for it
-    /// once for each handshake and once for each request.
-    pub fn snapshot(&self) -> SiteSnapshot<T> {
-        SiteSnapshot { snapshot: Arc::clone(&self.newest()) }
-    }
-}
 
 /// A site at one moment. Cloning is cheap.
 ///
@@ -27,7 +32,7 @@ impl<T> Site<T> {
 /// /// Returns the text for a request on the connection with these facts.
 /// fn answer(site: &Site<String>, facts: &HandshakeFacts, target: &RequestTarget<'_>) -> String {
 ///     let snapshot = site.snapshot();
-///     match snapshot.decide(facts, 443, target) {
+///     match snapshot.decide(facts, target) {
 ///         Verdict::Serve(proof) => match snapshot.served(proof).host {
 ///             Some(host) => host.value().clone(),
 ///             None => "not found".to_owned(),
@@ -37,38 +42,142 @@ impl<T> Site<T> {
 ///     }
 /// }
 /// ```
+///
+/// Virtual hosts and groups are numbers in a snapshot, and numbers of this snapshot alone.
 pub struct SiteSnapshot<T> {
     snapshot: Arc<Snapshot<T>>,
 }
 
 impl<T> SiteSnapshot<T> {
-    /// Returns the table that makes handshakes.
-    pub fn handshakes(&self) -> &Arc<HandshakeTable> {
-        &self.snapshot.tables.handshakes
+    pub(crate) fn new(snapshot: Arc<Snapshot<T>>) -> Self {
+        Self { snapshot }
     }
 
-    /// Decides a request on a connection to a listener that answers for `ports`. The handshake may
-    /// have been made by this snapshot or by an earlier one of the same site.
+    pub(crate) fn inner(&self) -> &Arc<Snapshot<T>> {
+        &self.snapshot
+    }
+
+    /// Returns the listeners, in the order of the builder. Listeners that share an address are one
+    /// here.
+    pub fn listeners(&self) -> &[SiteListener] {
+        &self.snapshot.tables.listeners
+    }
+
+    /// Returns the listener with this name, or the one of them that has it.
+    pub fn listener(&self, name: &str) -> Option<&SiteListener> {
+        self.listeners().iter().find(|listener| listener.is_named(name))
+    }
+
+    /// Returns the table that decides the requests.
+    pub fn authorities(&self) -> &Arc<AuthorityTable<Bytes>> {
+        &self.snapshot.tables.authorities
+    }
+
+    /// Returns a connection as this snapshot decides it. The handshake may have been made by this
+    /// snapshot or by an earlier one of the same site: a connection is in the group whose TLS policy
+    /// its handshake met. If there is none any more, or the listener is gone, every request on it
+    /// is misdirected.
+    ///
+    /// A server that asks once for each connection and snapshot decides with a
+    /// [`Memo`](coalesce_core::Memo) and [`authorities`](Self::authorities).
     ///
     /// # Allocation
-    /// None, if `ports` is a [`Ports`] that you keep.
-    pub fn decide(
-        &self,
-        facts: &HandshakeFacts,
-        ports: impl Into<Ports>,
-        target: &RequestTarget<'_>,
-    ) -> Verdict {
-        let tables = &self.snapshot.tables;
-        decide(&*tables.authorities, &tables.connection(facts, ports), target)
+    /// None.
+    pub fn connection(&self, facts: &HandshakeFacts) -> ServerConnection<'static> {
+        self.snapshot.tables.connection(facts)
+    }
+
+    /// Decides a request on such a connection.
+    ///
+    /// # Allocation
+    /// None.
+    pub fn decide(&self, facts: &HandshakeFacts, target: &RequestTarget<'_>) -> Verdict {
+        self.snapshot.decide(facts, target)
     }
 
     /// Returns the host that `proof` names.
     ///
     /// # Security
-    /// The proof must come from [`decide`](Self::decide) of this snapshot: in another one its
-    /// number may be another host's.
+    /// The proof must come from a decision on this snapshot: in another one its number may be
+    /// another host's.
     pub fn served(&self, proof: Authoritative) -> Served<T> {
         Served::new(proof, &self.snapshot)
+    }
+
+    /// Returns the hosts, by the number of their [`VirtualHostId`].
+    pub fn hosts(&self) -> &[ServedHost<T>] {
+        self.snapshot.hosts()
+    }
+
+    /// Returns the host with this number.
+    pub fn host(&self, id: VirtualHostId) -> Option<&ServedHost<T>> {
+        self.snapshot.host(id)
+    }
+
+    /// Returns the groups, by the number of their [`GroupId`].
+    pub fn groups(&self) -> &[SiteGroup] {
+        &self.snapshot.plan.groups
+    }
+
+    /// Returns the group with this number.
+    pub fn group(&self, id: GroupId) -> Option<&SiteGroup> {
+        self.groups().get(usize::try_from(id.get()).ok()?)
+    }
+
+    /// Returns how much of `pattern` the certificates of a host cover. `name` is the pattern as it
+    /// was written. A host that is not there covers nothing, and all of it is open-ended.
+    ///
+    /// # Errors
+    /// [`NotCovered`].
+    pub fn coverage(
+        &self,
+        host: VirtualHostId,
+        pattern: &NamePattern<'_>,
+        name: &dyn fmt::Display,
+    ) -> Result<Coverage, NotCovered> {
+        let plan = &self.snapshot.plan;
+        let number = usize::try_from(host.get()).ok();
+        match number.and_then(|number| plan.hosts.get(number)) {
+            Some(host) => plan.coverage(host.certificate, pattern, name),
+            None => Ok(Coverage::OpenEnded),
+        }
+    }
+
+    /// Returns the listeners that share an address and overlap.
+    pub fn overlaps(&self) -> &[Overlap] {
+        &self.snapshot.overlaps
+    }
+
+    /// Returns what the builder accepted, but may be a mistake.
+    pub fn warnings(&self) -> &[SiteWarning] {
+        &self.snapshot.warnings
+    }
+
+    /// Answers a question, as [`Site::explain_question`](crate::Site::explain_question) does.
+    pub fn explain(&self, question: &Question) -> Explanation {
+        self.snapshot.explain(question)
+    }
+
+    /// Returns sentences that may help somebody whose request is answered 421: the ports of the
+    /// listener, the group of the host, what a connection of its own would get.
+    pub fn hints(&self, question: &Question, explanation: &Explanation) -> Vec<String> {
+        self.snapshot.hints(question, explanation)
+    }
+
+    /// Returns the origin set that a connection announces (RFC 8336). It is empty if
+    /// [`SiteBuilder::announce_origins`](crate::SiteBuilder::announce_origins) says so. Sets are
+    /// made once for all connections that announce the same.
+    #[cfg(feature = "origin")]
+    pub fn origin_set(&self, facts: &HandshakeFacts) -> OriginSet {
+        if !self.snapshot.plan.settings.announces_origins {
+            return OriginSet::default();
+        }
+        self.snapshot.origin_sets.for_connection(&self.snapshot.tables, facts)
+    }
+
+    /// Returns the number of the snapshot: one that comes later has a higher one.
+    pub fn generation(&self) -> u64 {
+        self.snapshot.generation
     }
 }
 
@@ -81,6 +190,9 @@ impl<T> Clone for SiteSnapshot<T> {
 impl<T> fmt::Debug for SiteSnapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("SiteSnapshot");
-        out.field("generation", &self.snapshot.generation).finish_non_exhaustive()
+        out.field("generation", &self.snapshot.generation)
+            .field("hosts", &self.hosts().len())
+            .field("tables", &self.snapshot.tables)
+            .finish_non_exhaustive()
     }
 }

@@ -1,135 +1,179 @@
-//! The two tables of a site, made from one plan: the handshakes have no names of their own, they
-//! look them up in the table that decides the requests.
+//! The tables of a site, made from one plan: the handshakes have no names of their own, they look
+//! them up in the table that decides the requests.
 
 use std::sync::Arc;
 
-use coalesce_core::{AuthorityTable, Entry, GroupId, NamePattern, Ports, ServerConnection};
-use coalesce_tls::{
-    HandshakeFacts, HandshakeTable, HandshakeTableBuilder, HandshakeTableError, ServerNamePolicy,
-    TlsPolicy,
+use bytes::Bytes;
+use coalesce_core::{
+    AuthorityTable, AuthorityTableBuilder, GroupId, ListenerId, Ports, ServerConnection,
 };
+use coalesce_tls::{HandshakeFacts, TlsPolicy};
+#[cfg(feature = "tower")]
+use coalesce_tls::{HandshakeTable, HandshakeTableBuilder};
 
-use crate::carried::Carried;
-use crate::error::{Faults, SiteErrors, Subject};
-use crate::plan::{NAME, Plan, group_id, subject, virtual_host_id};
+use crate::carried::{Carried, listener_id};
+use crate::error::{Notes, Reason, SiteErrors, Subject};
+use crate::listeners;
+use crate::plan::{Plan, group_id};
+use crate::site_listener::SiteListener;
 
 /// The tables of one snapshot, which never change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tables {
-    pub(crate) authorities: Arc<AuthorityTable>,
-    pub(crate) handshakes: Arc<HandshakeTable>,
+    pub(crate) authorities: Arc<AuthorityTable<Bytes>>,
+    /// In the order of the plan.
+    pub(crate) listeners: Vec<SiteListener>,
+    /// By the number of a [`ListenerId`], the number of the listener that has its connections.
+    by_id: Vec<Option<usize>>,
     /// What the handshakes of each group must meet, by the number of its id.
     policies: Vec<Arc<TlsPolicy>>,
+    /// Refuses every handshake: for listeners that are no longer there.
+    #[cfg(feature = "tower")]
+    refusing: Arc<HandshakeTable>,
+}
+
+/// Where a connection is in one snapshot, and in no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) group: GroupId,
+    /// The number of its listener.
+    pub(crate) listener: Option<usize>,
 }
 
 /// The group of connections whose handshakes met what no group asks for any more.
-const GONE: GroupId = GroupId::new(u32::MAX);
+pub(crate) const GONE: GroupId = GroupId::new(u32::MAX);
+
+/// A listener that is responsible for nothing.
+const NO_LISTENER: ListenerId = ListenerId::new(u32::MAX);
 
 impl Tables {
-    pub(crate) fn build(plan: &Plan, carried: &Carried) -> Result<Self, SiteErrors> {
-        let authorities = Arc::new(authority_table(plan)?);
-        let handshakes = handshake_table(plan, authorities.clone(), carried)
-            .map_err(|error| Faults::only(Subject::Site, "build", error))?;
+    /// Builds the tables of `plan`.
+    pub(crate) fn build(
+        plan: &Plan,
+        authorities: Arc<AuthorityTable<Bytes>>,
+        carried: &Carried,
+    ) -> Result<Self, SiteErrors> {
+        #[cfg(feature = "tower")]
+        let refusing = {
+            let builder = HandshakeTableBuilder::new(plan.cryptography.provider.clone());
+            Arc::new(builder.build().map_err(whole)?)
+        };
+        let listeners = listeners::build(plan, &authorities, carried)?;
+        let known = carried.listeners();
+        let by_id = known.iter().map(|known| listeners.iter().position(|own| own.is_of(known)));
+        let by_id = by_id.collect();
         let policies = plan.groups.iter().map(|group| group.tls.clone()).collect();
-        Ok(Self { authorities, handshakes: Arc::new(handshakes), policies })
+        Ok(Self {
+            authorities,
+            listeners,
+            by_id,
+            policies,
+            #[cfg(feature = "tower")]
+            refusing,
+        })
     }
 
-    /// Returns the group of a connection in these tables, whichever tables its handshake was made
+    /// Returns the place of a connection in these tables, whichever tables its handshake was made
     /// with. In tables whose groups ask for something else than the handshake met, the connection
     /// is in no group, and every request on it is misdirected. So is one without a handshake.
     ///
     /// # Security
     /// Policies are compared, and never the server name looked up again: a session that was resumed
     /// has met the policy of its first handshake.
-    pub(crate) fn group_of(&self, facts: Option<&HandshakeFacts>) -> GroupId {
-        let Some(facts) = facts else { return GONE };
+    pub(crate) fn place(&self, facts: Option<&HandshakeFacts>) -> Place {
+        let listener = facts.and_then(HandshakeFacts::listener).and_then(|id| self.listener(id));
+        let Some((facts, listener)) = facts.zip(listener) else {
+            return Place { group: GONE, listener: None };
+        };
         let met = |policy: &Arc<TlsPolicy>| Arc::ptr_eq(policy, facts.policy());
         let same = usize::try_from(facts.group().get()).ok();
-        match same.and_then(|number| self.policies.get(number)) {
+        let group = match same.and_then(|number| self.policies.get(number)) {
             Some(policy) if met(policy) => facts.group(),
             _ => self.policies.iter().position(met).map_or(GONE, group_id),
-        }
+        };
+        Place { group, listener: Some(listener) }
+    }
+
+    /// Returns the number of the listener that has the connections of the one with this id.
+    fn listener(&self, id: ListenerId) -> Option<usize> {
+        *self.by_id.get(usize::try_from(id.get()).ok()?)?
     }
 
     /// Returns the connection as these tables decide it.
-    pub(crate) fn connection(
-        &self,
-        facts: &HandshakeFacts,
-        ports: impl Into<Ports>,
-    ) -> ServerConnection<'static> {
-        facts.connection(ports).with_group(self.group_of(Some(facts)))
-    }
-}
-
-fn authority_table(plan: &Plan) -> Result<AuthorityTable, SiteErrors> {
-    let mut builder = AuthorityTable::builder();
-    for (number, group) in plan.groups.iter().enumerate() {
-        let added = builder.group(group_id(number), group.policy).map(drop);
-        let subject = || Subject::Group(group.name.clone());
-        added.map_err(|error| Faults::only(subject(), "group", error))?;
-    }
-    // By the number of the entry.
-    let mut added: Vec<(usize, &str)> = Vec::new();
-    for (number, host) in plan.hosts.iter().enumerate() {
-        for name in &host.names {
-            // Every name of a plan is a pattern.
-            let Ok(pattern) = NamePattern::parse(name.as_bytes()) else { continue };
-            let mut entry = Entry::new(virtual_host_id(number), group_id(host.group));
-            if let Some(coalesce) = host.coalesce {
-                entry = entry.with_coalesce(coalesce);
+    ///
+    /// # Allocation
+    /// None.
+    pub(crate) fn connection(&self, facts: &HandshakeFacts) -> ServerConnection<'static> {
+        let Place { group, listener } = self.place(Some(facts));
+        let listener = listener.and_then(|number| self.listeners.get(number));
+        let Some(listener) = listener else {
+            return facts.connection(Ports::from(&[])).with_group(GONE);
+        };
+        let connection = facts.connection(listener.ports.clone()).with_group(group);
+        match &listener.hostnames {
+            None => connection,
+            Some(hostnames) => {
+                let own = facts.listener().unwrap_or(NO_LISTENER);
+                connection.with_shared_listener(own, hostnames.clone())
             }
-            let entry = builder.insert(pattern, entry);
-            entry.map_err(|error| Faults::only(subject(&host.names), NAME, error))?;
-            added.push((number, name));
         }
     }
-    let mut faults = Faults::default();
-    for duplicate in builder.duplicates() {
-        let at = |index: u32| usize::try_from(index).ok().and_then(|index| added.get(index));
-        let Some((earlier, later)) = at(duplicate.earlier).zip(at(duplicate.later)) else {
-            continue;
-        };
-        let names = |(number, _): &(usize, &str)| {
-            plan.hosts.get(*number).map(|host| host.names.as_slice()).unwrap_or_default()
-        };
-        let reason = format!("{:?} is a name of {} already", later.1, subject(names(earlier)));
-        faults.add(subject(names(later)), NAME, reason);
+
+    /// Returns whether these tables decide a connection as it is: `connection` was made of `facts`
+    /// alone, when its handshake ended.
+    #[cfg(feature = "tower")]
+    pub(crate) fn keep(
+        &self,
+        facts: Option<&HandshakeFacts>,
+        connection: &ServerConnection<'_>,
+    ) -> bool {
+        let Place { group, listener } = self.place(facts);
+        let listener = listener.and_then(|number| self.listeners.get(number));
+        listener.is_some_and(|listener| {
+            !listener.is_shared()
+                && group == connection.group()
+                && listener.ports == *connection.ports()
+        })
     }
-    faults.none_for(Some(()))?;
-    builder.build().map_err(|error| Faults::only(Subject::Site, "build", error))
+
+    /// Returns what makes handshakes on the sockets of the listener with this id.
+    #[cfg(feature = "tower")]
+    pub(crate) fn accepting(&self, id: ListenerId) -> (Arc<HandshakeTable>, Ports) {
+        let listener = self.listener(id).and_then(|number| self.listeners.get(number));
+        match listener {
+            Some(listener) => (listener.handshakes.clone(), listener.ports.clone()),
+            None => (self.refusing.clone(), Ports::from(&[])),
+        }
+    }
+
+    /// Returns the same tables with the ports that listeners are bound to now.
+    pub(crate) fn with_bound_ports(&self, plan: &Plan, carried: &Carried) -> Self {
+        let mut tables = self.clone();
+        listeners::set_ports(plan, &mut tables.listeners, carried);
+        tables
+    }
+
+    /// Returns the ids of connections that came to the listener with this number.
+    pub(crate) fn ids_of(&self, listener: usize) -> impl Iterator<Item = ListenerId> {
+        let of = self.by_id.iter().enumerate();
+        of.filter(move |(_, number)| **number == Some(listener)).map(|(id, _)| listener_id(id))
+    }
 }
 
-fn handshake_table(
+/// Returns the table that decides requests: the compiled one, or one of the names of the hosts.
+pub(crate) fn authorities(
     plan: &Plan,
-    authorities: Arc<AuthorityTable>,
-    carried: &Carried,
-) -> Result<HandshakeTable, HandshakeTableError> {
-    let mut builder = HandshakeTableBuilder::new(plan.cryptography.provider.clone());
-    builder.sessions(&carried.sessions).shared_names(authorities);
-    if let Some(ticketer) = &plan.cryptography.ticketer {
-        builder.ticketer(ticketer.clone());
+    names: &AuthorityTableBuilder,
+) -> Result<Arc<AuthorityTable<Bytes>>, SiteErrors> {
+    if let Some(compiled) = &plan.compiled {
+        return Ok(compiled.table.clone());
     }
-    for (number, group) in plan.groups.iter().enumerate() {
-        builder.group(group_id(number), group.tls.clone())?;
-    }
-    let mut certificates = Vec::with_capacity(plan.certificates.len());
-    for alternatives in &plan.certificates {
-        let Some((first, others)) = alternatives.split_first() else { continue };
-        let id = builder.server_certificate(first.clone())?;
-        for other in others {
-            let other = builder.server_certificate(other.clone())?;
-            builder.alternative(id, other)?;
-        }
-        certificates.push(id);
-    }
-    for (number, host) in plan.hosts.iter().enumerate() {
-        let Some(certificate) = certificates.get(host.certificate).copied() else { continue };
-        let group = group_id(host.group);
-        builder.virtual_host(virtual_host_id(number), group, certificate)?;
-        if plan.default_host == Some(number) {
-            let policy = ServerNamePolicy::Default { group, certificate };
-            builder.absent_server_name(policy).unknown_server_name(policy);
-        }
-    }
-    builder.build()
+    let built = names.build().map_err(whole)?;
+    let bytes = Bytes::copy_from_slice(built.as_bytes());
+    let table = AuthorityTable::from_trusted_bytes(bytes, built.checksum()).map_err(whole)?;
+    Ok(Arc::new(table))
+}
+
+fn whole(error: impl Into<Reason>) -> SiteErrors {
+    Notes::only(&Subject::Site.field("build"), error)
 }

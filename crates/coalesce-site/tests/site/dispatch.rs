@@ -201,7 +201,7 @@ fn handshakes_and_requests_find_the_same_host() {
     });
     let site = site.build().unwrap();
     let snapshot = site.snapshot();
-    let handshakes = snapshot.handshakes();
+    let handshakes = snapshot.listeners()[0].handshakes();
     for (name, pattern) in names.iter().zip([0, 1, 2, 3, 4, 5, 5]) {
         let pattern = patterns[pattern];
         let served = site.explain(Some(name), name);

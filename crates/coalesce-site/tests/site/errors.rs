@@ -21,13 +21,14 @@ fn of_hosts(ca: &Ca) -> Vec<Bad> {
             builder().add_host(Host::new("a.test", a(), Text("a")).name("*x.test").name("b.test")),
             &[
                 r#"host "a.test": name: "*x.test": '*' "#,
-                r#"host "a.test": certificate: not valid for "b.test"; only valid for a.test"#,
+                r#"host "a.test": name: "b.test" is not covered by the certificate, which "#,
             ],
         ),
         (
             builder().host("*.a.test", ca.identity(&["b.a.test", "a.test", "x.test"]), Text("a")),
-            &["host \"*.a.test\": certificate: not valid for \"*.a.test\"; only valid for \
-                 b.a.test, a.test or x.test"],
+            &["host \"*.a.test\": name: \"*.a.test\" is not covered by the certificate, which \
+                 presents DNS:b.a.test, DNS:a.test, DNS:x.test; it would be answered 421 on its own \
+                 connections"],
         ),
         (
             builder().host("a.test", a(), Text("a")).host("A.test", a(), Text("b")),
@@ -36,8 +37,8 @@ fn of_hosts(ca: &Ca) -> Vec<Bad> {
         (
             builder().host("a.test", missing, Text("a")),
             &[
-                r#"host "a.test": certificate: no/such.pem: No such file or directory"#,
-                r#"host "a.test": key: no/such.key: No such file or directory (os error 2)"#,
+                r#"host "a.test": certificate: cannot read no/such.pem: No such file or directory"#,
+                r#"host "a.test": key: cannot read no/such.key: No such file or directory"#,
             ],
         ),
         (
@@ -54,7 +55,7 @@ fn of_hosts(ca: &Ca) -> Vec<Bad> {
         ),
         (
             builder().host("a.test", a().and(ca.identity(&["b.test"])), Text("a")),
-            &[r#"host "a.test": certificate: not valid for "a.test"; only valid for b.test"#],
+            &[r#"host "a.test": name: "a.test" is not covered by the certificate, which "#],
         ),
         (
             builder().add_host(Host::new("a.test", a(), Text("a")).group("staff")),
@@ -83,7 +84,7 @@ fn of_groups_and_site(ca: &Ca) -> Vec<Bad> {
     vec![
         (
             group(settings().require_client_ca_files(["no/such.pem"])),
-            &[r#"group "g": client_ca_files: no/such.pem: No such file or directory (os error 2)"#],
+            &[r#"group "g": client_ca_files: cannot read no/such.pem: No such file or directory"#],
         ),
         (
             group(settings().require_client_ca_files([""; 0])),
@@ -105,9 +106,12 @@ fn of_groups_and_site(ca: &Ca) -> Vec<Bad> {
         // The group's fault is said once, and none of its hosts has another.
         (
             unused().add_host(Host::new("a.test", ca.identity(&["a.test"]), Text("a")).group("g")),
-            &[r#"group "g": client_ca_files: no/such.pem: No such file or directory (os error 2)"#],
+            &[r#"group "g": client_ca_files: cannot read no/such.pem: No such file or directory"#],
         ),
-        (one().ports([443, 0]), &["site: ports: 0, which no request can name; 1 to 65535 allowed"]),
+        (
+            one().ports([443, 0]),
+            &["site: ports: port 0, which no request can name; 1 to 65535 allowed"],
+        ),
         (one().protocols(["h2", ""]), &["site: protocols: name of 0 bytes; 1 to 255 expected"]),
         (one().default_host("b.test"), &[r#"site: default_host: no host has the name "b.test""#]),
     ]
@@ -139,7 +143,7 @@ fn all_faults_are_found_at_once_and_can_be_asked() {
     let expected = [
         (Subject::Site, "ports"),
         (Subject::Group("g".to_owned()), "client_ca_files"),
-        (Subject::Host("a.test".to_owned()), "certificate"),
+        (Subject::Host("a.test".to_owned()), "name"),
     ];
     assert_eq!(found, expected);
 }
@@ -157,13 +161,14 @@ fn address_that_would_be_misdirected_on_its_own_connections_is_a_fault() {
         errors.build().unwrap_err().to_string(),
         "host \"192.0.2.1\": name: \"192.0.2.1\" would be answered 421 on its own connections: the \
          virtual host is in another coalescing group; clients send no server name for an address, \
-         so that default_host decides"
+         so that the default host decides"
     );
     let unreachable = site().add_host(address()).build().unwrap();
+    let warnings: Vec<String> = unreachable.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        unreachable.warnings(),
+        warnings,
         ["host \"192.0.2.1\": name: \"192.0.2.1\" cannot be reached: clients send no server name \
-          for an address, and there is no default_host"]
+          for an address, and there is no default host"]
     );
 }
 
@@ -172,7 +177,12 @@ fn name_for_more_than_a_certificate_can_cover_is_a_warning() {
     let ca = Ca::new();
     let site = builder().host("**.a.test", ca.identity(&["b.a.test"]), Text("a")).build().unwrap();
     let [warning] = &site.warnings()[..] else { panic!("one warning expected") };
-    assert!(warning.starts_with(r#"host "**.a.test": name: "**.a.test" matches more names"#));
+    assert_eq!((warning.field(), warning.item()), ("name", Some("**.a.test")));
+    assert!(
+        warning
+            .to_string()
+            .starts_with(r#"host "**.a.test": name: "**.a.test" matches more names"#)
+    );
     assert!(site.explain(Some("b.a.test"), "b.a.test").is_served());
     assert_eq!(site.explain(Some("c.a.test"), "c.a.test").code(), "certificate");
 }

@@ -1,8 +1,11 @@
 //! A site behind real listeners, asked by real clients.
 
+mod compiled;
 mod dispatch;
 mod errors;
 mod groups;
+mod listeners;
+mod origins;
 mod reload;
 mod support;
 mod tools;

@@ -6,8 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use coalesce_core::{RequestTarget, Step, Verdict};
-use coalesce_site::{Host, Outcome, ServedHost, Site, SiteSnapshot};
+use coalesce_core::{NamePattern, RequestTarget, Step, Verdict};
+use coalesce_site::{
+    ClientIdentity, GroupSettings, Host, Outcome, Question, ServedHost, Site, SiteSnapshot,
+};
+use coalesce_tls::ClientAuth;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
@@ -57,6 +60,81 @@ fn explanation_reads_as_a_sentence() {
     );
     assert_eq!(said("a.test", ""), r#"400 in group "default", step 1: :authority: empty host"#);
     assert_eq!(said("d.test", "d.test"), "no connection: server name 'd.test' is not known here");
+}
+
+/// Each question as a client with one certificate or another would ask it.
+#[test]
+fn explanation_asks_the_verifier_that_serves() {
+    let (ca, clients, others) = (Ca::new(), Ca::new(), Ca::new());
+    let optional = GroupSettings::new().client_auth(ClientAuth::Optional(clients.rules()));
+    let required = GroupSettings::new().client_auth(ClientAuth::Required(clients.rules()));
+    let shared = ca.identity(&["a.test", "b.test"]);
+    let site = builder()
+        .group("optional", optional)
+        .group("required", required)
+        .add_host(Host::new("a.test", shared.clone(), Text("a")).group("optional"))
+        .add_host(Host::new("b.test", shared, Text("b")).label("the b").group("required"))
+        .build()
+        .unwrap();
+    let with = |ca: &Ca| ClientIdentity::Certificate(ca.issue(&["someone.test"]).0);
+    let ask = |name: &str, client| {
+        let question = Question::new().with_server_name(name).with_authority(name);
+        let found = site.explain_question(&question.with_client(client));
+        (found.code(), found.host().map(str::to_owned))
+    };
+    let served = |label: &str| ("served", Some(label.to_owned()));
+    assert_eq!(ask("a.test", ClientIdentity::Accepted), served("a.test"));
+    assert_eq!(ask("a.test", ClientIdentity::WithoutCertificate), served("a.test"));
+    assert_eq!(ask("a.test", with(&clients)), served("a.test"));
+    assert_eq!(ask("a.test", with(&others)), ("client_certificate_invalid", None));
+    assert_eq!(ask("b.test", with(&clients)), served("the b"));
+    let without = ask("b.test", ClientIdentity::WithoutCertificate);
+    assert_eq!(without, ("client_certificate_required", None));
+}
+
+#[test]
+fn explanation_knows_listeners_protocols_and_every_kind_of_request() {
+    let site = site(&Ca::new());
+    let ask = |question: Question| {
+        let found = site.explain_question(&question.with_server_name("a.test"));
+        let Outcome::Refused(refused) = found.outcome() else { return (found.code(), "") };
+        (found.code(), refused.rule())
+    };
+    let on_a = || Question::new().with_authority("a.test");
+    let cases = [
+        (on_a().on_listener("main"), ("served", "")),
+        (on_a().on_listener("other"), ("no_listener", "")),
+        (on_a().with_offered_protocols(["http/1.1", "x"]), ("served", "")),
+        (on_a().with_offered_protocols(["x"]), ("no_application_protocol", "RFC 7301 §3.2")),
+        (on_a().with_scheme("http"), ("scheme", "")),
+        (on_a().with_host("a.test"), ("served", "")),
+        (on_a().with_host("b.test"), ("host_differs", "")),
+        (on_a().with_host("a.test").with_host("a.test"), ("several_hosts", "")),
+        (on_a().with_method("CONNECT"), ("connect_refused", "")),
+        (Question::new(), ("no_authority", "")),
+    ];
+    for (question, expected) in cases {
+        assert_eq!(ask(question.clone()), expected, "{question:?}");
+    }
+    let pattern = NamePattern::parse(b"*.w.test").unwrap();
+    let question = Question::for_pattern(&pattern).unwrap();
+    assert_eq!(site.explain_question(&question).host(), Some("*.w.test"));
+}
+
+#[test]
+fn hints_say_where_a_misdirected_request_would_be_served() {
+    let site = site(&Ca::new());
+    let snapshot = site.snapshot();
+    let hints = |authority: &str| {
+        let question = Question::new().with_server_name("a.test").with_authority(authority);
+        snapshot.hints(&question, &snapshot.explain(&question))
+    };
+    assert_eq!(
+        hints("c.test"),
+        ["on a connection of its own it is served, by virtual host c.test in group default"]
+    );
+    assert_eq!(hints("a.test:1"), ["listener main answers for port 443"]);
+    assert_eq!(hints("a.test"), [""; 0]);
 }
 
 #[test]
@@ -127,12 +205,10 @@ fn snapshot_decides_and_names_the_host() {
     let ca = Ca::new();
     let site = site(&ca);
     let first = site.snapshot();
-    let facts = first.handshakes().choose_by_name(Some("a.test")).unwrap().facts;
-    let text = |snapshot: &SiteSnapshot<Text>, authority: &[u8]| match snapshot.decide(
-        &facts,
-        443,
-        &RequestTarget::https(authority),
-    ) {
+    let facts = first.listeners()[0].handshakes().choose_by_name(Some("a.test")).unwrap().facts;
+    let text = |snapshot: &SiteSnapshot<Text>, authority: &[u8]| match snapshot
+        .decide(&facts, &RequestTarget::https(authority))
+    {
         Verdict::Serve(proof) => snapshot.served(proof).host.map(|host| host.0),
         Verdict::Misdirected(reason) => Some(reason.code()),
         Verdict::Malformed(reason) => Some(reason.code()),

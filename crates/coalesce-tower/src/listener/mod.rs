@@ -72,9 +72,9 @@ enum Kind {
     Proxied(ProxyProtocol),
 }
 
-/// Returns the acceptor for the next connection.
+/// Returns the acceptor for the next connection, and the ports that its requests may name.
 #[derive(Clone)]
-struct NewestAcceptor(Arc<dyn Fn() -> coalesce_tls::Acceptor + Send + Sync>);
+struct NewestAcceptor(Arc<dyn Fn() -> (coalesce_tls::Acceptor, Ports) + Send + Sync>);
 
 impl fmt::Debug for NewestAcceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +96,10 @@ impl Entrance {
         let ports = self.ports;
         match self.kind {
             Kind::Tls(acceptor) => handshake(acceptor, socket, peer, ports).await,
-            Kind::NewestTls(newest) => handshake((newest.0)(), socket, peer, ports).await,
+            Kind::NewestTls(newest) => {
+                let (acceptor, ports) = (newest.0)();
+                handshake(acceptor, socket, peer, ports).await
+            }
             Kind::Cleartext(group) => {
                 let info = ConnectionInfo::cleartext(group, ports).with_peer(peer);
                 Some(Accepted::cleartext(socket, info))
@@ -130,7 +133,8 @@ impl Listener {
     }
 
     /// Makes a listener for connections over TLS that asks `newest` for the acceptor of each
-    /// connection. A server that swaps its handshake table returns the newest one.
+    /// connection and for the ports that its requests may name. A server that swaps its handshake
+    /// table returns the newest one.
     ///
     /// # Examples
     /// ```
@@ -144,16 +148,15 @@ impl Listener {
     ///         Ok(acceptor) => acceptor.clone(),
     ///         Err(poisoned) => poisoned.into_inner().clone(),
     ///     };
-    ///     Listener::newest_tls(socket, read, 443)
+    ///     Listener::newest_tls(socket, move || (read(), 443.into()))
     /// }
     /// ```
     pub fn newest_tls(
         socket: TcpListener,
-        newest: impl Fn() -> coalesce_tls::Acceptor + Send + Sync + 'static,
-        ports: impl Into<Ports>,
+        newest: impl Fn() -> (coalesce_tls::Acceptor, Ports) + Send + Sync + 'static,
     ) -> Self {
         let kind = Kind::NewestTls(NewestAcceptor(Arc::new(newest)));
-        Self::new(socket, Entrance { kind, ports: ports.into() })
+        Self::new(socket, Entrance { kind, ports: Ports::from(&[]) })
     }
 
     /// Connections in the clear, HTTP/1.1 or HTTP/2 with prior knowledge, all of `group`.

@@ -1,0 +1,14 @@
+//! A site as it was read and checked, before its tables are built: the one list of listeners,
+//! groups and hosts that every table is made from.
+
+mod groups;
+mod hosts;
+mod listeners;
+mod model;
+mod read;
+
+pub use model::SiteGroup;
+pub(crate) use model::{
+    CompiledTable, HostDraft, NAME, Plan, PlannedHost, PlannedListener, group_id, subject,
+    virtual_host_id,
+};

@@ -1,0 +1,193 @@
+//! The parts of a plan.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coalesce_core::{
+    AuthorityTable, CoalescePolicy, GroupId, GroupPolicy, NamePattern, VirtualHostId,
+};
+use coalesce_tls::TlsPolicy;
+
+use crate::error::{SiteWarning, Subject};
+use crate::identity::{Identity, LoadedCertificate};
+use crate::listener_settings::PortRule;
+use crate::names::{Coverage, NotCovered, coverage, pattern};
+use crate::settings::{Cryptography, Settings};
+
+/// A site that was read and checked.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) cryptography: Cryptography,
+    pub(crate) listeners: Vec<PlannedListener>,
+    /// By the number of their [`GroupId`].
+    pub(crate) groups: Vec<SiteGroup>,
+    /// Each with its alternatives.
+    pub(crate) certificates: Vec<Vec<LoadedCertificate>>,
+    /// By the number of their [`VirtualHostId`].
+    pub(crate) hosts: Vec<PlannedHost>,
+    pub(crate) compiled: Option<CompiledTable>,
+    /// Those that reading has found.
+    pub(crate) warnings: Vec<SiteWarning>,
+}
+
+/// A compiled table whose bytes were checked.
+#[derive(Clone)]
+pub(crate) struct CompiledTable {
+    /// What messages call it.
+    pub(crate) label: String,
+    pub(crate) table: Arc<AuthorityTable<Bytes>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedListener {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// A pattern; of listeners that share their address.
+    pub(crate) hostname: Option<String>,
+    pub(crate) ports: PortRule,
+    /// By number.
+    pub(crate) default_host: Option<usize>,
+}
+
+/// A coalescing group of a site. Groups with equal settings are one.
+#[derive(Clone, Debug)]
+pub struct SiteGroup {
+    pub(crate) name: String,
+    pub(crate) also: Vec<String>,
+    pub(crate) tls: Arc<TlsPolicy>,
+    pub(crate) policy: GroupPolicy,
+    /// The listeners that it is on, by number.
+    pub(crate) listeners: BTreeSet<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedHost {
+    pub(crate) label: String,
+    /// Each is a pattern.
+    pub(crate) names: Vec<String>,
+    /// By number.
+    pub(crate) group: usize,
+    /// By number.
+    pub(crate) certificate: usize,
+    /// Other than its group's.
+    pub(crate) coalesce: Option<CoalescePolicy>,
+}
+
+/// A host as the builder has it, without its value.
+#[derive(Clone, Debug)]
+pub(crate) struct HostDraft {
+    pub(crate) label: Option<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) identity: Identity,
+    pub(crate) group: Option<String>,
+    pub(crate) coalesce: Option<CoalescePolicy>,
+}
+
+impl Plan {
+    /// Returns whether the host with this number is on the listener with that one.
+    pub(crate) fn is_on(&self, host: usize, listener: usize) -> bool {
+        let group = self.hosts.get(host).and_then(|host| self.groups.get(host.group));
+        group.is_some_and(|group| group.listeners.contains(&listener))
+    }
+
+    /// Returns the hosts of the listener with this number.
+    pub(crate) fn hosts_of(&self, listener: usize) -> impl Iterator<Item = (usize, &PlannedHost)> {
+        self.hosts.iter().enumerate().filter(move |(number, _)| self.is_on(*number, listener))
+    }
+
+    /// Returns the number of the host with this label, or else with this name, however it is
+    /// spelled.
+    pub(crate) fn host_called(&self, name: &str) -> Option<usize> {
+        let by_label = self.hosts.iter().position(|host| host.label == name);
+        by_label.or_else(|| {
+            let wanted = pattern(name).ok()?;
+            self.hosts.iter().position(|host| host.has_name(&wanted))
+        })
+    }
+
+    /// Returns how much of `pattern`, which was written as `name`, the certificates of this number
+    /// cover.
+    pub(crate) fn coverage(
+        &self,
+        certificate: usize,
+        pattern: &NamePattern<'_>,
+        name: &dyn std::fmt::Display,
+    ) -> Result<Coverage, NotCovered> {
+        let mut found = Coverage::OpenEnded;
+        for LoadedCertificate { certificate, label } in
+            self.certificates.get(certificate).into_iter().flatten()
+        {
+            found = coverage(pattern, name, certificate.presented(), label)?;
+        }
+        Ok(found)
+    }
+
+    /// Returns whether listeners have names that the builder gave them.
+    pub(crate) fn has_named_listeners(&self) -> bool {
+        !self.settings.listeners.is_empty()
+    }
+}
+
+impl PlannedHost {
+    /// Returns whether `wanted` is one of the names.
+    pub(crate) fn has_name(&self, wanted: &NamePattern<'_>) -> bool {
+        self.names.iter().any(|known| pattern(known).as_ref() == Ok(wanted))
+    }
+}
+
+impl SiteGroup {
+    /// Returns the name of the group.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the names of groups with equal settings, which are this one.
+    pub fn also(&self) -> &[String] {
+        &self.also
+    }
+
+    /// Returns the requirements that each handshake of the group meets.
+    pub fn tls_policy(&self) -> &Arc<TlsPolicy> {
+        &self.tls
+    }
+
+    /// Returns how requests on its connections are decided.
+    pub fn policy(&self) -> GroupPolicy {
+        self.policy
+    }
+
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.also.iter().any(|also| also == name)
+    }
+
+    /// Returns whether one connection may be in both.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        // All listeners are the same ones, spelled out or not.
+        let mut tls = TlsPolicy::clone(&self.tls);
+        tls.listeners.clone_from(&other.tls.listeners);
+        self.policy == other.policy && self.listeners == other.listeners && tls == *other.tls
+    }
+}
+
+/// The field of a host that a name is.
+pub(crate) const NAME: &str = "name";
+
+/// Returns what errors call the host with this label.
+pub(crate) fn subject(label: &str) -> Subject {
+    Subject::Host(label.to_owned())
+}
+
+/// Returns a group's number as its id.
+pub(crate) fn group_id(number: usize) -> GroupId {
+    // The authority table refuses far fewer groups than a u32 counts.
+    GroupId::new(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Returns a host's number as its id.
+pub(crate) fn virtual_host_id(number: usize) -> VirtualHostId {
+    // The authority table refuses far fewer entries than a u32 counts.
+    VirtualHostId::new(u32::try_from(number).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,60 @@
+//! An address of a site to listen on, and the handshakes there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use coalesce_core::{ListenerId, ListenerTable, Ports};
+use coalesce_tls::HandshakeTable;
+
+/// An address to listen on, for one listener or for several that share it.
+#[derive(Clone, Debug)]
+pub struct SiteListener {
+    pub(crate) name: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) ports: Ports,
+    pub(crate) ports_are_chosen: bool,
+    pub(crate) handshakes: Arc<HandshakeTable>,
+    /// Which of the listeners that share the address is responsible for which hosts.
+    pub(crate) hostnames: Option<Arc<ListenerTable>>,
+    /// The listeners, by their number in the plan, and their ids.
+    pub(crate) members: Vec<(usize, ListenerId)>,
+}
+
+impl SiteListener {
+    /// Returns the name of the listener; of several, all names, joined by `+`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the name of each listener.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Returns the address that the builder gave it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns whether it is for listeners with hostnames, which may share the address.
+    pub fn is_shared(&self) -> bool {
+        self.hostnames.is_some()
+    }
+
+    /// Returns the ports that requests may name: those of the builder, and the port that it is
+    /// bound to. Before it is bound that is the port of its address, or the one that `https` means.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Returns the table that makes handshakes.
+    pub fn handshakes(&self) -> &Arc<HandshakeTable> {
+        &self.handshakes
+    }
+
+    /// Returns whether `name` is that of the listener, or of one of them.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|one| one == name)
+    }
+}
