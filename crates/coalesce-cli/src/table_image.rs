@@ -1,53 +1,30 @@
-//! Authority tables as the commands hold them: built here, or mapped from the file that
-//! `coalesce compile` wrote.
+//! Authority tables as the commands hold them, and the file that `coalesce compile` writes.
 
 use std::fmt;
 use std::path::Path;
 
-use coalesce_core::{AuthorityTable, Entry, FormatError, Host, Layout};
+use bytes::Bytes;
+use coalesce_core::{AuthorityTable, Entry, Host, Layout};
 
 use crate::mapped::MappedFile;
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
-/// An authority table from anywhere.
-pub(crate) type Table = AuthorityTable<TableBytes>;
+/// An authority table from anywhere: made by this process, or in a file that is shared with every
+/// process that has mapped it.
+pub(crate) type Table = AuthorityTable<Bytes>;
 
-/// Where the bytes of a table are.
-pub(crate) enum TableBytes {
-    /// Made by this process.
-    Built(Vec<u8>),
-    /// In a file, shared with whoever else has mapped it.
-    Mapped(MappedFile),
-}
-
-impl AsRef<[u8]> for TableBytes {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Built(bytes) => bytes,
-            Self::Mapped(file) => file.as_ref(),
-        }
-    }
-}
-
-/// A table of millions of names is no debug output.
-impl fmt::Debug for TableBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TableBytes").field("len", &self.as_ref().len()).finish()
-    }
-}
-
-/// Takes a table that was just built.
-pub(crate) fn built(table: &AuthorityTable<Vec<u8>>) -> Result<Table, FormatError> {
-    AuthorityTable::from_bytes(TableBytes::Built(table.as_bytes().to_vec()))
+/// Maps the file `path`.
+pub(crate) fn map(path: &Path) -> Result<Bytes, OpenError> {
+    let file = MappedFile::open(path).map_err(|error| {
+        OpenError::Unreadable(format!("cannot read {}: {}", path.display(), without_code(&error)))
+    })?;
+    Ok(Bytes::from_owner(file))
 }
 
 /// Maps the compiled table in the file `path`, and checks all of it.
 pub(crate) fn open(path: &Path) -> Result<Table, OpenError> {
-    let file = MappedFile::open(path).map_err(|error| {
-        OpenError::Unreadable(format!("cannot read {}: {}", path.display(), without_code(&error)))
-    })?;
-    AuthorityTable::from_bytes(TableBytes::Mapped(file))
+    AuthorityTable::from_bytes(map(path)?)
         .map_err(|error| OpenError::NoTable(format!("{}: {error}", path.display())))
 }
 

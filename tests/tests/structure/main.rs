@@ -51,7 +51,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     (
         "coalesce-cli",
-        &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
+        &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-site"],
     ),
 ];
 

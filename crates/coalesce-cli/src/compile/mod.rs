@@ -16,7 +16,7 @@ use crate::compile::faults::ListFaults;
 use crate::compile::list::{LineFault, List, ListLine, Position};
 use crate::compile::output_file::OutputFile;
 use crate::compile::owners::{Entered, ListEntry, Owner, Owners};
-use crate::config::Site;
+use crate::config::{Configuration, Overrides};
 use crate::table_image;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::logging::Logging;
@@ -65,17 +65,22 @@ impl From<TableLayout> for Layout {
 }
 
 pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exit, Failure> {
-    let site = match &arguments.config {
+    // The table is about to be made.
+    let overrides = Overrides { no_table: true, ..Overrides::default() };
+    let configuration = match &arguments.config {
         None => None,
-        Some(path) => Some(Site::load_without_table(path).map_err(Failure::configuration)?),
+        Some(path) => {
+            Some(Configuration::load_with(path, overrides, None).map_err(Failure::configuration)?)
+        }
     };
     let output_file = OutputFile::find(&arguments.output)?;
     let list = List::open(&arguments.list)?;
-    if let Some(site) = &site {
-        site.log();
+    if let Some(configuration) = &configuration {
+        configuration.log();
     }
     let mut progress = Progress::new(logging);
-    let owners = Owners::new(site.as_ref().zip(arguments.config.as_deref()));
+    let site = configuration.as_ref().map(|configuration| &configuration.site);
+    let owners = Owners::new(site.zip(arguments.config.as_deref()));
     let mut compiler = Compiler::new(&owners, arguments.layout, list)?;
     compiler.read(&mut progress)?;
     let table = compiler.build(&mut progress)?;

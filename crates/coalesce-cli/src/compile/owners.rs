@@ -7,9 +7,10 @@ use coalesce_core::{
     AuthorityTableBuilder, BuildError, CoalescePolicy, Duplicate, Entry, GroupId, GroupPolicy,
     NamePattern, VirtualHostId,
 };
+use coalesce_site::{Coverage, ServedHost, SiteGroup};
 
 use crate::compile::list::{Field, LineFault, ListLine};
-use crate::config::{self, Coverage, Site, VirtualHost};
+use crate::config::{Site, VirtualHost, not_covered};
 
 /// What the lines of a list may say.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) enum Owners<'a> {
         site: &'a Site,
         path: &'a Path,
         /// The virtual hosts by their names.
-        hosts: HashMap<&'a [u8], (VirtualHostId, &'a VirtualHost)>,
+        hosts: HashMap<&'a [u8], (VirtualHostId, &'a ServedHost<VirtualHost>)>,
     },
 }
 
@@ -48,9 +49,9 @@ pub(super) struct ListEntry<'a> {
 impl<'a> Owners<'a> {
     pub(super) fn new(configuration: Option<(&'a Site, &'a Path)>) -> Self {
         let Some((site, path)) = configuration else { return Self::Numbers };
-        let hosts = site.virtual_hosts().iter().enumerate();
+        let hosts = site.hosts().iter().zip(0..);
         let hosts = hosts
-            .map(|(number, host)| (host.name.as_bytes(), (config::virtual_host_id(number), host)))
+            .map(|(host, number)| (host.name().as_bytes(), (VirtualHostId::new(number), host)))
             .collect();
         Self::Configured { site, path, hosts }
     }
@@ -62,16 +63,16 @@ impl<'a> Owners<'a> {
         builder: &mut AuthorityTableBuilder,
     ) -> Result<u32, BuildError> {
         let Self::Configured { site, .. } = self else { return Ok(0) };
-        for (number, group) in site.groups().iter().enumerate() {
-            builder.group(config::group_id(number), group.policy)?;
+        for (group, number) in site.groups().iter().zip(0..) {
+            builder.group(GroupId::new(number), group.policy())?;
         }
         let mut added = 0;
-        for (number, host) in site.virtual_hosts().iter().enumerate() {
-            for name in &host.names {
+        for (host, number) in site.hosts().iter().zip(0..) {
+            for name in host.names() {
                 // A site that loads has no other names.
-                if let Ok(pattern) = NamePattern::parse(name.text.as_bytes()) {
-                    let mut entry = Entry::new(config::virtual_host_id(number), host.group);
-                    entry.coalesce = host.coalesce;
+                if let Ok(pattern) = NamePattern::parse(name.as_bytes()) {
+                    let mut entry = Entry::new(VirtualHostId::new(number), host.group_id());
+                    entry.coalesce = host.coalesce();
                     builder.insert(pattern, entry)?;
                     added += 1;
                 }
@@ -109,24 +110,25 @@ impl<'a> Owners<'a> {
                     let path = path.display();
                     return Err(named.fault(format_args!("no virtual_host of {path} is {named}")));
                 };
-                let group = site.group(host.group);
                 if let Some(stated) = line.group
-                    && group.is_none_or(|group| group.name.as_bytes() != stated.text)
+                    && host.group().as_bytes() != stated.text
                 {
-                    let group = group.map(|group| group.name.as_str()).unwrap_or_default();
                     let message = format!(
-                        "{stated} is not the group of virtual_host {named}, which is {group:?}"
+                        "{stated} is not the group of virtual_host {named}, which is {:?}",
+                        host.group()
                     );
                     return Err(stated.fault(message));
                 }
                 let text = String::from_utf8_lossy(line.pattern.text);
-                let coverage = host.certificate.covers(&pattern, &text);
-                let coverage = coverage.map_err(|not_covered| line.pattern.fault(not_covered))?;
+                let coverage = site.coverage(*virtual_host, &pattern, &text).map_err(|found| {
+                    line.pattern.fault(not_covered(&found, &host.certificate, &text))
+                })?;
+                let policy = site.group(host.group_id()).map(SiteGroup::policy);
                 Ok(ListEntry {
                     pattern,
-                    owner: Owner { virtual_host: *virtual_host, group: host.group },
-                    policy: group.map(|group| group.policy).unwrap_or_default(),
-                    coalesce: host.coalesce,
+                    owner: Owner { virtual_host: *virtual_host, group: host.group_id() },
+                    policy: policy.unwrap_or_default(),
+                    coalesce: host.coalesce(),
                     open_ended: coverage == Coverage::OpenEnded,
                 })
             }
@@ -138,11 +140,8 @@ impl<'a> Owners<'a> {
         match self {
             Self::Numbers => format!("virtual host {}, group {}", owner.virtual_host, owner.group),
             Self::Configured { site, .. } => {
-                let host = site.virtual_host(owner.virtual_host);
-                format!(
-                    "of virtual_host {:?}",
-                    host.map(|host| host.name.as_str()).unwrap_or_default()
-                )
+                let host = site.host(owner.virtual_host);
+                format!("of virtual_host {:?}", host.map_or("", ServedHost::name))
             }
         }
     }
@@ -153,11 +152,11 @@ impl<'a> Owners<'a> {
         let start = format!("{what}: {} is ", later.pattern);
         let Self::Configured { site, path, .. } = self else { return start + "there already" };
         let path = path.display();
-        let hosts = site.virtual_hosts().iter();
-        let mut names = hosts.flat_map(|host| host.names.iter().map(move |name| (host, name)));
-        match names.nth(pair.earlier as usize) {
-            Some((host, name)) => {
-                let (host, line) = (&host.name, name.line);
+        let hosts = site.hosts().iter();
+        let mut lines = hosts.flat_map(|host| host.lines.iter().map(move |line| (host, line)));
+        match lines.nth(pair.earlier as usize) {
+            Some((host, line)) => {
+                let host = host.name();
                 format!("{start}a name of virtual_host {host:?} in {path}:{line} already")
             }
             None => format!("{start}in {path} already"),

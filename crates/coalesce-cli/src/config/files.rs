@@ -5,11 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use coalesce_tls::{
-    certificates_from_pem, client_cas_from_pem, private_key_from_pem,
-    revocation_lists_from_pem_or_der,
-};
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use coalesce_tls::{certificates_from_pem, client_cas_from_pem, revocation_lists_from_pem_or_der};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use crate::terminal::text::without_code;
 
@@ -21,12 +18,6 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = read(path)?;
     certificates_from_pem(&pem).map_err(|error| FileError::content(path, error))
-}
-
-/// Reads the one private key in the file `path`.
-pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
-    let pem = read(path)?;
-    private_key_from_pem(&pem).map_err(|error| FileError::content(path, error))
 }
 
 /// Reads the CA certificates in the file `path`. A file without any is an error: it must not pass
@@ -96,7 +87,7 @@ mod tests {
     fn messages_name_the_file_and_no_number() {
         let missing = chain(Path::new("no/such.pem")).unwrap_err();
         assert_eq!(missing.to_string(), "cannot read no/such.pem: No such file or directory");
-        let endless = key(Path::new("/dev/zero")).unwrap_err();
+        let endless = chain(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(endless.to_string(), "/dev/zero: more than the 1048576 bytes allowed");
     }
 }

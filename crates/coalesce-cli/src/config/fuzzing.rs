@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use coalesce_core::NamePattern;
+use coalesce_core::{NamePattern, VirtualHostId};
 
-use crate::config::{Carried, Site, virtual_host_id};
+use crate::config::{Configuration, Overrides, Site};
 use crate::demo::files::DemoFiles;
 
 /// Folder and files of the demo, which the text may name.
@@ -21,20 +21,23 @@ static FILES: LazyLock<DemoFiles> =
 pub fn config(text: &[u8]) {
     let path = FILES.configuration();
     fs::write(&path, text).expect("the temporary folder is writable");
-    let carried = Carried::default();
-    let first = Site::load_after(&path, &carried);
-    let second = Site::load_after(&path, &carried);
-    match (first, second) {
+    let first = Configuration::load(&path);
+    let earlier = first.as_ref().ok().map(|first| &first.handle);
+    let second = Configuration::load_with(&path, Overrides::default(), earlier);
+    match (&first, &second) {
         (Ok(first), Ok(second)) => {
-            assert_is_what_it_says(&first);
-            assert_is_what_it_says(&second);
-            assert_eq!(first.table.as_bytes(), second.table.as_bytes());
+            assert_is_what_it_says(&first.site);
+            assert_is_what_it_says(&second.site);
+            let tables = [first, second].map(|loaded| loaded.site.authorities());
+            assert_eq!(tables[0].as_bytes(), tables[1].as_bytes());
         }
         (Err(first), Err(second)) => {
             assert_names_the_file(&first.to_string(), &path);
             assert_eq!(first.to_string(), second.to_string());
         }
-        (first, second) => panic!("loads once: {:?}, {:?}", first.err(), second.err()),
+        (first, second) => {
+            panic!("loads once: {:?}, {:?}", first.as_ref().err(), second.as_ref().err())
+        }
     }
 }
 
@@ -45,14 +48,16 @@ fn assert_names_the_file(message: &str, path: &Path) {
 }
 
 fn assert_is_what_it_says(site: &Site) {
-    assert!(!site.listeners.is_empty() && !site.virtual_hosts().is_empty());
-    for (number, host) in site.virtual_hosts().iter().enumerate() {
-        for name in &host.names {
-            let pattern = NamePattern::parse(name.text.as_bytes()).expect("it was read");
-            let entry = site.table.get(&pattern).expect("the table has every name");
-            assert_eq!(entry.virtual_host, virtual_host_id(number), "{}", name.text);
-            assert!(site.table.group_policy(entry.group).is_some(), "{}", name.text);
-            assert!(site.group(host.group).is_some(), "{}", name.text);
+    assert!(!site.listeners().is_empty() && !site.hosts().is_empty());
+    for (host, number) in site.hosts().iter().zip(0..) {
+        assert!(site.group(host.group_id()).is_some(), "{}", host.name());
+        assert_eq!(host.names().len(), host.lines.len(), "{}", host.name());
+        for name in host.names() {
+            let pattern = NamePattern::parse(name.as_bytes()).expect("it was read");
+            let entry = site.authorities().get(&pattern).expect("the table has every name");
+            assert_eq!(entry.virtual_host, VirtualHostId::new(number), "{name}");
+            assert_eq!(entry.group, host.group_id(), "{name}");
+            assert!(site.authorities().group_policy(entry.group).is_some(), "{name}");
         }
     }
 }

@@ -2,192 +2,122 @@
 
 use std::mem::take;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use toml::Spanned;
+use bytes::Bytes;
+use coalesce_site::SiteBuilder;
 
-use crate::config::carried::Carried;
-use crate::config::checks::{find_overlaps, own_connections, own_connections_by_address};
-use crate::config::drafts::{
-    Certificate, Certificates, Context, GroupDraft, Groups, HostDraft, SiteDraft, address,
-    read_hosts, read_listeners,
-};
-use crate::config::entries::model::Profile;
+use crate::config::drafts::{Context, Groups, address, read_hosts, read_listeners};
 use crate::config::entries::{ConfigErrors, Entries, Faults, Notes, Source, parse};
-use crate::config::site::{ConfiguredName, Group, Listener, Site, VirtualHost, group_id};
-use crate::config::tables::{Ports, authority_table, open_compiled};
-use crate::table_image::Table;
+use crate::config::places::Places;
+use crate::config::site::{Configuration, VirtualHost, crypto_provider};
+use crate::table_image;
 
-impl Site {
+/// What the command line says in the place of the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Overrides {
+    /// The address of the one listener.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether no connection announces its origin set.
+    pub(crate) no_origins: bool,
+    /// Whether the compiled table is not read, because it is about to be made.
+    pub(crate) no_table: bool,
+}
+
+impl Configuration {
     /// Loads the configuration file `path`.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        Self::load_after(path, &Carried::default())
+        Self::load_with(path, Overrides::default(), None)
     }
 
-    /// Loads the configuration file `path` for a server that loads more than once.
+    /// Loads the configuration file `path`, for the first time or after `earlier`.
     ///
-    /// Connections and sessions of sites that were loaded with the same `carried` stay valid as far
-    /// as their rules have not changed.
-    pub(crate) fn load_after(path: &Path, carried: &Carried) -> Result<Self, ConfigErrors> {
-        load(path, CompiledTable::Served, carried)
-    }
-
-    /// Loads the site of the configuration's own names, whatever `table` it has.
-    pub(crate) fn load_without_table(path: &Path) -> Result<Self, ConfigErrors> {
-        load(path, CompiledTable::Ignored, &Carried::default())
-    }
-}
-
-/// How the loader treats the compiled table that a configuration names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CompiledTable {
-    /// The table is served; it must fit the configuration.
-    Served,
-    /// The table is not read, because it is about to be made.
-    Ignored,
-}
-
-fn load(path: &Path, compiled: CompiledTable, carried: &Carried) -> Result<Site, ConfigErrors> {
-    let source = Source::read(path)?;
-    let mut entries = parse(&source)?;
-    let mut notes = Notes::default();
-    let settings = Settings::read(&entries, &mut notes.faults);
-    let profile = settings.profile;
-    let listeners =
-        read_listeners(take(&mut entries.listeners), profile, &source, &mut notes.faults);
-    let context = Context { profile, listeners: &listeners, source: &source, carried };
-    let mut groups = Groups::read(take(&mut entries.groups), context, &mut notes);
-    let mut certificates = Certificates::default();
-    let hosts = read_hosts(
-        take(&mut entries.virtual_hosts),
-        &mut groups,
-        &mut certificates,
-        context,
-        &mut notes,
-    );
-
-    let certificates = certificates.read;
-    let draft = SiteDraft {
-        listeners: &listeners,
-        groups: &groups,
-        hosts: &hosts,
-        certificates: &certificates,
-    };
-    let named = entries.table.as_ref().filter(|_| compiled == CompiledTable::Served);
-    let Built { table, listeners } = build(&draft, named, context, &mut notes)?;
-    let overlaps = find_overlaps(&draft, &listeners, &mut notes);
-
-    let groups = groups.drafts.into_iter().map(|draft| {
-        let GroupDraft { name, also, policy, tls, .. } = draft;
-        Group { name, also, policy, tls }
-    });
-    let virtual_hosts = hosts.into_iter().filter_map(|host| finished(host, &certificates, &source));
-    Ok(Site {
-        table,
-        listeners,
-        admin: settings.admin,
-        announces_origins: settings.announces_origins,
-        groups: groups.collect(),
-        virtual_hosts: virtual_hosts.collect(),
-        overlaps,
-        warnings: source.lines(notes.warnings),
-    })
-}
-
-/// What the file says outside of its lists.
-struct Settings {
-    profile: Option<Profile>,
-    admin: Option<SocketAddr>,
-    announces_origins: bool,
-}
-
-impl Settings {
-    fn read(entries: &Entries, faults: &mut Faults) -> Self {
-        if entries.listeners.is_empty() {
-            faults.add_about_file("no [[listener]]; at least one expected");
-        }
-        if entries.virtual_hosts.is_empty() {
-            faults.add_about_file("no [[virtual_host]]; at least one expected");
-        }
+    /// Connections and sessions of earlier sites stay valid as far as their rules have not changed.
+    pub(crate) fn load_with(
+        path: &Path,
+        overrides: Overrides,
+        earlier: Option<&coalesce_site::Site<VirtualHost>>,
+    ) -> Result<Self, ConfigErrors> {
+        let source = Source::read(path)?;
+        let mut entries = parse(&source)?;
+        let mut notes = Notes::default();
+        let table = entries.table.as_ref().map(toml::Spanned::span);
+        let mut places = Places::new(&source, table);
         let admin = entries.admin.as_ref().and_then(|admin| {
             let written = &admin.get_ref().address;
-            faults.take(written.span(), address(written.get_ref()))
+            notes.faults.take(written.span(), address(written.get_ref()))
         });
-        let announces_origins = entries.announce_origins.as_ref();
-        Self {
-            profile: entries.profile.as_ref().map(|profile| *profile.get_ref()),
-            admin,
-            announces_origins: announces_origins.is_none_or(|announces| *announces.get_ref()),
+        if entries.listeners.is_empty() {
+            notes.faults.add_about_file("no [[listener]]; at least one expected");
         }
+        if entries.virtual_hosts.is_empty() {
+            notes.faults.add_about_file("no [[virtual_host]]; at least one expected");
+            return Err(source.errors(notes.faults));
+        }
+        let builder = read(&mut entries, overrides, &source, &mut places, &mut notes);
+        if !notes.faults.is_empty() {
+            // What the site as a whole would say is not to be trusted then.
+            if let Err(errors) = builder.check() {
+                places.add_errors(&errors, &mut notes.faults);
+            }
+            return Err(source.errors(notes.faults));
+        }
+        let built = match earlier {
+            None => builder.build().map(|handle| (handle.snapshot(), handle)),
+            Some(handle) => handle.prepare(builder).map(|site| (site, handle.clone())),
+        };
+        let (site, handle) = built.map_err(|errors| {
+            places.add_errors(&errors, &mut notes.faults);
+            source.errors(take(&mut notes.faults))
+        })?;
+        places.add_warnings(site.warnings(), &mut notes.warnings);
+        Ok(Self { site, handle, admin, warnings: source.lines(notes.warnings) })
     }
 }
 
-/// The tables of a site, each checked against the others.
-struct Built {
-    table: Arc<Table>,
-    listeners: Vec<Listener>,
-}
-
-/// Builds and checks the tables of `draft`; `named` is the compiled table to serve.
-///
-/// A step builds on what the steps before it found whole, so each of them ends the load when there
-/// are faults.
-fn build(
-    draft: &SiteDraft<'_>,
-    named: Option<&Spanned<PathBuf>>,
-    context: Context<'_>,
-    notes: &mut Notes,
-) -> Result<Built, ConfigErrors> {
-    let Context { source, carried, .. } = context;
-    let own_names = authority_table(draft.groups, draft.hosts, &mut notes.faults);
-    let defaults = draft.defaults(&mut notes.faults);
-    draft.every_listener_has_hosts(&mut notes.faults);
-    let own_names = without_faults(own_names, source, notes)?;
-    let compiled = match named {
-        None => None,
-        Some(named) => {
-            let opened = open_compiled(named, draft, source, notes);
-            Some(without_faults(opened, source, notes)?)
-        }
-    };
-
-    let ports = Ports { draft, defaults: &defaults, compiled: compiled.as_ref(), carried };
-    let listeners = ports.build(&mut notes.faults);
-    let listeners = without_faults(Some(listeners), source, notes)?;
-    let table = compiled.as_ref().map_or(&own_names, |compiled| compiled.table.as_ref());
-    own_connections(table, &listeners, draft, notes);
-    if let Some(compiled) = &compiled {
-        own_connections_by_address(compiled, &listeners, draft, notes);
-    }
-    let listeners = without_faults(Some(listeners), source, notes)?;
-    let table = compiled.map_or_else(|| Arc::new(own_names), |compiled| compiled.table);
-    Ok(Built { table, listeners })
-}
-
-/// Returns `found` unless there are faults, which are returned otherwise.
-fn without_faults<T>(
-    found: Option<T>,
+/// Reads every entry into the builder of the site.
+fn read(
+    entries: &mut Entries,
+    overrides: Overrides,
     source: &Source,
+    places: &mut Places<'_>,
     notes: &mut Notes,
-) -> Result<T, ConfigErrors> {
-    let found = found.filter(|_| notes.faults.is_empty());
-    found.ok_or_else(|| source.errors(take(&mut notes.faults)))
+) -> SiteBuilder<VirtualHost> {
+    let Overrides { listen, no_origins, no_table } = overrides;
+    let announces = entries.announce_origins.as_ref().is_none_or(|announces| *announces.get_ref());
+    let mut builder = coalesce_site::Site::builder()
+        .provider(crypto_provider())
+        .ticketer(Arc::new(rustls::crypto::ring::Ticketer::new))
+        .protocols(["h2"])
+        .announce_origins(announces && !no_origins)
+        .log_warnings(false);
+    let profile = entries.profile.as_ref().map(|profile| *profile.get_ref());
+    let listeners = take(&mut entries.listeners);
+    for (name, settings) in read_listeners(listeners, profile, listen, places, &mut notes.faults) {
+        builder = builder.listener(name, settings);
+    }
+    let groups = take(&mut entries.groups);
+    let mut groups = Groups::read(groups, profile, source.folder(), places, notes);
+    let hosts = take(&mut entries.virtual_hosts);
+    let hosts = read_hosts(hosts, Context { profile, source }, &mut groups, places, notes);
+    for (name, settings) in groups.found {
+        builder = builder.group(name, settings);
+    }
+    if !no_table && let Some((label, bytes)) = compiled_table(entries, source, &mut notes.faults) {
+        builder = builder.compiled_table(label, bytes);
+    }
+    hosts.into_iter().fold(builder, SiteBuilder::add_host)
 }
 
-/// A virtual host without faults has all of its parts, so this leaves none out.
-fn finished(host: HostDraft, certificates: &[Certificate], source: &Source) -> Option<VirtualHost> {
-    let (group, answer) = host.group.zip(host.answer)?;
-    let configured = |name: Spanned<String>| {
-        let line = source.line_number(name.span().start);
-        ConfiguredName { text: name.into_inner(), line }
-    };
-    Some(VirtualHost {
-        name: host.name.into_inner(),
-        names: host.names.into_iter().map(configured).collect(),
-        group: group_id(group),
-        coalesce: host.coalesce,
-        certificate: certificates.get(host.certificate?)?.shown.clone(),
-        answer,
-    })
+/// Maps the compiled table of the file, if it names one.
+fn compiled_table(
+    entries: &Entries,
+    source: &Source,
+    faults: &mut Faults,
+) -> Option<(String, Bytes)> {
+    let named = entries.table.as_ref()?;
+    let path = source.folder().join(named.get_ref());
+    let bytes = faults.take(named.span(), table_image::map(&path))?;
+    Some((path.display().to_string(), bytes))
 }

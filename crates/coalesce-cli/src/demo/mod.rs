@@ -9,13 +9,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use clap::Args;
+use coalesce_site::{ClientIdentity, Question};
 
-use crate::config::{Listener, Site};
+use crate::config::{Configuration, Site};
 use crate::demo::client::{DemoClient, DemoConnection};
 use crate::demo::files::DemoFiles;
 use crate::demo::report::RowResult;
 use crate::demo::rows::{DemoCertificate, Got, ROWS, Row};
-use crate::explain::{self, ClientIdentity, Question};
+use crate::explain;
 use crate::serve::{self, Observers, Server, Signals};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -38,10 +39,10 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
 
 async fn demonstrate(arguments: &DemoArguments, files: &DemoFiles) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
-    let load = || Site::load(&files.configuration()).map_err(Failure::configuration);
-    // One copy serves; the other is asked for the reason, which no response carries.
-    let (live, explained) = (load()?, load()?);
-    let server = Server::bind(live, Observers::default()).await?;
+    let loaded = Configuration::load(&files.configuration()).map_err(Failure::configuration)?;
+    // It is asked for the reason, which no response carries.
+    let explained = loaded.site.clone();
+    let server = Server::bind(loaded, Observers::default()).await?;
     let address = server
         .addresses()
         .next()
@@ -75,10 +76,6 @@ async fn ask_everything(
     let client = DemoClient::new(files, address)
         .map_err(|error| Failure::runtime(format_args!("the demo's client: {error}")))?;
     let mut connections: HashMap<(&str, DemoCertificate), (usize, DemoConnection)> = HashMap::new();
-    let listener = site
-        .listeners
-        .first()
-        .ok_or_else(|| Failure::runtime("the demo's configuration has no listener"))?;
     let mut lines = Vec::with_capacity(ROWS.len());
     for row in ROWS {
         let key = (row.server_name, row.certificate);
@@ -94,7 +91,7 @@ async fn ask_everything(
                 Err(got) => (None, got),
             },
         };
-        lines.push(RowResult::new(row, number, &got, reason(site, listener, row)));
+        lines.push(RowResult::new(row, number, &got, reason(site, row)));
     }
     Ok(lines)
 }
@@ -107,18 +104,19 @@ async fn ask(connection: &DemoConnection, row: &Row) -> Result<Got, Failure> {
 }
 
 /// What `coalesce explain` says of the row.
-fn reason(site: &Site, listener: &Listener, row: &Row) -> &'static str {
-    let question = Question {
-        server_name: Some(row.server_name.to_owned()),
-        authority: Some(row.authority.to_owned()),
-        hosts: row.host.map(str::to_owned).into_iter().collect(),
-        scheme: (row.method != "CONNECT").then(|| row.scheme.to_owned()),
-        method: Some(row.method.to_owned()),
-        protocol: None,
-        client: match row.certificate {
+fn reason(site: &Site, row: &Row) -> &'static str {
+    let question = Question::new()
+        .with_server_name(row.server_name)
+        .with_authority(row.authority)
+        .with_method(row.method)
+        .with_client(match row.certificate {
             DemoCertificate::None => ClientIdentity::WithoutCertificate,
             DemoCertificate::Demo => ClientIdentity::Accepted,
-        },
+        });
+    let question = row.host.into_iter().fold(question, Question::with_host);
+    let question = match row.method {
+        "CONNECT" => question,
+        _ => question.with_scheme(row.scheme),
     };
-    explain::reason(site, listener, &question)
+    explain::reason(site, &question)
 }

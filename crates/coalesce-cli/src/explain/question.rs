@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use coalesce_core::{HostField, MethodKind, RequestTarget};
-use rustls_pki_types::CertificateDer;
+use coalesce_site::{ClientIdentity, Question};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::files;
@@ -54,30 +53,6 @@ pub(crate) struct ExplainArguments {
     pub(crate) batch: bool,
 }
 
-/// One request on one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Question {
-    pub(crate) server_name: Option<String>,
-    pub(crate) authority: Option<String>,
-    pub(crate) hosts: Vec<String>,
-    pub(crate) scheme: Option<String>,
-    pub(crate) method: Option<String>,
-    pub(crate) protocol: Option<String>,
-    pub(crate) client: ClientIdentity,
-}
-
-/// What the client has to show when it is asked for a certificate.
-#[derive(Debug, Default)]
-pub(crate) enum ClientIdentity {
-    /// Nothing.
-    #[default]
-    WithoutCertificate,
-    /// This chain, its own certificate first.
-    Certificate(Vec<CertificateDer<'static>>),
-    /// Whatever the group wants: the question is about a connection that exists.
-    Accepted,
-}
-
 /// A line of a batch.
 #[derive(Debug, Deserialize)]
 pub(crate) struct QuestionLine {
@@ -113,67 +88,58 @@ enum OneOrSeveral {
     Several(Vec<String>),
 }
 
-impl Question {
-    pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Self, String> {
-        check_method(arguments.method.as_deref(), arguments.protocol.as_deref())?;
-        let client = match &arguments.client_certificate {
-            None => ClientIdentity::Accepted,
-            Some(word) if word.as_os_str() == "none" => ClientIdentity::WithoutCertificate,
-            Some(path) => read_client(path)?,
-        };
-        Ok(Self {
-            server_name: arguments.server_name,
-            authority: arguments.authority,
-            hosts: arguments.host,
-            scheme: arguments.scheme,
-            method: arguments.method,
-            protocol: arguments.protocol,
-            client,
-        })
-    }
+/// Makes the question of the arguments.
+pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Question, String> {
+    let client = match &arguments.client_certificate {
+        None => ClientIdentity::Accepted,
+        Some(word) if word.as_os_str() == "none" => ClientIdentity::WithoutCertificate,
+        Some(path) => read_client(path)?,
+    };
+    let ExplainArguments { server_name, authority, host, scheme, method, protocol, .. } = arguments;
+    question(Parts { server_name, authority, hosts: host, scheme, method, protocol, client })
+}
 
-    pub(crate) fn from_line(line: QuestionLine) -> Result<Self, String> {
-        check_method(line.method.as_deref(), line.protocol.as_deref())?;
-        let client = match &line.client_certificate {
-            // A request there is only on a connection that was accepted.
-            CertificateMember::Absent => ClientIdentity::Accepted,
-            CertificateMember::Null => ClientIdentity::WithoutCertificate,
-            CertificateMember::File(path) => read_client(path)?,
-        };
-        Ok(Self {
-            server_name: line.server_name,
-            authority: line.authority,
-            hosts: match line.host {
-                None => Vec::new(),
-                Some(OneOrSeveral::One(host)) => vec![host],
-                Some(OneOrSeveral::Several(hosts)) => hosts,
-            },
-            scheme: line.scheme,
-            method: line.method,
-            protocol: line.protocol,
-            client,
-        })
-    }
+/// Makes the question of a line.
+pub(crate) fn from_line(line: QuestionLine) -> Result<Question, String> {
+    let client = match &line.client_certificate {
+        // A request there is only on a connection that was accepted.
+        CertificateMember::Absent => ClientIdentity::Accepted,
+        CertificateMember::Null => ClientIdentity::WithoutCertificate,
+        CertificateMember::File(path) => read_client(path)?,
+    };
+    let hosts = match line.host {
+        None => Vec::new(),
+        Some(OneOrSeveral::One(host)) => vec![host],
+        Some(OneOrSeveral::Several(hosts)) => hosts,
+    };
+    let QuestionLine { server_name, authority, scheme, method, protocol, .. } = line;
+    question(Parts { server_name, authority, hosts, scheme, method, protocol, client })
+}
 
-    /// The method's name; `GET` unless said otherwise.
-    pub(crate) fn method(&self) -> &str {
-        self.method.as_deref().unwrap_or("GET")
-    }
+/// What arguments and lines have in common.
+struct Parts {
+    server_name: Option<String>,
+    authority: Option<String>,
+    hosts: Vec<String>,
+    scheme: Option<String>,
+    method: Option<String>,
+    protocol: Option<String>,
+    client: ClientIdentity,
+}
 
-    /// The request as [`decide`](coalesce_core::decide()) takes it.
-    pub(crate) fn target(&self) -> RequestTarget<'_> {
-        RequestTarget {
-            authority: self.authority.as_deref().map(str::as_bytes),
-            host: HostField::collect(self.hosts.iter().map(String::as_bytes)),
-            scheme: self.scheme.as_deref().map(str::as_bytes),
-            // Method names are case-sensitive (RFC 9110 §9.1).
-            method: match (self.method(), &self.protocol) {
-                ("CONNECT", None) => MethodKind::Connect,
-                ("CONNECT", Some(_)) => MethodKind::ExtendedConnect,
-                _ => MethodKind::Ordinary,
-            },
-        }
-    }
+fn question(parts: Parts) -> Result<Question, String> {
+    let Parts { server_name, authority, hosts, scheme, method, protocol, client } = parts;
+    check_method(method.as_deref(), protocol.as_deref())?;
+    let set = |question: Question, value: Option<String>, set: fn(Question, String) -> Question| {
+        value.into_iter().fold(question, set)
+    };
+    let question = Question::new().with_client(client);
+    let question = set(question, server_name, Question::with_server_name);
+    let question = set(question, authority, Question::with_authority);
+    let question = set(question, scheme, Question::with_scheme);
+    let question = set(question, method, Question::with_method);
+    let question = set(question, protocol, Question::with_protocol);
+    Ok(hosts.into_iter().fold(question, Question::with_host))
 }
 
 /// What HTTP/2 resets before there is a target to decide (RFC 9110 §9.1, RFC 8441 §4).
@@ -201,10 +167,12 @@ fn read_client(path: &Path) -> Result<ClientIdentity, String> {
 
 #[cfg(test)]
 mod tests {
+    use coalesce_core::{HostField, MethodKind};
+
     use super::*;
 
     fn line(text: &str) -> Result<Question, String> {
-        Question::from_line(serde_json::from_str(text).map_err(|error| error.to_string())?)
+        from_line(serde_json::from_str(text).map_err(|error| error.to_string())?)
     }
 
     #[test]
@@ -222,16 +190,16 @@ mod tests {
     fn null_is_the_same_as_absent() {
         let question =
             line(r#"{"server_name":null,"authority":null,"host":null,"method":null}"#).unwrap();
-        assert!(question.server_name.is_none() && question.authority.is_none());
-        assert!(question.hosts.is_empty());
+        assert!(question.server_name().is_none() && question.authority().is_none());
+        assert!(question.hosts().is_empty());
         assert_eq!(question.method(), "GET");
     }
 
     #[test]
     fn a_certificate_that_is_null_was_not_sent() {
-        assert!(matches!(line("{}").unwrap().client, ClientIdentity::Accepted));
+        assert_eq!(*line("{}").unwrap().client(), ClientIdentity::Accepted);
         let without = line(r#"{"client_certificate":null}"#).unwrap();
-        assert!(matches!(without.client, ClientIdentity::WithoutCertificate));
+        assert_eq!(*without.client(), ClientIdentity::WithoutCertificate);
         let missing = line(r#"{"client_certificate":"no/such.pem"}"#).unwrap_err();
         let expected = "client_certificate: cannot read no/such.pem: No such file or directory";
         assert_eq!(missing, expected);

@@ -3,15 +3,12 @@
 use std::io::Write;
 
 use coalesce_core::{
-    Authoritative, Authority, Malformed, MalformedAnswer, Misdirected, RequestTarget, Scheme,
-    ServedAs, Step, Verdict, decide,
+    Authoritative, Malformed, MalformedAnswer, Misdirected, ServedAs, Step, Verdict,
 };
-use coalesce_tls::{ClientAuth, HandshakeFacts};
+use coalesce_site::{Explanation, Outcome, Question, Refusal, ServedHost, SiteGroup, SiteListener};
 use serde::Serialize;
 
-use crate::config::{HostAnswer, Listener, Site};
-use crate::explain::explanation::{Explanation, HandshakeRefusal};
-use crate::explain::question::Question;
+use crate::config::{HostAnswer, Site};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::text::some_of;
@@ -67,14 +64,14 @@ impl<'a> ExplainReport<'a> {
     }
 
     /// Reports that there is no connection.
-    const fn refused(refusal: &HandshakeRefusal) -> Self {
+    const fn refused(refusal: &Refusal) -> Self {
         Self {
             verdict: "refused",
-            reason: refusal.code,
+            reason: refusal.code(),
             status: None,
             virtual_host: None,
             group: None,
-            rule: refusal.rule,
+            rule: refusal.rule(),
             step: None,
             reset: None,
             observed: None,
@@ -84,13 +81,13 @@ impl<'a> ExplainReport<'a> {
     fn served(site: &'a Site, proof: &Authoritative) -> Self {
         let mut report = match proof.served_as() {
             ServedAs::VirtualHost(id) => {
-                let host = site.virtual_host(id);
+                let host = site.host(id);
                 let status = match host.map(|host| &host.answer) {
                     Some(HostAnswer::Text(text)) => text.status.as_u16(),
                     _ => 200,
                 };
                 let mut report = Self::decided("serve", "served", status, SERVED, Step::Serve);
-                report.virtual_host = host.map(|host| host.name.as_str());
+                report.virtual_host = host.map(ServedHost::name);
                 report
             }
             ServedAs::Unlisted => Self::decided("serve", "unlisted", 404, UNLISTED, Step::Serve),
@@ -116,44 +113,58 @@ impl<'a> ExplainReport<'a> {
 
 /// Makes the report of `explanation`.
 pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainReport<'a> {
-    let (facts, verdict) = match explanation {
-        Explanation::Refused(refusal) => return ExplainReport::refused(refusal),
-        Explanation::Decided { facts, verdict } => (facts, verdict),
+    let mut report = match explanation.outcome() {
+        Outcome::Decided(Verdict::Serve(proof)) => ExplainReport::served(site, proof),
+        Outcome::Decided(Verdict::Misdirected(reason)) => ExplainReport::misdirected(*reason),
+        Outcome::Decided(Verdict::Malformed(reason)) => ExplainReport::malformed(*reason),
+        Outcome::Refused(refusal) => return ExplainReport::refused(refusal),
     };
-    let mut report = match verdict {
-        Verdict::Serve(proof) => ExplainReport::served(site, proof),
-        Verdict::Misdirected(reason) => ExplainReport::misdirected(*reason),
-        Verdict::Malformed(reason) => ExplainReport::malformed(*reason),
-    };
-    report.group = site.group(facts.group()).map(|group| group.name.as_str());
+    let group = explanation.facts().and_then(|facts| site.group(facts.group()));
+    report.group = group.map(SiteGroup::name);
     report
 }
 
 /// The answer for people.
 pub(crate) fn text(
     site: &Site,
-    listener: &Listener,
+    listener: &SiteListener,
     question: &Question,
     explanation: &Explanation,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
     let report = json(site, explanation);
-    let server_name = match &question.server_name {
+    let server_name = match question.server_name() {
         Some(name) => format!("server name {name}"),
         None => "no server name".to_owned(),
     };
-    let (facts, verdict) = match explanation {
-        Explanation::Refused(refusal) => {
-            output.line(format_args!("connection   {server_name}, listener {}", listener.name))?;
-            output.line(format_args!("verdict      refused: there is no connection"))?;
-            output.line(format_args!("reason       tls: {}: {}", refusal.code, refusal.text))?;
-            return output.line(format_args!("rule         {}", refusal.rule));
-        }
-        Explanation::Decided { facts, verdict } => (facts, verdict),
-    };
+    let name = listener.name();
+    output.line(format_args!("connection   {server_name}, listener {name}"))?;
+    if let Outcome::Refused(refusal) = explanation.outcome() {
+        output.line(format_args!("verdict      refused: there is no connection"))?;
+        output.line(format_args!("reason       tls: {}: {refusal}", refusal.code()))?;
+        return output.line(format_args!("rule         {}", refusal.rule()));
+    }
+    decided(&report, question, explanation, output)?;
+    if report.reason == Malformed::NoAuthority.code() {
+        let hint = "say what the request asks for: --authority a.example.test";
+        output.line(format_args!("hint         {hint}"))?;
+    }
+    for hint in site.hints(question, explanation) {
+        output.line(format_args!("hint         {hint}"))?;
+    }
+    Ok(())
+}
+
+/// The connection and what becomes of the request on it.
+fn decided(
+    report: &ExplainReport<'_>,
+    question: &Question,
+    explanation: &Explanation,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
     let group = report.group.unwrap_or_default();
-    let presented = some_of(facts.presented().names());
-    output.line(format_args!("connection   {server_name}, listener {}", listener.name))?;
+    let presented = explanation.facts().map(|facts| some_of(facts.presented().names()));
+    let presented = presented.unwrap_or_default();
     output.line(format_args!("             group {group}, certificate for {presented}"))?;
     output.line(format_args!("request      {}", request(question)))?;
     let status = report.status.unwrap_or_default();
@@ -167,48 +178,38 @@ pub(crate) fn text(
     if let Some(host) = report.virtual_host {
         output.line(format_args!("virtual host {host}"))?;
     }
-    let reason = match verdict {
-        Verdict::Serve(proof) => match proof.virtual_host() {
+    let reason = match explanation.outcome() {
+        Outcome::Decided(Verdict::Serve(proof)) => match proof.virtual_host() {
             Some(_) => match proof.observed() {
                 None => "every step holds".to_owned(),
                 Some(reason) => format!("the group is only observed; else a 421: {reason}"),
             },
             None => "no virtual host has this name; the group answers 404".to_owned(),
         },
-        Verdict::Misdirected(reason) => reason.to_string(),
-        Verdict::Malformed(reason) => reason.to_string(),
+        Outcome::Decided(Verdict::Misdirected(reason)) => reason.to_string(),
+        Outcome::Decided(Verdict::Malformed(reason)) => reason.to_string(),
+        Outcome::Refused(refusal) => refusal.to_string(),
     };
     output.line(format_args!("reason       {}: {reason}", report.reason))?;
-    let step = step(verdict);
-    output.line(format_args!("step         {} {}", step.number(), step_name(step)))?;
-    output.line(format_args!("rule         {}", report.rule))?;
-    for hint in hints(site, listener, question, facts, verdict) {
-        output.line(format_args!("hint         {hint}"))?;
+    if let Some(step) = explanation.step() {
+        output.line(format_args!("step         {} {}", step.number(), step_name(step)))?;
     }
-    Ok(())
+    output.line(format_args!("rule         {}", report.rule))
 }
 
 /// The request in one line. What does not print is escaped.
 fn request(question: &Question) -> String {
-    let scheme = question.scheme.as_deref().unwrap_or("https");
-    let target = match &question.authority {
+    let scheme = question.scheme().unwrap_or("https");
+    let target = match question.authority() {
         Some(authority) => format!("{scheme}://{}", authority.escape_debug()),
         None => format!("{scheme}, no :authority"),
     };
     let mut parts = vec![format!("{} {target}", question.method())];
-    if let Some(protocol) = &question.protocol {
+    if let Some(protocol) = question.protocol() {
         parts.push(format!(":protocol {}", protocol.escape_debug()));
     }
-    parts.extend(question.hosts.iter().map(|host| format!("Host: {}", host.escape_debug())));
+    parts.extend(question.hosts().iter().map(|host| format!("Host: {}", host.escape_debug())));
     parts.join(", ")
-}
-
-fn step(verdict: &Verdict) -> Step {
-    match verdict {
-        Verdict::Serve(_) => Step::Serve,
-        Verdict::Misdirected(reason) => reason.step(),
-        Verdict::Malformed(reason) => reason.step(),
-    }
 }
 
 /// The step's name, as `coalesce --help` lists them.
@@ -224,94 +225,4 @@ const fn step_name(step: Step) -> &'static str {
         Step::Serve => "serve",
         _ => "",
     }
-}
-
-/// What may help the reader on from here.
-fn hints(
-    site: &Site,
-    listener: &Listener,
-    question: &Question,
-    facts: &HandshakeFacts,
-    verdict: &Verdict,
-) -> Vec<String> {
-    let Verdict::Misdirected(reason) = verdict else {
-        return match verdict {
-            Verdict::Malformed(Malformed::NoAuthority) => {
-                vec!["say what the request asks for: --authority a.example.test".to_owned()]
-            }
-            _ => Vec::new(),
-        };
-    };
-    let named = question.authority.as_deref().or(question.hosts.first().map(String::as_str));
-    let Some(Ok(authority)) = named.map(|named| Authority::parse(named.as_bytes())) else {
-        return Vec::new();
-    };
-    match reason {
-        Misdirected::Port => port_hint(listener, &authority),
-        Misdirected::Group => {
-            let of_host = site.table.lookup(&authority.host()).and_then(|entry| {
-                let host = site.virtual_host(entry.virtual_host)?;
-                let group = site.group(entry.group)?;
-                Some(format!("virtual host {} is in group {}", host.name, group.name))
-            });
-            of_host.into_iter().chain(own_connection(site, listener, &authority, facts)).collect()
-        }
-        Misdirected::Certificate | Misdirected::ServerName => {
-            own_connection(site, listener, &authority, facts).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn port_hint(listener: &Listener, authority: &Authority<'_>) -> Vec<String> {
-    if listener.ports.is_none() && listener.address.port() == 0 {
-        let hint = "the listener's port is chosen when it starts; its 'ports' may list others";
-        return vec![hint.to_owned()];
-    }
-    let ports = listener.ports_when_configured();
-    let texts: Vec<String> = ports.as_slice().iter().map(ToString::to_string).collect();
-    let known = format!("listener {} answers for port {}", listener.name, texts.join(", "));
-    let (None, Some(port)) = (authority.port(), ports.as_slice().first()) else {
-        return vec![known];
-    };
-    let default = Scheme::Https.default_port();
-    let meant = format!("without a port the authority means {default}");
-    vec![format!("{known}; {meant}: did you mean {}:{port}?", authority.host())]
-}
-
-/// What a client that tries again on a connection of its own gets.
-fn own_connection(
-    site: &Site,
-    listener: &Listener,
-    authority: &Authority<'_>,
-    facts: &HandshakeFacts,
-) -> Option<String> {
-    let host = authority.host();
-    let server_name = match host {
-        coalesce_core::Host::Name(name) => Some(name.to_string()),
-        _ => None,
-    };
-    let own = listener.handshakes.choose_by_name(server_name.as_deref()).ok()?.facts;
-    if own.group() == facts.group() && own.certificate() == facts.certificate() {
-        return None;
-    }
-    let ports = listener.ports_when_configured();
-    let text = authority.to_string();
-    let again = decide(
-        site.table.as_ref(),
-        &listener.connection(&own, ports),
-        &RequestTarget::https(text.as_bytes()),
-    );
-    let Verdict::Serve(proof) = again else { return None };
-    let served = site.virtual_host(proof.virtual_host()?)?;
-    let group = site.group(own.group())?;
-    let demand = match group.tls.client_auth {
-        ClientAuth::Required(_) => ", which demands a client certificate",
-        ClientAuth::Optional(_) => ", which asks for a client certificate",
-        _ => "",
-    };
-    Some(format!(
-        "on a connection of its own it is served, by virtual host {} in group {}{demand}",
-        served.name, group.name
-    ))
 }

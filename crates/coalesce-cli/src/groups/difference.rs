@@ -1,10 +1,9 @@
 //! What two groups do not have in common.
 
 use coalesce_core::{CoalescePolicy, Enforcement, UnknownAuthority};
+use coalesce_site::SiteGroup;
 use coalesce_tls::{CipherSuites, ClientAuth, ClientRules, cipher_suite_name};
 use serde::Serialize;
-
-use crate::config::Group;
 
 /// One thing that keeps two groups apart.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -16,9 +15,9 @@ pub(super) struct Difference {
 }
 
 /// Everything that keeps two groups apart.
-pub(super) fn between(one: &Group, other: &Group) -> Vec<Difference> {
+pub(super) fn between(one: &SiteGroup, other: &SiteGroup) -> Vec<Difference> {
     let (mine, others) = (fields(one), fields(other));
-    let rules = [one, other].map(|group| group.tls.client_auth.rules());
+    let rules = [one, other].map(|group| group.tls_policy().client_auth.rules());
     let [my_cas, other_cas] = rules.map(|rules| rules.map(ClientRules::cas));
     let [my_lists, other_lists] = rules.map(|rules| rules.map(ClientRules::revocation_lists));
     let mut differences = Vec::new();
@@ -38,8 +37,8 @@ pub(super) fn between(one: &Group, other: &Group) -> Vec<Difference> {
 }
 
 /// What a group asks of its clients and of their requests, as text.
-pub(super) fn fields(group: &Group) -> [(&'static str, String); 11] {
-    let tls = group.tls.as_ref();
+pub(super) fn fields(group: &SiteGroup) -> [(&'static str, String); 11] {
+    let tls = group.tls_policy();
     let rules = tls.client_auth.rules();
     let cas = rules.map(ClientRules::describe_cas).unwrap_or_default();
     let lists = rules.map(ClientRules::describe_revocation_lists).unwrap_or_default();
@@ -51,10 +50,10 @@ pub(super) fn fields(group: &Group) -> [(&'static str, String); 11] {
         ("minimum_version", tls.minimum_version.to_string()),
         ("maximum_version", tls.maximum_version.to_string()),
         ("cipher_suites", cipher_suites(&tls.cipher_suites)),
-        ("coalesce", coalesce(group.policy.coalesce).to_owned()),
-        ("unknown_authority", unknown_authority(group.policy.unknown_authority).to_owned()),
+        ("coalesce", coalesce(group.policy().coalesce).to_owned()),
+        ("unknown_authority", unknown_authority(group.policy().unknown_authority).to_owned()),
         ("listeners", if listeners.is_empty() { "all".to_owned() } else { listeners.join(", ") }),
-        ("observe", (group.policy.enforcement != Enforcement::Enforce).to_string()),
+        ("observe", (group.policy().enforcement != Enforcement::Enforce).to_string()),
         ("isolate", tls.isolation.clone().unwrap_or_else(|| "no".to_owned())),
     ]
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::Site;
+use crate::config::Configuration;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
 use crate::terminal::text::host_argument;
@@ -28,11 +28,12 @@ pub(crate) struct GroupsArguments {
 }
 
 pub(crate) fn run(arguments: &GroupsArguments) -> Result<Exit, Failure> {
-    let site = Site::load(&arguments.config).map_err(Failure::configuration)?;
-    site.log();
+    let configuration = Configuration::load(&arguments.config).map_err(Failure::configuration)?;
+    configuration.log();
+    let site = &configuration.site;
     let mut output = Output::stdout();
     let exit = if arguments.hosts.is_empty() {
-        let report = report::report(&site);
+        let report = report::report(site);
         if arguments.json {
             output.json(&report)?;
         } else {
@@ -41,7 +42,7 @@ pub(crate) fn run(arguments: &GroupsArguments) -> Result<Exit, Failure> {
         Exit::Fine
     } else {
         let mut all = true;
-        for pair in pair::pairs(&site, &arguments.hosts) {
+        for pair in pair::pairs(site, &arguments.hosts) {
             all &= pair.shares;
             if arguments.json {
                 output.json(&pair)?;

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use coalesce_core::{Authority, Host, Misdirected};
+use coalesce_site::{SiteGroup, SiteListener};
 use serde::Serialize;
 
-use crate::config::{Group, Listener, Site};
+use crate::config::Site;
 use crate::groups::difference::{self, Difference};
 use crate::groups::report::{handshake, refusal};
 
@@ -29,13 +30,13 @@ pub(super) fn pairs<'a>(site: &'a Site, hosts: &'a [String]) -> impl Iterator<It
         hosts.iter().filter(move |to| *to != from).map(move |to| (from.as_str(), to.as_str()))
     });
     pairs.flat_map(move |(from, to)| {
-        site.listeners.iter().map(move |listener| pair(site, listener, from, to))
+        site.listeners().iter().map(move |listener| pair(site, listener, from, to))
     })
 }
 
-fn pair<'a>(site: &'a Site, listener: &'a Listener, from: &'a str, to: &'a str) -> Pair<'a> {
+fn pair<'a>(site: &'a Site, listener: &'a SiteListener, from: &'a str, to: &'a str) -> Pair<'a> {
     let mut pair = Pair {
-        listener: &listener.name,
+        listener: listener.name(),
         connection: from,
         request: to,
         shares: false,
@@ -55,10 +56,10 @@ fn pair<'a>(site: &'a Site, listener: &'a Listener, from: &'a str, to: &'a str) 
     pair
 }
 
-fn group_of<'a>(site: &'a Site, name: &str) -> Option<&'a Group> {
+fn group_of<'a>(site: &'a Site, name: &str) -> Option<&'a SiteGroup> {
     let authority = Authority::parse(name.as_bytes()).ok()?;
     let host: Host<'_> = authority.host();
-    site.group(site.table.lookup(&host)?.group)
+    site.group(site.authorities().lookup(&host)?.group)
 }
 
 impl fmt::Display for Pair<'_> {

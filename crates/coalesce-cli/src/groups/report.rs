@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use coalesce_core::{Misdirected, NamePattern, RequestTarget, Verdict, decide};
+use coalesce_core::{GroupId, Misdirected, NamePattern, RequestTarget, Verdict};
+use coalesce_site::{Overlap, OverlapReason, Question, ServedHost, SiteListener};
 use coalesce_tls::HandshakeFacts;
 use serde::Serialize;
 
-use crate::config::{self, Listener, Overlap, Site, VirtualHost};
+use crate::config::{Site, VirtualHost};
 use crate::groups::difference::{self, Difference};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
@@ -19,7 +20,7 @@ pub(super) struct GroupsReport<'a> {
     pub(super) groups: Vec<GroupReport<'a>>,
     pub(super) apart: Vec<Apart<'a>>,
     /// Listeners that share a port and overlap.
-    pub(super) overlaps: &'a [Overlap],
+    pub(super) overlaps: Vec<OverlapReport<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +46,26 @@ pub(super) struct ConnectionReport<'a> {
     pub(super) may_not: BTreeMap<&'static str, Vec<&'a str>>,
 }
 
+/// What a listener has in common with others on its port.
+#[derive(Debug, Serialize)]
+pub(super) struct OverlapReport<'a> {
+    pub(super) listener: &'a str,
+    pub(super) reason: &'static str,
+    /// The others.
+    pub(super) with: &'a [String],
+}
+
+impl<'a> From<&'a Overlap> for OverlapReport<'a> {
+    fn from(overlap: &'a Overlap) -> Self {
+        // The API's own words.
+        let reason = match overlap.reason {
+            OverlapReason::OverlappingHostnames => "OverlappingHostnames",
+            _ => "OverlappingCertificates",
+        };
+        Self { listener: &overlap.listener, reason, with: &overlap.with }
+    }
+}
+
 /// Two groups, and why no connection is in both.
 #[derive(Debug, Serialize)]
 pub(super) struct Apart<'a> {
@@ -53,57 +74,56 @@ pub(super) struct Apart<'a> {
 }
 
 pub(super) fn report(site: &Site) -> GroupsReport<'_> {
-    let groups = || site.groups().iter().enumerate();
-    let reports = groups().map(|(number, group)| GroupReport {
-        name: &group.name,
-        also: &group.also,
+    let groups = || site.groups().iter().zip(0..);
+    let reports = groups().map(|(group, number)| GroupReport {
+        name: group.name(),
+        also: group.also(),
         policy: difference::fields(group).into(),
-        own_coalesce: own_coalesce(site, number),
-        connections: connections(site, number),
+        own_coalesce: own_coalesce(site, GroupId::new(number)),
+        connections: connections(site, GroupId::new(number)),
     });
     let mut apart = Vec::new();
-    for (number, one) in groups() {
-        for (_, other) in groups().filter(|(other, _)| *other > number) {
+    for (one, number) in groups() {
+        for (other, _) in groups().filter(|(_, other)| *other > number) {
             let because = difference::between(one, other);
-            apart.push(Apart { groups: [&one.name, &other.name], because });
+            apart.push(Apart { groups: [one.name(), other.name()], because });
         }
     }
-    GroupsReport { groups: reports.collect(), apart, overlaps: &site.overlaps }
+    let overlaps = site.overlaps().iter().map(OverlapReport::from).collect();
+    GroupsReport { groups: reports.collect(), apart, overlaps }
 }
 
-fn own_coalesce(site: &Site, number: usize) -> BTreeMap<&'static str, Vec<&str>> {
-    let group = config::group_id(number);
+fn own_coalesce(site: &Site, group: GroupId) -> BTreeMap<&'static str, Vec<&str>> {
     let mut own: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-    for host in site.virtual_hosts() {
-        let Some(coalesce) = host.coalesce.filter(|_| host.group == group) else { continue };
-        let names = host.names.iter().map(|name| name.text.as_str());
+    for host in site.hosts() {
+        let Some(coalesce) = host.coalesce().filter(|_| host.group_id() == group) else { continue };
+        let names = host.names().iter().map(String::as_str);
         own.entry(difference::coalesce(coalesce)).or_default().extend(names);
     }
     own
 }
 
 /// The connections of the group with this number: one for each listener and certificate.
-fn connections(site: &Site, number: usize) -> Vec<ConnectionReport<'_>> {
-    let id = config::group_id(number);
-    let hosts: Vec<&VirtualHost> =
-        site.virtual_hosts().iter().filter(|host| host.group == id).collect();
-    let names = || hosts.iter().flat_map(|host| host.names.iter().map(|name| (*host, &name.text)));
+fn connections(site: &Site, id: GroupId) -> Vec<ConnectionReport<'_>> {
+    let hosts: Vec<&ServedHost<VirtualHost>> =
+        site.hosts().iter().filter(|host| host.group_id() == id).collect();
+    let names = || hosts.iter().flat_map(|host| host.names().iter().map(|name| (*host, name)));
     let mut connections: Vec<(HandshakeFacts, ConnectionReport<'_>)> = Vec::new();
-    for listener in &site.listeners {
+    for listener in site.listeners() {
         for (host, text) in names() {
             let Some(facts) = handshake(listener, text).filter(|facts| facts.group() == id) else {
                 continue;
             };
             let same = |(known, connection): &&mut (HandshakeFacts, ConnectionReport<'_>)| {
-                connection.listener == listener.name && known.certificate() == facts.certificate()
+                connection.listener == listener.name() && known.certificate() == facts.certificate()
             };
             if let Some((_, connection)) = connections.iter_mut().find(same) {
                 connection.server_names.push(text);
                 continue;
             }
             let mut connection = ConnectionReport {
-                listener: &listener.name,
-                certificate: host.certificate.path().display().to_string(),
+                listener: listener.name(),
+                certificate: host.certificate.display().to_string(),
                 server_names: vec![text],
                 may_carry: Vec::new(),
                 may_not: BTreeMap::new(),
@@ -121,28 +141,28 @@ fn connections(site: &Site, number: usize) -> Vec<ConnectionReport<'_>> {
 }
 
 /// The handshake of a client that comes for `name`.
-pub(super) fn handshake(listener: &Listener, name: &str) -> Option<HandshakeFacts> {
+pub(super) fn handshake(listener: &SiteListener, name: &str) -> Option<HandshakeFacts> {
     let pattern = NamePattern::parse(name.as_bytes()).ok()?;
-    let (server_name, _) = config::example_request(&pattern)?;
-    listener.handshakes.choose_by_name(server_name.as_deref()).ok().map(|choice| choice.facts)
+    let question = Question::for_pattern(&pattern)?;
+    let choice = listener.handshakes().choose_by_name(question.server_name());
+    choice.ok().map(|choice| choice.facts)
 }
 
 /// Why a request for `name` would not be served on that connection.
 pub(super) fn refusal(
     site: &Site,
-    listener: &Listener,
+    listener: &SiteListener,
     facts: &HandshakeFacts,
     name: &str,
 ) -> Option<&'static str> {
     let pattern = NamePattern::parse(name.as_bytes()).ok()?;
-    let (_, host) = config::example_request(&pattern)?;
-    let ports = listener.ports_when_configured();
-    let authority = match ports.as_slice().first() {
+    let question = Question::for_pattern(&pattern)?;
+    let host = question.authority()?;
+    let authority = match listener.ports().as_slice().first() {
         Some(port) => format!("{host}:{port}"),
-        None => host,
+        None => host.to_owned(),
     };
-    let target = RequestTarget::https(authority.as_bytes());
-    match decide(site.table.as_ref(), &listener.connection(facts, ports), &target) {
+    match site.decide(facts, &RequestTarget::https(authority.as_bytes())) {
         // What is only observed is not what the rules allow.
         Verdict::Serve(proof) => proof.observed().map(Misdirected::code),
         Verdict::Misdirected(reason) => Some(reason.code()),
@@ -194,9 +214,9 @@ pub(super) fn write(
             output.line(format_args!("  {:<18}  {one} / {other}", difference.field))?;
         }
     }
-    for overlap in report.overlaps {
-        let (listener, with) = (&overlap.listener, overlap.with.join(", "));
-        output.line(format_args!("listener {listener} overlaps {with} ({:?})", overlap.reason))?;
+    for OverlapReport { listener, reason, with } in &report.overlaps {
+        let with = with.join(", ");
+        output.line(format_args!("listener {listener} overlaps {with} ({reason})"))?;
     }
     Ok(())
 }

@@ -8,12 +8,12 @@ use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Site;
+use crate::config::{Configuration, Overrides};
 use crate::serve::observe::access_log::AccessLog;
 use crate::serve::observe::admin::{self, Admin, Scraped};
 use crate::serve::observe::events;
 use crate::serve::observe::recorder::Observers;
-use crate::serve::reload::{Announcing, Background, LoadError, Reloader, SiteSource};
+use crate::serve::reload::{Background, ConfigurationSource, LoadError, Reloader};
 use crate::serve::server::{Ended, Server};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -49,20 +49,21 @@ pub(crate) struct ServeArguments {
 }
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
-    let announcing = if arguments.no_origins { Announcing::Never } else { Announcing::Configured };
-    let source = SiteSource::new(arguments.config.clone(), arguments.listen, announcing);
+    let (listen, no_origins) = (arguments.listen, arguments.no_origins);
+    let overrides = Overrides { listen, no_origins, ..Overrides::default() };
+    let source = ConfigurationSource::new(arguments.config.clone(), overrides);
     let background = Background::start()
         .map_err(|error| Failure::runtime(format_args!("cannot start a thread: {error}")))?;
     let mut reloader = Reloader::new(source.clone(), background);
-    let site = source.load().map_err(|error| match error {
+    let loaded = source.load().map_err(|error| match error {
         LoadError::Configuration(errors) => Failure::configuration(errors),
         LoadError::Usage(message) => Failure::usage(message),
     })?;
-    site.log();
+    loaded.log();
     if !arguments.no_watch {
         reloader.watch();
     }
-    let admin = arguments.admin.or(site.admin);
+    let admin = arguments.admin.or(loaded.admin);
     let scraped = match admin {
         None => None,
         Some(address) => Some((address, admin::install_recorder()?)),
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     };
     // After the recorder is there: handles are of the one that was when they were made.
     let observers = Observers { access_log, ..Observers::default() };
-    block_on(arguments.workers, serve(site, reloader, observers, scraped))
+    block_on(arguments.workers, serve(loaded, reloader, observers, scraped))
 }
 
 /// Runs `future` to its end, on so many threads, or on as many as there are cores.
@@ -96,7 +97,7 @@ pub(crate) fn block_on(
 }
 
 async fn serve(
-    site: Site,
+    loaded: Configuration,
     reloader: Reloader,
     observers: Observers,
     scraped: Option<(SocketAddr, PrometheusHandle)>,
@@ -112,7 +113,7 @@ async fn serve(
         }
     };
     let access_log = observers.access_log.clone();
-    let server = Server::bind(site, observers).await?;
+    let server = Server::bind(loaded, observers).await?;
     let mut output = Output::stdout();
     for address in server.addresses() {
         output.line(format_args!("listening on {address}"))?;

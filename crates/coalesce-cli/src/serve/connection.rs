@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use coalesce_core::{Authoritative, Misdirected};
 use coalesce_h2::Accepted;
 use coalesce_http::log::LoggedAuthority;
+use coalesce_site::ServedHost;
 use h2::RecvStream;
 use http::header::HOST;
 use http::{HeaderValue, Request};
@@ -210,9 +211,9 @@ async fn open(
 ) -> Result<(Box<Http2Connection>, SharedState), Handshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
     // Every snapshot has every bound listener.
-    let entry = snapshot.listener(listener.number).ok_or(Handshake::Tls)?;
+    let acceptor = snapshot.acceptor(listener.number).ok_or(Handshake::Tls)?;
     // The acceptor logs its own refusals.
-    let accepted = entry.acceptor.accept(stream).await;
+    let accepted = acceptor.accept(stream).await;
     let (stream, facts) = accepted.map_err(|error| Handshake::from(&error))?;
     if let Some(name) = facts.server_name() {
         Span::current().record("server_name", field::display(name));
@@ -246,7 +247,7 @@ fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
     let (request, respond, proof) = accepted.into_parts();
     let state = state.lock();
     let record = state.recorder.access_log.as_ref().map(|log| {
-        let host = proof.virtual_host().and_then(|id| state.snapshot.site.virtual_host(id));
+        let host = proof.virtual_host().and_then(|id| state.snapshot.site.host(id));
         request_record(log, &request, &proof, host)
     });
     let reply = Reply::new(respond, record);
@@ -262,7 +263,7 @@ fn request_record(
     connection: &Arc<ConnectionLog>,
     request: &Request<RecvStream>,
     proof: &Authoritative,
-    host: Option<&VirtualHost>,
+    host: Option<&ServedHost<VirtualHost>>,
 ) -> Box<RequestRecord> {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
@@ -276,7 +277,7 @@ fn request_record(
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         reason: if host.is_some() { SERVED } else { UNLISTED },
         observed: proof.observed().map(Misdirected::code),
-        virtual_host: host.map(|host| host.name.clone()),
+        virtual_host: host.map(|host| host.name().to_owned()),
         status: None,
         bytes: 0,
         complete: false,

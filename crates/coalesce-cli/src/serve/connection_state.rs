@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coalesce_core::{Memo, Ports, RequestTarget, ServerConnection, Verdict};
+use coalesce_core::{Memo, RequestTarget, Verdict};
 use coalesce_h2::{Decide, OriginSet};
 use coalesce_tls::HandshakeFacts;
 
-use crate::config::Place;
 use crate::serve::listener::ListenerContext;
 use crate::serve::observe::access_log::ConnectionLog;
 use crate::serve::observe::recorder::Recorder;
@@ -25,28 +24,23 @@ pub(super) struct SharedState {
     asked: Arc<AtomicBool>,
 }
 
-/// The facts of a handshake, which never change, and the place they lead to in one snapshot.
+/// The facts of a handshake, which never change, and what they come to in one snapshot.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     facts: HandshakeFacts,
-    /// The number of the listener, as it was bound, and its address in the configuration.
-    listener: usize,
-    configured: SocketAddr,
     pub(super) recorder: Recorder,
     live: Live,
     pub(super) snapshot: Arc<Snapshot>,
-    /// The place of this connection in `snapshot`.
-    place: Place,
     /// How often the connection has moved to a newer snapshot: the number of `snapshot` for the
     /// memo.
     moves: u64,
-    /// The connection at `place`, and what it was served last.
+    /// The connection as `snapshot` decides it, and what it was served last.
     memo: Memo<'static>,
 }
 
 impl SharedState {
     /// Makes the state of a connection from `peer` whose handshake was made with the snapshot
-    /// `made_with`. Returns `None` when that snapshot has no such group or listener.
+    /// `made_with`. Returns `None` when that snapshot has no such group.
     pub(super) fn new(
         facts: HandshakeFacts,
         context: &ListenerContext,
@@ -55,10 +49,7 @@ impl SharedState {
         live: Live,
     ) -> Option<Self> {
         let meters = made_with.meters(facts.group())?.clone();
-        made_with.listener(context.number)?;
-        let configured = context.bound.configured;
-        let place = made_with.site.place(configured, &facts);
-        let connection = connection(&made_with, place, &facts, context.number);
+        let memo = Memo::new(made_with.site.connection(&facts));
         let server_name = facts.server_name().map(|name| name.to_string());
         let access_log = context.observers.access_log.clone().map(|log| {
             let (listener, server_name) = (context.bound.name.clone(), server_name.clone());
@@ -67,14 +58,11 @@ impl SharedState {
         });
         let mut state = ConnectionState {
             facts,
-            listener: context.number,
-            configured,
             recorder: Recorder { meters, server_name, access_log },
             live,
             snapshot: made_with,
-            place,
             moves: 0,
-            memo: Memo::new(connection),
+            memo,
         };
         // The handshake may have taken longer than a reload.
         state.move_to_newest();
@@ -116,7 +104,7 @@ impl ConnectionState {
     /// Decides one request on the newest snapshot, which is the one to be asked for the answer.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.renew();
-        let table = self.snapshot.site.table.as_ref();
+        let table = self.snapshot.table.as_ref();
         let verdict = self.memo.decide(table, self.moves, target);
         self.recorder.record(target, &verdict);
         verdict
@@ -124,8 +112,7 @@ impl ConnectionState {
 
     /// Returns the origin set that the connection announces under its snapshot.
     pub(super) fn origins(&self) -> OriginSet {
-        let found = (self.place, &self.facts, self.memo.connection());
-        self.snapshot.origin_sets.of(&self.snapshot.site, found, self.listener)
+        self.snapshot.site.origin_set(&self.facts)
     }
 
     fn renew(&mut self) {
@@ -140,22 +127,8 @@ impl ConnectionState {
         if Arc::ptr_eq(&newest, &self.snapshot) {
             return;
         }
-        self.place = newest.site.place(self.configured, &self.facts);
         self.moves += 1;
+        self.memo.set_connection(newest.site.connection(&self.facts));
         self.snapshot = newest;
-        let connection = connection(&self.snapshot, self.place, &self.facts, self.listener);
-        self.memo.set_connection(connection);
     }
-}
-
-/// The connection at `place` of a snapshot, that came in by the listener with this number.
-fn connection(
-    snapshot: &Snapshot,
-    place: Place,
-    facts: &HandshakeFacts,
-    listener: usize,
-) -> ServerConnection<'static> {
-    let none = || Ports::from(&[]);
-    let ports = snapshot.listener(listener).map_or_else(none, |it| it.ports.clone());
-    snapshot.site.connection(place, facts, ports)
 }

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::config::Listener;
+use coalesce_site::SiteListener;
+
 use crate::serve::observe::meters::ListenerMeters;
 use crate::serve::observe::recorder::Observers;
 
@@ -19,9 +20,9 @@ pub(super) struct BoundListener {
 impl BoundListener {
     /// Whether this is the socket of `listener`. Listeners that share an address, told apart by
     /// their hostnames, may come and go: the socket is that of the address.
-    pub(super) fn is(&self, listener: &Listener) -> bool {
-        let shared = listener.hostnames.is_some();
-        listener.address == self.configured && (shared || listener.name == self.name)
+    pub(super) fn is(&self, listener: &SiteListener) -> bool {
+        let same = listener.is_shared() || listener.name() == self.name;
+        listener.address() == self.configured && same
     }
 }
 

@@ -12,7 +12,6 @@ mod connection_state;
 mod limits;
 mod listener;
 mod observe;
-mod origins;
 mod reload;
 mod server;
 mod snapshot;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use coalesce_site::Site;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -11,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use tracing::field::display;
 
-use crate::config::Site;
+use crate::config::{Configuration, VirtualHost};
 use crate::serve::connection;
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
 use crate::serve::listener::{BoundListener, ListenerContext};
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     sockets: Vec<TcpListener>,
     bound: Vec<BoundListener>,
     snapshot: Snapshot,
+    site: Site<VirtualHost>,
     observers: Observers,
 }
 
@@ -45,26 +47,34 @@ pub(crate) enum Ended {
 }
 
 impl Server {
-    /// Binds every listener of `site`, or none.
-    pub(crate) async fn bind(site: Site, observers: Observers) -> Result<Self, Failure> {
-        let mut sockets = Vec::with_capacity(site.listeners.len());
-        let mut bound = Vec::with_capacity(site.listeners.len());
-        for listener in &site.listeners {
-            let (socket, address) = bind_one(listener.address).await.map_err(|error| {
+    /// Binds every listener of the configuration, or none.
+    pub(crate) async fn bind(
+        configuration: Configuration,
+        observers: Observers,
+    ) -> Result<Self, Failure> {
+        let Configuration { site, handle, admin, .. } = configuration;
+        let mut sockets = Vec::with_capacity(site.listeners().len());
+        let mut bound = Vec::with_capacity(site.listeners().len());
+        for listener in site.listeners() {
+            let (name, configured) = (listener.name().to_owned(), listener.address());
+            let (socket, address) = bind_one(configured).await.map_err(|error| {
+                let error = without_code(&error);
                 Failure::runtime(format_args!(
-                    "cannot listen on {} (listener {:?}): {}",
-                    listener.address,
-                    listener.name,
-                    without_code(&error)
+                    "cannot listen on {configured} (listener {name:?}): {error}"
                 ))
             })?;
+            // Of listeners that share the address, any name is that of all.
+            if let Some(name) = listener.names().first() {
+                handle.bound_to(name, address.port());
+            }
             sockets.push(socket);
-            let (name, configured) = (listener.name.clone(), listener.address);
             bound.push(BoundListener { name, configured, address });
         }
-        let snapshot = Snapshot::new(site, &bound, &observers.meters, None);
+        // With the ports that the listeners are bound to.
+        let site = handle.snapshot();
+        let snapshot = Snapshot::new(site, admin, &bound, &observers.meters, None);
         let snapshot = snapshot.map_err(Failure::runtime)?;
-        Ok(Self { sockets, bound, snapshot, observers })
+        Ok(Self { sockets, bound, snapshot, site: handle, observers })
     }
 
     /// The addresses that are listened on, with the ports that the system chose.
@@ -74,7 +84,7 @@ impl Server {
 
     /// Begins to accept connections.
     pub(crate) fn start(self) -> Running {
-        let Self { sockets, bound, snapshot, observers } = self;
+        let Self { sockets, bound, snapshot, site, observers } = self;
         observers.meters.serving(&snapshot.site);
         let state = ServerState { snapshot: Arc::new(snapshot), stopping: false };
         let (states, live) = watch::channel(state);
@@ -87,7 +97,7 @@ impl Server {
             accepting.spawn(accept(socket, context, places.clone(), live.clone()));
         }
         let (states, bound, meters) = (Arc::new(states), bound.into(), observers.meters);
-        let swapper = Swapper { states, bound, meters };
+        let swapper = Swapper { site, states, bound, meters };
         Running { swapper, places, accepting }
     }
 }

@@ -1,40 +1,36 @@
 //! What is served: one configuration, whole and immutable, until the next one takes its place.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coalesce_core::{GroupId, Ports};
+use coalesce_core::GroupId;
+use coalesce_site::SiteListener;
 use coalesce_tls::Acceptor;
 use tokio::sync::watch;
 
-use crate::config::{Listener, Site};
+use crate::config::Site;
 use crate::serve::answer::Answers;
 use crate::serve::listener::BoundListener;
 use crate::serve::observe::meters::{GroupMeters, Meters};
-use crate::serve::origins::OriginSets;
+use crate::table_image::Table;
 
 /// One configuration, ready to serve.
 ///
 /// Virtual hosts and groups are numbers in it, and they are numbers of this snapshot alone: a
-/// virtual host's number is used with the snapshot that gave it, and a connection's place is found
-/// in every snapshot anew ([`Site::place`]).
+/// virtual host's number is used with the snapshot that gave it, and the place of a connection is
+/// found in every snapshot anew ([`Site::connection`]).
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) site: Site,
+    /// The table of `site`, which decides every request.
+    pub(super) table: Arc<Table>,
+    admin: Option<SocketAddr>,
     pub(super) answers: Answers,
     /// By the number of the listener, as it was bound.
-    listeners: Vec<ListenerSnapshot>,
+    acceptors: Vec<Acceptor>,
     /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
     /// a group have none.
     meters: Vec<Arc<GroupMeters>>,
-    pub(super) origin_sets: OriginSets,
-}
-
-/// What one listener needs of a snapshot.
-#[derive(Debug)]
-pub(super) struct ListenerSnapshot {
-    pub(super) acceptor: Acceptor,
-    /// The ports that requests may name.
-    pub(super) ports: Ports,
 }
 
 /// What connections are told: the newest snapshot, and whether the server is about to end.
@@ -55,23 +51,25 @@ impl Snapshot {
     /// A message when the listeners of `site` are not the ones that are bound.
     pub(super) fn new(
         site: Site,
+        admin: Option<SocketAddr>,
         bound: &[BoundListener],
         meters: &Meters,
         earlier: Option<&Self>,
     ) -> Result<Self, String> {
-        let listeners = listeners(&site, bound)?;
-        if earlier.is_some_and(|earlier| earlier.site.admin != site.admin) {
+        let acceptors = acceptors(&site, bound)?;
+        if earlier.is_some_and(|earlier| earlier.admin != admin) {
             return Err(format!("the address of [admin] is another; {RESTART}"));
         }
         let answers = Answers::new(&site, earlier.map(|earlier| &earlier.answers));
         let groups = site.groups().iter();
-        let meters = groups.map(|group| Arc::new(meters.group(&group.name))).collect();
-        Ok(Self { site, answers, listeners, meters, origin_sets: OriginSets::default() })
+        let meters = groups.map(|group| Arc::new(meters.group(group.name()))).collect();
+        let table = site.authorities().clone();
+        Ok(Self { site, table, admin, answers, acceptors, meters })
     }
 
-    /// Returns what the listener with this number needs of this snapshot.
-    pub(super) fn listener(&self, number: usize) -> Option<&ListenerSnapshot> {
-        self.listeners.get(number)
+    /// Returns what makes the handshakes of the listener with this number.
+    pub(super) fn acceptor(&self, number: usize) -> Option<&Acceptor> {
+        self.acceptors.get(number)
     }
 
     /// What counts for the group with this number.
@@ -82,29 +80,27 @@ impl Snapshot {
 
 /// Sockets are bound at the start and never again, so that a reload cannot leave a listener behind
 /// that nobody has, or lose one that everybody uses.
-fn listeners(site: &Site, bound: &[BoundListener]) -> Result<Vec<ListenerSnapshot>, String> {
-    let is_new = |it: &&Listener| bound.iter().all(|old| !old.is(it) && old.name != it.name);
-    if let Some(new) = site.listeners.iter().find(is_new) {
-        return Err(format!("listener {:?} is new; {RESTART}", new.name));
+fn acceptors(site: &Site, bound: &[BoundListener]) -> Result<Vec<Acceptor>, String> {
+    let listeners = site.listeners();
+    let is_new = |it: &&SiteListener| bound.iter().all(|old| !old.is(it) && old.name != it.name());
+    if let Some(new) = listeners.iter().find(is_new) {
+        return Err(format!("listener {:?} is new; {RESTART}", new.name()));
     }
-    let listener = |bound: &BoundListener| {
-        let same = site.listeners.iter().find(|listener| bound.is(listener));
+    let acceptor = |bound: &BoundListener| {
+        let same = listeners.iter().find(|listener| bound.is(listener));
         let found = same.ok_or_else(|| {
             let (name, old) = (&bound.name, bound.configured);
-            match site.listeners.iter().find(|listener| listener.name == *name) {
+            match listeners.iter().find(|listener| listener.name() == name) {
                 Some(moved) => {
-                    let new = moved.address;
+                    let new = moved.address();
                     format!("listener {name:?} moves from {old} to {new}; {RESTART}")
                 }
                 None => format!("listener {name:?} is gone; {RESTART}"),
             }
         })?;
-        Ok(ListenerSnapshot {
-            acceptor: Acceptor::new(found.handshakes.clone()),
-            ports: found.ports_when_bound(bound.address.port()),
-        })
+        Ok(Acceptor::new(found.handshakes().clone()))
     };
-    bound.iter().map(listener).collect()
+    bound.iter().map(acceptor).collect()
 }
 
 /// What to do about what a reload cannot change.

@@ -179,7 +179,7 @@ fn overlaps_are_reported_at_load() {
     assert_eq!(reasons[..3], names.each_ref().map(|name| (name, &certificates)));
     assert_eq!(overlaps.len(), 4);
     let said = text(&output.stderr);
-    let expected = "listener \"https-with-hostname\": OverlappingTLSConfig \
+    let expected = "listener \"https-with-hostname\": hostname: OverlappingTLSConfig \
                     (OverlappingCertificates) with listener ";
     assert!(said.contains(expected), "{said}");
 }
@@ -218,7 +218,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "names = [\"example.org\", \"third-example.wildcard.org\"]",
         "virtual_host \"https\": names: \"third-example.wildcard.org\" would never be served: of the \
          listeners of 127.0.0.1:0, \"https-with-wildcard-hostname\" is responsible for it, and this \
-         virtual host is not on that one",
+         host is not on that one",
     ),
 ];
 

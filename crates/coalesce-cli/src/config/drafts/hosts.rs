@@ -1,98 +1,106 @@
 //! Virtual hosts: names, group, certificate and answer.
 
-use coalesce_core::{CoalescePolicy, NamePattern};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use coalesce_site::{Host, Identity};
+use http::{HeaderValue, StatusCode};
 use toml::Spanned;
 
-use crate::config::certificate::Coverage;
 use crate::config::drafts::answer;
-use crate::config::drafts::certificates::{Certificate, Certificates};
 use crate::config::drafts::groups::Groups;
-use crate::config::drafts::listeners::Context;
-use crate::config::entries::Notes;
 use crate::config::entries::model::{Profile, VirtualHostEntry};
-use crate::config::site::HostAnswer;
+use crate::config::entries::{Notes, Source};
+use crate::config::places::{PartPlaces, Places};
+use crate::config::site::{HostAnswer, TextAnswer, VirtualHost};
 
-/// A virtual host on its way into the site.
-#[derive(Debug)]
-pub(crate) struct HostDraft {
-    pub(crate) name: Spanned<String>,
-    pub(crate) names: Vec<Spanned<String>>,
-    /// By number; `None` where that was a fault.
-    pub(crate) group: Option<usize>,
-    /// How strict its names are, if its group says otherwise.
-    pub(crate) coalesce: Option<CoalescePolicy>,
-    pub(crate) certificate: Option<usize>,
-    pub(crate) answer: Option<HostAnswer>,
+/// What virtual hosts are read with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) profile: Option<Profile>,
+    pub(crate) source: &'a Source,
 }
 
 /// Reads every `[[virtual_host]]`.
 pub(crate) fn read(
     entries: Vec<Spanned<VirtualHostEntry>>,
-    groups: &mut Groups<'_>,
-    certificates: &mut Certificates,
     context: Context<'_>,
+    groups: &mut Groups<'_>,
+    places: &mut Places<'_>,
     notes: &mut Notes,
-) -> Vec<HostDraft> {
-    let source = context.source;
-    let mut drafts: Vec<HostDraft> = Vec::with_capacity(entries.len());
+) -> Vec<Host<VirtualHost>> {
+    let mut identities = BTreeMap::new();
+    let mut hosts = Vec::with_capacity(entries.len());
     for entry in entries {
         let mut entry = entry.into_inner();
-        let same = |earlier: &&HostDraft| earlier.name.get_ref() == entry.name.get_ref();
-        if let Some(earlier) = drafts.iter().find(same) {
-            let line = source.line_number(earlier.name.span().start);
-            let message = format!("already the name of the one in line {line}");
-            notes.faults.add(entry.name.span(), message);
-        }
-        let (group, coalesce) = groups.of_host(&mut entry, notes).unzip();
-        let certificate = certificates.read(&entry, source, notes);
-        let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
-        if entry.names.get_ref().is_empty() {
-            notes.faults.add(entry.names.span(), "no name; at least one expected");
-        }
-        let shown = certificate.and_then(|number| certificates.read.get(number));
-        let mut names = entry.names.into_inner();
-        if context.profile == Some(Profile::GatewayApi) {
-            names.iter_mut().for_each(any_depth);
-        }
-        for name in &names {
-            check_name(name, shown, notes);
-        }
-        drafts.push(HostDraft {
-            name: entry.name,
-            names,
-            group,
-            coalesce: coalesce.flatten(),
-            certificate,
-            answer,
+        let (group, coalesce) = groups.of_host(&mut entry, places, notes);
+        let host = read_one(entry, context, &mut identities, places, notes);
+        let Some(host) = host.map(|host| host.group(group)) else { continue };
+        hosts.push(match coalesce {
+            Some(coalesce) => host.coalesce(coalesce),
+            None => host,
         });
     }
-    drafts
+    hosts
+}
+
+fn read_one(
+    entry: VirtualHostEntry,
+    context: Context<'_>,
+    identities: &mut BTreeMap<(PathBuf, PathBuf), Identity>,
+    places: &mut Places<'_>,
+    notes: &mut Notes,
+) -> Option<Host<VirtualHost>> {
+    let Context { profile, source } = context;
+    let (label, at) = (entry.name.get_ref().clone(), entry.name.span());
+    let twice = places.host_line(&label);
+    if let Some(line) = twice {
+        notes.faults.add(at.clone(), format!("already the name of the one in line {line}"));
+    }
+    let answer = answer::read(&entry.answer, source.folder(), &mut notes.faults);
+    if entry.names.get_ref().is_empty() {
+        notes.faults.add(entry.names.span(), "no name; at least one expected");
+    }
+    let path = source.folder().join(entry.certificate.get_ref());
+    let key = source.folder().join(entry.key.get_ref());
+    let mut place = PartPlaces::new(at);
+    place.add("certificate", Some(entry.certificate.span()));
+    place.add("key", Some(entry.key.span()));
+    place.add("group", entry.group.as_ref().map(Spanned::span));
+    let mut names = entry.names.into_inner();
+    if profile == Some(Profile::GatewayApi) {
+        names.iter_mut().for_each(any_depth);
+    }
+    for name in &names {
+        place.add_item("name", name.get_ref().clone(), name.span());
+    }
+    if twice.is_none() {
+        places.add_host(label.clone(), place, path.clone());
+    }
+    let identity = identities
+        .entry((path.clone(), key.clone()))
+        .or_insert_with(|| Identity::from_pem_files(path.clone(), key));
+    let lines = names.iter().map(|name| source.line_number(name.span().start)).collect();
+    // Without an answer there is a fault, and no site.
+    let answer = answer.unwrap_or_else(no_answer);
+    let value = VirtualHost { lines, certificate: path, answer };
+    let mut names = names.into_iter().map(Spanned::into_inner);
+    let host = Host::new(names.next()?, identity.clone(), value).label(label);
+    Some(names.fold(host, Host::name))
+}
+
+fn no_answer() -> HostAnswer {
+    HostAnswer::Text(TextAnswer {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        content_type: HeaderValue::from_static("text/plain"),
+        body: Bytes::new(),
+    })
 }
 
 /// Takes the `*.` of a name as the Gateway API does, for any depth.
 fn any_depth(name: &mut Spanned<String>) {
     if name.get_ref().starts_with("*.") {
         name.get_mut().insert(0, '*');
-    }
-}
-
-/// Checks one of a virtual host's names: that it is a name, and that the virtual host's own
-/// certificate covers it. One that is not covered would be answered 421 on the very connection
-/// that was made for it.
-fn check_name(name: &Spanned<String>, certificate: Option<&Certificate>, notes: &mut Notes) {
-    let text = name.get_ref().as_str();
-    let pattern = NamePattern::parse(text.as_bytes());
-    let Some(pattern) = notes.faults.take(name.span(), pattern) else { return };
-    let Some(certificate) = certificate else { return };
-    match certificate.shown.covers(&pattern, &text) {
-        Ok(Coverage::Whole) => {}
-        Ok(Coverage::OpenEnded) => notes.warnings.add(
-            name.span(),
-            format!(
-                "{text:?} stands for more names than a certificate can cover; those that it does \
-                 not cover are answered 421 on every connection"
-            ),
-        ),
-        Err(not_covered) => notes.faults.add(name.span(), not_covered),
     }
 }

@@ -3,43 +3,12 @@
 use std::net::SocketAddr;
 
 use coalesce_core::NamePattern;
+use coalesce_site::ListenerSettings;
 use toml::Spanned;
 
-use crate::config::carried::Carried;
+use crate::config::entries::Faults;
 use crate::config::entries::model::{ListenerEntry, Profile};
-use crate::config::entries::{Faults, Source};
-
-/// A listener on its way into the site.
-#[derive(Debug)]
-pub(crate) struct ListenerDraft {
-    pub(crate) name: String,
-    pub(crate) address: SocketAddr,
-    /// Whether others may be on the same address, told apart by their hostnames.
-    pub(crate) shares_ports: bool,
-    /// The pattern of its hostname.
-    pub(crate) hostname: String,
-    pub(crate) ports: Option<Vec<u16>>,
-    pub(crate) default_virtual_host: Option<Spanned<String>>,
-    /// Where its header stands.
-    pub(crate) at: std::ops::Range<usize>,
-}
-
-impl ListenerDraft {
-    /// Whether both are on one port. A listener is on its own.
-    pub(crate) fn shares_port_with(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-            || self.shares_ports && other.shares_ports && self.address == other.address
-    }
-}
-
-/// What the other entries are read with, once the listeners are known.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Context<'a> {
-    pub(crate) profile: Option<Profile>,
-    pub(crate) listeners: &'a [ListenerDraft],
-    pub(crate) source: &'a Source,
-    pub(crate) carried: &'a Carried,
-}
+use crate::config::places::{PartPlaces, Places};
 
 /// The pattern of a listener without a hostname.
 const ANY: &str = "*";
@@ -47,61 +16,58 @@ const ANY: &str = "*";
 /// The name of the one listener, when it has none of its own.
 const ONLY: &str = "main";
 
-/// Reads every `[[listener]]`.
+/// Reads every `[[listener]]`. If there is one address, `listen` is in its place.
 pub(crate) fn read(
     entries: Vec<Spanned<ListenerEntry>>,
     profile: Option<Profile>,
-    source: &Source,
+    listen: Option<SocketAddr>,
+    places: &mut Places<'_>,
     faults: &mut Faults,
-) -> Vec<ListenerDraft> {
+) -> Vec<(String, ListenerSettings)> {
     let several = entries.len() > 1;
-    let mut drafts: Vec<ListenerDraft> = Vec::with_capacity(entries.len());
+    let shared = profile == Some(Profile::GatewayApi);
+    let mut drafts: Vec<(String, SocketAddr, ListenerEntry)> = Vec::with_capacity(entries.len());
     for entry in entries {
         let at = entry.span();
         let entry = entry.into_inner();
         if let Some(name) = &entry.name {
-            let same = |earlier: &&ListenerDraft| earlier.name == *name.get_ref();
-            if let Some(earlier) = drafts.iter().find(same) {
-                let line = source.line_number(earlier.at.start);
+            if let Some(line) = places.listener_line(name.get_ref()) {
                 faults.add(name.span(), format!("already the name of the one in line {line}"));
+                continue;
             }
         } else if several {
             faults.add(at.clone(), "no name; each of several listeners needs one");
         }
-        let name = entry.name.map_or_else(|| ONLY.to_owned(), Spanned::into_inner);
-        let address = address(entry.address.get_ref());
-        let address: SocketAddr = faults
-            .take(entry.address.span(), address)
-            .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-        let ports = entry.ports.as_ref().map(|ports| read_ports(ports, faults));
-        let draft = ListenerDraft {
-            name,
-            address,
-            shares_ports: profile == Some(Profile::GatewayApi),
-            hostname: hostname(entry.hostname.as_ref(), profile, faults),
-            ports,
-            default_virtual_host: entry.default_virtual_host,
-            at,
-        };
-        for earlier in drafts.iter().filter(|earlier| earlier.address == address) {
-            let name = &earlier.name;
-            if draft.shares_port_with(earlier) {
-                if earlier.hostname == draft.hostname {
-                    let at = entry.hostname.as_ref().map_or(draft.at.clone(), Spanned::span);
-                    faults.add(at, format!("listener {name:?} on this address has this hostname"));
-                }
-                if earlier.ports != draft.ports {
-                    let at = entry.ports.as_ref().map_or(draft.at.clone(), Spanned::span);
-                    faults.add(at, format!("listener {name:?} on this address has other ports"));
-                }
-            } else if address.port() != 0 {
-                let message = format!("already the address of listener {name:?}");
-                faults.add(entry.address.span(), message);
-            }
-        }
-        drafts.push(draft);
+        let name =
+            entry.name.as_ref().map_or_else(|| ONLY.to_owned(), |name| name.get_ref().clone());
+        let address = faults.take(entry.address.span(), address(entry.address.get_ref()));
+        let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let mut place = PartPlaces::new(at);
+        place.add("address", Some(entry.address.span()));
+        place.add("hostname", entry.hostname.as_ref().map(Spanned::span));
+        place.add("ports", entry.ports.as_ref().map(Spanned::span));
+        place.add("default_host", entry.default_virtual_host.as_ref().map(Spanned::span));
+        places.add_listener(name.clone(), place);
+        drafts.push((name, address, entry));
     }
-    drafts
+    let first = drafts.first().map(|(_, address, _)| *address);
+    let one = !several || shared && drafts.iter().all(|(_, address, _)| Some(*address) == first);
+    let listen = listen.filter(|_| one);
+    let settings = drafts.into_iter().map(|(name, address, entry)| {
+        let mut settings = ListenerSettings::new(listen.unwrap_or(address));
+        let hostname = hostname(entry.hostname.as_ref(), profile, faults);
+        if shared {
+            settings = settings.hostname(hostname);
+        }
+        if let Some(ports) = entry.ports {
+            settings = settings.only_ports(ports.into_inner().into_iter().map(Spanned::into_inner));
+        }
+        if let Some(host) = entry.default_virtual_host {
+            settings = settings.default_host(host.into_inner());
+        }
+        (name, settings)
+    });
+    settings.collect()
 }
 
 /// The hostname as the Gateway API has it, as a pattern: its `*.` stands for any depth.
@@ -135,16 +101,4 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
              \"127.0.0.1:8443\" or \"[::]:443\""
         )
     })
-}
-
-fn read_ports(ports: &Spanned<Vec<Spanned<u16>>>, faults: &mut Faults) -> Vec<u16> {
-    if ports.get_ref().is_empty() {
-        faults.add(ports.span(), "no port; at least one expected, or no list at all");
-    }
-    for port in ports.get_ref() {
-        if *port.get_ref() == 0 {
-            faults.add(port.span(), "port 0, which no request can name; 1 to 65535 allowed");
-        }
-    }
-    ports.get_ref().iter().map(|port| *port.get_ref()).collect()
 }

@@ -1,40 +1,36 @@
 //! The TLS policy of a group, from its fields and the files that they name.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
-use coalesce_tls::{
-    CipherSuites, ClientAuth, ClientRules, TlsPolicy, TlsVersion, cipher_suite_name,
-};
+use coalesce_site::GroupSettings;
+use coalesce_tls::{CipherSuites, ClientAuth, ClientRules, TlsVersion, cipher_suite_name};
 use rustls::{CipherSuite, SupportedCipherSuite};
 use toml::Spanned;
 
-use crate::config::certificate::crypto_provider;
 use crate::config::entries::model::{ClientCertificate, FileList, PolicyFields};
 use crate::config::entries::{Faults, Notes};
 use crate::config::files::{self, FileError};
+use crate::config::site::crypto_provider;
 
 /// Reads what the fields say of TLS. A file that cannot be read is a fault, and then the whole
 /// configuration is refused: what it would have said must not be taken for nothing.
-pub(crate) fn read(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> TlsPolicy {
-    let mut policy = TlsPolicy::default();
-    policy.client_auth = client_auth(fields, folder, notes);
+pub(crate) fn read(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> GroupSettings {
+    let mut settings = GroupSettings::new().client_auth(client_auth(fields, folder, notes));
     let versions = [&fields.minimum_version, &fields.maximum_version];
     let [minimum, maximum] =
         versions.map(|field| field.as_ref().map(|version| TlsVersion::from(*version.get_ref())));
-    policy.minimum_version = minimum.unwrap_or(policy.minimum_version);
-    policy.maximum_version = maximum.unwrap_or(policy.maximum_version);
-    if policy.minimum_version > policy.maximum_version
-        && let Some(field) = &fields.maximum_version
-    {
-        let (minimum, maximum) = (policy.minimum_version, policy.maximum_version);
-        let message = format!("{maximum} is below the minimum_version, {minimum}");
-        notes.faults.add(field.span(), message);
+    if let Some(minimum) = minimum {
+        settings = settings.minimum_version(minimum);
+    }
+    if let Some(maximum) = maximum {
+        settings = settings.maximum_version(maximum);
     }
     if let Some(suites) = &fields.cipher_suites {
-        policy.cipher_suites = cipher_suites(suites, &policy, &mut notes.faults);
+        let versions = minimum.unwrap_or(TlsVersion::Tls12)..=maximum.unwrap_or(TlsVersion::Tls13);
+        settings = settings.cipher_suites(cipher_suites(suites, &versions, &mut notes.faults));
     }
-    policy
+    settings
 }
 
 fn client_auth(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> ClientAuth {
@@ -58,11 +54,6 @@ fn client_auth(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> Clien
     });
     // Without rules there is a fault, and no site.
     let Some(rules) = rules else { return ClientAuth::None };
-    if let Some(lists) = lists {
-        for warning in rules.warnings() {
-            notes.warnings.add(lists.span(), warning);
-        }
-    }
     match fields.client_certificate.as_ref().map(Spanned::get_ref) {
         None | Some(ClientCertificate::Required) => ClientAuth::Required(rules),
         Some(ClientCertificate::Optional) => ClientAuth::Optional(rules),
@@ -94,11 +85,10 @@ fn each<T>(
 
 fn cipher_suites(
     names: &Spanned<Vec<Spanned<String>>>,
-    policy: &TlsPolicy,
+    versions: &RangeInclusive<TlsVersion>,
     faults: &mut Faults,
 ) -> CipherSuites {
     let provider = crypto_provider();
-    let versions = policy.minimum_version..=policy.maximum_version;
     let usable = provider.cipher_suites.iter().filter(|suite| {
         versions.contains(&match suite.tls13() {
             Some(_) => TlsVersion::Tls13,

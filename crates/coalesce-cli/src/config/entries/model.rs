@@ -68,11 +68,12 @@ macro_rules! policy_fields {
         }
 
         impl PolicyFields {
-            /// Returns the name of the first field that is set, and the place of its value.
-            pub(crate) fn first(&self) -> Option<(&'static str, Range<usize>)> {
+            /// Returns the name of each field that is set, and the place of its value.
+            pub(crate) fn places(&self) -> Vec<(&'static str, Range<usize>)> {
                 [$((stringify!($field), self.$field.as_ref().map(Spanned::span)),)*]
                     .into_iter()
-                    .find_map(|(name, span)| span.map(|span| (name, span)))
+                    .filter_map(|(name, span)| span.map(|span| (name, span)))
+                    .collect()
             }
         }
     };

@@ -46,7 +46,7 @@ impl Answers {
             }
         };
         Self {
-            hosts: site.virtual_hosts().iter().map(|host| responder(&host.answer)).collect(),
+            hosts: site.hosts().iter().map(|host| responder(&host.answer)).collect(),
             not_found: Arc::new(Text::error(StatusCode::NOT_FOUND)),
             not_implemented: Arc::new(Text::error(StatusCode::NOT_IMPLEMENTED)),
         }

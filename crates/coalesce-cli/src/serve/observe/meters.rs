@@ -179,9 +179,10 @@ impl Meters {
     /// `site` is served from now on.
     #[allow(clippy::cast_precision_loss, reason = "sizes are far smaller than 2^52")]
     pub(in crate::serve) fn serving(&self, site: &Site) {
-        self.names.set(site.table.len() as f64);
-        self.bytes.set(site.table.as_bytes().len() as f64);
-        self.virtual_hosts.set(site.virtual_hosts().len() as f64);
+        let table = site.authorities();
+        self.names.set(table.len() as f64);
+        self.bytes.set(table.as_bytes().len() as f64);
+        self.virtual_hosts.set(site.hosts().len() as f64);
         self.group_count.set(site.groups().len() as f64);
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.loaded.set(since.as_secs_f64());

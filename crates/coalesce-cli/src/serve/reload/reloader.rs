@@ -6,17 +6,17 @@
 //! waits for that.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use coalesce_site::Site;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::field::display;
 
-use crate::config::{Carried, ConfigErrors, Site, files_named};
+use crate::config::{ConfigErrors, Configuration, Overrides, VirtualHost, files_named};
 use crate::serve::limits::RETIRE_PAUSE;
 use crate::serve::listener::BoundListener;
 use crate::serve::observe::access_log::AccessLog;
@@ -28,21 +28,11 @@ use crate::serve::snapshot::{ServerState, Snapshot};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct SiteSource {
+pub(in crate::serve) struct ConfigurationSource {
     path: PathBuf,
-    /// The address in the place of the configuration's own.
-    listen: Option<SocketAddr>,
-    announcing: Announcing,
+    overrides: Overrides,
     /// What makes a group, a listener and a session of one site those of the next.
-    carried: Arc<Carried>,
-}
-
-/// Whether connections announce their origin sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum Announcing {
-    /// As the configuration says.
-    Configured,
-    Never,
+    site: Arc<OnceLock<Site<VirtualHost>>>,
 }
 
 /// Why there is no site.
@@ -52,24 +42,23 @@ pub(in crate::serve) enum LoadError {
     Usage(String),
 }
 
-impl SiteSource {
-    pub(in crate::serve) fn new(
-        path: PathBuf,
-        listen: Option<SocketAddr>,
-        announcing: Announcing,
-    ) -> Self {
-        Self { path, listen, announcing, carried: Arc::default() }
+impl ConfigurationSource {
+    pub(in crate::serve) fn new(path: PathBuf, overrides: Overrides) -> Self {
+        Self { path, overrides, site: Arc::default() }
     }
 
-    /// Loads the site, for the first time or after others.
-    pub(in crate::serve) fn load(&self) -> Result<Site, LoadError> {
-        let site = Site::load_after(&self.path, &self.carried);
-        let mut site = site.map_err(LoadError::Configuration)?;
-        if let Some(address) = self.listen {
-            site.listen_on(address).map_err(LoadError::Usage)?;
+    /// Loads the configuration, for the first time or after others.
+    pub(in crate::serve) fn load(&self) -> Result<Configuration, LoadError> {
+        let loaded = Configuration::load_with(&self.path, self.overrides, self.site.get());
+        let loaded = loaded.map_err(LoadError::Configuration)?;
+        let listeners = loaded.site.listeners().len();
+        if self.overrides.listen.is_some() && listeners != 1 {
+            return Err(LoadError::Usage(format!(
+                "--listen is for configurations with one listener; this one has {listeners}"
+            )));
         }
-        site.announces_origins &= self.announcing == Announcing::Configured;
-        Ok(site)
+        self.site.get_or_init(|| loaded.handle.clone());
+        Ok(loaded)
     }
 
     /// The files that it is made of; those of `before` as well while it cannot be said.
@@ -85,6 +74,7 @@ impl SiteSource {
 /// What puts snapshots in the place of others.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Swapper {
+    pub(in crate::serve) site: Site<VirtualHost>,
     pub(in crate::serve) states: Arc<watch::Sender<ServerState>>,
     pub(in crate::serve) bound: Arc<[BoundListener]>,
     pub(in crate::serve) meters: Arc<Meters>,
@@ -92,14 +82,16 @@ pub(in crate::serve) struct Swapper {
 
 impl Swapper {
     /// Makes the next snapshot.
-    fn next(&self, site: Site) -> Result<Snapshot, String> {
+    fn next(&self, loaded: Configuration) -> Result<Snapshot, String> {
         let earlier = self.states.borrow().snapshot.clone();
-        Snapshot::new(site, &self.bound, &self.meters, Some(&earlier))
+        let Configuration { site, admin, .. } = loaded;
+        Snapshot::new(site, admin, &self.bound, &self.meters, Some(&earlier))
     }
 
     /// Has `snapshot` served from the next request on; gives the one that was served before.
     fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         self.meters.serving(&snapshot.site);
+        self.site.install(&snapshot.site);
         let mut snapshot = Arc::new(snapshot);
         self.states.send_modify(|state| std::mem::swap(&mut state.snapshot, &mut snapshot));
         snapshot
@@ -109,7 +101,7 @@ impl Swapper {
 /// Reloads when files have changed, and when it is told to.
 #[derive(Debug)]
 pub(in crate::serve) struct Reloader {
-    source: SiteSource,
+    source: ConfigurationSource,
     /// `None` after a look at them that came to no end, which no file can cause.
     files: Option<Files>,
     /// `None` where nobody wants the files to be watched, or nobody can.
@@ -120,7 +112,7 @@ pub(in crate::serve) struct Reloader {
 /// The files of a source.
 #[derive(Debug)]
 struct Files {
-    source: SiteSource,
+    source: ConfigurationSource,
     paths: BTreeSet<PathBuf>,
     /// Those of `paths` when they were last looked at.
     marks: FileMarks,
@@ -129,7 +121,7 @@ struct Files {
 
 impl Reloader {
     /// Looks at the files of `source`; to be called before they are loaded.
-    pub(in crate::serve) fn new(source: SiteSource, background: Background) -> Self {
+    pub(in crate::serve) fn new(source: ConfigurationSource, background: Background) -> Self {
         let paths = source.files(&BTreeSet::new());
         let marks = FileMarks::of(&paths);
         let files = Files { source: source.clone(), paths, marks, watcher: None };
@@ -208,19 +200,19 @@ impl Reloader {
         let begun = Instant::now();
         let (source, swapping) = (self.source.clone(), swapper.clone());
         let next = self.background.run(move || {
-            let site = source.load().map_err(|error| match error {
+            let loaded = source.load().map_err(|error| match error {
                 LoadError::Configuration(errors) => errors.in_one_line(),
                 LoadError::Usage(message) => message,
             })?;
-            site.log();
-            swapping.next(site)
+            loaded.log();
+            swapping.next(loaded)
         });
         let next = next.await.unwrap_or_else(|| Err("it cannot be loaded".to_owned()));
         let took = begun.elapsed();
         let seconds = took.as_secs_f64();
         match next {
             Ok(snapshot) => {
-                let table = &snapshot.site.table;
+                let table = snapshot.site.authorities();
                 let (names, bytes) = (table.len(), table.as_bytes().len());
                 let earlier = swapper.swap(snapshot);
                 swapper.meters.reloaded(took);

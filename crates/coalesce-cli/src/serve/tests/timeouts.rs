@@ -19,7 +19,7 @@ use tokio::time::{Instant, pause};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::config::Site;
+use crate::config::Configuration;
 use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 use crate::serve::observe::recorder::Observers;
 use crate::serve::server::{Running, Server};
@@ -50,7 +50,8 @@ async fn start(upstream: &str) -> TestServer {
     let (a, b) = (host("a", "text = \"a\""), host("b", &format!("upstream = \"{upstream}\"")));
     let path = folder.path().join("site.toml");
     std::fs::write(&path, format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{a}{b}")).unwrap();
-    let server = Server::bind(Site::load(&path).unwrap(), Observers::default()).await.unwrap();
+    let loaded = Configuration::load(&path).unwrap();
+    let server = Server::bind(loaded, Observers::default()).await.unwrap();
     let address = server.addresses().next().unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
