@@ -15,10 +15,10 @@ pub(crate) struct Programs {
 
 impl Programs {
     pub(crate) fn new(coalesce: Option<&Path>) -> Result<Self> {
-        let bare_h2 = build("coalesce-benches", "bare_h2")?;
+        let bare_h2 = build("coalesce-benches", "bare_h2", &[])?;
         let coalesce = match coalesce {
             Some(path) => std::path::absolute(path)?,
-            None => build("coalesce-cli", "coalesce")?,
+            None => build("coalesce-cli", "coalesce", &["jemalloc"])?,
         };
         let help = Command::new(&coalesce)
             .args(["serve", "--help"])
@@ -34,10 +34,11 @@ impl Programs {
     }
 }
 
-/// Builds a program as users do and returns where it is.
-fn build(package: &str, program: &str) -> Result<PathBuf> {
+/// Builds a program as operators do and returns where it is.
+fn build(package: &str, program: &str, features: &[&str]) -> Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--package", package, "--bin", program])
+        .args(["--features", &features.join(",")])
         .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .stderr(Stdio::inherit())
