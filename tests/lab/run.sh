@@ -27,8 +27,10 @@ serve) binary=coalesce ;;
 *) binary=example-$SERVER ;;
 esac
 if [ -z "${COALESCE:-}" ]; then
-    # Of the whole workspace, as the tests build it: with other features it would all be built again.
-    cargo build --quiet --workspace --bin "$binary" --manifest-path "$root/Cargo.toml" || exit 3
+    # Of the whole workspace and beside an example, as the tests build it: with other features all of it
+    # would be built again.
+    cargo build --quiet --workspace --bin "$binary" --example soak \
+        --manifest-path "$root/Cargo.toml" || exit 3
     COALESCE=${CARGO_TARGET_DIR:-$root/target}/debug/$binary
 fi
 

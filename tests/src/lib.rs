@@ -32,13 +32,13 @@ pub fn binary() -> &'static Path {
 
 /// Builds a binary as these tests were built, and returns where it is.
 ///
-/// Of the whole workspace, and not of its package alone: what it depends on is then built with the
-/// features that it has been built with before.
+/// Of the whole workspace and beside an example: cargo then chooses the features of the dependencies
+/// as it did for the tests, and builds none of them again.
 fn build(name: &str) -> PathBuf {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--message-format", "json", "--profile", profile])
-        .args(["--workspace", "--bin", name])
+        .args(["--workspace", "--bin", name, "--example", "soak"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()
@@ -47,8 +47,8 @@ fn build(name: &str) -> PathBuf {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .next_back()
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
         .expect("cargo names the binary it built")
 }
 
