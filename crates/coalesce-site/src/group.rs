@@ -200,12 +200,12 @@ impl GroupSettings {
                 });
             }
         };
-        let (at_cas, at_lists) = (subject.field(CLIENT_CAS), subject.field(REVOCATION_LISTS));
-        let cas = each(cas, client_cas_from_pem, &at_cas, notes);
-        let lists =
-            each(&self.revocation_lists, revocation_lists_from_pem_or_der, &at_lists, notes);
+        let cas = each(cas, client_cas_from_pem, &subject.field(CLIENT_CAS), notes);
+        let lists = &self.revocation_lists;
+        let parse = revocation_lists_from_pem_or_der;
+        let lists = each(lists, parse, &subject.field(REVOCATION_LISTS), notes);
         let (cas, lists) = cas.zip(lists)?;
-        let rules = notes.take(&at_cas, ClientRules::new(cas, lists))?;
+        let rules = notes.take(&subject.field(CLIENT_CAS), ClientRules::new(cas, lists))?;
         Some(if required { ClientAuth::Required(rules) } else { ClientAuth::Optional(rules) })
     }
 }
@@ -213,7 +213,7 @@ impl GroupSettings {
 const CLIENT_CAS: &str = "client_ca_files";
 const REVOCATION_LISTS: &str = "revocation_list_files";
 
-/// Reads all that is in the files, or notes the first fault of each.
+/// Reads all that is in the files, or notes the first fault of each, with its path as the item.
 fn each<T, E: Into<Reason>>(
     paths: &[PathBuf],
     parse: impl Fn(&[u8]) -> Result<Vec<T>, E>,
@@ -222,7 +222,9 @@ fn each<T, E: Into<Reason>>(
 ) -> Option<Vec<T>> {
     let mut all = Some(Vec::new());
     for path in paths {
-        let found = notes.take(place, files::read(path, &parse));
+        let item = path.display().to_string();
+        let at = place.subject.item(place.field, &item);
+        let found = notes.take(&at, files::read(path, &parse));
         all = all.zip(found).map(|(mut all, found)| {
             all.extend(found);
             all

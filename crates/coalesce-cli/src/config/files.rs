@@ -1,12 +1,12 @@
-//! The files that a configuration names.
+//! Files of certificates that commands are asked about.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use coalesce_tls::{certificates_from_pem, client_cas_from_pem, revocation_lists_from_pem_or_der};
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use coalesce_tls::certificates_from_pem;
+use rustls_pki_types::CertificateDer;
 
 use crate::terminal::text::without_code;
 
@@ -18,21 +18,6 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = read(path)?;
     certificates_from_pem(&pem).map_err(|error| FileError::content(path, error))
-}
-
-/// Reads the CA certificates in the file `path`. A file without any is an error: it must not pass
-/// for "no client certificate needed" (CVE-2026-27586).
-pub(crate) fn client_cas(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let pem = read(path)?;
-    client_cas_from_pem(&pem).map_err(|error| FileError::content(path, error))
-}
-
-/// Reads the revocation lists in the file `path`. One without any is an error, as above.
-pub(crate) fn revocation_lists(
-    path: &Path,
-) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
-    let bytes = read(path)?;
-    revocation_lists_from_pem_or_der(&bytes).map_err(|error| FileError::content(path, error))
 }
 
 /// Reads the first certificate in the file `path`, which may be DER as well.

@@ -7,10 +7,10 @@ use coalesce_site::GroupSettings;
 use toml::Spanned;
 
 use crate::config::drafts::tls_policy;
-use crate::config::entries::Notes;
 use crate::config::entries::model::{
     DEFAULT, GroupEntry, PolicyFields, PolicyKey, Profile, Unknown, VirtualHostEntry,
 };
+use crate::config::entries::{Faults, Notes};
 use crate::config::places::{PartPlaces, Places};
 
 /// The groups, in the order in which they were found.
@@ -99,16 +99,32 @@ impl<'a> Groups<'a> {
         notes: &mut Notes,
     ) {
         for (field, at) in fields.places() {
-            let field = if field == "client_crl" { "revocation_list_files" } else { field };
-            place.add(field, Some(at));
+            place.add(builder_field(field), Some(at));
+        }
+        for (field, list) in [("client_ca", &fields.client_ca), ("client_crl", &fields.client_crl)]
+        {
+            let files = list.as_ref().map(|list| list.get_ref().files(list.span()));
+            for (path, at) in files.into_iter().flatten() {
+                let path = self.folder.join(path).display().to_string();
+                place.add_item(builder_field(field), path, at);
+            }
         }
         let listeners = fields.listeners.as_ref().map(Spanned::get_ref);
         for listener in listeners.into_iter().flatten() {
             place.add_item("listeners", listener.get_ref().clone(), listener.span());
         }
         places.add_group(name.clone(), place);
-        let settings = settings(fields, self.profile, self.folder, notes);
+        let settings = settings(fields, self.profile, self.folder, &mut notes.faults);
         self.found.push((name, settings));
+    }
+}
+
+/// Returns the name that the builder of the site has for a field of a group.
+fn builder_field(field: &'static str) -> &'static str {
+    match field {
+        "client_ca" => "client_ca_files",
+        "client_crl" => "revocation_list_files",
+        same => same,
     }
 }
 
@@ -116,9 +132,9 @@ fn settings(
     fields: &PolicyFields,
     profile: Option<Profile>,
     folder: &Path,
-    notes: &mut Notes,
+    faults: &mut Faults,
 ) -> GroupSettings {
-    let mut settings = tls_policy::read(fields, folder, notes);
+    let mut settings = tls_policy::read(fields, folder, faults);
     if let Some(listeners) = &fields.listeners {
         settings =
             settings.listeners(listeners.get_ref().iter().map(|name| name.get_ref().clone()));

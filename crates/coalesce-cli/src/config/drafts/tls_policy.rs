@@ -1,22 +1,21 @@
 //! The TLS policy of a group, from its fields and the files that they name.
 
-use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use coalesce_site::GroupSettings;
-use coalesce_tls::{CipherSuites, ClientAuth, ClientRules, TlsVersion, cipher_suite_name};
+use coalesce_tls::{CipherSuites, TlsVersion, cipher_suite_name};
 use rustls::{CipherSuite, SupportedCipherSuite};
 use toml::Spanned;
 
+use crate::config::entries::Faults;
 use crate::config::entries::model::{ClientCertificate, FileList, PolicyFields};
-use crate::config::entries::{Faults, Notes};
-use crate::config::files::{self, FileError};
 use crate::config::site::crypto_provider;
 
-/// Reads what the fields say of TLS. A file that cannot be read is a fault, and then the whole
-/// configuration is refused: what it would have said must not be taken for nothing.
-pub(crate) fn read(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> GroupSettings {
-    let mut settings = GroupSettings::new().client_auth(client_auth(fields, folder, notes));
+/// Reads what the fields say of TLS. The site reads the files: one that cannot be read is a fault,
+/// and then the whole configuration is refused.
+pub(crate) fn read(fields: &PolicyFields, folder: &Path, faults: &mut Faults) -> GroupSettings {
+    let mut settings = client_rules(fields, folder, faults);
     let versions = [&fields.minimum_version, &fields.maximum_version];
     let [minimum, maximum] =
         versions.map(|field| field.as_ref().map(|version| TlsVersion::from(*version.get_ref())));
@@ -28,59 +27,38 @@ pub(crate) fn read(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> G
     }
     if let Some(suites) = &fields.cipher_suites {
         let versions = minimum.unwrap_or(TlsVersion::Tls12)..=maximum.unwrap_or(TlsVersion::Tls13);
-        settings = settings.cipher_suites(cipher_suites(suites, &versions, &mut notes.faults));
+        settings = settings.cipher_suites(cipher_suites(suites, &versions, faults));
     }
     settings
 }
 
-fn client_auth(fields: &PolicyFields, folder: &Path, notes: &mut Notes) -> ClientAuth {
+fn client_rules(fields: &PolicyFields, folder: &Path, faults: &mut Faults) -> GroupSettings {
+    let settings = GroupSettings::new();
     let Some(cas) = &fields.client_ca else {
         let certificate = fields.client_certificate.as_ref().map(Spanned::span);
         let crl = fields.client_crl.as_ref().map(Spanned::span);
         for at in certificate.into_iter().chain(crl) {
-            notes
-                .faults
-                .add(at, "only allowed with client_ca, which says whose certificates count");
+            faults.add(at, "only allowed with client_ca, which says whose certificates count");
         }
-        return ClientAuth::None;
+        return settings;
     };
-    let lists = fields.client_crl.as_ref();
-    let found = each(cas, folder, &mut notes.faults, files::client_cas).zip(match lists {
-        None => Some(Vec::new()),
-        Some(lists) => each(lists, folder, &mut notes.faults, files::revocation_lists),
-    });
-    let rules = found.and_then(|(cas_found, lists_found)| {
-        notes.faults.take(cas.span(), ClientRules::new(cas_found, lists_found))
-    });
-    // Without rules there is a fault, and no site.
-    let Some(rules) = rules else { return ClientAuth::None };
-    match fields.client_certificate.as_ref().map(Spanned::get_ref) {
-        None | Some(ClientCertificate::Required) => ClientAuth::Required(rules),
-        Some(ClientCertificate::Optional) => ClientAuth::Optional(rules),
+    let cas = paths(cas, folder, faults);
+    let settings = match fields.client_certificate.as_ref().map(Spanned::get_ref) {
+        None | Some(ClientCertificate::Required) => settings.require_client_ca_files(cas),
+        Some(ClientCertificate::Optional) => settings.request_client_ca_files(cas),
+    };
+    match &fields.client_crl {
+        None => settings,
+        Some(lists) => settings.revocation_list_files(paths(lists, folder, faults)),
     }
 }
 
-/// What is in all of the files; `None` when one of them cannot be read, or there is none.
-fn each<T>(
-    list: &Spanned<FileList>,
-    folder: &Path,
-    faults: &mut Faults,
-    read: impl Fn(&Path) -> Result<Vec<T>, FileError>,
-) -> Option<Vec<T>> {
-    let files: Vec<(&Path, Range<usize>)> = list.get_ref().files(list.span());
+fn paths(list: &Spanned<FileList>, folder: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+    let files = list.get_ref().files(list.span());
     if files.is_empty() {
         faults.add(list.span(), "no file; at least one expected, or no field at all");
-        return None;
     }
-    let mut found = Some(Vec::new());
-    for (path, at) in files {
-        let here = faults.take(at, read(&folder.join(path)));
-        found = found.zip(here).map(|(mut all, here)| {
-            all.extend(here);
-            all
-        });
-    }
-    found
+    files.into_iter().map(|(path, _)| folder.join(path)).collect()
 }
 
 fn cipher_suites(
