@@ -139,11 +139,11 @@ fn all_faults_are_found_at_once_and_can_be_asked() {
         .build()
         .unwrap_err();
     let found: Vec<_> =
-        errors.into_iter().map(|error| (error.subject().clone(), error.field())).collect();
+        errors.iter().map(|error| (error.subject().clone(), error.field(), error.item())).collect();
     let expected = [
-        (Subject::Site, "ports"),
-        (Subject::Group("g".to_owned()), "client_ca_files"),
-        (Subject::Host("a.test".to_owned()), "name"),
+        (Subject::Site, "ports", None),
+        (Subject::Group("g".to_owned()), "client_ca_files", Some("no/such.pem")),
+        (Subject::Host("a.test".to_owned()), "name", Some("a.test")),
     ];
     assert_eq!(found, expected);
 }
