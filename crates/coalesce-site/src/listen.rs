@@ -14,10 +14,12 @@ use crate::site_listener::SiteListener;
 
 impl<T: Send + Sync + 'static> Site<T> {
     /// Listens on `address` for the one listener of the site, wherever the builder has it, and logs
-    /// the address that it got. Each handshake is made by the newest snapshot.
+    /// the address that it got. Listeners that share an address are one here. Each handshake is made
+    /// by the newest snapshot.
     ///
     /// # Errors
-    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has several listeners.
+    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on several
+    /// addresses.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         self.listen_on(TcpListener::bind(address).await?)
     }
@@ -28,10 +30,12 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// Those of [`listen`](Self::listen).
     pub fn listen_on(&self, socket: TcpListener) -> io::Result<Listener> {
         let only = match self.newest().tables.listeners.as_slice() {
-            [only] => Ok(only.name.clone()),
+            // Of listeners that share the address, any name is that of all.
+            [only] => Ok(only.names.first().cloned().unwrap_or_default()),
             several => {
                 let count = several.len();
-                let reason = format!("the site has {count} listeners; choose one by its name");
+                let reason =
+                    format!("the site has {count} addresses; choose one by a listener's name");
                 Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
             }
         };

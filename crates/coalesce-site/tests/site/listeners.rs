@@ -11,7 +11,7 @@ use coalesce_site::{
 };
 use coalesce_tls::HandshakeFacts;
 
-use crate::support::{Ca, Client, Text, misdirected, served};
+use crate::support::{Ca, Client, Text, misdirected, serve_with_h2, serve_with_hyper, served};
 
 fn listener() -> ListenerSettings {
     ListenerSettings::new(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -61,7 +61,7 @@ async fn listener_serves_the_hosts_of_its_groups_alone() {
     assert_eq!(client.get("both.test").await, served("both"), "on both");
 
     let unnamed = site.listen("127.0.0.1:0").await.unwrap_err();
-    assert_eq!(unnamed.to_string(), "the site has 2 listeners; choose one by its name");
+    assert_eq!(unnamed.to_string(), "the site has 2 addresses; choose one by a listener's name");
     let missing = site.listen_named("other").await.unwrap_err();
     assert_eq!(missing.to_string(), "no listener has the name \"other\"");
     let absent = |name: &str| {
@@ -109,6 +109,29 @@ async fn request_for_a_host_of_another_listener_on_the_address_is_misdirected() 
         for (name, _) in hosts {
             let expected = if name == server_name { served(name) } else { misdirected() };
             assert_eq!(client.get(name).await, expected, "{name} on {server_name}");
+        }
+    }
+}
+
+/// The hosts have one group, which is on both listeners, and one certificate.
+#[tokio::test]
+async fn every_adapter_tells_listeners_of_one_address_apart() {
+    let ca = Ca::new();
+    let identity = ca.identity(&["a.test", "b.test"]);
+    let site = Site::builder()
+        .ports([443])
+        .listener("a", listener().hostname("a.test"))
+        .listener("b", listener().hostname("b.test"))
+        .add_host(Host::new("a.test", identity, Text("both")).name("b.test"))
+        .build()
+        .unwrap();
+    let addresses =
+        [serve(&site, "a").await, serve_with_hyper(&site).await, serve_with_h2(&site).await];
+    for address in addresses {
+        for (own, other) in [("a.test", "b.test"), ("b.test", "a.test")] {
+            let mut client = Client::connect(&ca, address, own, None).await;
+            assert_eq!(client.get(own).await, served("both"));
+            assert_eq!(client.get(other).await, misdirected(), "{other} on {own}");
         }
     }
 }
