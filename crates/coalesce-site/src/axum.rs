@@ -41,6 +41,16 @@ impl Site<Router> {
 ///
 /// `ConnectInfo<SocketAddr>` works in the handlers. A request that is served as no host, where the
 /// policy of its group says so, is answered 404.
+///
+/// # Examples
+/// ```
+/// use axum::Router;
+/// use coalesce_site::Site;
+///
+/// async fn serve(site: Site<Router>) -> std::io::Result<()> {
+///     axum::serve(site.listen("127.0.0.1:8443").await?, site.into_make_service()).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct RouterService {
     site: Site<Router>,

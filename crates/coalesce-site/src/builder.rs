@@ -26,6 +26,23 @@ use crate::snapshot::Snapshot;
 ///
 /// Nothing can fail before [`build`](Self::build), which reports all that is wrong at once. The
 /// order of hosts and groups does not matter.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::{GroupSettings, Host, Site};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let identity = identity()?;
+/// let site = Site::builder()
+///     .host("shop.example.test", identity.clone(), "Shop")
+///     .add_host(Host::new("admin.example.test", identity, "Administration").group("staff"))
+///     .group("staff", GroupSettings::new().isolated())
+///     .ports([443])
+///     .build()?;
+/// assert!(site.explain(Some("shop.example.test"), "shop.example.test").is_served());
+/// # Ok(()) }
+/// ```
 pub struct SiteBuilder<T> {
     settings: Settings,
     groups: Vec<(String, GroupSettings)>,

@@ -19,6 +19,16 @@ use crate::names::{Coverage, pattern};
 use crate::plan::{CompiledTable, NAME, Plan, PlannedHost, group_id, subject};
 
 /// A compiled table that was made for other hosts or groups than the site has.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::{SiteErrors, TableMismatch};
+///
+/// /// True if the site was refused because its compiled table was made for another.
+/// fn is_of_another_site(errors: &SiteErrors) -> bool {
+///     errors.iter().any(|error| error.reason().is::<TableMismatch>())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TableMismatch {
     found: String,

@@ -9,6 +9,21 @@ use std::vec;
 /// Every reason why a site cannot be built. There is at least one.
 ///
 /// `Display` writes one reason a line.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Site;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let identity = identity()?;
+/// let built = Site::builder().host("shop.test", identity, ()).build();
+/// // The certificate is for other names.
+/// for error in built.unwrap_err() {
+///     println!("{}: {error}", error.subject());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct SiteErrors {
     errors: Vec<SiteError>,
@@ -54,10 +69,37 @@ impl fmt::Display for SiteErrors {
 impl Error for SiteErrors {}
 
 /// One reason why a site cannot be built.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::{Site, Subject};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let identity = identity()?;
+/// let errors = Site::builder().host("shop.test", identity, ()).build().unwrap_err();
+/// let error = errors.iter().next().ok_or("no error")?;
+/// assert_eq!(error.subject(), &Subject::Host("shop.test".to_owned()));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct SiteError(Finding);
 
 /// A sentence about a setting that the builder accepts, but that may be a mistake.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::SiteWarning;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// for warning in site.warnings() {
+///     let warning: SiteWarning = warning;
+///     println!("{}: {warning}", warning.subject());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SiteWarning(Arc<Finding>);
 
@@ -116,6 +158,13 @@ impl Error for SiteError {
 }
 
 /// The part of a site that an error or a warning is about.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::Subject;
+///
+/// assert_eq!(Subject::Host("shop.test".to_owned()).to_string(), r#"host "shop.test""#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {

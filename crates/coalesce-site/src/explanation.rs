@@ -7,6 +7,20 @@ use coalesce_tls::{HandshakeFacts, HandshakeRefused};
 
 /// The outcome of a handshake, and of one request on its connection; see
 /// [`Site::explain`](crate::Site::explain). For operators: nothing of it belongs in a response.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Explanation;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let explanation: Explanation = site.explain(Some("shop.example.test"), "admin.example.test");
+/// assert!(!explanation.is_served());
+/// assert_eq!(explanation.code(), "group");
+/// assert_eq!(explanation.step().map(|step| step.number()), Some(6));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Explanation {
     pub(crate) outcome: Outcome,
@@ -19,6 +33,19 @@ pub struct Explanation {
 }
 
 /// The two ways in which a question can end.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_core::Verdict;
+/// use coalesce_site::Outcome;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let explanation = site.explain(Some("shop.example.test"), "shop.example.test");
+/// assert!(matches!(explanation.outcome(), Outcome::Decided(Verdict::Serve(_))));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is a connection or there is none")]
 pub enum Outcome {
@@ -29,6 +56,19 @@ pub enum Outcome {
 }
 
 /// Why there is no connection.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Outcome;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let explanation = site.explain(Some("other.test"), "shop.example.test");
+/// let Outcome::Refused(refusal) = explanation.outcome() else { panic!() };
+/// assert_eq!(refusal.code(), "unrecognized_name");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     code: &'static str,

@@ -16,6 +16,18 @@ use crate::files;
 ///
 /// Groups with equal settings are one group, unless one of them is [`isolated`](Self::isolated).
 /// The content of files is compared, not their paths.
+///
+/// # Examples
+/// ```
+/// use coalesce_core::CoalescePolicy;
+/// use coalesce_site::GroupSettings;
+/// use coalesce_tls::TlsVersion;
+///
+/// let staff = GroupSettings::new()
+///     .require_client_ca_files(["staff-ca.pem"])
+///     .minimum_version(TlsVersion::Tls13)
+///     .coalesce(CoalescePolicy::StrictServerName);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct GroupSettings {
     clients: Clients,

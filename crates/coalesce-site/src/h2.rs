@@ -60,6 +60,20 @@ impl<T> Site<T> {
 }
 
 /// A connection that accepts only what it may serve; see [`coalesce_h2::Connection`].
+///
+/// # Examples
+/// ```
+/// use coalesce_site::{H2Connection, H2Request};
+///
+/// /// Serves a connection until the client goes away.
+/// async fn serve(mut connection: H2Connection<String>) -> Result<(), coalesce_h2::Error> {
+///     while let Some(accepted) = connection.accept().await {
+///         let H2Request { request, served, .. } = accepted?;
+///         println!("{} of {:?}", request.uri().path(), served.host);
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct H2Connection<T> {
     inner: coalesce_h2::Connection<Accepted, ConnectionDecision<T>>,
     decision: ConnectionDecision<T>,
@@ -68,6 +82,18 @@ pub struct H2Connection<T> {
 }
 
 /// A request that may be served.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::H2Request;
+///
+/// /// Answers with the text of the host.
+/// fn respond(request: H2Request<String>) -> Result<(), h2::Error> {
+///     let H2Request { mut respond, served, .. } = request;
+///     let text = served.host.map(|host| host.value().clone()).unwrap_or_default();
+///     respond.send_response(http::Response::new(()), false)?.send_data(text.into(), true)
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct H2Request<T> {

@@ -7,6 +7,14 @@ use coalesce_core::CoalescePolicy;
 use crate::identity::Identity;
 
 /// A host: its names, its certificate, its group, and a value of the user's own type.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::{Host, Identity};
+///
+/// let identity = Identity::from_pem_files("shop.pem", "shop.key");
+/// let shop = Host::new("shop.test", identity, "Shop").name("*.shop.test").group("public");
+/// ```
 pub struct Host<T> {
     pub(crate) label: Option<String>,
     pub(crate) names: Vec<String>,

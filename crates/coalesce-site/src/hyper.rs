@@ -49,6 +49,22 @@ impl<T> Site<T> {
 }
 
 /// The service of one connection, made by [`Site::serve_connection`].
+///
+/// # Examples
+/// ```
+/// use bytes::Bytes;
+/// use coalesce_site::{ConnectionInfo, Site};
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use hyper::body::Incoming;
+///
+/// fn serve(site: &Site<String>, info: &ConnectionInfo) {
+///     let service = site.serve_connection(info, async |_: Request<Incoming>, served| {
+///         let text = served.host.map(|host| host.value().clone()).unwrap_or_default();
+///         Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(text)))
+///     });
+/// }
+/// ```
 pub struct HyperConnection<F, T> {
     site: Site<T>,
     info: ConnectionInfo,

@@ -22,6 +22,15 @@ use crate::files::{self, FileError};
 ///
 /// Nothing is read or checked before the site is built, and files are read again at each build, so
 /// that [`Site::reload`](crate::Site::reload) takes what has changed in them.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::Identity;
+///
+/// // A handshake presents the first that the client can verify.
+/// let identity = Identity::from_pem_files("ecdsa.pem", "ecdsa.key")
+///     .and(Identity::from_pem_files("rsa.pem", "rsa.key"));
+/// ```
 #[derive(Clone)]
 pub struct Identity {
     source: Arc<Source>,

@@ -26,6 +26,17 @@ impl<T> Site<T> {
 }
 
 /// The layer that [`Site::layer`] returns.
+///
+/// # Examples
+/// ```
+/// use axum::Router;
+/// use coalesce_site::Site;
+///
+/// /// Decides each request before a route gets it.
+/// fn behind<T: Send + Sync + 'static>(site: &Site<T>, routes: Router) -> Router {
+///     routes.layer(site.layer())
+/// }
+/// ```
 pub struct SiteLayer<T> {
     site: Site<T>,
 }
@@ -43,6 +54,16 @@ impl<S, T> Layer<S> for SiteLayer<T> {
 /// Each request carries a [`ConnectionInfo`] in its extensions, which the site's listener puts
 /// there. A request without one is answered 500. One of a connection whose handshake this site has
 /// not made is refused.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::{Site, SiteService};
+/// use tower_layer::Layer;
+///
+/// fn service<S>(site: &Site<String>, application: S) -> SiteService<S, String> {
+///     site.layer().layer(application)
+/// }
+/// ```
 pub struct SiteService<S, T> {
     inner: S,
     site: Site<T>,

@@ -125,6 +125,9 @@ mod carried;
 mod compiled;
 #[cfg(feature = "tower")]
 mod decision;
+// Not of the crate: examples include the file.
+#[cfg(doctest)]
+mod doc_example;
 mod error;
 mod explain;
 mod explanation;

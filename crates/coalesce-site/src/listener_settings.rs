@@ -6,6 +6,16 @@ use std::net::SocketAddr;
 ///
 /// A site without listeners of its own has one that is called `main`, for all hosts, on whichever
 /// addresses it is bound to.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::ListenerSettings;
+///
+/// let shop = ListenerSettings::new(([0, 0, 0, 0], 8443).into())
+///     .hostname("**.shop.test")
+///     .ports([443])
+///     .default_host("www.shop.test");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerSettings {
     pub(crate) address: SocketAddr,

@@ -7,6 +7,18 @@ use coalesce_core::{DnsName, Host, NamePattern, PresentedIdentifier};
 use coalesce_tls::PresentedNames;
 
 /// How many of the names that match a pattern a certificate covers.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::Coverage;
+///
+/// fn describe(coverage: Coverage) -> &'static str {
+///     match coverage {
+///         Coverage::Whole => "all names are covered",
+///         _ => "some names may not be covered",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coverage {
@@ -17,6 +29,18 @@ pub enum Coverage {
 }
 
 /// A name of a host that the host's certificate does not cover.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::{NotCovered, Site};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let identity = identity()?;
+/// let errors = Site::builder().host("shop.test", identity, ()).build().unwrap_err();
+/// assert!(errors.iter().any(|error| error.reason().is::<NotCovered>()));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotCovered {
     name: String,

@@ -12,6 +12,20 @@ use crate::plan::Plan;
 use crate::site_listener::SiteListener;
 
 /// A listener that overlaps others on its address.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Overlap;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// for overlap in site.snapshot().overlaps() {
+///     let Overlap { listener, with, .. } = overlap;
+///     println!("{listener} overlaps {}", with.join(", "));
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overlap {
@@ -24,6 +38,13 @@ pub struct Overlap {
 }
 
 /// Why listeners overlap. If both reasons apply, it is the certificates.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::OverlapReason;
+///
+/// assert_ne!(OverlapReason::OverlappingHostnames, OverlapReason::OverlappingCertificates);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::enum_variant_names, reason = "the Gateway API's own words")]
 #[non_exhaustive]

@@ -9,6 +9,21 @@ use crate::names::example_request;
 ///
 /// It begins with a ClientHello without a server name, on a connection that meets the rules for
 /// client certificates, and with `GET` and without an authority.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Question;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let question = Question::new()
+///     .with_server_name("shop.example.test")
+///     .with_authority("shop.example.test:8443");
+/// let explanation = site.explain_question(&question);
+/// assert_eq!(explanation.code(), "port");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Question {
     pub(crate) listener: Option<String>,
@@ -23,6 +38,16 @@ pub struct Question {
 }
 
 /// What the client sends if the handshake asks for a certificate.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::{ClientIdentity, Question};
+///
+/// let question = Question::new()
+///     .with_server_name("staff.test")
+///     .with_authority("staff.test")
+///     .with_client(ClientIdentity::WithoutCertificate);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientIdentity {

@@ -6,6 +6,19 @@ use crate::served_host::ServedHost;
 use crate::snapshot::Snapshot;
 
 /// The host and the proof of a request that may be served.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::Served;
+///
+/// fn status<T>(served: &Served<T>) -> u16 {
+///     match served.host {
+///         Some(_) => 200,
+///         // The policy of a group hands over requests of no host.
+///         None => 404,
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Served<T> {

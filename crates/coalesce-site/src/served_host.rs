@@ -21,6 +21,20 @@ pub(crate) struct HostEntry<T> {
 ///
 /// The host comes from the snapshot of the site that made the proof, so a reload never hands a
 /// request to the value of another host.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::ServedHost;
+///
+/// struct Shop {
+///     title: String,
+/// }
+///
+/// /// A handler of axum takes the host as an argument.
+/// async fn title(host: ServedHost<Shop>) -> String {
+///     format!("{} is {}", host.name(), host.title)
+/// }
+/// ```
 pub struct ServedHost<T> {
     entry: Arc<HostEntry<T>>,
 }

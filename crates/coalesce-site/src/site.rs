@@ -26,6 +26,25 @@ use crate::snapshot::Snapshot;
 /// life: in a later snapshot it is in the group whose TLS policy its handshake met, and if there is
 /// none any more, every request on it is answered 421. TLS sessions outlive a swap where group,
 /// policy and certificate stay the same.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::Site;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let identity = identity()?;
+/// let site = Site::builder().host("a.example.test", identity.clone(), 1).build()?;
+/// let served = |site: &Site<u32>, name| site.explain(Some(name), name).is_served();
+/// assert!(!served(&site, "b.example.test"));
+///
+/// let next = Site::builder()
+///     .host("a.example.test", identity.clone(), 1)
+///     .host("b.example.test", identity, 2);
+/// site.reload(next)?;
+/// assert!(served(&site, "b.example.test"));
+/// # Ok(()) }
+/// ```
 pub struct Site<T> {
     shared: Arc<Shared<T>>,
 }

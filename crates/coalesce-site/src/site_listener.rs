@@ -7,6 +7,20 @@ use coalesce_core::{ListenerId, ListenerTable, Ports};
 use coalesce_tls::HandshakeTable;
 
 /// An address to listen on, for one listener or for several that share it.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::SiteListener;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// for listener in site.snapshot().listeners() {
+///     let listener: &SiteListener = listener;
+///     println!("{} on {}", listener.name(), listener.address());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SiteListener {
     pub(crate) name: String,

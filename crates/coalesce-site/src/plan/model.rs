@@ -53,6 +53,18 @@ pub(crate) struct PlannedListener {
 }
 
 /// A coalescing group of a site. Groups with equal settings are one.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::SiteGroup;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let snapshot = site.snapshot();
+/// assert!(snapshot.groups().iter().any(|group: &SiteGroup| group.name() == "staff"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SiteGroup {
     pub(crate) name: String,
