@@ -32,8 +32,8 @@ pub fn binary() -> &'static Path {
 
 /// Builds a binary as these tests were built, and returns where it is.
 ///
-/// Of the whole workspace and beside an example: cargo then chooses the features of the dependencies
-/// as it did for the tests, and builds none of them again.
+/// Of the whole workspace and beside an example: cargo then chooses the features of the
+/// dependencies as it did for the tests, and builds none of them again.
 fn build(name: &str) -> PathBuf {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(env!("CARGO"))

@@ -27,8 +27,8 @@ fn of_hosts(ca: &Ca) -> Vec<Bad> {
         (
             builder().host("*.a.test", ca.identity(&["b.a.test", "a.test", "x.test"]), Text("a")),
             &["host \"*.a.test\": name: \"*.a.test\" is not covered by the certificate, which \
-                 presents DNS:b.a.test, DNS:a.test, DNS:x.test; it would be answered 421 on its own \
-                 connections"],
+                 presents DNS:b.a.test, DNS:a.test, DNS:x.test; it would be answered 421 on its \
+                 own connections"],
         ),
         (
             builder().host("a.test", a(), Text("a")).host("A.test", a(), Text("b")),
