@@ -3,9 +3,9 @@
 //! A table knows hosts and groups by their numbers only, so that it would serve anything with any
 //! hosts. What binds it to these: each name that the builder was given for a host must be the same
 //! host's in the table; each entry must be in the group of its host, as strict as the host, and
-//! covered by the host's certificate; the groups must be the same, with the same policies. So a host
-//! that was moved, added or removed since the table was compiled is found by the build, not by a
-//! client.
+//! covered by the host's certificate; the groups must be the same, with the same policies. So a
+//! host that was moved, added or removed since the table was compiled is found by the build, not by
+//! a client.
 
 use std::error::Error;
 use std::fmt;

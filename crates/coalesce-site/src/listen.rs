@@ -14,12 +14,12 @@ use crate::site_listener::SiteListener;
 
 impl<T: Send + Sync + 'static> Site<T> {
     /// Listens on `address` for the one listener of the site, wherever the builder has it, and logs
-    /// the address that it got. Listeners that share an address are one here. Each handshake is made
-    /// by the newest snapshot.
+    /// the address that it got. Listeners that share an address are one here. Each handshake is
+    /// made by the newest snapshot.
     ///
     /// # Errors
-    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on several
-    /// addresses.
+    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on
+    /// several addresses.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         self.listen_on(TcpListener::bind(address).await?)
     }

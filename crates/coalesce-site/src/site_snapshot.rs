@@ -74,9 +74,9 @@ impl<T> SiteSnapshot<T> {
     }
 
     /// Returns a connection as this snapshot decides it. The handshake may have been made by this
-    /// snapshot or by an earlier one of the same site: a connection is in the group whose TLS policy
-    /// its handshake met. If there is none any more, or the listener is gone, every request on it
-    /// is misdirected.
+    /// snapshot or by an earlier one of the same site: a connection is in the group whose TLS
+    /// policy its handshake met. If there is none any more, or the listener is gone, every request
+    /// on it is misdirected.
     ///
     /// A server that asks once for each connection and snapshot decides with a
     /// [`Memo`](coalesce_core::Memo) and [`authorities`](Self::authorities).

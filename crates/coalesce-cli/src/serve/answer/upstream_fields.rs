@@ -31,7 +31,8 @@ const GATEWAY_PREFIXES: [&str; 4] =
 /// front of it, so each of them is the client's own claim.
 ///
 /// A name with an underscore goes as well, whatever it is: WSGI, CGI and PHP make one variable of
-/// `x_forwarded_for` and `x-forwarded-for`, so that the claim would replace the field of this server.
+/// `x_forwarded_for` and `x-forwarded-for`, so that the claim would replace the field of this
+/// server.
 fn remove_claims(fields: &mut HeaderMap) {
     let is_claim = |name: &&HeaderName| {
         let name = name.as_str();
