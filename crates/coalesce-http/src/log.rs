@@ -50,8 +50,7 @@ pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
 /// ```
 #[cold]
 pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
-    static LIMIT: LazyLock<RateLimit> =
-        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    static LIMIT: LazyLock<RateLimit> = LazyLock::new(limit_of_a_kind);
     let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
         reason = reason.code(),
@@ -75,8 +74,7 @@ pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
 /// ```
 #[cold]
 pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
-    static LIMIT: LazyLock<RateLimit> =
-        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    static LIMIT: LazyLock<RateLimit> = LazyLock::new(limit_of_a_kind);
     let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
         reason = reason.code(),
@@ -102,8 +100,7 @@ pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
 /// ```
 #[cold]
 pub fn target_error(error: TargetError, stream: Option<u32>) {
-    static LIMIT: LazyLock<RateLimit> =
-        LazyLock::new(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+    static LIMIT: LazyLock<RateLimit> = LazyLock::new(limit_of_a_kind);
     let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
         reason = error.code(),
@@ -112,6 +109,11 @@ pub fn target_error(error: TargetError, stream: Option<u32>) {
         unlogged = counted(unlogged_before),
         "malformed"
     );
+}
+
+/// Makes the limit of one kind of event.
+fn limit_of_a_kind() -> RateLimit {
+    RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND)
 }
 
 /// Decides whether an event is logged now.
