@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use coalesce_tls::{
-    HandshakeTableError, PemError, ServerCertificate, certificates_from_pem, private_key_from_pem,
+    HandshakeTableError, PemError, PresentedNames, ServerCertificate, Validity, ValidityPeriod,
+    certificates_from_pem, private_key_from_pem,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::sign::SigningKey;
@@ -88,14 +90,18 @@ impl Identity {
         provider: &CryptoProvider,
         subject: &Subject,
         notes: &mut Notes,
-    ) -> Option<Vec<LoadedCertificate>> {
+    ) -> Option<Vec<SiteCertificate>> {
         let Source::Several(parts) = &*self.source else {
             let certificate = self.load_one(provider, subject, notes)?;
+            let at = subject.field(CERTIFICATE);
             for ignored in certificate.presented().ignored() {
-                let reason = format!("ignored in the certificate: {ignored}");
-                notes.warning(&subject.field(CERTIFICATE), reason);
+                notes.warning(&at, format!("ignored in the certificate: {ignored}"));
             }
-            return Some(vec![LoadedCertificate { certificate, label: self.label() }]);
+            let loaded = SiteCertificate { certificate, label: self.label() };
+            if let Some(reason) = loaded.warning(SystemTime::now()) {
+                notes.warning(&at, reason);
+            }
+            return Some(vec![loaded]);
         };
         // All faults are found before the first one ends it.
         let parts: Vec<_> = parts.iter().map(|part| part.load(provider, subject, notes)).collect();
@@ -154,12 +160,57 @@ impl Identity {
     }
 }
 
-/// A certificate of an identity.
+/// A certificate of a site, as it was loaded.
+///
+/// # Examples
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
+/// use coalesce_site::SiteCertificate;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let site = site()?;
+/// let snapshot = site.snapshot();
+/// for certificate in snapshot.certificates() {
+///     let certificate: &SiteCertificate = certificate;
+///     println!("{} ends {}", certificate.label(), certificate.validity_period().not_after());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct LoadedCertificate {
+pub struct SiteCertificate {
     pub(crate) certificate: ServerCertificate,
     /// What messages call it.
     pub(crate) label: String,
+}
+
+impl SiteCertificate {
+    /// Returns what messages call the certificate: the path of its file, or `the certificate` if
+    /// the builder was given no file.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Returns the names that the certificate presents.
+    pub fn presented(&self) -> &PresentedNames {
+        self.certificate.presented()
+    }
+
+    /// Returns the time in which the certificate is valid.
+    pub const fn validity_period(&self) -> ValidityPeriod {
+        self.certificate.validity_period()
+    }
+
+    /// Returns the sentence about a certificate that clients refuse at this moment, or will soon.
+    fn warning(&self, now: SystemTime) -> Option<String> {
+        let (label, period) = (&self.label, self.validity_period());
+        let (not_before, not_after) = (period.not_before(), period.not_after());
+        match period.at(now) {
+            Validity::NotYet => Some(format!("{label} is not valid before {not_before}")),
+            Validity::EndsSoon => Some(format!("{label} expires soon, at {not_after}")),
+            Validity::Expired => Some(format!("{label} has expired, at {not_after}")),
+            _ => None,
+        }
+    }
 }
 
 /// The fields of a host that an identity is.

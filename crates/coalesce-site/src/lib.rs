@@ -178,7 +178,7 @@ pub use error::{SiteError, SiteErrors, SiteWarning, Subject};
 pub use explanation::{Explanation, Outcome, Refusal};
 pub use group::GroupSettings;
 pub use host::Host;
-pub use identity::Identity;
+pub use identity::{Identity, SiteCertificate};
 #[cfg(feature = "tower")]
 pub use layer::{SiteLayer, SiteService};
 pub use listener_settings::ListenerSettings;

@@ -22,6 +22,7 @@ const _: () = {
     assert::<crate::ServedHost<()>>();
     assert::<crate::Site<()>>();
     assert::<crate::SiteBuilder<()>>();
+    assert::<crate::SiteCertificate>();
     assert::<crate::SiteError>();
     assert::<crate::SiteErrors>();
     assert::<crate::SiteGroup>();

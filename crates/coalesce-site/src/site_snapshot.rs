@@ -14,6 +14,7 @@ use coalesce_tls::HandshakeFacts;
 
 use crate::error::SiteWarning;
 use crate::explanation::Explanation;
+use crate::identity::SiteCertificate;
 use crate::names::{Coverage, NotCovered};
 use crate::overlaps::Overlap;
 use crate::plan::SiteGroup;
@@ -141,6 +142,11 @@ impl<T> SiteSnapshot<T> {
             Some(host) => plan.coverage(host.certificate, pattern, name),
             None => Ok(Coverage::OpenEnded),
         }
+    }
+
+    /// Returns every certificate of the site, each once, with its alternatives.
+    pub fn certificates(&self) -> impl Iterator<Item = &SiteCertificate> {
+        self.snapshot.plan.certificates.iter().flatten()
     }
 
     /// Returns the listeners that share an address and overlap.

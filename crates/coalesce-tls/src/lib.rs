@@ -110,6 +110,7 @@ mod send_and_sync;
 mod server_certificate;
 mod sessions;
 mod table;
+mod validity;
 
 #[cfg(feature = "tokio")]
 pub use acceptor::{AcceptError, Acceptor};
@@ -132,3 +133,4 @@ pub use rustls;
 pub use server_certificate::ServerCertificate;
 pub use sessions::{SessionStores, TicketerFactory};
 pub use table::HandshakeTable;
+pub use validity::{CertificateTime, Validity, ValidityPeriod};

@@ -37,3 +37,14 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The limit for sending the alert of a failed connection and closing it.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long before its end a certificate counts as [`EndsSoon`](crate::Validity::EndsSoon). ACME
+/// clients renew when a third of the lifetime is left: 30 days of 90, and 15 of the 47 that the
+/// CA/Browser Forum allows from 2029 on (ballot SC-081v3). With less than 14 days left a renewal
+/// has failed.
+pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// The part of its lifetime, as a divisor, at whose beginning a certificate that lives for less
+/// than 56 days counts as ending soon: the last quarter, which begins after the last third, in
+/// which ACME clients renew.
+pub(crate) const EXPIRY_WARNING_SHARE: i64 = 4;

@@ -9,6 +9,7 @@ const _: () = {
     assert::<crate::CertificateId>();
     assert::<crate::CertificateSyntaxError>();
     assert::<crate::CipherSuites>();
+    assert::<crate::CertificateTime>();
     assert::<crate::ClientAuth>();
     assert::<crate::ClientRules>();
     assert::<crate::ClientRulesError>();
@@ -27,6 +28,8 @@ const _: () = {
     assert::<crate::SessionStores>();
     assert::<crate::TlsPolicy>();
     assert::<crate::TlsVersion>();
+    assert::<crate::Validity>();
+    assert::<crate::ValidityPeriod>();
 };
 
 #[cfg(feature = "tokio")]

@@ -10,12 +10,13 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::builder_error::HandshakeTableError;
 use crate::limits::CHAIN_LEN_MAX;
-use crate::presented::PresentedNames;
+use crate::presented::{CertificateError, PresentedNames};
+use crate::validity::ValidityPeriod;
 
 /// A certificate chain and its private key, checked and ready for handshakes. Cloning is cheap.
 ///
 /// The checks do not say whether the chain leads to a root, has expired or is revoked. The clients
-/// check that.
+/// check that. [`validity_period`](Self::validity_period) says when the certificate expires.
 ///
 /// # Examples
 /// ```
@@ -35,6 +36,7 @@ use crate::presented::PresentedNames;
 pub struct ServerCertificate {
     pub(crate) key: Arc<CertifiedKey>,
     pub(crate) presented: Arc<PresentedNames>,
+    period: ValidityPeriod,
 }
 
 impl ServerCertificate {
@@ -51,9 +53,9 @@ impl ServerCertificate {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, HandshakeTableError> {
-        let presented = read_chain(&chain)?;
+        let facts = read_chain(&chain)?;
         let key = provider.key_provider.load_private_key(key).map_err(HandshakeTableError::Key)?;
-        Self::new(chain, presented, key)
+        Self::new(chain, facts, key)
     }
 
     /// Takes a chain, the end-entity certificate first, and a key that signs, for example one in
@@ -65,13 +67,13 @@ impl ServerCertificate {
         chain: Vec<CertificateDer<'static>>,
         key: Arc<dyn SigningKey>,
     ) -> Result<Self, HandshakeTableError> {
-        let presented = read_chain(&chain)?;
-        Self::new(chain, presented, key)
+        let facts = read_chain(&chain)?;
+        Self::new(chain, facts, key)
     }
 
     fn new(
         chain: Vec<CertificateDer<'static>>,
-        presented: PresentedNames,
+        (presented, period): (PresentedNames, ValidityPeriod),
         key: Arc<dyn SigningKey>,
     ) -> Result<Self, HandshakeTableError> {
         let key = CertifiedKey::new(chain, key);
@@ -82,12 +84,17 @@ impl ServerCertificate {
             Err(TlsError::InconsistentKeys(_)) => return Err(HandshakeTableError::KeyMismatch),
             Err(error) => return Err(HandshakeTableError::CertificateNotUsable(error)),
         }
-        Ok(Self { key: Arc::new(key), presented: Arc::new(presented) })
+        Ok(Self { key: Arc::new(key), presented: Arc::new(presented), period })
     }
 
     /// Returns the identifiers that the certificate presents.
     pub fn presented(&self) -> &PresentedNames {
         &self.presented
+    }
+
+    /// Returns the time in which the end-entity certificate is valid.
+    pub const fn validity_period(&self) -> ValidityPeriod {
+        self.period
     }
 
     /// Returns the chain, the end-entity certificate first.
@@ -96,8 +103,10 @@ impl ServerCertificate {
     }
 }
 
-/// Reads the names of the end-entity certificate.
-fn read_chain(chain: &[CertificateDer<'static>]) -> Result<PresentedNames, HandshakeTableError> {
+/// Reads the names of the end-entity certificate, and when it is valid.
+fn read_chain(
+    chain: &[CertificateDer<'static>],
+) -> Result<(PresentedNames, ValidityPeriod), HandshakeTableError> {
     let leaf = chain.first().ok_or(HandshakeTableError::NoCertificate)?;
     let len = chain.iter().fold(0_usize, |sum, der| sum.saturating_add(der.len()));
     if len > CHAIN_LEN_MAX {
@@ -108,7 +117,12 @@ fn read_chain(chain: &[CertificateDer<'static>]) -> Result<PresentedNames, Hands
         let ignored = presented.ignored().iter().map(ToString::to_string).collect();
         return Err(HandshakeTableError::NoUsableName { ignored });
     }
-    Ok(presented)
+    let period = ValidityPeriod::read_der(leaf).ok_or_else(|| {
+        // Its names were read, so the certificate can be.
+        let reason = "no validity period".to_owned();
+        HandshakeTableError::Certificate(CertificateError::Malformed { reason })
+    })?;
+    Ok((presented, period))
 }
 
 impl fmt::Debug for ServerCertificate {

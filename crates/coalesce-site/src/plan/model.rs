@@ -11,7 +11,7 @@ use coalesce_core::{
 use coalesce_tls::TlsPolicy;
 
 use crate::error::{SiteWarning, Subject};
-use crate::identity::{Identity, LoadedCertificate};
+use crate::identity::{Identity, SiteCertificate};
 use crate::listener_settings::PortRule;
 use crate::names::{Coverage, NotCovered, coverage, pattern};
 use crate::settings::{Cryptography, Settings};
@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     /// By the number of their [`GroupId`].
     pub(crate) groups: Vec<SiteGroup>,
     /// Each with its alternatives.
-    pub(crate) certificates: Vec<Vec<LoadedCertificate>>,
+    pub(crate) certificates: Vec<Vec<SiteCertificate>>,
     /// By the number of their [`VirtualHostId`].
     pub(crate) hosts: Vec<PlannedHost>,
     pub(crate) compiled: Option<CompiledTable>,
@@ -129,7 +129,7 @@ impl Plan {
         name: &dyn std::fmt::Display,
     ) -> Result<Coverage, NotCovered> {
         let mut found = Coverage::OpenEnded;
-        for LoadedCertificate { certificate, label } in
+        for SiteCertificate { certificate, label } in
             self.certificates.get(certificate).into_iter().flatten()
         {
             found = coverage(pattern, name, certificate.presented(), label)?;

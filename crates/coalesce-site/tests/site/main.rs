@@ -1,5 +1,6 @@
 //! A site behind real listeners, asked by real clients.
 
+mod certificates;
 mod compiled;
 mod dispatch;
 mod errors;
