@@ -165,7 +165,7 @@ JSON (--json):
     \"own_coalesce\":{\"never\":[\"b.example.test\"]},
     \"connections\":[{\"listener\":\"main\",\"certificate\":\"certs/A.pem\",
       \"server_names\":[\"a.example.test\"],\"may_carry\":[\"a.example.test\"],
-      \"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
+      \"server_name_only\":[\"*.example.test\"],\"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
    \"apart\":[{\"groups\":[\"public\",\"m\"],
      \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}],
    \"overlaps\":[{\"listener\":\"foo\",\"reason\":\"OverlappingHostnames\",\"with\":[\"wild\"]}]}
@@ -178,7 +178,10 @@ JSON with HOSTs, one object for each pair and listener:
   also       names of groups in the file that are equal to this one, and so the same
   policy     the fields of the configuration as they came out, defaults included
   own_coalesce  names that are stricter than the group, or less strict
-  may_not    names of the group, by the reason code of the 421
+  may_carry  names of the group that each of these connections may carry
+  server_name_only  wildcards of which a connection may carry its own server name and no other host;
+             only where there are some
+  may_not    names of the group that none of them may carry, by the reason code of the 421
   because    the fields that differ, with the values of the two groups
   overlaps   listeners that share a port and overlap, for the reason that the Gateway API's
              condition OverlappingTLSConfig has; each is a warning when the configuration loads";

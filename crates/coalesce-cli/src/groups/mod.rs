@@ -1,8 +1,11 @@
 //! `coalesce groups`: which virtual hosts may share a connection, and why others may not.
 
+mod connections;
 mod difference;
+mod judge;
 mod pair;
 mod report;
+mod text;
 
 use std::path::PathBuf;
 
@@ -37,7 +40,7 @@ pub(crate) fn run(arguments: &GroupsArguments) -> Result<Exit, Failure> {
         if arguments.json {
             output.json(&report)?;
         } else {
-            report::write(&report, &mut output)?;
+            text::write(&report, &mut output)?;
         }
         Exit::Fine
     } else {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::config::Site;
 use crate::groups::difference::{self, Difference};
-use crate::groups::report::{handshake, refusal};
+use crate::groups::judge;
 
 /// The answer for one pair on one listener.
 #[derive(Debug, Serialize)]
@@ -43,11 +43,18 @@ fn pair<'a>(site: &'a Site, listener: &'a SiteListener, from: &'a str, to: &'a s
         reason: None,
         because: Vec::new(),
     };
-    let Some(facts) = handshake(listener, from) else {
+    let client = judge::client_for(site, from);
+    let Some(facts) = client.and_then(|client| judge::handshake(listener, &client)) else {
         pair.reason = Some("unrecognized_name");
         return pair;
     };
-    pair.reason = refusal(site, listener, &facts, to);
+    // Text that is a host and no name, because it is too long.
+    let Some(other) = judge::client_for(site, to) else {
+        pair.reason = Some(Misdirected::UnknownAuthority.code());
+        return pair;
+    };
+    let authority = judge::authority(listener, &other);
+    pair.reason = judge::refused(site, &site.connection(&facts), &authority);
     pair.shares = pair.reason.is_none();
     let groups = site.group(facts.group()).zip(group_of(site, to));
     if let Some((one, other)) = groups.filter(|_| pair.reason == Some(Misdirected::Group.code())) {

@@ -8,8 +8,9 @@ use coalesce_core::Host;
 const SHOWN_MAX: usize = 8;
 
 /// The first few of `names`, and how many more there are.
-pub(crate) fn some_of(names: &[String]) -> String {
-    let shown = names.get(..SHOWN_MAX).unwrap_or(names).join(", ");
+pub(crate) fn some_of<N: AsRef<str>>(names: &[N]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN_MAX).map(AsRef::as_ref).collect();
+    let shown = shown.join(", ");
     match names.len().saturating_sub(SHOWN_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -81,6 +81,135 @@ fn isolated_groups_are_not() {
     assert!(world.say(&asked, 1).contains("may not, group\n  isolate"));
 }
 
+/// The names of each connection: server names, carried, the server name only, and refused.
+fn connections(world: &World) -> Vec<Value> {
+    let report = report(world);
+    let connections = report["groups"][0]["connections"].as_array().unwrap();
+    let members = |connection: &Value| {
+        let names = ["server_names", "may_carry", "server_name_only", "may_not"];
+        names.iter().map(|name| connection[name].clone()).collect()
+    };
+    connections.iter().map(members).collect()
+}
+
+#[test]
+fn each_server_name_is_judged_by_itself() {
+    let site = [
+        group("all", "coalesce = \"strict-server-name\"\n"),
+        host("a", "group = \"all\"\n"),
+        host("b", "group = \"all\"\n"),
+        virtual_host("wild", "*.wild.example.test", "A") + "group = \"all\"\n",
+    ];
+    let world = world(&site.concat());
+    let [a, b, wild] = ["a.example.test", "b.example.test", "*.wild.example.test"];
+    let expected = [
+        json!([[a], [a], null, { "server_name": [b, wild] }]),
+        json!([[b], [b], null, { "server_name": [a, wild] }]),
+        json!([[wild], [], [wild], { "server_name": [a, b] }]),
+    ];
+    assert_eq!(connections(&world), expected);
+    let said = world.say(&["groups", "--config", "site.toml"], 0);
+    let expected = "  connections for b.example.test (listener main, certs/A.pem)\n    \
+                    may carry  b.example.test\n    \
+                    may not    a.example.test, *.wild.example.test (server_name)\n";
+    assert!(said.contains(expected), "{said}");
+    assert!(
+        said.contains("    may carry  only the server name, of *.wild.example.test\n"),
+        "{said}"
+    );
+}
+
+/// Names that are stricter than their group are refused to some connections of a certificate only.
+#[test]
+fn server_names_that_may_carry_the_same_are_shown_together() {
+    let site = [
+        host("a", ""),
+        host("b", "coalesce = \"strict-server-name\"\n"),
+        virtual_host("idn", "xn--bcher-kva.example.test", "A"),
+    ];
+    let world = world(&site.concat());
+    let [a, b, idn] = ["a.example.test", "b.example.test", "xn--bcher-kva.example.test"];
+    let expected = [
+        json!([[a, idn], [a, idn], null, { "server_name": [b] }]),
+        json!([[b], [a, b, idn], null, {}]),
+    ];
+    assert_eq!(connections(&world), expected);
+}
+
+/// The server name chooses one of the listeners of an address, whatever certificate they show.
+#[test]
+fn listeners_of_one_address_are_judged_one_by_one() {
+    let listener = |name: &str, hostname: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n\
+             hostname = \"{hostname}\"\n"
+        )
+    };
+    let site = [
+        "profile = \"gateway-api\"\n".to_owned(),
+        listener("one", "a.example.test"),
+        listener("two", "b.example.test"),
+        host("a", ""),
+        host("b", ""),
+    ];
+    let world = World::new();
+    world.write("site.toml", &site.concat());
+    let [a, b] = ["a.example.test", "b.example.test"];
+    let expected = [
+        json!([[a], [a], null, { "listener": [b] }]),
+        json!([[b], [b], null, { "listener": [a] }]),
+    ];
+    assert_eq!(connections(&world), expected);
+}
+
+/// A client that comes for an address sends no server name.
+#[test]
+fn connections_without_a_server_name_are_shown_with_the_default_certificate() {
+    let world = World::new();
+    world.issue("BOTH", &["d.example.test", "192.0.2.1"]);
+    world.issue("ADDRESS", &["192.0.2.1"]);
+    let site = [
+        LISTENER.replace("\n[", "[") + "default_virtual_host = \"d\"\n",
+        virtual_host("address", "192.0.2.1", "ADDRESS"),
+        virtual_host("d", "d.example.test", "BOTH") + "coalesce = \"strict-server-name\"\n",
+    ];
+    world.write("site.toml", &site.concat());
+    let [address, d] = ["192.0.2.1", "d.example.test"];
+    let expected = [
+        json!([[address], [address], null, { "server_name": [d] }]),
+        json!([[d], [address, d], null, {}]),
+    ];
+    assert_eq!(connections(&world), expected);
+    assert_eq!(report(&world)["groups"][0]["connections"][0]["certificate"], "certs/BOTH.pem");
+}
+
+#[test]
+fn report_for_people_is_bounded_and_json_is_complete() {
+    let names: Vec<String> =
+        (0..200).map(|number| format!("n{number}.wild.example.test")).collect();
+    let list = format!("[\"{}\"]", names.join("\", \""));
+    let many = virtual_host("many", "LIST", "A").replace("[\"LIST\"]", &list);
+    let strict = "coalesce = \"strict-server-name\"\n";
+    let apart = (0..12).map(|number| format!("[[group]]\nname = \"g{number}\"\nisolate = true\n"));
+    let site = [many, strict.to_owned(), apart.collect::<String>()];
+    let world = world(&site.concat());
+    let report = report(&world);
+    let connections = report["groups"].as_array().unwrap().iter();
+    let connections: Vec<&Value> =
+        connections.flat_map(|group| group["connections"].as_array().unwrap()).collect();
+    assert_eq!(connections.len(), names.len());
+    for (connection, name) in connections.iter().zip(&names) {
+        assert_eq!(connection["may_carry"], json!([name]));
+        assert_eq!(connection["may_not"]["server_name"].as_array().unwrap().len(), names.len() - 1);
+    }
+    let pairs = report["apart"].as_array().unwrap().len();
+    assert_eq!(pairs, 13 * 12 / 2);
+    let said = world.say(&["groups", "--config", "site.toml"], 0);
+    assert!(said.contains("  and 192 more kinds of connections, with --json\n"), "{said}");
+    assert!(said.contains("and 50 more pairs of groups, with --json\n"), "{said}");
+    assert!(said.len() < 12_000, "{} bytes", said.len());
+}
+
 /// Each field of a policy, by itself, makes another group, and the report says which it is.
 #[test]
 fn every_field_keeps_apart() {
