@@ -1,10 +1,10 @@
 //! Files mapped into memory: the one place of this crate that needs `unsafe`.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use coalesce_site::open_regular_file;
 use memmap2::{Mmap, MmapOptions};
 
 /// A whole file, mapped for reading. Nothing is read until it is looked at, and every process that
@@ -16,15 +16,7 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     /// Maps the regular file `path`.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // A pipe has no bytes to map, and to open one is to wait for its other end. A device may
-        // have other bytes each time.
-        let regular = |file: std::fs::Metadata| {
-            let error = || io::Error::other("no regular file; one expected");
-            file.is_file().then_some(()).ok_or_else(error)
-        };
-        regular(std::fs::metadata(path)?)?;
-        let file = File::open(path)?;
-        regular(file.metadata()?)?;
+        let file = open_regular_file(path)?;
         // SAFETY: the map is private and for reading only, it outlives every slice of it that is
         // handed out, and no code of this process writes to it. What cannot be kept from here is
         // that another process changes the file in place while it is mapped, and then Rust promises
@@ -73,9 +65,9 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_refused() {
-        for path in ["/dev/zero", "/"] {
+        for (path, found) in [("/dev/zero", "a device"), ("/", "a folder")] {
             let error = MappedFile::open(Path::new(path)).unwrap_err();
-            assert_eq!(error.to_string(), "no regular file; one expected", "{path}");
+            assert_eq!(error.to_string(), format!("found {found}, expected a regular file"));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,86 @@ use crate::error::Reason;
 /// The longest file that is read, in bytes: the bundle of every public CA is a quarter of it.
 const FILE_LEN_MAX: u64 = 1 << 20;
 
+/// Opens a regular file for reading. Opening a pipe can wait for ever, and a device may have
+/// effects, so the error names what was found instead.
+///
+/// [`Identity::from_pem_files`](crate::Identity::from_pem_files) and every other file of a site is
+/// opened with this function.
+///
+/// # Errors
+/// Those of the operating system, and one for everything that is no regular file. The check is made
+/// on the open file, so nothing that takes its name in between is read.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::open_regular_file;
+///
+/// let error = open_regular_file("/").unwrap_err();
+/// assert_eq!(error.to_string(), "found a folder, expected a regular file");
+/// ```
+pub fn open_regular_file(path: impl AsRef<Path>) -> io::Result<File> {
+    let path = path.as_ref();
+    // Before it is opened: opening a device may have effects, and opening a socket fails without a
+    // reason.
+    check(&fs::metadata(path)?)?;
+    let file = options().open(path)?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Reading; without waiting for the other end of a pipe that took the name since the first check,
+/// and without making a terminal the one of this process.
+#[cfg(unix)]
+fn options() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options
+}
+
+#[cfg(not(unix))]
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options
+}
+
+fn check(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let found = kind(metadata);
+    let message = format!("found {found}, expected a regular file");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// Returns what kind of file this is, for one that is not regular.
+fn kind(metadata: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = metadata.file_type();
+        if kind.is_fifo() {
+            return "a named pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+        if kind.is_char_device() || kind.is_block_device() {
+            return "a device";
+        }
+    }
+    if metadata.is_dir() { "a folder" } else { "another kind of file" }
+}
+
 /// Reads a file and parses it; the error names the file.
 pub(crate) fn read<T, E: Into<Reason>>(
     path: &Path,
     parse: impl FnOnce(&[u8]) -> Result<T, E>,
 ) -> Result<T, FileError> {
     let mut bytes = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
+    let read = open_regular_file(path)
+        .and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
     read.map_err(|error| FileError { path: path.to_owned(), found: Found::Unreadable(error) })?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > FILE_LEN_MAX) {
         return Err(FileError::content(
@@ -76,9 +148,52 @@ impl Error for FileError {
 mod tests {
     use super::*;
 
+    fn message(path: &Path) -> String {
+        read(path, |_| Ok::<_, io::Error>(())).unwrap_err().to_string()
+    }
+
     #[test]
-    fn file_that_never_ends_is_refused() {
-        let endless = read(Path::new("/dev/zero"), |_| Ok::<_, io::Error>(())).unwrap_err();
-        assert_eq!(endless.to_string(), "/dev/zero: more than the 1048576 bytes allowed");
+    fn too_long_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long");
+        File::create(&path).unwrap().set_len(FILE_LEN_MAX).unwrap();
+        assert!(read(&path, |_| Ok::<_, io::Error>(())).is_ok());
+        File::create(&path).unwrap().set_len(FILE_LEN_MAX + 1).unwrap();
+        assert!(message(&path).ends_with("long: more than the 1048576 bytes allowed"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_that_is_not_regular_is_refused_with_its_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        let cases = [
+            (folder.path(), "a folder"),
+            (&socket, "a socket"),
+            (Path::new("/dev/zero"), "a device"),
+            (&link, "a device"),
+        ];
+        for (path, kind) in cases {
+            let expected =
+                format!("cannot read {}: found {kind}, expected a regular file", path.display());
+            assert_eq!(message(path), expected);
+        }
+    }
+
+    /// Nobody ever writes to these pipes, so a function that waits for a writer never returns.
+    #[cfg(unix)]
+    #[test]
+    fn named_pipe_is_refused_without_waiting_even_if_it_takes_the_name_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(message(&pipe).ends_with("pipe: found a named pipe, expected a regular file"));
+        // After the first check has passed.
+        let opened = options().open(&pipe).unwrap();
+        assert!(check(&opened.metadata().unwrap()).is_err());
     }
 }

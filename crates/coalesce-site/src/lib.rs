@@ -110,7 +110,7 @@
 //!
 //! Connections in the clear and those of trusted gateways are refused: use `coalesce-tower` for
 //! them. A connection that makes no requests announces what a reload has added with its next one.
-//! Files are at most 1 MiB long.
+//! Files are regular ones and at most 1 MiB long.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -176,6 +176,7 @@ pub use coalesce_tower::{ConnectionInfo, Listener, MisdirectedContent};
 pub use compiled::TableMismatch;
 pub use error::{SiteError, SiteErrors, SiteWarning, Subject};
 pub use explanation::{Explanation, Outcome, Refusal};
+pub use files::open_regular_file;
 pub use group::GroupSettings;
 pub use host::Host;
 pub use identity::{Identity, SiteCertificate};

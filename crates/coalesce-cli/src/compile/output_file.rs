@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use coalesce_core::AuthorityTable;
+use coalesce_site::open_regular_file;
 
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
@@ -82,12 +83,11 @@ impl OutputFile {
 
 /// Whether `path` is a regular file that is empty or begins as every table does.
 fn is_replaceable(path: &Path) -> io::Result<bool> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
+    if !fs::metadata(path)?.is_file() {
         return Ok(false);
     }
     let mut start = Vec::new();
-    File::open(path)?.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
+    open_regular_file(path)?.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
     let empty = AuthorityTable::builder().build().map_err(io::Error::other)?;
     Ok(start.is_empty() || empty.as_bytes().starts_with(&start) && start.len() == MAGIC_LEN)
 }

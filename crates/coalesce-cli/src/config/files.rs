@@ -1,10 +1,10 @@
 //! Files of certificates that commands are asked about.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use coalesce_site::open_regular_file;
 use coalesce_tls::certificates_from_pem;
 use rustls_pki_types::CertificateDer;
 
@@ -37,7 +37,7 @@ fn read(path: &Path) -> Result<Vec<u8>, FileError> {
         message: format!("cannot read {}: {}", path.display(), without_code(&error)),
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
+    let file = open_regular_file(path).map_err(cannot)?;
     file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > FILE_LEN_MAX {
         let message = format!("more than the {FILE_LEN_MAX} bytes allowed");
@@ -72,7 +72,8 @@ mod tests {
     fn messages_name_the_file_and_no_number() {
         let missing = chain(Path::new("no/such.pem")).unwrap_err();
         assert_eq!(missing.to_string(), "cannot read no/such.pem: No such file or directory");
-        let endless = chain(Path::new("/dev/zero")).unwrap_err();
-        assert_eq!(endless.to_string(), "/dev/zero: more than the 1048576 bytes allowed");
+        let device = chain(Path::new("/dev/zero")).unwrap_err();
+        let expected = "cannot read /dev/zero: found a device, expected a regular file";
+        assert_eq!(device.to_string(), expected);
     }
 }

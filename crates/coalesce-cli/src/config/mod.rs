@@ -13,6 +13,7 @@ mod load;
 mod places;
 mod site;
 
+pub(crate) use drafts::check_folder;
 #[cfg(test)]
 pub(crate) use entries::model;
 pub(crate) use entries::{ConfigErrors, files_named};

@@ -93,3 +93,11 @@ pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lines of the access log that wait for the disk; beyond them, lines are lost and counted. At some
 /// hundreds of bytes a line, a few megabytes.
 pub(super) const ACCESS_LINES_WAITING_MAX: usize = 16 * 1024;
+
+/// Lines in a second about files of one folder that cannot be read, and about the folder itself: a
+/// client can ask for them as often as it likes.
+pub(super) const UNREADABLE_LOGGED_PER_SECOND: u64 = REFUSALS_LOGGED_PER_SECOND;
+
+/// How long a reload may take before a line says that it is still going on: a table of ten million
+/// names takes less. Each line after that waits for twice as long as the one before.
+pub(super) const SLOW_RELOAD: Duration = Duration::from_secs(5);

@@ -8,6 +8,7 @@ mod compiled_site;
 mod config_errors;
 mod documents;
 mod explain;
+mod files;
 mod gateway_api;
 mod groups;
 mod live;

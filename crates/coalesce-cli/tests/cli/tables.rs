@@ -175,7 +175,7 @@ fn what_is_no_sound_table_is_refused_by_every_command() {
         assert_eq!(said, "cannot read no.table: No such file or directory\n");
     }
     let said = world.say(&["inspect", "certs"], 2);
-    assert_eq!(said, "cannot read certs: no regular file; one expected\n");
+    assert_eq!(said, "cannot read certs: found a folder, expected a regular file\n");
 }
 
 /// The lines under `Examples:` in the help of a command.

@@ -1,5 +1,6 @@
 //! What a virtual host answers.
 
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -22,15 +23,11 @@ pub(crate) fn read(
         (None, Some(path), None) => {
             refuse_text_fields(fields, faults);
             let full = folder.join(path.get_ref());
-            match std::fs::metadata(&full) {
-                Ok(metadata) if metadata.is_dir() => return Some(HostAnswer::Folder(full)),
-                Ok(_) => faults.add(path.span(), format!("{} is not a folder", full.display())),
-                Err(error) => {
-                    let error = crate::terminal::text::without_code(&error);
-                    faults.add(path.span(), format!("cannot read {}: {error}", full.display()));
-                }
-            }
-            None
+            let checked = check_folder(&full).map_err(|error| {
+                let error = crate::terminal::text::without_code(&error);
+                format!("cannot read {}: {error}", full.display())
+            });
+            faults.take(path.span(), checked).map(|()| HostAnswer::Folder(full))
         }
         (None, None, Some(upstream)) => {
             refuse_text_fields(fields, faults);
@@ -47,6 +44,16 @@ pub(crate) fn read(
             None
         }
     }
+}
+
+/// Checks that the files below `path` can be found: that it is a folder, and that this process may
+/// search it. It need not be allowed to list the folder.
+pub(crate) fn check_folder(path: &Path) -> io::Result<()> {
+    if !std::fs::metadata(path)?.is_dir() {
+        return Err(io::Error::other("found a file, expected a folder"));
+    }
+    // To find any name in a folder takes the permission to search it.
+    std::fs::metadata(path.join(".")).map(drop)
 }
 
 fn refuse_text_fields(fields: &AnswerEntry, faults: &mut Faults) {
@@ -162,7 +169,10 @@ mod tests {
             ("{ text = \"x\", status = 204 }", "status 204 goes with an empty text only"),
             ("{ text = \"\", content_type = \"a\\nb\" }", "not a field value"),
             ("{ folder = \"no/such\" }", "cannot read no/such: No such file or directory"),
-            ("{ folder = \"/dev/null\" }", "/dev/null is not a folder"),
+            (
+                "{ folder = \"/dev/null\" }",
+                "cannot read /dev/null: found a file, expected a folder",
+            ),
             ("{ upstream = \"http://127.0.0.1\", status = 200 }", "only allowed with text"),
             (
                 "{ upstream = \"127.0.0.1:3000\" }",

@@ -1,9 +1,11 @@
 //! Where in the file a fault is: every message names file, line, entry and field.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use coalesce_site::open_regular_file;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -85,8 +87,10 @@ impl Source {
 
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Self::new(path, text)),
+        let mut text = String::new();
+        let read = open_regular_file(path).and_then(|mut file| file.read_to_string(&mut text));
+        match read {
+            Ok(_) => Ok(Self::new(path, text)),
             Err(error) => {
                 let error = crate::terminal::text::without_code(&error);
                 Err(ConfigErrors(vec![format!("{}: cannot read: {error}", path.display())]))

@@ -3,6 +3,7 @@
 mod answers;
 mod body;
 mod folder;
+mod regular_files;
 mod reply;
 mod text;
 mod upstream;

@@ -48,13 +48,16 @@ events! {
     info reloaded(names, bytes, seconds) "reloaded";
     error reload_refused(reason, seconds)
         "reload refused; the configuration that was served before still is";
+    warn reload_is_slow(seconds)
+        "a reload takes long; the configuration that was served before still is";
     warn cannot_watch_files(reason) "cannot watch files; SIGHUP reloads";
     warn cannot_watch_folder(folder, reason) "cannot watch a folder; SIGHUP reloads";
     warn cannot_accept(error) "cannot accept a connection";
     warn cannot_accept_admin(error) "cannot accept a connection to the admin listener";
     warn admin_is_reachable(address) "the admin listener can be reached from other machines";
     error cannot_reopen_access_log(path, reason) "cannot open the access log again";
-    error cannot_read_file(error) "cannot read a file";
+    error cannot_read_file(error, unlogged_before) "cannot read a file";
+    error cannot_read_folder(folder, reason) "cannot read a folder";
     warn upstream_failed(upstream, error) "upstream failed";
     warn upstream_misdirected(upstream) "upstream answered 421";
     info ending() "ending: no new connections, open requests may finish";

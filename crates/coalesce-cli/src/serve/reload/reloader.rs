@@ -7,17 +7,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use coalesce_site::Site;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::field::display;
 
 use crate::config::{ConfigErrors, Configuration, Overrides, VirtualHost, files_named};
-use crate::serve::limits::RETIRE_PAUSE;
+use crate::serve::limits::{RETIRE_PAUSE, SLOW_RELOAD};
 use crate::serve::listener::BoundListener;
 use crate::serve::observe::access_log::AccessLog;
 use crate::serve::observe::events;
@@ -109,6 +110,15 @@ pub(in crate::serve) struct Reloader {
     background: Background,
 }
 
+/// The reload that comes next.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// If the files are others than before.
+    IfChanged,
+    /// Whether or not.
+    Always,
+}
+
 /// The files of a source.
 #[derive(Debug)]
 struct Files {
@@ -151,28 +161,32 @@ impl Reloader {
         mut hangups: Signal,
         access_log: Option<AccessLog>,
     ) {
-        if self.file_events.is_some() {
-            // What has changed between the first look at the files and the beginning of the watch.
-            self.reload_if_changed(&swapper).await;
-        }
+        // Files may have changed between the first look at them and the beginning of the watch.
+        let mut due = self.file_events.is_some().then_some(Due::IfChanged);
         loop {
-            let happened = async {
-                match &mut self.file_events {
-                    Some(file_events) => file_events.settled().await,
-                    None => None,
-                }
-            };
-            tokio::select! {
-                Some(()) = happened => self.reload_if_changed(&swapper).await,
-                Some(()) = hangups.recv() => {
-                    events::hangup();
-                    if let Some(log) = &access_log {
-                        log.reopen();
+            if due.is_none() {
+                let happened = async {
+                    match &mut self.file_events {
+                        Some(file_events) => file_events.settled().await,
+                        None => None,
                     }
-                    self.look().await;
-                    self.reload(&swapper).await;
+                };
+                due = tokio::select! {
+                    Some(()) = happened => Some(Due::IfChanged),
+                    Some(()) = hangups.recv() => Some(hang_up(access_log.as_ref())),
+                    else => return,
+                };
+            }
+            let Some(next) = due.take() else { continue };
+            let slow = |waited: Duration| events::reload_is_slow(waited.as_secs_f64());
+            let mut reload = pin!(report_slow(self.reload_due(next, &swapper), slow));
+            // A file system that answers nothing can hold a reload for ever. SIGHUP opens the
+            // access log again all the same, and asks for one more reload.
+            loop {
+                tokio::select! {
+                    () = &mut reload => break,
+                    Some(()) = hangups.recv() => due = Some(hang_up(access_log.as_ref())),
                 }
-                else => return,
             }
         }
     }
@@ -189,11 +203,14 @@ impl Reloader {
         changed
     }
 
-    async fn reload_if_changed(&mut self, swapper: &Swapper) {
-        if self.look().await {
-            events::files_changed();
-            self.reload(swapper).await;
+    async fn reload_due(&mut self, due: Due, swapper: &Swapper) {
+        let changed = self.look().await;
+        match due {
+            Due::Always => {}
+            Due::IfChanged if changed => events::files_changed(),
+            Due::IfChanged => return,
         }
+        self.reload(swapper).await;
     }
 
     async fn reload(&self, swapper: &Swapper) {
@@ -227,6 +244,30 @@ impl Reloader {
     }
 }
 
+/// Opens the access log again, and returns the reload that SIGHUP asks for.
+fn hang_up(access_log: Option<&AccessLog>) -> Due {
+    events::hangup();
+    if let Some(log) = access_log {
+        log.reopen();
+    }
+    Due::Always
+}
+
+/// Awaits `work`, and calls `slow` while it goes on: after [`SLOW_RELOAD`], and then each time that
+/// it has taken twice as long.
+async fn report_slow<T>(work: impl Future<Output = T>, mut slow: impl FnMut(Duration)) -> T {
+    let mut work = pin!(work);
+    let (mut waited, mut pause) = (Duration::ZERO, SLOW_RELOAD);
+    loop {
+        if let Ok(done) = timeout(pause, &mut work).await {
+            return done;
+        }
+        waited = waited.saturating_add(pause);
+        pause = waited;
+        slow(waited);
+    }
+}
+
 impl Files {
     fn watch_folders(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
@@ -257,4 +298,19 @@ async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>, background: Backgr
     }
     background.run(move || drop(snapshot)).await;
     meters.snapshots.decrement(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reload_is_reported_each_time_that_it_has_taken_twice_as_long() {
+        let seconds = |seconds| async move { sleep(Duration::from_secs(seconds)).await };
+        for (takes, expected) in [(4, vec![]), (6, vec![5]), (50, vec![5, 10, 20, 40])] {
+            let mut reported = Vec::new();
+            report_slow(seconds(takes), |waited| reported.push(waited.as_secs())).await;
+            assert_eq!(reported, expected, "{takes}");
+        }
+    }
 }
