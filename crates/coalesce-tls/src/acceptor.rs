@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use crate::choice::{HandshakeChoice, HandshakeRefused};
 use crate::facts::HandshakeFacts;
+use crate::failure::HandshakeFailure;
+use crate::first_bytes::FirstBytes;
+use crate::hello_names::{ClientHelloNames, UnreadHello};
 use crate::limits::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT};
 use crate::table::HandshakeTable;
 
@@ -71,35 +74,42 @@ impl Acceptor {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let error = match timeout(self.handshake_timeout, self.handshake(io)).await {
+        // Outside the future, because a timeout drops the future.
+        let mut hello = None;
+        let handshake = self.handshake(io, &mut hello);
+        let kind = match timeout(self.handshake_timeout, handshake).await {
             Ok(Ok(accepted)) => return Ok(accepted),
             Ok(Err(Failed { kind, closing })) => {
                 // An alert that cannot be sent does not change the reason for the caller.
                 if let Some(closing) = closing {
                     let _ = timeout(CLOSE_TIMEOUT, closing.run()).await;
                 }
-                AcceptError { kind }
+                kind
             }
-            Err(_elapsed) => AcceptError { kind: Kind::TimedOut(self.handshake_timeout) },
+            Err(_elapsed) => Kind::TimedOut(self.handshake_timeout),
         };
+        let error = AcceptError { kind, hello };
         // The table logs its refusals itself.
         if error.refused().is_none() {
-            tracing::debug!("{error}");
+            tracing::debug!(server_name = error.server_name(), "{error}");
         }
         Err(error)
     }
 
-    async fn handshake<T>(&self, io: T) -> Result<(TlsStream<T>, HandshakeFacts), Failed<T>>
+    async fn handshake<T>(
+        &self,
+        io: T,
+        names: &mut Option<ClientHelloNames>,
+    ) -> Result<(TlsStream<T>, HandshakeFacts), Failed<T>>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io);
-        let start = match (&mut hello).await {
-            Ok(start) => start,
-            // rustls has sent its own alert for a ClientHello that it cannot read.
-            Err(error) => return Err(Failed::new(error.into(), hello.take_io(), None)),
+        let start = client_hello(io, names).await?;
+        let chosen = {
+            let hello = start.client_hello();
+            *names = Some(ClientHelloNames::from_hello(&hello));
+            self.table.choose(&hello)
         };
-        let chosen = self.table.choose(&start.client_hello());
         let HandshakeChoice { config, facts } = match chosen {
             Ok(choice) => choice,
             Err(refused) => {
@@ -112,6 +122,39 @@ impl Acceptor {
             Err((error, io)) => Err(Failed::new(error.into(), Some(io), None)),
         }
     }
+}
+
+/// Reads the ClientHello. If rustls refuses it, `names` are those that it has all the same.
+async fn client_hello<T>(
+    io: T,
+    names: &mut Option<ClientHelloNames>,
+) -> Result<StartHandshake<T>, Failed<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let acceptor = rustls::server::Acceptor::default();
+    let mut hello = LazyConfigAcceptor::new(acceptor, FirstBytes::new(io));
+    let error = match (&mut hello).await {
+        Ok(StartHandshake { accepted, io, .. }) => {
+            return Ok(StartHandshake::from_parts(accepted, io.into_inner()));
+        }
+        Err(error) => error,
+    };
+    let io = hello.take_io();
+    let mut kind = Kind::from(error);
+    if let (Kind::Tls { failure, .. }, Some(io)) = (&mut kind, &io) {
+        if let Some(spoken) = HandshakeFailure::from_first_bytes(io.bytes()) {
+            *failure = spoken;
+        } else if let Some(hello) = UnreadHello::read(io.bytes()) {
+            // rustls misses an extension of TLS 1.2 before it looks at the version.
+            if hello.is_too_old() {
+                *failure = HandshakeFailure::NoVersion;
+            }
+            *names = Some(hello.names);
+        }
+    }
+    // rustls has sent its own alert.
+    Err(Failed::new(kind, io.map(FirstBytes::into_inner), None))
 }
 
 /// A failed handshake, and the connection to close if rustls returned it.
@@ -150,31 +193,41 @@ impl<T: AsyncWrite + Unpin> Closing<T> {
 /// ```
 /// use coalesce_tls::AcceptError;
 ///
-/// fn label(error: &AcceptError) -> &'static str {
-///     if let Some(refused) = error.refused() {
-///         return refused.code();
-///     }
-///     match () {
-///         () if error.is_timeout() => "timeout",
-///         () if error.is_io() => "io",
-///         () => "tls",
-///     }
+/// fn line(error: &AcceptError) -> String {
+///     let name = error.server_name().unwrap_or("none");
+///     let protocols = error.protocols().unwrap_or("none");
+///     format!("{}: {error}; server name: {name}, ALPN: {protocols}", error.failure().code())
 /// }
 /// ```
 #[derive(Debug)]
 pub struct AcceptError {
     kind: Kind,
+    hello: Option<ClientHelloNames>,
 }
 
 #[derive(Debug)]
 enum Kind {
     Refused(HandshakeRefused),
     TimedOut(Duration),
-    Tls(rustls::Error),
+    Tls {
+        error: rustls::Error,
+        /// What the error means, or what the first bytes of the connection show.
+        failure: HandshakeFailure,
+    },
     Io(io::Error),
 }
 
 impl AcceptError {
+    /// Returns why the handshake failed, for logs and metrics.
+    pub fn failure(&self) -> HandshakeFailure {
+        match &self.kind {
+            Kind::Refused(refused) => HandshakeFailure::from_refused(refused),
+            Kind::TimedOut(_) => HandshakeFailure::TimedOut,
+            Kind::Tls { failure, .. } => *failure,
+            Kind::Io(_) => HandshakeFailure::Lost,
+        }
+    }
+
     /// Returns the refusal, if the table refused the ClientHello.
     pub fn refused(&self) -> Option<&HandshakeRefused> {
         match &self.kind {
@@ -187,7 +240,7 @@ impl AcceptError {
     /// no common version, no client certificate.
     pub fn tls_error(&self) -> Option<&rustls::Error> {
         match &self.kind {
-            Kind::Tls(error) => Some(error),
+            Kind::Tls { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -201,13 +254,31 @@ impl AcceptError {
     pub fn is_io(&self) -> bool {
         matches!(self.kind, Kind::Io(_))
     }
+
+    /// True if the ClientHello was read before the handshake failed.
+    pub fn has_client_hello(&self) -> bool {
+        self.hello.is_some()
+    }
+
+    /// Returns the server name of the ClientHello, escaped.
+    pub fn server_name(&self) -> Option<&str> {
+        self.hello.as_ref().and_then(|hello| hello.server_name.as_deref())
+    }
+
+    /// Returns the ALPN protocols of the ClientHello, escaped and separated by commas; at most
+    /// [`LOGGED_PROTOCOLS_LEN_MAX`](crate::limits::LOGGED_PROTOCOLS_LEN_MAX) bytes of them.
+    pub fn protocols(&self) -> Option<&str> {
+        self.hello.as_ref().and_then(|hello| hello.protocols.as_deref())
+    }
 }
 
 /// Unwraps an error of rustls, which tokio-rustls puts inside an [`io::Error`].
 impl From<io::Error> for Kind {
     fn from(error: io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => Self::Tls(error.clone()),
+            Some(error) => {
+                Self::Tls { error: error.clone(), failure: HandshakeFailure::from_tls(error) }
+            }
             None => Self::Io(error),
         }
     }
@@ -220,7 +291,13 @@ impl fmt::Display for AcceptError {
             Kind::TimedOut(limit) => {
                 write!(f, "TLS handshake not complete after {} s", limit.as_secs_f64())
             }
-            Kind::Tls(error) => write!(f, "TLS handshake failed: {error}"),
+            Kind::Tls { failure: HandshakeFailure::PlainHttp, .. } => {
+                f.write_str("the client speaks HTTP without TLS; TLS expected")
+            }
+            Kind::Tls { failure: HandshakeFailure::ProxyHeader, .. } => {
+                f.write_str("the connection begins with a PROXY protocol header; TLS expected")
+            }
+            Kind::Tls { error, .. } => write!(f, "TLS handshake failed: {error}"),
             Kind::Io(error) => write!(f, "connection lost during the TLS handshake: {error}"),
         }
     }
@@ -230,7 +307,7 @@ impl std::error::Error for AcceptError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             Kind::Refused(_) | Kind::TimedOut(_) => None,
-            Kind::Tls(error) => Some(error),
+            Kind::Tls { error, .. } => Some(error),
             Kind::Io(error) => Some(error),
         }
     }

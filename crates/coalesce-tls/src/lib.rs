@@ -101,7 +101,13 @@ mod client_offer;
 #[cfg(doctest)]
 mod doc_example;
 mod facts;
+#[cfg(feature = "tokio")]
+mod failure;
+#[cfg(feature = "tokio")]
+mod first_bytes;
 mod group;
+#[cfg(feature = "tokio")]
+mod hello_names;
 pub mod limits;
 mod pem;
 mod policy;
@@ -119,6 +125,8 @@ pub use builder_error::HandshakeTableError;
 pub use certificate_id::CertificateId;
 pub use choice::{HandshakeChoice, HandshakeRefused};
 pub use facts::HandshakeFacts;
+#[cfg(feature = "tokio")]
+pub use failure::HandshakeFailure;
 pub use group::client_verifier;
 pub use pem::{
     CertificateSyntaxError, PemError, certificates_from_pem, client_cas_from_pem,

@@ -48,3 +48,16 @@ pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// than 56 days counts as ending soon: the last quarter, which begins after the last third, in
 /// which ACME clients renew.
 pub(crate) const EXPIRY_WARNING_SHARE: i64 = 4;
+
+/// The bytes of a server name that an error contains. A DNS name is shorter (RFC 1035 §2.3.4), but
+/// the field can hold 64 KiB.
+pub const LOGGED_SERVER_NAME_LEN_MAX: usize = 255;
+
+/// The first bytes of a connection that are kept until its ClientHello is read, so that the log can
+/// name what rustls could not read. A ClientHello with a post-quantum key share has about 1,800
+/// bytes; those that rustls refuses are older and shorter.
+pub const FIRST_BYTES_MAX: usize = 2048;
+
+/// The bytes of a ClientHello's ALPN protocols that an error contains: clients offer two or three
+/// short ones (`h2,http/1.1`), but a ClientHello can hold 64 KiB of them.
+pub const LOGGED_PROTOCOLS_LEN_MAX: usize = 100;

@@ -36,4 +36,5 @@ const _: () = {
 const _: () = {
     assert::<crate::AcceptError>();
     assert::<crate::Acceptor>();
+    assert::<crate::HandshakeFailure>();
 };

@@ -10,6 +10,7 @@ use coalesce_core::{Authoritative, Misdirected};
 use coalesce_h2::Accepted;
 use coalesce_http::log::LoggedAuthority;
 use coalesce_site::ServedHost;
+use coalesce_tls::HandshakeFailure;
 use h2::RecvStream;
 use http::header::HOST;
 use http::{HeaderValue, Request};
@@ -24,7 +25,8 @@ use crate::serve::connection_state::SharedState;
 use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 use crate::serve::listener::ListenerContext;
 use crate::serve::observe::access_log::{ConnectionLog, RequestRecord};
-use crate::serve::observe::meters::{Handshake, SERVED, UNLISTED};
+use crate::serve::observe::handshakes::{FailedHandshake, Outcome};
+use crate::serve::observe::meters::{SERVED, UNLISTED};
 use crate::serve::snapshot::Live;
 
 /// Serves one connection until it ends, or until `live` says so and its requests are answered.
@@ -49,10 +51,10 @@ pub(super) async fn serve(
     };
     match opened {
         Ok((connection, state)) => {
-            listener.meters.handshake(Handshake::Completed);
+            listener.meters.completed();
             serve_requests(connection, &state, &Arc::new(Peer { address }), live).await;
         }
-        Err(outcome) => listener.meters.handshake(outcome),
+        Err(failed) => listener.meters.failed(&failed),
     }
 }
 
@@ -202,44 +204,48 @@ async fn news_of(mut live: Live) -> News {
 
 type Http2Connection = coalesce_h2::Connection<TlsStream<TcpStream>, SharedState>;
 
-/// Makes the handshakes of TLS and HTTP/2. A failure is logged, and its outcome returned.
+/// Makes the handshakes of TLS and HTTP/2.
 async fn open(
     listener: &ListenerContext,
     stream: TcpStream,
     address: SocketAddr,
     mut live: Live,
-) -> Result<(Box<Http2Connection>, SharedState), Handshake> {
+) -> Result<(Box<Http2Connection>, SharedState), FailedHandshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
-    // Every snapshot has every bound listener.
-    let acceptor = snapshot.acceptor(listener.number).ok_or(Handshake::Tls)?;
-    // The acceptor logs its own refusals.
+    let no_snapshot =
+        |what: &str| FailedHandshake::new(Outcome::Failed(HandshakeFailure::Tls), None, what);
+    // Every snapshot has every bound listener, and every group that its acceptors choose.
+    let acceptor = snapshot.acceptor(listener.number).ok_or_else(|| no_snapshot("no listener"))?;
     let accepted = acceptor.accept(stream).await;
-    let (stream, facts) = accepted.map_err(|error| Handshake::from(&error))?;
-    if let Some(name) = facts.server_name() {
+    let (stream, facts) = accepted.map_err(|error| FailedHandshake::from(&error))?;
+    let server_name = facts.server_name().map(|name| name.to_string());
+    if let Some(name) = &server_name {
         Span::current().record("server_name", field::display(name));
     }
-    // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed.
+    // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed. A client that offers other
+    // protocols only does not come this far: it fails in TLS (RFC 7301 §3.2).
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        tracing::debug!("the client did not negotiate h2");
-        return Err(Handshake::NoH2);
+        let outcome = Outcome::Failed(HandshakeFailure::NoProtocol);
+        return Err(FailedHandshake::new(outcome, server_name, NO_ALPN));
     }
-    let state = SharedState::new(facts, listener, address, snapshot, live).ok_or(Handshake::Tls)?;
+    let state = SharedState::new(facts, listener, address, snapshot, live)
+        .ok_or_else(|| no_snapshot("no group"))?;
     let origins = state.lock().origins();
     let builder = coalesce_h2::Builder::new().origin_set(origins);
     let handshake = builder.handshake(stream, state.clone());
-    match timeout(PREFACE_TIMEOUT, handshake).await {
+    let detail = match timeout(PREFACE_TIMEOUT, handshake).await {
         // In a box as well, or the task would keep room for each place that it is moved to.
-        Ok(Ok(connection)) => Ok((Box::new(connection), state)),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "no HTTP/2 on this connection");
-            Err(Handshake::NoPreface)
-        }
+        Ok(Ok(connection)) => return Ok((Box::new(connection), state)),
+        Ok(Err(error)) => format!("no HTTP/2 preface: {error}"),
         Err(_elapsed) => {
-            tracing::debug!("no HTTP/2 preface in time");
-            Err(Handshake::NoPreface)
+            format!("no HTTP/2 preface after {} s", PREFACE_TIMEOUT.as_secs_f64())
         }
-    }
+    };
+    Err(FailedHandshake::new(Outcome::NoPreface, server_name, detail).with_alpn("h2"))
 }
+
+/// The detail of a handshake without ALPN.
+const NO_ALPN: &str = "the client offers no ALPN protocol; h2 expected";
 
 /// Answers an accepted request with the snapshot that it was decided on. The state still has it,
 /// because a request is answered before the next one is decided.

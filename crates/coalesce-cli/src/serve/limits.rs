@@ -76,7 +76,7 @@ pub(super) const LINKS_MAX: usize = 40;
 /// soon as they are told; handshakes that have begun with it may take some seconds.
 pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Refusals for one reason, of one group, that are logged in a second: enough to see what is going
+/// Refusals for one reason, of one group or listener, that are logged in a second: enough to see what is going
 /// on, and no disk full of it. All of them are counted.
 pub(super) const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use coalesce_site::SiteListener;
 
-use crate::serve::observe::meters::ListenerMeters;
+use crate::serve::observe::handshakes::ListenerMeters;
 use crate::serve::observe::recorder::Observers;
 
 /// A listener with its socket, which outlives every snapshot.

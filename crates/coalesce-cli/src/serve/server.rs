@@ -17,7 +17,7 @@ use crate::serve::connection;
 use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
 use crate::serve::listener::{BoundListener, ListenerContext};
 use crate::serve::observe::events;
-use crate::serve::observe::meters::ListenerMeters;
+use crate::serve::observe::handshakes::ListenerMeters;
 use crate::serve::observe::recorder::Observers;
 use crate::serve::reload::Swapper;
 use crate::serve::snapshot::{Live, ServerState, Snapshot};

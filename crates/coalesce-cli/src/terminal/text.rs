@@ -17,6 +17,12 @@ pub(crate) fn some_of<N: AsRef<str>>(names: &[N]) -> String {
     }
 }
 
+/// The first `count` characters of `text`.
+pub(crate) fn first_characters(text: &str, count: usize) -> &str {
+    let end = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
 /// The text of an error of the operating system, without the number that Rust appends.
 pub(crate) fn without_code(error: &io::Error) -> String {
     let text = error.to_string();
@@ -37,6 +43,14 @@ pub(crate) fn host_argument(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_characters_end_between_characters() {
+        for (text, expected) in [("", ""), ("abc", "abc"), ("abcd", "abc"), ("äöüß", "äöü")]
+        {
+            assert_eq!(first_characters(text, 3), expected);
+        }
+    }
 
     #[test]
     fn long_lists_are_cut() {

@@ -11,6 +11,7 @@ mod explain;
 mod files;
 mod gateway_api;
 mod groups;
+mod handshakes;
 mod live;
 mod matching;
 mod operator;

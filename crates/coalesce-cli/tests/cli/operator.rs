@@ -33,7 +33,7 @@ fn world() -> World {
 }
 
 /// A server with an admin listener, and its address.
-fn start(world: &World, more: &[&str]) -> (Server, SocketAddr) {
+pub(crate) fn with_admin(world: &World, more: &[&str]) -> (Server, SocketAddr) {
     let mut server = Server::start_with(world, 1, &[&["--admin=127.0.0.1:0"], more].concat());
     let admin = server.line().strip_prefix("admin on ").unwrap().parse().unwrap();
     (server, admin)
@@ -61,7 +61,7 @@ pub(crate) fn metrics(admin: SocketAddr) -> BTreeMap<String, f64> {
 }
 
 /// Waits until a series has a value.
-async fn becomes(admin: SocketAddr, series: &str, value: f64) {
+pub(crate) async fn becomes(admin: SocketAddr, series: &str, value: f64) {
     let begun = Instant::now();
     loop {
         let metrics = metrics(admin);
@@ -82,7 +82,7 @@ fn requests(group: &str, verdict: &str, reason: &str) -> String {
 #[tokio::test]
 async fn requests_are_counted_by_group_verdict_and_reason() {
     let world = world();
-    let (server, admin) = start(&world, &[]);
+    let (server, admin) = with_admin(&world, &[]);
     let client = Client::connect(&world, server.address(), A).await;
     for host in [A, A, "A.example.test", B, B, "cdn.example.test", "m.example.test", "no.test"] {
         client.get(host, "/").await;
@@ -123,45 +123,11 @@ async fn requests_are_counted_by_group_verdict_and_reason() {
     }
 }
 
-#[tokio::test]
-async fn handshakes_are_counted_by_outcome() {
-    let world = world();
-    let (server, admin) = start(&world, &[]);
-    let openssl = |arguments: &[&str]| {
-        let address = server.address().to_string();
-        let mut command = std::process::Command::new("openssl");
-        command.args(["s_client", "-connect", &address]).args(arguments);
-        command.stdin(std::process::Stdio::null()).output().unwrap();
-    };
-    openssl(&["-noservername", "-alpn", "h2"]);
-    openssl(&["-servername", "no.test", "-alpn", "h2"]);
-    openssl(&["-servername", "m.example.test", "-alpn", "h2"]);
-    openssl(&["-servername", A]);
-    openssl(&["-servername", A, "-alpn", "h2"]);
-    drop(TcpStream::connect(server.address()).unwrap());
-    let outcomes = [
-        ("absent_server_name", 1.0),
-        ("unknown_server_name", 1.0),
-        ("tls", 1.0),
-        ("no_h2", 1.0),
-        ("no_preface", 1.0),
-        ("lost", 1.0),
-        ("timed_out", 0.0),
-        ("completed", 0.0),
-    ];
-    for (outcome, times) in outcomes {
-        let series =
-            format!("coalesce_handshakes_total{{listener=\"main\",outcome=\"{outcome}\"}}");
-        becomes(admin, &series, times).await;
-    }
-    becomes(admin, "coalesce_connections{listener=\"main\"}", 0.0).await;
-}
-
 /// Ten thousand refusals in a row end the connection; all are counted, few are logged.
 #[tokio::test]
 async fn a_flood_is_counted_and_not_logged_line_by_line() {
     let world = world();
-    let (server, admin) = start(&world, &[]);
+    let (server, admin) = with_admin(&world, &[]);
     let client = Client::connect(&world, server.address(), A).await;
     let mut refused = 0;
     'flood: loop {
@@ -197,7 +163,7 @@ async fn a_flood_is_counted_and_not_logged_line_by_line() {
 #[tokio::test]
 async fn reloads_are_counted_and_their_memory_is_given_back() {
     let world = world();
-    let (server, admin) = start(&world, &["--no-watch"]);
+    let (server, admin) = with_admin(&world, &["--no-watch"]);
     // One connection that asks, and two that do not.
     let client = Client::connect(&world, server.address(), A).await;
     let idle = Client::connect(&world, server.address(), A).await;
@@ -236,7 +202,7 @@ async fn reloads_are_counted_and_their_memory_is_given_back() {
 #[tokio::test]
 async fn the_admin_listener_is_there_when_it_is_wanted() {
     let world = world();
-    let (server, admin) = start(&world, &[]);
+    let (server, admin) = with_admin(&world, &[]);
     for (request, status) in [
         ("HEAD /metrics", "200 OK"),
         ("POST /metrics", "405 Method Not Allowed"),
@@ -385,7 +351,7 @@ fn an_access_log_that_cannot_be_written_ends_the_start() {
 #[tokio::test]
 async fn nothing_of_a_reason_is_in_a_response() {
     let world = world();
-    let (server, _admin) = start(&world, &["--access-log", "access.log"]);
+    let (server, _admin) = with_admin(&world, &["--access-log", "access.log"]);
     let client = Client::connect(&world, server.address(), A).await;
     let mut answers = Vec::new();
     for host in ["cdn.example.test", "m.example.test", "no.test"] {
@@ -414,7 +380,7 @@ async fn what_is_only_observed_is_counted_and_logged() {
         virtual_host("cdn", "cdn.example.test", "CDN") + "group = \"public\"\n",
     ];
     world.write("site.toml", &parts.concat());
-    let (server, admin) = start(&world, &["--access-log", "access"]);
+    let (server, admin) = with_admin(&world, &["--access-log", "access"]);
     let client = Client::connect(&world, server.address(), A).await;
     for host in [A, B, B, "cdn.example.test"] {
         assert_eq!(client.get(host, "/").await.0.status, 200, "{host}");

@@ -83,6 +83,8 @@ impl World {
             world.write(&format!("certs/client-ca{number}.crl"), &nothing_revoked(&ca));
             let name = format!("client{number}");
             world.leaf(&name, &[], &ca, ExtendedKeyUsagePurpose::ClientAuth);
+            let name = format!("expired{number}");
+            world.leaf_until(&name, &[], &ca, ExtendedKeyUsagePurpose::ClientAuth, 2021);
         }
         world
     }
@@ -109,10 +111,24 @@ impl World {
     }
 
     fn leaf(&self, name: &str, identifiers: &[&str], ca: &Ca, usage: ExtendedKeyUsagePurpose) {
+        self.leaf_until(name, identifiers, ca, usage, 4096);
+    }
+
+    /// The same, until the beginning of this year.
+    fn leaf_until(
+        &self,
+        name: &str,
+        identifiers: &[&str],
+        ca: &Ca,
+        usage: ExtendedKeyUsagePurpose,
+        until: i32,
+    ) {
         let identifiers: Vec<String> = identifiers.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(identifiers).unwrap();
         params.extended_key_usages = vec![usage];
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
         let certificate = params.signed_by(&key, ca).unwrap();
         self.write(&format!("certs/{name}.pem"), &certificate.pem());
         self.write(&format!("certs/{name}.key"), &key.serialize_pem());

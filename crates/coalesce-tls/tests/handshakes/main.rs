@@ -3,6 +3,7 @@
 mod alternatives;
 mod client_certificates;
 mod common;
+mod failures;
 mod hostile;
 mod policies;
 mod resumption;

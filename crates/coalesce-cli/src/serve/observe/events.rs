@@ -36,6 +36,7 @@ macro_rules! events {
                 fields: vec![$(stringify!($field)),*],
             }),*];
             all.push(connection_event());
+            all.push(HandshakeFailed::event());
             all.extend(RefusalKind::ALL.map(RefusalKind::event));
             all
         }
@@ -75,6 +76,35 @@ pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing:
 #[cfg(test)]
 fn connection_event() -> LogEvent {
     LogEvent { level: "info", text: "connection", fields: vec!["peer", "listener", "server_name"] }
+}
+
+/// A failed handshake as it is logged, in the span of its connection. A field that is `None` is left
+/// out.
+#[derive(Debug)]
+pub(in crate::serve) struct HandshakeFailed<'a> {
+    pub(in crate::serve) reason: &'static str,
+    /// From the ClientHello.
+    pub(in crate::serve) server_name: Option<&'a str>,
+    /// The ALPN protocols of the ClientHello.
+    pub(in crate::serve) alpn: Option<&'a str>,
+    pub(in crate::serve) detail: &'a str,
+    /// How many failures of this kind were not logged since the last one that was.
+    pub(in crate::serve) unlogged_before: u64,
+}
+
+impl HandshakeFailed<'_> {
+    pub(in crate::serve) fn log(&self) {
+        let Self { reason, server_name, alpn, detail, unlogged_before } = *self;
+        tracing::info!(
+            target: TARGET, reason, server_name, alpn, detail, unlogged_before, "handshake failed"
+        );
+    }
+
+    #[cfg(test)]
+    fn event() -> LogEvent {
+        let fields = vec!["reason", "server_name", "alpn", "detail", "unlogged_before"];
+        LogEvent { level: "info", text: "handshake failed", fields }
+    }
 }
 
 /// What has happened to a request that is refused, or would be.
@@ -194,16 +224,28 @@ mod tests {
                 unlogged_before: 0,
             };
             let line = logged(|| refusal.log());
-            assert_eq!(line["target"], TARGET);
-            let mut fields = line["fields"].as_object().unwrap().clone();
-            let event = kind.event();
-            assert_eq!(fields.remove("message").unwrap(), event.text);
-            let mut expected = event.fields;
-            expected.sort_unstable();
-            let mut found: Vec<&String> = fields.keys().collect();
-            found.sort_unstable();
-            assert_eq!(found, expected, "{kind:?}");
+            assert_is(&line, kind.event());
         }
+    }
+
+    #[track_caller]
+    fn assert_is(line: &serde_json::Value, event: LogEvent) {
+        assert_eq!(line["target"], TARGET);
+        let mut fields = line["fields"].as_object().unwrap().clone();
+        assert_eq!(fields.remove("message").unwrap(), event.text);
+        let mut expected = event.fields;
+        expected.sort_unstable();
+        let mut found: Vec<&String> = fields.keys().collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn failed_handshake_logs_exactly_the_fields_of_its_event() {
+        let (server_name, alpn) = (Some("a.test"), Some("http/1.1"));
+        let (reason, detail) = ("no_protocol", "detail");
+        let failed = HandshakeFailed { reason, server_name, alpn, detail, unlogged_before: 0 };
+        assert_is(&logged(|| failed.log()), HandshakeFailed::event());
     }
 
     #[test]

@@ -42,8 +42,8 @@ const OBSERVED: &str = "coalesce_observed_requests_total";
 const REFUSAL_LIMITS: &str = "coalesce_refusal_limits_reached_total";
 const UNLOGGED: &str = "coalesce_refusals_unlogged_total";
 const UPSTREAM_FAILURES: &str = "coalesce_upstream_failures_total";
-const HANDSHAKES: &str = "coalesce_handshakes_total";
-const CONNECTIONS: &str = "coalesce_connections";
+pub(in crate::serve) const HANDSHAKES: &str = "coalesce_handshakes_total";
+pub(in crate::serve) const CONNECTIONS: &str = "coalesce_connections";
 const RELOADS: &str = "coalesce_reloads_total";
 pub(in crate::serve) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
 const LAST_REFUSED: &str = "coalesce_reload_refused";
@@ -350,97 +350,5 @@ impl UpstreamMeters {
         };
         failures.counter.increment(1);
         failures.logged.decide(Instant::now()) != LogDecision::Skip
-    }
-}
-
-/// How a connection's handshakes end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum Handshake {
-    Completed,
-    AbsentServerName,
-    UnknownServerName,
-    Tls,
-    TimedOut,
-    Lost,
-    NoH2,
-    NoPreface,
-}
-
-impl Handshake {
-    pub(in crate::serve) const ALL: [Self; 8] = [
-        Self::Completed,
-        Self::AbsentServerName,
-        Self::UnknownServerName,
-        Self::Tls,
-        Self::TimedOut,
-        Self::Lost,
-        Self::NoH2,
-        Self::NoPreface,
-    ];
-
-    pub(in crate::serve) const fn code(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::AbsentServerName => "absent_server_name",
-            Self::UnknownServerName => "unknown_server_name",
-            Self::Tls => "tls",
-            Self::TimedOut => "timed_out",
-            Self::Lost => "lost",
-            Self::NoH2 => "no_h2",
-            Self::NoPreface => "no_preface",
-        }
-    }
-}
-
-impl From<&coalesce_tls::AcceptError> for Handshake {
-    fn from(error: &coalesce_tls::AcceptError) -> Self {
-        match error.refused() {
-            Some(coalesce_tls::HandshakeRefused::AbsentServerName) => Self::AbsentServerName,
-            Some(_) => Self::UnknownServerName,
-            None if error.is_timeout() => Self::TimedOut,
-            None if error.is_io() => Self::Lost,
-            None => Self::Tls,
-        }
-    }
-}
-
-/// What is counted about one listener.
-#[derive(Debug)]
-pub(in crate::serve) struct ListenerMeters {
-    handshakes: [Counter; Handshake::ALL.len()],
-    connections: Gauge,
-}
-
-impl ListenerMeters {
-    pub(in crate::serve) fn new(listener: &str) -> Self {
-        Self {
-            handshakes: Handshake::ALL.map(|outcome| {
-                counter!(
-                    HANDSHAKES, "listener" => listener.to_owned(), "outcome" => outcome.code()
-                )
-            }),
-            connections: gauge!(CONNECTIONS, "listener" => listener.to_owned()),
-        }
-    }
-
-    pub(in crate::serve) fn handshake(&self, outcome: Handshake) {
-        let number = Handshake::ALL.iter().position(|listed| *listed == outcome);
-        if let Some(counter) = number.and_then(|number| self.handshakes.get(number)) {
-            counter.increment(1);
-        }
-    }
-
-    /// Counts a connection as long as this is held.
-    pub(in crate::serve) fn connection(&self) -> impl Drop + use<> {
-        self.connections.increment(1.0);
-        OpenConnection(self.connections.clone())
-    }
-}
-
-struct OpenConnection(Gauge);
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
     }
 }

@@ -15,9 +15,10 @@ use crate::config::model;
 use crate::serve::limits;
 use crate::serve::observe::access_log::AccessLine;
 use crate::serve::observe::events;
+use crate::serve::observe::handshakes::{ListenerMeters, Outcome};
 use crate::serve::observe::meters::{
-    self, Handshake, ListenerMeters, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind,
-    RELOAD_REFUSED, RELOAD_SERVED, SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
+    self, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind, RELOAD_REFUSED, RELOAD_SERVED,
+    SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
 };
 
 const DOCUMENT: &str = include_str!("../../../../../docs/operations.md");
@@ -142,7 +143,7 @@ fn reasons() {
 
 #[test]
 fn outcomes() {
-    let code = Handshake::ALL.iter().map(|outcome| row([outcome.code()]));
+    let code = Outcome::all().map(|outcome| row([outcome.code()]));
     assert_eq!(columns(&["handshake", "means"], 1), code.collect());
     let code = UpstreamFailure::ALL.iter().map(|failure| row([failure.code()]));
     assert_eq!(columns(&["failure", "means"], 1), code.collect());
