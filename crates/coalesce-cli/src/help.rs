@@ -249,9 +249,10 @@ covered, 1 when one is not; of a batch it is 0.";
 pub(crate) const COMPILE: &str = "\
 Make a compiled table of a list of names, millions of them if need be.
 
-A compiled table is one file that is mapped into memory as it stands: it is checked once at the
-start, not built, and every process that serves it shares the memory. 'table' in a configuration
-names the one to serve; 'coalesce inspect' and 'coalesce lookup' read it.
+A compiled table is one file that is read into memory as it stands: it is checked once at the start,
+not built. 'table' in a configuration names the one to serve; 'coalesce inspect' and 'coalesce
+lookup' read it. With 'map_table = true' the file itself is mapped and its memory shared; it must
+not change in place then.
 
 Each line of the list is an entry, in any order; '#' begins a comment, at the start of a line or
 behind white space:

@@ -9,7 +9,7 @@ use clap::Args;
 use coalesce_core::{DnsName, NamePattern, TableEntry};
 use serde::Serialize;
 
-use crate::table_image::{self, Table};
+use crate::table_image::{self, Storage, Table};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
 
@@ -25,6 +25,9 @@ pub(crate) struct InspectArguments {
     /// List those for this name and below it only
     #[arg(long, value_name = "SUFFIX", requires = "names", value_parser = name)]
     pub(crate) below: Option<String>,
+    /// Map the file instead of reading it into memory; it must not change meanwhile
+    #[arg(long)]
+    pub(crate) map: bool,
     /// Answer as one JSON object, or one for each entry
     #[arg(long)]
     pub(crate) json: bool,
@@ -38,7 +41,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
-    let table = table_image::open(&arguments.table)?;
+    let table = table_image::open(&arguments.table, Storage::mapped_if(arguments.map))?;
     let mut output = Output::stdout();
     if arguments.names {
         names(&table, arguments, &mut output)?;

@@ -8,7 +8,7 @@ use clap::Args;
 use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
-use crate::table_image::{self, Matched, Table};
+use crate::table_image::{self, Matched, Storage, Table};
 use crate::terminal::batch::LineError;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
@@ -27,13 +27,16 @@ pub(crate) struct LookupArguments {
     /// Read one authority per line from FILE, '-' for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     pub(crate) batch: Option<PathBuf>,
+    /// Map the file instead of reading it into memory; it must not change meanwhile
+    #[arg(long)]
+    pub(crate) map: bool,
     /// Answer as one JSON object per authority
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
-    let table = table_image::open(&arguments.table)?;
+    let table = table_image::open(&arguments.table, Storage::mapped_if(arguments.map))?;
     let mut output = Output::stdout();
     if let Some(path) = &arguments.batch {
         batch(&table, path, arguments.json, &mut output)?;

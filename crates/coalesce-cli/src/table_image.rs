@@ -1,30 +1,90 @@
 //! Authority tables as the commands hold them, and the file that `coalesce compile` writes.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use bytes::Bytes;
 use coalesce_core::{AuthorityTable, Entry, Host, Layout};
+use coalesce_site::open_regular_file;
 
 use crate::mapped::MappedFile;
+use crate::private_memory::{Pages, PrivateMemory};
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
-/// An authority table from anywhere: made by this process, or in a file that is shared with every
-/// process that has mapped it.
+/// An authority table from anywhere: made by this process, or read from a file.
 pub(crate) type Table = AuthorityTable<Bytes>;
 
-/// Maps the file `path`.
-pub(crate) fn map(path: &Path) -> Result<Bytes, OpenError> {
-    let file = MappedFile::open(path).map_err(|error| {
-        OpenError::Unreadable(format!("cannot read {}: {}", path.display(), without_code(&error)))
-    })?;
-    Ok(Bytes::from_owner(file))
+/// Where the bytes of a compiled table are while it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// In memory of this process, which nothing changes after the table was checked.
+    #[default]
+    Private,
+    /// In the file itself, which must not change while it is used.
+    Mapped,
 }
 
-/// Maps the compiled table in the file `path`, and checks all of it.
-pub(crate) fn open(path: &Path) -> Result<Table, OpenError> {
-    AuthorityTable::from_bytes(map(path)?)
+impl Storage {
+    /// Returns the storage for an operator who asks for a mapped file, or does not.
+    pub(crate) const fn mapped_if(mapped: bool) -> Self {
+        if mapped { Self::Mapped } else { Self::Private }
+    }
+}
+
+/// The longest compiled table, in bytes: its format has offsets of 32 bits. A longer file is no
+/// table, and is not read.
+const TABLE_LEN_MAX: u64 = 1 << 32;
+
+/// The number of bytes at the start of a table that are the same for each version.
+const MAGIC_LEN: usize = 4;
+
+/// Reads or maps the file `path`. Nothing is checked but that the file starts as a table does, so
+/// that no other file is read to its end.
+pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
+    let display = path.display();
+    let unreadable = |error: io::Error| {
+        OpenError::Unreadable(format!("cannot read {display}: {}", without_code(&error)))
+    };
+    let file = open_regular_file(path).map_err(unreadable)?;
+    if storage == Storage::Mapped {
+        return MappedFile::new(&file).map(Bytes::from_owner).map_err(unreadable);
+    }
+    let len = file.metadata().map_err(unreadable)?.len();
+    let fits = usize::try_from(len).ok().filter(|_| len <= TABLE_LEN_MAX);
+    let Some(len) = fits else {
+        return Err(OpenError::NoTable(format!(
+            "{display}: {len} bytes, expected at most {TABLE_LEN_MAX}"
+        )));
+    };
+    let start = start_of(&file).map_err(unreadable)?;
+    if !is_start_of_table(&start) {
+        // Enough for `AuthorityTable` to say what is wrong with it.
+        return Ok(start.into());
+    }
+    let memory = PrivateMemory::read(&file, len, Pages::Huge).map_err(unreadable)?;
+    Ok(Bytes::from_owner(memory))
+}
+
+/// Reads the first bytes of a file, and rewinds it.
+pub(crate) fn start_of(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(MAGIC_LEN);
+    file.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(start)
+}
+
+/// Returns whether a table of any version starts with these bytes.
+pub(crate) fn is_start_of_table(start: &[u8]) -> bool {
+    let empty = AuthorityTable::builder().build();
+    start.len() == MAGIC_LEN && empty.is_ok_and(|empty| empty.as_bytes().starts_with(start))
+}
+
+/// Reads or maps the compiled table in the file `path`, and checks all of it.
+pub(crate) fn open(path: &Path, storage: Storage) -> Result<Table, OpenError> {
+    AuthorityTable::from_bytes(load(path, storage)?)
         .map_err(|error| OpenError::NoTable(format!("{}: {error}", path.display())))
 }
 
@@ -82,6 +142,98 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Unreadable(message) => Self::usage(message),
             OpenError::NoTable(message) => Self::configuration(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+    use std::time::{Duration, Instant};
+
+    use coalesce_core::{GroupId, GroupPolicy, NamePattern, VirtualHostId};
+
+    use super::*;
+
+    #[test]
+    fn file_that_does_not_start_as_a_table_is_not_read_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let message = |storage| open(&path, storage).unwrap_err().to_string();
+        std::fs::write(&path, "garbage").unwrap();
+        assert_eq!(load(&path, Storage::Private).unwrap(), "garb");
+        assert_eq!(message(Storage::Private), message(Storage::Mapped));
+        // A file with a hole is as long as it says, and takes no place.
+        File::create(&path).unwrap().set_len(TABLE_LEN_MAX + 1).unwrap();
+        assert!(message(Storage::Private).ends_with("bytes, expected at most 4294967296"));
+        File::create(&path).unwrap().set_len(TABLE_LEN_MAX).unwrap();
+        assert!(message(Storage::Private).contains("it does not start with COAL"));
+    }
+
+    /// One of the names of a table with `names` of them, in no order.
+    fn name(number: u64, names: u64) -> String {
+        // Multiplied by a prime, numbers below `names` are the same numbers in another order.
+        format!("{:08x}.example.test", number * 0x9e37_79b1 % names)
+    }
+
+    fn write(path: &Path, names: u64) {
+        let mut builder = AuthorityTable::builder();
+        let (group, host) = (GroupId::new(0), VirtualHostId::new(0));
+        builder.group(group, GroupPolicy::default()).unwrap();
+        for number in 0..names {
+            let name = name(number, names);
+            builder.entry(NamePattern::parse(name.as_bytes()).unwrap(), host, group).unwrap();
+        }
+        std::fs::write(path, builder.build().unwrap().as_bytes()).unwrap();
+    }
+
+    fn private(path: &Path, pages: Pages) -> Bytes {
+        let file = open_regular_file(path).unwrap();
+        let len = file.metadata().unwrap().len().try_into().unwrap();
+        Bytes::from_owner(PrivateMemory::read(&file, len, pages).unwrap())
+    }
+
+    /// The way from a file to the bytes of a table.
+    type Way<'a> = (&'a str, &'a dyn Fn(&Path) -> Bytes);
+
+    /// Prints the figures of `docs/performance.md`.
+    #[test]
+    #[ignore = "a measurement of some minutes, in a release build"]
+    #[allow(clippy::print_stderr, reason = "the figures are for the reader of the test")]
+    fn storage_is_measured() {
+        let ways: [Way<'_>; 4] = [
+            ("private memory, huge pages", &|path| private(path, Pages::Huge)),
+            ("private memory, small pages", &|path| private(path, Pages::Default)),
+            ("a vector", &|path| std::fs::read(path).unwrap().into()),
+            ("the mapped file", &|path| load(path, Storage::Mapped).unwrap()),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table");
+        for names in [1_000_000, 10_000_000] {
+            write(&path, names);
+            let asked: Vec<String> = (0..1 << 20).map(|number| name(number * 7, names)).collect();
+            let mut figures = vec![(Vec::new(), Vec::new()); ways.len()];
+            for _ in 0..7 {
+                for ((_, way), (loads, lookups)) in ways.iter().zip(&mut figures) {
+                    let begun = Instant::now();
+                    let table = AuthorityTable::from_bytes(way(&path)).unwrap();
+                    loads.push(begun.elapsed());
+                    let begun = Instant::now();
+                    for name in &asked {
+                        let host = Host::parse(black_box(name.as_bytes())).unwrap();
+                        assert!(table.lookup(&host).is_some());
+                    }
+                    lookups.push(begun.elapsed());
+                }
+            }
+            let median = |times: &mut Vec<Duration>| {
+                times.sort_unstable();
+                times[times.len() / 2]
+            };
+            for ((way, _), (loads, lookups)) in ways.iter().zip(&mut figures) {
+                let (load, lookup) = (median(loads).as_millis(), median(lookups).as_nanos() >> 20);
+                eprintln!("| {names} | {way} | {load} ms | {lookup} ns |");
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `coalesce compile`: a list of names, frozen into a table that is mapped instead of built.
+//! `coalesce compile`: a list of names, frozen into a table that is loaded instead of built.
 
 mod faults;
 mod list;

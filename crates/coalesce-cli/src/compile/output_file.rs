@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use coalesce_core::AuthorityTable;
 use coalesce_site::open_regular_file;
 
+use crate::table_image;
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
@@ -86,14 +86,9 @@ fn is_replaceable(path: &Path) -> io::Result<bool> {
     if !fs::metadata(path)?.is_file() {
         return Ok(false);
     }
-    let mut start = Vec::new();
-    open_regular_file(path)?.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
-    let empty = AuthorityTable::builder().build().map_err(io::Error::other)?;
-    Ok(start.is_empty() || empty.as_bytes().starts_with(&start) && start.len() == MAGIC_LEN)
+    let start = table_image::start_of(&open_regular_file(path)?)?;
+    Ok(start.is_empty() || table_image::is_start_of_table(&start))
 }
-
-/// How many bytes at the start of a table are the same whatever its version.
-const MAGIC_LEN: usize = 4;
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::runtime(format_args!("cannot write {}: {}", path.display(), without_code(error)))
@@ -101,6 +96,8 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use coalesce_core::AuthorityTable;
+
     use super::*;
     use crate::terminal::exit::Exit;
 

@@ -12,7 +12,7 @@ use crate::config::drafts::{Context, Groups, address, read_hosts, read_listeners
 use crate::config::entries::{ConfigErrors, Entries, Faults, Notes, Source, parse};
 use crate::config::places::Places;
 use crate::config::site::{Configuration, VirtualHost, crypto_provider};
-use crate::table_image;
+use crate::table_image::{self, Storage};
 
 /// What the command line says in the place of the file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,14 +110,21 @@ fn read(
     hosts.into_iter().fold(builder, SiteBuilder::add_host)
 }
 
-/// Maps the compiled table of the file, if it names one.
+/// Loads the compiled table of the file, if it names one.
 fn compiled_table(
     entries: &Entries,
     source: &Source,
     faults: &mut Faults,
 ) -> Option<(String, Bytes)> {
-    let named = entries.table.as_ref()?;
+    let Some(named) = &entries.table else {
+        if let Some(map_table) = &entries.map_table {
+            faults.add(map_table.span(), "only allowed with table, the file that is mapped");
+        }
+        return None;
+    };
     let path = source.folder().join(named.get_ref());
-    let bytes = faults.take(named.span(), table_image::map(&path))?;
+    let mapped = entries.map_table.as_ref().is_some_and(|mapped| *mapped.get_ref());
+    let storage = Storage::mapped_if(mapped);
+    let bytes = faults.take(named.span(), table_image::load(&path, storage))?;
     Some((path.display().to_string(), bytes))
 }

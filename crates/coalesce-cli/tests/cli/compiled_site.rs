@@ -56,7 +56,7 @@ async fn a_compiled_table_is_served() {
     let said = world.say(&COMPILE, 0);
     assert!(said.contains("names     6\n"), "{said}");
     let server = Server::start(&world, 1);
-    // The table has its own life once it is mapped.
+    // The table has its own life once it is loaded.
     fs::remove_file(world.path("names.table")).unwrap();
     for (name, host) in [
         ("a.example.test", "a"),
@@ -75,6 +75,72 @@ async fn a_compiled_table_is_served() {
     assert_eq!(client.get("m2.example.test", "/").await.0.status, 421, "another certificate");
     assert_eq!(client.get("m.example.test", "/").await.0.status, 421, "another group");
     assert_eq!(client.get("xn--bcher-kva.example.test", "/").await.0.status, 421, "no entry");
+}
+
+/// Waits until the virtual host of `name` answers with `host`.
+async fn answered(world: &World, server: &Server, name: &str, host: &str) {
+    let client = Client::connect(world, server.address(), name).await;
+    let (head, content) = client.get(name, "/").await;
+    let expected = format!("vhost={host}\n");
+    assert_eq!((head.status.as_u16(), text(&content)), (200, expected.as_str()), "{name}");
+}
+
+#[tokio::test]
+async fn table_that_is_overwritten_or_cut_short_in_place_is_served_on_as_it_was_checked() {
+    let world = world();
+    // More than a page, so that a mapped file would end the process once it is cut short.
+    let more: Vec<_> = (0..2_000).map(|number| format!("n{number}.wild.example.test a")).collect();
+    world.write("names.list", &format!("{LIST}{}\n", more.join("\n")));
+    world.say(&COMPILE, 0);
+    let sound = fs::read(world.path("names.table")).unwrap();
+    let server = Server::start_with(&world, 1, &["--no-watch"]);
+    let names = ["a.example.test", "b.example.test", "n1.wild.example.test"];
+    let changed: Vec<u8> = sound.iter().map(|byte| !byte).collect();
+    for (times, content) in [&changed[..], &sound[..100], b""].into_iter().enumerate() {
+        // Into the file that is there, as `cp` and a full disk do.
+        fs::write(world.path("names.table"), content).unwrap();
+        for name in names {
+            answered(&world, &server, name, "a").await;
+        }
+        server.hang_up();
+        server.logged("reload refused", times + 1).await;
+        for name in names {
+            answered(&world, &server, name, "a").await;
+        }
+    }
+    fs::write(world.path("names.table"), &sound).unwrap();
+    server.hang_up();
+    server.logged("reloaded", 1).await;
+    answered(&world, &server, "b.example.test", "a").await;
+}
+
+#[tokio::test]
+async fn table_is_mapped_only_where_the_configuration_says_so() {
+    let world = world();
+    world.say(&COMPILE, 0);
+    let is_mapped = |server: &Server| {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", server.id())).unwrap();
+        maps.contains("names.table")
+    };
+    let server = Server::start(&world, 1);
+    assert!(!is_mapped(&server));
+    replace(
+        &world,
+        "site.toml",
+        "table = \"names.table\"\n",
+        "table = \"names.table\"\nmap_table = true\n",
+    );
+    let server = Server::start(&world, 1);
+    assert!(is_mapped(&server));
+    answered(&world, &server, "b.example.test", "a").await;
+    replace(&world, "site.toml", "table = \"names.table\"\n", "");
+    let said = misfit(&world);
+    let expected = "site.toml:1: map_table: only allowed with table, the file that is mapped";
+    assert!(said.contains(expected), "{said}");
+    for asked in [&["inspect", "names.table"][..], &["lookup", "names.table", "b.example.test"]] {
+        let mapped = world.say(&[asked, &["--map"]].concat(), 0);
+        assert_eq!(mapped, world.say(asked, 0));
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::config::entries::source::{ConfigErrors, Faults, Source};
 pub(crate) struct Entries {
     pub(crate) profile: Option<Spanned<Profile>>,
     pub(crate) table: Option<Spanned<PathBuf>>,
+    pub(crate) map_table: Option<Spanned<bool>>,
     pub(crate) announce_origins: Option<Spanned<bool>>,
     pub(crate) admin: Option<Spanned<AdminEntry>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
@@ -38,6 +39,7 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
         match key.get_ref().as_ref() {
             "profile" => entries.profile = one(value, &mut faults),
             "table" => entries.table = one(value, &mut faults),
+            "map_table" => entries.map_table = one(value, &mut faults),
             "announce_origins" => entries.announce_origins = one(value, &mut faults),
             "admin" => entries.admin = one(value, &mut faults),
             "listener" => entries.listeners = list(value, &mut faults),
@@ -45,7 +47,7 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected profile, table, announce_origins, [admin], [[listener]], \
+                "unknown field, expected profile, table, map_table, announce_origins, [admin], [[listener]], \
                  [[group]] or [[virtual_host]]",
             ),
         }

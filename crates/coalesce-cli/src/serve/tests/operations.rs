@@ -69,7 +69,8 @@ fn fields<T: DeserializeOwned>(entry: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn configuration() {
-    let mut expected = BTreeSet::from(["profile", "table", "announce_origins"].map(|it| row([it])));
+    let mut expected =
+        BTreeSet::from(["profile", "table", "map_table", "announce_origins"].map(|it| row([it])));
     expected.extend(fields::<model::AdminEntry>("admin"));
     expected.extend(fields::<model::ListenerEntry>("listener"));
     expected.extend(fields::<model::GroupEntry>("group"));
@@ -181,8 +182,10 @@ fn every_limit() {
         row(["SETTLE_PAUSE", &seconds(limits::SETTLE_PAUSE)]),
         row(["SETTLE_MAX", &seconds(limits::SETTLE_MAX)]),
         row(["LINKS_MAX", &limits::LINKS_MAX.to_string()]),
+        row(["SLOW_RELOAD", &seconds(limits::SLOW_RELOAD)]),
         row(["RETIRE_PAUSE", &seconds(limits::RETIRE_PAUSE)]),
         row(["REFUSALS_LOGGED_PER_SECOND", &limits::REFUSALS_LOGGED_PER_SECOND.to_string()]),
+        row(["UNREADABLE_LOGGED_PER_SECOND", &limits::UNREADABLE_LOGGED_PER_SECOND.to_string()]),
         row(["METERED_GROUPS_MAX", &limits::METERED_GROUPS_MAX.to_string()]),
         row(["ACCEPTED_IN_A_ROW_MAX", &limits::ACCEPTED_IN_A_ROW_MAX.to_string()]),
         row(["ADMIN_CONNECTIONS_MAX", &limits::ADMIN_CONNECTIONS_MAX.to_string()]),
