@@ -52,7 +52,7 @@
 //! | verdict | answer |
 //! | --- | --- |
 //! | misdirected | 421, `cache-control: no-store`, the same bytes for every reason |
-//! | malformed as HTTP/2 (RFC 9113 §8.1.1) | `RST_STREAM(PROTOCOL_ERROR)` |
+//! | malformed as HTTP/2 (RFC 9113 §8.1.1), in fields or trailers | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | a target that neither `h2` nor the transport saw whole | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | malformed as HTTP (RFC 9110 §7.2, RFC 3986) | 400 |
 //! | `CONNECT` that the policy does not take | 405 |

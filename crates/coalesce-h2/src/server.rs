@@ -506,6 +506,10 @@ fn judge<D: for<'a> Decide<RequestTarget<'a>>>(
     request: &Request<RecvStream>,
     seen: Option<&Target>,
 ) -> Judgement {
+    if seen.is_some_and(Target::is_malformed) {
+        log::target_error(TargetError::Field, Some(stream));
+        return Judgement::Reset;
+    }
     if !path_is_well_formed(request, seen) {
         log::target_error(TargetError::Path, Some(stream));
         return Judgement::Reset;

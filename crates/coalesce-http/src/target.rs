@@ -93,6 +93,8 @@ pub enum TargetError {
     Form,
     /// The `:path` of an HTTP/2 request is absent or malformed.
     Path,
+    /// A field of an HTTP/2 request makes the request malformed (RFC 9113 §8.1.1).
+    Field,
     /// The adapter could not see all of the target, so it cannot know which authority the request
     /// named.
     Unseen,
@@ -111,6 +113,7 @@ impl TargetError {
         match self {
             Self::Form => "target_form",
             Self::Path => "path",
+            Self::Field => "field",
             Self::Unseen => "target_unseen",
             Self::NoHost => "no_host",
             Self::Host => "host_invalid",
@@ -124,6 +127,7 @@ impl TargetError {
         match self {
             Self::Form => "RFC 9112 §3.2, RFC 9113 §8.3.1",
             Self::Path => "RFC 9113 §8.3.1",
+            Self::Field => "RFC 9113 §8.1.1",
             Self::Unseen => "RFC 9110 §7.4",
             Self::NoHost | Self::Host => "RFC 9112 §3.2",
             Self::Version => "RFC 9110 §2.5",
@@ -136,6 +140,7 @@ impl fmt::Display for TargetError {
         f.write_str(match self {
             Self::Form => "the request target has a form that its method does not take",
             Self::Path => "the path is absent or does not start with '/'",
+            Self::Field => "a field makes the request malformed",
             Self::Unseen => "the request target is not visible as a whole",
             Self::NoHost => "no Host field, expected one",
             Self::Host => "the Host field is not an authority",
@@ -196,6 +201,7 @@ mod tests {
         for (error, message) in [
             (TargetError::Form, "the request target has a form that its method does not take"),
             (TargetError::Path, "the path is absent or does not start with '/'"),
+            (TargetError::Field, "a field makes the request malformed"),
             (TargetError::Unseen, "the request target is not visible as a whole"),
             (TargetError::NoHost, "no Host field, expected one"),
             (TargetError::Host, "the Host field is not an authority"),

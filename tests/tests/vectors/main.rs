@@ -21,5 +21,6 @@ mod differential;
 mod identifiers;
 mod names;
 mod report;
+mod requests;
 mod rows;
 mod tables;

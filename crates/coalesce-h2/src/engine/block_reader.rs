@@ -1,7 +1,7 @@
-//! Reading one header block, and rewriting it where `h2` would refuse a value.
+//! Reading one header block, and rewriting it where `h2` would refuse a field.
 
 use super::fields::Fields;
-use super::frame::{self, CONTINUATION, FrameHeader, HEADER_LEN, fragment, fragments, lay_out};
+use super::frame::{self, CONTINUATION, FrameHeader, HEADER_LEN, fragment, fragments};
 use super::hpack::{self, Decoder};
 use super::table::TABLE_SIZE_DEFAULT;
 
@@ -59,11 +59,22 @@ pub(super) enum Extent {
 /// HPACK compresses with a dynamic table that both ends update alike, entry by entry, and evict
 /// from by size (RFC 7541 §2.3.2, §4.1). Here three tables have to agree: the client's, `h2`'s, and
 /// the one of this reader. So the reader decodes every block, trailers included, and whatever it
-/// rewrites keeps the size of the entry: a refused value becomes the letter `a`, repeated to the
-/// same *decoded* length, since the size of an entry counts decoded octets (RFC 7541 §4.1). Huffman
-/// codes the letter in five bits, the shortest code there is, so that the rewritten block never
-/// outgrows its frames. The table of the reader holds the true value and `h2`'s the placeholder, so
-/// that a later index to the entry is recognised as refused.
+/// rewrites keeps the size of the entry: a refused name or value becomes the letter `a`, repeated to
+/// the same *decoded* length, since the size of an entry counts decoded octets (RFC 7541 §4.1).
+/// Huffman codes the letter in five bits, the shortest code there is, so that the rewritten block
+/// never outgrows its frames. The table of the reader knows what is wrong with an entry and `h2`'s
+/// holds the placeholder, so that a later index to the entry is recognised.
+///
+/// # Malformed messages
+///
+/// RFC 9113 §8.1.1 wants a stream error for a malformed message. A malformed request passes with
+/// placeholders, and a note has the server half reset its stream. Malformed trailers pass without
+/// `END_STREAM`, for which `h2` resets the stream (`trailers_without_end_stream_reset_their_stream`).
+///
+/// `h2` resets the streams of other malformed messages itself. But when the first frame of a block
+/// is enough to see the fault, `h2` ends the connection over the CONTINUATION that follows
+/// (`malformed_block_of_several_frames_ends_the_connection`). So a block of several frames is shown
+/// to `h2` in one, if the block fits.
 #[derive(Debug)]
 pub(super) struct BlockReader {
     pub(super) decoder: Decoder,
@@ -118,7 +129,7 @@ impl BlockReader {
     }
 
     /// Reads the block in these whole frames, and rewrites it in place where `h2` would refuse a
-    /// value. Returns how many bytes remain.
+    /// field. Returns how many bytes remain.
     #[inline]
     pub(super) fn read(
         &mut self,
@@ -138,14 +149,30 @@ impl BlockReader {
         };
         self.fields.clear();
         self.decoder.decode(block, |field| self.fields.add(field, opens))?;
-        self.fields.finish();
-        if !self.fields.edited() {
-            return Ok(frames.len());
+        self.fields.finish(opens);
+        let is_edited = self.fields.edited();
+        if is_edited {
+            self.fields.rewrite(block, &mut self.rewritten).ok_or(LostSync::Layout)?;
         }
-        self.fields.rewrite(block, &mut self.rewritten).ok_or(LostSync::Layout)?;
-        lay_out(frames, &self.rewritten, &mut self.joined).ok_or(LostSync::Layout)?;
-        let kept = self.joined.len();
-        frames.get_mut(..kept).ok_or(LostSync::Layout)?.copy_from_slice(&self.joined);
+        if !opens && self.fields.is_malformed() {
+            frame::clear_end_stream(frames);
+        }
+        if is_edited || !first.ends_headers() {
+            return self.lay_out(frames, is_edited);
+        }
+        Ok(frames.len())
+    }
+
+    /// Lays out a block anew that was rewritten, or that has several frames.
+    fn lay_out(&mut self, frames: &mut [u8], is_edited: bool) -> Result<usize, LostSync> {
+        let (block, out) = if is_edited {
+            (&self.rewritten, &mut self.joined)
+        } else {
+            (&self.joined, &mut self.rewritten)
+        };
+        frame::lay_out(frames, block, out).ok_or(LostSync::Layout)?;
+        let kept = out.len();
+        frames.get_mut(..kept).ok_or(LostSync::Layout)?.copy_from_slice(out);
         Ok(kept)
     }
 

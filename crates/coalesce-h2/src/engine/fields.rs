@@ -1,22 +1,42 @@
-//! What one header block says about its target, and what must change before `h2` sees it.
+//! What one header block says about its target, whether it is malformed, and what must change
+//! before `h2` sees it.
 
 use std::ops::Range;
 
 use super::hpack::{Field, Form};
 use super::huffman::push_placeholder;
 use super::stream_notes::Target;
-use super::table::Kind;
+use super::table::{Fault, Kind};
 
 /// One change to a block.
 #[derive(Debug)]
-enum Edit {
-    /// The representation at this place goes, which is of this kind.
-    Drop(Kind, Range<usize>),
-    /// The string literal at `string` becomes a placeholder of `len` decoded octets.
-    Replace { string: Range<usize>, len: usize },
+struct Edit {
+    /// What goes.
+    range: Range<usize>,
+    /// What comes in its place.
+    with: With,
 }
 
-/// The change that a refused field needs, if any can help.
+/// What comes in the place of a part of a block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum With {
+    /// Nothing: a representation goes, which is of this kind.
+    Nothing(Kind),
+    /// A string literal of so many decoded octets.
+    Letters(usize),
+    /// The start of a literal that enters the table, with a name of so many letters.
+    LetterName(usize),
+    /// The same, with a name of the static table that is as long as `:method` and `:status`.
+    SevenLetterName,
+}
+
+/// The first octet of a literal that enters the table (RFC 7541 §6.2.1).
+const INCREMENTAL: u8 = 0x40;
+
+/// `expires` in the static table (RFC 7541 Appendix A).
+const SEVEN_LETTER_NAME: u8 = 36;
+
+/// Plans the change that a refused field needs, if any can help.
 ///
 /// | field | in the block | change |
 /// | --- | --- | --- |
@@ -26,25 +46,43 @@ enum Edit {
 /// | `:authority`, empty | a literal that enters no table | dropped |
 /// | `:authority`, empty | a literal that enters the table | none: `h2` resets the stream |
 ///
-/// Trailers are for the application, which must not take a placeholder for real:
-///
-/// | field | in trailers | change |
-/// | --- | --- | --- |
-/// | `:authority` | a literal | a placeholder: `h2` shows it to nobody, but its table may keep it |
-/// | `host` | an index | dropped: it has no meaning there (RFC 9110 §6.5.1) |
-/// | `host` | a literal | none: `h2` ends the connection |
-fn edit(field: Field<'_>, in_request: bool) -> Option<Edit> {
+/// An empty `:authority` in trailers, which are malformed, stays: `h2` drops the field.
+fn mend_refused(field: Field<'_>, in_request: bool) -> Option<Edit> {
     let Field { kind, value, span, form, .. } = field;
     match form {
-        Form::Literal { .. } if kind == Kind::Host && !in_request => None,
-        Form::Literal { string, .. } if !value.is_empty() => {
-            Some(Edit::Replace { string, len: value.len() })
+        Form::Literal { string } | Form::Inserted { string, .. } if !value.is_empty() => {
+            Some(Edit { range: string, with: With::Letters(value.len()) })
         }
-        Form::Literal { inserted: true, .. } => None,
-        Form::Literal { .. } => in_request.then_some(Edit::Drop(kind, span)),
-        Form::Indexed if value.is_empty() => in_request.then_some(Edit::Drop(kind, span)),
-        Form::Indexed if kind == Kind::Host && !in_request => Some(Edit::Drop(kind, span)),
-        Form::Indexed => None,
+        Form::Literal { .. } | Form::Indexed if value.is_empty() => {
+            in_request.then_some(Edit { range: span, with: With::Nothing(kind) })
+        }
+        Form::Inserted { .. } | Form::Literal { .. } | Form::Indexed => None,
+    }
+}
+
+/// Plans the changes that a malformed field needs, so that `h2` goes on. No application sees what
+/// becomes of the field.
+///
+/// | field | change |
+/// | --- | --- |
+/// | an index | none: `h2`'s table holds a placeholder |
+/// | a literal that enters no table | dropped |
+/// | a literal that enters the table | a placeholder of the value, and of the name if the name is wrong |
+fn mend_malformed(field: Field<'_>, edits: &mut Vec<Edit>) {
+    let Field { kind, name_malformed, span, form, .. } = field;
+    match form {
+        Form::Indexed => {}
+        Form::Literal { .. } => edits.push(Edit { range: span, with: With::Nothing(kind) }),
+        Form::Inserted { name, literal_name_len, string, value_len } => {
+            let with = match literal_name_len {
+                _ if !name_malformed => None,
+                _ if matches!(kind, Kind::Method | Kind::Status) => Some(With::SevenLetterName),
+                // An index to a wrong name is one to its placeholder.
+                len => len.map(With::LetterName),
+            };
+            edits.extend(with.map(|with| Edit { range: name, with }));
+            edits.push(Edit { range: string, with: With::Letters(value_len) });
+        }
     }
 }
 
@@ -55,6 +93,9 @@ pub(super) struct Fields {
     scheme: First,
     host: First,
     path: bool,
+    pseudo: bool,
+    content_lengths: usize,
+    malformed: bool,
     /// In the order of the block.
     edits: Vec<Edit>,
 }
@@ -100,33 +141,72 @@ impl Fields {
         self.scheme.clear();
         self.host.clear();
         self.path = false;
+        self.pseudo = false;
+        self.content_lengths = 0;
+        self.malformed = false;
         self.edits.clear();
     }
 
     /// Takes note of a field, and plans its rewriting where `h2` would refuse it.
+    #[inline]
     pub(super) fn add(&mut self, field: Field<'_>, in_request: bool) {
+        self.pseudo |= field.kind.is_pseudo();
+        let refused = field.fault == Fault::Refused;
         match field.kind {
-            Kind::Authority => self.authority.add(field.value, field.refused),
-            Kind::Scheme => self.scheme.add(field.value, field.refused),
-            Kind::Host => self.host.add(field.value, field.refused),
+            Kind::Authority => self.authority.add(field.value, refused),
+            Kind::Scheme => self.scheme.add(field.value, false),
+            Kind::Host => self.host.add(field.value, refused),
             Kind::Path => self.path = true,
-            Kind::Other => {}
+            Kind::ContentLength => self.content_lengths += 1,
+            Kind::Method | Kind::Protocol | Kind::Status | Kind::Other => {}
         }
-        if field.refused {
-            self.edits.extend(edit(field, in_request));
+        if field.fault != Fault::None {
+            self.mend(field, in_request);
+        }
+    }
+
+    #[cold]
+    fn mend(&mut self, field: Field<'_>, in_request: bool) {
+        match field.fault {
+            Fault::None => {}
+            Fault::Refused => {
+                // The decision judges requests only.
+                self.malformed |= !in_request;
+                self.edits.extend(mend_refused(field, in_request));
+            }
+            Fault::Malformed => {
+                self.malformed = true;
+                mend_malformed(field, &mut self.edits);
+            }
         }
     }
 
     /// Ends the block: no `:authority` is dropped where that would hide a second one from `h2`,
     /// which must reset the stream for it.
-    pub(super) fn finish(&mut self) {
-        if self.authority.count > 1 {
-            self.edits.retain(|edit| !matches!(edit, Edit::Drop(Kind::Authority, _)));
+    #[inline]
+    pub(super) fn finish(&mut self, in_request: bool) {
+        if in_request {
+            // Even equal ones: RFC 9110 §8.6 lets a recipient refuse them.
+            self.malformed |= self.content_lengths > 1;
+        } else {
+            // RFC 9113 §8.1.
+            self.malformed |= self.pseudo;
         }
+        if self.authority.count > 1 {
+            self.edits.retain(|edit| edit.with != With::Nothing(Kind::Authority));
+        }
+    }
+
+    /// Whether the request or the trailers are malformed, and `h2` does not see that.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.malformed
     }
 
     /// The target, if `h2` cannot show it as the client named it.
     pub(super) fn target_to_note(&self, stream_id: u32) -> Option<Target> {
+        if self.malformed {
+            return Some(Target::malformed(stream_id));
+        }
         let host_only = self.authority.count == 0 && self.host.count > 0;
         let mended = self.authority.refused || self.host.refused;
         if self.authority.count > 1 || !(host_only || mended) {
@@ -139,6 +219,7 @@ impl Fields {
             host_count: self.host.count,
             scheme: self.scheme.get(),
             has_path: self.path,
+            is_malformed: false,
         })
     }
 
@@ -167,11 +248,16 @@ impl Fields {
     pub(super) fn rewrite(&self, block: &[u8], out: &mut Vec<u8>) -> Option<()> {
         out.clear();
         let mut at = 0;
-        for edit in &self.edits {
-            let (Edit::Drop(_, range) | Edit::Replace { string: range, .. }) = edit;
+        for Edit { range, with } in &self.edits {
             out.extend_from_slice(block.get(at..range.start)?);
-            if let Edit::Replace { len, .. } = edit {
-                push_placeholder(*len, out);
+            match *with {
+                With::Nothing(_) => {}
+                With::Letters(len) => push_placeholder(len, out),
+                With::LetterName(len) => {
+                    out.push(INCREMENTAL);
+                    push_placeholder(len, out);
+                }
+                With::SevenLetterName => out.push(INCREMENTAL | SEVEN_LETTER_NAME),
             }
             at = range.end;
         }

@@ -5,6 +5,8 @@ use std::ops::Range;
 /// The length of a frame header.
 pub(crate) const HEADER_LEN: usize = 9;
 
+/// Where a frame header has its flags.
+const FLAGS_AT: usize = 4;
 /// Where a frame header names its stream.
 const STREAM_AT: usize = 5;
 
@@ -116,6 +118,13 @@ pub(crate) fn set_stream(stream_id: u32, frame: &mut [u8]) {
     }
 }
 
+/// Has a frame say that more follows on its stream.
+pub(super) fn clear_end_stream(frame: &mut [u8]) {
+    if let Some(flags) = frame.get_mut(FLAGS_AT) {
+        *flags &= !END_STREAM;
+    }
+}
+
 /// What a whole `WINDOW_UPDATE` frame grants; its first bit is reserved (RFC 9113 §6.9).
 pub(super) fn increment(frame: &[u8]) -> Option<u32> {
     let field = frame.get(HEADER_LEN..)?.first_chunk()?;
@@ -162,24 +171,34 @@ pub(super) fn fragments(
     })
 }
 
-/// Lays a rewritten block out over the frames of the original, into `out`.
+/// The longest payload of a frame that `h2` takes (RFC 9113 §6.5.2).
+const PAYLOAD_LEN_MAX: usize = 16_384;
+
+/// Lays a block out into `out`: in one frame if it fits, else over the frames of the original.
 ///
-/// Each frame keeps its flags, its padding and its priority fields, and takes as much of the block
-/// as it had room for. So no frame grows and none vanishes, and whatever `h2` limits by number or
-/// by length stays within limits.
+/// The first frame keeps its flags, its padding and its priority fields. Of several frames, each
+/// takes as much of the block as it had room for. So neither their number nor the block grows, and
+/// whatever `h2` limits by number or by length stays within limits.
 pub(super) fn lay_out(original: &[u8], block: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let mut rest = block;
     for item in fragments(original) {
         let (whole, inner) = item.ok()?;
-        let (part, later) = rest.split_at(inner.len().min(rest.len()));
-        let payload_len = whole.len() - HEADER_LEN - (inner.len() - part.len());
-        let [.., l0, l1, l2] = u32::try_from(payload_len).ok()?.to_be_bytes();
-        out.extend_from_slice(&[l0, l1, l2]);
-        out.extend_from_slice(original.get(whole.start + 3..inner.start)?);
+        let around = whole.len() - HEADER_LEN - inner.len();
+        let fits = out.is_empty() && around + rest.len() <= PAYLOAD_LEN_MAX;
+        let part_len = if fits { rest.len() } else { inner.len().min(rest.len()) };
+        let (part, later) = rest.split_at(part_len);
+        let [.., l0, l1, l2] = u32::try_from(around + part.len()).ok()?.to_be_bytes();
+        let &[kind, flags, ..] = original.get(whole.start + 3..)?.first_chunk::<2>()?;
+        let flags = if fits { flags | END_HEADERS } else { flags };
+        out.extend_from_slice(&[l0, l1, l2, kind, flags]);
+        out.extend_from_slice(original.get(whole.start + STREAM_AT..inner.start)?);
         out.extend_from_slice(part);
         out.extend_from_slice(original.get(inner.end..whole.end)?);
         rest = later;
+        if fits {
+            break;
+        }
     }
     rest.is_empty().then_some(())
 }

@@ -1,8 +1,6 @@
 //! Whether `h2` would take a request for well-formed, as far as that is easily said: yes, or maybe.
 
-use http::HeaderValue;
-use http::uri::Authority;
-
+use super::field_check;
 use super::table::{Kind, STATIC_LEN};
 
 /// The longest block that is looked at.
@@ -104,26 +102,6 @@ pub(super) fn is_value(kind: Kind, value: &[u8]) -> bool {
             };
             value.first() == Some(&b'/') && value.iter().all(plain)
         }
-        // RFC 9110 §5.5, as `http` reads it.
-        _ => value.iter().all(|octet| matches!(octet, b'\t' | b' '..=b'~' | 0x80..)),
+        _ => field_check::is_value(value),
     }
-}
-
-/// Whether `h2` would refuse a value: reset the stream, or even end the connection.
-pub(super) fn h2_refuses(kind: Kind, value: &[u8]) -> bool {
-    match kind {
-        Kind::Authority => !is_plain(value) && Authority::try_from(value).is_err(),
-        Kind::Host => HeaderValue::from_bytes(value).is_err(),
-        Kind::Scheme | Kind::Path | Kind::Other => false,
-    }
-}
-
-/// Whether an authority is one of the usual ones, which need no parser: letters, digits, dots and
-/// hyphens, then perhaps a port.
-fn is_plain(authority: &[u8]) -> bool {
-    let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
-    let name_len = authority.iter().take_while(|octet| is_name(octet)).count();
-    let port = authority.get(name_len..).and_then(<[u8]>::split_first);
-    name_len > 0
-        && port.is_none_or(|(&colon, port)| colon == b':' && port.iter().all(u8::is_ascii_digit))
 }

@@ -1,17 +1,19 @@
 //! A decoder of HPACK (RFC 7541) that follows everything and keeps little.
 //!
 //! It must stay in step with two other dynamic tables, the client's and `h2`'s, so it counts the
-//! size of every entry. But it decodes values only where a [`Kind`] asks for them; any other
-//! string is measured when it enters the table, and skipped when it does not.
+//! size of every entry. It finds every field that makes a message malformed unseen by `h2`
+//! ([`field_check`]). It decodes a value where a [`Kind`] asks for the value, where the value enters
+//! the table, and where the value may be at fault.
 //!
 //! Where this decoder is laxer than the standard, the input is one for which `h2` ends the
 //! connection: nothing that `h2` accepts may be read differently here.
 
 use std::ops::Range;
 
-use super::header_check::{self, AUTHORITY, PATH, Role, Roles, h2_refuses};
+use super::field_check;
+use super::header_check::{self, AUTHORITY, PATH, Role, Roles};
 use super::huffman;
-use super::table::{DynamicTable, Entry, Kind, STATIC_LEN, STATIC_NAMES, static_field};
+use super::table::{DynamicTable, Entry, Fault, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
 /// The longest integer, prefix included (`hpack_integer_has_five_octets_at_most`). RFC 7541 §5.1
 /// asks for such a limit.
@@ -31,7 +33,7 @@ pub(super) enum Error {
     IndexUnknown,
     /// A string is no Huffman code.
     HuffmanInvalid,
-    /// A literal name has no octets.
+    /// A name that enters the table has no octets, so no placeholder has its length.
     NameEmpty,
     /// A size update comes after a field (RFC 7541 §4.2) or exceeds what is allowed (§6.3).
     SizeUpdateRefused,
@@ -43,32 +45,42 @@ impl From<huffman::Invalid> for Error {
     }
 }
 
-/// How a field of interest stands in its block.
+/// How a field of interest is represented in its block.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Form {
     /// An index into a table; the value is not in the block.
     Indexed,
-    /// A literal whose value stands at `string`, its length included.
+    /// A literal that enters no table.
     Literal {
-        /// The value's string literal (RFC 7541 §5.2).
+        /// The value's string literal (RFC 7541 §5.2), its length included.
         string: Range<usize>,
-        /// Whether it enters the dynamic table (RFC 7541 §6.2.1).
-        inserted: bool,
+    },
+    /// A literal that enters the dynamic table (RFC 7541 §6.2.1).
+    Inserted {
+        /// The index of the name, or all before the value if the name is a literal.
+        name: Range<usize>,
+        /// The decoded length of a literal name; `None` for an index.
+        literal_name_len: Option<usize>,
+        /// The value's string literal.
+        string: Range<usize>,
+        /// The decoded length of the value.
+        value_len: usize,
     },
 }
 
-/// A field of interest.
+/// A field of interest: one whose kind is not [`Kind::Other`], or one that is at fault.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
-    /// Which one; never [`Kind::Other`].
     pub(super) kind: Kind,
-    /// The value that the client means.
+    /// The value that the client means, if the kind [has one](Kind::has_value).
     pub(super) value: &'a [u8],
-    /// Whether `h2` would refuse that value.
-    pub(super) refused: bool,
-    /// Where the whole representation stands in the block.
+    /// What is wrong with the field.
+    pub(super) fault: Fault,
+    /// True if the name alone is wrong.
+    pub(super) name_malformed: bool,
+    /// Where the whole representation is in the block.
     pub(super) span: Range<usize>,
-    /// How it stands there.
+    /// How it is represented there.
     pub(super) form: Form,
 }
 
@@ -174,7 +186,7 @@ impl Decoder {
         }
         let Ok(entry) = self.dynamic(index) else { return (Role::Doubtful, 0) };
         let role = match entry {
-            Entry { kind: Kind::Authority, refused: false, .. } => Role::Pseudo(AUTHORITY),
+            Entry { kind: Kind::Authority, fault: Fault::None, .. } => Role::Pseudo(AUTHORITY),
             Entry { kind: Kind::Path, well_formed: true, .. } => Role::Pseudo(PATH),
             Entry { kind: Kind::Other, well_formed: true, .. } => Role::Regular,
             _ => Role::Doubtful,
@@ -214,16 +226,17 @@ impl Decoder {
         span: Range<usize>,
         visit: &mut impl FnMut(Field<'_>),
     ) -> Result<(), Error> {
-        let (kind, value, refused) = if (1..=STATIC_LEN).contains(&index) {
+        let (kind, value, fault, name_malformed) = if (1..=STATIC_LEN).contains(&index) {
             let (kind, value) = static_field(index);
             // Of the static values of interest, the empty authority alone is refused.
-            (kind, value, kind == Kind::Authority)
+            let fault = if kind == Kind::Authority { Fault::Refused } else { Fault::None };
+            (kind, value, fault, false)
         } else {
             let entry = self.dynamic(index)?;
-            (entry.kind, &*entry.value, entry.refused)
+            (entry.kind, &*entry.value, entry.fault, entry.name_malformed)
         };
-        if kind != Kind::Other {
-            visit(Field { kind, value, refused, span, form: Form::Indexed });
+        if kind != Kind::Other || fault != Fault::None {
+            visit(Field { kind, value, fault, name_malformed, span, form: Form::Indexed });
         }
         Ok(())
     }
@@ -235,90 +248,122 @@ impl Decoder {
         mask: u8,
         visit: &mut impl FnMut(Field<'_>),
     ) -> Result<(), Error> {
-        let inserted = mask == INCREMENTAL;
         let start = input.at - 1;
-        let (kind, name_len, name) = self.literal_name(input, first, mask)?;
+        let name = self.literal_name(input, first, mask)?;
         let string_start = input.at;
         let string = input.string()?;
-        let form = Form::Literal { string: string_start..input.at, inserted };
+        let string_range = string_start..input.at;
         let span = start..input.at;
-        if matches!(kind, Kind::Other | Kind::Path) {
-            if kind == Kind::Path {
-                visit(Field { kind, value: b"", refused: false, span, form });
-            }
-            if inserted {
-                let value = read(string, &mut self.scratch)?;
-                let well_formed = match name {
-                    Name::Trailers => value == b"trailers",
-                    Name::Doubtful => kind == Kind::Path && header_check::is_value(kind, value),
-                    Name::Ordinary => header_check::is_value(kind, value),
-                };
-                let value_len = value.len();
-                self.insert_without_value(kind, name_len, value_len, well_formed);
-            }
-            return Ok(());
+        if mask != INCREMENTAL {
+            let form = Form::Literal { string: string_range };
+            return self.literal_without_indexing(&name, string, span, form, visit);
         }
         let value = read(string, &mut self.scratch)?;
-        let refused = h2_refuses(kind, value);
-        visit(Field { kind, value, refused, span, form });
-        if inserted && self.table.reserve(name_len, value.len()) {
-            let (value_len, value) = (value.len(), value.into());
+        let (kind, name_malformed) = (name.kind, name.malformed);
+        let fault = if name_malformed { Fault::Malformed } else { field_check::fault(kind, value) };
+        let well_formed = fault == Fault::None
+            && match name.allows {
+                Allows::Trailers => value == b"trailers",
+                Allows::Nothing => kind == Kind::Path && header_check::is_value(kind, value),
+                Allows::Anything => true,
+            };
+        // No placeholder of a status has its length, and none of an empty method.
+        let name_malformed = name_malformed
+            || kind == Kind::Status
+            || kind == Kind::Method && fault == Fault::Malformed && value.is_empty();
+        let (name_len, value_len) = (name.len, value.len());
+        let value = if kind.has_value() { value } else { b"" };
+        if kind != Kind::Other || fault != Fault::None {
+            let form = Form::Inserted {
+                name: start..string_start,
+                literal_name_len: name.is_literal.then_some(name_len),
+                string: string_range,
+                value_len,
+            };
+            visit(Field { kind, value, fault, name_malformed, span, form });
+        }
+        if self.table.reserve(name_len, value_len) {
             self.table.insert(Entry {
                 kind,
                 name_len,
                 value_len,
-                value,
-                refused,
-                well_formed: false,
+                value: value.into(),
+                fault,
+                name_malformed,
+                well_formed,
             });
         }
         Ok(())
     }
 
-    /// Reads the name of a literal: its kind, its decoded length, and what it lets values be. Only
-    /// a name that enters the table needs its length, so the length of any other may be 0.
+    /// Shows a literal that enters no table, if it is of interest.
+    #[inline]
+    fn literal_without_indexing(
+        &mut self,
+        name: &LiteralName,
+        string: Str<'_>,
+        span: Range<usize>,
+        form: Form,
+        visit: &mut impl FnMut(Field<'_>),
+    ) -> Result<(), Error> {
+        let LiteralName { kind, malformed: name_malformed, .. } = *name;
+        let (value, fault) = if name_malformed {
+            (&b""[..], Fault::Malformed)
+        } else if string.huffman
+            && kind.is_skipped()
+            && field_check::is_faultless_code(kind, string.octets)
+        {
+            (&b""[..], Fault::None)
+        } else {
+            let value = read(string, &mut self.scratch)?;
+            let fault = field_check::fault(kind, value);
+            (if kind.has_value() { value } else { b"" }, fault)
+        };
+        if kind != Kind::Other || fault != Fault::None {
+            visit(Field { kind, value, fault, name_malformed, span, form });
+        }
+        Ok(())
+    }
+
+    /// Reads the name of a literal.
     #[inline]
     fn literal_name(
         &mut self,
         input: &mut Input<'_>,
         first: u8,
         mask: u8,
-    ) -> Result<(Kind, usize, Name), Error> {
-        Ok(match input.integer(first, mask)? {
+    ) -> Result<LiteralName, Error> {
+        let name = match input.integer(first, mask)? {
             0 => {
-                let name = input.string()?;
-                let kind = literal_kind(name)?;
-                if mask == INCREMENTAL {
-                    let name = read(name, &mut self.scratch_name)?;
-                    (kind, name.len(), Name::of(name))
-                } else {
-                    (kind, 0, Name::Doubtful)
+                let name = read(input.string()?, &mut self.scratch_name)?;
+                if name.is_empty() && mask == INCREMENTAL {
+                    return Err(Error::NameEmpty);
                 }
+                LiteralName::from_literal(name, mask == INCREMENTAL)
             }
             index @ 1..=STATIC_LEN => {
                 let name = STATIC_NAMES.get(index - 1).ok_or(Error::IndexUnknown)?;
                 let regular = header_check::is_regular_static(index);
-                let well_formed = if regular { Name::Ordinary } else { Name::Doubtful };
-                (static_field(index).0, name.len(), well_formed)
+                LiteralName {
+                    kind: static_field(index).0,
+                    len: name.len(),
+                    allows: if regular { Allows::Anything } else { Allows::Nothing },
+                    malformed: false,
+                    is_literal: false,
+                }
             }
             index => {
                 let entry = self.dynamic(index)?;
-                (entry.kind, entry.name_len, Name::Doubtful)
+                LiteralName {
+                    kind: entry.kind,
+                    len: entry.name_len,
+                    allows: Allows::Nothing,
+                    malformed: entry.name_malformed,
+                    is_literal: false,
+                }
             }
-        })
-    }
-
-    fn insert_without_value(
-        &mut self,
-        kind: Kind,
-        name_len: usize,
-        value_len: usize,
-        well_formed: bool,
-    ) {
-        if self.table.reserve(name_len, value_len) {
-            let (value, refused) = (Box::default(), false);
-            self.table.insert(Entry { kind, name_len, value_len, value, refused, well_formed });
-        }
+        };
+        Ok(name)
     }
 
     /// The dynamic entry behind an index (RFC 7541 §2.3.3).
@@ -334,25 +379,41 @@ impl Decoder {
     }
 }
 
-/// What a name lets its values be.
-#[derive(Clone, Copy)]
-enum Name {
-    /// Anything that a value may be.
-    Ordinary,
-    /// `te`, which has one value (RFC 9113 §8.2.2).
-    Trailers,
-    /// Nothing that is surely well-formed; of a path, the value tells.
-    Doubtful,
+/// The name of a literal.
+struct LiteralName {
+    kind: Kind,
+    /// Its decoded length.
+    len: usize,
+    allows: Allows,
+    /// True if the name alone makes a message malformed.
+    malformed: bool,
+    /// True if the name is in the block, and not an index.
+    is_literal: bool,
 }
 
-impl Name {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"te" => Self::Trailers,
-            name if header_check::is_regular_name(name) => Self::Ordinary,
-            _ => Self::Doubtful,
-        }
+impl LiteralName {
+    fn from_literal(name: &[u8], inserted: bool) -> Self {
+        let kind = Kind::of_name(name);
+        let allows = match name {
+            b"te" if inserted => Allows::Trailers,
+            name if inserted && header_check::is_regular_name(name) => Allows::Anything,
+            // Only entries are asked for it later.
+            _ => Allows::Nothing,
+        };
+        let malformed = kind == Kind::Other && !field_check::is_name(name);
+        Self { kind, len: name.len(), allows, malformed, is_literal: true }
     }
+}
+
+/// The values that a name allows in a request that is surely well-formed.
+#[derive(Clone, Copy)]
+enum Allows {
+    /// Any that a value may be.
+    Anything,
+    /// The one value of `te` (RFC 9113 §8.2.2).
+    Trailers,
+    /// None; of a path, the value decides.
+    Nothing,
 }
 
 /// Decodes a string, into `scratch` if it is Huffman-coded.
@@ -363,33 +424,6 @@ fn read<'a>(string: Str<'a>, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Error
     scratch.clear();
     huffman::decode(string.octets, |octet| scratch.push(octet))?;
     Ok(scratch)
-}
-
-/// The kind of a name in a literal.
-///
-/// A string has one Huffman code only, so names are compared in the form they arrive in.
-fn literal_kind(name: Str<'_>) -> Result<Kind, Error> {
-    let kind = if name.huffman {
-        match name.octets {
-            [0xb8, 0x3b, 0x53, 0x39, 0xec, 0x32, 0x7d, 0x7f] => Kind::Authority,
-            [0xb8, 0x82, 0x4e, 0x5a, 0x4b] => Kind::Scheme,
-            [0x9c, 0xe8, 0x4f] => Kind::Host,
-            [0xb9, 0x58, 0xd3, 0x3f] => Kind::Path,
-            _ => Kind::Other,
-        }
-    } else {
-        match name.octets {
-            b":authority" => Kind::Authority,
-            b":scheme" => Kind::Scheme,
-            b"host" => Kind::Host,
-            b":path" => Kind::Path,
-            _ => Kind::Other,
-        }
-    };
-    if name.octets.is_empty() {
-        return Err(Error::NameEmpty);
-    }
-    Ok(kind)
 }
 
 /// A string literal (RFC 7541 §5.2) as it stands in the block.

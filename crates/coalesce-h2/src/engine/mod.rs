@@ -2,9 +2,10 @@
 //!
 //! `h2` judges some header fields before the server half can: it resets a stream whose `:authority`
 //! is no [`http::uri::Authority`], ends the connection when that value is not UTF-8, and drops
-//! `:scheme` when there is no `:authority`. The decision needs those facts. So the [`Engine`] sees
-//! every byte between the client and `h2`, decodes each header block a second time, and notes what
-//! `h2` would hide.
+//! `:scheme` when there is no `:authority`. The decision needs those facts. `h2` also ends the
+//! connection for most malformed fields, although they are the error of one stream (RFC 9113
+//! §8.1.1). So the [`Engine`] sees every byte between the client and `h2`, decodes each header block
+//! a second time, notes what `h2` would hide, and notes which requests are malformed.
 //!
 //! ```text
 //!   socket ──► Transport::poll_read ──► Engine::handle_read ──► h2 ──► server half
@@ -14,8 +15,8 @@
 //!                                                                  verdict, announce
 //! ```
 //!
-//! Bytes pass unchanged, but for values that `h2` would refuse, requests that the engine answers
-//! itself, and window that such answers are paid with. Whatever breaks the rules of framing or of
+//! Bytes pass unchanged, but for fields that `h2` would refuse, blocks of several frames, requests
+//! that the engine answers itself, and window that such answers are paid with. Whatever breaks the rules of framing or of
 //! HPACK passes as it came, for `h2` to answer.
 //!
 //! `tests/h2_behaviour` has a test for every statement about `h2` that the engine relies on.
@@ -26,12 +27,13 @@
 //! | `reading.rs` | the part of the engine that reads what the client sends |
 //! | `frame.rs` | frame headers, the fragments of a block, laying out a rewritten block |
 //! | `block_reader.rs`, `fields.rs` | reading and rewriting a header block |
+//! | `field_check.rs` | which fields make a message malformed unseen by `h2` |
 //! | `hpack.rs`, `table.rs`, `huffman.rs`, `integer.rs` | HPACK as far as the target needs it |
 //! | `client_streams.rs`, `stash.rs` | which streams the client opened; bytes that are held back |
 //! | `decisions.rs` | the decision of the user, and verdicts that wait for their streams |
 //! | `early_answer.rs`, `header_check.rs` | when a request is answered before `h2` sees it |
 //! | `window_reserve.rs`, `answers_out.rs` | the window that such answers take, and their bytes |
-//! | `stream_notes.rs` | what the server half is told: targets, and how far to trust `h2` |
+//! | `stream_notes.rs` | what the server half is told: targets, malformed requests, and how far to trust `h2` |
 //! | `preface.rs`, `written_frames.rs` | the first frame of `h2`, and where its frames end |
 //! | `write_batch.rs`, `injected_frames.rs` | what goes out before, and between, frames of `h2` |
 //! | `shared.rs` | the one handle that both halves have |
@@ -41,6 +43,7 @@ mod block_reader;
 mod client_streams;
 mod decisions;
 mod early_answer;
+mod field_check;
 mod fields;
 pub(crate) mod frame;
 mod header_check;
@@ -234,7 +237,8 @@ impl<D> Engine<D> {
         }
     }
 
-    /// Takes the target of a stream, if `h2` cannot show it as the client named it.
+    /// Takes the note of a stream: a target that `h2` cannot show as the client named it, or that the
+    /// request is malformed.
     pub(crate) fn take_note(&mut self, stream_id: u32) -> Option<Target> {
         self.notes.take(stream_id)
     }

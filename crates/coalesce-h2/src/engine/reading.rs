@@ -256,7 +256,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
     /// settles everything; see [`early_answer`](super::early_answer) for the conditions.
     #[inline]
     fn answers_early(&mut self, first: &FrameHeader, frames: &[u8]) -> bool {
-        if self.blocks.fields.edited() || !first.ends_headers() || !first.ends_stream() {
+        let is_changed = self.blocks.fields.edited() || self.blocks.fields.is_malformed();
+        if is_changed || !first.ends_headers() || !first.ends_stream() {
             return false;
         }
         let Some((authority, scheme)) = self.blocks.fields.named() else { return false };

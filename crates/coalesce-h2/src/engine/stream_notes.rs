@@ -12,7 +12,8 @@ pub(super) const PENDING_MAX: usize = 1024;
 /// How many octets the values of waiting notes may have together.
 pub(super) const PENDING_BYTES_MAX: usize = 256 * 1024;
 
-/// A request target that `h2` cannot show as the client named it, in the octets of the wire.
+/// A request target that `h2` cannot show as the client named it, in the octets of the wire; or
+/// that the request is malformed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Target {
     /// The stream of the request.
@@ -27,15 +28,31 @@ pub(crate) struct Target {
     pub(super) scheme: Option<Box<[u8]>>,
     /// Whether there is a `:path`.
     pub(super) has_path: bool,
+    /// Whether the request is malformed in a way that `h2` does not see.
+    pub(super) is_malformed: bool,
 }
 
 impl Target {
+    /// That a request is malformed; nothing else of it counts.
+    pub(super) const fn malformed(stream_id: u32) -> Self {
+        Self {
+            stream_id,
+            authority: None,
+            host: None,
+            host_count: 0,
+            scheme: None,
+            has_path: false,
+            is_malformed: true,
+        }
+    }
+
     /// One that a test makes up.
     #[cfg(test)]
     pub(crate) fn new(authority: Option<&[u8]>, host: Option<&[u8]>, has_path: bool) -> Self {
         let [authority, host] = [authority, host].map(|value| value.map(Box::from));
         let host_count = usize::from(host.is_some());
-        Self { stream_id: 1, authority, host, host_count, scheme: None, has_path }
+        let (stream_id, scheme, is_malformed) = (1, None, false);
+        Self { stream_id, authority, host, host_count, scheme, has_path, is_malformed }
     }
 
     /// The stream of the request.
@@ -61,6 +78,11 @@ impl Target {
     /// Whether there is a `:path`.
     pub(crate) const fn has_path(&self) -> bool {
         self.has_path
+    }
+
+    /// Whether the request is malformed (RFC 9113 §8.1.1), so that its stream is to be reset.
+    pub(crate) const fn is_malformed(&self) -> bool {
+        self.is_malformed
     }
 
     /// The `:scheme`. A request with two of them never arrives: `h2` resets its stream.

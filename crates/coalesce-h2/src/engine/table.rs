@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// What the observer wants from a field: most of them, nothing.
+/// What the engine wants from a field: of most of them, that it is well-formed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// `:authority`
@@ -11,10 +11,61 @@ pub(super) enum Kind {
     Scheme,
     /// `host`
     Host,
-    /// `:path`, whose presence alone matters.
+    /// `:path`, whose presence matters.
     Path,
+    /// `:method`
+    Method,
+    /// `:protocol`, RFC 8441 §4.
+    Protocol,
+    /// `:status`, which no request has.
+    Status,
+    /// `content-length`, whose number matters.
+    ContentLength,
     /// Any other field.
     Other,
+}
+
+impl Kind {
+    /// The kind of a literal name.
+    pub(super) fn of_name(name: &[u8]) -> Self {
+        match name {
+            b":authority" => Self::Authority,
+            b":scheme" => Self::Scheme,
+            b"host" => Self::Host,
+            b":path" => Self::Path,
+            b":method" => Self::Method,
+            b":protocol" => Self::Protocol,
+            b":status" => Self::Status,
+            b"content-length" => Self::ContentLength,
+            _ => Self::Other,
+        }
+    }
+
+    /// True if the engine keeps the value.
+    pub(super) const fn has_value(self) -> bool {
+        matches!(self, Self::Authority | Self::Scheme | Self::Host)
+    }
+
+    /// True if a value is looked at for its faults alone, which its code can rule out.
+    pub(super) const fn is_skipped(self) -> bool {
+        matches!(self, Self::Path | Self::Protocol | Self::ContentLength | Self::Other)
+    }
+
+    /// True for pseudo-header fields, which trailers must not have (RFC 9113 §8.1).
+    pub(super) const fn is_pseudo(self) -> bool {
+        !matches!(self, Self::Host | Self::ContentLength | Self::Other)
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fault {
+    /// Nothing that `h2` does not see.
+    None,
+    /// `h2` would refuse the value, which the decision must see.
+    Refused,
+    /// The field makes its message malformed.
+    Malformed,
 }
 
 /// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
@@ -95,9 +146,12 @@ pub(super) const STATIC_NAMES: [&str; 61] = [
 pub(super) fn static_field(index: usize) -> (Kind, &'static [u8]) {
     match index {
         1 => (Kind::Authority, b""),
+        2 | 3 => (Kind::Method, b""),
         4 | 5 => (Kind::Path, b""),
         6 => (Kind::Scheme, b"http"),
         7 => (Kind::Scheme, b"https"),
+        8..=14 => (Kind::Status, b""),
+        28 => (Kind::ContentLength, b""),
         38 => (Kind::Host, b""),
         _ => (Kind::Other, b""),
     }
@@ -112,10 +166,13 @@ pub(super) struct Entry {
     pub(super) name_len: usize,
     /// The length of the decoded value.
     pub(super) value_len: usize,
-    /// The true value; empty when nobody asks for it.
+    /// The true value; empty where the kind asks for none.
     pub(super) value: Box<[u8]>,
-    /// Whether `h2` would refuse the value; unless it is empty, `h2` then holds a placeholder.
-    pub(super) refused: bool,
+    /// What is wrong with the field. If anything is, `h2` holds a placeholder, unless a refused
+    /// value is empty.
+    pub(super) fault: Fault,
+    /// True if the name alone makes a message malformed, so that it does in other fields as well.
+    pub(super) name_malformed: bool,
     /// Whether a request with this field is [well-formed](super::header_check), as far as this
     /// field goes.
     pub(super) well_formed: bool,
@@ -197,7 +254,11 @@ impl DynamicTable {
 
     /// Whether `h2`'s copy of this table shows a placeholder somewhere.
     pub(super) fn holds_placeholder(&self) -> bool {
-        self.entries.iter().any(|entry| entry.refused && entry.value_len > 0)
+        self.entries.iter().any(|entry| match entry.fault {
+            Fault::None => false,
+            Fault::Refused => entry.value_len > 0,
+            Fault::Malformed => true,
+        })
     }
 
     /// The size and the number of entries, for tests.

@@ -72,6 +72,80 @@ fn host_that_http_cannot_hold_ends_the_connection() {
     assert!(frames.goaway().is_some());
 }
 
+/// RFC 9113 §8.1.1 wants the stream to be reset. So the engine replaces such a field, and the server
+/// half resets the stream.
+#[test]
+fn malformed_field_ends_the_connection() {
+    let malformed: [(&str, &[u8]); 16] = [
+        ("Upper", b"1"),
+        ("a b", b"1"),
+        ("a:b", b"1"),
+        ("a\0", b"1"),
+        ("\u{e4}", b"1"),
+        (":odd", b"1"),
+        (":", b"1"),
+        ("x-a", b"\0"),
+        ("x-a", b"a\rb"),
+        ("x-a", b"a\nb"),
+        ("x-a", b"\x7f"),
+        (":method", b"G ET"),
+        (":method", b""),
+        (":status", b"20"),
+        (":path", b"/\xff"),
+        (":protocol", b"\xff"),
+    ];
+    for (name, value) in malformed {
+        let mut server = Server::new();
+        let frames =
+            server.answer_to(&request(1, &[get(b"a.test"), literal(name, value)].concat()));
+        assert!(frames.goaway().is_some(), "{name:?}: {}", value.escape_ascii());
+    }
+}
+
+/// RFC 9113 §8.2.1 and RFC 9110 §8.6 call such a request malformed. So the engine looks for them.
+#[test]
+fn blank_at_an_edge_and_second_content_length_are_accepted() {
+    let lists: [&[(&str, &[u8])]; 3] = [
+        &[("x-a", b" 1")],
+        &[("x-a", b"1\t")],
+        &[("content-length", b"0"), ("content-length", b"0")],
+    ];
+    for list in lists {
+        let fields = [get(b"a.test"), block(list)].concat();
+        assert_eq!(Server::new().send(&request(1, &fields)).len(), 1, "{list:?}");
+    }
+}
+
+/// So the engine shows such a block in one frame.
+#[test]
+fn malformed_block_of_several_frames_ends_the_connection() {
+    let fields = [get(b"a.test"), literal("connection", b"close")].concat();
+    let first = frame(HEADERS, END_STREAM, 1, &fields);
+    let second = frame(CONTINUATION, END_HEADERS, 1, &literal("x-a", b"1"));
+    let frames = Server::new().answer_to(&[first, second].concat());
+    assert!(frames.goaway().is_some());
+
+    // All in one frame, the same fields reset the stream.
+    let mut server = Server::new();
+    let fields = [fields, literal("x-a", b"1")].concat();
+    let frames = server.answer_to(&request(1, &fields));
+    assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR));
+    server.assert_alive(3);
+}
+
+/// The engine takes `END_STREAM` from malformed trailers for this.
+#[test]
+fn trailers_without_end_stream_reset_their_stream() {
+    let mut server = Server::new();
+    let mut accepted = server.send(&upload(1)).remove(0);
+    let frames = server.answer_to(&frame(HEADERS, END_HEADERS, 1, &literal("x-a", b"1")));
+    assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR));
+    let body = accepted.request.body_mut();
+    let data = body.poll_data(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(data, Poll::Ready(Some(Err(_)))), "the end of the body is not one");
+    server.assert_alive(3);
+}
+
 /// The decision reads the scheme. Without the transport's record of it, such a request is refused.
 #[test]
 fn scheme_without_authority_is_not_shown() {

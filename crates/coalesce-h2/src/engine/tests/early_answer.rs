@@ -200,6 +200,8 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         with(&[("x-a", b"\0")]),
         with(&[("x-a", b"\n")]),
         with(&[("x-a", b"\x7f")]),
+        with(&[("x-a", b" 1")]),
+        with(&[("x-a", b"1\t")]),
         // Huffman code with the wrong padding, and EOS.
         [plain(&get("b.test")), b"\0\x01x\x81\x18".to_vec()].concat(),
         [plain(&get("b.test")), b"\0\x01x\x84\xff\xff\xff\xff".to_vec()].concat(),
@@ -220,7 +222,7 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
     }
     let well_formed = [
         with(&[]),
-        with(&[("x-a", b""), ("x-a", b"\t ~\x80\xff"), ("cookie", b"a=b"), ("accept", b"*/*")]),
+        with(&[("x-a", b""), ("x-a", b"~\t \x80\xff"), ("cookie", b"a=b"), ("accept", b"*/*")]),
         instead(":path", b"/a-b/c%20d?e=f&g#".strip_suffix(b"#").unwrap()),
         instead(":scheme", b"http"),
         instead(":authority", b"b.test:8443"),

@@ -6,16 +6,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::ExtendedConnect;
-use super::super::frame::{CONTINUATION, END_HEADERS, HEADERS, PADDED};
-use super::super::header_check::h2_refuses;
+use super::super::frame::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, PADDED};
 use super::super::stream_notes::Target;
-use super::super::table::Kind;
 use super::client::{Client, Layout, PREFACE, block_frames, chunks, decode, frame, layout, parse};
 use super::encoder::{
     Encoder, Header, Headers, INCREMENTAL, PLAIN, Representation, Style, Styled, USUAL, Used,
     headers, style,
 };
 use super::harness;
+use super::model;
 use super::support::{passing, read_all, read_pieces};
 
 /// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
@@ -191,16 +190,40 @@ fn padding_and_priority_survive_a_rewrite() {
 }
 
 #[test]
-fn a_rewritten_block_keeps_its_frames() {
-    let mut client = Client::default();
-    let block = client.encoder.block(&get(&[b' '; 100]), PLAIN);
-    let layout = Layout { cuts: vec![1, 50, 0, 20, 30], ..Layout::default() };
-    client.frame(&block_frames(1, &block, &layout));
-    let (bytes, _) = inspect(&client.bytes);
-    assert_eq!(decode(&bytes), [(1, get(&[b'a'; 100]))]);
-    let kinds: Vec<_> = parse(&bytes[PREFACE.len()..]).iter().map(|frame| frame.kind).collect();
-    assert_eq!(kinds[1..], [HEADERS, 9, 9, 9, 9, 9]);
-    assert_eq!(kinds[2], CONTINUATION);
+fn a_block_of_several_frames_becomes_one_frame() {
+    for (authority, shown) in [(&b"a.test"[..], &b"a.test"[..]), (&[b' '; 100], &[b'a'; 100])] {
+        let mut client = Client::default();
+        let block = client.encoder.block(&get(authority), PLAIN);
+        let cuts = vec![1, 3, 0, 2, 1];
+        let layout = Layout { padding: Some(7), priority: true, cuts, open: false };
+        client.frame(&block_frames(1, &block, &layout)).headers(3, &get(b"a.test"), USUAL);
+        let (bytes, _) = inspect(&client.bytes);
+        assert_eq!(decode(&bytes), [(1, get(shown)), (3, get(b"a.test"))]);
+        let frames = parse(&bytes[PREFACE.len()..]);
+        let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
+        assert_eq!(kinds[1..], [HEADERS, HEADERS]);
+        assert_eq!(frames[1].flags & (PADDED | END_HEADERS), PADDED | END_HEADERS);
+        assert_eq!(frames[1].payload[..6], [7, 0x80, 0, 0, 0, 15]);
+    }
+}
+
+#[test]
+fn a_block_that_fits_no_single_frame_keeps_its_frames() {
+    for (authority, shown) in [(&b"a.test"[..], &b"a.test"[..]), (&[b' '; 100], &[b'a'; 100])] {
+        let mut list = get(authority);
+        list.push((b"x".to_vec(), vec![b'y'; 17_000]));
+        let mut client = Client::default();
+        let block = client.encoder.block(&list, PLAIN);
+        let layout = Layout { cuts: vec![1, 50, 0, 16_000], ..Layout::default() };
+        client.frame(&block_frames(1, &block, &layout));
+        let (bytes, _) = inspect(&client.bytes);
+        list[2].1 = shown.to_vec();
+        assert_eq!(decode(&bytes), [(1, list)]);
+        let frames = parse(&bytes[PREFACE.len()..]);
+        let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
+        assert_eq!(kinds[1..], [HEADERS, 9, 9, 9, 9]);
+        assert_eq!(kinds[2], CONTINUATION);
+    }
 }
 
 #[test]
@@ -211,27 +234,118 @@ fn trailers_count_for_the_table_but_are_never_recorded() {
     client.headers(3, &trailers, USUAL).headers(1, &trailers, USUAL);
     client.headers(2, &trailers, USUAL).headers(5, &get(b"x y"), USUAL);
     let (bytes, targets) = inspect(&client.bytes);
-    // The host stays, for an application to see; the authority is one that a table remembers.
-    let shown = headers([("host", b"c\0"), (":authority", b"aaa"), ("host", b"b.test")]);
-    // From the second time on, that host is an index.
-    let again = headers([(":authority", b"aaa"), ("host", b"b.test")]);
+    let shown = headers([("host", b"aa"), (":authority", b"aaa"), ("host", b"b.test")]);
     let expected =
-        [(3, get(b"a.test")), (3, shown), (1, again.clone()), (2, again), (5, get(b"aaa"))];
+        [(3, get(b"a.test")), (3, shown.clone()), (1, shown.clone()), (2, shown), (5, get(b"aaa"))];
     assert_eq!(decode(&bytes), expected);
     assert_eq!(targets.len(), 1);
     assert_eq!(targets[0].stream_id, 5);
     assert_eq!(targets[0].authority(), Some(&b"x y"[..]));
 }
 
+/// Without that flag `h2` resets the stream, and no application takes the placeholder for a value.
 #[test]
-fn trailers_do_not_show_the_placeholder_of_a_host() {
+fn malformed_trailers_do_not_end_their_stream() {
+    let good = headers([("x", b"y"), ("host", b"b.test")]);
+    let bad = [
+        headers([("x", b"y\0")]),
+        headers([("X", b"y")]),
+        headers([("host", b"c\0"), ("x", b"y")]),
+        headers([(":path", b"/")]),
+        headers([(":method", b"GET")]),
+        headers([(":authority", b"")]),
+        headers([(":protocol", b"x")]),
+    ];
+    for style in [USUAL, PLAIN, INCREMENTAL] {
+        let mut client = Client::default();
+        client.headers(1, &get(b"a.test"), style);
+        client.headers(1, &good, style);
+        for list in bad.iter().chain(&bad) {
+            client.headers(1, list, style);
+        }
+        let (bytes, targets) = inspect(&client.bytes);
+        assert_eq!(targets, []);
+        let frames = parse(&bytes[PREFACE.len()..]);
+        let ends = frames.iter().filter(|frame| frame.kind == HEADERS);
+        let ends: Vec<_> = ends.map(|frame| frame.flags & END_STREAM != 0).collect();
+        assert_eq!(ends[..2], [true, true], "{style:?}");
+        assert_eq!(ends[2..], [false; 14], "{style:?}");
+    }
+}
+
+#[test]
+fn a_malformed_field_is_recorded_and_h2_is_shown_one_of_its_length() {
+    let fields: [(&str, &[u8], &str, &[u8]); 14] = [
+        ("X", b"y", "a", b"a"),
+        ("x y", b"", "aaa", b""),
+        ("x:y", b"zz", "aaa", b"aa"),
+        (":odd", b"zz", "aaaa", b"aa"),
+        ("x\0", b"y", "aa", b"a"),
+        ("x", b"y\0", "x", b"aa"),
+        ("x", b"y\r\nz", "x", b"aaaa"),
+        ("x", b" y", "x", b"aa"),
+        ("x", b"y\t", "x", b"aa"),
+        ("cookie", b"\x7f", "cookie", b"a"),
+        (":method", b"G T", ":method", b"aaa"),
+        (":method", b"", "expires", b""),
+        (":status", b"20", "expires", b"aa"),
+        (":path", b"/\xff", ":path", b"aa"),
+    ];
+    for (name, value, shown_name, shown_value) in fields {
+        for huffman in [false, true] {
+            let style = Style { huffman_name: huffman, huffman_value: huffman, ..INCREMENTAL };
+            let list = headers([("y", b"1"), (name, value)]);
+            let mut client = Client::default();
+            // The last two are indices, or a literal that enters no table.
+            client.headers(1, &list, style).headers(3, &list, USUAL).headers(5, &list, PLAIN);
+            client.headers(7, &headers([("y", b"1")]), USUAL);
+            let (bytes, targets) = inspect(&client.bytes);
+            let shown = headers([("y", b"1"), (shown_name, shown_value)]);
+            let good = headers([("y", b"1")]);
+            let expected = [(1, shown.clone()), (3, shown), (5, good.clone()), (7, good)];
+            assert_eq!(decode(&bytes), expected, "{name:?}: {}", value.escape_ascii());
+            assert_eq!(targets, [1, 3, 5].map(Target::malformed));
+        }
+    }
+}
+
+/// A name is one, whatever the value was that it came with.
+#[test]
+fn a_name_from_a_malformed_entry_is_as_good_as_the_name() {
+    let named = Style { name_indexed: true, ..INCREMENTAL };
+    for (name, shown_name, recorded) in [("x", "x", &[1][..]), ("X", "a", &[1, 3, 5])] {
+        let mut client = Client::default();
+        client.headers(1, &headers([(name, b"y\0")]), named);
+        client.headers(3, &headers([(name, b"good")]), named);
+        client.headers(5, &headers([(name, b"good")]), USUAL);
+        let (bytes, targets) = inspect(&client.bytes);
+        let good: &[u8] = if name == shown_name { b"good" } else { b"aaaa" };
+        let shown = |value| headers([(shown_name, value)]);
+        assert_eq!(decode(&bytes), [(1, shown(b"aa")), (3, shown(good)), (5, shown(good))]);
+        let ids: Vec<_> = targets.iter().map(|target| target.stream_id).collect();
+        assert_eq!(ids, recorded);
+    }
+}
+
+#[test]
+fn two_content_lengths_are_recorded_whatever_they_say() {
+    let mut list = get(b"a.test");
+    list.push((b"content-length".to_vec(), b"1".to_vec()));
+    for style in [USUAL, PLAIN, Style { name_indexed: false, ..PLAIN }] {
+        assert_eq!(inspect_list(&list, style), (list.clone(), Vec::new()));
+        let mut twice = list.clone();
+        twice.push((b"content-length".to_vec(), b"1".to_vec()));
+        assert_eq!(inspect_list(&twice, style), (twice, vec![Target::malformed(1)]));
+    }
+}
+
+#[test]
+fn a_name_of_no_octets_is_dropped_where_it_enters_no_table() {
     let mut client = Client::default();
-    client.headers(1, &headers([("host", b"c\0")]), USUAL);
-    client.headers(1, &headers([("host", b"c\0"), ("x", b"y")]), USUAL);
+    client.block(1, &[0x82, 0x00, 0x00, 0x01, b'x']).headers(3, &get(b"a.test"), USUAL);
     let (bytes, targets) = inspect(&client.bytes);
-    let shown = [(1, headers([("host", b"aa")])), (1, headers([("x", b"y")]))];
-    assert_eq!(decode(&bytes), shown);
-    assert_eq!(targets.len(), 1);
+    assert_eq!(decode(&bytes)[0].1, headers([(":method", b"GET")]));
+    assert_eq!(targets, [Target::malformed(1)]);
 }
 
 #[test]
@@ -267,43 +381,67 @@ fn a_usual_request_allocates_nothing() {
     }
 }
 
-/// A request as `h2` sees it after what the observer does, and whether it is recorded.
-fn expected(list: &Headers, used: &[Used], opens: bool) -> (Headers, bool) {
-    let kind = |name: &[u8]| match name {
-        b":authority" => Kind::Authority,
-        b"host" => Kind::Host,
-        _ => Kind::Other,
-    };
-    let count = |wanted| list.iter().filter(|(name, _)| kind(name) == wanted).count();
-    let authorities = count(Kind::Authority);
-    let mut refused = false;
-    let mut shown = Headers::new();
-    for ((name, value), used) in list.iter().zip(used) {
-        let kind = kind(name);
-        let bad = h2_refuses(kind, value);
-        refused |= bad;
-        let drops = match kind {
-            Kind::Authority => {
-                opens && value.is_empty() && authorities == 1 && *used != Used::Inserted
-            }
-            _ => !opens && *used == Used::Index,
-        };
-        if bad && drops {
-            continue;
-        }
-        let mut value = value.clone();
-        if bad && (kind == Kind::Authority || opens) {
-            value.fill(b'a');
-        }
-        shown.push((name.clone(), value));
+/// A header list as `h2` sees it, and the note of it.
+fn expected(id: u32, list: &Headers, used: &[Used], is_request: bool) -> (Headers, Option<Target>) {
+    let count = |wanted: &[u8]| list.iter().filter(|(name, _)| name == wanted).count();
+    let (authorities, hosts) = (count(b":authority"), count(b"host"));
+    let shown = list.iter().zip(used);
+    let shown = shown.filter_map(|(it, used)| model::shown(it, *used, is_request, authorities));
+    let shown = shown.collect();
+    if !is_request {
+        return (shown, None);
     }
-    let host_only = authorities == 0 && count(Kind::Host) > 0;
-    (shown, opens && authorities < 2 && (refused || host_only))
+    if model::is_malformed(list, is_request) {
+        return (shown, Some(Target::malformed(id)));
+    }
+    let refused = list.iter().any(|(name, value)| model::is_refused(name, value));
+    let host_only = authorities == 0 && hosts > 0;
+    let is_recorded = authorities < 2 && (refused || host_only);
+    let of = |wanted: &str| {
+        let found = list.iter().find(|(name, _)| name == wanted.as_bytes());
+        found.map(|(_, value)| value.clone().into_boxed_slice())
+    };
+    let target = is_recorded.then(|| Target {
+        stream_id: id,
+        authority: of(":authority"),
+        host: of("host"),
+        host_count: hosts,
+        scheme: of(":scheme"),
+        has_path: of(":path").is_some(),
+        is_malformed: false,
+    });
+    (shown, target)
 }
 
 fn field() -> impl Strategy<Value = Header> {
-    const NAMES: &[&str] = &[":authority", ":scheme", "host", "x-a", "a-longer-name", "cookie"];
-    const VALUES: &[&[u8]] = &[b"a.test", b"", b"a b", b"\xff\xfe", b"a\0", b"%61", b"https"];
+    const NAMES: &[&str] = &[
+        ":authority",
+        ":scheme",
+        "host",
+        "x-a",
+        "a-longer-name",
+        "cookie",
+        ":method",
+        ":path",
+        ":status",
+        ":protocol",
+        ":odd",
+        "X-A",
+        "a longer name",
+        "content-length",
+    ];
+    const VALUES: &[&[u8]] = &[
+        b"a.test",
+        b"",
+        b"a b",
+        b"\xff\xfe",
+        b"a\0",
+        b"%61",
+        b"https",
+        b" a",
+        b"a\t",
+        b"line\nline",
+    ];
     let value = prop_oneof![
         4 => select(VALUES).prop_map(<[u8]>::to_vec),
         1 => vec(32..=255_u8, 0..40),
@@ -348,9 +486,9 @@ proptest! {
         let mut encoder = Encoder::default();
         let mut highest = 1;
         let mut lists = vec![(1, Headers::new())];
-        let mut recorded = Vec::new();
+        let (mut recorded, mut ends, mut changed) = (Vec::new(), vec![true], false);
         for act in acts {
-            let (step, resize, mut fields, layout) = match act {
+            let (step, resize, fields, layout) = match act {
                 Act::Block(step, resize, fields, layout) => (step, resize, fields, layout),
                 Act::Frame(kind, payload) => {
                     bytes.extend(frame(kind, 0x2d, 1, &payload));
@@ -359,12 +497,6 @@ proptest! {
             };
             let id: u32 = highest + step;
             let opens = id % 2 == 1 && id > highest;
-            if !opens {
-                // The connection ends over such a host in trailers, and with it all tables.
-                fields.retain(|((name, value), _)| {
-                    name != b"host" || !h2_refuses(Kind::Host, value)
-                });
-            }
             let mut block = Vec::new();
             if let Some(capacity) = resize {
                 encoder.resize(capacity, &mut block);
@@ -373,23 +505,13 @@ proptest! {
             for ((name, value), style) in &fields {
                 used.push(encoder.field(name, value, *style, &mut block));
             }
-            let list = fields.into_iter().map(|(field, _)| field).collect();
-            let (shown, is_recorded) = expected(&list, &used, opens);
+            let list: Headers = fields.into_iter().map(|(field, _)| field).collect();
+            let (shown, target) = expected(id, &list, &used, opens);
             lists.push((id, shown));
-            if is_recorded {
-                let of = |wanted: &str| {
-                    let found = list.iter().find(|(name, _)| name == wanted.as_bytes());
-                    found.map(|(_, value)| value.clone().into_boxed_slice())
-                };
-                recorded.push(Target {
-                    stream_id: id,
-                    authority: of(":authority"),
-                    host: of("host"),
-                    host_count: list.iter().filter(|(name, _)| name == b"host").count(),
-                    scheme: of(":scheme"),
-                    has_path: of(":path").is_some(),
-                });
-            }
+            recorded.extend(target);
+            let is_reset = !opens && model::is_malformed(&list, opens);
+            ends.push(!layout.open && !is_reset);
+            changed |= is_reset || !layout.cuts.is_empty();
             bytes.extend(block_frames(id, &block, &layout));
             if opens {
                 highest = id;
@@ -399,9 +521,12 @@ proptest! {
         let (outcome, _) = read_pieces(pieces.iter().copied(), buf_len);
         prop_assert!(!outcome.lost_sync);
         prop_assert_eq!(outcome.targets, recorded);
-        let unchanged = decode(&bytes) == lists;
+        changed |= decode(&bytes) != lists;
         prop_assert_eq!(decode(&outcome.bytes), lists);
-        if unchanged {
+        let frames = parse(&outcome.bytes[PREFACE.len()..]).into_iter();
+        let frames = frames.filter(|frame| frame.kind == HEADERS);
+        prop_assert_eq!(frames.map(|it| it.flags & END_STREAM != 0).collect::<Vec<_>>(), ends);
+        if !changed {
             prop_assert!(outcome.bytes == bytes, "bytes changed without need");
         }
         harness::inspect(&pieces);

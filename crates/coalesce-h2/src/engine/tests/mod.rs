@@ -13,6 +13,7 @@ mod hpack;
 mod huffman;
 mod inspect;
 mod limits;
+mod model;
 mod origin;
 mod preface;
 mod server;

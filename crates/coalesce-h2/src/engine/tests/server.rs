@@ -12,11 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use super::super::frame::HEADERS;
-use super::super::header_check::h2_refuses as refuses;
-use super::super::table::Kind;
 use super::super::{Engine, ExtendedConnect, Shared, SyncState, Target};
 use super::client::{Client, Layout, block_frames, frame, layout, parse};
 use super::encoder::{Headers, INCREMENTAL, PLAIN, Style, Styled, USUAL, Used, headers, style};
+use super::model;
 use super::support::{Pass, passing};
 use crate::transport::Transport;
 
@@ -279,13 +278,14 @@ fn plan() -> impl Strategy<Value = Plan> {
     const AUTHORITIES: &[Option<&[u8]>] =
         &[None, Some(b"a.test"), Some(b"a.test:1"), Some(b"a b"), Some(b"\xff"), Some(b"")];
     const HOSTS: &[&[u8]] = &[b"a.test", b"", b"b\0", b"\x7f"];
-    const NAMES: &[&str] = &["x-a", "x-b", "cookie"];
+    const NAMES: &[&str] = &["x-a", "x-b", "cookie", "x-a", "x-b", "cookie", "X-B", "x y"];
     let authority = prop_oneof![
         4 => select(AUTHORITIES).prop_map(|value| value.map(<[u8]>::to_vec)),
         1 => vec(any::<u8>(), 1..60).prop_map(Some),
     ];
     let host = select(HOSTS).prop_map(<[u8]>::to_vec);
-    let fields = vec((select(NAMES), "[a-z]{0,30}|[a-z]{300,900}"), 0..4);
+    let value = "[a-z]{0,30}|[a-z]{300,900}|[a-z]\0| [a-z]|[a-z]\n[a-z]{300}";
+    let fields = vec((select(NAMES), value), 0..4);
     let resize = prop_oneof![5 => Just(None), 1 => (0_usize..=4096).prop_map(Some)];
     (authority, vec(host, 0..3), fields, vec(style(), 12), resize, layout()).prop_map(
         |(authority, hosts, fields, styles, resize, layout)| {
@@ -305,39 +305,42 @@ fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
         let fields = fields.map(|(((name, value), _), used)| (name, value.clone(), *used));
         fields.filter(move |(name, ..)| *name == wanted.as_bytes())
     };
-    let shown = |kind, value: &[u8]| {
-        if refuses(kind, value) { vec![b'a'; value.len()] } else { value.to_vec() }
-    };
+    let list: Headers = fields.iter().map(|(field, _)| field.clone()).collect();
     let authority = of(":authority").next();
     if matches!(&authority, Some((_, value, Used::Inserted)) if value.is_empty()) {
         return None;
     }
     let authority = authority.map(|(_, value, _)| value);
     let hosts: Vec<_> = of("host").map(|(_, value, _)| value).collect();
-    let is_recorded = match &authority {
-        None => !hosts.is_empty(),
-        Some(value) => refuses(Kind::Authority, value),
-    } || hosts.iter().any(|host| refuses(Kind::Host, host));
-    let mut others: Headers = fields.iter().map(|(field, _)| field.clone()).collect();
+    let is_malformed = model::is_malformed(&list, true);
+    let is_recorded = authority.is_none() && !hosts.is_empty()
+        || list.iter().any(|(name, value)| model::is_refused(name, value));
+    let shown = list.iter().zip(used);
+    let shown: Headers = shown.filter_map(|(it, used)| model::shown(it, *used, true, 1)).collect();
+    let shown_of = |wanted: &[u8]| -> Vec<Vec<u8>> {
+        let found = shown.iter().filter(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone()).collect()
+    };
+    let mut others = shown.clone();
     others.retain(|(name, _)| !name.starts_with(b":") && name != b"host");
     // `http` groups fields by name; the order within a name stays.
     others.sort_by(|a, b| a.0.cmp(&b.0));
+    let target = Target {
+        stream_id: id,
+        authority: authority.map(Into::into),
+        host: hosts.first().map(|host| host.clone().into()),
+        host_count: hosts.len(),
+        scheme: Some((*b"https").into()),
+        has_path: true,
+        is_malformed: false,
+    };
+    let target = if is_malformed { Some(Target::malformed(id)) } else { Some(target) };
     Some(Request {
         id,
-        authority: authority
-            .as_ref()
-            .filter(|value| !value.is_empty())
-            .map(|value| String::from_utf8(shown(Kind::Authority, value)).unwrap()),
-        hosts: hosts.iter().map(|host| shown(Kind::Host, host)).collect(),
+        authority: shown_of(b":authority").pop().map(|it| String::from_utf8(it).unwrap()),
+        hosts: shown_of(b"host"),
         fields: others,
-        target: is_recorded.then(|| Target {
-            stream_id: id,
-            authority: authority.map(Into::into),
-            host: hosts.first().map(|host| host.clone().into()),
-            host_count: hosts.len(),
-            scheme: Some((*b"https").into()),
-            has_path: true,
-        }),
+        target: target.filter(|_| is_recorded || is_malformed),
         sync_state: SyncState::InSync,
     })
 }

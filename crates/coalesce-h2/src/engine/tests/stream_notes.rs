@@ -8,6 +8,7 @@ fn target(stream_id: u32) -> Target {
         host_count: 1,
         scheme: None,
         has_path: true,
+        is_malformed: false,
     }
 }
 
