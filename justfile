@@ -95,7 +95,7 @@ test crate *arguments:
 vectors:
     cargo test -p coalesce-tests --test vectors -- --nocapture
 
-# The live lab; SERVER=axum or hyper for the same behind hyper: just lab --only 'port-*' -v
+# The live lab; SERVER=axum or hyper for the same behind hyper: just lab --only 'port-*' --verbose
 [group("tests")]
 lab *arguments:
     tests/lab/run.sh "$@"
@@ -219,4 +219,4 @@ platforms:
 # The documentation as docs.rs makes it, to read: target/published/doc.
 [group("release")]
 docs-rs:
-    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/published -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site
+    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/published -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site -p coalesce-lab

@@ -4,8 +4,9 @@
 #
 #   tests/run.sh
 #
-# The live lab is run when its folder is there (LAB, default ../shared/lab). It and the browsers must
-# be there when the environment says CI. The last lines are the summaries: the lab's, then `N passed, N failed`.
+# The browsers must be there when the environment says CI. Where it says LAB or SCENARIOS, that driver
+# or those scenarios are run as well; see tests/lab/run.sh. The last lines are the summaries: the lab's,
+# then `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,7 +32,9 @@ find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-esse
     pkg-config:pkg-config
 # One of those who run the vectors is OpenSSL.
 [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
-python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+# An outside driver of the lab is in Python.
+[ -z "${LAB:-}${SCENARIOS:-}" ] || python3 -c 'import venv, ensurepip' 2>/dev/null ||
+    missing+=(python3 python3-venv)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
 
 # The browsers, which not every system packages under these names. Without them, their tests say so
@@ -46,23 +49,21 @@ trap 'rm -f "$log"' EXIT
 failed=()
 cargo test --workspace --no-fail-fast 2>&1 | tee "$log" || failed+=("cargo test")
 
-# Runs a file of scenarios, or the lab's own, against a server.
+# Runs the lab against a server. Those behind hyper may differ in what hyper.txt lists.
 run_lab() {
-    SERVER=$1 SCENARIOS=$2 tests/lab/run.sh 2>&1 | tee -a "$log" || failed+=("lab: $1, ${2:-its own}")
+    SERVER=$1 tests/lab/run.sh 2>&1 | tee -a "$log" || failed+=("lab: $*")
 }
 
-lab="lab: not run, no folder at ${LAB:-../shared/lab}"
-if [ -d "${LAB:-../shared/lab}" ] || [ -n "${CI:-}" ]; then
-    run_lab serve tests/lab/more.toml
-    # The same, as far as hyper lets a layer see them, against the examples.
-    for server in axum hyper; do
-        run_lab "$server" tests/lab/more.toml
-        run_lab "$server" ""
+# With the driver and the scenarios of this repository, then with those that the environment names.
+for server in axum hyper serve; do
+    LAB= SCENARIOS= run_lab "$server"
+done
+if [ -n "${LAB:-}${SCENARIOS:-}" ]; then
+    for server in axum hyper serve; do
+        run_lab "$server" "${LAB:-}" "${SCENARIOS:-}"
     done
-    # The lab's own, or those that SCENARIOS names.
-    run_lab serve "${SCENARIOS:-}"
-    lab=$(tail -n 1 "$log")
 fi
+lab=$(tail -n 1 "$log")
 
 [ "${#failed[@]}" = 0 ] || printf 'failed: %s\n' "${failed[@]}"
 echo "$lab"

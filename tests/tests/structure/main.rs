@@ -49,9 +49,17 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "coalesce-site",
         &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
     ),
+    ("coalesce-lab", &[]),
     (
         "coalesce-cli",
-        &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-site"],
+        &[
+            "coalesce-core",
+            "coalesce-tls",
+            "coalesce-http",
+            "coalesce-h2",
+            "coalesce-site",
+            "coalesce-lab",
+        ],
     ),
 ];
 
