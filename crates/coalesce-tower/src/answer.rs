@@ -27,9 +27,11 @@ pub(crate) fn answer<B: Body, R: AnswerBody>(
     let mut response = Response::new(R::answer(content));
     *response.headers_mut() = if is_grpc { grpc_fields(refusal) } else { answer.fields().clone() };
     *response.status_mut() = answer.status();
-    // Where an HTTP/1 request was not understood, nor is where the next one begins; RFC 9112
-    // §9.3 makes it one version's affair.
-    if refusal == Refusal::BadRequest && request.version() < Version::HTTP_2 {
+    // If an HTTP/1 request was not understood, nobody knows where the next one begins. If its content
+    // is still to come, nobody reads it, so no request may follow it (RFC 9112 §9.3). The client must
+    // hear of that (§9.6): hyper may write this head before it finds the content.
+    let ends = refusal == Refusal::BadRequest || coming;
+    if ends && request.version() < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -42,6 +42,25 @@ async fn what_was_not_understood_ends_an_http1_connection() {
     }
 }
 
+#[test]
+fn refusal_before_the_end_of_an_http1_request_ends_its_connection() {
+    let closes = |refusal, version| {
+        let request = Request::post("/").version(version).body(Full::new(Bytes::from("content")));
+        let response = answer::<_, Full<Bytes>>(&answers(), refusal, &request.unwrap());
+        response.headers().get(CONNECTION).is_some_and(|value| value == "close")
+    };
+    for refusal in [
+        Refusal::Misdirected,
+        Refusal::MethodNotAllowed,
+        Refusal::BadRequest,
+        Refusal::NoConnection,
+    ] {
+        assert!(closes(refusal, Version::HTTP_11), "{refusal:?}");
+        assert!(closes(refusal, Version::HTTP_10), "{refusal:?}");
+        assert!(!closes(refusal, Version::HTTP_2), "{refusal:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_405_names_the_methods() {
     let (_, fields, _) = sent(Refusal::MethodNotAllowed, Request::get("/")).await;

@@ -55,6 +55,27 @@ async fn a_handler_does_not_run_without_the_layer() {
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
 }
 
+/// axum calls the layer later than hyper does, after hyper has begun to write: the answer itself
+/// must say that the connection ends (RFC 9112 §9.6), and its content is no request.
+#[tokio::test]
+async fn content_of_a_misdirected_request_is_no_request() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = serve(Listener::cleartext(socket, PUBLIC, [80])).await;
+    let inner = "GET / HTTP/1.1\r\nHost: b.test\r\n\r\n";
+    for content in [inner.to_owned(), String::new()] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nHost: staff.test\r\nContent-Length: 1000\r\n\r\n";
+        client.write_all(format!("{head}{content}").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // The server may close before it has read the content, which resets the connection.
+        let _ = client.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+}
+
 /// RFC 9113 §3.3.
 #[tokio::test]
 async fn http2_with_prior_knowledge_is_decided_as_well() {
