@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coalesce_core::{Memo, RequestTarget, ServerConnection, Verdict};
 use coalesce_h2::{Builder, Decide, Error, OriginSet};
-use coalesce_tower::{Accepted, ConnectionInfo};
+use coalesce_tower::{Accepted, ConnectionInfo, OpenRequest};
 
 use crate::served::Served;
 use crate::site::Site;
@@ -55,7 +55,7 @@ impl<T> Site<T> {
         let decision = ConnectionDecision { site: self.clone(), info, state };
         builder = builder.origin_set(decision.origins());
         let inner = builder.handshake(accepted, decision.clone()).await?;
-        Ok(H2Connection { inner, decision, announced: 0 })
+        Ok(H2Connection { inner, decision, announced: 0, open: None })
     }
 }
 
@@ -79,6 +79,9 @@ pub struct H2Connection<T> {
     decision: ConnectionDecision<T>,
     /// The number of moves when the origin set was announced last.
     announced: u64,
+    /// From the first request on, the connection is not idle for its listener: where a request ends
+    /// is known to the application alone.
+    open: Option<OpenRequest>,
 }
 
 /// A request that may be served.
@@ -124,6 +127,7 @@ impl<T> H2Connection<T> {
             Ok(accepted) => accepted,
             Err(error) => return Some(Err(error)),
         };
+        self.open.get_or_insert_with(|| self.decision.info.open_request());
         let (request, respond, proof) = accepted.into_parts();
         // The adapter decides nothing between the proof and this line, so the state still has the
         // snapshot that the proof was made with.

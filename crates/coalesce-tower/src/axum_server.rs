@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum_server::accept::Accept;
 use coalesce_core::Ports;
@@ -9,10 +10,14 @@ use tokio::net::TcpStream;
 use tower_layer::Layer;
 
 use crate::attach::Attached;
+use crate::connections::{ConnectionLimits, Register};
 use crate::listener::{Accepted, Entrance};
 
 /// Makes the TLS handshakes of an `axum_server::Server`, and puts the facts of each into the
 /// requests of its connection.
+///
+/// Its [`ConnectionLimits`] hold for all servers that a clone is given to. axum-server accepts
+/// connections itself, so one that finds no room and no silent connection is closed.
 ///
 /// ```no_run
 /// # async fn run(
@@ -35,12 +40,21 @@ use crate::listener::{Accepted, Entrance};
 #[derive(Clone, Debug)]
 pub struct AxumServerAcceptor {
     entrance: Entrance,
+    register: Arc<Register>,
 }
 
 impl AxumServerAcceptor {
     /// An acceptor of connections over TLS, for a listener that answers for `ports`.
     pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
-        Self { entrance: Entrance::tls(acceptor, ports) }
+        let register = Register::new(ConnectionLimits::new());
+        Self { entrance: Entrance::tls(acceptor, ports), register }
+    }
+
+    /// Sets other limits than the defaults.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.register = Register::new(limits);
+        self
     }
 }
 
@@ -50,11 +64,12 @@ impl<S: Send + 'static> Accept<TcpStream, S> for AxumServerAcceptor {
     type Future = Pin<Box<dyn Future<Output = io::Result<(Accepted, Attached<S>)>> + Send>>;
 
     fn accept(&self, socket: TcpStream, service: S) -> Self::Future {
-        let entrance = self.entrance.clone();
+        let (entrance, registered) = (self.entrance.clone(), self.register.enter());
         Box::pin(async move {
             let peer = socket.peer_addr()?;
             // The reason is in the log; axum-server drops the connection whatever it is told.
-            let accepted = entrance.admit(socket, peer).await;
+            let registered = registered.ok_or(io::ErrorKind::ConnectionAborted)?;
+            let accepted = entrance.admit(socket, peer, registered).await;
             let accepted = accepted.ok_or(io::ErrorKind::ConnectionAborted)?;
             let service = accepted.info().layer(service);
             Ok((accepted, service))

@@ -10,6 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
 
+use crate::open_request::OpenRequest;
+
 /// The content of an answer that is the layer's own.
 ///
 /// # Examples
@@ -149,6 +151,62 @@ impl Written {
 pub trait AnswerBody {
     /// A body with this content.
     fn answer(content: AnswerContent) -> Self;
+
+    /// Returns this body, which drops `open` when it is dropped.
+    ///
+    /// The default drops `open` at once. That is right for bodies whose bytes are all there: they
+    /// are sent as fast as the client takes them, and a client that takes none is idle. A body that
+    /// waits for its bytes has to hold `open`.
+    #[must_use]
+    fn with_open_request(self, open: OpenRequest) -> Self
+    where
+        Self: Sized,
+    {
+        drop(open);
+        self
+    }
+}
+
+/// Makes `with_open_request` hold the request in a box of its own if the length of the body is not
+/// known: such a body waits for its bytes.
+macro_rules! hold_in_a_box {
+    () => {
+        fn with_open_request(self, open: OpenRequest) -> Self {
+            if self.size_hint().exact().is_some() {
+                return self;
+            }
+            Self::new(Held { body: self, open })
+        }
+    };
+}
+
+pin_project_lite::pin_project! {
+    /// A body that keeps its request open.
+    struct Held<R> {
+        #[pin]
+        body: R,
+        open: OpenRequest,
+    }
+}
+
+impl<R: Body> Body for Held<R> {
+    type Data = R::Data;
+    type Error = R::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+        self.project().body.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl AnswerBody for Full<Bytes> {
@@ -157,16 +215,20 @@ impl AnswerBody for Full<Bytes> {
     }
 }
 
-impl<E> AnswerBody for BoxBody<Bytes, E> {
+impl<E: 'static> AnswerBody for BoxBody<Bytes, E> {
     fn answer(content: AnswerContent) -> Self {
         Self::new(content.map_err(|never| match never {}))
     }
+
+    hold_in_a_box!();
 }
 
-impl<E> AnswerBody for UnsyncBoxBody<Bytes, E> {
+impl<E: 'static> AnswerBody for UnsyncBoxBody<Bytes, E> {
     fn answer(content: AnswerContent) -> Self {
         Self::new(content.map_err(|never| match never {}))
     }
+
+    hold_in_a_box!();
 }
 
 #[cfg(feature = "axum")]
@@ -174,6 +236,8 @@ impl AnswerBody for axum::body::Body {
     fn answer(content: AnswerContent) -> Self {
         Self::new(content)
     }
+
+    hold_in_a_box!();
 }
 
 #[cfg(feature = "tonic")]
@@ -181,6 +245,8 @@ impl AnswerBody for tonic::body::Body {
     fn answer(content: AnswerContent) -> Self {
         Self::new(content.map_err(|never| match never {}))
     }
+
+    hold_in_a_box!();
 }
 
 pin_project_lite::pin_project! {
@@ -189,6 +255,8 @@ pin_project_lite::pin_project! {
     pub struct ResponseBody<R> {
         #[pin]
         whose: Whose<R>,
+        // Dropped with the body.
+        open: Option<OpenRequest>,
     }
 }
 
@@ -202,14 +270,19 @@ pin_project_lite::pin_project! {
 }
 
 impl<R> ResponseBody<R> {
-    pub(crate) const fn application(body: R) -> Self {
-        Self { whose: Whose::Application { body } }
+    pub(crate) const fn application(body: R, open: Option<OpenRequest>) -> Self {
+        Self { whose: Whose::Application { body }, open }
     }
 }
 
 impl<R> AnswerBody for ResponseBody<R> {
     fn answer(content: AnswerContent) -> Self {
-        Self { whose: Whose::Answer { content } }
+        Self { whose: Whose::Answer { content }, open: None }
+    }
+
+    fn with_open_request(mut self, open: OpenRequest) -> Self {
+        self.open = Some(open);
+        self
     }
 }
 
@@ -221,8 +294,15 @@ impl<R: Body<Data = Bytes>> Body for ResponseBody<R> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
-        match self.project().whose.project() {
-            Projected::Application { body } => body.poll_frame(context),
+        let this = self.project();
+        match this.whose.project() {
+            Projected::Application { body } => {
+                // All of its bytes are there, as `AnswerBody::with_open_request` says.
+                if this.open.is_some() && body.size_hint().exact().is_some() {
+                    *this.open = None;
+                }
+                body.poll_frame(context)
+            }
             Projected::Answer { content } => {
                 content.poll_frame(context).map_err(|never| match never {})
             }

@@ -9,6 +9,10 @@ use coalesce_core::{
 };
 use http::Extensions;
 
+#[cfg(feature = "listener")]
+use crate::connections::Life;
+use crate::open_request::OpenRequest;
+
 /// The facts of one connection, and, once the layer has let a request pass, the proof of it.
 ///
 /// It travels in the extensions of each request. What accepts connections puts it there (as itself,
@@ -43,6 +47,9 @@ struct Facts {
     connection: ServerConnection<'static>,
     #[cfg(feature = "listener")]
     handshake: Option<coalesce_tls::HandshakeFacts>,
+    /// What the listener knows of the connection.
+    #[cfg(feature = "listener")]
+    life: Option<Arc<Life>>,
     /// Has a copy of `connection`, which can be read without the lock.
     memo: Mutex<Memo<'static>>,
 }
@@ -68,7 +75,7 @@ impl ConnectionInfo {
         let connection = facts.connection(ports);
         let memo = Mutex::new(Memo::new(connection.clone()));
         let handshake = Some(facts.clone());
-        Self::from_facts(Facts { connection, handshake, memo })
+        Self::from_facts(Facts { connection, handshake, life: None, memo })
     }
 
     /// A connection in the clear, HTTP/1.1 or HTTP/2 with prior knowledge: it carries `http`
@@ -101,6 +108,8 @@ impl ConnectionInfo {
             connection,
             #[cfg(feature = "listener")]
             handshake: None,
+            #[cfg(feature = "listener")]
+            life: None,
             memo,
         };
         Self::from_facts(facts)
@@ -115,6 +124,26 @@ impl ConnectionInfo {
     pub fn with_peer(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
         self
+    }
+
+    /// The same connection, which a listener ends after a while of silence.
+    #[cfg(feature = "listener")]
+    pub(crate) fn with_life(mut self, life: &Arc<Life>) -> Self {
+        // Nothing else has these facts yet.
+        if let Some(facts) = Arc::get_mut(&mut self.facts) {
+            facts.life = Some(life.clone());
+        }
+        self
+    }
+
+    /// Says that a request of this connection is open until the value is dropped, so that its
+    /// listener does not take the connection for idle. The layer does this by itself.
+    pub fn open_request(&self) -> OpenRequest {
+        #[cfg(feature = "listener")]
+        let open = OpenRequest::new(self.facts.life.as_ref());
+        #[cfg(not(feature = "listener"))]
+        let open = OpenRequest::new();
+        open
     }
 
     /// The address of the other end, where it is known: the client's, or its gateway's.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use coalesce_core::Authoritative;
 use coalesce_http::Decide;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 use crate::answer::answer;
@@ -80,8 +80,12 @@ where
     type Future = WrappedFuture<U, R>;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
+        let open = self.info.open_request();
         let future = match self.rules.judge(&self.info, &mut request) {
-            Ok(proof) => ResponseFuture::application((self.application)(request, proof)),
+            Ok(proof) => {
+                let is_connect = request.method() == Method::CONNECT;
+                ResponseFuture::application((self.application)(request, proof), is_connect, open)
+            }
             Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
         };
         future.into()

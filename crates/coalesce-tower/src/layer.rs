@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coalesce_http::{Decide, MisdirectedContent, Refusal};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -17,6 +17,7 @@ use crate::decide::Undecided;
 use crate::future::ResponseFuture;
 use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
 use crate::judge::Rules;
+use crate::open_request::OpenRequest;
 
 /// Decides every request before the application gets it, and answers the others itself.
 ///
@@ -118,8 +119,9 @@ impl<S, D> Layer<S> for CoalesceLayer<D> {
 /// connections are serves nothing.
 ///
 /// # Allocation
-/// None is added on the way of a request that is served, whatever the outcome of an absolute-form
-/// target whose `Host` has to be replaced.
+/// None is added on the way of a request that is served, but for a `Host` that has to be replaced
+/// beside an absolute-form target, and for a box around a body whose length is not known, on the
+/// connections of a listener: as long as there is one, the connection is not idle.
 ///
 /// # Examples
 /// ```
@@ -145,12 +147,16 @@ impl<S: Clone, D> Clone for Coalesce<S, D> {
 
 impl<S, D: for<'a> Decide<Undecided<'a>>> Coalesce<S, D> {
     /// Decides a request, and leaves the proof in its [`ConnectionInfo`].
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Refusal> {
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<OpenRequest, Refusal> {
         // Taken out for the while, so that nothing is copied and nobody's proof is left behind.
         let mut extensions = std::mem::take(request.extensions_mut());
         let admitted = if let Some(info) = ConnectionInfo::from_request_mut(&mut extensions) {
             info.set_proof(None);
-            self.rules.judge(info, request).map(|proof| info.set_proof(Some(proof)))
+            let open = info.open_request();
+            self.rules.judge(info, request).map(|proof| {
+                info.set_proof(Some(proof));
+                open
+            })
         } else {
             tracing::error!("a request without ConnectionInfo: nothing says what it came on");
             Err(Refusal::NoConnection)
@@ -177,7 +183,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.admit(&mut request) {
-            Ok(()) => ResponseFuture::application(self.inner.call(request)),
+            Ok(open) => {
+                let is_connect = request.method() == Method::CONNECT;
+                ResponseFuture::application(self.inner.call(request), is_connect, open)
+            }
             Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
         }
     }

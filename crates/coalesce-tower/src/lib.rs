@@ -62,8 +62,8 @@
 //! | anything, without facts of its connection | 500 |
 //!
 //! A request body that is still coming is not read. On HTTP/2 its stream ends with the answer and
-//! `RST_STREAM(NO_ERROR)`; on HTTP/1.1 no `100 Continue` is sent, and hyper closes the connection
-//! unless the whole body is there already. A gRPC client gets the same statuses, and in the fields
+//! `RST_STREAM(NO_ERROR)`. On HTTP/1.1 no `100 Continue` is sent, and the answer says `connection:
+//! close`, so no part of the body is taken for a request. A gRPC client gets the same statuses, and in the fields
 //! `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
 //!
 //! On HTTP/1 a target in absolute form wins over `Host` (RFC 9112 §3.2.2), and `Host` is made to
@@ -92,6 +92,22 @@
 //! elsewhere, or use coalesce-h2), or look at whether HTTP/2 was negotiated (`auto` servers go by
 //! the first bytes; `Accepted` says what was). hyper resets the stream of an
 //! unread upload together with an answer that has no content, which curl 7 takes for no answer.
+//!
+//! # Silent clients
+//!
+//! `Listener` and `AxumServerAcceptor` bound the connections of their server, because most server
+//! libraries do not: `ConnectionLimits` has how many there may be, how many handshakes, and how long
+//! a handshake, the head of a request, and a connection without a request may take.
+//!
+//! * At a bound, and when the process has no more descriptors, the connection that is without a
+//!   request the longest is ended. A new client is served, whatever many others do not say.
+//! * A connection with an open request is not idle, however long its application takes. It is ended
+//!   at a bound alone, after it has been silent as long as an idle one may be.
+//! * The layer counts the open requests. A response is open until its body is dropped, or until its
+//!   head is sent if the length of the body is known.
+//! * An HTTP/2 connection that is ended gets no GOAWAY, because hyper alone can send one.
+//!
+//! How long the content of a request may take is the application's to say: it reads it.
 //!
 //! # Crate features
 //!
@@ -150,6 +166,8 @@ mod axum;
 mod axum_server;
 mod body;
 mod connection;
+#[cfg(feature = "listener")]
+mod connections;
 mod decide;
 mod future;
 mod gateway;
@@ -160,6 +178,7 @@ mod layer;
 pub mod limits;
 #[cfg(feature = "listener")]
 mod listener;
+mod open_request;
 mod send_and_sync;
 mod target;
 mod virtual_host;
@@ -170,6 +189,8 @@ pub use axum_server::AxumServerAcceptor;
 pub use body::{AnswerBody, AnswerContent, ResponseBody};
 pub use coalesce_http::{Decide, MisdirectedContent};
 pub use connection::ConnectionInfo;
+#[cfg(feature = "listener")]
+pub use connections::ConnectionLimits;
 pub use decide::Undecided;
 pub use future::ResponseFuture;
 #[cfg(feature = "hyper")]
@@ -180,4 +201,5 @@ pub use hyper::ConnectionService;
 pub use layer::{Coalesce, CoalesceLayer};
 #[cfg(feature = "listener")]
 pub use listener::{Accepted, Listener};
+pub use open_request::OpenRequest;
 pub use virtual_host::{NoVirtualHost, VirtualHost};

@@ -1,15 +1,45 @@
 //! The limits that users meet, each with its source. Those of listeners are there with them.
 
-#[cfg(feature = "proxy-protocol")]
+#[cfg(feature = "listener")]
 use std::time::Duration;
 
 #[cfg(feature = "listener")]
 pub use coalesce_http::limits::ACCEPT_PAUSE;
 
-/// TLS handshakes and gateway headers under way at once on one listener: as many connections as
-/// the system queues for a listener by default (`net.core.somaxconn`); those beyond it wait there.
+/// Connections of one listener that are open at once, those in their handshake among them. Beyond
+/// it, the one that is without a request the longest is ended. Above what one process serves in
+/// comfort; `coalesce serve` has the same.
+#[cfg(feature = "listener")]
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// How many of the descriptors that the process may open are for connections: three quarters, so
+/// that the application can open files and connections of its own whatever clients do.
+#[cfg(feature = "listener")]
+pub const DESCRIPTORS_PERCENT: usize = 75;
+
+/// TLS handshakes and gateway headers under way at once on one listener. Beyond it, the oldest is
+/// ended. As many connections as the system queues for a listener by default
+/// (`net.core.somaxconn`).
 #[cfg(feature = "listener")]
 pub const HANDSHAKES_MAX: usize = 4096;
+
+/// How long a connection may be without a request, or take no byte of a response. Browsers close
+/// theirs after some minutes; nginx's default (`keepalive_timeout`) is 75 seconds.
+#[cfg(feature = "listener")]
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long the head of a request may take. hyper's default for HTTP/1, where it has a timer.
+#[cfg(feature = "listener")]
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often connections are looked at, at least: what is ended after a timeout may be ended so much
+/// later. A look at 10,000 connections takes some tenths of a millisecond.
+#[cfg(feature = "listener")]
+pub const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The lines of one kind about the limits of a listener that are logged in a second.
+#[cfg(feature = "listener")]
+pub const LIMIT_LINES_PER_SECOND: u64 = 1;
 
 /// The longest PROXY protocol header that is read, in bytes after its fixed part: the largest
 /// addresses (216), a server name (255) and the TLVs of TLS fit many times over.

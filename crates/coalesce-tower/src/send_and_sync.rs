@@ -13,6 +13,7 @@ const _: () = {
     assert::<crate::Forwarded<'static>>();
     assert::<crate::GatewayFields>();
     assert::<crate::NoVirtualHost>();
+    assert::<crate::OpenRequest>();
     assert::<crate::ResponseBody<()>>();
     assert::<crate::ResponseFuture<(), ()>>();
     assert::<crate::TrustedGateways>();
@@ -34,5 +35,6 @@ const _: () = {
 #[cfg(feature = "listener")]
 const _: () = {
     assert::<crate::Accepted>();
+    assert::<crate::ConnectionLimits>();
     assert::<crate::Listener>();
 };

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use coalesce_core::{ClientCertificates, DnsName, Ports, Scheme};
 use proxy_header::Error::BufferTooShort;
@@ -14,7 +15,6 @@ use tokio::time::timeout;
 use super::{Forwarded, TrustedGateways};
 use crate::connection::ConnectionInfo;
 use crate::limits::{PROXY_HEADER_LEN_MAX, PROXY_HEADER_TIMEOUT};
-use crate::listener::Accepted;
 
 /// Signature, version and command, family, length.
 const FIXED_LEN: usize = 16;
@@ -45,8 +45,10 @@ impl ProxyProtocol {
         mut socket: TcpStream,
         peer: SocketAddr,
         ports: Ports,
-    ) -> Option<Accepted> {
-        let info = match timeout(PROXY_HEADER_TIMEOUT, self.read(&mut socket, peer, ports)).await {
+        limit: Option<Duration>,
+    ) -> Option<(TcpStream, ConnectionInfo)> {
+        let limit = limit.unwrap_or(PROXY_HEADER_TIMEOUT);
+        let info = match timeout(limit, self.read(&mut socket, peer, ports)).await {
             Ok(Ok(info)) => info,
             Ok(Err(error)) => {
                 tracing::info!(%peer, %error, "a connection without a gateway's facts is refused");
@@ -57,7 +59,7 @@ impl ProxyProtocol {
                 return None;
             }
         };
-        Some(Accepted::cleartext(socket, info.with_peer(peer)))
+        Some((socket, info.with_peer(peer)))
     }
 
     async fn read(

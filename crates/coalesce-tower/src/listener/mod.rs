@@ -1,29 +1,37 @@
 //! Connections together with their facts.
 
+mod heads;
 mod stream;
 
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use coalesce_core::{GroupId, Ports};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
 use crate::connection::ConnectionInfo;
+use crate::connections::{ConnectionLimits, Register, Registered, Side};
 #[cfg(feature = "proxy-protocol")]
 use crate::gateway::{ProxyProtocol, TrustedGateways};
-use crate::limits::{ACCEPT_PAUSE, HANDSHAKES_MAX};
+use crate::limits::ACCEPT_PAUSE;
 pub use stream::Accepted;
 
 /// Accepts connections, and says of each what it is.
 ///
-/// Handshakes are made beside each other, at most [`HANDSHAKES_MAX`] at once: a client that is slow
-/// holds nobody up. One that fails is logged and never seen here. Dropping the listener ends the
-/// handshakes under way.
+/// Handshakes are made beside each other. One that fails is logged and never seen here. Dropping the
+/// listener ends the handshakes under way.
+///
+/// A client that is slow or silent holds nobody up: [`ConnectionLimits`] bound how many connections
+/// and handshakes there are, and how long each may be silent. At a bound the one that is silent the
+/// longest is ended, so that a new one is served. The same happens when the process has no more
+/// descriptors.
 ///
 /// `ports` are those that its requests may name: 443, where clients reach it through a port map, or
 /// else the port it is bound to.
@@ -52,8 +60,20 @@ pub use stream::Accepted;
 pub struct Listener {
     socket: TcpListener,
     entrance: Entrance,
+    register: Arc<Register>,
     handshakes: JoinSet<Option<(Accepted, SocketAddr)>>,
-    pause: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
+    /// A connection that waits until another one has left.
+    waiting: Option<(TcpStream, SocketAddr)>,
+    pause: Option<Pause>,
+}
+
+/// The system had no connection to give. It may have one when another connection has left, or
+/// something else in the process.
+#[derive(Debug)]
+struct Pause {
+    sleep: Pin<Box<Sleep>>,
+    /// How many connections had left when it began.
+    left: u64,
 }
 
 /// How a connection becomes known. Cheap to clone.
@@ -88,24 +108,50 @@ impl Entrance {
     }
 
     /// Makes a connection of a socket, or `None` with the reason in the log.
-    pub(crate) async fn admit(self, socket: TcpStream, peer: SocketAddr) -> Option<Accepted> {
+    pub(crate) async fn admit(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        registered: Registered,
+    ) -> Option<Accepted> {
+        let life = registered.life().clone();
+        let mut admitted = pin!(self.connection(socket, peer, registered));
+        poll_fn(move |context| {
+            if life.ends(Side::Read, context) {
+                return Poll::Ready(None);
+            }
+            admitted.as_mut().poll(context)
+        })
+        .await
+    }
+
+    async fn connection(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        registered: Registered,
+    ) -> Option<Accepted> {
         // Answers are small and complete; none is to wait for the acknowledgement of another.
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
         let ports = self.ports;
         match self.kind {
-            Kind::Tls(acceptor) => handshake(acceptor, socket, peer, ports).await,
+            Kind::Tls(acceptor) => handshake(acceptor, socket, peer, ports, registered).await,
             Kind::NewestTls(newest) => {
                 let (acceptor, ports) = (newest.0)();
-                handshake(acceptor, socket, peer, ports).await
+                handshake(acceptor, socket, peer, ports, registered).await
             }
             Kind::Cleartext(group) => {
                 let info = ConnectionInfo::cleartext(group, ports).with_peer(peer);
-                Some(Accepted::cleartext(socket, info))
+                Some(Accepted::cleartext(socket, info, registered))
             }
             #[cfg(feature = "proxy-protocol")]
-            Kind::Proxied(proxied) => proxied.admit(socket, peer, ports).await,
+            Kind::Proxied(proxied) => {
+                let limit = registered.limits().handshake_timeout;
+                let (socket, info) = proxied.admit(socket, peer, ports, limit).await?;
+                Some(Accepted::cleartext(socket, info, registered))
+            }
         }
     }
 }
@@ -115,11 +161,16 @@ async fn handshake(
     socket: TcpStream,
     peer: SocketAddr,
     ports: Ports,
+    registered: Registered,
 ) -> Option<Accepted> {
+    let acceptor = match registered.limits().handshake_timeout {
+        Some(timeout) => acceptor.with_handshake_timeout(timeout),
+        None => acceptor,
+    };
     // The acceptor logs its own refusals.
     let (stream, facts) = acceptor.accept(socket).await.ok()?;
     let info = ConnectionInfo::handshake(&facts, ports).with_peer(peer);
-    Some(Accepted::tls(stream, info))
+    Some(Accepted::tls(stream, info, registered))
 }
 
 impl Listener {
@@ -180,7 +231,15 @@ impl Listener {
     }
 
     fn new(socket: TcpListener, entrance: Entrance) -> Self {
-        Self { socket, entrance, handshakes: JoinSet::new(), pause: None }
+        let register = Register::new(ConnectionLimits::new());
+        Self { socket, entrance, register, handshakes: JoinSet::new(), waiting: None, pause: None }
+    }
+
+    /// Sets other limits than the defaults, for the connections that are accepted from now on.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.register = Register::new(limits);
+        self
     }
 
     /// The address that the socket is bound to.
@@ -205,25 +264,43 @@ impl Listener {
                 Poll::Ready(Some(_)) => continue,
                 Poll::Ready(None) | Poll::Pending => {}
             }
-            // A place that becomes free wakes this task, since it is in the set.
-            if self.handshakes.len() >= HANDSHAKES_MAX {
-                return Poll::Pending;
+            if let Some((socket, peer)) = self.waiting.take() {
+                match self.register.poll_enter(context) {
+                    Poll::Ready(registered) => {
+                        self.admit(socket, peer, registered);
+                        // Back to the set, so that the new handshake wakes this task.
+                        continue;
+                    }
+                    Poll::Pending => {
+                        self.waiting = Some((socket, peer));
+                        return Poll::Pending;
+                    }
+                }
             }
             if let Some(pause) = &mut self.pause {
-                std::task::ready!(pause.as_mut().poll(context));
+                let left = self.register.poll_left(pause.left, context);
+                if pause.sleep.as_mut().poll(context).is_pending() && left.is_pending() {
+                    return Poll::Pending;
+                }
                 self.pause = None;
             }
             match std::task::ready!(self.socket.poll_accept(context)) {
-                Ok((socket, peer)) => {
-                    let admitted = self.entrance.clone().admit(socket, peer);
-                    self.handshakes.spawn(async move { Some((admitted.await?, peer)) });
-                }
+                Ok(accepted) => self.waiting = Some(accepted),
+                // It is the client's own, who has gone away already.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    self.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
+                    self.register.say_accept_failed(&error);
+                    let left = self.register.make_room();
+                    let sleep = Box::pin(tokio::time::sleep(ACCEPT_PAUSE));
+                    self.pause = Some(Pause { sleep, left });
                 }
             }
         }
+    }
+
+    fn admit(&mut self, socket: TcpStream, peer: SocketAddr, registered: Registered) {
+        let admitted = self.entrance.clone().admit(socket, peer, registered);
+        self.handshakes.spawn(async move { Some((admitted.await?, peer)) });
     }
 }
 

@@ -8,9 +8,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::heads::Heads;
 use crate::connection::ConnectionInfo;
+use crate::connections::{Life, Registered, Side};
 
 /// The byte stream of a connection, and its facts.
+///
+/// When its listener ends it, it reads like a stream whose client has closed.
 ///
 /// # Examples
 /// ```
@@ -22,8 +26,11 @@ use crate::connection::ConnectionInfo;
 /// ```
 #[derive(Debug)]
 pub struct Accepted {
+    // Dropped first, so that its descriptor is free when the listener hears of it.
     stream: Stream,
     info: ConnectionInfo,
+    heads: Heads,
+    registered: Registered,
 }
 
 #[derive(Debug)]
@@ -33,12 +40,30 @@ enum Stream {
 }
 
 impl Accepted {
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, info: ConnectionInfo) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), info }
+    pub(crate) fn tls(
+        stream: TlsStream<TcpStream>,
+        info: ConnectionInfo,
+        registered: Registered,
+    ) -> Self {
+        Self::new(Stream::Tls(Box::new(stream)), info, registered)
     }
 
-    pub(crate) fn cleartext(stream: TcpStream, info: ConnectionInfo) -> Self {
-        Self { stream: Stream::Cleartext(stream), info }
+    pub(crate) fn cleartext(
+        stream: TcpStream,
+        info: ConnectionInfo,
+        registered: Registered,
+    ) -> Self {
+        Self::new(Stream::Cleartext(stream), info, registered)
+    }
+
+    fn new(stream: Stream, info: ConnectionInfo, registered: Registered) -> Self {
+        registered.established();
+        let info = info.with_life(registered.life());
+        Self { stream, info, heads: Heads::default(), registered }
+    }
+
+    fn life(&self) -> &Life {
+        self.registered.life()
     }
 
     /// What the connection is.
@@ -57,8 +82,8 @@ impl Accepted {
 
 /// Calls the same method of whichever stream it is.
 macro_rules! each {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match &mut $self.get_mut().stream {
+    ($this:ident, $stream:ident => $call:expr) => {
+        match &mut $this.stream {
             Stream::Tls(stream) => {
                 let $stream = Pin::new(&mut **stream);
                 $call
@@ -77,7 +102,21 @@ impl AsyncRead for Accepted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_read(context, buffer))
+        let this = self.get_mut();
+        if this.life().is_ended() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let polled = each!(this, stream => stream.poll_read(context, buffer));
+        match polled {
+            Poll::Ready(Ok(())) => {
+                let read = buffer.filled().get(before..).unwrap_or_default();
+                this.heads.read(read, this.registered.life());
+                polled
+            }
+            Poll::Pending if this.life().ends(Side::Read, context) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) | Poll::Pending => polled,
+        }
     }
 }
 
@@ -87,7 +126,10 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write(context, bytes))
+        self.get_mut().write(
+            context,
+            |stream, context| each!(stream, stream => stream.poll_write(context, bytes)),
+        )
     }
 
     fn poll_write_vectored(
@@ -95,7 +137,10 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write_vectored(context, slices))
+        self.get_mut().write(
+            context,
+            |stream, context| each!(stream, stream => stream.poll_write_vectored(context, slices)),
+        )
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -106,10 +151,54 @@ impl AsyncWrite for Accepted {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_flush(context))
+        let this = self.get_mut();
+        if this.life().is_ended() {
+            return Poll::Ready(Err(ended()));
+        }
+        let polled = each!(this, stream => stream.poll_flush(context));
+        this.life().set_write_blocked(polled.is_pending());
+        if polled.is_pending() && this.life().ends(Side::Write, context) {
+            return Poll::Ready(Err(ended()));
+        }
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_shutdown(context))
+        let this = self.get_mut();
+        let polled = each!(this, stream => stream.poll_shutdown(context));
+        // A client that takes no bytes does not hold up the end.
+        if polled.is_pending() && this.life().ends(Side::Write, context) {
+            return Poll::Ready(Err(ended()));
+        }
+        polled
     }
+}
+
+impl Accepted {
+    fn write(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.life().is_ended() {
+            return Poll::Ready(Err(ended()));
+        }
+        let polled = write(self, context);
+        match polled {
+            Poll::Ready(Ok(len)) => self.life().was_written(len),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                self.life().set_write_blocked(true);
+                if self.life().ends(Side::Write, context) {
+                    return Poll::Ready(Err(ended()));
+                }
+            }
+        }
+        polled
+    }
+}
+
+/// The error of writing to a connection that the listener has ended.
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the connection was silent for too long")
 }

@@ -6,5 +6,6 @@ mod extensions;
 mod gateway;
 mod http1;
 mod http2;
+mod limits;
 mod listener;
 mod tonic;
