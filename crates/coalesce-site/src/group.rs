@@ -137,7 +137,9 @@ impl GroupSettings {
         self
     }
 
-    /// Sets which kinds of `CONNECT` are accepted. Default: none.
+    /// Sets which kinds of `CONNECT` are accepted. Default: none. The listeners of the site let a
+    /// server announce extended `CONNECT` (RFC 8441) where it is accepted, for a WebSocket
+    /// over HTTP/2.
     #[must_use]
     pub fn connect(mut self, connect: ConnectPolicy) -> Self {
         self.connect = connect;

@@ -15,7 +15,9 @@ use crate::site_listener::SiteListener;
 impl<T: Send + Sync + 'static> Site<T> {
     /// Listens on `address` for the one listener of the site, wherever the builder has it, and logs
     /// the address that it got. Listeners that share an address are one here. Each handshake is
-    /// made by the newest snapshot.
+    /// made by the newest snapshot. Extended `CONNECT` (RFC 8441) is announced to clients whose group
+    /// takes it ([`GroupSettings::connect`](crate::GroupSettings::connect)), if the server announces
+    /// it: `axum::serve` does.
     ///
     /// # Errors
     /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on
@@ -64,10 +66,13 @@ impl<T: Send + Sync + 'static> Site<T> {
         let id = member.map(|(_, id)| *id).ok_or_else(|| no_listener(name))?;
         self.bound_to(name, address.port());
         tracing::info!(%address, "listening");
-        let site = self.clone();
-        Ok(Listener::newest_tls(socket, move || {
+        let (site, policies) = (self.clone(), self.clone());
+        let listener = Listener::newest_tls(socket, move || {
             let (handshakes, ports) = site.newest().tables.accepting(id);
             (Acceptor::new(handshakes), ports)
+        });
+        Ok(listener.extended_connect(move |info| {
+            policies.newest().tables.takes_extended_connect(info.handshake_facts())
         }))
     }
 

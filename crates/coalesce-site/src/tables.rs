@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(feature = "tower")]
+use coalesce_core::ConnectPolicy;
 use coalesce_core::{
     AuthorityTable, AuthorityTableBuilder, GroupId, ListenerId, Ports, ServerConnection,
 };
@@ -134,6 +136,13 @@ impl Tables {
                 && group == connection.group()
                 && listener.ports == *connection.ports()
         })
+    }
+
+    /// Returns whether the group of a connection takes extended `CONNECT` (RFC 8441).
+    #[cfg(feature = "tower")]
+    pub(crate) fn takes_extended_connect(&self, facts: Option<&HandshakeFacts>) -> bool {
+        let policy = self.authorities.group_policy(self.place(facts).group);
+        policy.is_some_and(|policy| policy.connect != ConnectPolicy::Refuse)
     }
 
     /// Returns what makes handshakes on the sockets of the listener with this id.

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tower_layer::Layer;
 
 use crate::attach::Attached;
+use crate::connection::ConnectionInfo;
 use crate::connections::{ConnectionLimits, Register};
 use crate::listener::{Accepted, Entrance};
 
@@ -48,6 +49,18 @@ impl AxumServerAcceptor {
     pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
         let register = Register::new(ConnectionLimits::new());
         Self { entrance: Entrance::tls(acceptor, ports), register }
+    }
+
+    /// Lets the server announce extended `CONNECT`, as
+    /// [`Listener::extended_connect`](crate::Listener::extended_connect) does. axum-server announces
+    /// it if its `http_builder` says so.
+    #[must_use]
+    pub fn extended_connect(
+        mut self,
+        takes: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.entrance.set_extended_connect(takes);
+        self
     }
 
     /// Sets other limits than the defaults.

@@ -54,8 +54,10 @@ impl<F, R> ResponseFuture<F, R> {
                 let response = std::task::ready!(future.poll(context));
                 let mut open = open.take();
                 Poll::Ready(response.map(|response| {
-                    if opens_tunnel(*is_connect, response.status()) {
-                        open.take().map(OpenRequest::keep);
+                    if opens_tunnel(*is_connect, response.status())
+                        && let Some(open) = open.take()
+                    {
+                        open.keep();
                     }
                     wrap(response, open)
                 }))

@@ -67,8 +67,9 @@
 //! `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
 //!
 //! On HTTP/1 a target in absolute form wins over `Host` (RFC 9112 §3.2.2), and `Host` is made to
-//! say the same before the application sees it. An extended `CONNECT` (RFC 8441) is decided like
-//! any request. HTTP/2 in the clear, by prior knowledge, is what a cleartext [`ConnectionInfo`]
+//! say the same before the application sees it. An extended `CONNECT` (RFC 8441), for a WebSocket
+//! over HTTP/2, is decided like any request where the policy of the connection's group takes it
+//! (`ConnectPolicy::Extended`), and answered 405 elsewhere. HTTP/2 in the clear, by prior knowledge, is what a cleartext [`ConnectionInfo`]
 //! says it is.
 //!
 //! # What a layer cannot see
@@ -84,7 +85,7 @@
 //! | a pseudo-header field in the trailers | h2 drops it | the application does not see it |
 //! | a header list that is too large | h2 and hyper answer first | 431 |
 //! | an HTTP/1 request line that hyper cannot read | hyper answers first | 400 |
-//! | extended `CONNECT` that was not announced | h2 resets it first; `axum::serve` announces always | `PROTOCOL_ERROR`, or 421 and 405 |
+//! | extended `CONNECT` that was not announced | h2 resets it first, unless the server meant to announce it, like `axum::serve` | `PROTOCOL_ERROR`, or 421 and 405 |
 //! | `CONNECT` over HTTP/2 with a `content-length` | hyper does not take it | `INTERNAL_ERROR` |
 //!
 //! And what a service cannot do: reset a stream (RFC 9113 §8.1.1 allows the 400 that is given
@@ -92,6 +93,15 @@
 //! elsewhere, or use coalesce-h2), or look at whether HTTP/2 was negotiated (`auto` servers go by
 //! the first bytes; `Accepted` says what was). hyper resets the stream of an
 //! unread upload together with an answer that has no content, which curl 7 takes for no answer.
+//!
+//! # Extended CONNECT
+//!
+//! On HTTP/1.1 the handshake of a WebSocket is an ordinary request. On HTTP/2 it is an extended
+//! `CONNECT`, which a client may send if the server has announced it. A browser that finds the
+//! announcement does not fall back to HTTP/1.1 when it is refused, so it must be made where the
+//! policy takes it, and nowhere else. `Listener::extended_connect` says where; by default nowhere,
+//! because that is the default of the policy. What a server announces elsewhere is taken back:
+//! `axum::serve` announces always, a hyper server if its builder says `enable_connect_protocol`.
 //!
 //! # Silent clients
 //!

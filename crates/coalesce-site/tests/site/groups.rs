@@ -1,8 +1,13 @@
 //! Coalescing groups and their rules for clients.
 
-use coalesce_core::CoalescePolicy;
+use std::sync::Arc;
+
+use coalesce_core::{CoalescePolicy, ConnectPolicy};
 use coalesce_site::{GroupSettings, Host, Site};
 use coalesce_tls::ClientAuth;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::support::{Ca, Client, Issued, Text, builder, misdirected, serve, served};
 
@@ -136,4 +141,31 @@ async fn default_host_serves_addresses() {
     let address = serve(&site).await;
     let mut client = Client::connect(&ca, address, "127.0.0.1", None).await;
     assert_eq!(client.get("127.0.0.1").await, served("address"));
+}
+
+/// RFC 8441 §3: `axum::serve` announces it always, the listener of the site where it is taken.
+#[tokio::test]
+async fn extended_connect_is_announced_to_clients_whose_group_takes_it() {
+    let ca = Ca::new();
+    let site = builder()
+        .group("chat", GroupSettings::new().connect(ConnectPolicy::Extended))
+        .add_host(Host::new("chat.test", ca.identity(&["chat.test"]), Text("chat")).group("chat"))
+        .add_host(Host::new("shop.test", ca.identity(&["shop.test"]), Text("shop")))
+        .build()
+        .unwrap();
+    let address = serve(&site).await;
+    for (name, announced) in [("chat.test", true), ("shop.test", false)] {
+        let config = Arc::new(Client::config(&ca, None));
+        let socket = TcpStream::connect(address).await.unwrap();
+        let server_name = ServerName::try_from(name).unwrap();
+        let stream = TlsConnector::from(config).connect(server_name, socket).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(async { connection.await.ok() });
+        let mut client = client.ready().await.unwrap();
+        let request = http::Request::get(format!("https://{name}/")).body(()).unwrap();
+        let response = client.send_request(request, true).unwrap().0.await.unwrap();
+        assert_eq!(response.status(), 200);
+        // The settings came before the response.
+        assert_eq!(client.is_extended_connect_protocol_enabled(), announced, "{name}");
+    }
 }

@@ -105,17 +105,13 @@ impl Register {
             self.say_handshakes();
         }
         if state.len() >= self.limits.connections_max {
-            match state.take_spare(self.patience.idle) {
-                Some(spare) => {
-                    ended.push(spare);
-                    self.say_connections();
-                }
-                None => {
-                    full(&mut state);
-                    self.say_full();
-                    return None;
-                }
-            }
+            let Some(spare) = state.take_spare(self.patience.idle) else {
+                full(&mut state);
+                self.say_full();
+                return None;
+            };
+            ended.push(spare);
+            self.say_connections();
         }
         if !state.is_swept {
             state.is_swept = true;
@@ -126,7 +122,9 @@ impl Register {
         let life = Arc::new(Life::new(self.clock.clone()));
         state.handshakes.insert(id, life.clone());
         drop(state);
-        ended.iter().for_each(|life| life.end());
+        for life in ended {
+            life.end();
+        }
         Some(Registered { id, life, register: self.clone() })
     }
 
@@ -164,7 +162,9 @@ impl Register {
         if !ended.is_empty() {
             tracing::debug!(count = ended.len(), "ended connections that were silent for too long");
         }
-        ended.iter().for_each(|life| life.end());
+        for life in ended {
+            life.end();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -173,38 +173,42 @@ impl Register {
     }
 
     fn say_handshakes(&self) {
-        let Some(unlogged) = line(&self.lines.handshakes) else { return };
         let limit = self.limits.handshakes_max;
-        tracing::warn!(limit, unlogged, "too many handshakes at once: the oldest one is ended");
+        say(&self.lines.handshakes, |unlogged| {
+            tracing::warn!(limit, unlogged, "too many handshakes at once: the oldest one is ended");
+        });
     }
 
     fn say_connections(&self) {
-        let Some(unlogged) = line(&self.lines.connections) else { return };
         let limit = self.limits.connections_max;
-        tracing::warn!(
-            limit,
-            unlogged,
-            "too many connections at once: the one that is silent the longest is ended"
-        );
+        say(&self.lines.connections, |unlogged| {
+            tracing::warn!(
+                limit,
+                unlogged,
+                "too many connections at once: the one that is silent the longest is ended"
+            );
+        });
     }
 
     fn say_full(&self) {
-        let Some(unlogged) = line(&self.lines.full) else { return };
         let limit = self.limits.connections_max;
-        tracing::warn!(
-            limit,
-            unlogged,
-            "too many connections at once and all are busy: a new one is not served yet"
-        );
+        say(&self.lines.full, |unlogged| {
+            tracing::warn!(
+                limit,
+                unlogged,
+                "too many connections at once, and all are busy: a new one is not served yet"
+            );
+        });
     }
 
     pub(crate) fn say_accept_failed(&self, error: &std::io::Error) {
-        let Some(unlogged) = line(&self.lines.accept) else { return };
-        tracing::warn!(
-            %error,
-            unlogged,
-            "cannot accept a connection: the one that is silent the longest is ended"
-        );
+        say(&self.lines.accept, |unlogged| {
+            tracing::warn!(
+                %error,
+                unlogged,
+                "cannot accept a connection: the one that is silent the longest is ended"
+            );
+        });
     }
 }
 
@@ -249,13 +253,10 @@ impl State {
     }
 }
 
-/// The number of lines that were left out, if a line may be written now.
-fn line(limit: &RateLimit) -> Option<Option<u64>> {
-    match limit.decide(std::time::Instant::now()) {
-        LogDecision::Log { unlogged_before } => {
-            Some((unlogged_before > 0).then_some(unlogged_before))
-        }
-        LogDecision::Skip => None,
+/// Writes a line with how many were left out before it, unless too many are.
+fn say(limit: &RateLimit, write: impl FnOnce(Option<u64>)) {
+    if let LogDecision::Log { unlogged_before } = limit.decide(std::time::Instant::now()) {
+        write((unlogged_before > 0).then_some(unlogged_before));
     }
 }
 

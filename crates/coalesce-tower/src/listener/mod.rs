@@ -1,5 +1,6 @@
 //! Connections together with their facts.
 
+mod announcement;
 mod heads;
 mod stream;
 
@@ -81,6 +82,17 @@ struct Pause {
 pub(crate) struct Entrance {
     kind: Kind,
     ports: Ports,
+    extended_connect: Option<TakesExtendedConnect>,
+}
+
+/// Returns whether extended `CONNECT` is announced on a connection.
+#[derive(Clone)]
+struct TakesExtendedConnect(Arc<dyn Fn(&ConnectionInfo) -> bool + Send + Sync>);
+
+impl fmt::Debug for TakesExtendedConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TakesExtendedConnect")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +116,18 @@ impl fmt::Debug for NewestAcceptor {
 
 impl Entrance {
     pub(crate) fn tls(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
-        Self { kind: Kind::Tls(acceptor), ports: ports.into() }
+        Self::new(Kind::Tls(acceptor), ports.into())
+    }
+
+    fn new(kind: Kind, ports: Ports) -> Self {
+        Self { kind, ports, extended_connect: None }
+    }
+
+    pub(crate) fn set_extended_connect(
+        &mut self,
+        takes: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
+    ) {
+        self.extended_connect = Some(TakesExtendedConnect(Arc::new(takes)));
     }
 
     /// Makes a connection of a socket, or `None` with the reason in the log.
@@ -115,14 +138,19 @@ impl Entrance {
         registered: Registered,
     ) -> Option<Accepted> {
         let life = registered.life().clone();
+        let extended_connect = self.extended_connect.clone();
         let mut admitted = pin!(self.connection(socket, peer, registered));
-        poll_fn(move |context| {
+        let admitted = poll_fn(move |context| {
             if life.ends(Side::Read, context) {
                 return Poll::Ready(None);
             }
             admitted.as_mut().poll(context)
-        })
-        .await
+        });
+        let mut accepted = admitted.await?;
+        if !extended_connect.is_some_and(|takes| (takes.0)(accepted.info())) {
+            accepted.hide_extended_connect();
+        }
+        Some(accepted)
     }
 
     async fn connection(
@@ -207,12 +235,12 @@ impl Listener {
         newest: impl Fn() -> (coalesce_tls::Acceptor, Ports) + Send + Sync + 'static,
     ) -> Self {
         let kind = Kind::NewestTls(NewestAcceptor(Arc::new(newest)));
-        Self::new(socket, Entrance { kind, ports: Ports::from(&[]) })
+        Self::new(socket, Entrance::new(kind, Ports::from(&[])))
     }
 
     /// Connections in the clear, HTTP/1.1 or HTTP/2 with prior knowledge, all of `group`.
     pub fn cleartext(socket: TcpListener, group: GroupId, ports: impl Into<Ports>) -> Self {
-        Self::new(socket, Entrance { kind: Kind::Cleartext(group), ports: ports.into() })
+        Self::new(socket, Entrance::new(Kind::Cleartext(group), ports.into()))
     }
 
     /// Connections of trusted gateways, whose facts are in a PROXY protocol header of version 2:
@@ -227,7 +255,7 @@ impl Listener {
         ports: impl Into<Ports>,
     ) -> Self {
         let kind = Kind::Proxied(ProxyProtocol { gateways });
-        Self::new(socket, Entrance { kind, ports: ports.into() })
+        Self::new(socket, Entrance::new(kind, ports.into()))
     }
 
     fn new(socket: TcpListener, entrance: Entrance) -> Self {
@@ -239,6 +267,38 @@ impl Listener {
     #[must_use]
     pub fn with_limits(mut self, limits: ConnectionLimits) -> Self {
         self.register = Register::new(limits);
+        self
+    }
+
+    /// Lets the server announce extended `CONNECT` (RFC 8441), for a WebSocket over HTTP/2, on the
+    /// connections that `takes` returns true for. By default there are none.
+    ///
+    /// Announce it where the policy of the connection's group takes it
+    /// ([`ConnectPolicy::Extended`](coalesce_core::ConnectPolicy)), and nowhere else: a browser that
+    /// finds the announcement opens its WebSocket on this connection, and does not try HTTP/1.1
+    /// after a 405. What the server announces on other connections, as `axum::serve` always does,
+    /// is taken back on its way to the client.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use coalesce_core::{AuthorityTable, ConnectPolicy};
+    /// use coalesce_tower::Listener;
+    ///
+    /// fn with_web_sockets(listener: Listener, table: Arc<AuthorityTable>) -> Listener {
+    ///     listener.extended_connect(move |info| {
+    ///         let policy = table.group_policy(info.connection().group());
+    ///         policy.is_some_and(|policy| policy.connect != ConnectPolicy::Refuse)
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn extended_connect(
+        mut self,
+        takes: impl Fn(&ConnectionInfo) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.entrance.set_extended_connect(takes);
         self
     }
 

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::announcement::Announcement;
 use super::heads::Heads;
 use crate::connection::ConnectionInfo;
 use crate::connections::{Life, Registered, Side};
@@ -30,6 +31,7 @@ pub struct Accepted {
     stream: Stream,
     info: ConnectionInfo,
     heads: Heads,
+    announcement: Announcement,
     registered: Registered,
 }
 
@@ -59,7 +61,13 @@ impl Accepted {
     fn new(stream: Stream, info: ConnectionInfo, registered: Registered) -> Self {
         registered.established();
         let info = info.with_life(registered.life());
-        Self { stream, info, heads: Heads::default(), registered }
+        let (heads, announcement) = (Heads::default(), Announcement::Passes);
+        Self { stream, info, heads, announcement, registered }
+    }
+
+    /// Takes back the server's announcement of extended `CONNECT`.
+    pub(crate) fn hide_extended_connect(&mut self) {
+        self.announcement = Announcement::Awaited;
     }
 
     fn life(&self) -> &Life {
@@ -126,10 +134,14 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().write(
-            context,
-            |stream, context| each!(stream, stream => stream.poll_write(context, bytes)),
-        )
+        self.get_mut().write(context, |this, context| {
+            let bytes = this.announcement.replace(bytes).unwrap_or(bytes);
+            let polled = each!(this, stream => stream.poll_write(context, bytes));
+            if let Poll::Ready(Ok(len)) = polled {
+                this.announcement.advance(len);
+            }
+            polled
+        })
     }
 
     fn poll_write_vectored(
@@ -137,9 +149,13 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.announcement.passes() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(context, first.map_or(&[], |slice| &**slice));
+        }
         self.get_mut().write(
             context,
-            |stream, context| each!(stream, stream => stream.poll_write_vectored(context, slices)),
+            |this, context| each!(this, stream => stream.poll_write_vectored(context, slices)),
         )
     }
 

@@ -112,21 +112,21 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Reads until the server closes.
-async fn is_ended(mut stream: impl AsyncRead + Unpin) {
+/// Reads until the server closes. Waits long enough for any machine.
+async fn is_ended(mut stream: impl AsyncRead + Unpin, which: &str) {
     let mut bytes = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut bytes)).await;
     // A reset is an end as well.
-    let _ = stream.read_to_end(&mut bytes).await;
+    assert!(end.is_ok(), "{which} is still open");
 }
 
 #[tokio::test]
 async fn every_kind_of_silent_connection_is_ended() {
     for address in [axum(short()).await, hyper(short()).await, tonic(short()).await] {
         for (kind, bytes) in kinds() {
-            println!("{kind}");
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(&bytes).await.unwrap();
-            is_ended(client).await;
+            is_ended(client, kind).await;
         }
     }
 }
@@ -146,12 +146,12 @@ async fn connection_that_only_trickles_is_ended() {
                 tokio::time::sleep(SHORT / 10).await;
             }
         });
-        is_ended(reader).await;
+        is_ended(reader, "one that trickles").await;
         trickle.await.unwrap();
     }
 }
 
-async fn axum_server(limits: ConnectionLimits) -> (SocketAddr, tokio_rustls::TlsConnector) {
+fn axum_server(limits: ConnectionLimits) -> (SocketAddr, tokio_rustls::TlsConnector) {
     let (acceptor, connector) = acceptor();
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -166,15 +166,14 @@ async fn axum_server(limits: ConnectionLimits) -> (SocketAddr, tokio_rustls::Tls
 
 #[tokio::test]
 async fn silent_connections_of_axum_server_are_ended() {
-    let (address, connector) = axum_server(short()).await;
+    let (address, connector) = axum_server(short());
     for (kind, bytes) in kinds() {
-        println!("{kind}");
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from("api.test").unwrap();
         let mut client = connector.connect(name, stream).await.unwrap();
         client.write_all(&bytes).await.unwrap();
         client.flush().await.unwrap();
-        is_ended(client).await;
+        is_ended(client, kind).await;
     }
 }
 
@@ -199,10 +198,10 @@ async fn new_client_is_served_beside_more_silent_ones_than_there_may_be() {
         }
         // The oldest ones gave way.
         for old in silent.drain(..silent.len() - 4) {
-            is_ended(old).await;
+            is_ended(old, "an old one").await;
         }
     }
-    let (address, connector) = axum_server(patient().connections_max(4)).await;
+    let (address, connector) = axum_server(patient().connections_max(4));
     let mut silent = Vec::new();
     for _ in 0..12 {
         silent.push(TcpStream::connect(address).await.unwrap());
@@ -236,7 +235,7 @@ async fn silent_handshakes_give_way_to_new_ones() {
         connector.connect(name, stream).await.unwrap();
     }
     for old in silent.drain(..17) {
-        is_ended(old).await;
+        is_ended(old, "an old one").await;
     }
 }
 
@@ -244,7 +243,7 @@ async fn silent_handshakes_give_way_to_new_ones() {
 /// would have been as well.
 async fn another_is_ended(address: SocketAddr) {
     for _ in 0..2 {
-        is_ended(TcpStream::connect(address).await.unwrap()).await;
+        is_ended(TcpStream::connect(address).await.unwrap(), "another").await;
     }
 }
 

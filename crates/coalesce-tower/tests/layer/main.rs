@@ -2,6 +2,7 @@
 
 mod axum;
 mod common;
+mod extended_connect;
 mod extensions;
 mod gateway;
 mod http1;
