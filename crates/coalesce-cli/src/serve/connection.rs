@@ -52,7 +52,7 @@ pub(super) async fn serve(
     match opened {
         Ok((connection, state)) => {
             listener.meters.completed();
-            serve_requests(connection, &state, &Arc::new(Peer { address }), live).await;
+            serve_requests(connection, &state, &Arc::new(Peer::new(address)), live).await;
         }
         Err(failed) => listener.meters.failed(&failed),
     }

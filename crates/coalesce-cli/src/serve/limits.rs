@@ -49,17 +49,57 @@ pub(super) const UPSTREAM_PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections kept open to one upstream.
 pub(super) const UPSTREAM_IDLE_MAX: usize = 64;
 
+/// How long a connection to an upstream may be idle; looked at once in this time, so at most twice
+/// as long. nginx's default for the same is 60 seconds.
+pub(super) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Requests on one connection to an upstream over HTTP/2, if the upstream allows as many: the
+/// smallest limit that RFC 9113 §6.5.2 advises. More requests take more connections.
+pub(super) const UPSTREAM_STREAMS_MAX: usize = 100;
+
+/// Requests of all clients that are under way to one upstream: one for each of
+/// [`CONNECTIONS_MAX`].
+pub(super) const UPSTREAM_REQUESTS_MAX: usize = CONNECTIONS_MAX;
+
+/// Requests of one client connection that are under way to one upstream; others wait for one of
+/// them to end. RFC 9113 §6.5.2 advises clients to expect room for as many.
+pub(super) const UPSTREAM_REQUESTS_OF_CLIENT_MAX: usize = 100;
+
+/// How long a request waits for another of its client to end: as long as an upstream may be silent.
+pub(super) const PLACE_TIMEOUT: Duration = ANSWER_TIMEOUT;
+
+/// What a client is told to wait for before it makes a request again that was beyond a limit.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
 /// The largest piece of content that is asked room for at once, in bytes: what HTTP/2 frames carry
 /// by default (RFC 9113 §4.2), four times.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// The receive window of one stream from an upstream over HTTP/2, in bytes: what a slow client
-/// makes this server hold of one answer.
-pub(super) const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// makes this server hold of one answer. Enough for 500 Mbit/s at 1 ms (RFC 9113 §6.9.2).
+pub(super) const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
-/// How long a client may leave no room for the next piece of an answer. nginx's default for the
-/// same.
-pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The receive window of a connection to an upstream over HTTP/2, in bytes: what all its streams
+/// may hold, so that clients that take nothing cannot hold up the others.
+pub(super) const UPSTREAM_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 100;
+const _: () =
+    assert!(UPSTREAM_WINDOW_BYTES as usize / STREAM_WINDOW_BYTES as usize == UPSTREAM_STREAMS_MAX);
+
+/// The size of a decoded header list that an answer from an upstream over HTTP/2 may have, in bytes
+/// (RFC 9113 §6.5.2): as large as that of a request.
+pub(super) const UPSTREAM_HEADER_LIST_BYTES_MAX: u32 = coalesce_h2::limits::HEADER_LIST_BYTES_MAX;
+
+/// How many streams that clients have ended early are remembered on a connection to an upstream, so
+/// that DATA already on its way is ignored in silence (RFC 9113 §5.1).
+pub(super) const UPSTREAM_RESETS_REMEMBERED: usize = coalesce_h2::limits::RESET_STREAMS_REMEMBERED;
+
+/// How long a client may be waited for, all in all, while it takes or sends less than
+/// [`PACE_BYTES_MIN`]. nginx's defaults (`send_timeout`, `client_body_timeout`) are as long.
+pub(super) const PACE_TIME: Duration = Duration::from_secs(60);
+
+/// The bytes that a client takes or sends in [`PACE_TIME`] at least: 240 in a second, which is
+/// the lowest rate of Kestrel (`MinResponseDataRate`, `MinRequestBodyDataRate`).
+pub(super) const PACE_BYTES_MIN: u64 = 240 * 60;
 
 /// How long nothing must have happened in a folder before its files are read: those who write two
 /// files, or one in two pieces, do so within a moment.

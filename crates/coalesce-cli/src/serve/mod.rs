@@ -14,6 +14,7 @@ mod listener;
 mod observe;
 mod reload;
 mod server;
+mod shares;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -173,13 +173,35 @@ impl Client {
         address: SocketAddr,
         server_name: &str,
     ) -> Self {
+        let builder = h2::client::Builder::new();
+        Self::connect_by(&builder, config, address, server_name).await
+    }
+
+    /// A connection whose streams have a window of this many bytes.
+    pub(crate) async fn connect_with_window(
+        world: &World,
+        address: SocketAddr,
+        server_name: &str,
+        window: u32,
+    ) -> Self {
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(window);
+        Self::connect_by(&builder, &config(world), address, server_name).await
+    }
+
+    async fn connect_by(
+        builder: &h2::client::Builder,
+        config: &Arc<ClientConfig>,
+        address: SocketAddr,
+        server_name: &str,
+    ) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from(server_name.to_owned()).unwrap();
         let stream = TlsConnector::from(config.clone()).connect(name, stream).await.unwrap();
         let tls = stream.get_ref().1;
         let shown = tls.peer_certificates().unwrap()[0].to_vec();
         let resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
-        let (send, connection) = h2::client::handshake(stream).await.unwrap();
+        let (send, connection) = builder.handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self { send, port: address.port(), shown, resumed }
     }

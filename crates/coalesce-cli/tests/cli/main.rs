@@ -6,6 +6,7 @@ mod client;
 mod compile;
 mod compiled_site;
 mod config_errors;
+mod crowds;
 mod documents;
 mod explain;
 mod files;

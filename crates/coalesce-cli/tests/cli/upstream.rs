@@ -148,3 +148,82 @@ pub(crate) async fn start_raw_once(bytes: &'static [u8]) -> (SocketAddr, Arc<Ato
     });
     (address, connections)
 }
+
+/// The length of the content of `/large` of a [`Counted`] upstream: more than all buffers on the way
+/// to a client hold.
+pub(crate) const LARGE: usize = 1_000_000;
+
+/// An upstream that counts its requests. `/large` has [`LARGE`] bytes; for anything else it reads
+/// the content to its end, and answers with the length.
+pub(crate) struct Counted {
+    pub(crate) address: SocketAddr,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+impl Counted {
+    /// Starts one that allows this many streams on a connection over HTTP/2.
+    pub(crate) async fn start(protocol: Protocol, streams_max: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let counts = Arc::<Counts>::default();
+        let counting = counts.clone();
+        tokio::spawn(async move {
+            loop {
+                let io = TokioIo::new(listener.accept().await.unwrap().0);
+                let counts = counting.clone();
+                let service = service_fn(move |request| count(request, counts.clone()));
+                tokio::spawn(async move {
+                    let _ = match protocol {
+                        Protocol::Http1 => {
+                            http1::Builder::new().serve_connection(io, service).await
+                        }
+                        Protocol::H2c => {
+                            http2::Builder::new(TokioExecutor::new())
+                                .max_concurrent_streams(u32::try_from(streams_max).unwrap())
+                                .serve_connection(io, service)
+                                .await
+                        }
+                    };
+                });
+            }
+        });
+        Self { address, counts }
+    }
+
+    /// Waits until the content of this many requests has begun.
+    pub(crate) async fn has_begun(&self, count: usize) {
+        while self.counts.begun.load(Ordering::Relaxed) < count {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
+    /// How many requests were answered.
+    pub(crate) fn ended(&self) -> usize {
+        self.counts.ended.load(Ordering::Relaxed)
+    }
+}
+
+async fn count(
+    request: Request<Incoming>,
+    counts: Arc<Counts>,
+) -> Result<Response<Full<bytes::Bytes>>, hyper::Error> {
+    static CONTENT: [u8; LARGE] = [b'x'; LARGE];
+    let content = if request.uri().path() == "/large" {
+        bytes::Bytes::from_static(&CONTENT)
+    } else {
+        let (mut content, mut length) = (request.into_body(), 0);
+        counts.begun.fetch_add(1, Ordering::Relaxed);
+        while let Some(frame) = content.frame().await {
+            length += frame?.into_data().map_or(0, |data| data.len());
+        }
+        length.to_string().into()
+    };
+    counts.ended.fetch_add(1, Ordering::Relaxed);
+    Ok(Response::new(Full::new(content)))
+}

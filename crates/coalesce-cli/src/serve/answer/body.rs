@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -12,19 +13,20 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use crate::serve::answer::pace::{Pace, TooSlow};
 use crate::serve::answer::reply::{Reply, Sending, head};
 use crate::serve::answer::upstream_fields;
-use crate::serve::limits::{CHUNK_BYTES_MAX, STALL_TIMEOUT};
+use crate::serve::limits::CHUNK_BYTES_MAX;
 
 /// Why content was not sent to its end.
 #[derive(Debug)]
 enum SendError<E> {
     /// The client has left the stream, or the connection.
     ClientGone,
-    /// The client is there, and takes nothing.
-    Stalled,
+    /// The client takes less than the lowest pace.
+    TooSlow,
     /// The content failed on the way here.
     Content(E),
 }
@@ -33,7 +35,7 @@ impl<E: fmt::Display> fmt::Display for SendError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientGone => f.write_str("the client has left"),
-            Self::Stalled => f.write_str("the client takes nothing any longer"),
+            Self::TooSlow => f.write_str("the client takes content too slowly"),
             Self::Content(error) => write!(f, "the content broke off: {error}"),
         }
     }
@@ -63,6 +65,7 @@ where
     B: Body<Data = Bytes>,
 {
     let mut content = pin!(content);
+    let mut pace = Pace::default();
     loop {
         let frame = tokio::select! {
             biased;
@@ -83,7 +86,7 @@ where
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     let last = content.is_end_stream();
-                    send_piece(answer, data, last).await?;
+                    send_piece(answer, data, last, &mut pace).await?;
                     if last {
                         return Ok(());
                     }
@@ -104,6 +107,7 @@ async fn send_piece<E>(
     answer: &mut Sending,
     mut data: Bytes,
     last: bool,
+    pace: &mut Pace,
 ) -> Result<(), SendError<E>> {
     if data.is_empty() && last {
         return answer.data(data, true).map_err(|_| SendError::ClientGone);
@@ -112,16 +116,18 @@ async fn send_piece<E>(
         answer.stream.reserve_capacity(data.len().min(CHUNK_BYTES_MAX));
         let mut room = answer.stream.capacity();
         while room == 0 {
+            let begun = Instant::now();
             let more = poll_fn(|context| poll_room(&mut answer.stream, context));
-            match timeout(STALL_TIMEOUT, more).await {
-                Ok(more) => room = more.ok_or(SendError::ClientGone)?,
-                Err(_elapsed) => {
-                    answer.stream.send_reset(Reason::CANCEL);
-                    return Err(SendError::Stalled);
-                }
+            if let Ok(more) = timeout(pace.time_left(), more).await {
+                room = more.ok_or(SendError::ClientGone)?;
+            }
+            if pace.waited(begun.elapsed()) == Err(TooSlow) {
+                answer.stream.send_reset(Reason::CANCEL);
+                return Err(SendError::TooSlow);
             }
         }
         let piece = data.split_to(room.min(data.len()));
+        pace.moved(piece.len());
         let sent = answer.data(piece, last && data.is_empty());
         sent.map_err(|_| SendError::ClientGone)?;
     }
@@ -137,24 +143,75 @@ fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<
     stream.poll_reset(context).map(|_| None)
 }
 
-/// When a request body last moved. Shared between the body and whoever waits for the answer.
+/// How far the content of a request has come. Shared between the content and the code that waits for
+/// the answer.
 #[derive(Clone, Debug)]
-pub(super) struct UploadProgress(Arc<Mutex<Instant>>);
+pub(super) struct UploadProgress(Arc<Progress>);
+
+#[derive(Debug)]
+struct Progress {
+    last: Mutex<Instant>,
+    is_answered: AtomicBool,
+    is_waiting: AtomicBool,
+    is_too_slow: AtomicBool,
+}
 
 impl UploadProgress {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self(Arc::new(Progress {
+            last: Mutex::new(Instant::now()),
+            is_answered: AtomicBool::new(false),
+            is_waiting: AtomicBool::new(false),
+            is_too_slow: AtomicBool::new(false),
+        }))
     }
 
+    /// Returns when content moved last.
     pub(super) fn last(&self) -> Instant {
         // An instant is whole at any moment.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn moved(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Records that the answer has begun: from now on the client may pause, because requests and
+    /// answers of some protocols are a conversation.
+    pub(super) fn answered(&self) {
+        self.0.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the client is waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.0.is_waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the content broke off because the client is too slow.
+    pub(super) fn is_too_slow(&self) -> bool {
+        self.0.is_too_slow.load(Ordering::Relaxed)
     }
 }
+
+/// Why the content of a request breaks off.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The client has ended it, or what it sends is malformed.
+    Client(h2::Error),
+    /// The client sends less than the lowest pace.
+    TooSlow,
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(error) => error.fmt(f),
+            Self::TooSlow => f.write_str("the client sends content too slowly"),
+        }
+    }
+}
+
+impl std::error::Error for UploadError {}
 
 /// The content of a request, read from its stream as the reader asks for it. The window that a
 /// piece took is given back when the reader has it, so that no more than one window of it is here.
@@ -165,6 +222,16 @@ pub(super) struct RequestBody {
     /// What is to come, when the request says so.
     left: Option<u64>,
     progress: UploadProgress,
+    pace: Pace,
+    /// While the client is waited for.
+    wait: Option<Wait>,
+}
+
+/// The server waits for the client since `begun`, and until `end` at most.
+#[derive(Debug)]
+struct Wait {
+    begun: Instant,
+    end: Pin<Box<Sleep>>,
 }
 
 impl RequestBody {
@@ -176,38 +243,32 @@ impl RequestBody {
         let (parts, stream) = request.into_parts();
         let ended = stream.is_end_stream();
         let left = if ended { Some(0) } else { length(&parts.headers) };
-        (parts, Self { stream: (!ended).then_some(stream), left, progress })
+        (parts, Self::new((!ended).then_some(stream), left, progress))
+    }
+
+    fn new(stream: Option<RecvStream>, left: Option<u64>, progress: UploadProgress) -> Self {
+        Self { stream, left, progress, pace: Pace::default(), wait: None }
     }
 
     /// The same body, for a second try, when there is nothing in it that could be read once only.
     pub(super) fn copy_if_empty(&self) -> Option<Self> {
         match self.stream {
-            None => Some(Self { stream: None, left: Some(0), progress: self.progress.clone() }),
+            None => Some(Self::new(None, Some(0), self.progress.clone())),
             Some(_) => None,
         }
     }
-}
 
-/// `h2` has checked that there is one value, and that the content keeps to it.
-fn length(fields: &HeaderMap) -> Option<u64> {
-    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    fn poll_stream(
+        &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        let body = &mut *self;
-        let Some(stream) = &mut body.stream else { return Poll::Ready(None) };
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
         match ready!(stream.poll_data(context)) {
             Some(Ok(data)) => {
-                body.progress.moved();
+                self.progress.moved();
+                self.pace.moved(data.len());
                 let taken = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                body.left = body.left.map(|left| left.saturating_sub(taken));
+                self.left = self.left.map(|left| left.saturating_sub(taken));
                 stream.flow_control().release_capacity(data.len())?;
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
@@ -220,6 +281,59 @@ impl Body for RequestBody {
                 }))
             }
         }
+    }
+
+    /// Waits for the client as long as its pace allows.
+    fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let time_left = self.pace.time_left();
+            self.progress.0.is_waiting.store(true, Ordering::Relaxed);
+            let wait = self.wait.get_or_insert_with(|| {
+                let begun = Instant::now();
+                Wait { begun, end: Box::pin(sleep_until(begun + time_left)) }
+            });
+            ready!(wait.end.as_mut().poll(context));
+            if self.end_wait() == Err(TooSlow) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Records how long the client was waited for.
+    fn end_wait(&mut self) -> Result<(), TooSlow> {
+        let Some(wait) = self.wait.take() else { return Ok(()) };
+        self.progress.0.is_waiting.store(false, Ordering::Relaxed);
+        let waited = self.pace.waited(wait.begun.elapsed());
+        let is_answered = self.progress.0.is_answered.load(Ordering::Relaxed);
+        if is_answered { Ok(()) } else { waited }
+    }
+}
+
+/// `h2` has checked that there is one value, and that the content keeps to it.
+fn length(fields: &HeaderMap) -> Option<u64> {
+    fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let is_too_slow = match self.poll_stream(context) {
+            Poll::Ready(frame) => match self.end_wait() {
+                Ok(()) => {
+                    return Poll::Ready(frame.map(|frame| frame.map_err(UploadError::Client)));
+                }
+                Err(TooSlow) => Poll::Ready(()),
+            },
+            Poll::Pending => self.poll_too_slow(context),
+        };
+        ready!(is_too_slow);
+        self.progress.0.is_too_slow.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(UploadError::TooSlow)))
     }
 
     fn is_end_stream(&self) -> bool {

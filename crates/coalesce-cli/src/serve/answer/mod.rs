@@ -3,6 +3,8 @@
 mod answers;
 mod body;
 mod folder;
+mod pace;
+mod pool;
 mod regular_files;
 mod reply;
 mod text;

@@ -1,19 +1,41 @@
 //! The way to answer one request, and what the access log will say of it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use h2::SendStream;
 use h2::server::SendResponse;
 use http::header::DATE;
 use http::{HeaderMap, Response, StatusCode};
+use tokio::sync::Semaphore;
 
+use crate::serve::limits::UPSTREAM_REQUESTS_OF_CLIENT_MAX;
 use crate::serve::observe::access_log::RequestRecord;
+use crate::serve::shares::ClientId;
 
 /// The other end of a connection, as its requests know it.
 #[derive(Debug)]
 pub(in crate::serve) struct Peer {
-    pub(in crate::serve) address: SocketAddr,
+    pub(super) address: SocketAddr,
+    pub(super) client: ClientId,
+    /// What the requests of this connection to each upstream wait for, by the number of the
+    /// upstream.
+    at_upstreams: Mutex<HashMap<u64, Arc<Semaphore>>>,
+}
+
+impl Peer {
+    pub(in crate::serve) fn new(address: SocketAddr) -> Self {
+        Self { address, client: ClientId::next(), at_upstreams: Mutex::default() }
+    }
+
+    /// Returns the places of this connection at the upstream with this number.
+    pub(super) fn places_at(&self, upstream: u64) -> Arc<Semaphore> {
+        let mut places = self.at_upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = places.entry(upstream);
+        places.or_insert_with(|| Arc::new(Semaphore::new(UPSTREAM_REQUESTS_OF_CLIENT_MAX))).clone()
+    }
 }
 
 /// A request that has no answer yet.

@@ -1,11 +1,12 @@
 //! The same answer for every request.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::config::TextAnswer;
 use crate::serve::answer::reply::{Reply, head};
+use crate::serve::limits::RETRY_PAUSE;
 
 /// A text, ready to be sent.
 #[derive(Debug)]
@@ -37,6 +38,13 @@ impl Text {
             content_type: HeaderValue::from_static("application/json"),
             body: Bytes::from(format!("{{\"error\":\"{name}\"}}")),
         })
+    }
+
+    /// The error of a request beyond a limit, which the client may make again a little later.
+    pub(super) fn unavailable() -> Self {
+        let mut text = Self::error(StatusCode::SERVICE_UNAVAILABLE);
+        text.fields.insert(RETRY_AFTER, HeaderValue::from(RETRY_PAUSE.as_secs()));
+        text
     }
 
     /// Answers, and ends this side of the stream.

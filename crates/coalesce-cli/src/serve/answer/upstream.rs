@@ -1,81 +1,81 @@
 //! Passes a request on to another server, and its answer back.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use h2::RecvStream;
 use http::header::EXPECT;
-use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client as PooledClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::sleep_until;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{sleep_until, timeout};
 use tracing::field::display;
 
-use crate::config::{UpstreamProtocol, UpstreamTarget};
+use crate::config::UpstreamTarget;
 use crate::serve::answer::body::{RequestBody, UploadProgress, send_streaming};
+use crate::serve::answer::pool::{Lease, Pool, Wanted};
 use crate::serve::answer::reply::{Peer, Reply};
 use crate::serve::answer::text::Text;
-use crate::serve::answer::upstream_connection::{SharedConnection, UpstreamError};
+use crate::serve::answer::upstream_connection::{
+    AnswerContent, Connector, SendFailure, Upload, UpstreamError,
+};
 use crate::serve::answer::upstream_fields;
-use crate::serve::limits::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, UPSTREAM_IDLE_MAX};
+use crate::serve::limits::{ANSWER_TIMEOUT, DISCARD_TIMEOUT, PLACE_TIMEOUT, UPSTREAM_REQUESTS_MAX};
 use crate::serve::observe::events;
 use crate::serve::observe::meters::{UpstreamFailure, UpstreamMeters};
+use crate::serve::shares::{Share, Shares};
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    authority: Authority,
-    transport: Transport,
+    /// Which no other upstream has over the life of the process.
+    number: u64,
+    target: UpstreamTarget,
+    pool: Pool<Connector>,
+    /// One for each request that is under way.
+    places: Shares,
     meters: UpstreamMeters,
     bad_gateway: Text,
-    gateway_timeout: Text,
+    unavailable: Text,
+    request_timeout: Text,
 }
 
-#[derive(Debug)]
-enum Transport {
-    Http1(Box<PooledClient<HttpConnector, RequestBody>>),
-    H2c(SharedConnection),
+/// An answer that has begun, and what its request uses until its end.
+struct Exchange {
+    answer: Response<AnswerContent>,
+    /// The content of the request, if that is still on its way.
+    upload: Option<Upload>,
+    lease: Lease<Connector>,
 }
 
-impl Transport {
-    const fn protocol(&self) -> UpstreamProtocol {
-        match self {
-            Self::Http1(_) => UpstreamProtocol::Http1,
-            Self::H2c(_) => UpstreamProtocol::H2c,
-        }
-    }
-}
+/// The permission for one request to be under way.
+struct Place(
+    #[expect(dead_code, reason = "held until it is dropped")] (OwnedSemaphorePermit, Share),
+);
 
 impl Upstream {
     pub(super) fn new(target: &UpstreamTarget) -> Self {
-        let transport = match target.protocol {
-            UpstreamProtocol::Http1 => {
-                let mut connector = HttpConnector::new();
-                connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-                connector.set_nodelay(true);
-                let client = PooledClient::builder(TokioExecutor::new())
-                    .pool_timer(TokioTimer::new())
-                    .pool_max_idle_per_host(UPSTREAM_IDLE_MAX)
-                    .build(connector);
-                Transport::Http1(Box::new(client))
-            }
-            UpstreamProtocol::H2c => Transport::H2c(SharedConnection::default()),
-        };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
-            authority: target.authority.clone(),
-            transport,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            target: target.clone(),
+            pool: Pool::new(Connector::new(target)),
+            places: Shares::new(UPSTREAM_REQUESTS_MAX),
             meters: UpstreamMeters::new(),
             bad_gateway: Text::error(StatusCode::BAD_GATEWAY),
-            gateway_timeout: Text::error(StatusCode::GATEWAY_TIMEOUT),
+            unavailable: Text::unavailable(),
+            request_timeout: Text::error(StatusCode::REQUEST_TIMEOUT),
         }
     }
 
     /// Passes a request on, and its answer back.
     pub(super) async fn send(&self, request: Request<RecvStream>, mut reply: Reply, peer: &Peer) {
         let method = request.method().clone();
+        let Some(place) = unless_client_leaves(&mut reply, self.place(peer)).await else { return };
+        let _place = match place {
+            Ok(place) => place,
+            Err(failed) => return self.fail(&failed).send(&method, reply),
+        };
         let progress = UploadProgress::new();
         let (mut parts, content) = RequestBody::take(request, progress.clone());
         // The upstream's answer is the client's go-ahead only if it comes before the content; the
@@ -87,80 +87,158 @@ impl Upstream {
                 return;
             }
         }
-        upstream_fields::request(
-            &mut parts,
-            self.transport.protocol(),
-            &self.authority,
-            peer.address,
-        );
-        let asked = self.ask(Request::from_parts(parts, content));
-        let answered = tokio::select! {
-            answered = asked => answered,
-            () = silence(&progress) => Err(UpstreamError::TimedOut),
-            // Nobody waits for the answer any longer; dropping the question ends it upstream.
-            _ = poll_fn(|context| reply.respond.poll_reset(context)) => {
-                tracing::debug!("the client has left before its answer");
-                return;
+        let UpstreamTarget { authority, protocol } = &self.target;
+        upstream_fields::request(&mut parts, *protocol, authority, peer.address);
+        let asked = async {
+            tokio::select! {
+                answered = self.ask(Request::from_parts(parts, content), &progress) => answered,
+                () = silence(&progress) => Err(UpstreamError::TimedOut),
             }
         };
+        let Some(answered) = unless_client_leaves(&mut reply, asked).await else { return };
         match answered {
-            Ok(mut answer) => {
-                let status = answer.status();
-                upstream_fields::answer(status, answer.headers_mut());
-                if status == StatusCode::MISDIRECTED_REQUEST
-                    && self.meters.failed(UpstreamFailure::Misdirected)
-                {
-                    events::upstream_misdirected(display(&self.authority));
-                }
-                send_streaming(answer, reply, &method).await;
+            Ok(exchange) => {
+                progress.answered();
+                self.pass_back(exchange, reply, &method).await;
             }
-            Err(failed) => {
-                let kind = match failed {
-                    UpstreamError::TimedOut => UpstreamFailure::TimedOut,
-                    UpstreamError::Broken(_) => UpstreamFailure::Broken,
-                };
-                if self.meters.failed(kind) {
-                    events::upstream_failed(display(&self.authority), display(&failed));
-                }
-                let text = match failed {
-                    UpstreamError::TimedOut => &self.gateway_timeout,
-                    UpstreamError::Broken(_) => &self.bad_gateway,
-                };
-                text.send(&method, reply);
-            }
+            Err(failed) => self.fail(&failed).send(&method, reply),
         }
     }
 
+    /// Waits until `peer` may have another request under way.
+    async fn place(&self, peer: &Peer) -> Result<Place, UpstreamError> {
+        let place = timeout(PLACE_TIMEOUT, peer.places_at(self.number).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(UpstreamError::Full) };
+        let share = self.places.take(peer.client).ok_or(UpstreamError::Full)?;
+        Ok(Place((place, share)))
+    }
+
+    /// Asks the upstream.
+    ///
+    /// An upstream may end a connection while a request is on its way to it, for example because it
+    /// ends its connections after some time. A request that it has not looked at is sent once more,
+    /// on a new connection, if the request is still here or can be made again: RFC 9110 §9.2.2
+    /// allows that for safe methods, whatever became of the first.
     async fn ask(
         &self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
-        let answer = match &self.transport {
-            Transport::Http1(client) => {
-                client.request(request).await.map_err(|error| UpstreamError::broken(&error))?
-            }
-            Transport::H2c(connection) => connection.ask(&self.authority, request).await?,
+        progress: &UploadProgress,
+    ) -> Result<Exchange, UpstreamError> {
+        let copy = copy(&request);
+        let mut lease = self.pool.lease(Wanted::Any).await?;
+        let failure = match lease.connection.send(request, lease.is_reused).await {
+            Ok((answer, upload)) => return exchange(answer, upload, lease),
+            Err(failure) => failure,
         };
-        // It was not asked to switch, and what follows a 101 would be no HTTP.
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Broken(
-                "switches protocols without being asked to".to_owned(),
-            ));
+        lease.is_reusable &= !failure.connection_ended;
+        drop(lease);
+        if progress.is_too_slow() {
+            return Err(UpstreamError::SlowClient);
         }
-        Ok(answer)
+        let SendFailure { error, unsent, connection_ended } = failure;
+        let again = unsent.or_else(|| copy.filter(|_| connection_ended));
+        let Some(again) = again else { return Err(error) };
+        tracing::debug!(%error, "asking the upstream again");
+        let lease = self.pool.lease(Wanted::Fresh).await?;
+        match lease.connection.send(again, lease.is_reused).await {
+            Ok((answer, upload)) => exchange(answer, upload, lease),
+            Err(_) if progress.is_too_slow() => Err(UpstreamError::SlowClient),
+            Err(failure) => Err(failure.error),
+        }
     }
+
+    /// Sends the answer of the upstream to the client.
+    async fn pass_back(&self, exchange: Exchange, reply: Reply, method: &http::Method) {
+        let Exchange { mut answer, upload, lease } = exchange;
+        let status = answer.status();
+        upstream_fields::answer(status, answer.headers_mut());
+        if status == StatusCode::MISDIRECTED_REQUEST
+            && self.meters.failed(UpstreamFailure::Misdirected)
+        {
+            events::upstream_misdirected(display(&self.target.authority));
+        }
+        send_streaming(answer, reply, method).await;
+        // An upstream may answer before it has read all of the request. The rest of it is passed on
+        // for a while, as `discard` does it for answers of this server.
+        let rest = async {
+            if let Some(mut upload) = upload {
+                upload.ended().await;
+            }
+            lease.ended().await;
+        };
+        if timeout(DISCARD_TIMEOUT, rest).await.is_err() {
+            tracing::debug!("request content takes too long; no longer passed on");
+        }
+    }
+
+    /// Counts a failure, and returns the answer to its request.
+    fn fail(&self, failed: &UpstreamError) -> &Text {
+        let (kind, text) = match failed {
+            UpstreamError::TimedOut => (UpstreamFailure::TimedOut, &self.bad_gateway),
+            UpstreamError::Broken(_) => (UpstreamFailure::Broken, &self.bad_gateway),
+            UpstreamError::Full => (UpstreamFailure::Full, &self.unavailable),
+            // It is the client's, and not the upstream's (RFC 9110 §15.5.9).
+            UpstreamError::SlowClient => return &self.request_timeout,
+        };
+        if self.meters.failed(kind) {
+            events::upstream_failed(display(&self.target.authority), display(failed));
+        }
+        text
+    }
+}
+
+/// Waits for `future`, unless the client leaves before: dropping the future ends the request
+/// upstream.
+async fn unless_client_leaves<F: Future>(reply: &mut Reply, future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        _ = poll_fn(|context| reply.respond.poll_reset(context)) => {
+            tracing::debug!("the client has left before its answer");
+            None
+        }
+    }
+}
+
+fn exchange(
+    answer: Response<AnswerContent>,
+    upload: Option<Upload>,
+    lease: Lease<Connector>,
+) -> Result<Exchange, UpstreamError> {
+    // It was not asked to switch, and what follows a 101 would be no HTTP.
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(UpstreamError::Broken("switches protocols without being asked to".to_owned()));
+    }
+    Ok(Exchange { answer, upload, lease })
+}
+
+/// A request that can be made again, once more.
+fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let body = request.body().copy_if_empty()?;
+    if !request.method().is_safe() {
+        return None;
+    }
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
 }
 
 fn expects_continue(fields: &HeaderMap) -> bool {
     fields.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Ends when the upstream has been silent for too long after it was sent something last.
+/// Ends when the upstream has been silent for too long after it was sent something last. An upstream
+/// that waits for a client is not silent.
 async fn silence(progress: &UploadProgress) {
     loop {
         let last = progress.last();
         sleep_until(last + ANSWER_TIMEOUT).await;
-        if progress.last() == last {
+        if progress.is_waiting() {
+            progress.moved();
+        } else if progress.last() == last {
             return;
         }
     }

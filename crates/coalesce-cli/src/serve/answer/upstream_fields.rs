@@ -65,7 +65,7 @@ fn remove_hop_by_hop(fields: &mut HeaderMap) {
 
 /// Makes the request that the upstream gets out of the one that came.
 ///
-/// The authority stays what the client asked for; `upstream` is only where the connection goes.
+/// The authority stays what the client asked for; `upstream` stands in for one that is missing.
 pub(super) fn request(
     parts: &mut request::Parts,
     protocol: UpstreamProtocol,
@@ -86,12 +86,14 @@ pub(super) fn request(
     insert(fields, FORWARDED, &forwarded(address, &asked));
     // RFC 9110 §7.6.3: a gateway says that it was there.
     fields.append(VIA, HeaderValue::from_static("2.0 coalesce"));
-    let to = match protocol {
+    let mut uri = http::uri::Parts::default();
+    uri.path_and_query = parts.uri.path_and_query().cloned();
+    match protocol {
+        // RFC 9112 §3.2.1: an origin server gets the path and the query only.
         UpstreamProtocol::Http1 => {
             join_cookies(fields);
             insert(fields, HOST, asked.as_str());
             parts.version = Version::HTTP_11;
-            upstream.clone()
         }
         UpstreamProtocol::H2c => {
             // `:authority` says it; a second voice could only differ.
@@ -100,13 +102,10 @@ pub(super) fn request(
                 fields.insert(TE, HeaderValue::from_static("trailers"));
             }
             parts.version = Version::HTTP_2;
-            asked
+            uri.scheme = Some(Scheme::HTTP);
+            uri.authority = Some(asked);
         }
-    };
-    let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(Scheme::HTTP);
-    uri.authority = Some(to);
-    uri.path_and_query = parts.uri.path_and_query().cloned();
+    }
     // All three were parts of a URI before.
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 }
@@ -207,7 +206,7 @@ mod tests {
             UpstreamProtocol::Http1,
             &[("cookie", "a=1"), ("cookie", "b=2"), ("te", "trailers"), ("expect", "100-continue")],
         );
-        assert_eq!(parts.uri, "http://127.0.0.1:3000/x?y");
+        assert_eq!(parts.uri, "/x?y");
         assert_eq!(parts.version, Version::HTTP_11);
         assert_eq!(parts.headers[HOST], "a.example.test:8443");
         assert_eq!(parts.headers[COOKIE], "a=1; b=2");

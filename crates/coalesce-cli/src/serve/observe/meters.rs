@@ -312,16 +312,19 @@ fn position(reason: Misdirected) -> Option<usize> {
 pub(in crate::serve) enum UpstreamFailure {
     TimedOut,
     Broken,
+    Full,
     Misdirected,
 }
 
 impl UpstreamFailure {
-    pub(in crate::serve) const ALL: [Self; 3] = [Self::TimedOut, Self::Broken, Self::Misdirected];
+    pub(in crate::serve) const ALL: [Self; 4] =
+        [Self::TimedOut, Self::Broken, Self::Full, Self::Misdirected];
 
     pub(in crate::serve) const fn code(self) -> &'static str {
         match self {
             Self::TimedOut => "timed_out",
             Self::Broken => "broken",
+            Self::Full => "full",
             Self::Misdirected => "misdirected",
         }
     }

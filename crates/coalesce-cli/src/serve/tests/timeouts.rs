@@ -4,6 +4,7 @@
 //! limit whenever there is nothing to do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Configuration;
-use crate::serve::limits::{DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
+use crate::serve::limits::{
+    ANSWER_TIMEOUT, CONNECT_TIMEOUT, DRAIN_TIMEOUT, IDLE_TIMEOUT, PACE_TIME, PREFACE_TIMEOUT,
+};
 use crate::serve::observe::recorder::Observers;
 use crate::serve::server::{Running, Server};
 
@@ -140,4 +143,97 @@ async fn an_end_waits_for_open_requests_so_long_and_no_longer() {
     // Whether the client sees an error depends on what it was doing.
     let _ = ended.await.unwrap();
     drop(silent);
+}
+
+/// An upstream that takes connections and says nothing; counts them.
+async fn silent_upstream() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, connections) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = connections.clone();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        loop {
+            kept.push(listener.accept().await.unwrap());
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (address, connections)
+}
+
+#[tokio::test]
+async fn requests_to_a_dead_upstream_fail_together_with_one_status() {
+    for (scheme, attempts, limit) in [("h2c", 1, CONNECT_TIMEOUT), ("http", 14, ANSWER_TIMEOUT)] {
+        let (upstream, connections) = silent_upstream().await;
+        let server = start(&format!("{scheme}://{upstream}")).await;
+        let (send, _ended) = server.connect().await;
+        let mut asked = Vec::new();
+        for _ in 0..14 {
+            let send = send.clone().ready().await.unwrap();
+            asked.push({ send }.send_request(server.get("b.test"), true).unwrap().0);
+        }
+        while connections.load(Ordering::Relaxed) < attempts {
+            tokio::task::yield_now().await;
+        }
+        pause();
+        let begun = Instant::now();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap().status(), 502, "{scheme}");
+        }
+        within(begun, limit);
+        assert_eq!(connections.load(Ordering::Relaxed), attempts, "{scheme}");
+        tokio::time::resume();
+    }
+}
+
+/// Takes one request over HTTP/2 or HTTP/1.1, and returns when its content has broken off.
+async fn upload_breaks_off(upstream: TcpListener, over_http2: bool) {
+    let mut stream = upstream.accept().await.unwrap().0;
+    if !over_http2 {
+        let mut bytes = vec![0; 1024];
+        while stream.read(&mut bytes).await.unwrap() > 0 {}
+        return;
+    }
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let (request, _respond) = connection.accept().await.unwrap().unwrap();
+    let content = tokio::spawn(async move {
+        let mut content = request.into_body();
+        while let Some(Ok(_)) = content.data().await {}
+        assert!(!content.is_end_stream(), "a part is no whole");
+    });
+    tokio::select! {
+        ended = content => ended.unwrap(),
+        other = connection.accept() => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn upload_below_the_lowest_pace_is_ended_here_and_upstream() {
+    for scheme in ["h2c", "http"] {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = start(&format!("{scheme}://{}", upstream.local_addr().unwrap())).await;
+        let upstream_ended = tokio::spawn(upload_breaks_off(upstream, scheme == "h2c"));
+        let (send, _ended) = server.connect().await;
+        let mut request = server.get("b.test");
+        *request.method_mut() = http::Method::POST;
+        let mut send = send.ready().await.unwrap();
+        let (answer, mut upload) = send.send_request(request, false).unwrap();
+        upload.send_data(Bytes::from_static(b"x"), false).unwrap();
+        pause();
+        let dribble = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                if upload.send_data(Bytes::from_static(b"x"), false).is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let begun = Instant::now();
+        tokio::select! {
+            answer = answer => assert_eq!(answer.unwrap().status(), 408, "{scheme}"),
+            () = dribble => {}
+        }
+        within(begun, PACE_TIME);
+        upstream_ended.await.unwrap();
+        tokio::time::resume();
+    }
 }

@@ -1,0 +1,55 @@
+//! Why an upstream did not answer.
+
+use std::error::Error;
+use std::fmt;
+
+use http::Request;
+
+use crate::serve::answer::body::RequestBody;
+
+/// Why there is no answer from upstream.
+#[derive(Clone, Debug)]
+pub(in crate::serve::answer) enum UpstreamError {
+    /// It was silent for too long.
+    TimedOut,
+    /// It cannot be reached, or speaks something else.
+    Broken(String),
+    /// The client has as many requests under way as it may.
+    Full,
+    /// The client sent its content too slowly.
+    SlowClient,
+}
+
+impl UpstreamError {
+    pub(in crate::serve::answer) fn broken(error: &dyn Error) -> Self {
+        // The outermost error says "client error" and little else.
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        Self::Broken(text)
+    }
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Broken(text) => f.write_str(text),
+            Self::Full => f.write_str("too many requests of one client are under way"),
+            Self::SlowClient => f.write_str("the client sends its content too slowly"),
+        }
+    }
+}
+
+/// A request that got no answer on a connection.
+#[derive(Debug)]
+pub(in crate::serve::answer) struct SendFailure {
+    pub(in crate::serve::answer) error: UpstreamError,
+    /// The request, if nothing of it was sent.
+    pub(in crate::serve::answer) unsent: Option<Request<RequestBody>>,
+    /// True if the connection has ended, and not the request was refused.
+    pub(in crate::serve::answer) connection_ended: bool,
+}

@@ -1,0 +1,20 @@
+//! TCP connections to upstreams.
+
+use http::uri::Authority;
+use tokio::net::TcpStream;
+
+use crate::serve::answer::upstream_connection::error::UpstreamError;
+
+/// Connects to the server at `to`.
+pub(super) async fn connect(to: &Authority) -> Result<TcpStream, UpstreamError> {
+    const HTTP_PORT: u16 = 80;
+    // Brackets are the authority's way to write an IPv6 address, not the resolver's.
+    let host = to.host().trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, to.port_u16().unwrap_or(HTTP_PORT)))
+        .await
+        .map_err(|error| UpstreamError::broken(&error))?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    Ok(stream)
+}

@@ -1,0 +1,141 @@
+//! Clients that hold many requests open, and the request of another client beside them.
+//!
+//! Each test asserts the order of events: the other client's answer is whole while all requests of
+//! the crowd are still open. No test measures time.
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::ResponseFuture;
+use http::Method;
+
+use crate::client::{Client, Server, read};
+use crate::upstream::{Counted, LARGE, Protocol};
+use crate::world::{World, virtual_host};
+
+const A: &str = "a.example.test";
+
+/// Streams that an upstream over HTTP/2 allows, and requests of one client that are under way.
+const OF_ONE: usize = 100;
+
+async fn behind(protocol: Protocol) -> (World, Server, Counted) {
+    let upstream = Counted::start(protocol, OF_ONE).await;
+    let scheme = if protocol == Protocol::Http1 { "http" } else { "h2c" };
+    let answer = format!("{{ upstream = \"{scheme}://{}\" }}", upstream.address);
+    let world = World::new();
+    let host = virtual_host("a", A, "A").replace("{ text = \"vhost=a\\n\" }", &answer);
+    world.write("site.toml", &format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{host}"));
+    let server = Server::start(&world, 1);
+    (world, server, upstream)
+}
+
+/// Another client gets a whole answer through the same upstream.
+async fn bystander_is_served(world: &World, server: &Server, beside: &str) {
+    let client = Client::connect(world, server.address(), A).await;
+    let (head, content) = client.get(A, "/large").await;
+    assert_eq!((head.status.as_u16(), content.len()), (200, LARGE), "beside {beside}");
+}
+
+/// Answers that have begun, on their connections, of which no content is taken.
+async fn slow_readers(
+    world: &World,
+    server: &Server,
+    connections: usize,
+    streams: usize,
+) -> Vec<(Client, Vec<RecvStream>)> {
+    let mut readers = Vec::new();
+    for _ in 0..connections {
+        let client = Client::connect_with_window(world, server.address(), A, 1).await;
+        let mut asked = Vec::new();
+        for _ in 0..streams {
+            let request = client.request(Method::GET, A, "/large");
+            asked.push(client.begin(request, true).await.0);
+        }
+        let mut begun = Vec::new();
+        // The requests of a client beyond its bound wait for the others.
+        for answer in asked.into_iter().take(OF_ONE) {
+            begun.push(answer.await.unwrap().into_body());
+        }
+        readers.push((client, begun));
+    }
+    readers
+}
+
+#[tokio::test]
+async fn other_client_is_served_beside_slow_readers() {
+    for (protocol, connections, streams) in [
+        (Protocol::H2c, 1, 24),
+        (Protocol::H2c, 24, 1),
+        (Protocol::H2c, 1, 200),
+        (Protocol::H2c, 2, 100),
+        (Protocol::H2c, 20, 100),
+        (Protocol::Http1, 1, 24),
+        (Protocol::Http1, 2, 100),
+    ] {
+        let crowd = format!("{connections} clients with {streams} answers over {protocol:?}");
+        let (world, server, _upstream) = behind(protocol).await;
+        let readers = slow_readers(&world, &server, connections, streams).await;
+        bystander_is_served(&world, &server, &crowd).await;
+        let mut open = readers.iter().flat_map(|(_, answers)| answers);
+        assert!(open.all(|answer| !answer.is_end_stream()), "{crowd}");
+    }
+}
+
+/// Requests whose content has begun and rests, on their connections.
+async fn uploads(
+    world: &World,
+    server: &Server,
+    connections: usize,
+    streams: usize,
+) -> Vec<(Client, Vec<(ResponseFuture, h2::SendStream<Bytes>)>)> {
+    let mut all = Vec::new();
+    for _ in 0..connections {
+        let client = Client::connect(world, server.address(), A).await;
+        let mut begun = Vec::new();
+        for _ in 0..streams {
+            let request = client.request(Method::POST, A, "/upload");
+            let (answer, mut content) = client.begin(request, false).await;
+            content.send_data(Bytes::from_static(b"x"), false).unwrap();
+            begun.push((answer, content));
+        }
+        all.push((client, begun));
+    }
+    all
+}
+
+#[tokio::test]
+async fn other_client_is_served_beside_uploads_that_rest() {
+    for (protocol, connections, streams) in [
+        (Protocol::H2c, 1, 110),
+        (Protocol::H2c, 1, 250),
+        (Protocol::H2c, 10, 100),
+        (Protocol::Http1, 1, 110),
+        (Protocol::Http1, 1, 250),
+    ] {
+        let crowd = format!("{connections} clients with {streams} uploads over {protocol:?}");
+        let (world, server, upstream) = behind(protocol).await;
+        let uploads = uploads(&world, &server, connections, streams).await;
+        upstream.has_begun(connections * streams.min(OF_ONE)).await;
+        bystander_is_served(&world, &server, &crowd).await;
+        assert_eq!(upstream.ended(), 1, "of {crowd}, and the one beside them");
+        drop(uploads);
+    }
+}
+
+/// The requests of a client beyond its bound are not refused: each is sent when another has ended.
+#[tokio::test]
+async fn requests_beyond_the_bound_of_a_client_wait_for_others_to_end() {
+    for protocol in [Protocol::H2c, Protocol::Http1] {
+        let (world, server, upstream) = behind(protocol).await;
+        let mut uploads = uploads(&world, &server, 1, OF_ONE + 10).await;
+        upstream.has_begun(OF_ONE).await;
+        let (client, begun) = uploads.pop().unwrap();
+        for (answer, mut content) in begun {
+            content.send_data(Bytes::from_static(b"y"), true).unwrap();
+            let mut answer = answer.await.unwrap();
+            assert_eq!(answer.status(), 200, "{protocol:?}");
+            assert_eq!(read(answer.body_mut()).await.unwrap(), "2");
+        }
+        assert_eq!(upstream.ended(), OF_ONE + 10);
+        drop(client);
+    }
+}
