@@ -71,10 +71,10 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         | Command::Inspect(_)
         | Command::Lookup(_) => Verbosity::Answering,
     };
-    logging::start(&arguments.logging, verbosity)?;
+    let log = logging::start(&arguments.logging, verbosity, serve::log_lost_lines)?;
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, log.losses()),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Groups(arguments) => groups::run(&arguments),
         Command::Match(arguments) => match_command::run(arguments),

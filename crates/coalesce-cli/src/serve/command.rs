@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
 use clap::Args;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::field::display;
 
 use crate::config::{Configuration, Overrides};
 use crate::serve::observe::access_log::AccessLog;
@@ -16,6 +18,7 @@ use crate::serve::observe::recorder::Observers;
 use crate::serve::reload::{Background, ConfigurationSource, LoadError, Reloader};
 use crate::serve::server::{Ended, Server};
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::logging::LogLosses;
 use crate::terminal::output::Output;
 
 /// The arguments of `coalesce serve`.
@@ -48,7 +51,8 @@ pub(crate) struct ServeArguments {
     pub(crate) no_watch: bool,
 }
 
-pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &ServeArguments, log: LogLosses) -> Result<Exit, Failure> {
+    std::panic::set_hook(Box::new(log_panic));
     let (listen, no_origins) = (arguments.listen, arguments.no_origins);
     let overrides = Overrides { listen, no_origins, ..Overrides::default() };
     let source = ConfigurationSource::new(arguments.config.clone(), overrides);
@@ -74,7 +78,16 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     };
     // After the recorder is there: handles are of the one that was when they were made.
     let observers = Observers { access_log, ..Observers::default() };
-    block_on(arguments.workers, serve(loaded, reloader, observers, scraped))
+    block_on(arguments.workers, serve(loaded, reloader, observers, scraped, log))
+}
+
+/// Logs a panic. The default hook would write it to standard error itself, and wait for its reader.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let at = info.location().map(display);
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    events::panicked(at, text.unwrap_or_default());
 }
 
 /// Runs `future` to its end, on so many threads, or on as many as there are cores.
@@ -101,6 +114,7 @@ async fn serve(
     reloader: Reloader,
     observers: Observers,
     scraped: Option<(SocketAddr, PrometheusHandle)>,
+    log: LogLosses,
 ) -> Result<Exit, Failure> {
     // Before the address is announced, so that no signal in between ends the process rudely.
     let mut signals = Signals::new()?;
@@ -109,7 +123,7 @@ async fn serve(
         None => None,
         Some((address, recorder)) => {
             let Observers { meters, access_log } = observers.clone();
-            Some((Admin::bind(address).await?, Scraped { recorder, meters, access_log }))
+            Some((Admin::bind(address).await?, Scraped { recorder, meters, access_log, log }))
         }
     };
     let access_log = observers.access_log.clone();

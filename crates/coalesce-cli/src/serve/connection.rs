@@ -24,7 +24,7 @@ use crate::serve::answer::{Peer, Reply};
 use crate::serve::connection_state::SharedState;
 use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 use crate::serve::listener::ListenerContext;
-use crate::serve::observe::access_log::{ConnectionLog, RequestRecord};
+use crate::serve::observe::access_log::{ConnectionLog, RequestRecord, logged_path};
 use crate::serve::observe::handshakes::{FailedHandshake, Outcome};
 use crate::serve::observe::meters::{SERVED, UNLISTED};
 use crate::serve::snapshot::Live;
@@ -279,8 +279,9 @@ fn request_record(
         authority: authority
             .map(|bytes| LoggedAuthority::new(bytes).to_string())
             .unwrap_or_default(),
-        method: request.method().to_string(),
-        path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        // A client may invent a method as long as a header block.
+        method: LoggedAuthority::new(request.method().as_str().as_bytes()).to_string(),
+        path: request.uri().path_and_query().map(|it| logged_path(it.as_str())).unwrap_or_default(),
         reason: if host.is_some() { SERVED } else { UNLISTED },
         observed: proof.observed().map(Misdirected::code),
         virtual_host: host.map(|host| host.name().to_owned()),

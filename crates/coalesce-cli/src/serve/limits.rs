@@ -130,9 +130,13 @@ pub(super) const ADMIN_CONNECTIONS_MAX: usize = 16;
 /// How long a request to the admin listener may take to come, and its answer to be taken.
 pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lines of the access log that wait for the disk; beyond them, lines are lost and counted. At some
-/// hundreds of bytes a line, a few megabytes.
-pub(super) const ACCESS_LINES_WAITING_MAX: usize = 16 * 1024;
+/// The bytes of the access log that wait for the disk; beyond them, lines are lost and counted. Some
+/// 16,000 lines of the usual length, which a disk that stops for a moment catches up with.
+pub(super) const ACCESS_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
+
+/// The bytes of a request's path and query that the access log has: long enough for nearly all
+/// that applications make, and a thirtieth of what a header block can hold.
+pub(super) const LOGGED_PATH_BYTES_MAX: usize = 1024;
 
 /// Lines in a second about files of one folder that cannot be read, and about the folder itself: a
 /// client can ask for them as often as it likes.

@@ -20,5 +20,6 @@ mod snapshot;
 mod tests;
 
 pub(crate) use command::{ServeArguments, Signals, block_on, run};
+pub(crate) use observe::log_lost_lines;
 pub(crate) use observe::recorder::Observers;
 pub(crate) use server::Server;

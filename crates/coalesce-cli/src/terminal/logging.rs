@@ -1,12 +1,25 @@
 //! Logs, to standard error.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use clap::{ArgAction, Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use coalesce_http::limits::REFUSALS_LOGGED_PER_SECOND;
+use coalesce_http::log::{LogDecision, RateLimit};
+use tracing::callsite::Identifier;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::terminal::exit::Failure;
+use crate::terminal::log_queue::{FlushGuard, LogQueue, LostLines};
+use crate::terminal::text::without_code;
 
 /// The heading of the options that every command has.
 const LOGGING: &str = "Logging";
@@ -58,9 +71,120 @@ const LEVELS: [LevelFilter; 6] = [
     LevelFilter::TRACE,
 ];
 
+/// The bytes of log lines that wait for the reader of standard error: some thousands of lines, and
+/// sixteen times the room of a pipe in Linux.
+pub(crate) const LOG_BYTES_WAITING_MAX: usize = 1024 * 1024;
+
+/// The log of a command that is running.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// For a server, whose tasks must not wait for a reader. The guard writes the rest at the end.
+    queue: Option<(LogQueue, FlushGuard)>,
+    libraries: LibraryLimit,
+}
+
+/// What the log could not write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogLosses {
+    queue: Option<LogQueue>,
+    libraries: LibraryLimit,
+}
+
+impl Log {
+    pub(crate) fn losses(&self) -> LogLosses {
+        let queue = self.queue.as_ref().map(|(queue, _)| queue.clone());
+        LogLosses { queue, libraries: self.libraries.clone() }
+    }
+}
+
+impl LogLosses {
+    /// Returns how many lines the queue has lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.queue.as_ref().map_or(0, LogQueue::lost)
+    }
+
+    /// Returns how many lines of libraries were left out, because there were too many of a kind.
+    pub(crate) fn unlogged(&self) -> u64 {
+        self.libraries.unlogged.load(Ordering::Relaxed)
+    }
+}
+
 /// Starts logging. `-v` and `-q` count from what the command does by itself; `RUST_LOG` rules when
-/// neither is given.
-pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failure> {
+/// neither is given. A server logs through a queue, which calls `lost` when lines were lost.
+pub(crate) fn start(
+    logging: &Logging,
+    verbosity: Verbosity,
+    lost: fn(LostLines),
+) -> Result<Log, Failure> {
+    let filter = filter(logging, verbosity)?;
+    let mut log = Log::default();
+    let (format, libraries) = (logging.log_format, log.libraries.clone());
+    let cannot = |error: &dyn std::fmt::Display| {
+        Failure::runtime(format_args!("cannot start logging: {error}"))
+    };
+    let started = match verbosity {
+        Verbosity::Answering => init(filter, io::stderr, format, libraries),
+        Verbosity::Serving => {
+            let queue = LogQueue::start("log", LOG_BYTES_WAITING_MAX, io::stderr(), lost);
+            let (queue, guard) = queue.map_err(|error| cannot(&without_code(&error)))?;
+            log.queue = Some((queue.clone(), guard));
+            init(filter, queue, format, libraries)
+        }
+    };
+    started.map_err(|error| cannot(&error))?;
+    Ok(log)
+}
+
+/// Has every event written by `writer`.
+fn init<W>(
+    filter: EnvFilter,
+    writer: W,
+    format: LogFormat,
+    libraries: LibraryLimit,
+) -> Result<(), TryInitError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let builder =
+        fmt().with_env_filter(filter).with_writer(writer).with_ansi(io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.finish().with(libraries).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(libraries).try_init(),
+    }
+}
+
+/// Limits how many lines of one kind libraries log in a second. This project limits its own events
+/// where it logs them; a library does not, and a client can cause some of its warnings (`h2` warns
+/// of each PING acknowledgement that nobody asked for).
+#[derive(Clone, Debug, Default)]
+struct LibraryLimit {
+    /// One for each place in a library that logs; so they are as many as those.
+    limits: Arc<Mutex<HashMap<Identifier, RateLimit>>>,
+    unlogged: Arc<AtomicU64>,
+}
+
+impl<S: Subscriber> Layer<S> for LibraryLimit {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        // What is less than an event of the default levels was asked for with `-v`.
+        let is_asked_for = *metadata.level() > Level::INFO;
+        if is_asked_for || OWN_CRATES.iter().any(|own| metadata.target().starts_with(own)) {
+            return true;
+        }
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = limits
+            .entry(metadata.callsite())
+            .or_insert_with(|| RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND));
+        let is_logged = limit.decide(Instant::now()) != LogDecision::Skip;
+        if !is_logged {
+            self.unlogged.fetch_add(1, Ordering::Relaxed);
+        }
+        is_logged
+    }
+}
+
+/// Returns the filter that the flags or `RUST_LOG` ask for.
+fn filter(logging: &Logging, verbosity: Verbosity) -> Result<EnvFilter, Failure> {
     let variable = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let filter = if variable.is_empty() || logging.verbose > 0 || logging.quiet > 0 {
         let (own, others) = levels(logging, verbosity);
@@ -75,16 +199,7 @@ pub(crate) fn start(logging: &Logging, verbosity: Verbosity) -> Result<(), Failu
     } else {
         EnvFilter::try_new(&variable)
     };
-    let filter = filter.map_err(|error| Failure::usage(format_args!("RUST_LOG: {error}")))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    let started = match logging.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    started.map_err(|error| Failure::runtime(format_args!("cannot start logging: {error}")))
+    filter.map_err(|error| Failure::usage(format_args!("RUST_LOG: {error}")))
 }
 
 /// The crates of this project, whose logs speak of requests. The libraries below them speak of
@@ -118,6 +233,48 @@ fn levels(logging: &Logging, verbosity: Verbosity) -> (LevelFilter, LevelFilter)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn flood_of_a_library_is_limited_and_counted() {
+        let written = Written::default();
+        let writer = written.clone();
+        let libraries = LibraryLimit::default();
+        let subscriber = fmt()
+            .with_max_level(Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish()
+            .with(libraries.clone());
+        let begun = Instant::now();
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..1_000 {
+                tracing::warn!(target: "h2::proto", "from a library");
+                tracing::debug!(target: "h2::proto", "detail");
+                tracing::warn!(target: "coalesce_cli::serve", "own");
+            }
+        });
+        let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let count = |text_of: &str| text.matches(text_of).count();
+        assert_eq!((count("own"), count("detail")), (1_000, 1_000));
+        let logged = count("from a library");
+        assert!(logged >= 10 && logged <= 10 * seconds, "{logged} lines in {seconds} s");
+        let unlogged = usize::try_from(libraries.unlogged.load(Ordering::Relaxed)).unwrap();
+        assert_eq!(logged + unlogged, 1_000);
+    }
 
     #[test]
     fn refusals_are_logged_one_by_one_at_the_last_level_only() {

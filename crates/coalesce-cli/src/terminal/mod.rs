@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod exit;
 pub(crate) mod lines;
+pub(crate) mod log_queue;
 pub(crate) mod logging;
 pub(crate) mod output;
 pub(crate) mod progress;

@@ -14,6 +14,7 @@ mod gateway_api;
 mod groups;
 mod handshakes;
 mod live;
+mod logs;
 mod matching;
 mod operator;
 mod origins;

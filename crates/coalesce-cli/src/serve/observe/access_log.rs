@@ -1,7 +1,7 @@
 //! The access log: one JSON object on one line for each request, once it is answered.
 //!
-//! Lines are written by a thread of their own; a request never waits for the disk. When the disk is
-//! slower than the clients, lines are lost, and counted.
+//! Lines go through a queue: a request never waits for the disk. If the disk is slower than the
+//! clients, lines are lost, counted, and said in the log.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -14,14 +14,14 @@ use std::time::Instant;
 use coalesce_core::Step;
 use serde::Serialize;
 use tracing::field::display;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use crate::serve::limits::ACCESS_LINES_WAITING_MAX;
+use crate::serve::limits::{ACCESS_BYTES_WAITING_MAX, LOGGED_PATH_BYTES_MAX};
 use crate::serve::observe::events;
-use crate::serve::observe::meters::SERVE;
+use crate::serve::observe::meters::{ACCESS_LOG, SERVE};
 use crate::terminal::exit::Failure;
+use crate::terminal::log_queue::{FlushGuard, LogQueue, LostLines};
 use crate::terminal::text::without_code;
 
 /// The name that stands for standard output.
@@ -30,29 +30,28 @@ const STDOUT: &str = "-";
 /// Where lines go.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct AccessLog {
-    lines: NonBlocking,
+    lines: LogQueue,
     reopen: Arc<AtomicBool>,
 }
 
 impl AccessLog {
     /// Opens the file `path`, which lines are added to, or standard output for `-`. What waits is
     /// written when the guard is dropped.
-    pub(in crate::serve) fn open(path: &Path) -> Result<(Self, WorkerGuard), Failure> {
-        let reopen = Arc::new(AtomicBool::new(false));
-        let builder = NonBlockingBuilder::default()
-            .lossy(true)
-            .buffered_lines_limit(ACCESS_LINES_WAITING_MAX)
-            .thread_name("access-log");
-        let (lines, guard) = if path == Path::new(STDOUT) {
-            builder.finish(io::stdout())
-        } else {
-            let file = append(path).map_err(|error| {
-                let (path, error) = (path.display(), without_code(&error));
-                Failure::runtime(format_args!("cannot write to {path}: {error}"))
-            })?;
-            let (path, reopen) = (path.to_owned(), reopen.clone());
-            builder.finish(LogFile { path, file: io::BufWriter::new(file), reopen })
+    pub(in crate::serve) fn open(path: &Path) -> Result<(Self, FlushGuard), Failure> {
+        let cannot = |error: &io::Error| {
+            let (path, error) = (path.display(), without_code(error));
+            Failure::runtime(format_args!("cannot write to {path}: {error}"))
         };
+        let reopen = Arc::new(AtomicBool::new(false));
+        let sink: Box<dyn Write + Send> = if path == Path::new(STDOUT) {
+            Box::new(io::stdout())
+        } else {
+            let file = append(path).map_err(|error| cannot(&error))?;
+            Box::new(LogFile { path: path.to_owned(), file, reopen: reopen.clone() })
+        };
+        let lost = |LostLines { lines, reason }| events::lost_lines(ACCESS_LOG, lines, reason);
+        let queue = LogQueue::start("access-log", ACCESS_BYTES_WAITING_MAX, sink, lost);
+        let (lines, guard) = queue.map_err(|error| cannot(&error))?;
         Ok((Self { lines, reopen }, guard))
     }
 
@@ -62,15 +61,15 @@ impl AccessLog {
     }
 
     /// How many lines were lost.
-    pub(in crate::serve) fn lost(&self) -> usize {
-        self.lines.error_counter().dropped_lines()
+    pub(in crate::serve) fn lost(&self) -> u64 {
+        self.lines.lost()
     }
 
     pub(in crate::serve) fn write(&self, line: &AccessLine<'_>) {
         // Nothing in a line can fail to be JSON, and one that is lost is counted where it is.
         let Ok(mut bytes) = serde_json::to_vec(line) else { return };
         bytes.push(b'\n');
-        let _ = self.lines.clone().write(&bytes);
+        self.lines.push(&bytes);
     }
 }
 
@@ -81,16 +80,15 @@ fn append(path: &Path) -> io::Result<File> {
 /// A file whose name may come to mean another.
 struct LogFile {
     path: PathBuf,
-    file: io::BufWriter<File>,
+    file: File,
     reopen: Arc<AtomicBool>,
 }
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.reopen.swap(false, Ordering::Relaxed) {
-            self.file.flush()?;
             match append(&self.path) {
-                Ok(file) => self.file = io::BufWriter::new(file),
+                Ok(file) => self.file = file,
                 Err(error) => {
                     let (path, reason) = (self.path.display(), without_code(&error));
                     events::cannot_reopen_access_log(display(path), reason);
@@ -103,6 +101,12 @@ impl Write for LogFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Returns the path and query of a request as the log has them: escaped, and not too much of them.
+pub(in crate::serve) fn logged_path(path: &str) -> String {
+    let path = path.as_bytes();
+    path.get(..LOGGED_PATH_BYTES_MAX).unwrap_or(path).escape_ascii().to_string()
 }
 
 /// One line.
@@ -232,5 +236,17 @@ impl Drop for RequestRecord {
             ..base
         };
         connection.log.write(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_path_is_short_and_printable() {
+        assert_eq!(logged_path("/x?y=%22z"), "/x?y=%22z");
+        assert_eq!(logged_path("/\u{202e}\u{2028}"), r"/\xe2\x80\xae\xe2\x80\xa8");
+        assert_eq!(logged_path(&"/a".repeat(20_000)).len(), LOGGED_PATH_BYTES_MAX);
     }
 }

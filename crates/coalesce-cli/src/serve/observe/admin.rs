@@ -23,6 +23,7 @@ use crate::serve::observe::access_log::AccessLog;
 use crate::serve::observe::events;
 use crate::serve::observe::meters::{self, Meters, RELOAD_SECONDS};
 use crate::terminal::exit::Failure;
+use crate::terminal::logging::LogLosses;
 use crate::terminal::text::without_code;
 
 /// The one path there is.
@@ -58,6 +59,7 @@ pub(in crate::serve) struct Scraped {
     pub(in crate::serve) recorder: PrometheusHandle,
     pub(in crate::serve) meters: Arc<Meters>,
     pub(in crate::serve) access_log: Option<AccessLog>,
+    pub(in crate::serve) log: LogLosses,
 }
 
 impl Admin {
@@ -127,9 +129,9 @@ fn answer<B>(request: &Request<B>, scraped: &Scraped) -> Response<Full<Bytes>> {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
-    if let Some(log) = &scraped.access_log {
-        scraped.meters.lost_lines(log.lost());
-    }
+    let (log, access_log) = (&scraped.log, scraped.access_log.as_ref());
+    let access_lost = access_log.map_or(0, AccessLog::lost);
+    scraped.meters.lost_lines(log.lost(), access_lost, log.unlogged());
     let mut answer = Response::new(Full::from(scraped.recorder.render()));
     answer.headers_mut().insert(CONTENT_TYPE, TEXT);
     answer

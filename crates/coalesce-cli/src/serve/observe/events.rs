@@ -57,6 +57,8 @@ events! {
     warn cannot_accept_admin(error) "cannot accept a connection to the admin listener";
     warn admin_is_reachable(address) "the admin listener can be reached from other machines";
     error cannot_reopen_access_log(path, reason) "cannot open the access log again";
+    warn lost_lines(log, lines, reason) "lines of a log were lost";
+    error panicked(at, detail) "a task panicked";
     error cannot_read_file(error, unlogged_before) "cannot read a file";
     error cannot_read_folder(folder, reason) "cannot read a folder";
     warn upstream_failed(upstream, error) "upstream failed";

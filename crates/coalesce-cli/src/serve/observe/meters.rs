@@ -53,11 +53,12 @@ const BYTES: &str = "coalesce_table_bytes";
 const VIRTUAL_HOSTS: &str = "coalesce_virtual_hosts";
 const GROUPS: &str = "coalesce_groups";
 const SNAPSHOTS: &str = "coalesce_snapshots";
-const LOST: &str = "coalesce_access_log_lost_total";
+const LOST: &str = "coalesce_log_lines_lost_total";
+const LIBRARY_UNLOGGED: &str = "coalesce_library_lines_unlogged_total";
 const BUILD: &str = "coalesce_build_info";
 
 /// Every metric.
-pub(in crate::serve) const METRICS: [Metric; 19] = [
+pub(in crate::serve) const METRICS: [Metric; 20] = [
     metric(REQUESTS, MetricKind::Counter, "Requests decided, by group, verdict and reason"),
     metric(
         COALESCED,
@@ -95,7 +96,12 @@ pub(in crate::serve) const METRICS: [Metric; 19] = [
         MetricKind::Gauge,
         "Configurations in memory; 1 but for moments after a reload",
     ),
-    metric(LOST, MetricKind::Counter, "Lines of the access log lost to a slow disk"),
+    metric(LOST, MetricKind::Counter, "Lines lost because a log is read too slowly, by log"),
+    metric(
+        LIBRARY_UNLOGGED,
+        MetricKind::Counter,
+        "Lines of libraries that were not logged, because there were too many of a kind",
+    ),
     metric(BUILD, MetricKind::Gauge, "1, labelled with the version"),
 ];
 
@@ -142,7 +148,13 @@ pub(in crate::serve) struct Meters {
     group_count: Gauge,
     pub(in crate::serve) snapshots: Gauge,
     lost: Counter,
+    access_lost: Counter,
+    library_unlogged: Counter,
 }
+
+/// The names of the logs: the one on standard error and the access log.
+pub(in crate::serve) const MAIN_LOG: &str = "main";
+pub(in crate::serve) const ACCESS_LOG: &str = "access";
 
 impl Meters {
     pub(in crate::serve) fn new() -> Self {
@@ -159,7 +171,9 @@ impl Meters {
             virtual_hosts: gauge!(VIRTUAL_HOSTS),
             group_count: gauge!(GROUPS),
             snapshots: gauge!(SNAPSHOTS),
-            lost: counter!(LOST),
+            lost: counter!(LOST, "log" => MAIN_LOG),
+            access_lost: counter!(LOST, "log" => ACCESS_LOG),
+            library_unlogged: counter!(LIBRARY_UNLOGGED),
         }
     }
 
@@ -201,9 +215,11 @@ impl Meters {
         self.last_refused.set(1.0);
     }
 
-    /// Lines of the access log that were lost, all in all.
-    pub(in crate::serve) fn lost_lines(&self, all: usize) {
-        self.lost.absolute(u64::try_from(all).unwrap_or(u64::MAX));
+    /// Sets how many lines the logs have lost and libraries have not logged, all in all.
+    pub(in crate::serve) fn lost_lines(&self, main: u64, access: u64, libraries: u64) {
+        self.lost.absolute(main);
+        self.access_lost.absolute(access);
+        self.library_unlogged.absolute(libraries);
     }
 }
 

@@ -6,3 +6,11 @@ pub(super) mod events;
 pub(super) mod handshakes;
 pub(super) mod meters;
 pub(super) mod recorder;
+
+use crate::terminal::log_queue::LostLines;
+
+/// Logs that the log on standard error has lost lines.
+pub(crate) fn log_lost_lines(lost: LostLines) {
+    let LostLines { lines, reason } = lost;
+    events::lost_lines(meters::MAIN_LOG, lines, reason);
+}

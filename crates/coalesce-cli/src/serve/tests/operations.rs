@@ -20,6 +20,7 @@ use crate::serve::observe::meters::{
     self, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind, RELOAD_REFUSED, RELOAD_SERVED,
     SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
 };
+use crate::terminal::{log_queue, logging};
 
 const DOCUMENT: &str = include_str!("../../../../../docs/operations.md");
 
@@ -206,12 +207,17 @@ fn every_limit() {
         row(["ACCEPTED_IN_A_ROW_MAX", &limits::ACCEPTED_IN_A_ROW_MAX.to_string()]),
         row(["ADMIN_CONNECTIONS_MAX", &limits::ADMIN_CONNECTIONS_MAX.to_string()]),
         row(["ADMIN_TIMEOUT", &seconds(limits::ADMIN_TIMEOUT)]),
-        row(["ACCESS_LINES_WAITING_MAX", &limits::ACCESS_LINES_WAITING_MAX.to_string()]),
+        row(["ACCESS_BYTES_WAITING_MAX", &limits::ACCESS_BYTES_WAITING_MAX.to_string()]),
+        row(["LOGGED_PATH_BYTES_MAX", &limits::LOGGED_PATH_BYTES_MAX.to_string()]),
+        row(["LOG_BYTES_WAITING_MAX", &logging::LOG_BYTES_WAITING_MAX.to_string()]),
+        row(["LOG_FLUSH_TIMEOUT", &seconds(log_queue::LOG_FLUSH_TIMEOUT)]),
     ]);
     assert_eq!(columns(&["limit", "value", "is"], 2), values);
     let source = include_str!("../limits.rs");
     let constants = source.lines().filter_map(|line| line.strip_prefix("pub(super) const "));
     let constants = constants.filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+    // These belong to the log of every command.
+    let constants = constants.chain(["LOG_BYTES_WAITING_MAX", "LOG_FLUSH_TIMEOUT"]);
     assert_eq!(
         constants.collect::<BTreeSet<_>>(),
         values.iter().map(|row| row[0].as_str()).collect()
