@@ -1,10 +1,10 @@
-//! Bytes that are compared without regard to ASCII case.
+//! Bytes compared without regard to ASCII case.
 
 use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 
-/// Bytes whose `Eq`, `Ord` and `Hash` ignore ASCII case. The three agree, because each of them
-/// looks at the lower-case bytes only.
+/// Bytes whose `Eq`, `Ord` and `Hash` ignore ASCII case. The three agree, because all of them look
+/// at the lower-case bytes only.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Folded<'a>(pub(crate) &'a [u8]);
 
@@ -39,7 +39,8 @@ impl Ord for Folded<'_> {
 impl Hash for Folded<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.bytes().for_each(|byte| state.write_u8(byte));
-        // A byte that no host holds separates the hashes of "ab", "c" and "a", "bc", as `str` does.
+        // A byte that is not part of any host ends the value, as in `str`. Without it, "ab", "c"
+        // and "a", "bc" would have the same hash.
         state.write_u8(0xff);
     }
 }

@@ -1,6 +1,6 @@
-//! The traits that the borrowed and the owned form of a type share, each written once.
+//! Macros that implement the traits of a borrowed type and of its owned type.
 
-/// Implements `TryFrom` of bytes and of text for a borrowed form, by its `parse`.
+/// Implements `TryFrom` of bytes and of text for a borrowed type, with its `parse`.
 macro_rules! borrowed_form {
     ($borrowed:ident, $error:ty) => {
         impl<'a> TryFrom<&'a [u8]> for $borrowed<'a> {
@@ -21,10 +21,10 @@ macro_rules! borrowed_form {
     };
 }
 
-/// Implements the traits of an owned form by its borrowed form, which the method `$view` returns.
+/// Implements the traits of an owned type with the borrowed type that its method `$view` returns.
 ///
-/// So an owned value is equal to another, before it, hashed and shown exactly as the borrowed ones
-/// are, and every way to make one goes through the same parser.
+/// Owned values therefore compare, hash and print exactly as borrowed ones do, and every way to
+/// make one goes through the same parser.
 #[cfg(feature = "alloc")]
 macro_rules! owned_form {
     ($owned:ident, $borrowed:ident, $view:ident, $error:ty) => {

@@ -1,11 +1,9 @@
-//! Names in six bits a byte, and what one pass over a name finds.
+//! Names packed into six bits a byte, and the result of one pass over a name.
 //!
-//! The bytes of a name are right-aligned in a *window* of 32, so that masking the window leaves a
-//! suffix of the name. Each byte becomes a code of six bits, [`code`], in which the two cases of a
-//! letter are the same. The codes are packed side by side into three words; the last byte's code is
-//! in the highest bits.
-//!
-//! | byte | code |
+//! The bytes of a name are right-aligned in a *window* of 32, so masking the window leaves a suffix
+//! of the name. Each byte becomes a code of six bits, see [`code`]; the two cases of a letter have
+//! the same code. The codes are packed side by side into three words; the last byte's code is in
+//! the highest bits.
 //! | --- | --- |
 //! | none, left of the name | 0 |
 //! | `a`–`z`, `A`–`Z` | 1–26 |
@@ -19,8 +17,8 @@
 //! bits          0–59 of w[0]   60–63 of w[0] and 0–1 of w[1]            … 58–63 of w[2]
 //! ```
 //!
-//! Two bytes that a name may hold have the same code only if they are the two cases of a letter.
-//! The code of any other byte means nothing; [`Scan::bad`] marks those bytes.
+//! Two bytes that are allowed in a name share a code only if they are the two cases of a letter.
+//! Any other byte has a code without meaning; [`Scan::bad`] marks those bytes.
 
 /// The bytes of a window.
 pub(crate) const WINDOW: usize = 32;
@@ -31,8 +29,8 @@ pub(crate) const TAIL_CODES: usize = 30;
 /// Bits per code.
 pub(crate) const CODE_BITS: u32 = 6;
 
-/// Leaves the codes of window bytes 2 to 31. The twelve bits below are free for a mark, which the
-/// trie puts beside a stored name.
+/// Keeps the codes of window bytes 2 to 31. The twelve bits below are free for a mark: the trie
+/// stores the kind of pattern there.
 pub(crate) const TAIL_MASK: u64 = !0xfff;
 
 /// The bit of a window's last byte.
@@ -41,7 +39,7 @@ pub(crate) const LAST: u32 = 1 << 31;
 /// A one in each byte of a word.
 pub(crate) const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// What one pass finds. Bit `i` of a mask is about window byte `i`.
+/// The result of one pass over a name. Bit `i` of a mask belongs to window byte `i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scan {
     /// The codes of the window.
@@ -50,7 +48,7 @@ pub(crate) struct Scan {
     pub(crate) dots: u32,
     /// The hyphens.
     pub(crate) hyphens: u32,
-    /// The bytes that no name holds, and every byte left of the name.
+    /// The bytes that are not allowed in a name, and every byte left of the name.
     pub(crate) bad: u32,
 }
 
@@ -62,19 +60,19 @@ impl Scan {
         [low & TAIL_MASK, middle, high]
     }
 
-    /// Returns whether a rule is broken by a name that fills the window from one byte, given as its
-    /// bit `first`, to the end: a byte that no name holds, an empty label, a hyphen at the edge of
-    /// a label.
+    /// Returns whether a name breaks a rule: a byte that is not allowed, an empty label, or a
+    /// hyphen at the edge of a label. The name fills the window from the byte whose bit is `first`
+    /// to the end.
     #[inline(always)]
     pub(crate) const fn is_wrong(self, first: u32) -> bool {
         let Self { dots, hyphens, bad, .. } = self;
-        // Bytes that begin a label, and the last byte, may be neither a dot nor a hyphen. A byte
-        // begins a label if it is the first or follows a dot.
+        // A byte that begins a label, and the last byte of the name, must not be a dot or a hyphen.
+        // A byte begins a label if it is the first byte or follows a dot.
         let edges = dots.wrapping_shl(1) | first | LAST;
         // `-first` has the bit `first` and all higher ones, because it is `!(first - 1)`.
         let wrong = (bad & first.wrapping_neg())
             | ((dots | hyphens) & edges)
-            // A dot that follows a hyphen: the label ends in a hyphen.
+            // A dot after a hyphen: the label ends in a hyphen.
             | (dots & hyphens.wrapping_shl(1));
         wrong != 0
     }
@@ -82,19 +80,19 @@ impl Scan {
 
 /// Returns the code of one byte.
 ///
-/// Bytes from 0x40 to 0x7f keep five bits, in which the two cases of a letter are the same; others
-/// keep six.
+/// Bytes from 0x40 to 0x7f keep five bits, which drops the bit that separates the two cases of a
+/// letter. Other bytes keep six.
 pub(crate) const fn code(byte: u8) -> u8 {
     byte & (0x3f ^ ((byte & 0x40) >> 1))
 }
 
-/// Returns the lower-case bytes with these codes. A code that no name has becomes a byte that no
-/// name has.
+/// Returns the lower-case bytes with these codes. A code that is not the code of a name's byte
+/// becomes a byte that is not allowed in a name.
 pub(crate) fn unpack(words: [u64; 3]) -> [u8; WINDOW] {
     let [a, b, c] = words;
     let mut bytes = [0; WINDOW];
     let (chunks, _) = bytes.as_chunks_mut::<8>();
-    // Eight codes are 48 bits, so four groups of them fill the three words.
+    // Eight codes are 48 bits, so the three words hold four groups of eight.
     for (chunk, codes) in
         chunks.iter_mut().zip([a, (a >> 48) | (b << 16), (b >> 32) | (c << 32), c >> 16])
     {
@@ -106,7 +104,8 @@ pub(crate) fn unpack(words: [u64; 3]) -> [u8; WINDOW] {
 /// Returns the bytes of 48 bits of codes.
 #[allow(clippy::arithmetic_side_effects, reason = "six-bit codes do not carry into the next byte")]
 const fn unpack_word(codes: u64) -> u64 {
-    // Eight codes side by side, then two groups of four, then four of two, then one in each byte.
+    // Spread the eight codes over eight bytes, in three steps: two groups of four codes, four
+    // groups of two, then one code in each byte.
     let fours = (codes & 0x00ff_ffff) | ((codes & 0xffff_ff00_0000) << 8);
     let pairs = (fours & 0x0000_0fff_0000_0fff) | ((fours & 0x00ff_f000_00ff_f000) << 4);
     let single = (pairs & 0x003f_003f_003f_003f) | ((pairs & 0x0fc0_0fc0_0fc0_0fc0) << 2);
@@ -130,7 +129,7 @@ pub(crate) fn suffix(tail: [u64; 3], len: usize) -> [u64; 3] {
     [a & mask_a, b & mask_b, c & mask_c]
 }
 
-/// The bits of a suffix, by its length. A fourth word makes each mask as wide as a vector.
+/// The bits of a suffix, by its length. The fourth word makes each mask as wide as an AVX2 vector.
 pub(crate) static SUFFIX_MASKS: [[u64; 4]; WINDOW] = suffix_masks();
 
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]

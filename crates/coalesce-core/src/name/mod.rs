@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "names have at most 253 bytes, and words are cut into what they are made of"
+    reason = "a name has at most 253 bytes; other casts cut a word into its parts on purpose"
 )]
 
 use core::cmp::Ordering;
@@ -24,9 +24,9 @@ pub use owned::DnsNameBuf;
 /// A DNS name in preferred syntax, relative or absolute, borrowed as it was written.
 ///
 /// `Eq`, `Ord` and `Hash` ignore ASCII case and one trailing dot (RFC 3986 §3.2.2, RFC 4343 §3).
-/// The order is the canonical one (RFC 4034 §6.1): label by label from the right, so that a name
-/// comes right before the names below it. The one normaliser of this crate: server names,
-/// authorities and presented identifiers all pass through [`DnsName::parse`].
+/// The order is the canonical one (RFC 4034 §6.1): label by label from the right, so a name comes
+/// right before the names below it. The crate has no other normaliser: server names, authorities
+/// and presented identifiers all pass through [`DnsName::parse`].
 ///
 /// | accepted | refused |
 /// | --- | --- |
@@ -49,7 +49,7 @@ pub use owned::DnsNameBuf;
 /// ```
 #[derive(Clone, Copy)]
 pub struct DnsName<'a> {
-    /// The name as it was written, valid, without the trailing dot.
+    /// The valid name as it was written, without the trailing dot.
     bytes: &'a [u8],
     /// The codes of the last [`TAIL_CODES`] bytes; see [`packed`](crate::packed).
     tail: [u64; 3],
@@ -63,13 +63,13 @@ impl<'a> DnsName<'a> {
     /// Parses `bytes` as a name.
     ///
     /// # Errors
-    /// The first rule that `bytes` breaks, from the left.
+    /// Returns the first rule that `bytes` breaks, from the left.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes; 32 of them at a time.
+    /// Linear in `bytes.len()`, at most [`NAME_LEN_MAX`] bytes. The pass reads 32 bytes at a time.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NameError> {
         struct Parsing;
         impl<'a> Kernel<&'a [u8]> for Parsing {
@@ -92,8 +92,8 @@ impl<'a> DnsName<'a> {
         Self::scan(simd, without_trailing_dot(bytes))
     }
 
-    /// The one pass. Returns `None` if a rule is broken or if the last label starts with a digit;
-    /// [`Self::explain`] says which.
+    /// Checks and packs a name in one pass. Returns `None` if the name breaks a rule or if its last
+    /// label starts with a digit; then [`Self::explain`] finds out which.
     #[inline(always)]
     fn scan(simd: impl Simd, bytes: &'a [u8]) -> Option<Self> {
         let len = bytes.len();
@@ -114,19 +114,23 @@ impl<'a> DnsName<'a> {
         Some(Self { bytes, tail: scan.tail(), dots, parent_len })
     }
 
-    /// The same pass for a name that is longer than a window, a window at a time from the left.
+    /// Does the same pass on a name that is longer than a window, one window at a time from the
+    /// left.
     #[inline(never)]
     fn scan_long(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() > NAME_LEN_MAX {
             return None;
         }
+        // The first window is the short one, so that the last window ends where the name ends. The
+        // codes of the last window are then the tail of the name.
         let (mut start, mut end) = (0_usize, bytes.len() % WINDOW);
         if end == 0 {
             end = WINDOW;
         }
         let mut label_at = 0_usize;
         let mut first_dot = None;
-        // Whether the byte before the window ends a label or is a hyphen. A name starts a label.
+        // The two bits that a window takes over from the byte before it: it was a dot, it was a
+        // hyphen. A name starts with a label, so the first window starts as if after a dot.
         let (mut edge, mut hyphen) = (1_u32, 0_u32);
         loop {
             let window = bytes.get(start..end)?;
@@ -143,7 +147,8 @@ impl<'a> DnsName<'a> {
                 return None;
             }
             if dots != 0 {
-                // Only the label that began before this window can be too long.
+                // Only the first label to end in this window can be too long: the others are
+                // shorter than the window.
                 let at = end.checked_sub(WINDOW.checked_sub(dots.trailing_zeros() as usize)?)?;
                 if at.checked_sub(label_at)? > LABEL_LEN_MAX {
                     return None;
@@ -171,8 +176,8 @@ impl<'a> DnsName<'a> {
         }
     }
 
-    /// The slow path, byte by byte. Returns the first broken rule, or the name if its last label
-    /// only starts with a digit and is no number.
+    /// Reads a name byte by byte. Returns the first broken rule, or the name if its last label
+    /// starts with a digit but is not a number.
     #[cold]
     #[inline(never)]
     fn explain(bytes: &'a [u8]) -> Result<Self, NameError> {
@@ -299,7 +304,8 @@ fn check(bytes: &[u8]) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Removes one trailing dot: `a.example.` and `a.example` are the same host (RFC 3986 §3.2.2).
+/// Removes one trailing dot, because `a.example.` and `a.example` are the same host (RFC 3986
+/// §3.2.2).
 #[inline(always)]
 pub(crate) const fn without_trailing_dot(bytes: &[u8]) -> &[u8] {
     match bytes {
@@ -308,8 +314,8 @@ pub(crate) const fn without_trailing_dot(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// The bytes of a label so far, as far as they may be a number. Some parsers take `127.1` or
-/// `0x7f.1` for an IPv4 address (RFC 3986 §7.4), so a last label that is a number is refused.
+/// The form of a label so far, to find a last label that reads as a number. Such a name is refused
+/// because some parsers take `127.1` or `0x7f.1` for an IPv4 address (RFC 3986 §7.4).
 #[derive(Clone, Copy)]
 enum LabelShape {
     Empty,
@@ -367,7 +373,7 @@ impl Hash for DnsName<'_> {
     }
 }
 
-/// Returns what [`as_bytes`](DnsName::as_bytes) does: the bytes as they were written, without a
+/// Returns the same bytes as [`as_bytes`](DnsName::as_bytes): the name as it was written, without a
 /// trailing dot.
 impl AsRef<[u8]> for DnsName<'_> {
     fn as_ref(&self) -> &[u8] {
@@ -377,7 +383,7 @@ impl AsRef<[u8]> for DnsName<'_> {
 
 borrowed_form!(DnsName, NameError);
 
-/// The canonical spelling: lower case, no trailing dot.
+/// Writes the canonical spelling: lower case, no trailing dot.
 impl fmt::Display for DnsName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
@@ -391,7 +397,7 @@ impl fmt::Debug for DnsName<'_> {
     }
 }
 
-/// Why bytes are no DNS name. Offsets count bytes from the left.
+/// The reason why bytes are not a DNS name. Offsets count bytes from the left.
 ///
 /// # Examples
 /// ```
@@ -404,7 +410,7 @@ impl fmt::Debug for DnsName<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NameError {
-    /// No bytes, or only a dot.
+    /// No bytes, or a single dot.
     Empty,
     /// More than [`NAME_LEN_MAX`] bytes.
     TooLong {
@@ -425,7 +431,7 @@ pub enum NameError {
         /// The length allowed.
         max: usize,
     },
-    /// A byte that is no letter, digit, `-` or `_`.
+    /// A byte other than a letter, digit, `-` or `_`.
     ForbiddenByte {
         /// Where the byte is.
         at: usize,

@@ -1,4 +1,4 @@
-//! A name that owns its bytes.
+//! The owned form of a name.
 
 use alloc::boxed::Box;
 
@@ -54,7 +54,8 @@ impl DnsName<'_> {
 
 impl From<DnsName<'_>> for DnsNameBuf {
     fn from(name: DnsName<'_>) -> Self {
-        // What the parser found does not depend on case, so it is right for the folded bytes too.
+        // The tail, the dots and the parent's length do not depend on case, so they hold for the
+        // folded bytes too.
         let DnsName { bytes, tail, dots, parent_len } = name;
         Self { bytes: bytes.to_ascii_lowercase().into(), tail, dots, parent_len }
     }

@@ -1,4 +1,4 @@
-//! Names, rule by rule.
+//! Each rule of a name, and the functions that a name has.
 
 use super::*;
 use std::hash::DefaultHasher;
@@ -11,7 +11,7 @@ fn ok(name: &[u8]) -> DnsName<'_> {
 }
 
 #[test]
-fn accepts_what_hosts_are_called() {
+fn valid_host_names_parse() {
     for name in [
         "a",
         "a.example.test",
@@ -30,7 +30,7 @@ fn accepts_what_hosts_are_called() {
 }
 
 #[test]
-fn refuses_each_rule_with_its_own_error() {
+fn broken_name_rule_returns_its_error() {
     let cases: &[(&[u8], NameError)] = &[
         (b"", NameError::Empty),
         (b".", NameError::Empty),
@@ -46,7 +46,7 @@ fn refuses_each_rule_with_its_own_error() {
         (b"a.-b", NameError::HyphenAtEdge { at: 2 }),
         (b"a-.test", NameError::HyphenAtEdge { at: 1 }),
         (b"a.test-", NameError::HyphenAtEdge { at: 6 }),
-        // Two rules at the last byte do not cancel each other out.
+        // Two hyphens or dots at the end: the checks for both must not cancel each other out.
         (b"a-..", NameError::HyphenAtEdge { at: 1 }),
         (b"a.b-..", NameError::HyphenAtEdge { at: 3 }),
         (b"a-name-of-more-bytes-than-a-window-..", NameError::HyphenAtEdge { at: 34 }),
@@ -63,7 +63,7 @@ fn refuses_each_rule_with_its_own_error() {
 }
 
 #[test]
-fn length_limits_are_exact() {
+fn name_at_length_limit_parses_and_one_byte_longer_fails() {
     let label = |n| vec![b'a'; n];
     assert!(DnsName::parse(&label(63)).is_ok());
     assert_eq!(DnsName::parse(&label(64)), Err(NameError::LabelTooLong { at: 0, max: 63 }));
@@ -77,14 +77,14 @@ fn length_limits_are_exact() {
 }
 
 #[test]
-fn case_and_one_trailing_dot_are_the_same_name() {
+fn names_that_differ_in_case_or_trailing_dot_are_equal() {
     assert_eq!(ok(b"A.Example.Test."), ok(b"a.example.test"));
     assert_ne!(ok(b"a.example.test"), ok(b"b.example.test"));
     assert_eq!(ok(b"A.Example.Test.").to_string(), "a.example.test");
 }
 
 #[test]
-fn below_needs_a_whole_label() {
+fn is_below_requires_a_whole_label() {
     assert!(ok(b"x.Example.test").is_below(ok(b"example.TEST")));
     assert!(!ok(b"xexample.test").is_below(ok(b"example.test")));
     assert!(!ok(b"example.test").is_below(ok(b"example.test")));
@@ -93,7 +93,7 @@ fn below_needs_a_whole_label() {
 }
 
 #[test]
-fn messages_say_what_was_found() {
+fn name_error_message_contains_found_value() {
     assert_eq!(
         NameError::ForbiddenByte { at: 1, byte: 0 }.to_string(),
         "byte '\\x00' at 1; only letters, digits, '-' and '_' allowed in a label"
@@ -104,18 +104,18 @@ fn messages_say_what_was_found() {
     );
 }
 
-/// Every length up to three windows, and those around the further ones and the limit.
+/// Returns every length up to three windows, and those around later window edges and the limit.
 fn lengths() -> impl Iterator<Item = usize> {
-    // Miri is a thousand times slower.
+    // Miri runs about a thousand times slower.
     let step = if cfg!(miri) { 47 } else { 1 };
     (1..=98)
         .chain([127, 128, 129, 160, 161, 191, 192, 193, 223, 224, 225, 251, 252, 253])
         .step_by(step)
 }
 
-/// A name of `len` bytes of labels of `label` bytes, as far as they fit; one byte less rather than
-/// an empty label at the end.
-fn of(len: usize, label: usize) -> Vec<u8> {
+/// Returns a name of `len` bytes made of labels of `label` bytes. If it would end in a dot, it is
+/// one byte shorter.
+fn name_of(len: usize, label: usize) -> Vec<u8> {
     let byte = |at: usize| if at.is_multiple_of(label + 1) { b'.' } else { b'a' };
     let mut name: Vec<u8> = (1..=len).map(byte).collect();
     if name.last() == Some(&b'.') {
@@ -124,19 +124,19 @@ fn of(len: usize, label: usize) -> Vec<u8> {
     name
 }
 
-/// Names are read in one pass. They are read byte by byte only to find the broken rule, or because
-/// their last label starts with a digit.
+/// A plain name is read in one pass. Names are read byte by byte only to find the broken rule, or
+/// because the last label starts with a digit.
 #[test]
-fn the_one_pass_takes_what_the_rules_take() {
+fn one_pass_accepts_the_same_names_as_the_rules() {
     for (len, label) in lengths().flat_map(|len| [5, 32, 63].map(|label| (len, label))) {
-        let plain = of(len, label);
+        let plain = name_of(len, label);
         let taken = |name: &[u8]| DnsName::parse_plain(simd::Portable, name).is_some();
         assert!(check(&plain).is_ok() && taken(&plain), "{len} {label}");
         let places = (0..plain.len()).step_by(if cfg!(miri) { 29 } else { 1 });
         for (at, byte) in places.flat_map(|at| b"-.!aZ_".map(|byte| (at, byte))) {
             let mut name = plain.clone();
             name[at] = byte;
-            // One trailing dot is no part of a name, and taken off before.
+            // The caller removes one trailing dot before the pass.
             let rules = check(without_trailing_dot(&name)).is_ok();
             assert_eq!(taken(&name), rules, "{}", name.escape_ascii());
         }
@@ -146,14 +146,14 @@ fn the_one_pass_takes_what_the_rules_take() {
     }
 }
 
-/// What a name knows of itself is the same however it came about.
+/// A parent has the same tail, dots and parent length as the name parsed from the parent's text.
 #[test]
-fn a_parent_is_what_parsing_its_text_gives() {
+fn parent_equals_name_parsed_from_its_text() {
     let parts = |name: DnsName<'_>| (name.tail(), name.dots(), name.parent_len());
     for (len, label) in lengths().flat_map(|len| [1, 5, 31, 32, 61].map(|label| (len, label))) {
         for last in [b'a', b'1'] {
-            let mut bytes = of(len, label);
-            // Where the last label begins with a digit, the name is read byte by byte.
+            let mut bytes = name_of(len, label);
+            // A name whose last label begins with a digit is read byte by byte.
             let at = bytes.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
             bytes[at] = last;
             bytes.extend_from_slice(b"z");
@@ -171,17 +171,17 @@ fn a_parent_is_what_parsing_its_text_gives() {
     }
 }
 
-/// The same limits for a name that is read byte by byte.
+/// Names that are read byte by byte have the same length limits.
 #[test]
-fn length_limits_are_exact_for_names_that_end_like_numbers() {
-    let bytes = |len: usize| [&of(len - 63, 62)[..], b".", &[b'1'; 61], b"x"].concat();
+fn number_like_name_at_length_limit_parses_and_one_byte_longer_fails() {
+    let bytes = |len: usize| [&name_of(len - 63, 62)[..], b".", &[b'1'; 61], b"x"].concat();
     assert_eq!(bytes(253).len(), 253);
     assert!(DnsName::parse(&bytes(253)).is_ok());
     assert_eq!(DnsName::parse(&bytes(254)), Err(NameError::TooLong { len: 254, max: 253 }));
 }
 
 #[test]
-fn equal_names_have_equal_hashes_and_others_have_not() {
+fn equal_names_hash_equally_and_different_names_do_not() {
     let hash_of = |names: &[&[u8]]| {
         let mut hasher = DefaultHasher::new();
         for name in names {
@@ -194,7 +194,7 @@ fn equal_names_have_equal_hashes_and_others_have_not() {
     assert_ne!(hash_of(&[b"ab", b"c"]), hash_of(&[b"a", b"bc"]));
 }
 
-/// RFC 4034 §6.1: label by label from the right, without regard to case.
+/// Checks RFC 4034 §6.1: label by label from the right, without regard to case.
 #[test]
 fn names_are_ordered_by_labels_from_the_right() {
     let names =
@@ -208,7 +208,7 @@ fn names_are_ordered_by_labels_from_the_right() {
 }
 
 #[test]
-fn text_and_bytes_parse_alike() {
+fn text_and_bytes_parse_to_the_same_result() {
     let cases = [("A.Test.", Ok(ok(b"a.test"))), ("a..b", Err(NameError::EmptyLabel { at: 2 }))];
     for (text, expected) in cases {
         assert_eq!(DnsName::try_from(text), expected);
@@ -218,13 +218,13 @@ fn text_and_bytes_parse_alike() {
 }
 
 #[test]
-fn what_is_shown_is_the_canonical_spelling() {
+fn debug_shows_canonical_spelling() {
     assert_eq!(format!("{:?}", ok(b"A.Example.TEST.")), "DnsName(a.example.test)");
 }
 
-/// The first byte is the last.
+/// The hyphen is the first byte and the last byte of the label at once.
 #[test]
-fn a_hyphen_by_itself_is_no_name() {
+fn hyphen_alone_is_refused() {
     for name in ["-", "-."] {
         assert!(DnsName::parse(name.as_bytes()).is_err(), "{name}");
     }

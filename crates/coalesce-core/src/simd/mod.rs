@@ -1,14 +1,14 @@
-//! Reading names 32 bytes at a time, on the best instruction set that the machine has.
+//! Reads names 32 bytes at a time, on the best instruction set that the machine has.
 //!
-//! | module | has |
+//! | module | contents |
 //! | --- | --- |
-//! | [`kernel`] | [`Simd`], what an instruction set does, and [`Kernel`], work to be done on one |
+//! | [`kernel`] | the traits [`Simd`], an instruction set, and [`Kernel`], work that runs on one |
 //! | [`portable`](mod@portable) | [`Simd`] in words of eight bytes, for every machine |
 //! | `avx2` | [`Simd`] in AVX2; the crate's only `unsafe` |
-//! | here | the choice between them |
+//! | this one | the choice between them |
 //!
-//! Every instruction set gives the same answers. `coalesce_avx2`, an alias that the build script
-//! sets, says whether the AVX2 code is compiled in.
+//! Every instruction set gives the same answers. The build script sets the alias `coalesce_avx2`
+//! where the AVX2 code is compiled in.
 
 #[cfg(coalesce_avx2)]
 mod avx2;
@@ -30,7 +30,8 @@ pub(crate) struct Detected {
 }
 
 impl Detected {
-    /// Detects it. The standard library asks the machine once in the life of the process.
+    /// Detects the best instruction set. The standard library asks the processor once in the life
+    /// of the process.
     #[inline(always)]
     pub(crate) fn detect() -> Self {
         Self {
@@ -39,9 +40,9 @@ impl Detected {
         }
     }
 
-    /// Runs `kernel` on it.
+    /// Runs `kernel` on the detected instruction set.
     #[inline(always)]
-    #[allow(clippy::unused_self, reason = "it is empty where there is nothing to detect")]
+    #[allow(clippy::unused_self, reason = "the struct is empty if there is nothing to detect")]
     pub(crate) fn dispatch<I, K: Kernel<I>>(self, kernel: K, input: I) -> K::Output {
         #[cfg(coalesce_avx2)]
         if let Some(avx2) = self.avx2 {
@@ -59,13 +60,14 @@ pub(crate) fn dispatch<I, K: Kernel<I>>(kernel: K, input: I) -> K::Output {
 
 /// Runs `kernel` without any instruction set in particular.
 ///
-/// Beside AVX2 it is not inlined: the code would only separate a caller from the AVX2 path.
+/// Where AVX2 is compiled in too, this function is not inlined, so that its code does not separate
+/// a caller from the AVX2 path.
 #[cfg_attr(coalesce_avx2, inline(never))]
 fn portable<I, K: Kernel<I>>(kernel: K, input: I) -> K::Output {
     kernel.run(input, Portable)
 }
 
-/// [`Simd::scan`] on the best instruction set.
+/// Runs [`Simd::scan`] on the best instruction set.
 pub(crate) fn scan(bytes: &[u8]) -> Scan {
     struct Scanning;
     impl Kernel<&[u8]> for Scanning {

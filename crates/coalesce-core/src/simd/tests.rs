@@ -1,11 +1,11 @@
-//! Every instruction set against the table of codes, and against the others.
+//! Compares every instruction set with the table of codes, and with the other ones.
 
 use super::portable::window;
 use super::*;
 use crate::packed::{WINDOW, code, unpack};
 use std::vec::Vec;
 
-/// The codes of a scan, one by one.
+/// Returns the codes of a scan, one by one.
 fn codes(words: [u64; 3]) -> Vec<u8> {
     (0..192)
         .step_by(6)
@@ -17,7 +17,7 @@ fn codes(words: [u64; 3]) -> Vec<u8> {
         .collect()
 }
 
-/// Asks the instruction set that the library uses here.
+/// Runs `is_ambiguous` on the instruction set that the library uses here.
 struct IsAmbiguous;
 
 impl Kernel<&[u8]> for IsAmbiguous {
@@ -28,11 +28,11 @@ impl Kernel<&[u8]> for IsAmbiguous {
     }
 }
 
-/// Miri is a thousand times slower, and looks for other things.
+/// Miri runs about a thousand times slower and checks other things, so it takes every 37th case.
 const STEP: usize = if cfg!(miri) { 37 } else { 1 };
 
 #[test]
-fn every_byte_at_every_place_is_what_the_table_says() {
+fn every_byte_at_every_place_matches_the_table() {
     let places = (0..=u8::MAX).flat_map(|byte| (0..WINDOW).map(move |at| (byte, at)));
     for (byte, at) in places.step_by(STEP) {
         let mut bytes = [b'a'; WINDOW];
@@ -54,7 +54,7 @@ fn every_byte_at_every_place_is_what_the_table_says() {
 }
 
 #[test]
-fn every_length_is_right_aligned() {
+fn name_of_every_length_is_right_aligned() {
     let bytes: Vec<u8> = (0..70).map(|at| b'a' + at % 26).collect();
     for len in (0..bytes.len()).step_by(STEP.div_ceil(12)) {
         let name = &bytes[..len];
@@ -70,7 +70,7 @@ fn every_length_is_right_aligned() {
 }
 
 #[test]
-fn codes_become_the_lower_case_bytes_again() {
+fn unpack_returns_lower_case_bytes() {
     let bytes: Vec<u8> = (0..=u8::MAX)
         .filter(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
         .collect();
@@ -85,7 +85,7 @@ fn codes_become_the_lower_case_bytes_again() {
 }
 
 #[test]
-fn a_code_that_no_name_has_becomes_no_byte_of_a_name() {
+fn unpack_unknown_code_returns_forbidden_byte() {
     let known: Vec<u8> = (0..=u8::MAX)
         .filter(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
         .map(code)
