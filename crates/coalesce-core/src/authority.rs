@@ -14,11 +14,11 @@ mod owned;
 #[cfg(feature = "alloc")]
 pub use owned::AuthorityBuf;
 
-/// Host and optional port that a request names (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
+/// The host and optional port of a request (RFC 3986 §3.2 without userinfo, RFC 9110 §7.2).
 ///
-/// Two authorities are equal if their hosts are, by [`Host`]'s rule, and their ports. A default
-/// port that is written is not equal to none, because only a scheme says what the default is; see
-/// [`Origin`](crate::Origin).
+/// Two authorities are equal if their ports are equal and their hosts are equal by [`Host`]'s rule.
+/// An authority with a default port is not equal to one without a port, because only a scheme
+/// determines the default; see [`Origin`](crate::Origin).
 ///
 /// # Examples
 /// ```
@@ -47,18 +47,19 @@ impl<'a> Authority<'a> {
     /// | --- | --- |
     /// | `a.example.test`, `A.example.test.:443`, `192.0.2.1`, `[::1]:8443` | name or address, port |
     /// | `a.example.test:` | an empty port is the default (RFC 3986 §6.2.3) |
-    /// | `%61.test`, `a..b`, `[v1.x]`, a name of 254 bytes | [`Host::Other`]: well-formed, and the host of no table |
+    /// | `%61.test`, `a..b`, `[v1.x]`, a name of 254 bytes | [`Host::Other`]: well-formed, but no table can hold it |
     /// | empty, `:443` | [`AuthorityError::EmptyHost`] (RFC 9110 §4.2.2) |
     /// | `user@a.example.test` | [`AuthorityError::Userinfo`] (RFC 9113 §8.3.1) |
     /// | NUL, CR, LF anywhere, space or tab at an end | [`AuthorityError::FieldValue`] (RFC 9113 §8.2.1) |
     /// | any other byte outside RFC 3986's `host` | [`AuthorityError::ForbiddenByte`] |
     ///
-    /// Is `a.example.test:00443` port 443? Yes: the grammar is `*DIGIT`, compared by value.
-    /// May brackets hold a zone identifier? No: RFC 3986 allows no `%` there, and a zone means
-    /// something on one machine only, so it cannot name an origin.
+    /// Is `a.example.test:00443` port 443? Yes: the grammar is `*DIGIT`, compared by value. May
+    /// brackets hold a zone identifier? No: RFC 3986 does not allow `%` there. A zone has a meaning
+    /// on one machine only, so it cannot be part of an origin.
     ///
     /// # Errors
-    /// The first broken rule of the table: field syntax first, then userinfo, then the rest.
+    /// Returns the first broken rule of the table: field syntax first, then userinfo, then the
+    /// rest.
     ///
     /// # Allocation
     /// None.
@@ -77,8 +78,8 @@ impl<'a> Authority<'a> {
         dispatch(Parsing, bytes)
     }
 
-    /// Parses with the instruction set of a caller that has one. Nearly every authority is a name,
-    /// with or without a port, and needs no more than one pass.
+    /// Parses with an instruction set that the caller has chosen. Nearly every authority is a name,
+    /// with or without a port, and takes a single pass.
     #[inline(always)]
     pub(crate) fn parse_with(simd: impl Simd, bytes: &'a [u8]) -> Result<Self, AuthorityError> {
         let (host, port) = split_port(bytes);
@@ -113,13 +114,13 @@ impl<'a> Authority<'a> {
         self.host
     }
 
-    /// Returns the port, when one was written.
+    /// Returns the port if the authority has one.
     #[inline]
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Returns the port, or `default` when none was written.
+    /// Returns the port, or `default` if the authority has none.
     #[inline]
     pub fn port_or(&self, default: u16) -> u16 {
         self.port.unwrap_or(default)
@@ -144,7 +145,7 @@ pub(crate) fn parse_address(host: &[u8]) -> Option<IpAddr> {
 }
 
 /// Splits off a colon and the digits after it. Most authorities end in a letter and have no port,
-/// so the search starts at the end and stops at the first byte that is neither.
+/// so the search starts at the end and stops at the first byte that is neither a digit nor a colon.
 #[inline(always)]
 pub(crate) fn split_port(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut host = bytes;
@@ -233,7 +234,7 @@ fn is_ip_future(inner: &[u8]) -> bool {
         && address.iter().all(|byte| *byte == b':' || is_unreserved_or_sub_delim(*byte))
 }
 
-/// Parses what follows the host: nothing, or a colon and the digits of a port.
+/// Parses the bytes after the host: none, or a colon and the digits of a port.
 pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
     let digits = match rest {
         [] | [b':'] => return Ok(None),
@@ -247,7 +248,7 @@ pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
     value.map(Some).ok_or(AuthorityError::BadPort)
 }
 
-/// The reason why a field is no authority. Offsets count bytes from the left.
+/// The reason why a field is not an authority. Offsets count bytes from the left.
 ///
 /// # Examples
 /// ```
@@ -260,7 +261,7 @@ pub(crate) fn parse_port(rest: &[u8]) -> Result<Option<u16>, AuthorityError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthorityError {
-    /// A byte that no HTTP/2 field value may hold there (RFC 9113 §8.2.1).
+    /// A byte that is not allowed there in an HTTP/2 field value (RFC 9113 §8.2.1).
     FieldValue {
         /// Where the byte is.
         at: usize,
@@ -274,21 +275,21 @@ pub enum AuthorityError {
     },
     /// No host (RFC 9110 §4.2.2).
     EmptyHost,
-    /// A byte that RFC 3986 §3.2.2 allows in no host.
+    /// A byte that RFC 3986 §3.2.2 does not allow in a host.
     ForbiddenByte {
         /// Where the byte is.
         at: usize,
         /// The byte.
         byte: u8,
     },
-    /// A `%` that two hexadecimal digits do not follow (RFC 3986 §2.1).
+    /// A `%` without two hexadecimal digits after it (RFC 3986 §2.1).
     BadPercentEncoding {
         /// Where the `%` is.
         at: usize,
     },
-    /// Brackets around something that is no IPv6 address (RFC 3986 §3.2.2).
+    /// Brackets around something other than an IPv6 address (RFC 3986 §3.2.2).
     BadIpLiteral,
-    /// A port that is no number up to 65535 (RFC 3986 §3.2.3).
+    /// A port other than a number from 0 to 65535 (RFC 3986 §3.2.3).
     BadPort,
 }
 
@@ -296,22 +297,19 @@ impl fmt::Display for AuthorityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::FieldValue { at, byte } => {
-                write!(
-                    f,
-                    "byte '{}' at {at}, which no field value may hold there",
-                    byte.escape_ascii()
-                )
+                let byte = byte.escape_ascii();
+                write!(f, "byte '{byte}' at {at} is not allowed there in a field value")
             }
             Self::Userinfo { at } => write!(f, "userinfo before the '@' at byte {at}"),
             Self::EmptyHost => f.write_str("empty host"),
             Self::ForbiddenByte { at, byte } => {
-                write!(f, "byte '{}' at {at}, which no host may hold", byte.escape_ascii())
+                write!(f, "byte '{}' at {at} is not allowed in a host", byte.escape_ascii())
             }
             Self::BadPercentEncoding { at } => {
                 write!(f, "'%' at byte {at} without two hexadecimal digits")
             }
-            Self::BadIpLiteral => f.write_str("brackets around something that is no IPv6 address"),
-            Self::BadPort => f.write_str("port that is no number up to 65535"),
+            Self::BadIpLiteral => f.write_str("expected an IPv6 address between brackets"),
+            Self::BadPort => f.write_str("invalid port: expected 0 to 65535"),
         }
     }
 }
@@ -328,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn well_formed_authorities() {
+    fn well_formed_authority_parses_to_canonical_form() {
         let cases = [
             ("a.example.test", "a.example.test"),
             ("A.Example.TEST.", "a.example.test"),
@@ -372,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_each_with_its_own_error() {
+    fn malformed_authority_returns_its_error() {
         use AuthorityError as E;
         let cases = [
             ("", E::EmptyHost),
@@ -438,10 +436,10 @@ mod tests {
 
     #[test]
     fn messages_are_lower_case_without_full_stop() {
-        assert_eq!(parse("a:x").unwrap_err().to_string(), "port that is no number up to 65535");
+        assert_eq!(parse("a:x").unwrap_err().to_string(), "invalid port: expected 0 to 65535");
         assert_eq!(
             parse("a\0").unwrap_err().to_string(),
-            "byte '\\x00' at 1, which no field value may hold there"
+            "byte '\\x00' at 1 is not allowed there in a field value"
         );
     }
 }

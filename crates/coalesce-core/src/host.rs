@@ -17,10 +17,9 @@ pub use owned::HostBuf;
 
 /// The host part of an authority (RFC 3986 §3.2.2), classified once.
 ///
-/// Two hosts are equal when they name the same host: names by [`DnsName`]'s rule, addresses by
-/// their octets, anything else byte for byte without regard to ASCII case and one trailing dot.
-/// `Ord` and `Hash` agree with that. Names come first, in canonical order, then addresses, then the
-/// rest.
+/// Two hosts are equal if they name the same host: names by [`DnsName`]'s rule, addresses by their
+/// octets, anything else byte for byte without regard to ASCII case and one trailing dot. `Ord` and
+/// `Hash` agree with `Eq`. Names come first, in canonical order, then addresses, then the rest.
 ///
 /// # Examples
 /// ```
@@ -40,17 +39,20 @@ pub enum Host<'a> {
     Name(DnsName<'a>),
     /// An IPv4 address in dotted decimal, or a bracketed IPv6 address.
     Ip(IpAddr),
-    /// A host that RFC 3986 allows and no table can hold: too long, percent-encoded, with an empty
-    /// label, `IPvFuture` with its brackets and the like.
+    /// A host that RFC 3986 allows but no table can hold: for example too long, percent-encoded,
+    /// with an empty label, or `IPvFuture` with its brackets.
     Other(&'a [u8]),
 }
 
 impl<'a> Host<'a> {
-    /// Classifies the bytes of an RFC 3986 `reg-name` or `IPv4address`, already checked for syntax.
+    /// Classifies the bytes of an RFC 3986 `reg-name` or `IPv4address` whose syntax is already
+    /// checked.
     ///
-    /// The address is tried first, as RFC 3986 §3.2.2 ("first-match-wins") and RFC 9525 §6.3 want.
+    /// The address is tried first, as RFC 3986 §3.2.2 ("first-match-wins") and RFC 9525 §6.3
+    /// require.
     pub(crate) fn classify(bytes: &'a [u8]) -> Self {
-        // A name that ends in a letter cannot be an address, and nearly all names do.
+        // An address ends in a digit and nearly all names end in a letter, so the last byte spares
+        // most names the attempt to parse an address.
         let may_be_address = bytes.last().is_some_and(u8::is_ascii_digit);
         if may_be_address && let Some(address) = parse_ipv4(bytes) {
             return Self::Ip(IpAddr::V4(address));
@@ -59,11 +61,11 @@ impl<'a> Host<'a> {
     }
 
     /// Parses a bare host: a name, an IPv4 address, or an IPv6 address with or without brackets.
-    /// For configuration and command lines, where no port follows.
+    /// Use it for configuration and command lines, where no port follows.
     ///
     /// # Errors
-    /// [`NameError`] when it is neither an address nor a DNS name. A [`Host::Other`] is never the
-    /// result: only an authority can have one.
+    /// Returns [`NameError`] if `bytes` is neither an address nor a DNS name. The result is never a
+    /// [`Host::Other`], because only an authority can have one.
     ///
     /// # Allocation
     /// None.
@@ -88,7 +90,7 @@ fn parse_ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
     core::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Returns the bytes that are compared for a host that is neither a name nor an address.
+/// Returns the bytes to compare for a host that is neither a name nor an address.
 fn other(bytes: &[u8]) -> Folded<'_> {
     Folded(without_trailing_dot(bytes))
 }
@@ -157,8 +159,8 @@ impl fmt::Display for Host<'_> {
             Self::Ip(IpAddr::V4(address)) => address.fmt(f),
             Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
             Self::Other(bytes) => bytes.iter().try_for_each(|byte| match byte {
-                // `escape_ascii` would put a backslash before it. RFC 3986 allows `'` in a host and
-                // no backslash.
+                // `escape_ascii` would put a backslash before it, but RFC 3986 allows `'` in a host
+                // and does not allow a backslash.
                 b'\'' => f.write_char('\''),
                 byte => byte.escape_ascii().fmt(f),
             }),
@@ -183,7 +185,7 @@ mod tests {
     use std::{format, string::ToString};
 
     #[test]
-    fn addresses_come_before_names() {
+    fn classify_prefers_address_to_name() {
         assert!(matches!(Host::classify(b"192.0.2.1"), Host::Ip(IpAddr::V4(_))));
         for other in
             [&b"1.2.3"[..], b"127.1", b"0x7f.1", b"192.0.2.01", b"256.0.0.1", b"192.0.2.1."]
@@ -194,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_another_address() {
+    fn mapped_ipv4_address_differs_from_ipv4_address() {
         assert_ne!(Host::parse(b"::ffff:192.0.2.1").unwrap(), Host::parse(b"192.0.2.1").unwrap());
         assert_eq!(Host::parse(b"[::1]").unwrap(), Host::parse(b"0:0::1").unwrap());
     }
 
     #[test]
-    fn brackets_are_for_ipv6() {
+    fn brackets_around_anything_but_ipv6_are_refused() {
         assert!(matches!(Host::parse(b"[2001:db8::1]"), Ok(Host::Ip(IpAddr::V6(_)))));
         for text in [&b"[192.0.2.1]"[..], b"[a.test]", b"[::1", b"::1]", b"[]"] {
             assert!(Host::parse(text).is_err(), "{}", text.escape_ascii());
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_hosts_have_equal_hashes_and_hosts_of_other_kinds_have_not() {
+    fn equal_hosts_hash_equally_and_other_kinds_do_not() {
         let hash_of = |host: Host<'_>| {
             let mut hasher = DefaultHasher::new();
             host.hash(&mut hasher);
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_bytes_parse_alike() {
+    fn text_and_bytes_parse_to_the_same_result() {
         let cases = [
             ("A.test.", Ok(Host::from(DnsName::parse(b"a.test").unwrap()))),
             ("[::1]", Ok(Host::from(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])))),
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_host_says_what_it_is() {
+    fn host_debug_and_display_show_its_kind() {
         let cases = [
             (Host::classify(b"A.test."), "DnsName(a.test)", "a.test"),
             (Host::classify(b"192.0.2.1"), "Ip(192.0.2.1)", "192.0.2.1"),

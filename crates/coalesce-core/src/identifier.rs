@@ -7,22 +7,21 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::host::Host;
 use crate::name::{DnsName, NameError};
 
-/// One name that a certificate presents (RFC 9525 §2): a DNS-ID with or without wildcard, or an
-/// IP-ID.
+/// A name in a certificate (RFC 9525 §2): a DNS-ID, with or without a wildcard, or an IP-ID.
 ///
 /// | presented | reference | covers |
 /// | --- | --- | --- |
 /// | `a.example.test` | `A.example.test.` | yes |
 /// | `*.example.test` | `a.example.test` | yes: the wildcard is one whole label |
 /// | `*.example.test` | `a.b.example.test`, `example.test` | no |
-/// | `*.test` | `example.test` | yes: which suffixes are public is for the CA to know |
+/// | `*.test` | `example.test` | yes: the CA decides which suffixes are public |
 /// | `192.0.2.1` as an IP-ID | `192.0.2.1` | yes, by octets |
-/// | `192.0.2.1` as a DNS-ID | `192.0.2.1` | no: it is no name (RFC 9525 §6.3) |
-/// | `::ffff:192.0.2.1` | `192.0.2.1` | no: other octets |
+/// | `192.0.2.1` as a DNS-ID | `192.0.2.1` | no: it is not a name (RFC 9525 §6.3) |
+/// | `::ffff:192.0.2.1` | `192.0.2.1` | no: the octets differ |
 ///
-/// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label. Is a
-/// presented `a.example.test.` taken? No: RFC 5280 §4.2.1.6 requires the preferred syntax, which
-/// has no trailing dot, and verifiers refuse it as well.
+/// Does `*.example.test` cover `xn--bcher-kva.example.test`? Yes: an A-label is a whole label. May
+/// a presented name be `a.example.test.`? No: RFC 5280 §4.2.1.6 requires the preferred syntax,
+/// which has no trailing dot, and verifiers refuse it as well.
 ///
 /// `Ord` is the order in which a set lists its identifiers: names in canonical order, each before
 /// its wildcard, then addresses.
@@ -52,8 +51,8 @@ impl<'a> PresentedIdentifier<'a> {
     /// Parses the bytes of a `dNSName`.
     ///
     /// # Errors
-    /// [`IdentifierError`] for a name that RFC 9525 §6.3 says must never match; callers report
-    /// such an identifier and go on without it.
+    /// Returns [`IdentifierError`] for a name that must never match (RFC 9525 §6.3). Report such an
+    /// identifier and continue without it.
     pub fn parse_dns(bytes: &'a [u8]) -> Result<Self, IdentifierError> {
         if let [.., b'.'] = bytes {
             return Err(IdentifierError::TrailingDot);
@@ -63,7 +62,7 @@ impl<'a> PresentedIdentifier<'a> {
             _ => (false, bytes),
         };
         match DnsName::parse(rest) {
-            // The wildcard label itself counts towards the length that DNS allows.
+            // The wildcard label counts towards the length that DNS allows.
             Ok(name) if wildcard && name.as_bytes().len() > crate::limits::NAME_LEN_MAX - 2 => {
                 Err(IdentifierError::Name(NameError::TooLong {
                     len: name.as_bytes().len().saturating_add(2),
@@ -80,7 +79,8 @@ impl<'a> PresentedIdentifier<'a> {
     /// Reads the octets of an `iPAddress`.
     ///
     /// # Errors
-    /// [`IdentifierError::AddressLength`] unless there are 4 or 16 octets (RFC 5280 §4.2.1.6).
+    /// Returns [`IdentifierError::AddressLength`] unless there are 4 or 16 octets (RFC 5280
+    /// §4.2.1.6).
     ///
     /// # Examples
     /// ```
@@ -155,21 +155,20 @@ impl fmt::Display for PresentedIdentifier<'_> {
 ///
 /// let error = PresentedIdentifier::parse_dns(b"f*.example.test").unwrap_err();
 /// assert_eq!(error, IdentifierError::Wildcard);
-/// assert_eq!(error.to_string(), "'*' may only be the whole left-most label of a name");
+/// assert_eq!(error.to_string(), "'*' must be the whole left-most label");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IdentifierError {
-    /// A `*` anywhere but as the complete left-most label, or with nothing after it
-    /// (RFC 9525 §6.3).
+    /// A `*` that is not the whole left-most label, or that has no name after it (RFC 9525 §6.3).
     Wildcard,
     /// A dot at the end.
     TrailingDot,
     /// Not a DNS name.
     Name(NameError),
-    /// An IP-ID of neither 4 nor 16 octets.
+    /// An IP-ID with a number of octets other than 4 or 16.
     AddressLength {
-        /// The octets found.
+        /// The number of octets found.
         len: usize,
     },
 }
@@ -177,7 +176,7 @@ pub enum IdentifierError {
 impl fmt::Display for IdentifierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wildcard => f.write_str("'*' may only be the whole left-most label of a name"),
+            Self::Wildcard => f.write_str("'*' must be the whole left-most label"),
             Self::TrailingDot => f.write_str("a presented name may not end in a dot"),
             Self::Name(error) => error.fmt(f),
             Self::AddressLength { len } => write!(f, "address of {len} octets; 4 or 16 expected"),
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_identifiers_are_named() {
+    fn invalid_identifier_returns_its_error() {
         use IdentifierError as E;
         let cases: &[(&[u8], E)] = &[
             (b"*", E::Wildcard),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn presented_against_reference() {
+    fn presented_identifier_covers_hosts_of_its_rule() {
         let cases = [
             ("a.example.test", "A.EXAMPLE.TEST.", true),
             ("A.example.TEST", "a.example.test", true),
@@ -267,30 +266,30 @@ mod tests {
         assert_eq!(v4.to_string(), "IP:192.0.2.1");
     }
 
-    /// RFC 1035 §2.3.4: the wildcard's label and its dot are two of 253 bytes.
+    /// The wildcard label and its dot count as two of the 253 bytes of RFC 1035 §2.3.4.
     #[test]
-    fn a_wildcard_counts_towards_the_length_of_a_name() {
+    fn wildcard_label_counts_towards_name_length() {
         let longest =
             "*.".to_owned() + &"l".repeat(59) + &".l2345678".repeat(20) + &".test".repeat(2);
         assert_eq!(longest.len(), 251);
-        let of = |more: &str| {
+        let length_with = |more: &str| {
             let text = longest.clone() + more;
             PresentedIdentifier::parse_dns(text.as_bytes()).map(|found| found.to_string().len())
         };
-        assert_eq!(of("l"), Ok("DNS:".len() + 252));
-        assert_eq!(of("ll"), Ok("DNS:".len() + 253));
+        assert_eq!(length_with("l"), Ok("DNS:".len() + 252));
+        assert_eq!(length_with("ll"), Ok("DNS:".len() + 253));
         let too_long = |len| Err(IdentifierError::Name(NameError::TooLong { len, max: 253 }));
-        assert_eq!(of("lll"), too_long(254));
-        assert_eq!(of("llll"), too_long(255));
+        assert_eq!(length_with("lll"), too_long(254));
+        assert_eq!(length_with("llll"), too_long(255));
     }
 
     #[test]
-    fn each_fault_is_told() {
-        let told = |text: &str| PresentedIdentifier::parse_dns(text.as_bytes()).unwrap_err();
+    fn identifier_error_message_describes_each_fault() {
+        let error = |text: &str| PresentedIdentifier::parse_dns(text.as_bytes()).unwrap_err();
         let cases = [
-            (told("f*.test"), "'*' may only be the whole left-most label of a name"),
-            (told("a.test."), "a presented name may not end in a dot"),
-            (told("a..test"), "empty label at byte 2"),
+            (error("f*.test"), "'*' must be the whole left-most label"),
+            (error("a.test."), "a presented name may not end in a dot"),
+            (error("a..test"), "empty label at byte 2"),
             (IdentifierError::AddressLength { len: 3 }, "address of 3 octets; 4 or 16 expected"),
         ];
         for (fault, text) in cases {

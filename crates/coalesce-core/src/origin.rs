@@ -1,4 +1,4 @@
-//! Origins: what a client asks for, and what an origin set lists.
+//! Origins: the target of a client's request, and the members of an origin set.
 
 use core::fmt;
 
@@ -15,10 +15,10 @@ mod owned;
 #[cfg(feature = "alloc")]
 pub use owned::OriginBuf;
 
-/// An origin: scheme, host and port (RFC 6454 §4), of one of the schemes that HTTP has.
+/// An origin with an HTTP scheme: scheme, host and port (RFC 6454 §4).
 ///
-/// Two origins are the same if all three parts are (RFC 6454 §5): the hosts by [`Host`]'s rule, the
-/// ports by their numbers, also where one of them is the scheme's default and was not written.
+/// Two origins are the same if all three parts are equal (RFC 6454 §5). Hosts compare by [`Host`]'s
+/// rule. Ports compare as numbers; a port that was not written is the scheme's default.
 ///
 /// # Examples
 /// ```
@@ -40,13 +40,13 @@ pub struct Origin<'a> {
 }
 
 impl<'a> Origin<'a> {
-    /// Makes an origin of its parts.
+    /// Makes an origin from its parts.
     pub const fn new(scheme: Scheme, host: Host<'a>, port: u16) -> Self {
         Self { scheme, host, port }
     }
 
-    /// Returns the origin of a request with this scheme and authority. The port is the scheme's
-    /// default when the authority has none (RFC 9110 §4.3.1).
+    /// Returns the origin of a request with this scheme and authority. An authority without a port
+    /// has the scheme's default port (RFC 9110 §4.3.1).
     pub fn from_authority(scheme: Scheme, authority: &Authority<'a>) -> Self {
         Self::new(scheme, authority.host(), authority.port_or(scheme.default_port()))
     }
@@ -55,16 +55,16 @@ impl<'a> Origin<'a> {
     ///
     /// | bytes | result |
     /// | --- | --- |
-    /// | `https://a.example.test`, `HTTPS://A.example.test.:443` | one and the same origin |
+    /// | `https://a.example.test`, `HTTPS://A.example.test.:443` | the same origin |
     /// | `http://192.0.2.1:8080`, `https://[::1]` | an address as the host |
     /// | `null`, `ftp://a.example.test`, `a.example.test`, `https:a.example.test` | [`OriginError::Scheme`] |
     /// | `https://`, `https://user@a.example.test`, `https://a.example.test/` | [`OriginError::Authority`] |
     ///
-    /// Is a default port that is written an error? No: RFC 6454 §6.2 leaves it out, but it names
-    /// the same origin. Everything after `://` is read by [`Authority::parse`].
+    /// Is a default port an error? No: RFC 6454 §6.2 omits it, but it names the same origin.
+    /// [`Authority::parse`] reads everything after `://`.
     ///
     /// # Errors
-    /// [`OriginError`] for the first part that is wrong.
+    /// Returns [`OriginError`] for the first part that is wrong.
     ///
     /// # Allocation
     /// None.
@@ -96,15 +96,15 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Returns what follows `scheme` and `://`. A scheme has no case (RFC 3986 §3.1).
+/// Returns the bytes after `scheme` and `://`. Schemes have no case (RFC 3986 §3.1).
 fn after_scheme(bytes: &[u8], scheme: Scheme) -> Option<&[u8]> {
     let name = scheme.as_str().as_bytes();
     let (found, rest) = bytes.split_at_checked(name.len())?;
     if found.eq_ignore_ascii_case(name) { rest.strip_prefix(b"://") } else { None }
 }
 
-/// Removes one trailing dot, as comparing does, unless the host would become another one. `a..` is
-/// another host than `a.`, an empty host is none, and `192.0.2.1.` is no address.
+/// Removes one trailing dot, as comparison does, unless the host would become a different one.
+/// `a..` differs from `a.`, an empty host is not a host, and `192.0.2.1.` is not an address.
 fn canonical_dot(bytes: &[u8]) -> &[u8] {
     match without_trailing_dot(bytes) {
         [] | [.., b'.'] => bytes,
@@ -115,12 +115,13 @@ fn canonical_dot(bytes: &[u8]) -> &[u8] {
 
 borrowed_form!(Origin, OriginError);
 
-/// The ASCII serialisation (RFC 6454 §6.2): lower case, and without the default port.
+/// Writes the ASCII serialisation (RFC 6454 §6.2): lower case, without the default port.
 impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.scheme.as_str())?;
         match self.host {
-            // Names are shown in lower case anyway, and RFC 6454 §4 wants that of every host.
+            // Names are shown in lower case anyway, and RFC 6454 §4 requires lower case for every
+            // host.
             Host::Other(bytes) => Folded(canonical_dot(bytes))
                 .bytes()
                 .try_for_each(|byte| Host::Other(&[byte]).fmt(f))?,
@@ -130,7 +131,7 @@ impl fmt::Display for Origin<'_> {
     }
 }
 
-/// Why bytes are no serialised origin.
+/// The reason why bytes are not a serialised origin.
 ///
 /// # Examples
 /// ```
@@ -144,9 +145,9 @@ impl fmt::Display for Origin<'_> {
 #[non_exhaustive]
 pub enum OriginError {
     /// Neither `http://` nor `https://` at the start. The opaque origin `null` (RFC 6454 §6.2) is
-    /// one of these: no connection serves it.
+    /// also such a case: no connection serves it.
     Scheme,
-    /// What follows `://` is no authority. Offsets count bytes from there.
+    /// The part after `://` is not an authority. Offsets count bytes from there.
     Authority(AuthorityError),
 }
 
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_a_serialised_origin_is_refused() {
+    fn anything_but_a_serialised_origin_is_refused() {
         use AuthorityError as A;
         let cases = [
             ("", OriginError::Scheme),
@@ -211,7 +212,7 @@ mod tests {
         }
     }
 
-    /// RFC 6454 §6.2.
+    /// Checks RFC 6454 §6.2.
     #[test]
     fn serialisation_is_lower_case_without_the_default_port() {
         let cases = [
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_differ_in_scheme_host_or_port() {
+    fn origins_with_another_scheme_host_or_port_differ() {
         let origin = |text: &'static str| Origin::parse(text.as_bytes()).unwrap();
         let one = origin("https://a.test");
         for other in ["http://a.test:443", "https://b.test", "https://a.test:444", "https://[::1]"]

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use crate::host::Host;
 use crate::name::{DnsName, NameError};
 
-/// The key of an entry of an authority table: a name, a wildcard, an address or everything.
+/// The key of an entry of an authority table: a name, a wildcard, an address or the catch-all.
 ///
 /// | written | matches |
 /// | --- | --- |
@@ -17,8 +17,8 @@ use crate::name::{DnsName, NameError};
 /// | `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]` | that address |
 /// | `*` | every name and every address |
 ///
-/// The most specific entry wins: exact, then the longest wildcard (of two with the same suffix the
-/// one-label one), then the catch-all.
+/// The most specific entry wins: first the exact one, then the longest wildcard, then the
+/// catch-all. If two wildcards have the same suffix, the one-label wildcard wins.
 ///
 /// `Ord` is the order in which a table lists its entries: names in canonical order, each before its
 /// wildcards, then addresses, then the catch-all.
@@ -44,7 +44,7 @@ pub enum NamePattern<'a> {
     AnyDepth(DnsName<'a>),
     /// One address.
     Ip(IpAddr),
-    /// Everything that is a name or an address.
+    /// Every name and every address.
     CatchAll,
 }
 
@@ -52,7 +52,7 @@ impl<'a> NamePattern<'a> {
     /// Parses a pattern as written in the table above.
     ///
     /// # Errors
-    /// [`PatternError`] when it is none of these.
+    /// Returns [`PatternError`] if `bytes` has none of these forms.
     ///
     /// # Allocation
     /// None.
@@ -124,7 +124,7 @@ impl fmt::Display for NamePattern<'_> {
     }
 }
 
-/// The reason why text is no [`NamePattern`].
+/// The reason why text is not a [`NamePattern`].
 ///
 /// # Examples
 /// ```
@@ -132,12 +132,12 @@ impl fmt::Display for NamePattern<'_> {
 ///
 /// let error = NamePattern::parse(b"a.*.test").unwrap_err();
 /// assert_eq!(error, PatternError::Wildcard);
-/// assert_eq!(error.to_string(), "'*' may only stand alone or in a leading '*.' or '**.'");
+/// assert_eq!(error.to_string(), "'*' must be alone or in a leading '*.' or '**.'");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// A `*` elsewhere than in a leading `*.` or `**.`, or alone.
+    /// A `*` that is neither alone nor in a leading `*.` or `**.`.
     Wildcard,
     /// Neither an address nor a DNS name.
     Name(NameError),
@@ -146,7 +146,7 @@ pub enum PatternError {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wildcard => f.write_str("'*' may only stand alone or in a leading '*.' or '**.'"),
+            Self::Wildcard => f.write_str("'*' must be alone or in a leading '*.' or '**.'"),
             Self::Name(error) => error.fmt(f),
         }
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_stars_are_refused() {
+    fn star_elsewhere_is_refused() {
         for text in ["a*.test", "*a.test", "a.*.test", "***.test", "*.*.test", "**"] {
             assert_eq!(NamePattern::parse(text.as_bytes()), Err(PatternError::Wildcard), "{text}");
         }
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told() {
-        let told = |text: &str| NamePattern::parse(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(told("a*.test"), "'*' may only stand alone or in a leading '*.' or '**.'");
-        assert_eq!(told("a..test"), "empty label at byte 2");
+    fn pattern_error_message_describes_each_fault() {
+        let message = |text: &str| NamePattern::parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(message("a*.test"), "'*' must be alone or in a leading '*.' or '**.'");
+        assert_eq!(message("a..test"), "empty label at byte 2");
     }
 
     #[test]
-    fn a_pattern_stands_for_what_its_row_says() {
+    fn pattern_matches_the_hosts_of_its_table_row() {
         let hosts = ["example.test", "a.example.test", "b.a.example.test", "192.0.2.1", "[::1]"];
         let cases = [
             ("A.example.test", [false, true, false, false, false]),

@@ -42,14 +42,14 @@ fn of_authorities() {
     assert_all(&[
         (
             E::FieldValue { at: 1, byte: b'\r' },
-            "byte '\\r' at 1, which no field value may hold there",
+            "byte '\\r' at 1 is not allowed there in a field value",
         ),
         (E::Userinfo { at: 4 }, "userinfo before the '@' at byte 4"),
         (E::EmptyHost, "empty host"),
-        (E::ForbiddenByte { at: 1, byte: 0xfc }, "byte '\\xfc' at 1, which no host may hold"),
+        (E::ForbiddenByte { at: 1, byte: 0xfc }, "byte '\\xfc' at 1 is not allowed in a host"),
         (E::BadPercentEncoding { at: 2 }, "'%' at byte 2 without two hexadecimal digits"),
-        (E::BadIpLiteral, "brackets around something that is no IPv6 address"),
-        (E::BadPort, "port that is no number up to 65535"),
+        (E::BadIpLiteral, "expected an IPv6 address between brackets"),
+        (E::BadPort, "invalid port: expected 0 to 65535"),
     ]);
 }
 

@@ -114,9 +114,7 @@ f.test 4294967295
     let number = "; a number from 0 to 4294967295 expected, or --config for names";
     let expected = [
         format!("bad.list:2:5: \"a..test\": empty label at byte 2; {form}"),
-        format!(
-            "bad.list:3:1: \"*.b.*\": '*' may only stand alone or in a leading '*.' or '**.'; {form}"
-        ),
+        format!("bad.list:3:1: \"*.b.*\": '*' must be alone or in a leading '*.' or '**.'; {form}"),
         "bad.list:4:7: \"d\" is one field too many; PATTERN [VIRTUAL-HOST [GROUP]] expected"
             .to_owned(),
         format!("bad.list:5:8: \"shop\" is no virtual host{number}"),

@@ -180,7 +180,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"m.example.test\"",
         "\"m*.example.test\"",
-        "site.toml:24: virtual_host \"m\": names: \"m*.example.test\": '*' may only stand alone",
+        "site.toml:24: virtual_host \"m\": names: \"m*.example.test\": '*' must be alone",
     ),
     (
         "\"b.example.test\"",

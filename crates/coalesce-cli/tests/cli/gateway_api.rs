@@ -206,7 +206,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "hostname = \"*.wildcard.org\"",
         "hostname = \"a.*.wildcard.org\"",
-        "hostname: '*' may only stand alone or in a leading",
+        "hostname: '*' must be alone or in a leading",
     ),
     (
         "hostname = \"*.wildcard.org\"",

@@ -37,7 +37,7 @@ fn ignored_identifiers_are_reported_with_the_reason() {
     let output = world.run(&["match", "--san", "DNS:a.*.test", "a.b.test"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stdout);
-    assert!(said.contains("ignored DNS:a.*.test: '*' may only be the whole left-most"), "{said}");
+    assert!(said.contains("ignored DNS:a.*.test: '*' must be the whole left-most"), "{said}");
 }
 
 #[test]

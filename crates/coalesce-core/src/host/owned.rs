@@ -1,4 +1,4 @@
-//! A host that owns its bytes.
+//! The owned form of a host.
 
 use alloc::boxed::Box;
 use core::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::name::{DnsNameBuf, NameError};
 /// An owned [`Host`].
 ///
 /// # Allocation
-/// One, when it is made, unless it is an address.
+/// One, when the value is made, unless the host is an address.
 ///
 /// # Examples
 /// ```
@@ -46,7 +46,7 @@ impl HostBuf {
 impl Host<'_> {
     /// Returns the owned form.
     ///
-    /// # Allocation
+    /// One, of the host's length, unless the host is an address.
     /// One, of the host's length, unless it is an address.
     pub fn to_buf(self) -> HostBuf {
         HostBuf::from(self)
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn host_of_a_name_or_an_address_needs_no_parsing() {
+    fn host_from_name_or_address_equals_parsed_host() {
         let name: DnsNameBuf = "a.test".parse().unwrap();
         assert_eq!(HostBuf::from(name), Host::parse(b"A.test").unwrap());
         let address: IpAddr = "::1".parse().unwrap();

@@ -281,7 +281,7 @@ fn every_fault_of_listeners_names_its_listener_and_its_field() {
     let two = |first, second| site().listener("one", first).listener("two", second);
     let cases: [(SiteBuilder<Text>, &str); 15] = [
         (one(at(1)).listener("one", at(2)), "one\": listener: a listener of this name was"),
-        (one(at(1).hostname("a.*.test")), "one\": hostname: \"a.*.test\": '*' may only"),
+        (one(at(1).hostname("a.*.test")), "one\": hostname: \"a.*.test\": '*' must be"),
         (one(at(1).hostname("192.0.2.1")), "one\": hostname: \"192.0.2.1\" is an address"),
         (one(at(1).ports([0])), "one\": ports: port 0, which no request can name"),
         (one(at(1).only_ports([0])), "one\": ports: port 0, which no request can name"),

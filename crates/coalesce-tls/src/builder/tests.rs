@@ -60,8 +60,7 @@ fn certificates_are_refused_for_a_reason() {
         E::Certificate(CertificateError::NoSubjectAltName)
     );
     let useless = made(&["f*.example.test"]);
-    let ignored =
-        vec!["DNS:f*.example.test: '*' may only be the whole left-most label of a name".to_owned()];
+    let ignored = vec!["DNS:f*.example.test: '*' must be the whole left-most label".to_owned()];
     assert_eq!(refused(&useless.0, &useless.1), E::NoUsableName { ignored });
     let junk_key = PrivateKeyDer::Pkcs8(vec![0x30, 0].into());
     assert!(matches!(refused(&chain, &junk_key), E::Key(_)));

@@ -309,8 +309,5 @@ fn messages_say_what_was_found() {
         "email:a@b: neither a DNS name nor an address"
     );
     let presented = PresentedNames::from_text(["DNS:*"]).unwrap();
-    assert_eq!(
-        presented.ignored()[0].to_string(),
-        "DNS:*: '*' may only be the whole left-most label of a name"
-    );
+    assert_eq!(presented.ignored()[0].to_string(), "DNS:*: '*' must be the whole left-most label");
 }
