@@ -1,4 +1,4 @@
-//! The decision.
+//! The decision whether a connection serves a request.
 
 pub use connection::ServerConnection;
 pub use memo::Memo;
@@ -15,7 +15,7 @@ use crate::request::{HostField, MethodKind, RequestTarget};
 use crate::simd::{Kernel, Simd, dispatch};
 use connection::{Coverage, Responsible};
 
-/// What becomes of one request.
+/// The result of a decision on one request.
 ///
 /// # Examples
 ///
@@ -39,19 +39,19 @@ use connection::{Coverage, Responsible};
 #[must_use]
 #[allow(clippy::exhaustive_enums, reason = "callers must handle every outcome")]
 pub enum Verdict {
-    /// The application may have it, with this proof.
+    /// The application gets the request, with this proof.
     Serve(Authoritative),
-    /// It is answered 421 on its own stream.
+    /// The request's stream gets a 421.
     Misdirected(Misdirected),
-    /// It is answered as [`Malformed::answer`] says.
+    /// The request gets the answer of [`Malformed::answer`].
     Malformed(Malformed),
 }
 
-/// The proof that a request may be served on its connection, and as what.
+/// The proof that a request may be served on its connection, and as which virtual host.
 ///
-/// Only [`decide`] makes one, and nobody copies it: an application that takes it by value cannot be
-/// reached without the decision. It proves something of the request that was decided and of no
-/// other.
+/// Only [`decide`] makes one, and it cannot be copied. A request therefore cannot reach an
+/// application that takes a proof by value unless the decision allowed it. A proof holds for the
+/// request that was decided and for no other.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ pub enum Verdict {
 /// # use coalesce_core::{ServerConnection, Verdict, decide};
 /// use coalesce_core::{Authoritative, GroupId, ServedAs, VirtualHostId};
 ///
-/// /// An application that no request reaches without the decision.
+/// An application that no request reaches without a decision.
 /// fn respond(proof: &Authoritative) -> String {
 ///     format!("virtual host {:?} of group {}", proof.virtual_host(), proof.group())
 /// }
@@ -88,12 +88,13 @@ pub struct Authoritative {
 }
 
 impl Authoritative {
-    /// What the request is served as.
+    /// Returns how the request is served.
     pub const fn served_as(&self) -> ServedAs {
         self.served_as
     }
 
-    /// The virtual host, unless the request is [`ServedAs::Unlisted`] or [`ServedAs::Tunnel`].
+    /// Returns the virtual host, unless the request is [`ServedAs::Unlisted`] or
+    /// [`ServedAs::Tunnel`].
     pub const fn virtual_host(&self) -> Option<VirtualHostId> {
         match self.served_as {
             ServedAs::VirtualHost(id) => Some(id),
@@ -101,20 +102,19 @@ impl Authoritative {
         }
     }
 
-    /// The coalescing group of the connection.
+    /// Returns the coalescing group of the connection.
     pub const fn group(&self) -> GroupId {
         self.group
     }
 
-    /// Why this request would have been answered 421, had its group not been
-    /// [observed](crate::Enforcement::Observe) only: the first of the reasons. `None` where
-    /// every step holds.
+    /// Returns the first reason for which the request would have got a 421 if its group were not
+    /// [observed](crate::Enforcement::Observe). `None` if no step refused the request.
     pub const fn observed(&self) -> Option<Misdirected> {
         self.observed
     }
 }
 
-/// What a served request is served as.
+/// The way in which a request is served.
 ///
 /// # Examples
 /// ```
@@ -130,41 +130,41 @@ impl Authoritative {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "an application must answer each of them differently")]
+#[allow(clippy::exhaustive_enums, reason = "an application must answer each one differently")]
 pub enum ServedAs {
-    /// A virtual host, whose certificate and group this connection has met.
+    /// A virtual host. The connection meets its certificate and its group.
     VirtualHost(VirtualHostId),
-    /// Nobody's authority, handed over by [`UnknownAuthority::HandToApplication`]. The connection
-    /// proves nothing about it; 404 is the answer.
+    /// An authority without an entry, allowed by [`UnknownAuthority::HandToApplication`]. The
+    /// connection proves nothing about it, so answer 404.
     Unlisted,
-    /// A tunnel for a proxy to open, handed over by [`ConnectPolicy::Any`]. The authority is
-    /// another server's.
+    /// A tunnel for a proxy to open, allowed by [`ConnectPolicy::Any`]. The authority belongs to
+    /// another server.
     Tunnel,
 }
 
 /// Decides one request on one connection.
 ///
-/// The steps, in order, each refusal with its own reason:
+/// The steps run in this order, and each has its own reasons to refuse:
 ///
 /// 1. One authority: `:authority`, else `Host` (RFC 9113 §8.3.1, RFC 9110 §7.2).
-/// 2. The scheme is the connection's (RFC 9110 §7.4).
+/// 2. The request has the connection's scheme (RFC 9110 §7.4).
 /// 3. A virtual host has this name (RFC 9110 §15.5.20).
 /// 4. The listener answers for the port (RFC 9110 §4.3.3).
 /// 5. A certificate that the connection has presented so far covers the host (RFC 9110 §7.4, RFC
 ///    9113 §9.1.1).
-/// 6. Of the listeners that share the port, the connection's is responsible for the host; the
-///    virtual host is in the connection's group; and the [`CoalescePolicy`] holds, of the entry or
-///    else of the group.
-/// 7. `Host`, if there is one as well, names the same authority (RFC 9113 §8.3.1).
+/// 6. The connection's listener, among those that share the port, is responsible for the host. The
+///    virtual host is in the connection's group. The [`CoalescePolicy`] of the entry, or else of
+///    the group, allows the host.
+/// 7. If there is a `Host` too, it names the same authority (RFC 9113 §8.3.1).
 /// 8. Serve.
 ///
-/// Where does `CONNECT` stand? For a tunnel it has no origin to compare: after step 1, where only
-/// `:authority` counts (RFC 9113 §8.5), it is refused or handed over by [`ConnectPolicy`], step 7
-/// included. With `:protocol` it goes through every step, and is refused at the end if the policy
-/// does not take it, so that a misdirected one is told so.
+/// How is `CONNECT` decided? A tunnel has no origin to compare. After step 1, in which only
+/// `:authority` counts (RFC 9113 §8.5), [`ConnectPolicy`] refuses it or passes it to the
+/// application; step 7 still applies. A `CONNECT` with `:protocol` goes through every step. The
+/// policy may refuse it only at the end, so a misdirected one gets its 421.
 ///
-/// Where the group is [observed](crate::Enforcement::Observe) only, a step that would answer 421 is
-/// noted and passed over, as far as that is safe; the proof says so.
+/// If the group is [observed](crate::Enforcement::Observe), a step that would answer 421 records
+/// its reason and the decision continues, as far as that is safe. The proof contains the reason.
 ///
 /// # Panics
 /// Never, for any input.
@@ -173,7 +173,8 @@ pub enum ServedAs {
 /// None.
 ///
 /// # Complexity
-/// Linear in the length of the fields, plus two lookups, and one more where listeners share a port.
+/// Linear in the length of the fields, plus two lookups, plus a third one if listeners share a
+/// port.
 ///
 /// # Examples
 ///
@@ -233,11 +234,11 @@ fn verdict(connection: &ServerConnection<'_>, decided: &Result<Allowed, Refusal>
     }
 }
 
-/// A request that every step has let pass.
+/// A request that every step allowed.
 struct Allowed {
     served_as: ServedAs,
     observed: Option<Misdirected>,
-    /// What says how the host and the server name must agree.
+    /// The policy that compares the host with the server name.
     coalesce: CoalescePolicy,
 }
 
@@ -258,13 +259,13 @@ impl Finding {
         Ok(())
     }
 
-    /// Refuses, whatever was noted. The first reason is the reason.
+    /// Returns a refusal even while observing. The first recorded reason is the reason.
     fn refused(&self, reason: Misdirected) -> Refusal {
         self.first.unwrap_or(reason).into()
     }
 }
 
-/// The steps as a kernel.
+/// The steps as a kernel, so that they are compiled for each instruction set.
 struct Deciding<'a, A: ?Sized> {
     table: &'a A,
     connection: &'a ServerConnection<'a>,
@@ -304,7 +305,8 @@ fn steps<A: Authorities + ?Sized>(
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Allowed, Refusal> {
-    // A group that the table no longer has keeps the strictest policies; step 6 refuses the rest.
+    // If the table no longer has the group, the default policies apply, which are the strictest.
+    // Step 6 then refuses every host.
     let policy = table.group_policy(connection.group).unwrap_or_default();
     let mut finding = Finding { enforcement: policy.enforcement, first: None };
 
@@ -330,13 +332,13 @@ fn steps<A: Authorities + ?Sized>(
     };
     let known = table.lookup(&host).filter(|_| responsible != Responsible::Nobody);
     let Some(entry) = known else {
-        // Another listener may know the host, but only for its own connections.
+        // Another listener may know the host, but its hosts are not served on this connection.
         let elsewhere = responsible == Responsible::Another;
         if elsewhere || policy.unknown_authority == UnknownAuthority::Misdirected {
             return Err(finding.refused(Misdirected::UnknownAuthority));
         }
         same_host_field(request, &authority, default_port)?;
-        extended_connect_taken(request, policy)?;
+        check_extended_connect(request, policy)?;
         let (served_as, observed) = (ServedAs::Unlisted, finding.first);
         return Ok(Allowed { served_as, observed, coalesce: policy.coalesce });
     };
@@ -352,15 +354,15 @@ fn steps<A: Authorities + ?Sized>(
 
     // 7. Host field.
     same_host_field(request, &authority, default_port)?;
-    extended_connect_taken(request, policy)?;
+    check_extended_connect(request, policy)?;
 
     // 8. Serve.
     let (served_as, observed) = (ServedAs::VirtualHost(entry.virtual_host), finding.first);
     Ok(Allowed { served_as, observed, coalesce })
 }
 
-/// Steps 5 and 6: checks that this connection may carry requests for `host`, whose entry is
-/// `entry`. Returns the policy that says how the host and the server name must agree.
+/// Does steps 5 and 6: checks that this connection may carry requests for `host`, whose entry is
+/// `entry`. Returns the policy that compares the host with the server name.
 #[inline(always)]
 fn check_connection<A: Authorities + ?Sized>(
     table: &A,
@@ -396,8 +398,8 @@ fn check_connection<A: Authorities + ?Sized>(
     Ok(coalesce)
 }
 
-/// Refuses a host of another group than the connection's, or returns that group's policy if both
-/// are observed and nobody is asked for certificates.
+/// Refuses a host of another group. Returns that group's policy if both groups are observed and
+/// none of their handshakes asks for client certificates.
 #[inline(never)]
 fn of_another_group<A: Authorities + ?Sized>(
     table: &A,
@@ -410,8 +412,9 @@ fn of_another_group<A: Authorities + ?Sized>(
         return Err(Misdirected::Group.into());
     }
     let other = table.group_policy(group).ok_or_else(|| finding.refused(Misdirected::Group))?;
-    // Never across client-certificate rules, however little either group asks. The handshake says
-    // what this client was asked, the table what the groups ask; one of them is enough to refuse.
+    // Observing never crosses a client-certificate boundary. The connection knows whether its
+    // handshake asked the client, and the table knows whether each group asks. One yes is enough to
+    // refuse.
     let asked =
         [connection.client_certificates, policy.client_certificates(), other.client_certificates()]
             .contains(&ClientCertificates::Asked);
@@ -450,8 +453,8 @@ fn tunnel(
         }
         (ConnectPolicy::Any, None) => Err(Malformed::ConnectPort.into()),
         (ConnectPolicy::Any, Some(port)) => {
-            // A tunnel has no default port: a `Host` without one means the port that is named
-            // (the example of RFC 9112 §3.2.3).
+            // A tunnel has no default port, so a `Host` without a port means the port of
+            // `:authority` (the example of RFC 9112 §3.2.3).
             same_host_field(request, authority, port)?;
             Ok(ServedAs::Tunnel)
         }
@@ -459,7 +462,7 @@ fn tunnel(
 }
 
 #[inline]
-fn extended_connect_taken(
+fn check_extended_connect(
     request: &RequestTarget<'_>,
     policy: GroupPolicy,
 ) -> Result<(), Malformed> {
@@ -480,8 +483,9 @@ fn server_name_allows(
         return true;
     }
     let server_name = connection.server_name();
-    // In the clear there is no server name to miss. A gateway that terminated TLS knows it, and one
-    // that does not pass it on serves nothing that is compared with it.
+    // A cleartext connection has no server name to compare with. A gateway that terminated TLS
+    // knows the server name, so a connection from it is compared even if the gateway did not pass
+    // the name on.
     if matches!(connection.coverage, Coverage::Cleartext) && server_name.is_none() {
         return true;
     }
@@ -500,7 +504,7 @@ fn same_host_field(
     let (Some(_), HostField::One(field)) = (request.authority, request.host) else {
         return Ok(());
     };
-    // RFC 9110 §7.2 lets a Host be empty when its target has no authority; this one has.
+    // RFC 9110 §7.2 allows an empty Host only if the target has no authority, but this one has.
     if field.is_empty() {
         return Err(Malformed::HostDiffers);
     }

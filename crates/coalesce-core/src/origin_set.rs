@@ -1,4 +1,4 @@
-//! The origin set of a connection (RFC 8336 §2): what a server may truthfully announce on it.
+//! The origin set of a connection (RFC 8336 §2): the origins that a server may truthfully announce.
 
 use core::fmt::{self, Write as _};
 use core::ops::ControlFlow;
@@ -12,13 +12,13 @@ use crate::pattern::NamePattern;
 use crate::request::{RequestTarget, Scheme};
 use crate::table::AuthorityTable;
 
-/// Whether a listing of origins came to its end.
+/// Whether a list of origins is complete.
 ///
 /// # Examples
 /// ```
 /// use coalesce_core::Listing;
 ///
-/// /// A set that was cut off is true, and not all of the truth.
+/// A set that was cut is true but not complete.
 /// fn warn(listing: Listing) -> Option<&'static str> {
 ///     match listing {
 ///         Listing::Whole => None,
@@ -28,49 +28,51 @@ use crate::table::AuthorityTable;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-#[allow(clippy::exhaustive_enums, reason = "it did or it did not")]
+#[allow(clippy::exhaustive_enums, reason = "a list is either complete or cut")]
 pub enum Listing {
-    /// It did: these are all.
+    /// The list has all origins.
     Whole,
-    /// There were more than [`ORIGIN_CANDIDATES_MAX`] names to look at, or more than were wanted.
+    /// The list ended early: there were more than [`ORIGIN_CANDIDATES_MAX`] names to examine, or
+    /// the callback stopped it.
     Cut,
 }
 
 impl ServerConnection<'_> {
-    /// Calls `each`, until it breaks, with every origin of this connection's origin set: the names
-    /// that the certificate or the table spells out and for which [`decide`](crate::decide())
-    /// answers [`Serve`](Verdict::Serve) here, with every port that the listener answers for.
+    /// Calls `each` with every origin of this connection's origin set, until `each` breaks. The set
+    /// has the names that the certificate or the table spells out and that
+    /// [`decide`](crate::decide()) [serves](Verdict::Serve) on this connection, each with every
+    /// port that the listener answers for.
     ///
-    /// Each of them has been decided, so the set says what the connection does, by construction:
+    /// Each origin has been decided, so the set cannot disagree with the decision:
     ///
     /// | name | in the set |
     /// | --- | --- |
     /// | exact in the table, and the certificate covers it by name or by wildcard | if it is served |
     /// | exact in the certificate, and a wildcard of the table matches it | if it is served |
     /// | served to this server name only, by its [policy](crate::CoalescePolicy) | if it is that name |
-    /// | known to both by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
+    /// | matched on both sides by wildcards only | no: an origin set has no wildcards (RFC 8336 Appendix B) |
     /// | another group's, another listener's, another server name's | no |
-    /// | served only because its group is [observed](crate::Enforcement::Observe) | no: it is to be refused |
-    /// | in no entry, handed over for a 404 | no |
+    /// | served only because its group is [observed](crate::Enforcement::Observe) | no: the rules refuse it |
+    /// | in no entry, passed to the application for a 404 | no |
     /// | an address | no: a client that connects to one has it in its set (RFC 8336 §2.3) |
     ///
-    /// Does [`decide`](crate::decide()) still serve a name that the set leaves out? Yes: an origin
-    /// set changes no decision. But a client that has an origin set asks for nothing outside it on
-    /// that connection (RFC 8336 §2.4, Appendix B), so it no longer coalesces names that both sides
-    /// know by wildcards only. The origin of the server name is the exception, because the client
+    /// Does [`decide`](crate::decide()) still serve a name that the set omits? Yes: an origin set
+    /// changes no decision. But a client that has an origin set requests nothing outside it on that
+    /// connection (RFC 8336 §2.4, Appendix B), so it no longer coalesces names that both sides
+    /// match by wildcards only. The origin of the server name is the exception, because the client
     /// adds it to the set itself (§2.3).
     ///
-    /// A connection in the clear has no origin set, nor has one from a gateway: ORIGIN is for TLS,
-    /// hop by hop (RFC 8336 §2.2, §2.3).
+    /// A cleartext connection has no origin set, and neither has a connection from a gateway:
+    /// ORIGIN is for TLS, hop by hop (RFC 8336 §2.2, §2.3).
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// A decision for every name looked at, and a binary search for every wildcard of the
-    /// certificate. Names that are more than one label below such a wildcard are skipped. Without a
-    /// server name, the set is the same for all connections of a certificate, a group, a listener
-    /// and a table: make it once, and complete it for each connection by
+    /// One decision for every name examined, and a binary search for every wildcard of the
+    /// certificate. Names more than one label below such a wildcard are skipped. Without a server
+    /// name, the set is the same for all connections with the same certificate, group, listener and
+    /// table. Make it once, and complete it for each connection with
     /// [`origins_of_server_name`](Self::origins_of_server_name).
     ///
     /// # Examples
@@ -115,8 +117,8 @@ impl ServerConnection<'_> {
         if listed == ControlFlow::Continue(Listing::Whole) { Listing::Whole } else { Listing::Cut }
     }
 
-    /// The part of [`origins`](Self::origins) that rests on the server name: its own, where it is
-    /// served because the ClientHello named it and would not be otherwise.
+    /// Calls `each` with the part of [`origins`](Self::origins) that depends on the server name:
+    /// the server name's own origins, if they are served only because the ClientHello named them.
     ///
     /// # Allocation
     /// None.
@@ -144,7 +146,8 @@ impl ServerConnection<'_> {
         Listing::Whole
     }
 
-    /// The part that does not. It breaks off where it is cut.
+    /// Calls `each` with the origins that do not depend on the server name. Breaks if the list is
+    /// cut.
     fn shared_origins<S: AsRef<[u8]>>(
         &self,
         table: &AuthorityTable<S>,
@@ -165,7 +168,8 @@ impl ServerConnection<'_> {
                 if self.serves(table, &origin) { each(&origin) } else { ControlFlow::Continue(()) }
             })
         };
-        // Those that certificates spell out first: they are few, and what certificates are for.
+        // Names that a certificate spells out come first: they are few, and they are the names that
+        // the certificate was made for.
         for (number, presented) in self.presented().enumerate() {
             for identifier in presented.identifiers() {
                 spend()?;
@@ -185,6 +189,8 @@ impl ServerConnection<'_> {
                     continue;
                 }
                 for entry in table.children(parent) {
+                    // Entries deeper below the wildcard come as `None`. They count too, because
+                    // skipping each of them takes a binary search.
                     spend()?;
                     let pattern = entry.as_ref().and_then(|entry| entry.pattern.as_pattern());
                     if let Some(pattern @ NamePattern::Exact(name)) = pattern
@@ -198,7 +204,8 @@ impl ServerConnection<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Whether a request for this origin would be served, as a virtual host and by every step.
+    /// Returns whether a request for this origin is served as a virtual host, and not only because
+    /// the group is observed.
     fn serves<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>, origin: &Origin<'_>) -> bool {
         let mut authority = Field { bytes: [0; FIELD_LEN_MAX], len: 0 };
         if write!(authority, "{}:{}", origin.host(), origin.port()).is_err() {
@@ -211,10 +218,10 @@ impl ServerConnection<'_> {
     }
 }
 
-/// A name, a colon, and the digits of a port.
+/// The longest field: a name, a colon, and the digits of a port.
 const FIELD_LEN_MAX: usize = NAME_LEN_MAX + ":65535".len();
 
-/// An `:authority` field that is being written.
+/// A buffer for an `:authority` field.
 struct Field {
     bytes: [u8; FIELD_LEN_MAX],
     len: usize,

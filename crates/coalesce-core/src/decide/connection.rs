@@ -1,4 +1,4 @@
-//! The facts that a request is decided with.
+//! The facts of a connection, on which a decision is based.
 
 #[cfg(feature = "alloc")]
 use alloc::{sync::Arc, vec::Vec};
@@ -13,16 +13,16 @@ use crate::policy::{ClientCertificates, GroupId, ListenerId};
 use crate::ports::Ports;
 use crate::request::Scheme;
 
-/// The facts of one connection, fixed when its handshake ended but for the certificates that it may
-/// present later.
+/// The facts of one connection. They are fixed when the handshake ends, except that the connection
+/// may present more certificates later.
 ///
-/// There are three ways to make one, and each says by its name what vouches for an `https` origin:
-/// the certificates of this connection, nothing (cleartext), or a gateway that the user trusts.
+/// There are three ways to make one. Each name says why you trust the connection for `https`
+/// origins: its own certificates, nothing (cleartext), or a trusted gateway.
 ///
-/// Make one for each connection and keep it: [`decide`](crate::decide()) takes it by reference.
-/// What a connection borrows may be shared instead (an `Arc` of its identifiers, an owned server
-/// name, an `Arc` of its listeners), so that a struct can hold a `ServerConnection<'static>`.
-/// Cloning allocates nothing.
+/// Make one for each connection and keep it, because [`decide`](crate::decide()) takes it by
+/// reference. It can borrow its parts, or share them: an `Arc` of its identifiers, an owned server
+/// name, an `Arc` of its listeners. A struct can then hold a `ServerConnection<'static>`. Cloning
+/// allocates nothing.
 ///
 /// # Examples
 ///
@@ -76,10 +76,10 @@ enum ServerName<'a> {
     Shared(Arc<DnsNameBuf>),
 }
 
-/// Which listener of the connection's port is responsible for a host.
+/// The answer to the question which listener of the connection's port is responsible for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Responsible {
-    /// The connection's, or there is only one.
+    /// The connection's own listener, or listeners do not share the port.
     Own,
     Another,
     Nobody,
@@ -103,20 +103,20 @@ impl Listener<'_> {
 
 #[derive(Clone, Debug)]
 pub(super) enum Coverage<'a> {
-    /// What the presented certificates cover.
+    /// The presented certificates, whose identifiers must cover the host.
     Presented(Presented<'a>),
-    /// No TLS: there is nothing to present, and only `http` origins to serve.
+    /// No TLS, so there is no certificate. The connection serves `http` origins only.
     Cleartext,
-    /// RFC 9110 §7.4: the gateway has checked what this step would check.
+    /// A gateway that has checked the certificate itself (RFC 9110 §7.4).
     TrustedGateway,
 }
 
-/// The sets of identifiers that were presented so far.
+/// The sets of identifiers that the connection has presented so far.
 #[derive(Clone, Debug)]
 pub(super) struct Presented<'a> {
-    /// That of the handshake.
+    /// The set of the handshake's certificate.
     pub(super) first: PresentedSet<'a>,
-    /// Those that came later, in their order.
+    /// The sets of later certificates, in the order of adding.
     #[cfg(feature = "alloc")]
     later: Option<Arc<[PresentedSet<'a>]>>,
 }
@@ -129,15 +129,15 @@ impl<'a> Presented<'a> {
     }
 
     #[cfg(not(feature = "alloc"))]
-    #[allow(clippy::unused_self, reason = "with alloc, it is used")]
+    #[allow(clippy::unused_self, reason = "the method uses it if `alloc` is on")]
     const fn later(&self) -> &[PresentedSet<'a>] {
         &[]
     }
 
-    /// True if one of the sets covers `host`.
+    /// Returns whether one of the sets covers `host`.
     #[inline(always)]
     pub(super) fn covers(&self, host: &Host<'_>) -> bool {
-        // Hardly a connection has more than one set.
+        // Nearly every connection has a single set, so the loop over later sets stays out of line.
         self.first.covers(host) || !self.later().is_empty() && self.later_covers(host)
     }
 
@@ -154,13 +154,13 @@ impl<'a> Presented<'a> {
 
 impl<'a> ServerConnection<'a> {
     /// Makes a connection over TLS. Its handshake presented a certificate with these identifiers,
-    /// chose `group`, and asked the client for a certificate or did not. `ports` are those that its
-    /// listener answers for.
+    /// chose `group`, and asked the client for a certificate or not. Its listener answers for
+    /// `ports`.
     ///
     /// # Security
-    /// `client_certificates` is what this very handshake did, never what a configuration says now.
-    /// [`ClientCertificates::Asked`] is the answer that serves less. `HandshakeFacts` of
-    /// `coalesce-tls` knows the answer and gives the connection whole.
+    /// `client_certificates` must describe this handshake, not the current configuration. If you
+    /// are not sure, use [`ClientCertificates::Asked`], which serves less. `HandshakeFacts` of
+    /// `coalesce-tls` makes the whole connection for you.
     pub fn tls(
         presented: impl Into<PresentedSet<'a>>,
         group: GroupId,
@@ -175,19 +175,19 @@ impl<'a> ServerConnection<'a> {
         Self::new(Scheme::Https, coverage, group, client_certificates, ports.into())
     }
 
-    /// Makes a connection in the clear: it carries `http` origins only, and no client was asked for
-    /// a certificate.
+    /// Makes a cleartext connection. It serves `http` origins only, and no client was asked for a
+    /// certificate.
     pub fn cleartext(group: GroupId, ports: impl Into<Ports>) -> Self {
         let clients = ClientCertificates::NotAsked;
         Self::new(Scheme::Http, Coverage::Cleartext, group, clients, ports.into())
     }
 
-    /// Makes a connection from a gateway that the user trusts to have checked the certificate
-    /// itself (RFC 9110 §7.4), carrying origins of `scheme`. The one way to waive the certificate
-    /// step. Whether the gateway asked its client for a certificate is for the caller to say.
+    /// Makes a connection from a gateway that you trust to check the certificate itself (RFC 9110
+    /// §7.4), for origins of `scheme`. No other connection skips the certificate step. You say
+    /// whether the gateway asked its client for a certificate.
     ///
     /// # Security
-    /// Whoever can open such a connection can name any virtual host of `group`.
+    /// Anyone who can open such a connection can name any virtual host of `group`.
     ///
     /// # Examples
     /// ```
@@ -218,14 +218,14 @@ impl<'a> ServerConnection<'a> {
         Self { scheme, client_certificates, group, ports, coverage, server_name, listener }
     }
 
-    /// Sets the server name that the ClientHello carried (RFC 6066 §3).
+    /// Sets the server name of the ClientHello (RFC 6066 §3).
     #[must_use]
     pub fn with_server_name(mut self, server_name: Option<DnsName<'a>>) -> Self {
         self.server_name = server_name.map(ServerName::Borrowed);
         self
     }
 
-    /// Sets the server name that the ClientHello carried, for a connection that is kept.
+    /// Sets the server name of the ClientHello, for a connection that must own its parts.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_shared_server_name(mut self, server_name: Option<Arc<DnsNameBuf>>) -> Self {
@@ -233,21 +233,23 @@ impl<'a> ServerConnection<'a> {
         self
     }
 
-    /// Moves the connection to `group`, which asks for what its handshake has met. For a table that
-    /// came after the one that the handshake was made under, and numbers its groups otherwise.
+    /// Moves the connection to `group`. Use it when a newer table numbers its groups differently
+    /// from the table of the handshake.
     ///
     /// # Security
-    /// Whoever says so answers for it: a group is a security boundary.
+    /// The caller must make sure that the handshake meets the TLS policy of `group`, because a
+    /// group is a security boundary.
     #[must_use]
     pub fn with_group(mut self, group: GroupId) -> Self {
         self.group = group;
         self
     }
 
-    /// Sets the listener that the connection came to, one of those that share its port.
+    /// Sets the listener that accepted the connection, one of those that share its port.
     ///
-    /// An authority that another of them is responsible for is misdirected; one that none of them
-    /// is responsible for is nobody's, whatever virtual host has it.
+    /// An authority for which another of these listeners is responsible is misdirected. An
+    /// authority for which none of them is responsible counts as unknown, even if a virtual host
+    /// has it.
     ///
     /// # Examples
     ///
@@ -281,8 +283,8 @@ impl<'a> ServerConnection<'a> {
         self
     }
 
-    /// Sets the listener as [`with_listener`](Self::with_listener) does, for a connection that is
-    /// kept.
+    /// Sets the listener as [`with_listener`](Self::with_listener) does, for a connection that must
+    /// own its parts.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn with_shared_listener(
@@ -295,13 +297,14 @@ impl<'a> ServerConnection<'a> {
     }
 
     /// Adds the identifiers of a further certificate that this connection has presented
-    /// (draft-ietf-httpbis-secondary-server-certs). From now on step 5 of
-    /// [`decide`](crate::decide()) takes it too, and a [`Memo`](crate::Memo) forgets.
+    /// (draft-ietf-httpbis-secondary-server-certs). From now on, step 5 of
+    /// [`decide`](crate::decide()) accepts its names too.
     ///
-    /// A connection in the clear or from a gateway presents nothing, so that nothing changes there.
+    /// A cleartext connection and a connection from a gateway present no certificates, so they do
+    /// not change.
     ///
     /// # Security
-    /// Add a set when the client has the certificate and not before: a client that was not shown it
+    /// Add a set only after the client has received the certificate. A client that has not seen it
     /// has no reason to trust this connection with its names.
     ///
     /// # Allocation
@@ -332,8 +335,8 @@ impl<'a> ServerConnection<'a> {
         }
     }
 
-    /// Lists the sets of identifiers that the connection has presented so far; none unless it is
-    /// TLS.
+    /// Lists the sets of identifiers that the connection has presented so far. Only a TLS
+    /// connection has any.
     pub fn presented(&self) -> impl Iterator<Item = &PresentedSet<'a>> {
         let presented = match &self.coverage {
             Coverage::Presented(presented) => Some(presented),
@@ -352,7 +355,7 @@ impl<'a> ServerConnection<'a> {
         self.client_certificates
     }
 
-    /// Returns the scheme of the origins this connection carries.
+    /// Returns the scheme of the origins that this connection serves.
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
@@ -362,7 +365,7 @@ impl<'a> ServerConnection<'a> {
         &self.ports
     }
 
-    /// Returns the server name that the ClientHello carried.
+    /// Returns the server name of the ClientHello.
     #[inline(always)]
     pub fn server_name(&self) -> Option<DnsName<'_>> {
         match self.server_name.as_ref()? {

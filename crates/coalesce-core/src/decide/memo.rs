@@ -1,4 +1,4 @@
-//! A connection with the verdict that served its last request.
+//! A connection that remembers the last authority it served.
 
 use super::{
     Allowed, Authoritative, ServedAs, ServerConnection, Verdict, decide, decided, verdict,
@@ -9,20 +9,20 @@ use crate::identifier_set::PresentedSet;
 use crate::policy::{CoalescePolicy, VirtualHostId};
 use crate::request::{HostField, MethodKind, RequestTarget};
 
-/// The longest authority that is remembered: a cache line of them.
+/// The longest authority that a memo remembers: one cache line.
 const AUTHORITY_LEN_MAX: usize = 64;
 
 /// A connection that remembers the last authority it served.
 ///
-/// Browsers repeat themselves: most streams of a connection name the authority of the stream
-/// before. [`decide`](Self::decide) answers those without parsing and without a lookup, and every
-/// other request as the function [`decide`](crate::decide()) does. The verdicts are the same: what
-/// is remembered belongs to this connection and to one generation of the table. A memo forgets it
-/// when the connection changes.
+/// Most streams of a browser's connection name the same authority as the stream before.
+/// [`decide`](Self::decide) answers those without parsing and without a lookup, and passes every
+/// other request to the function [`decide`](crate::decide()). The verdicts are the same, because a
+/// memo holds for one connection and one generation of the table, and forgets when the connection
+/// changes.
 ///
-/// A memo remembers a verdict to serve if nothing spoke against it, the request had no `Host`
-/// field, the policy is [`CoalescePolicy::CertificateAndGroup`] and listeners do not share the
-/// port.
+/// A memo remembers a verdict only if the request is served, no step recorded a finding, the
+/// request had no `Host` field, the policy is [`CoalescePolicy::CertificateAndGroup`], and
+/// listeners do not share the port.
 ///
 /// # Example
 /// ```
@@ -49,14 +49,14 @@ const AUTHORITY_LEN_MAX: usize = 64;
 /// ```
 ///
 /// # Security
-/// The generation is the number of the table among those that the memo has decided with: two tables
-/// that differ must never have the same.
+/// The generation identifies the table among those that you pass to this memo. Two tables that
+/// differ must never have the same generation.
 ///
 /// # Allocation
-/// None, ever; the memo has about 90 bytes beside the connection.
+/// None. A memo is about 90 bytes larger than the connection.
 ///
 /// # Complexity
-/// A comparison for the remembered authority. For another one, a decision.
+/// One comparison for the remembered authority. One decision for any other.
 #[derive(Clone, Debug)]
 pub struct Memo<'a> {
     connection: ServerConnection<'a>,
@@ -72,7 +72,7 @@ struct Remembered {
 }
 
 impl<'a> Memo<'a> {
-    /// Makes a memo of `connection` that remembers nothing yet.
+    /// Makes a memo of `connection` that remembers nothing.
     pub const fn new(connection: ServerConnection<'a>) -> Self {
         Self { connection, last: None }
     }
@@ -82,24 +82,24 @@ impl<'a> Memo<'a> {
         &self.connection
     }
 
-    /// Replaces the facts of the connection, after a reload has changed them, and forgets.
+    /// Replaces the connection, for example after a reload changed its facts, and forgets.
     pub fn set_connection(&mut self, connection: ServerConnection<'a>) {
         *self = Self::new(connection);
     }
 
-    /// Adds a certificate that the connection has presented since its handshake
+    /// Adds a certificate that the connection presented after its handshake
     /// ([`ServerConnection::present`]), and forgets.
     ///
     /// # Allocation
-    /// One list of all later certificates.
+    /// One list of all certificates after the first.
     #[cfg(feature = "alloc")]
     pub fn present(&mut self, presented: impl Into<PresentedSet<'a>>) {
         self.connection.present(presented);
         self.last = None;
     }
 
-    /// Decides one request, as [`decide`](crate::decide()) does. `generation` is the number of
-    /// `table`, which no other table that this memo is asked with may have.
+    /// Decides one request, as [`decide`](crate::decide()) does. `generation` identifies `table`.
+    /// No other table that you pass to this memo may have the same generation.
     ///
     /// # Panics
     /// Never, for any input.
@@ -130,7 +130,7 @@ impl<'a> Memo<'a> {
         verdict(&self.connection, &decided)
     }
 
-    /// Whether `authority` is what would be served again without a decision.
+    /// Returns whether the memo would serve `authority` again without a decision.
     #[cfg(test)]
     pub(super) fn remembers(&self, authority: &[u8]) -> bool {
         self.last.as_ref().and_then(|last| last.authority.get(..last.len)) == Some(authority)
@@ -149,7 +149,7 @@ fn remembered(generation: u64, authority: &[u8], served: &Allowed) -> Option<Rem
     Some(Remembered { authority: bytes, len: authority.len(), generation, virtual_host })
 }
 
-/// The authority of a request about which nothing else has to be decided.
+/// Returns the authority of a request whose other fields cannot change the verdict.
 #[inline(always)]
 fn plain<'a>(connection: &ServerConnection<'_>, request: &RequestTarget<'a>) -> Option<&'a [u8]> {
     let scheme = connection.scheme.as_str().as_bytes();

@@ -1,5 +1,5 @@
-//! The decision, step by step, in the fixture world of the lab: nine virtual hosts, five
-//! certificates, and three coalescing groups that differ in the client certificate they want.
+//! Tests the decision step by step in the lab's fixture world: nine virtual hosts, five
+//! certificates, and three coalescing groups that ask for different client certificates.
 
 use std::format;
 use std::string::{String, ToString};
@@ -22,7 +22,7 @@ const PUBLIC: GroupId = GroupId::new(1);
 const M: GroupId = GroupId::new(2);
 const M2: GroupId = GroupId::new(3);
 
-/// Virtual hosts by number: what expectations call them, their names, their group.
+/// The virtual hosts by number: the name used in expectations, the pattern, the group.
 const SITES: &[(&str, &str, GroupId)] = &[
     ("a", "a.example.test", PUBLIC),
     ("b", "b.example.test", PUBLIC),
@@ -35,8 +35,8 @@ const SITES: &[(&str, &str, GroupId)] = &[
     ("m2", "m2.example.test", M2),
 ];
 
-/// A covers `dead`, which nobody serves. A and B cover `m`, whose client certificate their
-/// connections were never asked for.
+/// Certificate A covers `dead`, which no virtual host serves. A and B cover `m`, but their
+/// connections were never asked for the client certificate that `m` requires.
 const CERTIFICATE_A: &[&str] = &[
     "a.example.test",
     "b.example.test",
@@ -97,7 +97,7 @@ fn connect(connect: ConnectPolicy) -> GroupPolicy {
     GroupPolicy::default().with_connect(connect)
 }
 
-/// What each server name is answered with, as the lab's server is configured.
+/// The certificate and group that the lab's server chooses for each server name.
 struct Handshakes {
     a: Set,
     b: Set,
@@ -117,7 +117,8 @@ impl Handshakes {
         }
     }
 
-    /// The connection after a ClientHello for `name` or, when it is empty, without a server name.
+    /// Returns the connection after a ClientHello for `name`, or without a server name if `name` is
+    /// empty.
     fn with<'a>(&'a self, name: &'a str) -> ServerConnection<'a> {
         let (certificate, group) = match name {
             "c.example.test" => (&self.b, PUBLIC),
@@ -133,7 +134,8 @@ impl Handshakes {
     }
 }
 
-/// A verdict as one line: `serve a`, `421 certificate`, `400 authority_port`, `reset host_differs`.
+/// Returns a verdict as one line: `serve a`, `421 certificate`, `400 authority_port`,
+/// `reset host_differs`.
 fn line(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Serve(proof) => match proof.served_as() {
@@ -153,7 +155,7 @@ fn get(authority: &str) -> RequestTarget<'_> {
     RequestTarget::https(authority.as_bytes())
 }
 
-/// Server name, authority, verdict.
+/// Checks cases of server name, authority and verdict.
 fn check(table: &Table, cases: &[(&str, &str, &str)]) {
     let handshakes = Handshakes::new();
     for (name, authority, expected) in cases {
@@ -164,9 +166,9 @@ fn check(table: &Table, cases: &[(&str, &str, &str)]) {
 
 // ---------------------------------------------------------------- 1. one authority
 
-/// RFC 9113 §8.3.1, RFC 9110 §7.2 and §4.2.2.
+/// Checks RFC 9113 §8.3.1, RFC 9110 §7.2 and §4.2.2.
 #[test]
-fn step_1_wants_exactly_one_authority() {
+fn step_1_requires_exactly_one_authority() {
     const A: &str = "a.example.test";
     let cases: &[(Option<&str>, &[&str], &str)] = &[
         (Some(A), &[], "serve a"),
@@ -177,7 +179,7 @@ fn step_1_wants_exactly_one_authority() {
         (Some(A), &[A, A], "400 several_hosts"),
         (Some("user@a"), &[A, A], "400 several_hosts"),
         (Some(""), &[], "400 authority_empty_host"),
-        // An empty :authority is there, so Host does not stand in for it.
+        // An empty :authority is present, so Host does not replace it.
         (Some(""), &[A], "400 authority_empty_host"),
         (None, &[""], "400 host_invalid"),
         (None, &["user@a.example.test"], "400 host_invalid"),
@@ -195,9 +197,9 @@ fn step_1_wants_exactly_one_authority() {
     }
 }
 
-/// RFC 9113 §8.2.1 and §8.3.1 for resets, RFC 3986 §3.2 for the rest.
+/// Checks RFC 9113 §8.2.1 and §8.3.1 for resets, RFC 3986 §3.2 for the rest.
 #[test]
-fn step_1_refuses_what_is_no_authority() {
+fn step_1_refuses_invalid_authority() {
     check(
         &table(),
         &[
@@ -221,9 +223,9 @@ fn step_1_refuses_what_is_no_authority() {
     );
 }
 
-/// RFC 9110 §4.2.3, RFC 3986 §3.2.2 and §6.2.3.
+/// Checks RFC 9110 §4.2.3, RFC 3986 §3.2.2 and §6.2.3.
 #[test]
-fn case_a_trailing_dot_and_an_empty_port_change_nothing() {
+fn case_trailing_dot_and_empty_port_do_not_change_the_verdict() {
     check(
         &table(),
         &[
@@ -239,7 +241,7 @@ fn case_a_trailing_dot_and_an_empty_port_change_nothing() {
 }
 
 #[test]
-fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
+fn well_formed_host_outside_dns_is_unknown_authority() {
     let (table, handshakes) = (table(), Handshakes::new());
     let authorities = [
         format!("{}a.example.test", "abcde.".repeat(50)),
@@ -256,7 +258,7 @@ fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
         let verdict = decide(&table, &handshakes.with("a.example.test"), &get(authority));
         assert_eq!(line(&verdict), "421 unknown_authority", "{authority:.80}");
     }
-    // 63 bytes are a label, and the wildcard takes it.
+    // A label may have 63 bytes, so the wildcard matches it.
     let longest = format!("{}.wild.example.test", "a".repeat(63));
     let verdict = decide(&table, &handshakes.with("a.example.test"), &get(&longest));
     assert_eq!(line(&verdict), "serve wild");
@@ -264,9 +266,9 @@ fn a_name_that_dns_cannot_hold_is_well_formed_and_nobodys() {
 
 // ---------------------------------------------------------------- 2. scheme
 
-/// RFC 9110 §4.3.1 and §7.4: `http` named inside TLS is another origin.
+/// RFC 9110 §4.3.1 and §7.4: an `http` request inside TLS names another origin.
 #[test]
-fn step_2_wants_the_scheme_of_the_connection() {
+fn step_2_requires_the_scheme_of_the_connection() {
     let (table, handshakes) = (table(), Handshakes::new());
     let tls = handshakes.with("a.example.test");
     let cleartext = ServerConnection::cleartext(PUBLIC, [80]);
@@ -291,9 +293,9 @@ fn step_2_wants_the_scheme_of_the_connection() {
 
 // ---------------------------------------------------------------- 3. known here
 
-/// RFC 9110 §15.5.20: no configured origin, whether or not the certificate covers it.
+/// RFC 9110 §15.5.20: the origin is not configured, whether or not the certificate covers it.
 #[test]
-fn step_3_wants_a_virtual_host() {
+fn step_3_requires_a_virtual_host() {
     check(
         &table(),
         &[
@@ -311,9 +313,9 @@ fn step_3_wants_a_virtual_host() {
     );
 }
 
-/// Exact, then the longest wildcard (one label before any depth), then the catch-all.
+/// The order is: exact, then the longest wildcard (one label before any depth), then the catch-all.
 #[test]
-fn the_most_specific_entry_wins_and_brings_its_group() {
+fn most_specific_entry_decides_host_and_group() {
     let table = table_of(
         &[
             ("exact", "a.x.example.test", PUBLIC),
@@ -346,7 +348,7 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
             assert_eq!((proof.group(), tried), (group, group), "{authority}");
         }
     }
-    // The catch-all knows every name; the certificate is asked all the same.
+    // The catch-all matches every name, but the certificate must still cover it.
     let connection = ServerConnection::tls(&everything, M, ClientCertificates::NotAsked, [443]);
     let verdict = decide(&table, &connection, &get("www.unrelated.test"));
     assert_eq!(line(&verdict), "421 certificate");
@@ -354,9 +356,9 @@ fn the_most_specific_entry_wins_and_brings_its_group() {
 
 // ---------------------------------------------------------------- 4. port
 
-/// RFC 9110 §4.3.3: another port is another origin, on a secured connection as well.
+/// RFC 9110 §4.3.3: another port is another origin, also on a secured connection.
 #[test]
-fn step_4_wants_a_port_of_the_listener() {
+fn step_4_requires_a_port_of_the_listener() {
     let (table, a) = (table(), set(CERTIFICATE_A));
     let cases: &[(&[u16], &str, &str)] = &[
         (&[443], "a.example.test", "serve a"),
@@ -377,9 +379,9 @@ fn step_4_wants_a_port_of_the_listener() {
     }
 }
 
-/// RFC 9110 §4.2.1: without TLS the default is port 80.
+/// RFC 9110 §4.2.1: the default port without TLS is 80.
 #[test]
-fn the_default_port_follows_the_scheme() {
+fn default_port_follows_the_scheme() {
     let table = table();
     let request = RequestTarget { scheme: Some(b"http"), ..get("a.example.test") };
     for (port, expected) in [(80, "serve a"), (443, "421 port")] {
@@ -390,10 +392,10 @@ fn the_default_port_follows_the_scheme() {
 
 // ---------------------------------------------------------------- 5. certificate
 
-/// RFC 9110 §7.4, RFC 9113 §9.1.1: the certificate that this handshake presented, not the one
-/// that the virtual host would present.
+/// RFC 9110 §7.4, RFC 9113 §9.1.1: the certificate of this handshake counts, not the one that the
+/// virtual host would present.
 #[test]
-fn step_5_wants_the_presented_certificate_to_cover_the_host() {
+fn step_5_requires_the_presented_certificate_to_cover_the_host() {
     check(
         &table(),
         &[
@@ -408,8 +410,8 @@ fn step_5_wants_the_presented_certificate_to_cover_the_host() {
     );
 }
 
-/// RFC 9525 §6.3 and §6.4: one label for a wildcard, octets for an address, and no common name to
-/// fall back to.
+/// RFC 9525 §6.3 and §6.4: a wildcard covers one label, addresses compare by octets, and the common
+/// name is ignored.
 #[test]
 fn step_5_follows_rfc_9525() {
     let table = table_of(
@@ -441,9 +443,10 @@ fn step_5_follows_rfc_9525() {
 
 // ---------------------------------------------------------------- 6. group
 
-/// The security boundary: no request reaches a host whose TLS policy its connection never met.
+/// Checks the security boundary: no request reaches a host whose TLS policy its connection never
+/// met.
 #[test]
-fn step_6_wants_the_group_of_the_handshake() {
+fn step_6_requires_the_group_of_the_handshake() {
     check(
         &table(),
         &[
@@ -459,10 +462,10 @@ fn step_6_wants_the_group_of_the_handshake() {
     );
 }
 
-/// RFC 9113 §9.1.1: what one certificate and one group allow is served, for that is what makes
-/// coalescing worth having.
+/// RFC 9113 §9.1.1: a host that the certificate covers and the group contains is served. That is
+/// the benefit of coalescing.
 #[test]
-fn coalescing_within_certificate_and_group_is_served() {
+fn host_within_certificate_and_group_is_served() {
     check(
         &table(),
         &[
@@ -480,7 +483,7 @@ fn coalescing_within_certificate_and_group_is_served() {
 
 /// A connection keeps the facts of its handshake; each request is decided on the newest table.
 #[test]
-fn a_newer_table_decides_the_next_request() {
+fn newer_table_decides_the_next_request() {
     let handshakes = Handshakes::new();
     let without_b: Vec<_> = SITES.iter().filter(|site| site.0 != "b").copied().collect();
     let b_moved: Vec<_> = SITES
@@ -497,9 +500,10 @@ fn a_newer_table_decides_the_next_request() {
     }
 }
 
-/// A group that the newest table does not have is nobody's, and its policies are the strict ones.
+/// A group that is missing from the newest table has no hosts, and its policies are the strict
+/// ones.
 #[test]
-fn a_group_that_is_gone_serves_nothing() {
+fn group_missing_from_table_serves_nothing() {
     let (table, a) = (table_with(unknown_to_application()), set(CERTIFICATE_A));
     let gone = ServerConnection::tls(&a, GroupId::new(99), ClientCertificates::NotAsked, [443]);
     let tunnel = RequestTarget { method: MethodKind::Connect, ..get("a.example.test:443") };
@@ -510,9 +514,9 @@ fn a_group_that_is_gone_serves_nothing() {
 
 // ---------------------------------------------------------------- 7. host field
 
-/// RFC 9113 §8.3.1: a `Host` that identifies another entity than `:authority`.
+/// RFC 9113 §8.3.1: `Host` must not identify another entity than `:authority`.
 #[test]
-fn step_7_wants_host_to_name_the_same_authority() {
+fn step_7_requires_host_to_name_the_same_authority() {
     let (table, handshakes) = (table(), Handshakes::new());
     let cases = [
         ("a.example.test", "a.example.test", "serve a"),
@@ -528,7 +532,7 @@ fn step_7_wants_host_to_name_the_same_authority() {
         ("a.example.test", "user@a.example.test", "400 host_invalid"),
         ("a.example.test", "a.example.test:x", "400 host_invalid"),
         ("a.example.test", "a.example.test\0", "reset host_invalid"),
-        // The earlier steps have spoken by then.
+        // The earlier steps refuse first.
         ("cdn.example.test", "a.example.test", "421 certificate"),
         ("m.example.test", "user@m.example.test", "421 group"),
     ];
@@ -544,8 +548,8 @@ fn step_7_wants_host_to_name_the_same_authority() {
 
 // ---------------------------------------------------------------- 8. serve, and the order
 
-/// Everything that can be wrong with a request at once, each fault independent of the others, in
-/// the order of the steps.
+/// All faults that a request can have at once, independent of each other, in the order of the
+/// steps.
 const FAULTS: &[&str] = &[
     "reset authority_userinfo",
     "421 scheme",
@@ -558,12 +562,13 @@ const FAULTS: &[&str] = &[
     "405 extended_connect_refused",
 ];
 
-/// A request that breaks several rules is refused for the earliest: order is behaviour.
+/// A request that breaks several rules is refused for the earliest one, because the order is part
+/// of the behaviour.
 #[test]
-fn of_all_faults_the_earliest_step_speaks() {
+fn request_with_several_faults_gets_the_earliest_reason() {
     let (table, a) = (table_with(coalesce(CoalescePolicy::StrictServerName)), set(CERTIFICATE_A));
     for faults in 0_u32..1 << FAULTS.len() {
-        // Under Miri every pair of faults is enough, and a twelfth of the time.
+        // Miri checks pairs of faults only, which takes a twelfth of the time.
         if cfg!(miri) && faults.count_ones() > 2 {
             continue;
         }
@@ -613,7 +618,7 @@ fn of_all_faults_the_earliest_step_speaks() {
 }
 
 #[test]
-fn step_8_serves_with_a_proof_of_host_and_group() {
+fn step_8_returns_a_proof_of_host_and_group() {
     let (table, handshakes) = (table(), Handshakes::new());
     let verdict = decide(&table, &handshakes.with("m.example.test"), &get("m.example.test"));
     let Verdict::Serve(proof) = verdict else { panic!("{verdict:?}") };

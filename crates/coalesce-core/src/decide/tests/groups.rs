@@ -1,11 +1,11 @@
-//! Names with a policy of their own, listeners that share a port, and observing.
+//! Tests entries with their own policy, listeners that share a port, and observing.
 
 use super::*;
 use crate::{Enforcement, Entry, HandshakeRules, Layout, ListenerId, ListenerTable, Memo};
 
 const STRICT: GroupId = GroupId::new(9);
 
-/// The table of the lab, with `b` under a policy of its own.
+/// The table of the lab, but `b` has its own policy.
 fn table_with_b(public: CoalescePolicy, b: CoalescePolicy) -> Table {
     let mut table = AuthorityTable::builder();
     table.group(PUBLIC, coalesce(public)).unwrap();
@@ -21,7 +21,7 @@ fn table_with_b(public: CoalescePolicy, b: CoalescePolicy) -> Table {
 }
 
 #[test]
-fn a_name_may_be_stricter_than_its_group() {
+fn entry_stricter_than_its_group_serves_its_server_name_only() {
     use CoalescePolicy::{CertificateAndGroup, Never, StrictServerName};
     for own in [StrictServerName, Never] {
         let table = table_with_b(CertificateAndGroup, own);
@@ -31,10 +31,10 @@ fn a_name_may_be_stricter_than_its_group() {
                 ("b.example.test", "b.example.test", "serve b"),
                 ("a.example.test", "b.example.test", "421 server_name"),
                 ("", "b.example.test", "421 server_name"),
-                // The others of the group are served where it was, and may share its connection.
+                // The other hosts of the group are served as before and may share b's connection.
                 ("b.example.test", "a.example.test", "serve a"),
                 ("a.example.test", "foo.wild.example.test", "serve wild"),
-                // It is in its group, and in no other.
+                // b is in its group and in no other.
                 ("m.example.test", "b.example.test", "421 certificate"),
                 ("api.example.test", "b.example.test", "421 certificate"),
             ],
@@ -56,7 +56,7 @@ fn a_name_may_be_stricter_than_its_group() {
 }
 
 #[test]
-fn a_name_may_be_less_strict_than_its_group() {
+fn entry_less_strict_than_its_group_is_served() {
     check(
         &table_with_b(CoalescePolicy::StrictServerName, CoalescePolicy::CertificateAndGroup),
         &[
@@ -67,9 +67,9 @@ fn a_name_may_be_less_strict_than_its_group() {
     );
 }
 
-/// The memo remembers by what the name allows, not by what its group does.
+/// The memo goes by the policy of the entry, not by the policy of its group.
 #[test]
-fn a_memo_does_not_remember_what_a_server_name_decided() {
+fn memo_does_not_remember_a_verdict_of_the_server_name() {
     let table = table_with_b(CoalescePolicy::CertificateAndGroup, CoalescePolicy::StrictServerName);
     let handshakes = Handshakes::new();
     let mut memo = Memo::new(handshakes.with("b.example.test"));
@@ -78,7 +78,7 @@ fn a_memo_does_not_remember_what_a_server_name_decided() {
 }
 
 #[test]
-fn a_table_lists_groups_once_and_entries_with_their_own_policy() {
+fn table_lists_groups_once_and_entries_with_their_policy() {
     use CoalescePolicy::{Never, StrictServerName};
     for layout in [Layout::Fast, Layout::Compact] {
         let mut table = AuthorityTable::builder();
@@ -90,7 +90,7 @@ fn a_table_lists_groups_once_and_entries_with_their_own_policy() {
             ("b.test", Entry::new(VirtualHostId::new(2), PUBLIC).with_coalesce(Never)),
             ("c.test", Entry::new(VirtualHostId::new(3), M).with_coalesce(Never)),
             ("d.test", Entry::new(VirtualHostId::new(4), PUBLIC).with_coalesce(StrictServerName)),
-            // The policy that its group has anyhow is one of its own all the same.
+            // An entry keeps its own policy even if it equals the group's.
             ("e.test", Entry::new(VirtualHostId::new(5), M).with_coalesce(StrictServerName)),
         ];
         for (pattern, entry) in entries {
@@ -118,7 +118,7 @@ fn a_table_lists_groups_once_and_entries_with_their_own_policy() {
 
 // ---------------------------------------------------------------- listeners
 
-/// Listeners by number: the catch-all, one name, a wildcard, a name below that.
+/// The listeners by number: the catch-all, one name, a wildcard, a name below the wildcard.
 const HOSTNAMES: &[&str] =
     &["*", "b.example.test", "**.wild.example.test", "bar.wild.example.test"];
 
@@ -130,13 +130,13 @@ fn listeners(hostnames: &[&str]) -> ListenerTable {
 }
 
 #[test]
-fn the_most_specific_listener_is_responsible_and_no_other() {
+fn only_the_most_specific_listener_is_responsible() {
     let handshakes = Handshakes::new();
     let of_port = listeners(HOSTNAMES);
     let strict = table();
     let lax = table_with(unknown_to_application());
-    // The listener of the connection, the authority, the verdict, and that where unknown
-    // authorities are the application's.
+    // Each case: the listener of the connection, the authority, the verdict, and the verdict if the
+    // application gets unknown authorities.
     let cases = [
         (0, "a.example.test", "serve a", "serve a"),
         (0, "b.example.test", "421 listener", "421 listener"),
@@ -152,7 +152,7 @@ fn the_most_specific_listener_is_responsible_and_no_other() {
         (2, "x.y.wild.example.test", "421 unknown_authority", "unlisted"),
         (3, "bar.wild.example.test", "serve wild", "serve wild"),
         (3, "foo.wild.example.test", "421 listener", "421 listener"),
-        // Steps before and after stay where they are.
+        // The steps before and after keep their order.
         (0, "b.example.test:8443", "421 port", "421 port"),
         (0, "user@b.example.test", "reset authority_userinfo", "reset authority_userinfo"),
         (0, "m.example.test", "421 group", "421 group"),
@@ -173,10 +173,10 @@ fn the_most_specific_listener_is_responsible_and_no_other() {
     }
 }
 
-/// What no listener of the port is responsible for is nobody's there, though a virtual host of
-/// another port has the name.
+/// If no listener of the port is responsible for a host, the host is unknown on this port, even if
+/// a virtual host of another port has the name.
 #[test]
-fn without_a_catch_all_the_rest_is_nobodys() {
+fn host_without_responsible_listener_is_unknown_authority() {
     let handshakes = Handshakes::new();
     let of_port = listeners(&HOSTNAMES[1..]);
     assert_eq!(of_port.catch_all(), None);
@@ -191,7 +191,7 @@ fn without_a_catch_all_the_rest_is_nobodys() {
 }
 
 #[test]
-fn two_listeners_with_one_hostname_are_refused() {
+fn listeners_with_the_same_hostname_are_refused() {
     let same = [("a.test", 0), ("A.test.", 1)].map(|(hostname, number)| {
         (NamePattern::parse(hostname.as_bytes()).unwrap(), ListenerId::new(number))
     });
@@ -200,7 +200,7 @@ fn two_listeners_with_one_hostname_are_refused() {
 
 // ---------------------------------------------------------------- observing
 
-/// Handshakes that ask for client certificates or do not.
+/// The rules of handshakes that ask for client certificates or do not.
 struct Rules(ClientCertificates);
 
 impl HandshakeRules for Rules {
@@ -214,7 +214,7 @@ fn observing(clients: ClientCertificates) -> GroupPolicy {
     observing.with_handshake_rules(&Rules(clients))
 }
 
-/// Three groups, each with its policy.
+/// Returns a table of three groups with these policies.
 fn table_of_groups(public: GroupPolicy, m: GroupPolicy, m2: GroupPolicy) -> Table {
     let mut table = AuthorityTable::builder();
     table.group(PUBLIC, public).unwrap().group(M, m).unwrap().group(M2, m2).unwrap();
@@ -225,7 +225,7 @@ fn table_of_groups(public: GroupPolicy, m: GroupPolicy, m2: GroupPolicy) -> Tabl
     table.build().unwrap()
 }
 
-/// A verdict, and why it would have been another.
+/// Returns a verdict as one line, with the reason that was recorded while observing.
 fn observed(verdict: &Verdict) -> String {
     let Verdict::Serve(proof) = verdict else { return line(verdict) };
     match proof.observed() {
@@ -235,7 +235,7 @@ fn observed(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn an_observed_group_serves_what_it_would_refuse_and_says_why() {
+fn observed_group_serves_misdirected_request_and_records_the_reason() {
     let table = table_of_groups(
         observing(ClientCertificates::NotAsked),
         GroupPolicy::default(),
@@ -249,10 +249,10 @@ fn an_observed_group_serves_what_it_would_refuse_and_says_why() {
         (get("a.example.test:8443"), "serve a, not port"),
         (get("cdn.example.test"), "serve cdn, not certificate"),
         (RequestTarget { scheme: http, ..get("a.example.test") }, "serve a, not scheme"),
-        // The first reason is the one.
+        // Only the first reason is recorded.
         (RequestTarget { scheme: http, ..get("cdn.example.test:80") }, "serve cdn, not scheme"),
         (get("cdn.example.test:80"), "serve cdn, not port"),
-        // Nobody is there to serve it; what is malformed stays so.
+        // No virtual host could serve it. A malformed request stays malformed.
         (get("dead.example.test"), "421 unknown_authority"),
         (RequestTarget { scheme: http, ..get("dead.example.test") }, "421 scheme"),
         (get("user@cdn.example.test"), "reset authority_userinfo"),
@@ -269,7 +269,7 @@ fn an_observed_group_serves_what_it_would_refuse_and_says_why() {
             assert_eq!(observed(&said), expected, "{request:?}");
         }
     }
-    // The policy is that of the connection's group.
+    // The policy of the connection's group applies.
     let m = handshakes.with("m.example.test");
     assert_eq!(observed(&decide(&table, &m, &get("m.example.test:8443"))), "421 port");
 }
@@ -298,7 +298,7 @@ fn observing_never_crosses_client_certificate_rules() {
         let table = table_of_groups(from, to, enforcing);
         let verdict = decide(&table, &handshakes.with("a.example.test"), &get("m.example.test"));
         assert_eq!(observed(&verdict), expected, "{from:?} to {to:?}");
-        // Names of the other group with a policy of their own are no way in.
+        // An entry with its own policy does not open the other group either.
         let mut named = AuthorityTable::builder();
         named.group(PUBLIC, from).unwrap().group(M, to).unwrap();
         let pattern = NamePattern::parse(b"m.example.test").unwrap();
@@ -307,12 +307,12 @@ fn observing_never_crosses_client_certificate_rules() {
         let named = named.build().unwrap();
         let verdict = decide(&named, &handshakes.with("a.example.test"), &get("m.example.test"));
         assert_eq!(observed(&verdict), expected, "{from:?} to {to:?}, by name");
-        // Whatever the table says, a client that was asked for a certificate stays in its group.
+        // A client that was asked for a certificate stays in its group, whatever the table says.
         let asked = ServerConnection::tls(&handshakes.a, PUBLIC, Asked, 443);
         let verdict = decide(&table, &asked, &get("m.example.test"));
         assert_eq!(observed(&verdict), "421 group", "{from:?} to {to:?}, asked");
     }
-    // A group that a later table does not have is not observed.
+    // A group that is missing from a later table is not observed.
     let table = table_of_groups(observing(NotAsked), observing(NotAsked), observing(NotAsked));
     let gone = handshakes.with("a.example.test").with_group(STRICT);
     assert_eq!(observed(&decide(&table, &gone, &get("a.example.test"))), "421 group");
@@ -320,7 +320,7 @@ fn observing_never_crosses_client_certificate_rules() {
 }
 
 #[test]
-fn observing_passes_over_server_names_and_listeners() {
+fn observing_serves_other_server_names_and_listeners() {
     use ClientCertificates::Asked;
     let strict = observing(Asked).with_coalesce(CoalescePolicy::StrictServerName);
     let table = table_of_groups(strict, strict, strict);
@@ -332,7 +332,7 @@ fn observing_passes_over_server_names_and_listeners() {
     let connection = connection.with_listener(ListenerId::new(0), &of_port);
     let verdict = decide(&table, &connection, &get("b.example.test"));
     assert_eq!(observed(&verdict), "serve b, not listener");
-    // What another listener may know is not handed over.
+    // A host that another listener may know does not go to the application.
     let verdict = decide(&table, &connection, &get("x.y.wild.example.test"));
     assert_eq!(observed(&verdict), "421 unknown_authority");
 }

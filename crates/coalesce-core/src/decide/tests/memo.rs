@@ -1,9 +1,10 @@
-//! A memo decides as the decision itself does.
+//! Checks that a memo decides as `decide` does.
 
 use super::*;
 use crate::Memo;
 
-/// Every table and request in turn, several times over, with one memo for each connection.
+/// Decides every request with every table in turn, several times over, with one memo for each
+/// connection.
 #[test]
 fn memo_decides_as_decide_does_for_every_table_and_request() {
     let handshakes = Handshakes::new();
@@ -21,7 +22,7 @@ fn memo_decides_as_decide_does_for_every_table_and_request() {
         "user@a.example.test",
         "",
     ];
-    // Miri is a thousand times slower.
+    // Miri runs about a thousand times slower.
     let (rounds, step) = if cfg!(miri) { (1, 7) } else { (3, 1) };
     let cases = || {
         let numbered = (0..).zip(&tables);
@@ -51,7 +52,7 @@ fn memo_decides_as_decide_does_for_every_table_and_request() {
     assert!(remembered > if cfg!(miri) { 0 } else { 100 }, "it remembers: {remembered}");
 }
 
-/// Every fact of a connection that a verdict rests on.
+/// Replaces each fact of a connection that a verdict depends on.
 #[test]
 fn memo_with_a_replaced_connection_decides_anew() {
     let handshakes = Handshakes::new();
@@ -73,7 +74,7 @@ fn memo_with_a_replaced_connection_decides_anew() {
 }
 
 #[test]
-fn memo_answers_for_the_scheme_of_its_connection_only() {
+fn memo_serves_only_the_scheme_of_its_connection() {
     let handshakes = Handshakes::new();
     let (table, connection) = (table(), handshakes.with("a.example.test"));
     let with = |scheme| RequestTarget { scheme, ..get("a.example.test") };
@@ -96,7 +97,7 @@ fn memo_forgets_when_the_table_or_the_presented_certificates_change() {
     assert_eq!(line(&memo.decide(&table, 0, &request)), "serve a");
     assert!(memo.remembers(b"a.example.test"));
     assert_ne!(line(&memo.decide(&other, 1, &request)), "serve a");
-    // A table that serves nothing says whether the memo asked it.
+    // A table that serves nothing shows whether the memo looked anything up.
     let nothing = AuthorityTable::builder().build().unwrap();
     assert_eq!(line(&memo.decide(&nothing, 0, &request)), "serve a", "remembered");
     memo.present(&handshakes.cdn);

@@ -1,4 +1,4 @@
-//! What a connection's origin set has, in the fixture world.
+//! Tests the contents of origin sets, in the fixture world.
 
 use core::ops::ControlFlow;
 
@@ -17,15 +17,15 @@ fn origins(table: &Table, connection: &ServerConnection<'_>) -> Vec<String> {
 }
 
 #[test]
-fn the_set_has_what_certificate_and_group_allow() {
+fn origin_set_has_names_of_certificate_and_group() {
     let handshakes = Handshakes::new();
     let origins = |name: &str| origins(&table(), &handshakes.with(name));
-    // `wild` is known by wildcards only, `dead` is nobody's, `m` another group's.
+    // `wild` is known by wildcards only, `dead` has no virtual host, `m` is in another group.
     assert_eq!(
         origins("a.example.test"),
         ["https://a.example.test", "https://b.example.test", "https://xn--bcher-kva.example.test"]
     );
-    // What the wildcard of the certificate covers comes from the table, `c` only once.
+    // Names that the certificate's wildcard covers come from the table, and `c` comes only once.
     assert_eq!(
         origins("c.example.test"),
         [
@@ -42,7 +42,7 @@ fn the_set_has_what_certificate_and_group_allow() {
 }
 
 #[test]
-fn a_name_of_the_certificate_may_be_a_wildcards_of_the_table() {
+fn certificate_name_under_table_wildcard_is_announced() {
     let certificate = set(&["x.wild.example.test", "*.wild.example.test", "192.0.2.1"]);
     let connection =
         ServerConnection::tls(&certificate, PUBLIC, ClientCertificates::NotAsked, [443]);
@@ -67,7 +67,7 @@ fn every_port_of_the_listener_is_an_origin() {
 }
 
 #[test]
-fn only_tls_has_an_origin_set() {
+fn connection_without_tls_has_no_origin_set() {
     let gateway = ServerConnection::trusted_gateway(
         Scheme::Https,
         PUBLIC,
@@ -79,7 +79,7 @@ fn only_tls_has_an_origin_set() {
 }
 
 #[test]
-fn a_strict_name_is_announced_to_those_who_asked_for_it() {
+fn strict_name_is_announced_to_its_server_name_only() {
     let handshakes = Handshakes::new();
     for policy in [CoalescePolicy::StrictServerName, CoalescePolicy::Never] {
         let table = table_with(coalesce(policy));
@@ -89,19 +89,20 @@ fn a_strict_name_is_announced_to_those_who_asked_for_it() {
     }
 }
 
-/// The server name's own origin is said of a strict name even where nobody spells it out, and not
-/// of another, whose wildcard others may use as well.
+/// A strict name is announced to a connection with that server name, even if neither side spells it
+/// out. Other names are not, because other connections may use their wildcard as well.
 #[test]
-fn a_strict_name_need_not_be_spelled_out() {
+fn strict_name_is_announced_even_if_matched_by_wildcard() {
     let handshakes = Handshakes::new();
-    let of = |policy| origins(&table_with(policy), &handshakes.with("x.wild.example.test"));
-    let strict = of(coalesce(CoalescePolicy::StrictServerName));
+    let origins_with =
+        |policy| origins(&table_with(policy), &handshakes.with("x.wild.example.test"));
+    let strict = origins_with(coalesce(CoalescePolicy::StrictServerName));
     assert_eq!(strict, ["https://x.wild.example.test"]);
-    assert!(!of(GroupPolicy::default()).contains(&strict[0]));
+    assert!(!origins_with(GroupPolicy::default()).contains(&strict[0]));
 }
 
 #[test]
-fn a_listing_may_be_broken_off() {
+fn listing_stopped_by_callback_is_cut() {
     let handshakes = Handshakes::new();
     for wanted in 1..=3 {
         let mut left = wanted;
@@ -114,7 +115,7 @@ fn a_listing_may_be_broken_off() {
 }
 
 #[test]
-fn what_is_served_by_observing_only_is_not_announced() {
+fn origin_served_by_observing_is_not_announced() {
     let strict = coalesce(CoalescePolicy::StrictServerName);
     let table = table_with(strict.with_enforcement(Enforcement::Observe));
     let handshakes = Handshakes::new();
@@ -125,7 +126,7 @@ fn what_is_served_by_observing_only_is_not_announced() {
 }
 
 #[test]
-fn what_is_handed_over_for_a_404_is_not_announced() {
+fn unlisted_origin_is_not_announced() {
     let handshakes = Handshakes::new();
     let connection = handshakes.with("a.example.test");
     let table = table_with(unknown_to_application());
@@ -135,7 +136,7 @@ fn what_is_handed_over_for_a_404_is_not_announced() {
 }
 
 #[test]
-fn what_another_listener_is_responsible_for_is_not_announced() {
+fn origin_of_another_listener_is_not_announced() {
     let of_port = ListenerTable::build(
         [(&b"**.example.test"[..], 0), (b"b.example.test", 1)]
             .map(|(name, id)| (NamePattern::parse(name).unwrap(), ListenerId::new(id))),
@@ -148,9 +149,9 @@ fn what_another_listener_is_responsible_for_is_not_announced() {
     assert_eq!(origins(&table(), &connection), ["https://a.example.test"]);
 }
 
-/// Names below a wildcard, two labels below it, and the wildcards of a table, in both layouts.
+/// Has names below a wildcard, names further below, and wildcards of the table, in both layouts.
 #[test]
-fn what_is_further_below_a_wildcard_is_passed_over() {
+fn name_further_below_a_wildcard_is_skipped() {
     let count = if cfg!(miri) { 8 } else { 40 };
     let names = (0..count).flat_map(|number| {
         let deep = (0..number).map(move |deep| format!("d{deep}.n{number:02}.test"));
@@ -175,10 +176,10 @@ fn what_is_further_below_a_wildcard_is_passed_over() {
     }
 }
 
-/// Whatever the names are, the work has a bound.
+/// The amount of work has a limit, whatever the names are.
 #[test]
 #[cfg_attr(miri, ignore = "of many names")]
-fn a_listing_of_more_names_than_are_looked_at_is_cut() {
+fn listing_beyond_the_candidate_limit_is_cut() {
     for deep in [false, true] {
         let mut builder = AuthorityTable::builder();
         builder.group(PUBLIC, GroupPolicy::default()).unwrap();
@@ -196,7 +197,7 @@ fn a_listing_of_more_names_than_are_looked_at_is_cut() {
             ControlFlow::Continue(())
         });
         assert_eq!(listing, Listing::Cut);
-        // The identifier itself was the first to be looked at.
+        // The wildcard identifier itself is the first of the names examined.
         assert_eq!(count, if deep { 0 } else { ORIGIN_CANDIDATES_MAX - 1 });
     }
 }

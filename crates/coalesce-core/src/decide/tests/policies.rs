@@ -1,4 +1,4 @@
-//! What a user may choose per group, and connections without a certificate of their own.
+//! Tests the policies of a group, and connections that have no certificate.
 
 use super::*;
 
@@ -14,21 +14,22 @@ fn strict_server_name_serves_only_the_host_of_the_server_name() {
             ("a.example.test", "b.example.test", "421 server_name"),
             ("foo.wild.example.test", "bar.wild.example.test", "421 server_name"),
             ("wrong.example.test", "a.example.test", "421 server_name"),
-            // No server name is not a weaker policy.
+            // A missing server name does not weaken the policy.
             ("", "a.example.test", "421 server_name"),
             // Steps 3 to 6 come first.
             ("a.example.test", "dead.example.test", "421 unknown_authority"),
             ("a.example.test", "cdn.example.test", "421 certificate"),
             ("a.example.test", "m.example.test", "421 group"),
-            // Another group's policy is not this one's.
+            // The policy of one group does not apply to another.
             ("m.example.test", "m.example.test", "serve m"),
         ],
     );
 }
 
-/// RFC 6066 §3: no client sends an address as server name, so one that names none may want one.
+/// RFC 6066 §3: no client sends an address as server name, so a client without a server name may
+/// ask for an address.
 #[test]
-fn addresses_need_no_server_name_unless_coalescing_is_off() {
+fn address_needs_no_server_name_unless_coalescing_is_off() {
     use CoalescePolicy::{CertificateAndGroup, Never, StrictServerName};
     let presented = set(&["192.0.2.1", "a.example.test"]);
     let (name, none) = (DnsName::parse(b"a.example.test").ok(), None);
@@ -51,7 +52,7 @@ fn addresses_need_no_server_name_unless_coalescing_is_off() {
 }
 
 #[test]
-fn never_serves_one_host_to_a_connection() {
+fn never_policy_serves_one_host_per_connection() {
     check(
         &table_with(coalesce(CoalescePolicy::Never)),
         &[
@@ -64,9 +65,9 @@ fn never_serves_one_host_to_a_connection() {
     );
 }
 
-/// The application answers 404 for it; what another group serves stays misdirected.
+/// The application answers 404 for an unknown authority. A host of another group stays misdirected.
 #[test]
-fn an_unknown_authority_goes_to_the_application_by_policy() {
+fn unknown_authority_goes_to_the_application_by_policy() {
     let table = table_with(unknown_to_application());
     check(
         &table,
@@ -79,7 +80,7 @@ fn an_unknown_authority_goes_to_the_application_by_policy() {
             ("a.example.test", "cdn.example.test", "421 certificate"),
             ("a.example.test", "m.example.test", "421 group"),
             ("a.example.test", "user@dead.example.test", "reset authority_userinfo"),
-            // The policy is that of the connection's group.
+            // The policy of the connection's group applies.
             ("m.example.test", "dead.example.test", "421 unknown_authority"),
         ],
     );
@@ -101,7 +102,8 @@ fn an_unknown_authority_goes_to_the_application_by_policy() {
     assert_eq!((proof.virtual_host(), proof.group()), (None, PUBLIC));
 }
 
-/// RFC 9110 §9.3.6, RFC 9113 §8.5: a tunnel is refused, or the application's; it is never 421.
+/// RFC 9110 §9.3.6, RFC 9113 §8.5: a tunnel is refused or goes to the application, but never gets a
+/// 421.
 #[test]
 fn plain_connect_is_refused_unless_the_user_opts_in() {
     let handshakes = Handshakes::new();
@@ -130,10 +132,10 @@ fn plain_connect_is_refused_unless_the_user_opts_in() {
     }
 }
 
-/// RFC 9113 §8.5 puts the target in `:authority`; §8.3.1 and step 7 hold for a tunnel as well.
-/// RFC 9112 §3.2.3 shows a `Host` that leaves the port out.
+/// RFC 9113 §8.5: the target is in `:authority`. §8.3.1 and step 7 apply to a tunnel as well. RFC
+/// 9112 §3.2.3 shows a `Host` without the port.
 #[test]
-fn plain_connect_names_its_target_in_authority_alone() {
+fn plain_connect_takes_its_target_from_authority_only() {
     const TARGET: &str = "b.example.test:443";
     let handshakes = Handshakes::new();
     let cases: &[(Option<&str>, &[&str], &str)] = &[
@@ -162,7 +164,8 @@ fn plain_connect_names_its_target_in_authority_alone() {
     }
 }
 
-/// RFC 8441 §4: with `:protocol` there is an origin to decide about, so a misdirected one is told.
+/// RFC 8441 §4: a request with `:protocol` has an origin to decide, so a misdirected one gets a
+/// 421.
 #[test]
 fn extended_connect_is_decided_like_any_request() {
     let handshakes = Handshakes::new();
@@ -185,9 +188,9 @@ fn extended_connect_is_decided_like_any_request() {
 
 // ---------------------------------------------------------------- other connections
 
-/// RFC 9110 §7.4: the gateway vouches for the certificate, and for nothing else.
+/// RFC 9110 §7.4: the gateway replaces the certificate step and no other.
 #[test]
-fn a_trusted_gateway_waives_the_certificate_alone() {
+fn trusted_gateway_skips_only_the_certificate_step() {
     let table = table();
     let gateway = ServerConnection::trusted_gateway(
         Scheme::Https,
@@ -213,9 +216,9 @@ fn a_trusted_gateway_waives_the_certificate_alone() {
     assert_eq!(line(&decide(&table, &gateway, &http)), "serve a");
 }
 
-/// Trust in a gateway replaces the certificate, not the policy on server names.
+/// A trusted gateway replaces the certificate step, not the policy on server names.
 #[test]
-fn a_server_name_that_a_gateway_passed_on_is_compared() {
+fn server_name_from_gateway_is_compared() {
     let gateway = ServerConnection::trusted_gateway(
         Scheme::Https,
         PUBLIC,
@@ -227,14 +230,14 @@ fn a_server_name_that_a_gateway_passed_on_is_compared() {
         let table = table_with(coalesce(policy));
         assert_eq!(line(&decide(&table, &named, &get("a.example.test"))), "serve a");
         assert_eq!(line(&decide(&table, &named, &get("b.example.test"))), "421 server_name");
-        // No server name is not the weaker rule: the gateway knows one, or should.
+        // A missing server name does not weaken the policy: the gateway should have passed it on.
         assert_eq!(line(&decide(&table, &gateway, &get("b.example.test"))), "421 server_name");
     }
 }
 
-/// RFC 9113 §9.1.1: without TLS there is nothing to cover a host; the group still parts.
+/// RFC 9113 §9.1.1: without TLS no certificate must cover the host, but the group still counts.
 #[test]
-fn cleartext_serves_its_own_group_by_name_and_port() {
+fn cleartext_serves_its_group_by_name_and_port() {
     let cleartext = ServerConnection::cleartext(PUBLIC, [80]);
     let cases = [
         ("a.example.test", "serve a"),

@@ -1,14 +1,14 @@
-//! Certificates that a connection presents after its handshake, and connections that are kept.
+//! Tests certificates that a connection presents after its handshake, and connections that own
+//! their parts.
 
 use alloc::sync::Arc;
 
 use super::*;
 use crate::{DnsNameBuf, ListenerId, ListenerTable, Origin, Ports};
 
-/// Step 5 takes every set that the connection has presented so far, and no set before it is
-/// presented.
+/// Step 5 accepts every set that the connection has presented so far, but none before that.
 #[test]
-fn a_certificate_that_is_presented_later_covers_from_then_on() {
+fn certificate_presented_later_covers_from_then_on() {
     let (table, handshakes) = (table(), Handshakes::new());
     let mut connection = handshakes.with("a.example.test");
     let ask = |connection: &ServerConnection<'_>| {
@@ -21,14 +21,14 @@ fn a_certificate_that_is_presented_later_covers_from_then_on() {
     assert_eq!(ask(&connection), [own, "serve cdn", refused, "421 group"]);
     connection.present(Arc::new(handshakes.api.clone()));
     assert_eq!(ask(&connection), [own, "serve cdn", "serve api", "421 group"]);
-    // The group stays what the handshake chose, whatever certificate is shown.
+    // The group stays the one that the handshake chose, whatever certificate is presented.
     connection.present(&handshakes.m);
     assert_eq!(ask(&connection), [own, "serve cdn", "serve api", "421 group"]);
     assert_eq!(connection.presented().count(), 4);
 }
 
 #[test]
-fn a_certificate_that_is_presented_later_adds_its_origins_once() {
+fn certificate_presented_later_adds_its_origins_once() {
     let (table, handshakes) = (table(), Handshakes::new());
     let mut connection = handshakes.with("cdn.example.test").with_server_name(None);
     let origins = |connection: &ServerConnection<'_>| {
@@ -48,7 +48,7 @@ fn a_certificate_that_is_presented_later_adds_its_origins_once() {
 }
 
 #[test]
-fn a_connection_without_certificates_presents_none_later() {
+fn connection_without_tls_ignores_later_certificates() {
     let (table, handshakes) = (table(), Handshakes::new());
     let mut cleartext = ServerConnection::cleartext(PUBLIC, 80);
     cleartext.present(&handshakes.a);
@@ -56,11 +56,11 @@ fn a_connection_without_certificates_presents_none_later() {
     assert_eq!(line(&decide(&table, &cleartext, &get("a.example.test"))), "421 scheme");
 }
 
-/// A connection that borrows nothing outlives what it was made of.
+/// A connection that borrows nothing outlives the values it was made from.
 #[test]
-fn a_connection_can_be_kept() {
-    struct Kept(ServerConnection<'static>);
-    let kept = {
+fn connection_with_owned_parts_outlives_its_sources() {
+    struct Owner(ServerConnection<'static>);
+    let owner = {
         let handshakes = Handshakes::new();
         let name = DnsName::parse(b"a.example.test").unwrap();
         let hostnames = [(NamePattern::CatchAll, ListenerId::new(1))];
@@ -70,10 +70,10 @@ fn a_connection_can_be_kept() {
         let clients = ClientCertificates::NotAsked;
         let connection = ServerConnection::tls(presented, PUBLIC, clients, ports);
         let connection = connection.with_shared_server_name(Some(Arc::new(DnsNameBuf::from(name))));
-        Kept(connection.with_shared_listener(ListenerId::new(1), Arc::new(of_port)))
+        Owner(connection.with_shared_listener(ListenerId::new(1), Arc::new(of_port)))
     };
     let table = table_with(coalesce(CoalescePolicy::StrictServerName));
-    let ask = |name| line(&decide(&table, &kept.0, &get(name)));
+    let ask = |name| line(&decide(&table, &owner.0, &get(name)));
     assert_eq!(ask("a.example.test:8443"), "serve a");
     assert_eq!(ask("b.example.test"), "421 server_name");
     assert_eq!(ask("a.example.test:80"), "421 port");

@@ -1,4 +1,4 @@
-//! Other stores than the authority table decide as it does.
+//! Checks that decisions with other stores agree with the authority table.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -7,13 +7,13 @@ use alloc::vec;
 use super::*;
 use crate::{Authorities, Entry, Memo};
 
-/// A test double: one list, searched from its start.
+/// A test double: a list that is searched from its start.
 struct List(Vec<(&'static str, Entry)>);
 
 impl Authorities for List {
     fn lookup(&self, host: &Host<'_>) -> Option<Entry> {
-        let of = |(name, _): &&(&str, Entry)| Host::try_from(*name).as_ref() == Ok(host);
-        self.0.iter().find(of).map(|(_, entry)| *entry)
+        let is_host = |(name, _): &&(&str, Entry)| Host::try_from(*name).as_ref() == Ok(host);
+        self.0.iter().find(is_host).map(|(_, entry)| *entry)
     }
 
     fn group_policy(&self, group: GroupId) -> Option<GroupPolicy> {
@@ -22,7 +22,7 @@ impl Authorities for List {
     }
 }
 
-/// A table and what has changed since it was built: entries, and names that are gone.
+/// A table with later changes: new entries, and names that were removed.
 struct Overlay<A> {
     base: A,
     changed: Vec<(&'static str, Option<Entry>)>,
@@ -30,8 +30,9 @@ struct Overlay<A> {
 
 impl<A: Authorities> Authorities for Overlay<A> {
     fn lookup(&self, host: &Host<'_>) -> Option<Entry> {
-        let of = |(name, _): &&(&str, Option<Entry>)| Host::try_from(*name).as_ref() == Ok(host);
-        match self.changed.iter().find(of) {
+        let is_host =
+            |(name, _): &&(&str, Option<Entry>)| Host::try_from(*name).as_ref() == Ok(host);
+        match self.changed.iter().find(is_host) {
             Some((_, changed)) => *changed,
             None => self.base.lookup(host),
         }
@@ -43,7 +44,7 @@ impl<A: Authorities> Authorities for Overlay<A> {
 }
 
 #[test]
-fn a_list_decides_as_a_table_does() {
+fn list_store_decides_as_the_table_does() {
     let exact = SITES.iter().enumerate().filter(|(_, (_, pattern, _))| !pattern.contains('*'));
     let entries = exact.map(|(number, (_, name, group))| {
         (*name, Entry::new(VirtualHostId::new(u32::try_from(number).unwrap()), *group))
@@ -61,14 +62,14 @@ fn a_list_decides_as_a_table_does() {
 }
 
 #[test]
-fn an_overlay_decides_by_what_has_changed() {
+fn overlay_store_decides_with_its_changes() {
     let new = Entry::new(VirtualHostId::new(1), PUBLIC);
     let changed = vec![("b.example.test", None), ("foo.wild.example.test", Some(new))];
     let overlay = Overlay { base: Arc::new(table()), changed };
     let handshakes = Handshakes::new();
     let connection = handshakes.with("a.example.test");
     let mut memo = Memo::new(connection.clone());
-    // By reference, boxed and without its type.
+    // Passes the overlay by reference, boxed, and as a trait object.
     let stores: [Box<dyn Authorities + '_>; 2] = [Box::new(&overlay), Box::new(Arc::new(&overlay))];
     for (name, expected) in [
         ("a.example.test", "serve a"),
