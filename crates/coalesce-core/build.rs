@@ -1,5 +1,7 @@
-//! Sets the cfg alias `coalesce_avx2` where the AVX2 code is compiled in: on x86-64, if the program
-//! can detect AVX2 when it runs (which takes `std`) or if it is compiled for AVX2 anyway.
+//! Sets the cfg alias `coalesce_avx2` where the AVX2 code is compiled in.
+//!
+//! The target must be x86-64. In addition, either `std` is on, so that the program can detect AVX2
+//! when it runs, or the program is compiled for AVX2 anyway.
 #![allow(clippy::print_stdout, reason = "Cargo reads a build script's output")]
 
 use std::env;

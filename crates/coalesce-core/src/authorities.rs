@@ -1,4 +1,4 @@
-//! What a decision asks of a table.
+//! The questions that a decision asks of a table.
 
 #[cfg(feature = "alloc")]
 use alloc::{boxed::Box, sync::Arc};
@@ -6,17 +6,16 @@ use alloc::{boxed::Box, sync::Arc};
 use crate::host::Host;
 use crate::policy::{CoalescePolicy, GroupId, GroupPolicy, VirtualHostId};
 
-/// Answers the two questions of [`decide`](crate::decide()): which entry a host has, and which
-/// policies a group has.
+/// Answers the two questions of [`decide`](crate::decide()): the entry of a host, and the policies
+/// of a group.
 ///
-/// [`AuthorityTable`](crate::AuthorityTable) is the store that this crate has. An overlay over a
-/// table, another store or a test double is one as well, and so is a reference, a `Box` or an `Arc`
-/// of one. Implementations must allocate nothing if [`decide`](crate::decide()) is to allocate
-/// nothing.
+/// This crate implements it for [`AuthorityTable`](crate::AuthorityTable), and for references,
+/// `Box` and `Arc` of an implementation. You can implement it for an overlay over a table, another
+/// store or a test double. If an implementation allocates, [`decide`](crate::decide()) does too.
 ///
 /// # Security
-/// Both answers must come from one snapshot, because an entry of one snapshot means nothing under
-/// the groups of another.
+/// Both answers must come from one snapshot, because the groups of one snapshot do not apply to the
+/// entries of another.
 ///
 /// # Examples
 ///
@@ -66,11 +65,11 @@ pub trait Authorities {
     /// catch-all.
     fn lookup(&self, host: &Host<'_>) -> Option<Entry>;
 
-    /// Returns the policies of `group`, or `None` if there is no such group.
+    /// Returns the policies of `group`, or `None` if the group does not exist.
     fn group_policy(&self, group: GroupId) -> Option<GroupPolicy>;
 }
 
-/// The entry for a host.
+/// An entry of a table, as found for a host.
 ///
 /// # Examples
 /// ```
@@ -84,11 +83,11 @@ pub trait Authorities {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Its virtual host.
+    /// The virtual host.
     pub virtual_host: VirtualHostId,
-    /// Its coalescing group.
+    /// The coalescing group.
     pub group: GroupId,
-    /// Which authorities its host may share a connection with; the group's policy if there is none.
+    /// Which authorities the host may share a connection with. `None` means the group's policy.
     pub coalesce: Option<CoalescePolicy>,
 }
 
@@ -98,7 +97,7 @@ impl Entry {
         Self { virtual_host, group, coalesce: None }
     }
 
-    /// Sets a coalescing policy for this entry, whatever its group has.
+    /// Sets a coalescing policy for this entry, which overrides the group's.
     #[must_use]
     pub const fn with_coalesce(mut self, coalesce: CoalescePolicy) -> Self {
         self.coalesce = Some(coalesce);

@@ -1,4 +1,4 @@
-//! The identifiers that one certificate presents, ready for lookup.
+//! A set of the identifiers in one certificate, ready for lookup.
 
 #[cfg(feature = "alloc")]
 use alloc::{sync::Arc, vec::Vec};
@@ -13,10 +13,10 @@ use crate::trie::{BuildError, Entries, write_identifiers};
 use crate::trie::{FormatError, Kind, NameTrie, StoredPattern, TrieRef};
 
 over_bytes! {
-    /// A set of presented identifiers (RFC 9525 §2): a [`NameTrie`] of what one certificate says.
+    /// A set of presented identifiers (RFC 9525 §2): a [`NameTrie`] of the names in one
+    /// certificate.
     ///
-    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]` or an `Arc<[u8]>` with the same
-    /// bytes.
+    /// `S` is the storage: `Vec<u8>` as built, or `&[u8]` or `Arc<[u8]>` with the same bytes.
     ///
     /// # Examples
     ///
@@ -46,11 +46,12 @@ over_bytes! {
 
 #[cfg(feature = "alloc")]
 impl IdentifierSet<Vec<u8>> {
-    /// Builds a set. Of equal identifiers one counts; the order of the others does not matter.
+    /// Builds a set. Equal identifiers count once, and their order does not matter.
     ///
     /// # Errors
-    /// [`BuildError::TooLarge`] beyond [`IDENTIFIERS_MAX`](crate::limits::IDENTIFIERS_MAX)
-    /// identifiers, [`BuildError::Inseparable`] for names that were made to have the same hashes.
+    /// Returns [`BuildError::TooLarge`] for more than
+    /// [`IDENTIFIERS_MAX`](crate::limits::IDENTIFIERS_MAX) identifiers, and
+    /// [`BuildError::Inseparable`] for names that were chosen to have the same hashes.
     pub fn build<'a>(
         identifiers: impl IntoIterator<Item = PresentedIdentifier<'a>>,
     ) -> Result<Self, BuildError> {
@@ -64,11 +65,11 @@ impl IdentifierSet<Vec<u8>> {
 }
 
 impl<S: AsRef<[u8]>> IdentifierSet<S> {
-    /// Reads a set from the bytes of another, checking all of them.
+    /// Reads a set from the bytes of another one and checks all of them.
     ///
     /// # Errors
-    /// [`FormatError`] for the first thing found wrong. The format may change between versions of
-    /// this crate; bytes of another version are refused.
+    /// Returns [`FormatError`] for the first fault. The format may change between versions of this
+    /// crate; bytes of another version are refused.
     ///
     /// # Allocation
     /// None.
@@ -90,31 +91,32 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         NameTrie::validated(bytes, Kind::Identifiers).map(|trie| Self { trie })
     }
 
-    /// The set as bytes.
+    /// Returns the set as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.trie.as_bytes()
     }
 
-    /// The same set, borrowed: for storages that are not to be named.
+    /// Borrows the set, so that you can pass it on without its storage type.
     pub fn as_ref(&self) -> IdentifierSet<&[u8]> {
         IdentifierSet { trie: self.trie.as_ref() }
     }
 
-    /// The number of an identifier that covers `host`, its place among
-    /// [`identifiers`](Self::identifiers); of several the most specific.
+    /// Returns the number of an identifier that covers `host`: its position among
+    /// [`identifiers`](Self::identifiers). If several cover it, the result is the most specific
+    /// one.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// For a name linear in its length, whatever the size of the set.
-    /// For an address a binary search.
+    /// For a name, linear in its length, whatever the size of the set. For an address, a binary
+    /// search.
     #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<usize> {
         self.trie.find(host).map(|number| number as usize)
     }
 
-    /// True if an identifier covers `host`.
+    /// Returns whether an identifier covers `host`.
     ///
     /// # Allocation
     /// None.
@@ -123,8 +125,9 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.find(host).is_some()
     }
 
-    /// [`find`](Self::find) for the host of an authority field, in one pass over its bytes. What
-    /// [`Authority::parse`](crate::Authority::parse) refuses is covered by nothing.
+    /// Does [`find`](Self::find) for the host of an authority field, in one pass over its bytes. A
+    /// field that [`Authority::parse`](crate::Authority::parse) refuses is covered by no
+    /// identifier.
     ///
     /// # Allocation
     /// None.
@@ -133,7 +136,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         found.map(|number| number as usize)
     }
 
-    /// The number of this very identifier.
+    /// Returns the number of exactly this identifier.
     ///
     /// # Allocation
     /// None.
@@ -141,8 +144,8 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.trie.get(&pattern_of(identifier)).map(|number| number as usize)
     }
 
-    /// The identifiers in the order of their numbers: canonical order, label by label from the
-    /// right, then addresses.
+    /// Lists the identifiers in the order of their numbers: names in canonical order, label by
+    /// label from the right, then addresses.
     ///
     /// # Allocation
     /// None.
@@ -150,27 +153,27 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
         self.trie.patterns().map(|(pattern, _)| pattern)
     }
 
-    /// The checksum of the set. Sets of the same identifiers have the same; that others differ is
-    /// likely and no more.
+    /// Returns the checksum of the set. Sets with the same identifiers have the same checksum.
+    /// Different sets very likely have different checksums, but that is not certain.
     pub fn checksum(&self) -> u64 {
         self.trie.checksum()
     }
 
-    /// How many identifiers there are.
+    /// Returns the number of identifiers.
     pub fn len(&self) -> usize {
         self.trie.len()
     }
 
-    /// Whether the set covers nothing.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A set of identifiers that a connection has presented: borrowed, or shared and counted. Cloning
-/// allocates nothing.
+/// The identifiers that a connection has presented, borrowed or shared. Cloning allocates nothing.
 ///
-/// A reference to an [`IdentifierSet`] over any storage is one, and so is an `Arc` of one as built.
+/// Make one from a reference to an [`IdentifierSet`] over any storage, or from an `Arc` of a set as
+/// built.
 ///
 /// # Examples
 ///
@@ -182,7 +185,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let set = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.example.test")?])?;
-/// // Any storage can be borrowed. A set as built can be shared.
+/// You can borrow a set over any storage, and share a set as built.
 /// let borrowed = PresentedSet::from(&set);
 /// assert!(borrowed.covers(&Host::parse(b"a.example.test")?));
 /// let shared = PresentedSet::from(Arc::new(set));
@@ -209,7 +212,7 @@ impl PresentedSet<'_> {
         }
     }
 
-    /// True if an identifier covers `host`.
+    /// Returns whether an identifier covers `host`.
     ///
     /// # Allocation
     /// None.
@@ -226,7 +229,7 @@ impl PresentedSet<'_> {
         self.trie().patterns().map(|(pattern, _)| pattern)
     }
 
-    /// True if an identifier is written as this pattern is.
+    /// Returns whether the set has an identifier with the form of this pattern.
     pub(crate) fn has(&self, pattern: &NamePattern<'_>) -> bool {
         self.trie().get(pattern).is_some()
     }
@@ -252,7 +255,7 @@ impl fmt::Debug for PresentedSet<'_> {
     }
 }
 
-/// Sets are equal if their identifiers are.
+/// Two sets are equal if their identifiers are.
 impl<S: AsRef<[u8]>, T: AsRef<[u8]>> PartialEq<IdentifierSet<T>> for IdentifierSet<S> {
     fn eq(&self, other: &IdentifierSet<T>) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -267,7 +270,7 @@ impl<S: AsRef<[u8]>> fmt::Debug for IdentifierSet<S> {
     }
 }
 
-/// An identifier as it is written.
+/// Prints an identifier as it is written.
 struct Shown<'a>(StoredPattern<'a>);
 
 impl fmt::Debug for Shown<'_> {
@@ -276,7 +279,7 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// An identifier as the trie holds it: RFC 9525 §6.3 knows wildcards of one label only.
+/// Returns an identifier as a trie pattern. RFC 9525 §6.3 has only wildcards of one label.
 fn pattern_of<'a>(identifier: &PresentedIdentifier<'a>) -> NamePattern<'a> {
     match *identifier {
         PresentedIdentifier::Dns(name) => NamePattern::Exact(name),

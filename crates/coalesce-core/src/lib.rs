@@ -1,7 +1,7 @@
-//! Which authorities may share one HTTP/2 connection, decided without allocating.
+//! Decides which authorities may share one HTTP/2 connection, without allocating.
 //!
-//! This crate does not open sockets, read certificates, resolve names or speak TLS: it is told
-//! the facts of a connection and the target of a request, and answers with a [`Verdict`].
+//! This crate does not open sockets, read certificates, resolve names or speak TLS. You give it the
+//! facts of a connection and the target of a request, and it returns a [`Verdict`].
 //!
 //! ```text
 //!  certificate ──► IdentifierSet ─┐
@@ -21,7 +21,7 @@
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The server's side: which names it answers for, and which may share a connection.
+//! The server's side: the names it answers for, and the names that may share a connection.
 //! let public = GroupId::new(1);
 //! let mut table = AuthorityTable::builder();
 //! table.group(public, GroupPolicy::default())?;
@@ -29,7 +29,7 @@
 //! table.entry(NamePattern::parse(b"cdn.example.test")?, VirtualHostId::new(1), public)?;
 //! let table = table.build()?;
 //!
-//! // The handshake's side: the certificate that this connection presented covers only `a`.
+//! The handshake's side: the certificate of this connection covers only `a`.
 //! let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.example.test")?])?;
 //! let clients = ClientCertificates::NotAsked;
 //! let connection = ServerConnection::tls(&presented, public, clients, 443);
@@ -48,31 +48,31 @@
 //! * none: parsing, reading tables and identifier sets from bytes, deciding.
 //! * `alloc`: building tables and identifier sets; owned names, hosts, authorities and origins.
 //! * `std` (default): implies `alloc`, and lets an x86-64 program detect AVX2 when it runs. Without
-//!   `std` it uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`, and
-//!   lookups take more instructions otherwise. Every answer, and every compiled table, is the same.
+//!   `std`, the crate uses AVX2 only if it is compiled with `-C target-feature=+avx2,+bmi1,+bmi2`;
+//!   otherwise lookups take more instructions. Answers and compiled tables are the same either way.
 //!
 //! # Errors
 //!
-//! An error says what was found, what is allowed and where. It has no text and allocates nothing.
-//! An enum of errors may get more variants, so a `match` needs a last arm. A variant keeps its
-//! fields, so that your tests can compare errors whole.
+//! An error holds the value found, the limit and the place. It holds no text and allocates nothing.
+//! Error enums may get more variants, so a `match` needs a last arm. The fields of a variant do not
+//! change, so your tests can compare whole errors.
 //!
 //! # External types
 //!
-//! None: the public API has types of this crate and of `core`, `alloc` and `std` alone.
+//! None: the public API uses only types of this crate and of `core`, `alloc` and `std`.
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. Nothing in this crate panics, for any input. Only
-//! the builders and the owned forms of names, hosts, authorities and origins allocate.
+//! Every limit is a named constant in [`limits`]. No input makes this crate panic. Only the
+//! builders and the owned forms of names, hosts, authorities and origins allocate.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]
 #![allow(
     clippy::inline_always,
-    reason = "a kernel is inlined whole into each instruction set's code"
+    reason = "the compiler must inline a kernel whole into the code of each instruction set"
 )]
-#![allow(clippy::many_single_char_names, reason = "the words of a key have positions, not names")]
+#![allow(clippy::many_single_char_names, reason = "the words of a key differ only in position")]
 #![cfg_attr(
     not(test),
     deny(

@@ -1,4 +1,4 @@
-//! Listeners that share a port, told apart by their hostnames.
+//! Listeners that share a port and differ in their hostnames.
 
 use core::fmt;
 
@@ -9,14 +9,14 @@ use crate::policy::ListenerId;
 #[cfg(feature = "alloc")]
 use crate::trie::{BuildError, NameTrie};
 
-/// The listeners of one port, each with a hostname, as the Kubernetes Gateway API has them
-/// (`Listener.hostname`, GEP-3567): the most specific one is responsible for a host, both when the
-/// ClientHello names it and when a request does.
+/// The listeners of one port, each with a hostname, as in the Kubernetes Gateway API
+/// (`Listener.hostname`, GEP-3567). The most specific listener is responsible for a host, whether a
+/// ClientHello or a request names the host.
 ///
 /// | hostname there | pattern here |
 /// | --- | --- |
 /// | `a.example.test` | `a.example.test` |
-/// | `*.example.test`, which stands for any depth | `**.example.test` |
+/// | `*.example.test`, which the API matches at any depth | `**.example.test` |
 /// | none | `*` |
 ///
 /// # Examples
@@ -42,10 +42,11 @@ pub struct ListenerTable {
 
 #[cfg(feature = "alloc")]
 impl ListenerTable {
-    /// Builds a table. The order of the listeners does not matter; one may have several hostnames.
+    /// Builds a table. The order of the listeners does not matter. A listener may have several
+    /// hostnames.
     ///
     /// # Errors
-    /// [`BuildError::Duplicate`] for two listeners with one hostname, and those of
+    /// Returns [`BuildError::Duplicate`] if two listeners have the same hostname, and the errors of
     /// [`NameTrieBuilder::build`](crate::NameTrieBuilder::build).
     pub fn build<'a>(
         listeners: impl IntoIterator<Item = (NamePattern<'a>, ListenerId)>,
@@ -57,20 +58,21 @@ impl ListenerTable {
         builder.build().map(|trie| Self { trie })
     }
 
-    /// The listener that is responsible for `host`: exact, then the longest wildcard, then the
-    /// catch-all.
+    /// Returns the listener that is responsible for `host`: exact, then the longest wildcard, then
+    /// the catch-all.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// That of [`NameTrie::find`].
+    /// As for [`NameTrie::find`].
     #[inline]
     pub fn responsible(&self, host: &Host<'_>) -> Option<ListenerId> {
         self.trie.find(host).map(ListenerId::new)
     }
 
-    /// The listener without a hostname, which is responsible for who names none.
+    /// Returns the listener without a hostname. It is responsible for clients that send no server
+    /// name.
     ///
     /// # Allocation
     /// None.
@@ -79,10 +81,11 @@ impl ListenerTable {
     }
 }
 
-/// Which of the listeners that share a port is responsible for a host: a
-/// `ListenerTable`, for one.
+/// Finds which of the listeners that share a port is responsible for a host. `ListenerTable`
+/// implements it.
 ///
-/// [`ServerConnection::with_listener`](crate::ServerConnection::with_listener) takes it.
+/// Give an implementation to
+/// [`ServerConnection::with_listener`](crate::ServerConnection::with_listener).
 ///
 /// # Examples
 /// ```
@@ -103,8 +106,8 @@ impl ListenerTable {
 /// }
 /// ```
 pub trait PortListeners: fmt::Debug + Send + Sync {
-    /// The listener that is responsible for `host`, if one is. Whoever implements this promises to
-    /// allocate nothing.
+    /// Returns the listener that is responsible for `host`, if there is one. Implementations must
+    /// not allocate.
     fn responsible(&self, host: &Host<'_>) -> Option<ListenerId>;
 }
 

@@ -1,8 +1,8 @@
-//! What a user may choose per coalescing group.
+//! The policies of a coalescing group.
 
 use core::fmt;
 
-/// A virtual host, by the number its owner gave it.
+/// The number of a virtual host, chosen by the caller.
 ///
 /// # Examples
 /// ```
@@ -14,11 +14,11 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VirtualHostId(u32);
 
-/// A coalescing group, by the number its owner gave it.
+/// The number of a coalescing group, chosen by the caller.
 ///
-/// Two tables that use the same id promise the same TLS policy behind it: the decision compares
-/// ids, never the policies themselves, so that a connection made under one snapshot can be judged
-/// on the next.
+/// If two tables use the same id, the caller promises that it has the same TLS policy in both. The
+/// decision compares ids, never the policies themselves, so you can judge a connection of one
+/// snapshot with the table of the next.
 ///
 /// # Examples
 /// ```
@@ -30,8 +30,8 @@ pub struct VirtualHostId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId(u32);
 
-/// A listener, by the number its owner gave it. Two tables that use the same id mean the same
-/// listener by it, as with [`GroupId`].
+/// The number of a listener, chosen by the caller. If two tables use the same id, it must mean the
+/// same listener in both.
 ///
 /// # Examples
 /// ```
@@ -51,7 +51,7 @@ macro_rules! id {
                 Self(id)
             }
 
-            /// The number.
+            /// Returns the number.
             pub const fn get(self) -> u32 {
                 self.0
             }
@@ -69,7 +69,7 @@ id!(VirtualHostId);
 id!(GroupId);
 id!(ListenerId);
 
-/// The policies of one coalescing group; the default is what most servers want.
+/// The policies of one coalescing group. The default suits most servers.
 ///
 /// # Examples
 /// ```
@@ -86,11 +86,11 @@ id!(ListenerId);
 pub struct GroupPolicy {
     /// Which authorities may share a connection of this group.
     pub coalesce: CoalescePolicy,
-    /// What becomes of an authority that the table does not know.
+    /// The treatment of an authority that the table does not contain.
     pub unknown_authority: UnknownAuthority,
-    /// What becomes of `CONNECT`.
+    /// The treatment of `CONNECT`.
     pub connect: ConnectPolicy,
-    /// Whether a request that is found misdirected is answered so.
+    /// Whether a misdirected request is refused.
     pub enforcement: Enforcement,
     client_certificates: ClientCertificates,
 }
@@ -103,34 +103,33 @@ impl GroupPolicy {
         self
     }
 
-    /// Sets what becomes of an authority that the table does not know.
+    /// Sets the treatment of an authority that the table does not contain.
     #[must_use]
     pub const fn with_unknown_authority(mut self, unknown_authority: UnknownAuthority) -> Self {
         self.unknown_authority = unknown_authority;
         self
     }
 
-    /// Sets what becomes of `CONNECT`.
+    /// Sets the treatment of `CONNECT`.
     #[must_use]
     pub const fn with_connect(mut self, connect: ConnectPolicy) -> Self {
         self.connect = connect;
         self
     }
 
-    /// Sets whether a request that is found misdirected is answered so.
+    /// Sets whether a misdirected request is refused.
     #[must_use]
     pub const fn with_enforcement(mut self, enforcement: Enforcement) -> Self {
         self.enforcement = enforcement;
         self
     }
 
-    /// Takes over whether the handshakes of the group ask for client certificates, from the rules
-    /// that they apply.
+    /// Copies from `rules` whether the handshakes of the group ask for client certificates.
     ///
     /// # Security
     /// While a group is [observed](Enforcement::Observe), requests on connections of other groups
     /// may reach its hosts if the handshakes of both groups ask for no certificate. Without this
-    /// call, the policy is as if they asked.
+    /// call, the policy counts as one that asks.
     #[must_use]
     pub fn with_handshake_rules(mut self, rules: &(impl HandshakeRules + ?Sized)) -> Self {
         self.client_certificates = rules.client_certificates();
@@ -145,8 +144,8 @@ impl GroupPolicy {
 
 /// The rules that the handshakes of a group apply. `TlsPolicy` of `coalesce-tls` implements it.
 ///
-/// Implement this trait for the type from which another TLS library is configured, so that the
-/// answer is read from the configuration and not repeated by hand.
+/// For another TLS library, implement this trait on your configuration type. The answer then comes
+/// from the configuration itself and cannot disagree with it.
 ///
 /// # Examples
 /// ```
@@ -172,7 +171,7 @@ impl GroupPolicy {
 /// assert_eq!(policy.client_certificates(), ClientCertificates::NotAsked);
 /// ```
 pub trait HandshakeRules {
-    /// Returns whether the handshakes ask their clients for a certificate.
+    /// Returns whether the handshakes ask clients for a certificate.
     fn client_certificates(&self) -> ClientCertificates;
 }
 
@@ -211,16 +210,18 @@ pub enum CoalescePolicy {
     /// connection's group (RFC 9113 §9.1.1).
     #[default]
     CertificateAndGroup,
-    /// As above, and the host equals the server name. A TLS connection without a server name serves
-    /// only IP literals, for which no client sends one (RFC 6066 §3); so does one from a trusted
-    /// gateway that passes none on. In the clear there is nothing to compare.
+    /// As `CertificateAndGroup`, and the host must equal the server name. A TLS connection without
+    /// a server name serves only IP literals, because clients do not send one for those (RFC 6066
+    /// §3). The same holds for a connection from a trusted gateway that passes no server name on.
+    /// On a cleartext connection there is no server name to compare with.
     StrictServerName,
-    /// One connection, one host: as above, and without a server name not even IP literals, so that
-    /// hosts which clients reach by address do not belong in such a group.
+    /// One connection, one host: as `StrictServerName`, but a connection without a server name
+    /// does not even serve IP literals. Do not put hosts that clients reach by address in such a
+    /// group.
     Never,
 }
 
-/// What becomes of an authority that the table does not know.
+/// The treatment of an authority that the table does not contain.
 ///
 /// # Examples
 ///
@@ -248,15 +249,15 @@ pub enum CoalescePolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownAuthority {
-    /// 421, the same bytes as every other 421.
+    /// The request gets a 421 with the same bytes as every other 421.
     #[default]
     Misdirected,
-    /// The application is handed the request as
-    /// [`ServedAs::Unlisted`](crate::ServedAs::Unlisted), for a 404 of its own.
+    /// The application gets the request as [`ServedAs::Unlisted`](crate::ServedAs::Unlisted) and
+    /// can answer with its own 404.
     HandToApplication,
 }
 
-/// What becomes of `CONNECT`. Whatever is not allowed is refused with 405.
+/// The treatment of `CONNECT`. A form that is not allowed gets a 405.
 ///
 /// # Examples
 ///
@@ -290,30 +291,30 @@ pub enum UnknownAuthority {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectPolicy {
-    /// Every `CONNECT` is refused: an origin server is no proxy (RFC 9110 §9.3.6).
+    /// Every `CONNECT` is refused, because an origin server is not a proxy (RFC 9110 §9.3.6).
     #[default]
     Refuse,
-    /// Extended `CONNECT` (RFC 8441) is decided like any request; the plain one is refused.
+    /// Extended `CONNECT` (RFC 8441) is decided like any other request; plain `CONNECT` is refused.
     Extended,
-    /// Extended as above; the plain one is handed to the application as
-    /// [`ServedAs::Tunnel`](crate::ServedAs::Tunnel), since a proxy never answers 421
-    /// (RFC 9110 §15.5.20).
+    /// Extended `CONNECT` is decided like any other request. The application gets plain `CONNECT`
+    /// as [`ServedAs::Tunnel`](crate::ServedAs::Tunnel), because a proxy never answers 421 (RFC
+    /// 9110 §15.5.20).
     Any,
 }
 
-/// Whether a request that is found misdirected is answered 421.
+/// Whether a misdirected request is refused with a 421.
 ///
-/// Observing is for bringing the rules to a server that has had none: everything is decided, and
-/// what would be refused is served all the same where that is safe, as the virtual host that it
-/// names. The proof says so ([`Authoritative::observed`](crate::Authoritative::observed)), for
-/// somebody to count.
+/// Observing helps you bring these rules to a server that had none. Every request is decided. A
+/// request that would be refused is served where that is safe, as the virtual host that it names.
+/// The proof contains the reason ([`Authoritative::observed`](crate::Authoritative::observed)), so
+/// you can count such requests.
 ///
 /// | found | while observing |
 /// | --- | --- |
 /// | another scheme, port, certificate, listener or server name | served |
 /// | another group, if both observe and neither the handshake nor either group asks for client certificates | served |
 /// | another group otherwise | 421 |
-/// | an authority of nobody | 421, or as [`UnknownAuthority`] says: there is nobody to serve it |
+/// | an authority without an entry | 421, or as [`UnknownAuthority`] says: no virtual host could serve it |
 /// | malformed | refused |
 ///
 /// # Examples
@@ -332,7 +333,7 @@ pub enum ConnectPolicy {
 /// table.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(0), group)?;
 /// let table = table.build()?;
 ///
-/// // The request names another port than the listener's, and is served.
+/// The request names another port than the listener's, but is served.
 /// let connection = ServerConnection::cleartext(group, 80);
 /// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test:81") };
 /// let Verdict::Serve(proof) = decide(&table, &connection, &request) else { panic!() };
@@ -342,10 +343,10 @@ pub enum ConnectPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Enforcement {
-    /// It is.
+    /// A misdirected request is refused.
     #[default]
     Enforce,
-    /// It is served where that is safe.
+    /// A misdirected request is served where that is safe.
     Observe,
 }
 
@@ -359,12 +360,12 @@ pub enum Enforcement {
 /// assert_eq!(connection.client_certificates(), ClientCertificates::NotAsked);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "it does or it does not")]
+#[allow(clippy::exhaustive_enums, reason = "a handshake either asks for a certificate or not")]
 pub enum ClientCertificates {
-    /// It asks for one, whether a client must show one or may.
+    /// The handshake asks for one, whether the client must present it or may.
     #[default]
     Asked,
-    /// It asks for none: every client is let in.
+    /// The handshake asks for none, so it accepts every client.
     NotAsked,
 }
 
@@ -388,22 +389,22 @@ impl CoalescePolicy {
     }
 }
 
-/// Where the policy of an entry stands in the word of its row: 0 for none.
+/// The place of an entry's policy in the word of its row; 0 there means no policy.
 const OWN_SHIFT: u32 = 8;
 
-/// The bits of a word that are the group's.
+/// The bits of a row's word that hold the group's policies.
 pub(crate) const GROUP_BITS: u32 = (1 << OWN_SHIFT) - 1;
 
-/// The policy that the entries of a row have of their own, as its bits.
+/// Returns the bits for a policy that entries have, as part of their row's word.
 #[cfg(feature = "alloc")]
 pub(crate) fn own_bits(coalesce: Option<CoalescePolicy>) -> u32 {
     coalesce.map_or(0, |own| own.to_bits().saturating_add(1) << OWN_SHIFT)
 }
 
-/// The policy that the entries of a row have of their own.
+/// Returns the policy that the entries of a row have, if it is not the group's.
 #[inline(always)]
 pub(crate) const fn own_coalesce(bits: u32) -> Option<CoalescePolicy> {
-    // All four values of two bits, so that no branch is left of this.
+    // The match covers all four values of two bits, so the compiler leaves no branch.
     match bits >> OWN_SHIFT & 3 {
         1 => Some(CoalescePolicy::CertificateAndGroup),
         2 => Some(CoalescePolicy::StrictServerName),
@@ -413,8 +414,8 @@ pub(crate) const fn own_coalesce(bits: u32) -> Option<CoalescePolicy> {
 }
 
 impl GroupPolicy {
-    /// One word for a table: two bits for each policy that has three values or may get more, and
-    /// one for each that has two.
+    /// Returns the policies as one word of a table: two bits for a policy with three values or room
+    /// for more, one bit for a policy with two.
     #[cfg(feature = "alloc")]
     pub(crate) const fn to_bits(self) -> u32 {
         let unknown = match self.unknown_authority {
@@ -437,11 +438,11 @@ impl GroupPolicy {
         self.coalesce.to_bits() | unknown << 2 | connect << 4 | enforcement << 6 | clients << 7
     }
 
-    /// The inverse of `to_bits`, whatever policy the entries of the row have of their own; `None`
-    /// for bits it never makes.
+    /// Reads the word that `to_bits` makes; the policy of a row's entries does not matter. Returns
+    /// `None` for bits that `to_bits` never makes.
     #[inline]
     pub(crate) fn from_bits(bits: u32) -> Option<Self> {
-        // The default, which is what most groups have.
+        // Most groups have the default policies.
         if bits == 0 { Some(Self::default()) } else { Self::from_other_bits(bits) }
     }
 
@@ -478,7 +479,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_are_read_as_they_were_written_or_not_at_all() {
+    fn policy_bits_round_trip_and_unknown_bits_are_refused() {
         for bits in (0..1 << 11).chain((0..32).map(|bit| 1 << bit)).chain([u32::MAX]) {
             let read = GroupPolicy::from_bits(bits);
             #[cfg(feature = "alloc")]
@@ -492,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn client_certificates_are_asked_for_unless_said_otherwise() {
+    fn default_policy_asks_for_client_certificates() {
         assert_eq!(GroupPolicy::default().client_certificates(), ClientCertificates::Asked);
         assert_eq!(GroupPolicy::from_bits(0), Some(GroupPolicy::default()));
     }

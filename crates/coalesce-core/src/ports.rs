@@ -1,4 +1,4 @@
-//! The ports that a listener answers for.
+//! A list of ports.
 
 #[cfg(feature = "alloc")]
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -39,7 +39,7 @@ impl Ports {
         }
     }
 
-    /// True if `port` is one of them.
+    /// Returns whether `port` is one of them.
     #[inline(always)]
     pub fn contains(&self, port: u16) -> bool {
         self.as_slice().contains(&port)
@@ -105,7 +105,7 @@ impl FromIterator<u16> for Ports {
     }
 }
 
-/// Ports are equal if they are the same in the same order.
+/// Two lists are equal if they have the same ports in the same order.
 impl PartialEq for Ports {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()

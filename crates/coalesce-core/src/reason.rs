@@ -1,4 +1,4 @@
-//! Why a request is not served. For operators and logs; nothing of it belongs in a response.
+//! The reasons for not serving a request. They are for operators and logs, never for a response.
 
 use core::fmt;
 
@@ -19,7 +19,7 @@ use crate::authority::AuthorityError;
 pub enum Step {
     /// The request names one authority.
     Authority = 1,
-    /// The request's scheme is the connection's.
+    /// The request has the connection's scheme.
     Scheme = 2,
     /// A virtual host has this name.
     Known = 3,
@@ -29,20 +29,20 @@ pub enum Step {
     Certificate = 5,
     /// The virtual host is in the connection's coalescing group.
     Group = 6,
-    /// `Host` names the same authority.
+    /// `Host` names the same authority as `:authority`.
     HostField = 7,
-    /// Served.
+    /// The request is served.
     Serve = 8,
 }
 
 impl Step {
-    /// The step's number, 1 to 8.
+    /// Returns the step's number, from 1 to 8.
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-/// Why a request is misdirected: it is answered 421 on its own stream (RFC 9110 §15.5.20).
+/// The reason why a request is misdirected. Its stream gets a 421 (RFC 9110 §15.5.20).
 ///
 /// # Examples
 /// ```
@@ -57,24 +57,24 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misdirected {
-    /// The scheme is not the connection's.
+    /// The request's scheme is not the connection's scheme.
     Scheme,
     /// No virtual host has this name.
     UnknownAuthority,
     /// The listener does not answer for this port.
     Port,
-    /// The certificate that this handshake presented does not cover the host.
+    /// The certificate of this handshake does not cover the host.
     Certificate,
     /// Another listener of this port is responsible for the host.
     Listener,
     /// The virtual host is in another coalescing group.
     Group,
-    /// The group serves only the host that the server name named.
+    /// The group serves only the host of the server name.
     ServerName,
 }
 
 impl Misdirected {
-    /// Every reason, for counters and documentation.
+    /// All reasons, for counters and documentation.
     pub const ALL: &'static [Self] = &[
         Self::Scheme,
         Self::UnknownAuthority,
@@ -85,7 +85,7 @@ impl Misdirected {
         Self::ServerName,
     ];
 
-    /// A stable name for logs, metrics and tools.
+    /// Returns a stable name for logs, metrics and tools.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Scheme => "scheme",
@@ -98,7 +98,7 @@ impl Misdirected {
         }
     }
 
-    /// The step that refused.
+    /// Returns the step that refused the request.
     pub const fn step(self) -> Step {
         match self {
             Self::Scheme => Step::Scheme,
@@ -109,7 +109,7 @@ impl Misdirected {
         }
     }
 
-    /// The rule behind it.
+    /// Returns the RFC sections behind the step.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::Scheme => "RFC 9110 §7.4, §4.3.1",
@@ -130,12 +130,12 @@ impl fmt::Display for Misdirected {
             Self::Certificate => "the presented certificate does not cover the host",
             Self::Listener => "another listener of this port is responsible for the host",
             Self::Group => "the virtual host is in another coalescing group",
-            Self::ServerName => "the group serves only the host that the server name named",
+            Self::ServerName => "the group serves only the host of the server name",
         })
     }
 }
 
-/// Why a request is malformed, or of a form that is not taken here.
+/// The reason why a request is malformed, or why the server does not accept its form.
 ///
 /// # Examples
 /// ```
@@ -153,29 +153,29 @@ pub enum Malformed {
     NoAuthority,
     /// More than one `Host`.
     SeveralHosts,
-    /// `:authority` is no authority.
+    /// The value of `:authority` is not an authority.
     Authority(AuthorityError),
-    /// `Host`, the only one to name an authority, is none.
+    /// There is no `:authority`, and the value of `Host` is not an authority.
     Host(AuthorityError),
-    /// `Host` beside `:authority` is no authority.
+    /// There is an `:authority`, and the value of `Host` is not an authority.
     HostBeside(AuthorityError),
     /// `Host` names another authority than `:authority`.
     HostDiffers,
-    /// `CONNECT` for a tunnel where the group's policy does not take it.
+    /// A `CONNECT` for a tunnel, which the group's policy does not allow.
     ConnectRefused,
-    /// Extended `CONNECT` where the group's policy does not take it.
+    /// An extended `CONNECT`, which the group's policy does not allow.
     ExtendedConnectRefused,
-    /// `CONNECT` for a tunnel without a port to connect to.
+    /// A `CONNECT` for a tunnel without a port.
     ConnectPort,
 }
 
-/// What a malformed request gets.
+/// The answer to a malformed request.
 ///
 /// # Examples
 /// ```
 /// use coalesce_core::{Malformed, MalformedAnswer};
 ///
-/// // HTTP/2 resets the stream. HTTP/1.1 has no reset, so it says 400.
+/// HTTP/2 resets the stream. HTTP/1.1 has no reset, so a server sends 400.
 /// assert_eq!(Malformed::HostDiffers.answer(), MalformedAnswer::Reset);
 /// assert_eq!(MalformedAnswer::Reset.status(), 400);
 /// assert_eq!(Malformed::ConnectRefused.answer().status(), 405);
@@ -183,16 +183,18 @@ pub enum Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MalformedAnswer {
-    /// 400: a complete HTTP/2 message whose content HTTP refuses (RFC 9110 §7.2, §15.5.1).
+    /// 400: a complete HTTP/2 message with a target that HTTP does not allow (RFC 9110 §7.2,
+    /// §15.5.1).
     BadRequest,
-    /// 405: a well-formed request by a method that is not taken here (RFC 9110 §15.5.6).
+    /// 405: a well-formed request with a method that the server does not allow (RFC 9110 §15.5.6).
     MethodNotAllowed,
-    /// On HTTP/2 the stream ends with `PROTOCOL_ERROR` (RFC 9113 §8.1.1); HTTP/1.1 says 400.
+    /// On HTTP/2 the stream ends with `PROTOCOL_ERROR` (RFC 9113 §8.1.1); on HTTP/1.1 the answer is
+    /// 400.
     Reset,
 }
 
 impl Malformed {
-    /// Every [`code`](Self::code), for counters and documentation.
+    /// All values of [`code`](Self::code), for counters and documentation.
     pub const CODES: &'static [&'static str] = &[
         "no_authority",
         "several_hosts",
@@ -208,7 +210,7 @@ impl Malformed {
         "connect_port",
     ];
 
-    /// A stable name for logs, metrics and tools.
+    /// Returns a stable name for logs, metrics and tools.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoAuthority => "no_authority",
@@ -226,7 +228,7 @@ impl Malformed {
         }
     }
 
-    /// The step that refused.
+    /// Returns the step that refused the request.
     pub const fn step(self) -> Step {
         match self {
             Self::HostBeside(_) | Self::HostDiffers => Step::HostField,
@@ -235,7 +237,7 @@ impl Malformed {
         }
     }
 
-    /// The rule behind it.
+    /// Returns the RFC sections behind the step.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::NoAuthority => "RFC 9113 §8.3.1, RFC 9110 §7.2",
@@ -252,11 +254,11 @@ impl Malformed {
         }
     }
 
-    /// What the request gets.
+    /// Returns the answer to the request.
     ///
-    /// RFC 9113 calls a message malformed when its framing or its pseudo-header fields break that
-    /// RFC's own rules, and §8.1.1 makes that a stream error. What breaks HTTP's rules about the
-    /// target (RFC 9110 §7.2 asks for 400 by name) is answered with a status that people can read.
+    /// RFC 9113 calls a message malformed if its framing or its pseudo-header fields break that
+    /// RFC's own rules; §8.1.1 makes this a stream error. A target that breaks the rules of HTTP
+    /// (RFC 9110 §7.2 requires a 400) gets a status that people can read.
     pub const fn answer(self) -> MalformedAnswer {
         match self {
             Self::HostDiffers
@@ -274,7 +276,7 @@ impl Malformed {
 }
 
 impl MalformedAnswer {
-    /// The status code, as HTTP/1.1 would say it.
+    /// Returns the status code that an HTTP/1.1 response has.
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest | Self::Reset => 400,
@@ -291,8 +293,8 @@ impl fmt::Display for Malformed {
             Self::Authority(error) => write!(f, ":authority: {error}"),
             Self::Host(error) | Self::HostBeside(error) => write!(f, "Host: {error}"),
             Self::HostDiffers => f.write_str("Host names another authority than :authority"),
-            Self::ConnectRefused => f.write_str("CONNECT is not taken here"),
-            Self::ExtendedConnectRefused => f.write_str("extended CONNECT is not taken here"),
+            Self::ConnectRefused => f.write_str("CONNECT is not allowed here"),
+            Self::ExtendedConnectRefused => f.write_str("extended CONNECT is not allowed here"),
             Self::ConnectPort => f.write_str("CONNECT without a port"),
         }
     }
@@ -304,7 +306,7 @@ mod tests {
     use std::string::ToString;
 
     #[test]
-    fn codes_are_distinct_and_steps_in_order() {
+    fn misdirected_codes_are_distinct_and_steps_in_order() {
         for (at, reason) in Misdirected::ALL.iter().enumerate() {
             assert!(Misdirected::ALL[..at].iter().all(|earlier| earlier.code() != reason.code()));
             assert!(Misdirected::ALL[..at].iter().all(|earlier| earlier.step() <= reason.step()));
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_a_malformed_request_is_listed_once() {
+    fn malformed_codes_list_every_code_once() {
         use AuthorityError as E;
         let authorities = [
             E::FieldValue { at: 0, byte: 0 },
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_names_the_step_that_made_it() {
+    fn malformed_returns_the_step_that_refused() {
         let cases = [
             (Malformed::Host(AuthorityError::BadPort), 1, "host_invalid"),
             (Malformed::HostBeside(AuthorityError::BadPort), 7, "host_invalid"),
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_faults_reset_and_target_faults_get_400() {
+    fn framing_fault_resets_and_target_fault_gets_400() {
         let reset = [
             Malformed::HostDiffers,
             Malformed::Authority(AuthorityError::Userinfo { at: 0 }),
@@ -375,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_says_its_rule_and_what_is_wrong() {
+    fn every_reason_has_its_rule_and_message() {
         let misdirected = [
             (Misdirected::Scheme, "§7.4, §4.3.1", "the scheme is not this connection's"),
             (Misdirected::UnknownAuthority, "§15.5.20", "no virtual host has this name"),
@@ -391,7 +393,7 @@ mod tests {
                 "another listener of this port is responsible for the",
             ),
             (Misdirected::Group, "§9.1.1", "the virtual host is in another coalescing group"),
-            (Misdirected::ServerName, "§9.1.1", "the group serves only the host that the server"),
+            (Misdirected::ServerName, "§9.1.1", "the group serves only the host of the server"),
         ];
         assert_eq!(&misdirected.map(|(reason, ..)| reason), Misdirected::ALL);
         for (reason, rule, text) in misdirected {
@@ -402,7 +404,7 @@ mod tests {
         let malformed = [
             (Malformed::NoAuthority, "RFC 9110 §7.2", "neither :authority nor Host"),
             (Malformed::SeveralHosts, "RFC 9110 §7.2", "more than one Host"),
-            (Malformed::Authority(port), "RFC 3986 §3.2.3", ":authority: port that is no number"),
+            (Malformed::Authority(port), "RFC 3986 §3.2.3", ":authority: invalid port: expected 0"),
             (
                 Malformed::Authority(AuthorityError::EmptyHost),
                 "RFC 9110 §4.2.2",
@@ -411,7 +413,7 @@ mod tests {
             (
                 Malformed::Authority(AuthorityError::BadIpLiteral),
                 "RFC 3986 §3.2.2",
-                ":authority: br",
+                ":authority: expected an IPv6 address between",
             ),
             (
                 Malformed::Authority(AuthorityError::Userinfo { at: 1 }),
@@ -423,12 +425,12 @@ mod tests {
                 "RFC 9113 §8.2.1",
                 ":authority: byte '\\x00' at 1",
             ),
-            (Malformed::Host(port), "RFC 9110 §7.2", "Host: port that is no number"),
-            (Malformed::HostBeside(port), "RFC 9110 §7.2", "Host: port that is no number"),
+            (Malformed::Host(port), "RFC 9110 §7.2", "Host: invalid port: expected 0 to"),
+            (Malformed::HostBeside(port), "RFC 9110 §7.2", "Host: invalid port: expected 0 to"),
             (Malformed::HostDiffers, "RFC 9113 §8.3.1", "Host names another authority than"),
-            (Malformed::ConnectRefused, "RFC 9110 §9.3.6", "CONNECT is not taken here"),
+            (Malformed::ConnectRefused, "RFC 9110 §9.3.6", "CONNECT is not allowed here"),
             (Malformed::ConnectPort, "RFC 9110 §9.3.6", "CONNECT without a port"),
-            (Malformed::ExtendedConnectRefused, "RFC 8441", "extended CONNECT is not taken here"),
+            (Malformed::ExtendedConnectRefused, "RFC 8441", "extended CONNECT is not allowed here"),
         ];
         for (reason, rule, text) in malformed {
             assert!(reason.rule().contains(rule), "{reason:?}: {}", reason.rule());

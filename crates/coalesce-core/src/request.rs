@@ -1,6 +1,6 @@
-//! What a request says about where it wants to go.
+//! The target of a request.
 
-/// The target of one request, as it stood in its fields.
+/// The target of one request, with the bytes of its fields as received.
 ///
 /// # Examples
 /// ```
@@ -18,21 +18,21 @@
 /// assert_ne!(target, other);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "callers fill in every field of what they received")]
+#[allow(clippy::exhaustive_structs, reason = "a caller fills in every field from the request")]
 pub struct RequestTarget<'a> {
     /// The bytes of `:authority`, or of the authority of an absolute-form target.
     pub authority: Option<&'a [u8]>,
     /// The `Host` fields.
     pub host: HostField<'a>,
-    /// The bytes of `:scheme`. `None` where the protocol has no place for one (HTTP/1.1
-    /// origin-form, plain `CONNECT`): then it is the connection's.
+    /// The bytes of `:scheme`. `None` if the protocol has no field for it (HTTP/1.1 origin-form,
+    /// plain `CONNECT`); then the connection's scheme counts.
     pub scheme: Option<&'a [u8]>,
-    /// What kind of method it is.
+    /// The kind of method.
     pub method: MethodKind,
 }
 
 impl<'a> RequestTarget<'a> {
-    /// An ordinary `https` request with this `:authority` and no `Host`.
+    /// Makes an ordinary `https` request with this `:authority` and no `Host`.
     pub const fn https(authority: &'a [u8]) -> Self {
         Self {
             authority: Some(authority),
@@ -55,13 +55,13 @@ impl<'a> RequestTarget<'a> {
 /// assert_eq!(fields(&["a.test", "a.test"]), HostField::Several);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "none, one or more: there is nothing else")]
+#[allow(clippy::exhaustive_enums, reason = "a request has no Host, one, or more than one")]
 pub enum HostField<'a> {
-    /// None.
+    /// No `Host`.
     Absent,
-    /// One, with this value.
+    /// One `Host`, with this value.
     One(&'a [u8]),
-    /// More than one, whatever they say.
+    /// More than one `Host`, with any values.
     Several,
 }
 
@@ -76,7 +76,7 @@ impl<'a> HostField<'a> {
     }
 }
 
-/// The kinds of method that the decision tells apart.
+/// The kinds of method that the decision distinguishes.
 ///
 /// # Examples
 /// ```
@@ -93,9 +93,9 @@ impl<'a> HostField<'a> {
 /// assert_eq!(kind("CONNECT", Some("websocket")), MethodKind::ExtendedConnect);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "the two forms of CONNECT are the only special ones")]
+#[allow(clippy::exhaustive_enums, reason = "only the two forms of CONNECT are special")]
 pub enum MethodKind {
-    /// Anything but `CONNECT`.
+    /// Any method except `CONNECT`.
     Ordinary,
     /// `CONNECT` for a tunnel (RFC 9113 §8.5).
     Connect,
@@ -121,7 +121,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme's name.
+    /// Returns the scheme's name.
     #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ impl Scheme {
         }
     }
 
-    /// The port that an authority without one means (RFC 9110 §4.2.1, §4.2.2).
+    /// Returns the port of an authority without one (RFC 9110 §4.2.1, §4.2.2).
     #[inline]
     pub const fn default_port(self) -> u16 {
         match self {

@@ -1,7 +1,8 @@
-//! Types over any byte storage.
+//! A macro for types over any byte storage.
 
-/// Declares a type over a storage `S`, which is a `Vec<u8>` where nothing else is said: what the
-/// builders make. Without `alloc` there is no such default, so that turning it on changes no type.
+/// Declares a type over a storage `S`. With `alloc`, the default of `S` is `Vec<u8>`, the storage
+/// that the builders return. Without `alloc` there is no default, so turning the feature on changes
+/// no type.
 macro_rules! over_bytes {
     ($(#[$meta:meta])* pub struct $name:ident<$storage:ident> { $($fields:tt)* }) => {
         #[cfg(feature = "alloc")]

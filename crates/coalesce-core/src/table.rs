@@ -19,11 +19,11 @@ use crate::trie::{BuildError, Duplicate, Entries, Progress, write_table};
 use crate::trie::{FormatError, Kind, Layout, NameTrie, StoredPattern};
 
 over_bytes! {
-    /// Which names a server answers for, as which virtual host, in which coalescing group: a
-    /// [`NameTrie`] whose entries say more than a number, frozen once built.
+    /// A frozen map from name patterns to virtual hosts and coalescing groups: a [`NameTrie`] whose
+    /// entries hold more than a number.
     ///
-    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]`, an `Arc<[u8]>` or a mapped file with
-    /// the same bytes. A field of a struct names none of that: `table: AuthorityTable`.
+    /// `S` is the storage: `Vec<u8>` as built, or `&[u8]`, `Arc<[u8]>` or a mapped file with the
+    /// same bytes. A struct field needs no parameter: `table: AuthorityTable`.
     ///
     /// # Examples
     ///
@@ -55,7 +55,7 @@ over_bytes! {
     }
 }
 
-/// One entry, as a table lists it.
+/// An entry in a table's list.
 ///
 /// # Examples
 ///
@@ -76,22 +76,22 @@ over_bytes! {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct TableEntry<'a> {
-    /// What it stands for.
+    /// The pattern of the entry.
     pub pattern: StoredPattern<'a>,
-    /// Its virtual host.
+    /// The virtual host.
     pub virtual_host: VirtualHostId,
-    /// Its coalescing group.
+    /// The coalescing group.
     pub group: GroupId,
-    /// Its coalescing policy, if it has one of its own.
+    /// The entry's coalescing policy, if it overrides the group's.
     pub coalesce: Option<CoalescePolicy>,
 }
 
 impl<S: AsRef<[u8]>> AuthorityTable<S> {
-    /// Reads a compiled table, the bytes of another, checking all of them.
+    /// Reads a compiled table and checks all of its bytes.
     ///
     /// # Errors
-    /// [`FormatError`] for the first thing found wrong. The format may change between versions of
-    /// this crate; a table of another version is refused.
+    /// Returns [`FormatError`] for the first fault. The format may change between versions of this
+    /// crate; a table of another version is refused.
     ///
     /// # Allocation
     /// None.
@@ -113,18 +113,17 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         NameTrie::validated(bytes, Kind::Table).map(|trie| Self { trie })
     }
 
-    /// Takes a table that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
-    /// another, and whose [`checksum`](Self::checksum) the caller kept: opening a table of ten
-    /// million names takes microseconds then.
+    /// Opens a table that [`from_bytes`](Self::from_bytes) accepted before, in this process or
+    /// another one. The caller kept its [`checksum`](Self::checksum). Opening ten million names
+    /// takes microseconds, because only the header is checked.
     ///
     /// # Security
-    /// Only the header is looked at. The checksum in it says which table this claims to be, and
-    /// nothing computes it anew, so the bytes must come from where nobody else can write. Lookups
-    /// in bytes that were changed for all that are as total as any, without panics and within the
-    /// table, and may give wrong answers.
+    /// The checksum in the header says which table this claims to be, but it is not computed again.
+    /// The bytes must therefore come from a place where only you can write. If they were changed
+    /// all the same, lookups do not panic and stay within the bytes, but may give wrong answers.
     ///
     /// # Errors
-    /// [`FormatError`] for a header that does not fit the bytes, or that has another checksum.
+    /// Returns [`FormatError`] if the header does not fit the bytes or has another checksum.
     ///
     /// # Allocation
     /// None.
@@ -138,7 +137,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let built = AuthorityTable::builder().build()?;
     /// let checked = AuthorityTable::from_bytes(built.as_bytes())?;
-    /// // Kept beside the bytes, where nobody else can write.
+    /// Keep the checksum beside the bytes, where only you can write.
     /// let checksum = checked.checksum();
     ///
     /// let table = AuthorityTable::from_trusted_bytes(built.as_bytes(), checksum)?;
@@ -150,26 +149,26 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         NameTrie::trusted(bytes, Kind::Table, checksum).map(|trie| Self { trie })
     }
 
-    /// The table as bytes.
+    /// Returns the table as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.trie.as_bytes()
     }
 
-    /// The same table, borrowed.
+    /// Returns the same table, borrowed.
     pub fn as_ref(&self) -> AuthorityTable<&[u8]> {
         AuthorityTable { trie: self.trie.as_ref() }
     }
 
-    /// The most specific entry that stands for `host`: exact, then the longest wildcard, then the
-    /// catch-all. [`Host::Other`] has none.
+    /// Returns the most specific entry for `host`: exact, then the longest wildcard, then the
+    /// catch-all. A [`Host::Other`] has no entry.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// For a name linear in its length, whatever the size of the table, times the number of
-    /// any-depth wildcard lengths of more than 30 bytes that it has suffixes of.
-    /// For an address a binary search.
+    /// For a name, linear in its length, whatever the size of the table. That is multiplied by the
+    /// number of lengths above 30 bytes that any-depth wildcards have and suffixes of the name have
+    /// too. For an address, a binary search.
     ///
     /// # Examples
     ///
@@ -197,8 +196,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         self.matched(self.trie.find(host)?)
     }
 
-    /// [`lookup`](Self::lookup) for the host of an authority field, in one pass over its bytes.
-    /// What [`Authority::parse`](crate::Authority::parse) refuses has no entry.
+    /// Does [`lookup`](Self::lookup) for the host of an authority field, in one pass over its
+    /// bytes. A field that [`Authority::parse`](crate::Authority::parse) refuses has no entry.
     ///
     /// # Allocation
     /// None.
@@ -208,10 +207,10 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         found.and_then(|value| self.matched(value))
     }
 
-    /// [`lookup_authority`](Self::lookup_authority) for each of `authorities`; `found` is called
-    /// with the number of each and its entry, in order. In a table that is larger than the caches
-    /// this takes a fraction of the time, because lookups do not wait for memory one after the
-    /// other; what [`Layout`] says is excepted.
+    /// Does [`lookup_authority`](Self::lookup_authority) for each of `authorities`, and calls
+    /// `found` with the index and the entry of each, in order. In a table larger than the caches
+    /// this takes a fraction of the time, because the lookups wait for memory together. [`Layout`]
+    /// names the exceptions.
     ///
     /// # Allocation
     /// None.
@@ -257,7 +256,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         })
     }
 
-    /// The entry with this very pattern, whatever other entry stands for what it stands for.
+    /// Returns the entry with exactly this pattern, even if another entry matches the same hosts.
     ///
     /// # Allocation
     /// None.
@@ -265,13 +264,13 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         self.trie.get(pattern).and_then(|value| self.matched(value))
     }
 
-    /// [`lookup`](Self::lookup), and the pattern that was found.
+    /// Does [`lookup`](Self::lookup) and returns the matching pattern too.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// A lookup for each label of the name.
+    /// One lookup for each label of the name.
     ///
     /// # Examples
     ///
@@ -309,8 +308,9 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         candidates.find_map(|pattern| self.get(&pattern).map(|found| (pattern, found)))
     }
 
-    /// Every entry in canonical order: names label by label from the right, each before the names
-    /// below it and before its wildcards; then addresses by family and octets; then the catch-all.
+    /// Lists all entries in canonical order: names label by label from the right, each before the
+    /// names below it and before its wildcards; then addresses by family and octets; then the
+    /// catch-all.
     ///
     /// # Allocation
     /// None.
@@ -318,13 +318,13 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         self.trie.patterns().filter_map(|(pattern, value)| self.entry(pattern, value))
     }
 
-    /// The entries for `suffix` and for what is below it, in canonical order, wildcards included.
+    /// Lists the entries for `suffix` and below it, in canonical order, wildcards included.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// A binary search, then linear in what is found.
+    /// A binary search, then linear in the number of entries found.
     ///
     /// # Examples
     ///
@@ -351,8 +351,8 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         self.trie.patterns_below(suffix).filter_map(|(pattern, value)| self.entry(pattern, value))
     }
 
-    /// The entries for names of exactly one label more than `suffix`, in canonical order, wildcards
-    /// included; `None` where something else was passed over, which takes a binary search.
+    /// Lists the entries for names one label below `suffix`, in canonical order, wildcards
+    /// included. `None` takes the place of deeper names, which a binary search skips.
     pub(crate) fn children(
         &self,
         suffix: DnsName<'_>,
@@ -366,39 +366,39 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
         Some(TableEntry { pattern, virtual_host, group, coalesce })
     }
 
-    /// Every group with its policies, by id.
+    /// Lists all groups and their policies, by id.
     pub fn groups(&self) -> impl Iterator<Item = (GroupId, GroupPolicy)> {
         let (header, image) = (self.trie.header(), self.trie.as_bytes());
         let rows = (0..header.counts.groups).filter_map(move |row| header.group(image, row));
-        // The first row of a group is the group itself.
+        // The row without an entry's policy is the group itself.
         let groups = rows.filter(|(_, bits)| own_coalesce(*bits).is_none());
         groups.filter_map(|(id, bits)| Some((GroupId::new(id), GroupPolicy::from_bits(bits)?)))
     }
 
-    /// The checksum of the table. Tables with the same groups and entries in the same layout have
-    /// the same; that others differ is likely and no more.
+    /// Returns the checksum of the table. Tables with the same groups and entries in the same
+    /// layout have the same checksum; different tables very likely do not, but that is not certain.
     pub fn checksum(&self) -> u64 {
         self.trie.checksum()
     }
 
-    /// How the names are kept.
+    /// Returns the layout of the names.
     pub const fn layout(&self) -> Layout {
         self.trie.layout()
     }
 
-    /// The policies of `group`, or `None` when this table has no such group.
+    /// Returns the policies of `group`, or `None` if the table does not have the group.
     #[inline]
     pub fn group_policy(&self, group: GroupId) -> Option<GroupPolicy> {
         let bits = self.trie.header().find_group(self.trie.as_bytes(), group.get())?;
         GroupPolicy::from_bits(bits)
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.trie.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether the table has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -424,7 +424,7 @@ impl<S: AsRef<[u8]>> Authorities for AuthorityTable<S> {
     }
 }
 
-/// Tables are equal if their bytes are: the same groups and entries in the same layout.
+/// Two tables are equal if their bytes are: the same groups and entries in the same layout.
 impl<S: AsRef<[u8]>, T: AsRef<[u8]>> PartialEq<AuthorityTable<T>> for AuthorityTable<S> {
     fn eq(&self, other: &AuthorityTable<T>) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -469,31 +469,33 @@ impl<S: AsRef<[u8]>> fmt::Debug for AuthorityTable<S> {
 pub struct AuthorityTableBuilder {
     entries: Entries,
     layout: Layout,
-    /// Rows: the ids of groups and their policy bits, in the order of adding. Entries of a group
-    /// with the same policy of their own share one more row of it.
+    /// The ids of groups and their policy bits, in the order of adding. Entries of a group that
+    /// have the same policy, other than the group's, share one more row.
     rows: Vec<(u32, u32)>,
-    /// The places of the rows, by group and the bits of an entry's own policy.
+    /// The index of each row, by the group and the bits of the entries' policy.
     places: BTreeMap<(u32, u32), u16>,
 }
 
 #[cfg(feature = "alloc")]
 impl AuthorityTableBuilder {
-    /// Chooses a layout; without this, [`Layout::Fast`].
+    /// Chooses a layout. The default is [`Layout::Fast`].
     pub fn layout(&mut self, layout: Layout) -> &mut Self {
         self.layout = layout;
         self
     }
 
-    /// Makes room for `names` further entries of `bytes` bytes together, for those who know.
+    /// Reserves memory for `names` more entries with `bytes` bytes in total, if you know them in
+    /// advance.
     pub fn reserve(&mut self, names: usize, bytes: usize) -> &mut Self {
         self.entries.reserve(names, bytes);
         self
     }
 
-    /// Adds a coalescing group. Adding one twice with the same policies is no mistake.
+    /// Adds a coalescing group. You can add a group twice with the same policies.
     ///
     /// # Errors
-    /// [`BuildError::GroupConflict`], and [`BuildError::TooLarge`] beyond [`GROUPS_MAX`].
+    /// Returns [`BuildError::GroupConflict`] for other policies, and [`BuildError::TooLarge`]
+    /// beyond [`GROUPS_MAX`].
     pub fn group(&mut self, id: GroupId, policy: GroupPolicy) -> Result<&mut Self, BuildError> {
         let bits = policy.to_bits();
         match self.row(id.get(), 0) {
@@ -521,13 +523,13 @@ impl AuthorityTableBuilder {
         Ok(place)
     }
 
-    /// Adds an entry: `pattern` is `virtual_host`, in `group`. Entries are numbered in the order of
-    /// adding. That a pattern is there already is found when the table is built.
+    /// Adds an entry that follows its group's policies. Entries are numbered in the order of
+    /// adding. A duplicate pattern is found when the table is built.
     ///
     /// # Errors
-    /// [`BuildError::UnknownGroup`] when the group was not added before,
+    /// Returns [`BuildError::UnknownGroup`] if the group was not added before, and
     /// [`BuildError::TooLarge`] beyond [`ENTRIES_MAX`](crate::limits::ENTRIES_MAX). The builder is
-    /// as it was before.
+    /// then unchanged.
     pub fn entry(
         &mut self,
         pattern: NamePattern<'_>,
@@ -537,11 +539,11 @@ impl AuthorityTableBuilder {
         self.insert(pattern, Entry::new(virtual_host, group))
     }
 
-    /// Adds an entry that may have a coalescing policy of its own.
+    /// Adds an entry that may have its own coalescing policy.
     ///
     /// # Errors
-    /// Those of [`entry`](Self::entry). The groups of a table, and the policies that entries of
-    /// theirs have beside them, are together at most [`GROUPS_MAX`].
+    /// Returns the errors of [`entry`](Self::entry), and [`BuildError::TooLarge`] if the groups and
+    /// the separate policies of their entries together exceed [`GROUPS_MAX`].
     pub fn insert(
         &mut self,
         pattern: NamePattern<'_>,
@@ -558,36 +560,36 @@ impl AuthorityTableBuilder {
         Ok(self)
     }
 
-    /// How many entries were added.
+    /// Returns the number of entries added so far.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none was.
+    /// Returns whether no entry was added.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Every pair of entries with the same pattern, by the number of the later one. Of three equal
-    /// entries the first and the second are a pair, and the second and the third.
+    /// Returns every pair of entries with the same pattern, by the number of the later one. Three
+    /// equal entries make two pairs: the first and second, the second and third.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         self.entries.duplicates()
     }
 
-    /// Freezes the table. The same groups and entries in any order give the same bytes.
+    /// Builds the table. The same groups and entries give the same bytes, in any order of adding.
     ///
     /// # Errors
-    /// [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
-    /// [`BuildError::TooLarge`] when the table would exceed 4 GiB, [`BuildError::Inseparable`] for
-    /// names that were made to have the same hashes.
+    /// Returns [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
+    /// [`BuildError::TooLarge`] for a table of more than 4 GiB, and [`BuildError::Inseparable`] for
+    /// names that were chosen to have the same hashes.
     pub fn build(&self) -> Result<AuthorityTable, BuildError> {
         self.build_with(&mut |_| {})
     }
 
-    /// [`build`](Self::build), telling `progress` how far it is.
+    /// Does [`build`](Self::build) and reports its progress to `progress`.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     pub fn build_with(
         &self,
         progress: &mut dyn FnMut(Progress),
