@@ -1,28 +1,28 @@
-//! A label trie in one byte string: patterns → numbers.
+//! A label trie in one byte string: a map from patterns to numbers.
 //!
-//! A node is a suffix of labels, and exact names and wildcards of both kinds are kept at the node
-//! that they are written with. A trie answers with the most specific pattern for a name, and lists
-//! the patterns below a suffix in order. A lookup does not walk from the root: a perfect hash of
-//! the path leads straight to the node, and a lookup goes further up only for what is not there.
+//! A node is a suffix of labels. Exact names and wildcards of both kinds are stored at the node of
+//! the name that they are written with. A trie answers with the most specific pattern for a name,
+//! and lists the patterns below a suffix in order. A lookup does not walk from the root: a perfect
+//! hash of the path finds the node directly. It goes further up only if the name itself is missing.
 //!
-//! | module | does |
+//! | module | contents |
 //! | --- | --- |
-//! | [`name_trie`] | the trie as users meet it, and as tables and sets use it |
-//! | [`format`](mod@format) | the image, specified, with worked examples |
-//! | [`header`] | its header, as lookups read it |
+//! | [`name_trie`] | the trie as users see it, and as tables and sets use it |
+//! | [`format`](mod@format) | the specification of the image, with worked examples |
+//! | [`header`] | the header of an image, as lookups read it |
 //! | [`hash`] | hashing of packed names |
-//! | [`find`] | lookups, in both layouts |
+//! | [`find`] | lookups in both layouts |
 //! | [`fast`], [`compact`] | the two layouts |
-//! | [`validate`], [`checksum`] | the one pass over an image that was not built here |
-//! | [`list`], [`stored`] | names in order, and as they stand in an image |
+//! | [`validate`], [`checksum`] | the checks on an image that was not built in this process |
+//! | [`list`], [`stored`] | names in order, and names as an image stores them |
 //! | [`batch`] | many lookups at once |
-//! | `entries`, `perfect`, `write`, `build` | collecting and sorting; placing; writing; all of it |
+//! | `entries`, `perfect`, `write`, `build` | collecting and sorting; placing; writing; all of these together |
 //!
-//! Nothing here imports from this file: each module imports from those that it rests on.
+//! Modules import from each other and never from this file.
 
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "an image counts in u32, and words are cut into what they are made of"
+    reason = "an image counts in u32; other casts cut a word into its parts on purpose"
 )]
 
 mod batch;

@@ -71,23 +71,23 @@ fn of_images() {
             E::Version { found: 1, expected: 0x0102_0304 },
             "compiled table of version and kind 0x00000001; 0x01020304 expected",
         ),
-        (E::Length { len: 7 }, "compiled table of 7 bytes does not hold its sections"),
+        (E::Length { len: 7 }, "compiled table has 7 bytes; its header describes another length"),
         (
             E::Checksum { stored: 1, computed: 0xab },
-            "compiled table with checksum 0000000000000001 whose bytes give 00000000000000ab",
+            "compiled table has checksum 00000000000000ab; 0000000000000001 expected by its header",
         ),
         (
             E::Unexpected { stored: 1, expected: 0xab },
-            "compiled table with checksum 0000000000000001; 00000000000000ab expected",
+            "compiled table has checksum 0000000000000001; 00000000000000ab expected",
         ),
         (E::Count { at: 16, count: 9, max: 8 }, "count 9 at byte 16; at most 8 allowed"),
         (E::Header { at: 20 }, "header field at byte 20 contradicts the names of the table"),
-        (E::Name { at: 96 }, "name at byte 96 is no name, or is out of place"),
-        (E::Order { number: 3 }, "name 3 is out of order"),
-        (E::Address { at: 96 }, "address at byte 96 is out of place"),
-        (E::Group { at: 96 }, "group at byte 96 is out of place"),
-        (E::Pair { at: 96 }, "pair at byte 96 is out of place"),
-        (E::Value { at: 96, value: 9 }, "value 9 at byte 96 stands for nothing"),
+        (E::Name { at: 96 }, "invalid or misplaced name at byte 96"),
+        (E::Order { number: 3 }, "name 3 is not in order"),
+        (E::Address { at: 96 }, "invalid or misplaced address at byte 96"),
+        (E::Group { at: 96 }, "invalid or misplaced group at byte 96"),
+        (E::Pair { at: 96 }, "invalid or misplaced pair at byte 96"),
+        (E::Value { at: 96, value: 9 }, "invalid value 9 at byte 96"),
     ]);
 }
 
@@ -105,7 +105,7 @@ fn of_building() {
              names and of table allowed",
         ),
     ]);
-    assert!(E::Inseparable.to_string().ends_with("keeps the hashes of these names apart"));
+    assert!(E::Inseparable.to_string().ends_with("under each of 64 seeds"));
 }
 
 /// What a connection says of itself in a log.

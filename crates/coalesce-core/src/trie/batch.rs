@@ -1,10 +1,10 @@
 //! Many lookups at once.
 //!
 //! A lookup in a large table waits for memory three times: for a pilot, for a tag and for a slot.
-//! The waits of different lookups have nothing to do with each other, but one lookup after the
-//! other is more than a processor sees at once. So a batch goes through all of its names three
-//! times, each time reading only what the next time needs, and then looks each of them up where
-//! everything is near.
+//! The waits of different lookups do not depend on each other, but a processor does not look far
+//! enough ahead to start the next lookup during a wait. A batch therefore goes through all of its
+//! names three times. Each time it reads only what the next time needs. Then each lookup finds
+//! everything in cache.
 
 use core::hint::black_box;
 
@@ -16,30 +16,30 @@ use crate::name::without_trailing_dot;
 use crate::packed::{TAIL_CODES, WINDOW, suffix};
 use crate::simd::{Kernel, Simd};
 
-/// Lookups that wait together; a core has not many more reads under way.
-pub(crate) const TOGETHER: usize = 32;
+/// The number of lookups that wait together. A core cannot have many more reads under way.
+pub(crate) const BATCH_LEN: usize = 32;
 
-/// Reads what the lookups of `authorities`, of which the first [`TOGETHER`] count, will read.
-pub(crate) fn bring_near(header: &Header, image: &[u8], authorities: &[&[u8]]) {
-    if let Some(wildcard) = header.wildcard.filter(|_| !header.near) {
-        header.simd.dispatch(BringNear { header, image, wildcard }, authorities);
+/// Reads all that the lookups of the first [`BATCH_LEN`] of `authorities` will read.
+pub(crate) fn prefetch(header: &Header, image: &[u8], authorities: &[&[u8]]) {
+    if let Some(wildcard) = header.wildcard.filter(|_| !header.cached) {
+        header.simd.dispatch(Prefetch { header, image, wildcard }, authorities);
     }
 }
 
-struct BringNear<'a> {
+struct Prefetch<'a> {
     header: &'a Header,
     image: &'a [u8],
     wildcard: Shape,
 }
 
-impl Kernel<&[&[u8]]> for BringNear<'_> {
+impl Kernel<&[&[u8]]> for Prefetch<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, authorities: &[&[u8]], simd: impl Simd) {
         let Self { header, image, wildcard } = self;
-        let mut hashes = [[Hash(0); 2]; TOGETHER];
-        let mut slots = [[0_u32; 2]; TOGETHER];
+        let mut hashes = [[Hash(0); 2]; BATCH_LEN];
+        let mut slots = [[0_u32; 2]; BATCH_LEN];
         for (pair, authority) in hashes.iter_mut().zip(authorities) {
             let host = without_trailing_dot(split_port(authority).0);
             if host.len() > TAIL_CODES {
@@ -47,20 +47,21 @@ impl Kernel<&[&[u8]]> for BringNear<'_> {
             }
             let window = simd.window(host);
             let words = simd.words(simd.codes(window));
+            // 31 for a name without a dot, as in `find_with`.
             let parent_len = (simd.dots(window).trailing_zeros() ^ 31) as usize % WINDOW;
             let above = key(suffix(words, parent_len), parent_len, wildcard);
             *pair =
                 [key(words, host.len(), Shape::Exact), above].map(|key| header.hasher.hash(key));
         }
-        let count = authorities.len().min(TOGETHER);
+        let count = authorities.len().min(BATCH_LEN);
         for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             *slots = pair.map(|hash| fast::slot(header, image, hash).unwrap_or_default());
         }
-        // What is read for its own sake must not look useless to the compiler.
+        // `black_box` needs the result of the reads, or the compiler would remove them.
         let mut read = 0;
         for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             for (slot, hash) in slots.iter_mut().zip(pair) {
-                // The first slot is near in any case.
+                // The first slot is in cache in any case.
                 *slot = if fast::has_tag(header, image, *slot, hash) { *slot } else { 0 };
             }
         }

@@ -1,9 +1,9 @@
-//! Building images of collected entries.
+//! Builds images from collected entries.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    reason = "numbers and places are made here, of lengths that limits bound"
+    reason = "this code makes all numbers and indices itself, and limits bound the lengths"
 )]
 
 use alloc::vec;
@@ -27,12 +27,12 @@ pub(super) fn names(
     let order = sorted(entries, progress)?;
     let value = |number: u32| entries.entry(number).value;
     let value_bits = bits(entries.largest_value()) as u8;
-    let values = Values { of: &value, pairs: &[], host_bits: value_bits };
+    let values = Values { value_of: &value, pairs: &[], host_bits: value_bits };
     write(entries, Kind::Names, layout, &order, &[], &values, progress)
 }
 
-/// Writes the image of a table, whose `groups` are ids and policy bits. The row of an entry is the
-/// place of its group among them.
+/// Writes the image of a table. `groups` are ids and policy bits; the row of an entry is an index
+/// into them.
 pub(crate) fn table(
     entries: &Entries,
     layout: Layout,
@@ -58,18 +58,18 @@ pub(crate) fn table(
             let (host, group) = pair(number);
             host | group.checked_shl(host_bits).unwrap_or(0)
         };
-        let values = Values { of: &value, pairs: &[], host_bits: host_bits as u8 };
+        let values = Values { value_of: &value, pairs: &[], host_bits: host_bits as u8 };
         return write(entries, Kind::Table, layout, &order, &sorted, &values, progress);
     }
     let mut pairs: Vec<(u32, u32)> = order.iter().map(|number| pair(*number)).collect();
     pairs.sort_unstable();
     pairs.dedup();
     let value = |number: u32| pairs.partition_point(|other| *other < pair(number)) as u32;
-    let values = Values { of: &value, pairs: &pairs, host_bits: 0 };
+    let values = Values { value_of: &value, pairs: &pairs, host_bits: 0 };
     write(entries, Kind::Table, layout, &order, &sorted, &values, progress)
 }
 
-/// Writes the image of a set. A certificate may repeat a name; it covers no more for that.
+/// Writes the image of a set. A certificate may repeat a name, so duplicates are not an error.
 pub(crate) fn identifiers(entries: &Entries) -> Result<Vec<u8>, BuildError> {
     let mut order = entries.sorted(&mut |_| {});
     order.dedup_by(|later, earlier| entries.duplicate(*earlier, *later).is_some());
@@ -81,11 +81,11 @@ pub(crate) fn identifiers(entries: &Entries) -> Result<Vec<u8>, BuildError> {
         numbers[*number as usize] = rank;
     }
     let value = |number: u32| numbers[number as usize];
-    let values = Values { of: &value, pairs: &[], host_bits: 0 };
+    let values = Values { value_of: &value, pairs: &[], host_bits: 0 };
     write(entries, Kind::Identifiers, Layout::Fast, &order, &[], &values, &mut |_| {})
 }
 
-/// The numbers of the entries in canonical order, if no two are the same.
+/// Returns the numbers of the entries in canonical order, or an error if two have the same pattern.
 fn sorted(entries: &Entries, progress: &mut dyn FnMut(Progress)) -> Result<Vec<u32>, BuildError> {
     let order = entries.sorted(progress);
     let duplicate = order.windows(2).find_map(|pair| entries.duplicate(pair[0], pair[1]));
@@ -125,7 +125,7 @@ fn write(
     draft.write(progress)
 }
 
-/// The first seed under which every name can be placed.
+/// Returns the first seed under which every name can be placed.
 fn place(
     entries: &Entries,
     names: &[u32],
@@ -159,11 +159,12 @@ mod tests {
     use crate::NamePattern;
     use crate::{AuthorityTable, GroupId, GroupPolicy, VirtualHostId};
 
-    /// Attack: names that were made to meet wherever a pilot would put them. There is no pilot for
-    /// both; another seed tells them apart.
+    /// An attacker chooses names that share a slot under every pilot. No pilot fits both, but
+    /// another seed separates them.
     #[test]
-    fn names_that_one_seed_cannot_separate_get_another() {
-        // The slot is made of the lower half of a hash; of two names, one bit chooses the bucket.
+    fn names_that_collide_under_a_seed_get_another_seed() {
+        // The slot depends on the lower half of the hash. With two names, one bit chooses the
+        // bucket.
         let meeting = |Hash(hash): Hash| (hash as u32, hash >> 63);
         let mut seen = HashMap::new();
         let (first, second) = (0_u32..1 << 20)

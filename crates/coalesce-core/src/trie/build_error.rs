@@ -1,13 +1,13 @@
-//! What building says: how far it is, what is there twice, and why it cannot be done.
+//! The progress, the duplicates and the errors of building.
 
 use core::fmt;
 
 use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX};
 
-/// Seeds to try before the names are said not to be separable.
+/// The number of seeds to try before building fails with [`BuildError::Inseparable`].
 pub(super) const SEEDS_MAX: u32 = 64;
 
-/// How far building has come.
+/// The progress of building.
 ///
 /// # Examples
 /// ```
@@ -24,11 +24,11 @@ pub(super) const SEEDS_MAX: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Steps done in this stage.
+    /// The number of steps done in this stage.
     pub done: usize,
-    /// Steps of this stage.
+    /// The number of all steps in this stage.
     pub of: usize,
 }
 
@@ -93,11 +93,11 @@ pub struct Duplicate {
     pub earlier: u32,
     /// The later entry.
     pub later: u32,
-    /// Whether they stand for different values.
+    /// Whether the two entries have different values.
     pub conflicting: bool,
 }
 
-/// Why a table or an identifier set cannot be built.
+/// The reason why a table or an identifier set cannot be built.
 ///
 /// # Examples
 /// ```
@@ -127,12 +127,13 @@ pub enum BuildError {
         /// The group's number.
         group: u32,
     },
-    /// The group was added before, with other policies.
+    /// The group was added before with other policies.
     GroupConflict {
         /// The group's number.
         group: u32,
     },
-    /// No seed keeps the names apart, which names that were not made for it do not do.
+    /// The names have colliding hashes under every seed. Only names that were chosen to collide do
+    /// that.
     Inseparable,
     /// More than [`ENTRIES_MAX`] entries, [`IDENTIFIERS_MAX`] identifiers, [`GROUPS_MAX`] groups,
     /// [`LONG_NAME_BYTES_MAX`](crate::limits::LONG_NAME_BYTES_MAX) bytes of long names, 4 GiB of
@@ -151,7 +152,7 @@ impl fmt::Display for BuildError {
                 write!(f, "group {group} was added before with other policies")
             }
             Self::Inseparable => {
-                write!(f, "none of {SEEDS_MAX} seeds keeps the hashes of these names apart")
+                write!(f, "these names have colliding hashes under each of {SEEDS_MAX} seeds")
             }
             Self::TooLarge => write!(
                 f,

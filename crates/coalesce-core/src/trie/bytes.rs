@@ -1,8 +1,8 @@
-//! Reading numbers out of bytes, and searching among them.
+//! Reads numbers from bytes, and searches among them.
 
 use super::steps::step;
 
-/// The bytes that hold every number below `below`.
+/// Returns how many bytes hold every number less than `below`.
 pub(crate) const fn width(below: u32) -> usize {
     match below {
         0..=0x100 => 1,
@@ -12,7 +12,7 @@ pub(crate) const fn width(below: u32) -> usize {
     }
 }
 
-/// The bits that hold `number`.
+/// Returns how many bits hold `number`.
 pub(crate) const fn bits(number: u32) -> u32 {
     u32::BITS.saturating_sub(number.leading_zeros())
 }
@@ -26,7 +26,7 @@ pub(crate) fn long(image: &[u8], at: usize) -> Option<u64> {
     image.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
-/// A number of `width` bytes.
+/// Reads a number of `width` bytes.
 pub(crate) fn narrow(image: &[u8], at: usize, width: usize) -> Option<u32> {
     let bytes = image.get(at..at.checked_add(width)?)?;
     Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
@@ -41,8 +41,8 @@ pub(crate) fn pair(image: &[u8], section: usize, index: u32, count: u32) -> Opti
     long(image, at).map(|both| (both as u32, (both >> 32) as u32))
 }
 
-/// Finds an index below `len` for which `compare` says `Equal`. `None` from `compare` ends the
-/// search without a result, which is how an unreadable place fails closed.
+/// Finds an index below `len` for which `compare` returns `Equal`. A `None` from `compare` ends the
+/// search without a result, so that an unreadable place counts as not found.
 pub(crate) fn binary_search(
     len: usize,
     compare: impl Fn(usize) -> Option<core::cmp::Ordering>,
@@ -65,7 +65,7 @@ mod tests {
     use super::width;
 
     #[test]
-    fn numbers_take_as_many_bytes_as_the_largest_needs() {
+    fn width_is_the_bytes_of_the_largest_number() {
         for (below, expected) in [(0, 1), (0x100, 1), (0x101, 2), (0x1_0000, 2)] {
             assert_eq!(width(below), expected, "{below:#x}");
         }

@@ -1,13 +1,14 @@
-//! The checksum of an image. It finds damage, not malice: whoever changes bytes on purpose can
-//! change it as well, which is why validation trusts nothing else that it reads.
+//! The checksum of an image. It finds accidental damage, not attacks: an attacker who changes bytes
+//! can change the checksum as well. Validation therefore trusts no other byte.
 
 use super::hash::fold;
 
 const KEYS: [u64; 4] =
     [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3];
 
-/// Four lanes take eight bytes each of every 32, little-endian, the last 32 filled up with zeros:
-/// `lane = fold(lane ^ bytes, key)`. The lanes and the length are folded into one.
+/// Computes the checksum. Four lanes take eight bytes each of every 32, little-endian, with the
+/// last 32 padded with zeros: `lane = fold(lane ^ bytes, key)`. The lanes and the length are folded
+/// into one word.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     let mut lanes = KEYS;
     let mut blocks = bytes.chunks_exact(32);
@@ -40,7 +41,7 @@ mod tests {
     use std::vec;
 
     #[test]
-    fn every_bit_and_the_length_count() {
+    fn checksum_changes_with_every_bit_and_the_length() {
         for len in (0..100).step_by(if cfg!(miri) { 33 } else { 1 }) {
             let mut bytes = vec![0x5a; len];
             let before = checksum(&bytes);

@@ -1,9 +1,9 @@
-//! The compact layout: names in canonical order, each written as what it does not share with the
-//! name before it, in blocks of [`BLOCK`]; a hash leads to the block.
+//! The compact layout: names in canonical order, in blocks of [`BLOCK`]. Each name is written
+//! without the part that it shares with the name before it. A hash finds the block.
 //!
 //! A name is written in the order in which names are compared, label by label from the right and
-//! each label from the left: `www.example.com` as `com.example.www`. So neighbours share their
-//! beginnings, and a [`Sequence`] is compared as it is read.
+//! each label from the left: `www.example.com` becomes `com.example.www`. Neighbours therefore
+//! share their beginnings, and a [`Sequence`] is compared while it is read.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -17,31 +17,31 @@ use super::stored::{Stored, long_key};
 use crate::packed::{CODE_BITS, TAIL_CODES, TAIL_MASK, WINDOW, code, unpack};
 use crate::simd;
 
-/// Names to a block: what a lookup reads through, half of them on average.
+/// The number of names in a block. A lookup reads half of them on average.
 pub(crate) const BLOCK: usize = 16;
 
-/// Zeros after the last block, so that reading ahead stays inside the section.
+/// The number of zeros after the last block, so that reading ahead stays inside the section.
 pub(crate) const PADDING: usize = 40;
 
-/// Bits of the shared bytes, of the bytes that follow, and of the shape.
+/// The bits for the number of shared bytes, the number of own bytes, and the shape.
 const SHARED_BITS: u32 = 5;
 const OWN_BITS: u32 = 5;
 const SHAPE_BITS: u32 = 2;
 const HEAD_BITS: u32 = SHARED_BITS + OWN_BITS + SHAPE_BITS;
 
-/// In place of the number of own bytes: a long name follows, its length and place.
+/// In place of the number of own bytes: the entry is a long name, and its length and offset follow.
 const LONG: usize = 31;
 const LONG_LEN_BITS: u32 = 8;
 const LONG_AT_BITS: u32 = 32;
 
-/// What the slot of a name holds.
+/// Returns the place of a name: the content of its slot.
 #[allow(clippy::arithmetic_side_effects, reason = "a block number and eight bits fit into 32")]
 pub(crate) const fn place(hash: Hash, rank: u32, blocks: u32) -> u32 {
     let block_bits = bits(blocks.saturating_sub(1));
     (rank / BLOCK as u32) | (hash.tag() as u32) << block_bits
 }
 
-/// Which block `hash` leads to, if the tag there is the hash's.
+/// Returns the block of `hash`, if the tag in the place is that of the hash.
 #[inline]
 fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     step();
@@ -62,7 +62,7 @@ fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     (found == expected & mask).then_some(block)
 }
 
-/// The value of a short name, whose dots are among `dots`.
+/// Returns the value of a short name. `dots` must contain its dots.
 #[inline]
 pub(crate) fn find_key(
     header: &Header,
@@ -72,11 +72,11 @@ pub(crate) fn find_key(
     dots: u32,
 ) -> Option<u32> {
     let mut reader = Reader::at_block(header, image, locate(header, image, hash)?)?;
-    reader.find(&Sequence::of(key, dots)?)
+    reader.find(&Sequence::from_key(key, dots)?)
 }
 
-/// A short name in the order of its comparison, six bits a byte from the lowest bits on, with its
-/// length and shape. A long name's length and place in their stead.
+/// A short name in the order of comparison, six bits a byte from the lowest bits on, with its
+/// length and shape. For a long name only its length and offset are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
     codes: [u64; 3],
@@ -88,9 +88,9 @@ struct Sequence {
 impl Sequence {
     const NONE: Self = Self { codes: [0; 3], len: 0, shape: Shape::Exact, long_at: None };
 
-    /// The sequence of a key.
+    /// Converts a key to a sequence. It moves label by label, from the last label to the first.
     #[inline]
-    fn of(key: [u64; 3], dots: u32) -> Option<Self> {
+    fn from_key(key: [u64; 3], dots: u32) -> Option<Self> {
         let [low, middle, high] = key;
         let len = (low & 0x1f) as usize;
         let shape = Shape::from_bits(low >> SHAPE_SHIFT & 3)?;
@@ -113,7 +113,7 @@ impl Sequence {
         Some(Self { codes, len, shape, long_at: None })
     }
 
-    /// The key of this sequence.
+    /// Converts the sequence to a key.
     fn to_key(self) -> Option<[u64; 3]> {
         if let Some(at) = self.long_at {
             return Some(long_key(at, self.len, self.shape));
@@ -137,7 +137,7 @@ impl Sequence {
     }
 }
 
-/// The value of a name that is longer than a key.
+/// Returns the value of a name that is longer than a key.
 pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape) -> Option<u32> {
     let block = locate(header, image, header.hasher.hash_long(name, shape))?;
     let mut reader = Reader::at_block(header, image, block)?;
@@ -151,8 +151,8 @@ pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape
     None
 }
 
-/// Whether a lookup for a name that stands in `block` would look there.
-pub(crate) fn leads_to(
+/// Returns whether a lookup of the name reads `block`.
+pub(crate) fn is_found_in(
     header: &Header,
     image: &[u8],
     name: &[u8],
@@ -162,7 +162,7 @@ pub(crate) fn leads_to(
     locate(header, image, header.hasher.hash_name(name, shape)) == Some(block)
 }
 
-/// What stands before the codes of every name.
+/// The fixed part before the codes of every name.
 struct Head {
     shared: usize,
     own: usize,
@@ -179,13 +179,13 @@ struct Entry {
 /// Reads the names of one block.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
-    /// From the block's first byte on.
+    /// The bytes from the start of the block on.
     bytes: &'a [u8],
     value_bits: u32,
-    /// In bits.
+    /// The position in `bytes`, in bits.
     position: usize,
     left: usize,
-    /// The name before.
+    /// The name read before.
     last: Sequence,
 }
 
@@ -207,36 +207,42 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The bytes that were read.
+    /// Returns the number of bytes read.
     pub(crate) const fn consumed(&self) -> usize {
         self.position.div_ceil(8)
     }
 
-    /// The next name as other layouts store it; `None` at the end of the block, or where there is
-    /// none to be read.
+    /// Returns the next name in the form of a slot, or `None` at the end of the block and for
+    /// unreadable bytes.
     pub(crate) fn next_stored(&mut self) -> Option<Stored> {
         let Entry { sequence, value } = self.next()?;
         Some(Stored { key: sequence.to_key()?, value })
     }
 
-    /// Looks for a short name in the rest of the block. Codes are read only of names that may agree
-    /// with more of it than the name before, and what is sorted after it is not read at all.
+    /// Finds a short name in the rest of the block.
+    ///
+    /// Names are sorted, so a name shares more with `wanted` than its predecessor only if it shares
+    /// exactly `common` codes with that predecessor. Codes of other names are skipped, and the
+    /// search ends at the first name that sorts after `wanted`.
     #[inline]
     fn find(&mut self, wanted: &Sequence) -> Option<u32> {
-        // How many codes the name before has in common with what is wanted.
+        // The number of codes that the name before has in common with `wanted`.
         let mut common = 0_usize;
         loop {
             let Head { shared, own, shape, value } = self.head()?;
             if own == LONG {
                 self.position =
                     self.position.checked_add((LONG_LEN_BITS + LONG_AT_BITS) as usize)?;
-                // A long name is written without what it shares.
+                // A long name is written in full, outside the block, so the next name shares
+                // nothing with it.
                 common = 0;
                 continue;
             }
+            // The name left the common prefix, so it and all after it differ from `wanted` earlier.
             if shared < common {
                 return None;
             }
+            // The name continues like its predecessor, which already differs from `wanted` there.
             if shared > common {
                 self.position = self.position.checked_add(own.checked_mul(CODE_BITS as usize)?)?;
                 continue;
@@ -251,7 +257,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The fixed part of the next name.
+    /// Reads the fixed part of the next name.
     #[inline(always)]
     fn head(&mut self) -> Option<Head> {
         step();
@@ -277,7 +283,7 @@ impl<'a> Reader<'a> {
         let len = shared.checked_add(own).filter(|len| (1..=TAIL_CODES).contains(len))?;
         let mut codes = low_bits(self.last.codes, shared);
         append(&mut codes, shared, self.codes(own)?);
-        // What is shared is all that can be: looking for a name rests on it.
+        // The builder shares as much as possible, and `find` depends on that.
         let ([a, b, c], [x, y, z]) = (codes, self.last.codes);
         let same = first_difference([a ^ x, b ^ y, c ^ z]);
         if same.min(len).min(self.last.len) != shared {
@@ -287,7 +293,7 @@ impl<'a> Reader<'a> {
         Some(Entry { sequence: self.last, value })
     }
 
-    /// The next `count` bits, at most 57.
+    /// Reads the next `count` bits, at most 57.
     #[inline(always)]
     fn take(&mut self, count: u32) -> Option<u64> {
         let bytes: &[u8; 8] = self.bytes.get(self.position / 8..)?.first_chunk()?;
@@ -296,23 +302,23 @@ impl<'a> Reader<'a> {
         Some(word & !u64::MAX.checked_shl(count)?)
     }
 
-    /// The next `count` codes, at most [`TAIL_CODES`].
+    /// Reads the next `count` codes, at most [`TAIL_CODES`].
     #[inline]
-    #[allow(clippy::arithmetic_side_effects, reason = "a shift below eight")]
+    #[allow(clippy::arithmetic_side_effects, reason = "the shift is less than eight")]
     fn codes(&mut self, count: usize) -> Option<[u64; 3]> {
         let bytes: &[u8; 32] = self.bytes.get(self.position / 8..)?.first_chunk()?;
         let (words, _) = bytes.as_chunks::<8>();
         let &[a, b, c, d] = words else { return None };
         let [a, b, c, d] = [a, b, c, d].map(u64::from_le_bytes);
         let shift = self.position % 8;
-        // Shifted twice, because a word is not shifted by all of its bits.
+        // Shifts twice, because Rust does not shift a word by its whole width.
         let join = |low: u64, high: u64| (low >> shift) | (high << (63 - shift) << 1);
         self.position = self.position.checked_add(count.checked_mul(CODE_BITS as usize)?)?;
         Some(low_bits([join(a, b), join(b, c), join(c, d)], count))
     }
 }
 
-/// How many codes are zero before the first that is not.
+/// Returns the number of zero codes before the first other code.
 #[inline(always)]
 const fn first_difference(words: [u64; 3]) -> usize {
     let [a, b, c] = words;
@@ -328,7 +334,7 @@ const fn first_difference(words: [u64; 3]) -> usize {
     (bits / CODE_BITS) as usize
 }
 
-/// The lowest `count` codes.
+/// Returns the lowest `count` codes.
 #[inline(always)]
 fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
     #[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
@@ -336,7 +342,7 @@ fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
     [a & x, b & y, c & z]
 }
 
-/// By a number of codes, their bits.
+/// The bits of a number of codes.
 static LOW_MASKS: [[u64; 4]; WINDOW] = low_masks();
 
 #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]
@@ -354,13 +360,13 @@ const fn low_masks() -> [[u64; 4]; WINDOW] {
     masks
 }
 
-/// Puts codes after the first `count`, where there are zeros.
+/// Puts codes after the first `count`. The bits there must be zero.
 #[inline(always)]
 #[allow(clippy::arithmetic_side_effects, reason = "shifts are below the width of a word")]
 fn append(codes: &mut [u64; 3], count: usize, more: [u64; 3]) {
     let bits = (count % WINDOW) * CODE_BITS as usize;
     let ([a, b, c], shift) = (more, bits % 64);
-    // Shifted twice, because a word is not shifted by all of its bits.
+    // Shifts twice, because Rust does not shift a word by its whole width.
     let over = |low: u64| low >> 1 >> (63 - shift);
     let [a, b, c] = [a << shift, b << shift | over(a), c << shift | over(b)];
     let [a, b, c] = match bits / 64 {
@@ -387,7 +393,7 @@ fn shift_right(words: [u64; 3], count: usize) -> [u64; 3] {
     }
 }
 
-/// Writes blocks.
+/// Writes the blocks.
 #[cfg(feature = "alloc")]
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -395,21 +401,21 @@ pub(crate) struct Writer {
     pub(crate) bytes: Vec<u8>,
     value_bits: u32,
     names: usize,
-    /// Bits that do not fill a byte yet.
+    /// The bits that do not fill a byte yet.
     open: u128,
     open_bits: u32,
     previous: Vec<u8>,
 }
 
 #[cfg(feature = "alloc")]
-#[allow(clippy::arithmetic_side_effects, reason = "of lengths that limits bound")]
+#[allow(clippy::arithmetic_side_effects, reason = "limits bound the lengths")]
 impl Writer {
     pub(crate) fn new(value_bits: u32) -> Self {
         let (starts, bytes, previous) = (Vec::new(), Vec::new(), Vec::new());
         Self { starts, bytes, value_bits, names: 0, open: 0, open_bits: 0, previous }
     }
 
-    /// Adds the next name in canonical order. A long one stands at `long_at` among those.
+    /// Adds the next name in canonical order. `long_at` is the offset of a long name among those.
     pub(crate) fn push(&mut self, name: &[u8], shape: Shape, value: u32, long_at: usize) {
         if self.names.is_multiple_of(BLOCK) {
             self.align();
@@ -441,7 +447,7 @@ impl Writer {
         self.previous = sequence;
     }
 
-    /// The blocks; `None` when they are too large.
+    /// Returns the writer with all blocks, or `None` if they are too large.
     pub(crate) fn finish(mut self) -> Option<Self> {
         self.align();
         self.bytes.extend([0; PADDING]);

@@ -1,9 +1,9 @@
-//! Collecting patterns and putting them into canonical order.
+//! Collects patterns and sorts them into canonical order.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    reason = "numbers and places are made here, of lengths that limits bound"
+    reason = "this code makes all numbers and indices itself, and limits bound the lengths"
 )]
 
 use alloc::vec::Vec;
@@ -17,27 +17,27 @@ use crate::limits::ENTRIES_MAX;
 use crate::packed::CODE_BITS;
 use crate::pattern::NamePattern;
 
-/// Patterns with what they stand for, in the order of adding.
+/// Patterns with their values, in the order of adding.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     entries: Vec<Entry>,
-    /// Lower-case names and address keys, one after the other.
+    /// The lower-case names and the address keys, one after another.
     bytes: Vec<u8>,
 }
 
-/// One pattern. Its number is its place among the entries.
+/// One pattern. Its number is its index among the entries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     at: u32,
     pub(super) value: u32,
-    /// In a table, what the value belongs to.
+    /// In a table, the row of the entry's group and policy.
     pub(super) row: u16,
     len: u8,
     pub(super) class: Class,
 }
 
 impl Entry {
-    /// The shape of a name.
+    /// Returns the shape of a name.
     pub(super) const fn shape(&self) -> Shape {
         match self.class {
             Class::Name(shape) => shape,
@@ -46,7 +46,7 @@ impl Entry {
     }
 }
 
-/// What an entry's bytes are; entries are sorted by this last of all.
+/// The class of an entry. The shape is the last criterion of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Name(Shape),
@@ -64,7 +64,7 @@ impl Entries {
         self.bytes.reserve_exact(bytes);
     }
 
-    /// Adds `pattern`, which stands for `value`.
+    /// Adds `pattern` with its `value`.
     pub(crate) fn insert(
         &mut self,
         pattern: &NamePattern<'_>,
@@ -104,7 +104,7 @@ impl Entries {
         &self.bytes[entry.at as usize..][..usize::from(entry.len)]
     }
 
-    /// Every pair of neighbours in canonical order that are the same.
+    /// Returns every pair of equal neighbours in canonical order.
     pub(crate) fn duplicates(&self) -> Vec<Duplicate> {
         let order = self.sorted(&mut |_| {});
         let mut found: Vec<Duplicate> =
@@ -122,8 +122,8 @@ impl Entries {
         })
     }
 
-    /// Label by label from the right, a name before what is below it; then by shape; addresses and
-    /// the catch-all last.
+    /// Compares names label by label from the right, a name before those below it, then by shape.
+    /// Addresses and the catch-all come last.
     fn compare(&self, a: &Entry, b: &Entry) -> Ordering {
         let rank = |class: Class| match class {
             Class::Name(_) => 0,
@@ -139,7 +139,7 @@ impl Entries {
         })
     }
 
-    /// The numbers of the entries in canonical order, equal ones in the order of adding.
+    /// Returns the numbers of the entries in canonical order, equal ones in the order of adding.
     pub(super) fn sorted(&self, progress: &mut dyn FnMut(Progress)) -> Vec<u32> {
         let of = self.entries.len();
         progress(Progress { stage: Stage::Sorting, done: 0, of });
@@ -149,8 +149,9 @@ impl Entries {
         keyed.into_iter().map(|(_, number)| number).collect()
     }
 
-    /// Sorts entries that are alike before place `from`: by the next places, which are numbers and
-    /// sorted much faster than names, and those that are alike again by the places after them.
+    /// Sorts entries whose places before `from` are equal. It packs the next places into a number,
+    /// because numbers sort much faster than names. Entries with equal numbers are sorted by the
+    /// places after them.
     fn sort_from(&self, from: usize, keyed: &mut [(u64, u32)]) {
         for (places, number) in keyed.iter_mut() {
             let entry = &self.entries[*number as usize];
@@ -189,11 +190,11 @@ impl Entries {
     }
 }
 
-/// Places of six bits in a number.
+/// The number of six-bit places that fit in a number.
 const PLACES: usize = 10;
 
-/// The places of a name in canonical order from place `from` on. Sorting by all of them is sorting
-/// by [`compare_names`]; zeros are places after the end.
+/// Packs the places of a name in canonical order, from place `from` on. Sorting by all places
+/// equals sorting with [`compare_names`]. Zeros are places after the end, 1 separates labels.
 fn order_places(name: &[u8], from: usize) -> u64 {
     let place = |byte: u8| match byte {
         b'-' => 2,
@@ -202,7 +203,7 @@ fn order_places(name: &[u8], from: usize) -> u64 {
         _ => u64::from(byte.saturating_sub(b'a')) + 14,
     };
     let (mut places, mut count) = (0, 0);
-    // Where the label under way begins and ends, and how many places there were before it.
+    // The current label's end, and the number of places before the label.
     let (mut end, mut before) = (name.len(), 0);
     while count < PLACES {
         let start = name[..end].iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);

@@ -1,8 +1,8 @@
-//! Why bytes are no compiled table.
+//! The errors of reading a compiled table.
 
 use core::fmt;
 
-/// Why bytes are no compiled table. Offsets count bytes from the start.
+/// The reason why bytes are not a compiled table. Offsets count bytes from the start.
 ///
 /// # Examples
 /// ```
@@ -16,72 +16,72 @@ use core::fmt;
 pub enum FormatError {
     /// The first bytes are not `COAL`.
     Magic,
-    /// Another version of the format, another kind of compiled table, or no known layout.
+    /// Another version of the format, another kind of compiled table, or an unknown layout.
     Version {
         /// The header word found.
         found: u32,
         /// The header word expected.
         expected: u32,
     },
-    /// Too short for its header, or longer or shorter than its sections.
+    /// A length that does not fit the header, or does not fit the sections.
     Length {
         /// The length found, in bytes.
         len: usize,
     },
-    /// The checksum is of other bytes.
+    /// The checksum in the header is not that of the bytes.
     Checksum {
         /// The checksum in the header.
         stored: u64,
         /// The checksum of the bytes.
         computed: u64,
     },
-    /// A sound header, of another table than the one that was asked for.
+    /// A valid header, but of another table than the expected one.
     Unexpected {
         /// The checksum in the header.
         stored: u64,
-        /// The checksum that was asked for.
+        /// The expected checksum.
         expected: u64,
     },
-    /// More of something than any table may hold.
+    /// A number above its limit.
     Count {
         /// Where the count is.
         at: usize,
-        /// The count found.
+        /// The number found.
         count: usize,
         /// The count allowed.
         max: usize,
     },
-    /// Something in the header that contradicts the names.
+    /// A header field that contradicts the names.
     Header {
-        /// Where it is.
+        /// Where the field is.
         at: usize,
     },
-    /// A stored name that is no name, or where no lookup would find it.
+    /// A stored name that is invalid, or stored where lookups do not find it.
     Name {
         /// Where the name is.
         at: usize,
     },
-    /// A name out of its order.
+    /// A name that is not in order.
     Order {
         /// The number of the name, in the order of the table.
         number: usize,
     },
-    /// An address out of order or of no known family.
+    /// An address that is not in order or of an unknown family.
     Address {
         /// Where the address is.
         at: usize,
     },
-    /// A group out of order, or with policies that do not exist.
+    /// A group that is not in order, or that has unknown policies.
     Group {
         /// Where the group is.
         at: usize,
     },
-    /// A pair of virtual host and group that is out of order or names no group of the table.
+    /// A pair of virtual host and group that is not in order, or whose group is not in the table.
     Pair {
         /// Where the pair is.
         at: usize,
     },
-    /// A value that stands for nothing.
+    /// A value without a meaning in this table.
     Value {
         /// Where the value is.
         at: usize,
@@ -101,16 +101,14 @@ impl fmt::Display for FormatError {
                 )
             }
             Self::Length { len } => {
-                write!(f, "compiled table of {len} bytes does not hold its sections")
+                write!(f, "compiled table has {len} bytes; its header describes another length")
             }
-            Self::Checksum { stored, computed } => {
-                write!(
-                    f,
-                    "compiled table with checksum {stored:016x} whose bytes give {computed:016x}"
-                )
-            }
+            Self::Checksum { stored, computed } => write!(
+                f,
+                "compiled table has checksum {computed:016x}; {stored:016x} expected by its header"
+            ),
             Self::Unexpected { stored, expected } => {
-                write!(f, "compiled table with checksum {stored:016x}; {expected:016x} expected")
+                write!(f, "compiled table has checksum {stored:016x}; {expected:016x} expected")
             }
             Self::Count { at, count, max } => {
                 write!(f, "count {count} at byte {at}; at most {max} allowed")
@@ -118,12 +116,12 @@ impl fmt::Display for FormatError {
             Self::Header { at } => {
                 write!(f, "header field at byte {at} contradicts the names of the table")
             }
-            Self::Name { at } => write!(f, "name at byte {at} is no name, or is out of place"),
-            Self::Order { number } => write!(f, "name {number} is out of order"),
-            Self::Address { at } => write!(f, "address at byte {at} is out of place"),
-            Self::Group { at } => write!(f, "group at byte {at} is out of place"),
-            Self::Pair { at } => write!(f, "pair at byte {at} is out of place"),
-            Self::Value { at, value } => write!(f, "value {value} at byte {at} stands for nothing"),
+            Self::Name { at } => write!(f, "invalid or misplaced name at byte {at}"),
+            Self::Order { number } => write!(f, "name {number} is not in order"),
+            Self::Address { at } => write!(f, "invalid or misplaced address at byte {at}"),
+            Self::Group { at } => write!(f, "invalid or misplaced group at byte {at}"),
+            Self::Pair { at } => write!(f, "invalid or misplaced pair at byte {at}"),
+            Self::Value { at, value } => write!(f, "invalid value {value} at byte {at}"),
         }
     }
 }

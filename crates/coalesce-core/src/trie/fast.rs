@@ -1,4 +1,4 @@
-//! The fast layout: every name in a slot of its own, found at one look.
+//! The fast layout: every name has a slot, and a lookup reads just that one.
 
 use super::bytes::{narrow, width};
 use super::format::{PADDING_LEN, SLOT_LEN};
@@ -9,20 +9,20 @@ use super::stored::{Stored, StoredName};
 use crate::packed::TAIL_CODES;
 use crate::simd::{Portable, Simd};
 
-/// A slot is read together with the four bytes behind it.
+/// A slot is read together with the four bytes behind it, as four words.
 const READ_LEN: usize = SLOT_LEN + PADDING_LEN;
 
-/// A slot and what is behind it.
+/// Returns a slot and the four bytes behind it.
 #[inline(always)]
-#[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
+#[allow(clippy::arithmetic_side_effects, reason = "32-bit numbers do not overflow 64 bits")]
 fn bytes<'a>(header: &Header, image: &'a [u8], slot: u32) -> Option<&'a [u8; READ_LEN]> {
-    // In 64 bits none of this can overflow, so that one comparison is all that is left to check.
-    // Where addresses have 32, a slot of the image is below its count, and so within them.
+    // In 64 bits nothing here overflows, so one comparison is enough. On a machine with 32-bit
+    // addresses the cast is safe, because a slot of the image ends within its length.
     let at = u64::from(header.at.slots) + u64::from(slot) * u64::from(header.slot_len);
     image.get(at as usize..(at + READ_LEN as u64) as usize)?.first_chunk()
 }
 
-/// The value of a slot.
+/// Returns the value of a slot.
 #[inline(always)]
 fn value(bytes: &[u8; READ_LEN]) -> Option<u32> {
     let value = bytes.get(24..)?.first_chunk()?;
@@ -39,14 +39,14 @@ pub(crate) fn read(header: &Header, image: &[u8], slot: u32) -> Option<Stored> {
     Some(Stored { key: [a, b, c].map(u64::from_le_bytes), value: value(bytes)? })
 }
 
-/// A byte of a section.
+/// Returns a byte of a section.
 #[inline(always)]
-#[allow(clippy::arithmetic_side_effects, reason = "of 32 bits each, in 64")]
+#[allow(clippy::arithmetic_side_effects, reason = "32-bit numbers do not overflow 64 bits")]
 fn byte(image: &[u8], section: u32, index: u32) -> Option<u8> {
     image.get((u64::from(section) + u64::from(index)) as usize).copied()
 }
 
-/// The one slot where a name with this hash can be. Reads a pilot.
+/// Returns the only slot where a name with this hash can be. Reads a pilot.
 #[inline(always)]
 pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     step();
@@ -54,17 +54,17 @@ pub(crate) fn slot(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     Some(hash.slot(pilot, header.counts.slots))
 }
 
-/// Whether the name in `slot` has the tag of `hash`. Tags are much smaller than names, so that most
-/// of what is not there is told without a look into memory that is far away.
+/// Compares the one-byte tag of `slot` with that of `hash`. The tag rejects nearly every miss
+/// without a read of the slot, which is usually not in cache.
 #[inline(always)]
 pub(crate) fn has_tag(header: &Header, image: &[u8], slot: u32, hash: Hash) -> bool {
     byte(image, header.at.tags, slot) == Some(hash.tag())
 }
 
-/// Whether a key was found, and the value that means something then.
+/// The result of a comparison of keys, and the slot's value, which counts only if they are equal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verified {
-    /// 1 or 0; no `bool`, because compilers make branches of those.
+    /// 1 or 0. It is not a `bool`, because compilers turn those into branches.
     pub(crate) is: u32,
     pub(crate) value: u32,
 }
@@ -78,7 +78,8 @@ impl Verified {
     }
 }
 
-/// Whether `key` stands in `slot`, compared without a branch. `None` when there is no such slot.
+/// Compares `key` with the key in `slot`, without a branch. Returns `None` if the slot does not
+/// exist.
 #[inline(always)]
 pub(crate) fn verify<V: Simd>(
     simd: V,
@@ -91,7 +92,7 @@ pub(crate) fn verify<V: Simd>(
     Some(Verified { is: simd.is_key(key, bytes), value: value(bytes)? })
 }
 
-/// Looks for a short name.
+/// Finds a short name.
 #[inline(always)]
 pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, key: [u64; 3]) -> Option<u32> {
     let slot = slot(header, image, hash)?;
@@ -101,7 +102,7 @@ pub(crate) fn find_key(header: &Header, image: &[u8], hash: Hash, key: [u64; 3])
     verify(Portable, header, image, slot, key)?.found()
 }
 
-/// Looks for a name that is longer than a key.
+/// Finds a name that is longer than a key.
 pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape) -> Option<u32> {
     let hash = header.hasher.hash_long(name, shape);
     let slot = slot(header, image, hash)?;
@@ -113,7 +114,7 @@ pub(crate) fn find_long(header: &Header, image: &[u8], name: &[u8], shape: Shape
     (slot.shape()? == shape && found.eq_ignore_ascii_case(name)).then_some(slot.value)
 }
 
-/// The slot of the name with this number in the order of the image.
+/// Returns the slot of the name with this number in canonical order.
 pub(crate) fn slot_of(header: &Header, image: &[u8], number: usize) -> Option<u32> {
     let width = width(header.counts.slots);
     if number >= header.counts.names as usize {
@@ -123,8 +124,8 @@ pub(crate) fn slot_of(header: &Header, image: &[u8], number: usize) -> Option<u3
     narrow(image, at, width).filter(|slot| *slot < header.counts.slots)
 }
 
-/// Whether a lookup for a name that stands in `slot` would find it there.
-pub(crate) fn leads_to(
+/// Returns whether a lookup finds the name in the slot `place`.
+pub(crate) fn is_found_in(
     header: &Header,
     image: &[u8],
     stored: &Stored,

@@ -1,4 +1,4 @@
-//! Looking names up.
+//! Lookups of names.
 
 use super::compact;
 use super::fast::{self, Verified};
@@ -13,44 +13,44 @@ use crate::packed::{Scan, TAIL_CODES, WINDOW, suffix};
 use crate::pattern::NamePattern;
 use crate::simd::{self, Portable, Simd};
 
-/// Of fewer bytes, a trailing dot among them, hardly anything is a name; what is shorter is looked
-/// for step by step, so that a window can be read in words of four.
+/// The shortest authority that the fast path takes. Hardly any name is shorter. The limit lets a
+/// window be read in words of four bytes.
 const NAME_LEN_MIN: usize = 5;
 
-/// A trie as lookups read it, whatever its storage.
+/// A trie of any storage, as lookups read it.
 ///
-/// Lookups take a trie behind one pointer, and not its header and its bytes, which are three words.
-/// The slow ways are never inlined, so the fast way would have to keep all three in registers for
-/// calls that it hardly ever makes: that costs 2 to 8 % of its instructions.
+/// Lookups take a trie behind one pointer, not its header and bytes, which are three words. The
+/// slow paths are never inlined, so the fast path would have to keep all three in registers for
+/// calls that it hardly ever makes. Measured, that costs 2 to 8 % of the instructions.
 pub(super) trait Stored {
     /// Returns the header that was read when the trie was opened.
     fn header(&self) -> &Header;
 
-    /// Returns the bytes, header included.
+    /// Returns the bytes, including the header.
     fn image(&self) -> &[u8];
 }
 
-/// What [`before_port`] makes of an authority.
+/// The result of [`before_port`].
 enum BeforePort<'a> {
     Host(&'a [u8]),
     Found(Option<u32>),
 }
 
-/// What [`find_pair`] found.
+/// The result of [`find_pair`]: the name itself, and the wildcard above it.
 struct Pair {
     own: Verified,
     above: Verified,
 }
 
 impl Pair {
-    /// Whether the name was not found, and a wildcard was, or may be `further` up.
+    /// Returns whether the name was not found but a wildcard was, or might be `further` up.
     #[inline(always)]
     const fn needs_more(&self, further: u32) -> bool {
         (further | self.above.is) & self.own.is.wrapping_sub(1) != 0
     }
 }
 
-/// The value of the most specific pattern that stands for `host`.
+/// Returns the value of the most specific pattern for `host`.
 #[inline(always)]
 pub(super) fn find(trie: &impl Stored, host: &Host<'_>) -> Option<u32> {
     let (header, image) = (trie.header(), trie.image());
@@ -62,7 +62,7 @@ pub(super) fn find(trie: &impl Stored, host: &Host<'_>) -> Option<u32> {
     found.or_else(|| catch_all(trie))
 }
 
-/// The value of this very pattern, whatever else stands for what it stands for.
+/// Returns the value of exactly this pattern.
 pub(super) fn find_pattern(trie: &impl Stored, pattern: &NamePattern<'_>) -> Option<u32> {
     let (header, image) = (trie.header(), trie.image());
     let (name, shape) = match pattern {
@@ -75,7 +75,7 @@ pub(super) fn find_pattern(trie: &impl Stored, pattern: &NamePattern<'_>) -> Opt
     find_stored(trie, name, name.as_bytes().len(), shape)
 }
 
-/// The value of a stored name of any length: the last `len` bytes of `name`, in this shape.
+/// Returns the value of a stored name of any length: the last `len` bytes of `name`, in this shape.
 fn find_stored(trie: &impl Stored, name: &DnsName<'_>, len: usize, shape: Shape) -> Option<u32> {
     let (header, image) = (trie.header(), trie.image());
     if len <= TAIL_CODES {
@@ -90,16 +90,17 @@ fn find_stored(trie: &impl Stored, name: &DnsName<'_>, len: usize, shape: Shape)
     }
 }
 
-/// Names of at most [`TAIL_CODES`] bytes, which is nearly all of them, without asking first
-/// whether they are valid: what is found byte for byte is. Only what a wildcard adds to what
-/// was found has to be looked at.
+/// Finds a host of at most [`TAIL_CODES`] bytes, as nearly all names are, without checking first
+/// whether it is valid. A stored name is valid, so a host that equals one byte for byte is too.
+/// Only the labels that a wildcard matches must be checked.
 #[inline(always)]
 pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -> Option<u32> {
     let header = trie.header();
     if authority.len() < NAME_LEN_MIN {
         return find_any(trie, authority);
     }
-    // What ends in a digit or a bracket may be an address, and what ends in a colon has a port.
+    // An authority that ends in a digit or a bracket may be an address; one that ends in a colon or
+    // a digit may have a port.
     let authority = match authority.last()? {
         b'0'..=b':' | b']' => match before_port(trie, authority) {
             BeforePort::Host(host) => host,
@@ -119,12 +120,13 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     }
     let codes = simd.codes(window);
     let dots = simd.dots(window);
-    // 31 without a dot, which is the length of no suffix here.
+    // `trailing_zeros` of no dots is 32, so the result is 63, and 31 after the modulus. No suffix
+    // in the trie has 31 bytes, because short ones have at most 30.
     let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
     let pair = find_pair(simd, trie, codes, len, parent_len, wildcard)?;
     let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
-    // One branch for all that is rare. Whether there is a wildcard above a name that was found
-    // is a matter of chance, and must not be asked by a branch of its own.
+    // One branch covers all rare cases. Half of the names that are found may have a wildcard above
+    // them and half may not, so a separate branch on that would often be mispredicted.
     if pair.needs_more(further) {
         let value = if let Some(value) = pair.above.found() {
             value
@@ -133,7 +135,8 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
         } else {
             find_above(trie, simd.words(codes), dots)?
         };
-        // What the wildcard has of the name is valid; the labels left of that may not be.
+        // The part of the name that the stored wildcard contains is valid. The labels to the left
+        // of it may not be.
         let first = 1_u32.wrapping_shl(WINDOW.wrapping_sub(len) as u32);
         let (hyphens, bad) = (simd.hyphens(window), simd.bad(window));
         let wrong = Scan { words: [0; 3], dots, hyphens, bad }.is_wrong(first);
@@ -142,14 +145,14 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     pair.own.found()
 }
 
-/// The host of an authority that does not end as names do; or what stands for it, if it is no
-/// name.
+/// Splits off the port of an authority that ends in a digit, a colon or a bracket. Finds the value
+/// at once if the host is not a name.
 #[cold]
 #[inline(never)]
 fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
     let (header, image) = (trie.header(), trie.image());
     let (host, port) = split_port(authority);
-    // A colon that is left has no port behind it.
+    // If a colon is left, the text behind it is not a port.
     if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
         return BeforePort::Found(None);
     }
@@ -165,8 +168,8 @@ fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
     })
 }
 
-/// Names longer than [`TAIL_CODES`]: unless the image has such names itself, only the wildcards
-/// of their last bytes can stand for them. Whether the rest is valid matters when one does.
+/// Finds a host longer than [`TAIL_CODES`]. If the image has no names that long, only wildcards of
+/// the last bytes can match. The whole host must be valid only if one does.
 #[cold]
 #[inline(never)]
 fn find_long_host(trie: &impl Stored, host: &[u8], wildcard: Shape) -> Option<u32> {
@@ -176,14 +179,15 @@ fn find_long_host(trie: &impl Stored, host: &[u8], wildcard: Shape) -> Option<u3
     }
     let name = without_trailing_dot(host);
     let Scan { words, dots, .. } = simd::scan(name);
-    // Behind a dot at byte 0 there are 31 bytes, more than any name here has.
+    // A dot at window byte 0 would have 31 bytes after it, which is longer than any short name.
     let mut behind = dots & !1;
     if wildcard == Shape::OneLabel {
-        // The one label of a wildcard is the first, which begins left of the window.
+        // The wildcard matches exactly one label, the first, which begins left of the window.
         let before = name.get(..name.len().saturating_sub(WINDOW))?;
         if dots & 1 != 0 || before.len() > LABEL_LEN_MAX || before.contains(&b'.') {
             return None;
         }
+        // Keep the lowest bit: the dot after that first label.
         behind &= behind.wrapping_neg();
     } else {
         behind &= header.further;
@@ -199,9 +203,9 @@ fn find_long_host(trie: &impl Stored, host: &[u8], wildcard: Shape) -> Option<u3
     None
 }
 
-/// The name itself and the wildcard right above it are looked for at once, because that costs
-/// less than to wait for the one before asking for the other. `None` when the image cannot be
-/// read where they would be.
+/// Looks for the name itself and for the wildcard right above it at once. Their memory reads do not
+/// depend on each other, so the processor overlaps them. Returns `None` if the image is too short
+/// for a read.
 #[inline(always)]
 fn find_pair<V: Simd>(
     simd: V,
@@ -219,13 +223,13 @@ fn find_pair<V: Simd>(
     let above_hash = header.hasher.hash(simd.words(above));
     let own_slot = fast::slot(header, image, own_hash)?;
     let above_slot = fast::slot(header, image, above_hash)?;
-    if header.near {
+    if header.cached {
         return Some(Pair {
             own: fast::verify(simd, header, image, own_slot, own)?,
             above: fast::verify(simd, header, image, above_slot, above)?,
         });
     }
-    // Far slots are looked into only with reason.
+    // In a large trie a slot is usually not in cache, so read it only if its tag matches.
     let verify = |slot, hash, key| {
         if fast::has_tag(header, image, slot, hash) {
             fast::verify(simd, header, image, slot, key)
@@ -238,7 +242,7 @@ fn find_pair<V: Simd>(
     Some(Pair { own, above })
 }
 
-/// Everything else, step by step.
+/// Parses and finds an authority that the fast path does not take.
 #[cold]
 #[inline(never)]
 fn find_any(trie: &impl Stored, authority: &[u8]) -> Option<u32> {
@@ -251,7 +255,7 @@ fn catch_all(trie: &impl Stored) -> Option<u32> {
     counts.has_catch_all().then_some(counts.catch_all)
 }
 
-/// What is above the parent is looked for only where the image has a wildcard of such a length.
+/// Finds a parsed name. Looks above its parent only if the image has a wildcard of such a length.
 #[inline(always)]
 fn find_name(trie: &impl Stored, name: DnsName<'_>) -> Option<u32> {
     let header = trie.header();
@@ -271,10 +275,12 @@ fn find_name(trie: &impl Stored, name: DnsName<'_>) -> Option<u32> {
     find_above(trie, name.tail(), name.dots())
 }
 
-/// The longest any-depth wildcard above the parent of a name of at most one window.
+/// Finds the longest any-depth wildcard above the parent of a name that fits in a window.
 #[inline(never)]
 fn find_above(trie: &impl Stored, tail: [u64; 3], dots: u32) -> Option<u32> {
     let header = trie.header();
+    // Without the lowest dot, which is the first one, only suffixes above the parent are left. Bit
+    // 0 of `further` means something else.
     let mut dots = dots & dots.wrapping_sub(1) & header.further & !1;
     while dots != 0 {
         let len = 31_usize.checked_sub(dots.trailing_zeros() as usize)?;
@@ -298,7 +304,7 @@ fn find_key(trie: &impl Stored, key: [u64; 3], dots: u32) -> Option<u32> {
     }
 }
 
-/// Every name, one look after the other.
+/// Finds a name with one lookup after another: itself, then each wildcard above it.
 #[inline(never)]
 fn find_slowly(trie: &impl Stored, name: &DnsName<'_>) -> Option<u32> {
     let header = trie.header();
@@ -323,7 +329,7 @@ fn find_slowly(trie: &impl Stored, name: &DnsName<'_>) -> Option<u32> {
     let any_depth = |len: usize| {
         if header.has_any_depth(len) { look(len, Shape::AnyDepth) } else { None }
     };
-    // Suffixes that begin at the last window or left of it, if any wildcard is that long.
+    // Suffixes that begin at the last window or left of it, if a wildcard is that long.
     if bytes.len() >= WINDOW && header.has_long_any_depth() {
         let edge = bytes.len().checked_sub(WINDOW)?.checked_add(1)?;
         for (at, _) in bytes.get(..edge)?.iter().enumerate().filter(|(_, byte)| **byte == b'.') {

@@ -1,12 +1,13 @@
 //! The byte image of a name trie: its format, version 4.
 //!
-//! One image holds a trie of numbers, an authority table or a set of presented identifiers. All
-//! numbers are little-endian, so that one image serves every machine; nothing in it needs
-//! alignment. Offsets are not stored: each section follows from the counts before it.
+//! An image holds a trie of numbers, an authority table or a set of presented identifiers. All
+//! numbers are little-endian and nothing needs alignment, so an image works on every machine.
+//! Offsets are not stored: each section starts after the sections before it, whose lengths follow
+//! from the counts.
 //!
 //! # Header
 //!
-//! | at | bytes | holds |
+//! | at | bytes | contents |
 //! | --- | --- | --- |
 //! | 0 | 4 | `COAL` |
 //! | 4 | 4 | version 4; kind (1 identifiers, 2 table, 3 numbers); layout (1 fast, 2 compact); 0 |
@@ -18,47 +19,47 @@
 //!
 //! # Sections, in their order
 //!
-//! | section | an item | items |
+//! | section | one item | number and order of items |
 //! | --- | --- | --- |
 //! | rows | id of a group, policy bits (4 + 4) | sorted |
-//! | pairs | virtual host, place of the row (4 + 4) | sorted; only if values cannot hold both |
+//! | pairs | virtual host, index of the row (4 + 4) | sorted; only if values cannot hold both |
 //! | addresses | family 4 or 6, octets, value (4 + 16 + 4) | sorted |
-//! | pilots | a byte | one for each bucket, of which there is a power of two from 2 on |
+//! | pilots | a byte | one for each bucket; the number of buckets is a power of two, at least 2 |
 //! | tags (fast) | a byte | one for each slot |
-//! | order (fast) | a slot, in as few bytes as hold every slot | one for each name, in canonical order |
+//! | order (fast) | a slot, in as few bytes as every slot number needs | one for each name, in canonical order |
 //! | slots (fast) | three words of key, value (24 + 4) | zeros where vacant, then 4 zeros |
-//! | places (compact) | a block and bits of a tag, see [`compact`](super::compact) | one for each slot |
+//! | places (compact) | a block number and bits of a tag, see [`compact`](super::compact) | one for each slot |
 //! | block starts (compact) | an offset among the blocks (4) | one for each block |
 //! | blocks (compact) | up to 16 names, then 40 zeros | in canonical order |
-//! | long names | lower-case bytes | those of more than 30 bytes, in canonical order |
+//! | long names | lower-case bytes | names of more than 30 bytes, in canonical order |
 //!
 //! # Keys and values
 //!
-//! A name of at most 30 bytes is its own key: six bits a byte as [`packed`](crate::packed) packs
-//! them, in the upper 180 bits of three words; in bits 0–4 of the first word its length, in bits 5
-//! and 6 what it stands for (0 itself, 1 one label below it, 2 one or more). A longer name has
-//! length 0 there, its true length from bit 12 on, and in the second word where it stands among the
-//! long names.
+//! A name of at most 30 bytes is its own key. Its codes of six bits a byte, packed as
+//! [`packed`](crate::packed) describes, fill the upper 180 bits of three words. Bits 0–4 of the
+//! first word hold the length, bits 5 and 6 the shape (0 the name itself, 1 one label below it, 2
+//! one or more). A longer name has length 0 there, its true length from bit 12 on, and its offset
+//! among the long names in the second word.
 //!
 //! The value of an identifier is its number in canonical order: label by label from the right, in
-//! ASCII order, a name before what is below it and before its wildcards; then addresses. The value
-//! of a table's entry is `virtual host | place of the row << bits of a virtual host` if 32 bits
-//! hold that for all entries, and otherwise the number of a pair. The value in a trie of numbers is
+//! ASCII order, a name before those below it and before its wildcards; then addresses. The value of
+//! a table's entry is `virtual host | index of the row << bits of a virtual host`, if 32 bits hold
+//! that for all entries; otherwise it is the number of a pair. The value in a trie of numbers is
 //! the number.
 //!
 //! The bits of a row are, from the lowest: 0–1 coalescing (0 by certificate and group, 1 by server
-//! name, 2 never), 2–3 unknown authorities (0 misdirected, 1 handed over), 4–5 `CONNECT` (0
-//! refused, 1 extended, 2 any), 6 observed, 7 no client certificates asked for, and 8–9 the
-//! coalescing that the entries of this row have of their own, plus 1. Each group has a row without
-//! that first.
+//! name, 2 never), 2–3 unknown authorities (0 misdirected, 1 to the application), 4–5 `CONNECT` (0
+//! refused, 1 extended, 2 any), 6 observed, 7 no client certificates asked for. Bits 8–9 are the
+//! coalescing policy of the row's entries plus 1, or 0 if they have the group's. The first row of
+//! each group has 0 there.
 //!
-//! # How a name is found
+//! # How a lookup finds a name
 //!
-//! A [hash](super::hash) of the key chooses a bucket, the bucket's pilot chooses the slot, the tag
-//! there says no to nearly all that is not in the image, and the key there says yes. So to look for
-//! a key is to read a pilot, a tag and a slot, whatever the number of names; of few slots the tag
-//! is left out. A lookup looks for the name and for the wildcard above it, and further up only
-//! where some any-depth suffix is as long.
+//! A [hash](super::hash) of the key chooses a bucket, and the bucket's pilot chooses the slot. The
+//! tag of the slot rejects nearly every name that is not in the image, and the key in the slot
+//! confirms a match. A lookup of a key thus reads a pilot, a tag and a slot, whatever the number of
+//! names; if there are few slots, it skips the tag. It looks for the name and for the wildcard
+//! above it, and further up only for lengths that some any-depth suffix has.
 //!
 //! # Worked example: a certificate for `*.a.test`
 //!
@@ -132,9 +133,9 @@
 //! # What validation promises
 //!
 //! [`AuthorityTable::from_bytes`](crate::AuthorityTable::from_bytes) accepts only images that the
-//! builder could have written, as far as lookups and listing can tell; see
-//! [`validate`](super::validate) for what is checked, in which order. Lookups on bytes that nobody
-//! validated are as total: each read of theirs is checked, and what cannot be read is not found.
+//! builder could have written, as far as lookups and listing can observe;
+//! [`validate`](super::validate) lists the checks in order. Lookups on bytes without validation do
+//! not panic either: each read is checked, and an unreadable name counts as not found.
 
 use core::net::IpAddr;
 
@@ -148,16 +149,16 @@ pub(crate) const GROUP_LEN: usize = 8;
 pub(crate) const ADDRESS_LEN: usize = 24;
 pub(crate) const PAIR_LEN: usize = 8;
 
-/// Fast: three words of key and a value.
+/// Fast: the length of a slot, three words of key and a value.
 pub(crate) const SLOT_LEN: usize = 28;
-/// Fast: what stands behind the last slot, so that each can be read as four words.
+/// Fast: the zeros behind the last slot, so that each slot can be read as four words.
 pub(crate) const PADDING_LEN: usize = 4;
 
-/// Where the checksum stands; it covers everything after it.
+/// The offset of the checksum, which covers everything after it.
 pub(crate) const CHECKSUM_AT: usize = 8;
 pub(crate) const CHECKED_FROM: usize = 16;
 
-/// What an image holds.
+/// The kind of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Identifiers = 1,
@@ -165,16 +166,16 @@ pub(crate) enum Kind {
     Names = 3,
 }
 
-/// How a trie stores its names. The answers are the same in both layouts.
+/// The layout of the names in a trie. Both layouts give the same answers.
 ///
-/// | layout | bytes per name | a lookup |
+/// | layout | bytes per name | a lookup reads |
 /// | --- | --- | --- |
 /// | [`Fast`](Self::Fast) | 32 to 34 | a pilot, a tag and one slot, whatever the size |
 /// | [`Compact`](Self::Compact) | 10 to 16 | a pilot, a place and half a block of names on average |
 ///
-/// Figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a compact
-/// table, and in a fast one that has both `*.` and `**.` patterns, one look is taken after the
-/// other instead of two at once, and batches gain nothing.
+/// The figures are for names of 12 to 30 bytes; `benches/RESULTS.md` has the measurements. In a
+/// compact table, and in a fast table with both `*.` and `**.` patterns, a lookup reads one place
+/// after another instead of two at once, and batches gain nothing.
 ///
 /// # Examples
 ///
@@ -197,27 +198,28 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layout {
-    /// For speed.
+    /// Optimised for speed.
     #[default]
     Fast = 1,
-    /// For size.
+    /// Optimised for size.
     Compact = 2,
 }
 
-/// The most slots that an image with this many names may have.
+/// Returns the most slots that an image with this many names may have.
 pub(crate) const fn slots_max(names: u32) -> usize {
     (names as usize).saturating_mul(2).saturating_add(2)
 }
 
-/// Tag bits that a place has at least.
+/// The least number of tag bits in a place.
 const TAG_BITS_MIN: u32 = 3;
 
-/// The bytes of a place: the number of a block, and above it as many bits of the tag as fit.
+/// Returns the bytes of a place: the number of a block, and above it as many bits of the tag as
+/// fit.
 pub(crate) const fn place_width(blocks: u32) -> usize {
     bits(blocks.saturating_sub(1)).saturating_add(TAG_BITS_MIN).div_ceil(8) as usize
 }
 
-/// The numbers at the head of an image, in their order.
+/// The numbers in the header of an image, in their order.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) names: u32,
@@ -233,7 +235,7 @@ pub(crate) struct Counts {
     pub(crate) catch_all: u32,
     /// `host_bits`, longest exact name, longest one-label parent, flags.
     pub(crate) shape: [u8; 4],
-    /// Bit `n`: whether some any-depth pattern's suffix has `n` bytes.
+    /// Bit `n`: some any-depth suffix has `n` bytes.
     pub(crate) any_depth: [u64; 4],
 }
 
@@ -241,7 +243,7 @@ pub(crate) struct Counts {
 pub(crate) const HAS_CATCH_ALL: u8 = 1;
 
 impl Counts {
-    /// The header after its checksum.
+    /// Returns the header after its checksum.
     #[cfg(feature = "alloc")]
     pub(crate) fn to_bytes(self) -> [u8; HEADER_LEN - CHECKED_FROM] {
         let mut bytes = [0; HEADER_LEN - CHECKED_FROM];
@@ -293,7 +295,7 @@ impl Counts {
     }
 }
 
-/// Where each section starts, in the order in which they stand.
+/// The start of each section, in the order of the image.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sections {
     pub(crate) groups: u32,
@@ -302,10 +304,10 @@ pub(crate) struct Sections {
     pub(crate) pilots: u32,
     /// Fast: a tag for each slot.
     pub(crate) tags: u32,
-    /// Fast: the slots of the names in their order.
+    /// Fast: the slot of each name, in canonical order.
     pub(crate) order: u32,
     pub(crate) slots: u32,
-    /// Compact: a block and a tag for each slot.
+    /// Compact: a block number and tag bits for each slot.
     pub(crate) places: u32,
     pub(crate) block_starts: u32,
     pub(crate) blocks: u32,
@@ -314,8 +316,8 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// Lays the sections out; `None` when they would not fit a `u32`.
-    pub(crate) fn of(counts: &Counts, layout: Layout) -> Option<Self> {
+    /// Computes the sections. Returns `None` if they do not fit a `u32`.
+    pub(crate) fn from_counts(counts: &Counts, layout: Layout) -> Option<Self> {
         let mut at = Self::default();
         let mut end = HEADER_LEN;
         let mut section = |count: u32, size: usize| {
@@ -347,7 +349,7 @@ impl Sections {
     }
 }
 
-/// Returns how many bits a value has: all of it, or those of the number of its pair.
+/// Returns how many bits a value has: the whole value, or the number of its pair.
 pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
     match kind {
         Kind::Identifiers => bits(counts.names),
@@ -359,7 +361,7 @@ pub(crate) const fn value_bits(counts: &Counts, kind: Kind) -> u32 {
     }
 }
 
-/// An address as its section sorts it.
+/// An address as its section is sorted.
 pub(crate) type AddressKey = (u32, [u8; 16]);
 
 pub(crate) fn address_key(address: IpAddr) -> AddressKey {
@@ -372,7 +374,7 @@ pub(crate) fn address_key(address: IpAddr) -> AddressKey {
     }
 }
 
-/// The address behind a key; `None` for a key that no address has.
+/// Returns the address of a key, or `None` if the key is not an address.
 pub(crate) fn address_of((family, octets): AddressKey) -> Option<IpAddr> {
     let ([a, b, c, d], rest) = octets.split_first_chunk()?;
     match family {

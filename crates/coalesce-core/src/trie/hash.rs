@@ -1,17 +1,17 @@
-//! Hashing of packed names, and the places that a hash leads to.
+//! Hashes packed names, and computes bucket, slot and tag from a hash.
 //!
-//! A perfect hash in the manner of `PTHash` and `PtrHash`: a hash chooses a bucket, the
-//! bucket's one-byte pilot chooses the slot. The builder finds pilots under which no two names of
-//! the image meet, so a lookup looks in one place. Nothing rests on the hash but speed: a name is
-//! found only if its bytes are there.
+//! The scheme is a perfect hash like `PTHash` and `PtrHash`: the hash chooses a bucket, and the
+//! bucket's one-byte pilot chooses the slot. The builder searches pilots with which no two names of
+//! the image share a slot, so a lookup reads one slot. Only speed depends on the hash: a name is
+//! found only if its bytes are stored there.
 
 use crate::packed::TAIL_CODES;
 use crate::simd;
 
-/// What a stored name stands for.
+/// The set of names that a stored name matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shape {
-    /// Itself.
+    /// The name itself.
     Exact = 0,
     /// Every name with one more label.
     OneLabel = 1,
@@ -30,29 +30,29 @@ impl Shape {
     }
 }
 
-/// Where the shape stands in the first word of a key; the length stands below it.
+/// The position of the shape in the first word of a key. The length is below it.
 pub(crate) const SHAPE_SHIFT: u32 = 5;
 
-/// A name of at most [`TAIL_CODES`] bytes with its shape: its codes, and in the first word's low
-/// twelve bits length and shape. Equal keys are equal names of equal shape.
+/// Returns the key of a name of at most [`TAIL_CODES`] bytes with its shape: the codes, with length
+/// and shape in the low twelve bits of the first word. Keys are equal only if names and shapes are.
 #[inline(always)]
 pub(crate) const fn key(tail: [u64; 3], len: usize, shape: Shape) -> [u64; 3] {
     let [a, b, c] = tail;
     [a | mark(len, shape) as u64, b, c]
 }
 
-/// The length and the shape as they stand in a key.
+/// Returns the length and the shape as they are in a key.
 #[inline(always)]
 pub(crate) const fn mark(len: usize, shape: Shape) -> u32 {
     len as u32 | ((shape as u32) << SHAPE_SHIFT)
 }
 
-/// The key of a name of at most [`TAIL_CODES`] bytes.
+/// Returns the key of a name of at most [`TAIL_CODES`] bytes.
 pub(crate) fn key_of(name: &[u8], shape: Shape) -> [u64; 3] {
     key(simd::scan(name).tail(), name.len(), shape)
 }
 
-/// What a seed makes of the hash.
+/// A hash function, chosen by a seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hasher {
     seeds: [u64; 3],
@@ -86,8 +86,8 @@ impl Hasher {
         }
     }
 
-    /// Hashes a name of more than [`TAIL_CODES`] bytes: piece by piece from the right, the length
-    /// last.
+    /// Hashes a name of more than [`TAIL_CODES`] bytes, piece by piece from the right and the
+    /// length last.
     pub(crate) fn hash_long(self, name: &[u8], shape: Shape) -> Hash {
         let [x, _, _] = self.seeds;
         let mut state = 0;
@@ -100,20 +100,21 @@ impl Hasher {
     }
 }
 
-/// A hash. The upper half chooses the bucket, the lower half the slot, and its last byte is the
+/// A hash. Its upper half chooses the bucket, its lower half the slot, and its last byte is the
 /// tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hash(pub(crate) u64);
 
 impl Hash {
-    /// The highest bits choose the bucket: those that a shift by `shift` leaves, see
+    /// Returns the bucket: the highest bits, which remain after a shift by `shift`, see
     /// [`bucket_shift`].
     #[inline(always)]
     pub(crate) const fn bucket(self, shift: u32) -> u32 {
         self.0.wrapping_shr(shift) as u32
     }
 
-    /// The lower half, times an odd number that the pilot gives, chooses the slot.
+    /// Returns the slot. It multiplies the lower half with an odd number made from the pilot, and
+    /// scales the product to the number of slots.
     #[inline(always)]
     pub(crate) const fn slot(self, pilot: u8, slots: u32) -> u32 {
         let odd = (pilot as u32) << 1 | 1;
@@ -121,15 +122,17 @@ impl Hash {
         ((bits as u64).wrapping_mul(slots as u64) >> 32) as u32
     }
 
-    /// One byte that two names share by chance once in 256 times; a little more often in one slot
-    /// of a table of more than 2^24, where the slot has used some of the same bits.
+    /// Returns the tag. Two names have the same tag once in 256 times. In a table of more than 2^24
+    /// names that happens a little more often for the same slot, because the slot depends on some
+    /// of the same bits.
     #[inline(always)]
     pub(crate) const fn tag(self) -> u8 {
         self.0 as u8
     }
 }
 
-/// The shift for so many buckets, a power of two from 2 on; `None` for other numbers.
+/// Returns the shift for this number of buckets, which must be a power of two from 2 on. Returns
+/// `None` for other numbers.
 pub(crate) const fn bucket_shift(buckets: u32) -> Option<u32> {
     if buckets >= 2 && buckets.is_power_of_two() {
         Some(u64::BITS.wrapping_sub(buckets.trailing_zeros()))
@@ -140,14 +143,14 @@ pub(crate) const fn bucket_shift(buckets: u32) -> Option<u32> {
 
 const SPREAD: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// Both halves of a product, folded into one.
+/// Multiplies and combines both halves of the product.
 #[inline(always)]
 pub(crate) const fn fold(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// The finaliser of `SplitMix64`.
+/// Applies the finaliser of `SplitMix64`.
 const fn scramble(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

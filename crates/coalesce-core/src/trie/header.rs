@@ -13,28 +13,28 @@ use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MA
 use crate::packed::TAIL_CODES;
 use crate::simd::Detected;
 
-/// Slots that are taken to be in a near cache: 56 KiB of them.
-const NEAR_SLOTS_MAX: usize = 2_048;
+/// The most slots that count as cached: together they take 56 KiB.
+const CACHED_SLOTS_MAX: usize = 2_048;
 
-/// The header of an image, and where its sections start.
+/// The header of an image, and the start of each section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) layout: Layout,
     pub(crate) counts: Counts,
     pub(crate) hasher: Hasher,
-    /// Bit `i`: whether some any-depth pattern's suffix may begin behind a dot at window byte `i`.
-    /// Bit 0, which no short name needs: whether there is a catch-all.
+    /// Bit `i`: an any-depth pattern may begin behind a dot at window byte `i`. Bit 0, which no
+    /// short name needs: the image has a catch-all.
     pub(crate) further: u32,
-    /// In an image of the fast layout, the one shape that its wildcards have: then a name and the
-    /// wildcard above it are all there is to look for at first.
+    /// The shape of all wildcards, if the layout is fast and they have only one. Then a lookup
+    /// starts with just two places: the name and the wildcard above it.
     pub(crate) wildcard: Option<Shape>,
-    /// Whether the slots are so few that to look into one costs no more than to look at its tag.
-    pub(crate) near: bool,
-    /// What [`Hash::bucket`](super::hash::Hash::bucket) takes.
+    /// Whether the slots are so few that reading one costs no more than reading its tag.
+    pub(crate) cached: bool,
+    /// The shift for [`Hash::bucket`](super::hash::Hash::bucket).
     pub(crate) bucket_shift: u32,
-    /// The length of a slot, as a number that the compiler does not know: one multiplication is
-    /// less than the four additions that it makes of 28.
+    /// The length of a slot. It is a variable, so that the compiler uses one multiplication and
+    /// not the four additions that it makes of the constant 28.
     pub(crate) slot_len: u32,
     pub(crate) at: Sections,
     /// The id of the first group, if there is one.
@@ -44,7 +44,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header and checks the lengths: what every lookup needs not to be lost.
+    /// Reads the header and checks the lengths, so that lookups find every section.
     pub(crate) fn read(image: &[u8], kind: Kind) -> Result<Self, FormatError> {
         let too_short = FormatError::Length { len: image.len() };
         if image.get(..4).ok_or(too_short)? != MAGIC {
@@ -59,7 +59,7 @@ impl Header {
         };
         let counts = Counts::read(image).ok_or(too_short)?;
         check_limits(&counts, kind)?;
-        let at = Sections::of(&counts, layout).ok_or(too_short)?;
+        let at = Sections::from_counts(&counts, layout).ok_or(too_short)?;
         if at.end as usize != image.len() || counts.slots < counts.names.max(1) {
             return Err(too_short);
         }
@@ -79,7 +79,7 @@ impl Header {
                 (Layout::Fast, false, true) => Some(Shape::AnyDepth),
                 (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
             },
-            near: counts.slots as usize <= NEAR_SLOTS_MAX,
+            cached: counts.slots as usize <= CACHED_SLOTS_MAX,
             bucket_shift,
             slot_len: SLOT_LEN as u32,
             first_group: word(image, at.groups as usize).unwrap_or_default(),
@@ -89,7 +89,7 @@ impl Header {
         })
     }
 
-    /// The number of values: entries of a table, identifiers of a set.
+    /// Returns the number of values: entries of a table, identifiers of a set.
     pub(crate) fn len(&self) -> usize {
         let names = (self.counts.names as usize).saturating_add(self.counts.addresses as usize);
         names.saturating_add(usize::from(self.counts.has_catch_all()))
@@ -103,7 +103,7 @@ impl Header {
         self.counts.shape[2] as usize
     }
 
-    /// Whether some name is longer than a key can be.
+    /// Returns whether some name is longer than a key can be.
     pub(crate) fn has_long_names(&self) -> bool {
         self.counts.long_bytes != 0
     }
@@ -118,12 +118,12 @@ impl Header {
         len <= NAME_LEN_MAX && mask >> (len % 64) & 1 != 0
     }
 
-    /// Bits of a value: all of it, or the number of its pair.
+    /// Returns the bits of a value: the whole value, or the number of its pair.
     pub(crate) const fn value_bits(&self) -> u32 {
         value_bits(&self.counts, self.kind)
     }
 
-    /// Whether `value` stands for something in this image.
+    /// Returns whether `value` is valid in this image.
     pub(crate) fn value_fits(&self, image: &[u8], value: u32) -> bool {
         match self.kind {
             Kind::Identifiers => (value as usize) < self.len(),
@@ -132,19 +132,19 @@ impl Header {
         }
     }
 
-    /// The virtual host, the group's id and the policy bits of the row behind a table's value. The
-    /// first row has none of its own.
+    /// Returns the virtual host, the group's id and the policy bits of a table's value. The bits
+    /// are those of the entry's row; the first row has no entry's policy.
     #[inline(always)]
     pub(crate) fn entry(&self, image: &[u8], value: u32) -> Option<(u32, u32, u32)> {
         let (host, group) = if self.counts.pairs == 0 {
             let [bits, ..] = self.counts.shape;
-            // 32 bits are shifted as 64, so that all of them may belong to the virtual host.
+            // Shift in 64 bits, because the virtual host may take all 32.
             let above = u64::from(value) >> (bits % 64);
             (value ^ ((above << (bits % 64)) as u32), above as u32)
         } else {
             self.pair(image, value)?
         };
-        // Most tables have few groups, and many have one.
+        // Most tables have few groups, and many have only one.
         if group == 0 && self.counts.groups > 0 {
             return Some((host, self.first_group, 0));
         }
@@ -159,9 +159,9 @@ impl Header {
         pair(image, self.at.groups as usize, index, self.counts.groups)
     }
 
-    /// The policy bits of group `id`, by binary search.
+    /// Returns the policy bits of group `id`, by binary search.
     pub(crate) fn find_group(&self, image: &[u8], id: u32) -> Option<u32> {
-        // Most tables have few groups, and many have one.
+        // Most tables have few groups, and many have only one.
         if id == self.first_group {
             return self.group(image, 0).map(|(_, bits)| bits);
         }
@@ -180,7 +180,7 @@ impl Header {
         Some(((word(image, at)?, *octets), word(image, at.checked_add(20)?)?))
     }
 
-    /// The value of `address`, by binary search.
+    /// Returns the value of `address`, by binary search.
     pub(crate) fn find_address(&self, image: &[u8], address: IpAddr) -> Option<u32> {
         let wanted = address_key(address);
         let found = binary_search(self.counts.addresses as usize, |index| {
@@ -189,7 +189,7 @@ impl Header {
         self.address(image, found).map(|(_, value)| value)
     }
 
-    /// The bytes of a name that is longer than a key.
+    /// Returns the bytes of a name that is longer than a key.
     pub(crate) fn long_name<'a>(&self, image: &'a [u8], at: usize, len: usize) -> Option<&'a [u8]> {
         let pool = image.get(self.at.long as usize..self.at.end as usize)?;
         if len <= TAIL_CODES {
@@ -199,7 +199,7 @@ impl Header {
     }
 }
 
-/// Refuses counts above the limits, before any section is located by them.
+/// Refuses counts above the limits, before they are used to locate any section.
 fn check_limits(counts: &Counts, kind: Kind) -> Result<(), FormatError> {
     let limits = match kind {
         Kind::Table => [ENTRIES_MAX, ENTRIES_MAX, GROUPS_MAX],

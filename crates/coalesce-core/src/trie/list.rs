@@ -1,4 +1,4 @@
-//! The names of an image in order.
+//! Lists the names of an image in order.
 
 use core::cmp::Ordering;
 use core::fmt;
@@ -15,10 +15,11 @@ use crate::limits::NAME_LEN_MAX;
 use crate::name::DnsName;
 use crate::packed::WINDOW;
 
-/// Canonical order of lower-case names: label by label from the right, so that a name stands right
-/// before the names below it.
+/// Compares lower-case names in canonical order: label by label from the right, so that a name
+/// comes right before the names below it.
 pub(crate) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
-    // Labels that are the same are found byte by byte, which is all that most comparisons need.
+    // Find the equal labels at the end byte by byte. Most comparisons differ soon, so this is all
+    // their work.
     let mut same = 0_usize;
     for (at, (byte, other)) in a.iter().rev().zip(b.iter().rev()).enumerate() {
         if byte != other {
@@ -33,7 +34,7 @@ pub(crate) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
     a.rsplit(|byte| *byte == b'.').cmp(b.rsplit(|byte| *byte == b'.'))
 }
 
-/// [`compare_names`] for stored names, of which short ones are compared a word at a time.
+/// Does [`compare_names`] for stored names. Short names are compared a word at a time.
 pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering {
     let (StoredName::Short { bytes: a, .. }, StoredName::Short { bytes: b, .. }) = (a, b) else {
         return compare_names(a.as_bytes(), b.as_bytes());
@@ -44,8 +45,8 @@ pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering
     let Some((word, bits)) = differs.into_iter().find(|(_, bits)| *bits != 0) else {
         return Ordering::Equal;
     };
-    // The last byte that differs, the end of its label, and where that begins in both. Left of a
-    // short name there are zeros.
+    // Find the last byte that differs, the end of its label, and the start of that label in both
+    // names. The bytes left of a short name are zeros.
     let last = word.saturating_mul(8).saturating_add((63 ^ bits.leading_zeros() as usize) / 8);
     let edge = |byte: &u8| matches!(byte, b'.' | 0);
     let after = last.saturating_add(1);
@@ -54,7 +55,7 @@ pub(crate) fn compare_stored(a: &StoredName<'_>, b: &StoredName<'_>) -> Ordering
         name.iter().take(after).rposition(edge).map_or(0, |at| at.saturating_add(1))
     };
     let labels = (a.get(label(a)..end), b.get(label(b)..end));
-    // The same label: one of the names begins with it, and the other goes on.
+    // If the labels are equal, one name is a suffix of the other, and the shorter one comes first.
     labels.0.cmp(&labels.1).then(a.get(last).cmp(&b.get(last)))
 }
 
@@ -90,8 +91,8 @@ enum Form<'a> {
 }
 
 impl StoredPattern<'_> {
-    /// Returns the name, or the part below the wildcard; `None` for an address or a catch-all, and
-    /// for bytes that are no name, in a trie from trusted bytes.
+    /// Returns the name, or the part below the wildcard. Returns `None` for an address, a
+    /// catch-all, and invalid bytes in a trie from trusted bytes.
     pub fn name(&self) -> Option<DnsName<'_>> {
         match &self.form {
             Form::Name(name, _) => DnsName::parse(name.as_bytes()).ok(),
@@ -99,8 +100,8 @@ impl StoredPattern<'_> {
         }
     }
 
-    /// Returns the pattern as a builder takes it; `None` only for bytes that are no name, in a trie
-    /// from trusted bytes.
+    /// Returns the pattern in the form that a builder takes. Returns `None` only for invalid bytes
+    /// in a trie from trusted bytes.
     pub fn as_pattern(&self) -> Option<crate::NamePattern<'_>> {
         match &self.form {
             Form::Name(_, Shape::Exact) => self.name().map(crate::NamePattern::Exact),
@@ -112,7 +113,7 @@ impl StoredPattern<'_> {
     }
 }
 
-/// As [`NamePattern::parse`](crate::NamePattern::parse) reads it.
+/// Writes the form that [`NamePattern::parse`](crate::NamePattern::parse) reads.
 impl fmt::Display for StoredPattern<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_pattern() {
@@ -122,17 +123,17 @@ impl fmt::Display for StoredPattern<'_> {
     }
 }
 
-/// Lists the patterns of a trie: names in canonical order, a name before its wildcards,
-/// then addresses, then the catch-all.
+/// Lists the patterns of a trie: names in canonical order, each before its wildcards, then
+/// addresses, then the catch-all.
 #[derive(Clone, Debug)]
 pub(crate) struct Patterns<'a> {
     header: &'a Header,
     image: &'a [u8],
     next: usize,
     end: usize,
-    /// The block that is being read.
+    /// The block that the iterator is reading.
     block: Option<Reader<'a>>,
-    /// What every name must be or be below.
+    /// If set, only names at or below this suffix are listed.
     below: Option<Suffix>,
 }
 
@@ -144,7 +145,7 @@ struct Suffix {
 }
 
 impl Suffix {
-    fn of(name: DnsName<'_>) -> Self {
+    fn from_name(name: DnsName<'_>) -> Self {
         let mut bytes = [0; NAME_LEN_MAX];
         for (byte, value) in bytes.iter_mut().zip(name.as_bytes()) {
             *byte = value.to_ascii_lowercase();
@@ -160,7 +161,7 @@ impl Suffix {
         is_at_or_below(name, self.as_bytes())
     }
 
-    /// The part of a name below this that has one label more: the name itself, or what is above it.
+    /// Returns the child of this suffix that `name` is or is below, as a suffix of `name`.
     fn child_above<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
         let head = name.strip_suffix(self.as_bytes())?.strip_suffix(b".")?;
         let dot = head.iter().rposition(|byte| *byte == b'.');
@@ -168,7 +169,7 @@ impl Suffix {
     }
 }
 
-/// Whether a name is `suffix` or below it; both in lower case.
+/// Returns whether a name is `suffix` or below it; both are in lower case.
 fn is_at_or_below(name: &[u8], suffix: &[u8]) -> bool {
     name.strip_suffix(suffix).is_some_and(|head| matches!(head, [] | [.., b'.']))
 }
@@ -178,9 +179,10 @@ impl<'a> Patterns<'a> {
         Self { header, image, next: 0, end: header.len(), block: None, below: None }
     }
 
-    /// The patterns whose name is `suffix` or below it: neighbours, found by a binary search.
+    /// Lists the patterns whose name is `suffix` or below it. They are neighbours, so a binary
+    /// search finds the first.
     pub(crate) fn below(header: &'a Header, image: &'a [u8], suffix: DnsName<'_>) -> Self {
-        let suffix = Suffix::of(suffix);
+        let suffix = Suffix::from_name(suffix);
         let before = |number: usize| {
             let name = Self::name_at(header, image, number)?;
             Some(compare_names(name.as_bytes(), suffix.as_bytes()) == Ordering::Less)
@@ -199,14 +201,14 @@ impl<'a> Patterns<'a> {
         Self { header, image, next: low, end, block: None, below: Some(suffix) }
     }
 
-    /// Those with exactly one label more than the suffix.
+    /// Keeps only patterns with exactly one label more than the suffix.
     pub(crate) fn children(self) -> Children<'a> {
         Children(self)
     }
 
-    /// Goes on behind the names that are `name` or below it: neighbours, whose end is looked for in
-    /// doubling steps, since mostly they are few.
-    fn pass_below(&mut self, name: &[u8]) {
+    /// Skips the names at or below `name`, which are neighbours. Finds their end in doubling steps,
+    /// because they are usually few.
+    fn skip_below(&mut self, name: &[u8]) {
         let end = self.header.counts.names as usize;
         let holds = |number: usize| {
             let found = Self::name_at(self.header, self.image, number);
@@ -242,7 +244,7 @@ impl<'a> Patterns<'a> {
         stored.name(header, image)
     }
 
-    /// Reads up to the name with this number.
+    /// Returns a reader positioned at the name with this number.
     fn reader_at(header: &Header, image: &'a [u8], number: usize) -> Option<Reader<'a>> {
         let mut reader = Reader::at_block(header, image, u32::try_from(number / BLOCK).ok()?)?;
         for _ in 0..number % BLOCK {
@@ -307,9 +309,9 @@ impl<'a> Iterator for Patterns<'a> {
     }
 }
 
-/// The patterns of [`Patterns::below`] whose name has exactly one label more than the suffix, and
-/// `None` for each that has more and was passed over with its neighbours: so that whoever bounds
-/// the steps bounds the work.
+/// The patterns of [`Patterns::below`] whose name has exactly one label more than the suffix. Each
+/// deeper name that was skipped with its neighbours gives a `None`, so a caller that limits the
+/// number of items limits the work.
 #[derive(Clone, Debug)]
 pub(crate) struct Children<'a>(Patterns<'a>);
 
@@ -324,10 +326,10 @@ impl<'a> Iterator for Children<'a> {
         match suffix.child_above(name.as_bytes()) {
             Some(child) if child == name.as_bytes() => Some(Some(item)),
             Some(child) => {
-                self.0.pass_below(child);
+                self.0.skip_below(child);
                 Some(None)
             }
-            // The suffix itself.
+            // The name is the suffix itself.
             None => Some(None),
         }
     }
@@ -339,7 +341,7 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn stored_names_are_ordered_as_names_are() {
+    fn stored_names_have_the_order_of_names() {
         let names = [
             "a",
             "b",

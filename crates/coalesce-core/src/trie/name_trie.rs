@@ -27,13 +27,13 @@ use crate::storage::over_bytes;
 over_bytes! {
     /// A frozen map from name patterns to numbers: a label trie in one string of bytes.
     ///
-    /// A node is a suffix of labels that names share, so that the trie answers with the most
-    /// specific pattern for a name and lists what is below a suffix in order. A lookup hashes the
-    /// path instead of walking it, so that it reads one place for a name and one for the wildcard
+    /// A node is a suffix of labels that names share. The trie therefore answers with the most
+    /// specific pattern for a name, and lists everything below a suffix in order. A lookup hashes
+    /// the path instead of walking it: it reads one place for the name and one for the wildcard
     /// above it, whatever the number of names.
     ///
-    /// `S` is the storage: a `Vec<u8>` as built, or a `&[u8]`, an `Arc<[u8]>` or a mapped file with
-    /// the same bytes. The format is the same on every machine.
+    /// `S` is the storage: `Vec<u8>` as built, or `&[u8]`, `Arc<[u8]>` or a mapped file with the
+    /// same bytes. The format is the same on every machine.
     ///
     /// # Examples
     ///
@@ -55,13 +55,13 @@ over_bytes! {
     /// assert_eq!(find("b.b.example.test"), Some(3));
     /// assert_eq!(find("192.0.2.1"), Some(4));
     ///
-    /// // What is below a suffix, in order.
+    /// List everything below a suffix, in order.
     /// let suffix = DnsName::parse(b"example.test")?;
     /// let below: Vec<String> =
     ///     trie.entries_below(suffix).map(|(pattern, _)| pattern.to_string()).collect();
     /// assert_eq!(below, ["*.example.test", "a.example.test"]);
     ///
-    /// // The bytes are the trie: on another machine, from a file, or in a `static`.
+    /// The bytes are the whole trie: use them on another machine, in a file, or in a `static`.
     /// let read = NameTrie::from_bytes(trie.as_bytes())?;
     /// assert_eq!(read.find(&Host::Name(DnsName::parse(b"x.test")?)), Some(3));
     /// # Ok(()) }
@@ -73,7 +73,7 @@ over_bytes! {
     }
 }
 
-/// A trie over any storage, borrowed: all that lookups need.
+/// A borrowed trie over any storage, with all that lookups need.
 #[derive(Clone, Copy)]
 pub(crate) struct TrieRef<'a> {
     header: &'a Header,
@@ -119,7 +119,7 @@ impl<S: AsRef<[u8]>> Stored for NameTrie<S> {
     }
 }
 
-/// [`find::find_with`] as a kernel.
+/// Runs [`find::find_with`] as a kernel.
 struct Finding<'a, S>(&'a NameTrie<S>);
 
 impl<S: AsRef<[u8]>> Kernel<&[u8]> for Finding<'_, S> {
@@ -140,11 +140,11 @@ impl NameTrie<Vec<u8>> {
 }
 
 impl<S: AsRef<[u8]>> NameTrie<S> {
-    /// Reads a trie from the bytes of another, checking all of them.
+    /// Reads a trie from the bytes of another one and checks all of them.
     ///
     /// # Errors
-    /// [`FormatError`] for the first thing found wrong. The format may change between versions of
-    /// this crate; bytes of another version are refused.
+    /// Returns [`FormatError`] for the first fault. The format may change between versions of this
+    /// crate; bytes of another version are refused.
     ///
     /// # Allocation
     /// None.
@@ -152,16 +152,16 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         Self::validated(bytes, Kind::Names)
     }
 
-    /// Reads a trie that [`from_bytes`](Self::from_bytes) has accepted before, in this process or
-    /// another, and whose [`checksum`](Self::checksum) the caller kept: the names are not read.
+    /// Reads a trie that [`from_bytes`](Self::from_bytes) accepted before, in this process or
+    /// another one. The caller kept its [`checksum`](Self::checksum). The names are not read.
     ///
     /// # Security
-    /// Nothing computes the checksum anew, so the bytes must come from where nobody else can write.
-    /// Lookups in bytes that were changed all the same never panic and stay within the bytes, but
-    /// they may give wrong answers.
+    /// The checksum is not computed again, so the bytes must come from a place where only you can
+    /// write. If they were changed all the same, lookups do not panic and stay within the bytes,
+    /// but may give wrong answers.
     ///
     /// # Errors
-    /// [`FormatError`] for a header that does not fit the bytes, or that has another checksum.
+    /// Returns [`FormatError`] if the header does not fit the bytes or has another checksum.
     ///
     /// # Allocation
     /// None.
@@ -169,13 +169,13 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         Self::trusted(bytes, Kind::Names, checksum)
     }
 
-    /// Validates an image of this kind; every lookup after that is total.
+    /// Validates an image of this kind, so that later lookups give right answers.
     pub(crate) fn validated(image: S, kind: Kind) -> Result<Self, FormatError> {
         let header = validate::validate(image.as_ref(), kind)?;
         Ok(Self { image, header })
     }
 
-    /// Reads the header of an image of this kind, and nothing else.
+    /// Reads only the header of an image of this kind.
     pub(crate) fn trusted(image: S, kind: Kind, checksum: u64) -> Result<Self, FormatError> {
         let header = Header::read(image.as_ref(), kind)?;
         let trie = Self { image, header };
@@ -187,7 +187,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         }
     }
 
-    /// Takes what a builder wrote.
+    /// Wraps an image that a builder wrote.
     #[cfg(feature = "alloc")]
     pub(crate) fn built(image: S, kind: Kind) -> Result<Self, BuildError> {
         debug_assert!(validate::validate(image.as_ref(), kind).is_ok(), "the builder is wrong");
@@ -212,29 +212,29 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         TrieRef { header: &self.header, image: self.image.as_ref() }
     }
 
-    /// Returns the header, which is all that lookups need beside the bytes.
+    /// Returns the header. Lookups need only the header and the bytes.
     #[inline(always)]
     pub(crate) const fn header(&self) -> &Header {
         &self.header
     }
 
     /// Finds the number of the most specific pattern for `host`: exact, then the longest wildcard,
-    /// then the catch-all. [`Host::Other`] has none.
+    /// then the catch-all. A [`Host::Other`] has no number.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// For a name linear in its length, whatever the size of the trie, times the number of
-    /// any-depth wildcard lengths of more than 30 bytes that it has suffixes of.
-    /// For an address a binary search.
+    /// For a name, linear in its length, whatever the size of the trie. That is multiplied by the
+    /// number of lengths above 30 bytes that any-depth wildcards have and suffixes of the name have
+    /// too. For an address, a binary search.
     #[inline(always)]
     pub fn find(&self, host: &Host<'_>) -> Option<u32> {
         find::find(self, host)
     }
 
-    /// Finds the number for the host of an authority field, in one pass over its bytes. What
-    /// [`Authority::parse`](crate::Authority::parse) refuses has none.
+    /// Finds the number for the host of an authority field, in one pass over its bytes. A field
+    /// that [`Authority::parse`](crate::Authority::parse) refuses has no number.
     ///
     /// # Allocation
     /// None.
@@ -243,10 +243,9 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         self.header.simd.dispatch(Finding(self), authority)
     }
 
-    /// Finds the number for each of `authorities`, and calls `found` with the place of each among
-    /// them and its number, in order. In a trie that is larger than the caches this takes a
-    /// fraction of the time, because lookups do not wait for memory one after the other; what
-    /// [`Layout`] says is excepted.
+    /// Finds the number for each of `authorities`, and calls `found` with the index and the number
+    /// of each, in order. In a trie larger than the caches this takes a fraction of the time,
+    /// because the lookups wait for memory together. [`Layout`] names the exceptions.
     ///
     /// # Allocation
     /// None.
@@ -257,8 +256,8 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         mut found: impl FnMut(usize, Option<u32>),
     ) {
         let mut number = 0_usize;
-        for together in authorities.chunks(batch::TOGETHER) {
-            batch::bring_near(&self.header, self.image.as_ref(), together);
+        for together in authorities.chunks(batch::BATCH_LEN) {
+            batch::prefetch(&self.header, self.image.as_ref(), together);
             for authority in together {
                 found(number, self.find_authority(authority));
                 number = number.saturating_add(1);
@@ -266,8 +265,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         }
     }
 
-    /// Returns the number of this very pattern, whatever other pattern stands for what it stands
-    /// for.
+    /// Returns the number of exactly this pattern, even if another pattern matches the same hosts.
     ///
     /// # Allocation
     /// None.
@@ -275,8 +273,8 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         find::find_pattern(self, pattern)
     }
 
-    /// Lists every pattern with its number in canonical order: names label by label from the right,
-    /// each before the names below it and before its wildcards; then addresses by family and
+    /// Lists all patterns with their numbers in canonical order: names label by label from the
+    /// right, each before the names below it and before its wildcards; then addresses by family and
     /// octets; then the catch-all.
     ///
     /// # Allocation
@@ -285,14 +283,13 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         self.patterns()
     }
 
-    /// Lists the patterns of `suffix` and of what is below it, in canonical order, wildcards
-    /// included.
+    /// Lists the patterns of `suffix` and below it, in canonical order, wildcards included.
     ///
     /// # Allocation
     /// None.
     ///
     /// # Complexity
-    /// A binary search, then linear in what is found.
+    /// A binary search, then linear in the number of patterns found.
     pub fn entries_below(
         &self,
         suffix: DnsName<'_>,
@@ -309,28 +306,28 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     }
 
     /// Returns the checksum of the bytes. Tries with the same patterns and numbers in the same
-    /// layout have the same; that others differ is likely and no more.
+    /// layout have the same checksum; different tries very likely do not, but that is not certain.
     pub fn checksum(&self) -> u64 {
         long(self.image.as_ref(), CHECKSUM_AT).unwrap_or_default()
     }
 
-    /// Returns how the names are kept.
+    /// Returns the layout of the names.
     pub const fn layout(&self) -> Layout {
         self.header.layout
     }
 
-    /// Counts the patterns.
+    /// Returns the number of patterns.
     pub fn len(&self) -> usize {
         self.header.len()
     }
 
-    /// True if there is no pattern.
+    /// Returns whether the trie has no patterns.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// Tries are equal if their bytes are.
+/// Two tries are equal if their bytes are.
 impl<S: AsRef<[u8]>, T: AsRef<[u8]>> PartialEq<NameTrie<T>> for NameTrie<S> {
     fn eq(&self, other: &NameTrie<T>) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -370,24 +367,24 @@ pub struct NameTrieBuilder {
 
 #[cfg(feature = "alloc")]
 impl NameTrieBuilder {
-    /// Chooses a layout; without this, [`Layout::Fast`].
+    /// Chooses a layout. The default is [`Layout::Fast`].
     pub fn layout(&mut self, layout: Layout) -> &mut Self {
         self.layout = layout;
         self
     }
 
-    /// Makes room for `names` further patterns of `bytes` bytes together, for those who know.
+    /// Reserves memory for `names` more patterns with `bytes` bytes in total, if you know them in
+    /// advance.
     pub fn reserve(&mut self, names: usize, bytes: usize) -> &mut Self {
         self.entries.reserve(names, bytes);
         self
     }
 
-    /// Adds a pattern that stands for `number`. That a pattern is there already is found when the
-    /// trie is built.
+    /// Adds a pattern with its `number`. A duplicate pattern is found when the trie is built.
     ///
     /// # Errors
-    /// [`BuildError::TooLarge`] beyond [`ENTRIES_MAX`](crate::limits::ENTRIES_MAX). The builder is
-    /// as it was before.
+    /// Returns [`BuildError::TooLarge`] beyond [`ENTRIES_MAX`](crate::limits::ENTRIES_MAX). The
+    /// builder is then unchanged.
     pub fn insert(
         &mut self,
         pattern: &NamePattern<'_>,
@@ -397,36 +394,36 @@ impl NameTrieBuilder {
         Ok(self)
     }
 
-    /// Counts the patterns that were added.
+    /// Returns the number of patterns added so far.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True if no pattern was added.
+    /// Returns whether no pattern was added.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Lists every pair of entries with the same pattern, by the later one. Of three equal entries
-    /// the first and the second are a pair, and the second and the third.
+    /// Lists every pair of entries with the same pattern, by the number of the later one. Three
+    /// equal entries make two pairs: the first and second, the second and third.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         self.entries.duplicates()
     }
 
-    /// Freezes the trie. The same entries in any order give the same bytes.
+    /// Builds the trie. The same entries give the same bytes, in any order of adding.
     ///
     /// # Errors
-    /// [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
-    /// [`BuildError::TooLarge`] when the trie would exceed 4 GiB, [`BuildError::Inseparable`] for
-    /// names that were made to have the same hashes.
+    /// Returns [`BuildError::Duplicate`] for one pair of [`duplicates`](Self::duplicates),
+    /// [`BuildError::TooLarge`] for a trie of more than 4 GiB, and [`BuildError::Inseparable`] for
+    /// names that were chosen to have the same hashes.
     pub fn build(&self) -> Result<NameTrie, BuildError> {
         self.build_with(&mut |_| {})
     }
 
-    /// Freezes the trie, and tells `progress` how far it is.
+    /// Does [`build`](Self::build) and reports its progress to `progress`.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     pub fn build_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<NameTrie, BuildError> {
         let image = build::names(&self.entries, self.layout, progress)?;
         NameTrie::built(image, Kind::Names)
@@ -457,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_found_by_its_pattern_and_listed_with_it() {
+    fn every_pattern_is_found_and_listed_with_its_number() {
         for layout in [Layout::Fast, Layout::Compact] {
             let trie = trie(layout);
             for (pattern, number) in PATTERNS {
@@ -478,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trie_is_read_from_its_own_bytes_and_from_no_others() {
+    fn trie_is_read_only_from_bytes_of_its_kind_and_checksum() {
         for layout in [Layout::Fast, Layout::Compact] {
             let trie = trie(layout);
             let read = NameTrie::from_bytes(trie.as_bytes()).unwrap();
@@ -487,7 +484,7 @@ mod tests {
             assert_eq!(trusted.as_ref(), Ok(&trie.as_ref()));
             let other = NameTrie::from_trusted_bytes(trie.as_bytes(), !trie.checksum());
             assert!(matches!(other, Err(FormatError::Unexpected { .. })), "{other:?}");
-            // A table has entries of more than a number, and a trie has no groups.
+            // The entries of a table are more than a number, and a trie has no groups.
             let as_table = AuthorityTable::from_bytes(trie.as_bytes());
             assert!(matches!(as_table, Err(FormatError::Version { .. })), "{as_table:?}");
             let table = AuthorityTable::builder().build().unwrap();
@@ -497,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn two_numbers_for_one_pattern_are_refused() {
+    fn duplicate_pattern_is_refused() {
         let mut builder = NameTrie::builder();
         let pattern = NamePattern::parse(b"a.test").unwrap();
         builder.insert(&pattern, 1).unwrap().insert(&pattern, 2).unwrap();

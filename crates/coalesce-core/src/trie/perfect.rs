@@ -1,9 +1,9 @@
-//! Finding pilots under which no two keys meet.
+//! Searches pilots that place every key in a slot of its own: the perfect hash.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    reason = "numbers and places are made here, of lengths that limits bound"
+    reason = "this code makes all numbers and indices itself, and limits bound the lengths"
 )]
 
 use alloc::collections::BinaryHeap;
@@ -12,44 +12,45 @@ use alloc::vec::Vec;
 
 use super::hash::{Hash, bucket_shift};
 
-/// Keys to a bucket, on average, at most; half as many at least. Fewer need more pilots, more take
-/// longer to place.
+/// The average number of keys in a bucket, at most; it is at least half of that. Smaller buckets
+/// need more pilots, larger ones take longer to place.
 const KEYS_PER_BUCKET: usize = 3;
 
-/// How often buckets may be moved for each bucket there is, before another seed is tried.
+/// The number of moves per bucket after which the builder tries another seed.
 const MOVES_PER_BUCKET: usize = 32;
 
-/// Buckets that were just placed are not moved again at once, or two would throw each other out
-/// for ever.
+/// The number of buckets placed last that must not be moved, because otherwise two buckets could
+/// displace each other forever.
 const RECENT: usize = 16;
 
-/// No key.
+/// Marks a slot without a key.
 pub(crate) const VACANT: u32 = u32::MAX;
 
 pub(crate) const fn buckets_for(keys: usize) -> usize {
-    // One more, so that there are two at least.
+    // One more, so that there are at least two buckets.
     (keys / KEYS_PER_BUCKET + 2).next_power_of_two()
 }
 
-/// Keys up to which a slot in five stays vacant, so that certificates are indexed at once.
+/// The number of keys up to which one slot in five stays vacant, so that identifier sets of
+/// certificates are built at once.
 const FEW: usize = 256;
 
-/// One slot in a hundred stays vacant.
+/// Returns the number of slots. In a large table one slot in a hundred stays vacant.
 pub(crate) const fn slots_for(keys: usize) -> usize {
     keys + if keys <= FEW { keys / 4 } else { keys / 100 } + 1
 }
 
-/// The pilots, and which key stands in each slot.
+/// The pilots of the buckets, and the key in each slot.
 #[derive(Debug)]
 pub(crate) struct Placement {
     pub(crate) pilots: Vec<u8>,
     pub(crate) owners: Vec<u32>,
 }
 
-/// Places every key, or gives up: then another seed will do.
+/// Places every key. Returns `None` if it gives up; the caller then tries another seed.
 ///
-/// Buckets are placed from the largest to the smallest. One that fits nowhere takes the place that
-/// costs the least, and the buckets that stood there are placed again.
+/// Buckets are placed from the largest to the smallest. If a bucket fits nowhere, it takes the
+/// slots that cost the least, and the buckets there are placed again.
 pub(crate) fn place(hashes: &[Hash], progress: &mut dyn FnMut(usize)) -> Option<Placement> {
     let buckets = u32::try_from(buckets_for(hashes.len())).ok()?;
     let slots = u32::try_from(slots_for(hashes.len())).ok()?;
@@ -78,13 +79,14 @@ pub(crate) fn place(hashes: &[Hash], progress: &mut dyn FnMut(usize)) -> Option<
     Some(Placement { pilots: work.pilots, owners: work.owners })
 }
 
-/// Keys by bucket.
+/// The keys, grouped by bucket.
 struct Buckets {
     starts: Vec<u32>,
     keys: Vec<u32>,
 }
 
 impl Buckets {
+    // A counting sort: count the keys of each bucket, add up the counts, then write each key.
     fn group(hashes: &[Hash], buckets: u32, shift: u32) -> Self {
         let mut starts = vec![0_u32; buckets as usize + 1];
         for hash in hashes {
@@ -107,12 +109,12 @@ impl Buckets {
         self.starts[bucket as usize + 1] - self.starts[bucket as usize]
     }
 
-    fn of(&self, bucket: u32) -> &[u32] {
+    fn in_bucket(&self, bucket: u32) -> &[u32] {
         let bucket = bucket as usize;
         &self.keys[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
     }
 
-    /// Every bucket that has keys, the largest first.
+    /// Returns every bucket that has keys, the largest first, by counting sort.
     fn by_size(&self) -> Vec<u32> {
         let buckets = self.starts.len() as u32 - 1;
         let largest = (0..buckets).map(|bucket| self.len(bucket)).max().unwrap_or(0);
@@ -159,16 +161,16 @@ impl Work<'_> {
             pilot
         };
         self.pilots[bucket as usize] = pilot;
-        for key in self.keys.of(bucket) {
+        for key in self.keys.in_bucket(bucket) {
             let slot = self.hashes[*key as usize].slot(pilot, self.slots);
             self.owners[slot as usize] = *key;
         }
         Some(())
     }
 
-    /// The first pilot that leads every key of the bucket to a vacant slot of its own.
+    /// Returns the first pilot that gives every key of the bucket its own vacant slot.
     fn free_pilot(&self, bucket: u32) -> Option<u8> {
-        let keys = self.keys.of(bucket);
+        let keys = self.keys.in_bucket(bucket);
         (0..=u8::MAX).find(|pilot| {
             let vacant = |key: &u32| {
                 self.owners[self.hashes[*key as usize].slot(*pilot, self.slots) as usize] == VACANT
@@ -177,7 +179,7 @@ impl Work<'_> {
         })
     }
 
-    /// Whether no two of the keys share a slot under this pilot.
+    /// Returns whether no two of the keys share a slot under this pilot.
     fn apart(&self, keys: &[u32], pilot: u8) -> bool {
         let slot = |key: &u32| self.hashes[*key as usize].slot(pilot, self.slots);
         keys.iter()
@@ -185,10 +187,12 @@ impl Work<'_> {
             .all(|(at, key)| keys[..at].iter().all(|other| slot(other) != slot(key)))
     }
 
-    /// The pilot that moves the fewest keys, by the squares of their buckets' sizes.
+    /// Returns the pilot with the least cost. Each key that it displaces costs the square of its
+    /// bucket's size, because large buckets are hard to place again.
     fn cheapest_pilot(&self, bucket: u32) -> Option<u8> {
-        let keys = self.keys.of(bucket);
-        // Another first pilot each time, or equal costs would lead in circles.
+        let keys = self.keys.in_bucket(bucket);
+        // Start at a different pilot each time, because otherwise buckets of equal cost could
+        // displace each other in turn.
         let first = (self.moves as u8).wrapping_mul(0x9d);
         let mut best: Option<(u32, u8)> = None;
         for step in 0..=u8::MAX {
@@ -213,13 +217,13 @@ impl Work<'_> {
     }
 
     fn evict(&mut self, bucket: u32, pilot: u8, queue: &mut BinaryHeap<(u32, u32)>) {
-        for key in self.keys.of(bucket) {
+        for key in self.keys.in_bucket(bucket) {
             let owner = self.owners[self.hashes[*key as usize].slot(pilot, self.slots) as usize];
             if owner == VACANT {
                 continue;
             }
             let other = self.hashes[owner as usize].bucket(self.shift);
-            for key in self.keys.of(other) {
+            for key in self.keys.in_bucket(other) {
                 let slot = self.hashes[*key as usize].slot(self.pilots[other as usize], self.slots);
                 self.owners[slot as usize] = VACANT;
             }
@@ -233,7 +237,7 @@ mod tests {
     use super::slots_for;
 
     #[test]
-    fn a_slot_in_five_stays_vacant_and_of_many_one_in_a_hundred() {
+    fn slots_for_leaves_one_in_five_or_one_in_a_hundred_vacant() {
         assert_eq!([0, 1, 4, 256, 257, 10_000].map(slots_for), [1, 2, 6, 321, 260, 10_101]);
     }
 }

@@ -1,4 +1,4 @@
-//! Names as an image holds them.
+//! Names as an image stores them.
 
 use core::fmt;
 
@@ -6,15 +6,16 @@ use super::hash::{SHAPE_SHIFT, Shape};
 use super::header::Header;
 use crate::packed::{TAIL_CODES, TAIL_MASK, WINDOW, unpack};
 
-/// Where a long name's length stands in the first word of its key.
+/// The position of a long name's length in the first word of its key.
 pub(crate) const LONG_LEN_SHIFT: u32 = 12;
 
-/// The key of a name that is longer than [`TAIL_CODES`], and stands at `at` among the long names.
+/// Returns the key of a name that is longer than [`TAIL_CODES`] and is stored at `at` among the
+/// long names.
 pub(crate) const fn long_key(at: usize, len: usize, shape: Shape) -> [u64; 3] {
     [((shape as u64) << SHAPE_SHIFT) | (len as u64) << LONG_LEN_SHIFT, at as u64, 0]
 }
 
-/// A key and a value, as they stand in a slot or come out of a block.
+/// A key and a value, read from a slot or decoded from a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) key: [u64; 3],
@@ -22,7 +23,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Nothing: no key is zero.
+    /// An empty slot. Only an empty slot has a key of zeros.
     pub(crate) const VACANT: Self = Self { key: [0; 3], value: 0 };
 
     pub(crate) const fn shape(&self) -> Option<Shape> {
@@ -30,7 +31,7 @@ impl Stored {
         Shape::from_bits(a >> SHAPE_SHIFT & 3)
     }
 
-    /// The name; `None` where there is none to be read.
+    /// Returns the name, or `None` if it cannot be read.
     pub(crate) fn name<'a>(&self, header: &Header, image: &'a [u8]) -> Option<StoredName<'a>> {
         let [a, b, _] = self.key;
         match (a & 0x1f) as usize {
@@ -43,11 +44,11 @@ impl Stored {
     }
 }
 
-/// The bytes of a stored name, lower case.
+/// The bytes of a stored name, in lower case.
 #[derive(Clone, Copy)]
 pub(crate) enum StoredName<'a> {
     Short {
-        /// Right-aligned.
+        /// The name, right-aligned.
         bytes: [u8; WINDOW],
         len: u8,
     },

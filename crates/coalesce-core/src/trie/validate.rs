@@ -1,12 +1,13 @@
-//! The one pass that decides whether bytes are an image.
+//! Checks in one pass that bytes are an image.
 //!
-//! In this order: magic, version, kind and layout; counts against their limits; the lengths of all
-//! sections against the length of the bytes; the checksum; groups, pairs and addresses, sorted and
-//! of known kinds; every name: its syntax, its value, that the hash of it leads to where it stands;
-//! the order of the names; and what the header says about them.
+//! The order of the checks is: magic, version, kind and layout; counts against their limits; the
+//! lengths of all sections against the length of the bytes; the checksum; groups, pairs and
+//! addresses, which must be sorted and of known kinds; every name, that is its syntax, its value,
+//! and that its hash finds it where it is stored; the order of the names; and the summary of the
+//! names in the header.
 //!
-//! Lookups do not rest on this to be memory-safe: each read of theirs is checked. They rest on it
-//! to be right.
+//! Lookups do not need these checks to be memory-safe, because each read is checked. They need them
+//! to give right answers.
 
 use super::bytes::{long, word};
 use super::checksum::checksum;
@@ -45,7 +46,7 @@ pub(crate) fn validate(image: &[u8], kind: Kind) -> Result<Header, FormatError> 
     Ok(header)
 }
 
-/// Slots that are read before they are looked at.
+/// The number of slots that are read before any of them is examined.
 const READ_TOGETHER: usize = 64;
 
 struct Pass<'a> {
@@ -53,7 +54,7 @@ struct Pass<'a> {
     image: &'a [u8],
 }
 
-/// What the names say about themselves, to be compared with what the header says.
+/// A summary of the names, to compare with the header's.
 #[derive(Default)]
 struct Seen {
     longest_exact: usize,
@@ -83,8 +84,8 @@ impl Pass<'_> {
             let bad = FormatError::Group { at };
             let row = self.header.group(self.image, index).ok_or(bad)?;
             let (id, bits) = row;
-            // The first row of a group is the group itself, the others differ from it in the policy
-            // of their entries alone.
+            // The first row of a group is the group itself. Its other rows may differ from it only
+            // in the policy of their entries.
             let in_place = match previous {
                 Some(last) if last.0 == id => last < row && (last.1 ^ bits) & GROUP_BITS == 0,
                 last => bits <= GROUP_BITS && last.is_none_or(|last| last.0 < id),
@@ -130,7 +131,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The fields of the header that no name is needed for.
+    /// Checks the header fields that do not depend on names.
     fn header_values(&self) -> Result<(), FormatError> {
         let counts = &self.header.counts;
         let [host_bits, .., flags] = counts.shape;
@@ -167,12 +168,12 @@ impl Pass<'_> {
         }
     }
 
-    /// The value of an identifier is its number.
+    /// Checks that the value of an identifier is its number.
     fn own_number(value: u32, number: usize, at: usize) -> Result<(), FormatError> {
         if value as usize == number { Ok(()) } else { Err(FormatError::Value { at, value }) }
     }
 
-    /// A stored name, its length and its shape, if it is one that the builder would write.
+    /// Returns a stored name and its shape, if the builder could have written it.
     fn name(&self, stored: &Stored) -> Option<(StoredName<'_>, Shape)> {
         let shape = stored.shape()?;
         let name = stored.name(self.header, self.image)?;
@@ -183,7 +184,7 @@ impl Pass<'_> {
             (Kind::Identifiers, Shape::OneLabel) => NAME_LEN_MAX - 2,
             (Kind::Identifiers, Shape::AnyDepth) => 0,
         };
-        // The key is the one that this very name has, so that no bit of it means something else.
+        // The key must be exactly the key of this name, so that every bit of it is used.
         let len = bytes.len();
         let canonical = match &name {
             StoredName::Short { .. } => stored.key == key(parsed.tail(), len, shape),
@@ -209,7 +210,7 @@ impl Pass<'_> {
                 continue;
             }
             let (name, shape) = self.name(&stored).ok_or(bad)?;
-            if !fast::leads_to(header, image, &stored, name.as_bytes(), shape, slot) {
+            if !fast::is_found_in(header, image, &stored, name.as_bytes(), shape, slot) {
                 return Err(bad);
             }
             self.value(stored.value, at)?;
@@ -227,8 +228,8 @@ impl Pass<'_> {
         self.slot_order(names)
     }
 
-    /// Slots are read some at a time, because the slots of neighbours are far from each other and
-    /// reads that wait for nothing wait together.
+    /// Checks the order of the names. It reads many slots before it examines them: slots of
+    /// neighbours are far apart in memory, and reads that do not depend on each other overlap.
     fn slot_order(&self, names: usize) -> Result<(), FormatError> {
         let (header, image) = (self.header, self.image);
         let mut previous: Option<(StoredName<'_>, Shape)> = None;
@@ -278,7 +279,7 @@ impl Pass<'_> {
                 if !follows(previous.as_ref(), &name, shape) {
                     return Err(FormatError::Order { number });
                 }
-                if !compact::leads_to(header, image, name.as_bytes(), shape, block) {
+                if !compact::is_found_in(header, image, name.as_bytes(), shape, block) {
                     return Err(bad);
                 }
                 self.value(stored.value, block_at)?;
@@ -291,7 +292,7 @@ impl Pass<'_> {
             }
             expected = expected.saturating_add(reader.consumed());
         }
-        // After the last block there are zeros and nothing else.
+        // After the last block there must be only zeros.
         let at = offset(header.at.blocks, expected, 1);
         let rest = image.get(at..header.at.long as usize).unwrap_or_default();
         if rest.len() != compact::PADDING || rest.iter().any(|byte| *byte != 0) {
@@ -315,7 +316,7 @@ impl Pass<'_> {
     }
 }
 
-/// Whether a name may stand after `previous`.
+/// Returns whether a name may come after `previous`.
 fn follows(
     previous: Option<&(StoredName<'_>, Shape)>,
     name: &StoredName<'_>,

@@ -1,9 +1,9 @@
-//! Writing an image, once its names are sorted and placed.
+//! Writes an image after its names are sorted and placed.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    reason = "numbers and places are made here, of lengths that limits bound"
+    reason = "this code makes all numbers and indices itself, and limits bound the lengths"
 )]
 
 use alloc::vec;
@@ -24,10 +24,10 @@ use super::stored::long_key;
 use crate::limits::LONG_NAME_BYTES_MAX;
 use crate::packed::TAIL_CODES;
 
-/// Names between two calls of a progress function.
+/// The number of names between two calls of a progress function.
 const PROGRESS_EVERY: usize = 1 << 16;
 
-/// Everything that an image is made of. Entries are given by their numbers, in canonical order.
+/// All parts of an image. Entries are given by their numbers, in canonical order.
 pub(super) struct Draft<'a> {
     pub(super) entries: &'a Entries,
     pub(super) kind: Kind,
@@ -37,19 +37,19 @@ pub(super) struct Draft<'a> {
     pub(super) names: &'a [u32],
     pub(super) addresses: &'a [u32],
     pub(super) catch_all: Option<u32>,
-    /// Ids and policy bits, by id.
+    /// Ids and policy bits, sorted by id.
     pub(super) groups: &'a [(u32, u32)],
     pub(super) values: &'a Values<'a>,
 }
 
-/// The values of an image's entries, by the entry's number.
+/// The values of an image's entries. `value_of` takes the entry's number.
 pub(super) struct Values<'a> {
-    pub(super) of: &'a dyn Fn(u32) -> u32,
+    pub(super) value_of: &'a dyn Fn(u32) -> u32,
     pub(super) pairs: &'a [(u32, u32)],
     pub(super) host_bits: u8,
 }
 
-/// The bytes of an image under way.
+/// The bytes of an unfinished image.
 struct Image(Vec<u8>);
 
 impl Image {
@@ -69,7 +69,7 @@ impl Draft<'_> {
             counts.blocks = blocks.starts.len() as u32;
             counts.block_bytes = blocks.bytes.len() as u32;
         }
-        let at = Sections::of(&counts, self.layout).ok_or(BuildError::TooLarge)?;
+        let at = Sections::from_counts(&counts, self.layout).ok_or(BuildError::TooLarge)?;
         let mut image = Image(vec![0; at.end as usize]);
         image.put(0, 0, &MAGIC);
         image.put(0, MAGIC.len(), &[VERSION, self.kind as u8, self.layout as u8, 0]);
@@ -123,12 +123,12 @@ impl Draft<'_> {
         counts.long_bytes = long_bytes as u32;
         if let Some(number) = self.catch_all {
             counts.shape[3] |= HAS_CATCH_ALL;
-            counts.catch_all = (self.values.of)(number);
+            counts.catch_all = (self.values.value_of)(number);
         }
         Ok(counts)
     }
 
-    /// Groups, pairs, addresses and long names.
+    /// Writes groups, pairs, addresses and long names.
     fn tables(&self, image: &mut Image, at: &Sections) {
         let pairs = |image: &mut Image, section: u32, pairs: &[(u32, u32)]| {
             for (index, (first, second)) in pairs.iter().enumerate() {
@@ -144,7 +144,7 @@ impl Draft<'_> {
             let start = index * ADDRESS_LEN;
             image.put(at.addresses, start, &family.to_le_bytes());
             image.put(at.addresses, start + 4, &octets);
-            image.put(at.addresses, start + 20, &(self.values.of)(*number).to_le_bytes());
+            image.put(at.addresses, start + 20, &(self.values.value_of)(*number).to_le_bytes());
         }
         let mut next = 0;
         for rank in 0..self.names.len() {
@@ -156,7 +156,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Where the long names stand among the long names, by rank: they stand in canonical order.
+    /// Returns the rank and the offset of each long name. Long names are stored in canonical order.
     fn long_names(&self) -> Vec<(u32, u32)> {
         let mut long = Vec::new();
         let mut next = 0;
@@ -184,7 +184,7 @@ impl Draft<'_> {
         progress(Progress { stage: Stage::Writing, done: of, of });
     }
 
-    /// The sections of the fast layout.
+    /// Writes the sections of the fast layout.
     fn slots(
         &self,
         image: &mut Image,
@@ -207,12 +207,12 @@ impl Draft<'_> {
             image.put(at.tags, slot, &[hasher.hash_name(name, shape).tag()]);
             image.put(at.order, rank * width, &(slot as u32).to_le_bytes()[..width]);
             image.put(at.slots, slot * SLOT_LEN, words.map(u64::to_le_bytes).as_flattened());
-            let value = (self.values.of)(self.names[rank]);
+            let value = (self.values.value_of)(self.names[rank]);
             image.put(at.slots, slot * SLOT_LEN + 24, &value.to_le_bytes());
         });
     }
 
-    /// The places of the compact layout.
+    /// Writes the places of the compact layout.
     fn places(
         &self,
         image: &mut Image,
@@ -243,7 +243,7 @@ impl Draft<'_> {
                 progress(Progress { stage: Stage::Sharing, done: rank, of });
             }
             let (entry, name) = self.name(rank);
-            writer.push(name, entry.shape(), (self.values.of)(self.names[rank]), long_at);
+            writer.push(name, entry.shape(), (self.values.value_of)(self.names[rank]), long_at);
             long_at += if name.len() > TAIL_CODES { name.len() } else { 0 };
         }
         progress(Progress { stage: Stage::Sharing, done: of, of });

@@ -1,4 +1,4 @@
-//! Bounds of the steps that reading and looking up take.
+//! Limits the steps that reading and lookups take.
 
 use std::format;
 use std::string::String;
@@ -17,21 +17,21 @@ use crate::{
     Authority, AuthorityTable, DnsName, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId,
 };
 
-/// What a lookup takes at most. A name may be found as itself and below a wildcard of one
-/// label, which are looked for a second time where the first look is not certain, and below a
-/// wildcard of any depth above each of its labels: in a slot that a pilot leads to, or in a
+/// Returns the most steps of a lookup. A name can match as itself and by a one-label wildcard; both
+/// are looked up again if the first result is not certain. It can also match by an any-depth
+/// wildcard above each of its labels. Each of these reads a pilot and a slot, or a pilot and a
 /// block of names.
 fn lookup_steps_max(name: &str) -> usize {
     (4 + name.split('.').count()) * (1 + BLOCK)
 }
-/// Reading all of an image. No name takes less than two bytes; each is read, looked for, and
-/// compared with its neighbour.
+/// The most steps of reading a whole image, per byte. A name takes at least two bytes. It is read,
+/// looked up, and compared with its neighbour.
 const STEPS_PER_BYTE_MAX: usize = 4;
 
-/// The steps that this takes.
-fn steps<T>(of: impl FnOnce() -> T) -> (usize, T) {
+/// Runs `work` and returns the steps that it takes.
+fn steps<T>(work: impl FnOnce() -> T) -> (usize, T) {
     TAKEN.set(0);
-    let result = of();
+    let result = work();
     (TAKEN.get(), result)
 }
 
@@ -45,12 +45,12 @@ fn image(patterns: &[String], layout: Layout) -> Vec<u8> {
     table.build().unwrap().as_bytes().to_vec()
 }
 
-/// Looks for names in whatever passes for an image, and lists what is below one.
+/// Looks names up in an image that may be damaged, and lists the names below one.
 fn assert_bounded(image: &[u8], names: &[String]) -> usize {
     let mut most = 0;
     let (taken, _) = steps(|| AuthorityTable::from_bytes(image).is_ok());
     assert!(taken <= STEPS_PER_BYTE_MAX * image.len(), "{taken} for {} bytes", image.len());
-    // An image that somebody vouches for is not read through, whatever is in it.
+    // An image from trusted bytes is not validated, whatever it contains.
     let Ok(table) = AuthorityTable::from_trusted_bytes(image, checksum(&image[CHECKED_FROM..]))
     else {
         return 0;
@@ -68,10 +68,10 @@ fn assert_bounded(image: &[u8], names: &[String]) -> usize {
     most
 }
 
-/// A name of 127 labels, and a wildcard of any depth for every length that it has above it, but
-/// of other names: each is looked for, and none is found.
+/// A name of 127 labels, and an any-depth wildcard of every length above it but of other names:
+/// each is looked up and none is found.
 #[test]
-fn the_costliest_lookup_is_bounded() {
+fn costliest_lookup_stays_within_its_limit() {
     let labels = |count: usize, last: &str| format!("{}{last}", "a.".repeat(count));
     let patterns: Vec<String> = (0..126).map(|n| format!("**.{}", labels(n, "b"))).collect();
     let asked = [labels(126, "c"), labels(126, "b"), format!("{}:443", labels(126, "c"))];
@@ -81,12 +81,12 @@ fn the_costliest_lookup_is_bounded() {
     }
 }
 
-/// Looking is what costs where nothing is found. As itself and below the wildcard above its
-/// first label every name is looked for; further up, and names of more than 30 bytes, only
-/// where the table has a wildcard of that very length. By the bytes of an authority, and by its
-/// host, which is known to be a name of at most 253 bytes: the most steps of each.
+/// Misses cost the most. Every name is looked up as itself and below the wildcard above its first
+/// label. Wildcards further up, and names of more than 30 bytes, are looked up only if the table
+/// has a wildcard of exactly that length. Each case has the most steps for an authority as bytes,
+/// and for its parsed host, which is known to be a name of at most 253 bytes.
 #[test]
-fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
+fn lookup_reads_only_places_that_can_hold_the_name() {
     let any_depth = ["a.example.test", "**.deep.test", "**.very.deep.test"];
     let one_label = ["a.example.test", "*.wild.test"];
     let both = ["a.example.test", "*.wild.test", "**.deep.test"];
@@ -143,10 +143,10 @@ fn no_place_is_looked_at_that_cannot_hold_what_is_asked_for() {
     }
 }
 
-/// A batch in a table that no cache holds goes through its names once more, looking for two
-/// places of each and reading them; in a small one that would be of no use.
+/// A batch reads ahead in a table that is larger than the caches: it goes through its names once
+/// more, computes two places for each and reads them. In a small table that would gain nothing.
 #[test]
-fn a_batch_reads_ahead_in_large_tables_only() {
+fn batch_reads_ahead_in_large_tables_only() {
     let long = format!("{}.test", "l".repeat(40));
     let batch: [&[u8]; 4] = [b"a.test", b"b.test:443", b"x.b.test.", long.as_bytes()];
     let (looked_for, read_ahead) = (2 * 3 + 1, 4 * batch.len());
@@ -161,9 +161,9 @@ fn a_batch_reads_ahead_in_large_tables_only() {
     }
 }
 
-/// The hosts right below a suffix are found without reading all that is below each of them.
+/// Hosts right below a suffix are found without reading the names below each of them.
 #[test]
-fn what_is_passed_over_is_not_read() {
+fn skipped_names_are_not_read() {
     let patterns: Vec<String> = (0..2_000)
         .map(|n| format!("n{n}.a.test"))
         .chain(["b.test", "c.test", "a.c.test"].map(String::from))
@@ -175,7 +175,7 @@ fn what_is_passed_over_is_not_read() {
         let children = index.patterns_below(suffix).children();
         let (taken, found) = steps(|| children.flatten().count());
         assert_eq!(found, 2, "{layout:?}");
-        // Three searches among 2,000 names, each of twice eleven looks at most.
+        // Three searches among 2,000 names, each of at most twice eleven steps.
         assert!(taken <= 3 * 22 * steps_each, "{taken} steps, {layout:?}");
     }
     let image = image(&patterns[..1_000], Layout::Fast);
@@ -196,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn no_image_makes_a_loop_long(
+    fn damaged_image_keeps_loops_within_their_limit(
         patterns in vec((select(&["", "*.", "**."][..]), name()), 1..200),
         asked in vec(name(), 1..8),
         damage in vec((any::<Index>(), any::<u8>()), 0..6),
@@ -212,11 +212,11 @@ proptest! {
             let at = at.index(image.len());
             image[at] ^= byte;
         }
-        // Names of nothing at all, which sort nowhere and end no search.
+        // Names of zeros have no place in the order, so no search ends at them.
         let from = CHECKED_FROM + hole.0.index(image.len() - CHECKED_FROM);
         let to = image.len().min(from + hole.1);
         image[from..to].fill(0);
-        // Made on purpose, and so with the checksum that belongs to it.
+        // An attacker would also write the matching checksum.
         let sum = checksum(&image[CHECKED_FROM..]);
         image[CHECKSUM_AT..CHECKED_FROM].copy_from_slice(&sum.to_le_bytes());
         assert_bounded(&image, &asked);
