@@ -92,7 +92,7 @@ fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
     let connect = [Connect::Refuse, Connect::Extended, Connect::Any];
     Ok(Policy {
         coalesce: *u.choose(&coalesce)?,
-        hand_unknown_over: u.arbitrary()?,
+        unknown_to_application: u.arbitrary()?,
         connect: *u.choose(&connect)?,
     })
 }

@@ -95,7 +95,7 @@ fn ask_about<T>(patterns: &[(String, T)], queries: &mut Vec<Vec<u8>>) {
 
 fn most_specific<T: Copy>(patterns: &[(String, T)], query: &[u8]) -> Option<T> {
     let host: Host = model::authority(query).ok()?.0;
-    let ranked = |(pattern, _): &&(String, T)| model::stands_for(pattern, &host);
+    let ranked = |(pattern, _): &&(String, T)| model::match_rank(pattern, &host);
     let best = patterns.iter().filter(|pattern| ranked(pattern).is_some()).max_by_key(ranked);
     best.map(|(_, value)| *value)
 }

@@ -38,7 +38,7 @@ pub fn authority(field: &[u8]) {
             match (parsed.host(), host) {
                 (Host::Name(name), model::Host::Name(text)) => assert_eq!(name.to_string(), text),
                 (Host::Ip(address), model::Host::Ip(other)) => assert_eq!(address, other),
-                (Host::Other(_), model::Host::Nobodys(_)) => {}
+                (Host::Other(_), model::Host::Other(_)) => {}
                 (found, expected) => panic!("{found:?} / {expected:?}"),
             }
             let shown = parsed.to_string();
@@ -124,7 +124,7 @@ fn check_lookups(line: &[u8], patterns: &[NamePattern<'_>], tables: &[AuthorityT
     let host = Authority::parse(line).ok().map(|authority| authority.host());
     let naive = model::authority(line).ok().map(|(host, _)| host);
     assert_eq!(host.is_some(), naive.is_some());
-    let rank = |at: &usize| model::stands_for(&patterns[*at].to_string(), naive.as_ref()?);
+    let rank = |at: &usize| model::match_rank(&patterns[*at].to_string(), naive.as_ref()?);
     let expected = (0..patterns.len())
         .filter(|at| {
             let matches = host.is_some_and(|host| patterns[*at].matches(&host));

@@ -61,7 +61,7 @@ pub enum Verdict {
 /// # use coalesce_core::{ServerConnection, Verdict, decide};
 /// use coalesce_core::{Authoritative, GroupId, ServedAs, VirtualHostId};
 ///
-/// An application that no request reaches without a decision.
+/// /// An application that no request reaches without a decision.
 /// fn respond(proof: &Authoritative) -> String {
 ///     format!("virtual host {:?} of group {}", proof.virtual_host(), proof.group())
 /// }
@@ -330,7 +330,7 @@ fn steps<A: Authorities + ?Sized>(
         None => Responsible::Own,
         Some(listener) => listener.responsible(&host),
     };
-    let known = table.lookup(&host).filter(|_| responsible != Responsible::Nobody);
+    let known = table.lookup(&host).filter(|_| responsible != Responsible::NoListener);
     let Some(entry) = known else {
         // Another listener may know the host, but its hosts are not served on this connection.
         let elsewhere = responsible == Responsible::Another;

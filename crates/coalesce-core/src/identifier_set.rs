@@ -185,7 +185,7 @@ impl<S: AsRef<[u8]>> IdentifierSet<S> {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let set = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.example.test")?])?;
-/// You can borrow a set over any storage, and share a set as built.
+/// // You can borrow a set over any storage, and share a set as built.
 /// let borrowed = PresentedSet::from(&set);
 /// assert!(borrowed.covers(&Host::parse(b"a.example.test")?));
 /// let shared = PresentedSet::from(Arc::new(set));

@@ -21,7 +21,7 @@
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! The server's side: the names it answers for, and the names that may share a connection.
+//! // The server's side: the names it answers for, and which may share a connection.
 //! let public = GroupId::new(1);
 //! let mut table = AuthorityTable::builder();
 //! table.group(public, GroupPolicy::default())?;
@@ -29,7 +29,7 @@
 //! table.entry(NamePattern::parse(b"cdn.example.test")?, VirtualHostId::new(1), public)?;
 //! let table = table.build()?;
 //!
-//! The handshake's side: the certificate of this connection covers only `a`.
+//! // The handshake's side: the certificate of this connection covers only `a`.
 //! let presented = IdentifierSet::build([PresentedIdentifier::parse_dns(b"a.example.test")?])?;
 //! let clients = ClientCertificates::NotAsked;
 //! let connection = ServerConnection::tls(&presented, public, clients, 443);

@@ -18,7 +18,7 @@ use crate::table::AuthorityTable;
 /// ```
 /// use coalesce_core::Listing;
 ///
-/// A set that was cut is true but not complete.
+/// /// A set that was cut is true but not complete.
 /// fn warn(listing: Listing) -> Option<&'static str> {
 ///     match listing {
 ///         Listing::Whole => None,

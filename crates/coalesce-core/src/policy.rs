@@ -333,7 +333,7 @@ pub enum ConnectPolicy {
 /// table.entry(NamePattern::parse(b"a.test")?, VirtualHostId::new(0), group)?;
 /// let table = table.build()?;
 ///
-/// The request names another port than the listener's, but is served.
+/// // The request names another port than the listener's, but is served.
 /// let connection = ServerConnection::cleartext(group, 80);
 /// let request = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.test:81") };
 /// let Verdict::Serve(proof) = decide(&table, &connection, &request) else { panic!() };

@@ -175,7 +175,7 @@ pub enum Malformed {
 /// ```
 /// use coalesce_core::{Malformed, MalformedAnswer};
 ///
-/// HTTP/2 resets the stream. HTTP/1.1 has no reset, so a server sends 400.
+/// // HTTP/2 resets the stream. HTTP/1.1 has no reset, so a server sends 400.
 /// assert_eq!(Malformed::HostDiffers.answer(), MalformedAnswer::Reset);
 /// assert_eq!(MalformedAnswer::Reset.status(), 400);
 /// assert_eq!(Malformed::ConnectRefused.answer().status(), 405);

@@ -137,7 +137,7 @@ impl<S: AsRef<[u8]>> AuthorityTable<S> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let built = AuthorityTable::builder().build()?;
     /// let checked = AuthorityTable::from_bytes(built.as_bytes())?;
-    /// Keep the checksum beside the bytes, where only you can write.
+    /// // Keep the checksum beside the bytes, where only you can write.
     /// let checksum = checked.checksum();
     ///
     /// let table = AuthorityTable::from_trusted_bytes(built.as_bytes(), checksum)?;

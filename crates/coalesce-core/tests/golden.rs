@@ -1,7 +1,7 @@
-//! Images that are committed as files: an old image is read as ever, and a new one is made byte for
-//! byte as before, on every machine. Where they differ, the format has changed, which whoever
-//! changed it either did not mean to or says by another version; `golden/README.md` has the command
-//! that makes the files anew.
+//! Checks compiled tables that are committed as files. On every machine, an old file must be read
+//! as before, and a new one must be the same byte for byte. If a file differs, the format has
+//! changed: undo the change, or give the format another version. `golden/README.md` has the command
+//! that writes the files.
 
 use coalesce_core::{
     Authority, AuthorityTable, ClientCertificates, GroupId, IdentifierSet, Layout, Misdirected,
@@ -12,8 +12,8 @@ const FAST: &[u8] = include_bytes!("golden/table-fast.image");
 const COMPACT: &[u8] = include_bytes!("golden/table-compact.image");
 const IDENTIFIERS: &[u8] = include_bytes!("golden/identifiers.image");
 
-/// Every kind of pattern, short and long, in canonical order, with its group; virtual hosts count
-/// from ten.
+/// Every kind of pattern, short and long, in canonical order, with its group. Virtual hosts are
+/// numbered from 10.
 const ENTRIES: &[(&str, u32)] = &[
     ("example.test", 1),
     ("a.example.test", 1),
@@ -32,7 +32,7 @@ const ENTRIES: &[(&str, u32)] = &[
     ("*", 1),
 ];
 
-/// The place of the entry that each authority is answered with.
+/// Each authority with the index of the entry that it finds.
 const LOOKUPS: &[(&str, Option<u32>)] = &[
     ("a.example.test", Some(1)),
     ("A.Example.TEST.:443", Some(1)),
@@ -56,8 +56,8 @@ const LOOKUPS: &[(&str, Option<u32>)] = &[
     ("a..example.test", None),
 ];
 
-/// The identifiers are the entries that a certificate may have; the number of the one that covers
-/// each authority.
+/// Each authority with the number of the identifier that covers it. The identifiers are the entries
+/// that a certificate can contain.
 const COVERED: &[(&str, Option<usize>)] = &[
     ("a.example.test", Some(0)),
     ("b.example.test:443", Some(1)),
@@ -71,7 +71,7 @@ const COVERED: &[(&str, Option<usize>)] = &[
 ];
 
 #[test]
-fn committed_tables_are_read_as_ever() {
+fn committed_tables_give_the_same_answers() {
     for (image, layout) in [(FAST, Layout::Fast), (COMPACT, Layout::Compact)] {
         let table = AuthorityTable::from_bytes(image).unwrap();
         assert_eq!((table.layout(), table.len()), (layout, ENTRIES.len()));
@@ -91,7 +91,7 @@ fn committed_tables_are_read_as_ever() {
 }
 
 #[test]
-fn committed_identifiers_decide_as_ever() {
+fn committed_identifiers_give_the_same_answers() {
     let identifiers = IdentifierSet::from_bytes(IDENTIFIERS).unwrap();
     for (text, expected) in COVERED {
         let host = Authority::parse(text.as_bytes()).unwrap().host();
@@ -150,7 +150,7 @@ mod made_today {
         IdentifierSet::build(names.into_iter().chain(addresses)).unwrap().as_bytes().to_vec()
     }
 
-    /// The first line of sixteen bytes that differs.
+    /// Returns the first line of sixteen bytes that differs.
     fn difference(made: &[u8], committed: &[u8]) -> String {
         let lines = made.chunks(16).zip(committed.chunks(16));
         let Some((number, (new, old))) = lines.enumerate().find(|(_, (new, old))| new != old)
@@ -161,7 +161,7 @@ mod made_today {
     }
 
     #[test]
-    fn todays_images_are_the_committed_ones() {
+    fn built_tables_equal_the_committed_ones() {
         let images = [
             ("table-fast.image", table(Layout::Fast), FAST),
             ("table-compact.image", table(Layout::Compact), COMPACT),
@@ -177,10 +177,10 @@ mod made_today {
         for (name, made, committed) in images {
             assert!(
                 made == committed,
-                "{name} is another image now, {}\nImages that users keep are refused if the \
-                 format's VERSION says so, and misread if it does not: undo the change, or raise \
-                 VERSION in src/trie/format.rs and run\n  COALESCE_BLESS=1 cargo test -p \
-                 coalesce-core --test golden",
+                "{name} has changed, {}\nIf the format's VERSION is raised, tables that users keep \
+                 are refused; if it is not, they are misread. Undo the change, or raise VERSION in \
+                 src/trie/format.rs and run\n  COALESCE_BLESS=1 cargo test -p coalesce-core \
+                 --test golden",
                 difference(&made, committed),
             );
         }

@@ -1,4 +1,4 @@
-//! What errors say, word by word: operators read them, and tools look for them.
+//! Checks every error message word by word, because operators read them and tools search for them.
 
 use std::fmt::{Debug, Display};
 
@@ -15,7 +15,7 @@ fn assert_all<T: Display + Debug>(cases: &[(T, &str)]) {
 }
 
 #[test]
-fn of_names() {
+fn names_have_their_messages() {
     use NameError as E;
     assert_all(&[
         (E::Empty, "empty name"),
@@ -37,7 +37,7 @@ fn of_names() {
 }
 
 #[test]
-fn of_authorities() {
+fn authorities_have_their_messages() {
     use AuthorityError as E;
     assert_all(&[
         (
@@ -54,7 +54,7 @@ fn of_authorities() {
 }
 
 #[test]
-fn of_origins() {
+fn origins_have_their_messages() {
     use OriginError as E;
     assert_all(&[
         (E::Scheme, "expected 'http://' or 'https://' at the start"),
@@ -63,7 +63,7 @@ fn of_origins() {
 }
 
 #[test]
-fn of_images() {
+fn compiled_tables_have_their_messages() {
     use FormatError as E;
     assert_all(&[
         (E::Magic, "not a compiled table: it does not start with COAL"),
@@ -93,7 +93,7 @@ fn of_images() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn of_building() {
+fn building_has_its_messages() {
     use coalesce_core::BuildError as E;
     assert_all(&[
         (E::Duplicate { earlier: 1, later: 2 }, "entries 1 and 2 have the same name"),
@@ -108,9 +108,9 @@ fn of_building() {
     assert!(E::Inseparable.to_string().ends_with("under each of 64 seeds"));
 }
 
-/// What a connection says of itself in a log.
+/// Checks the text of ids and connections in a log.
 #[test]
-fn of_ids_and_connections() {
+fn ids_and_connections_have_their_text() {
     let (group, ports) = (GroupId::new(7), [80]);
     assert_eq!((group.to_string().as_str(), group.get()), ("7", 7));
     for scheme in [Scheme::Http, Scheme::Https] {
@@ -126,10 +126,10 @@ fn of_ids_and_connections() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn of_names_that_are_kept() {
+fn owned_names_have_their_text() {
     use coalesce_core::DnsNameBuf;
-    let kept = |text: &str| DnsNameBuf::from(DnsName::parse(text.as_bytes()).unwrap());
-    assert_eq!(format!("{:?}", kept("A.Test.")), "DnsName(a.test)");
-    assert_eq!(kept("A.Test.").to_string(), "a.test");
-    assert!(kept("A.Test.") == kept("a.test") && kept("a.test") != kept("b.test"));
+    let owned = |text: &str| DnsNameBuf::from(DnsName::parse(text.as_bytes()).unwrap());
+    assert_eq!(format!("{:?}", owned("A.Test.")), "DnsName(a.test)");
+    assert_eq!(owned("A.Test.").to_string(), "a.test");
+    assert!(owned("A.Test.") == owned("a.test") && owned("a.test") != owned("b.test"));
 }

@@ -65,7 +65,7 @@ fn oracle(field: &[u8]) -> String {
             shown("ip", &format!("[{address}]"), port)
         }
         Ok((model::Host::Ip(address), port)) => shown("ip", &address.to_string(), port),
-        Ok((model::Host::Nobodys(_), port)) => shown("other", "", port),
+        Ok((model::Host::Other(_), port)) => shown("other", "", port),
         Err(error) => format!("error {error}"),
     }
 }

@@ -90,7 +90,7 @@ impl Group {
                     ("never", Coalesce::Never),
                 ],
             ),
-            hand_unknown_over: word(
+            unknown_to_application: word(
                 self.unknown_authority.as_deref(),
                 &[("misdirected", false), ("hand-to-application", true)],
             ),

@@ -57,7 +57,7 @@ fn policy_of(world: &World, group: u32) -> Policy {
     }
     Policy {
         coalesce: Coalesce::CertificateAndGroup,
-        hand_unknown_over: false,
+        unknown_to_application: false,
         connect: Connect::Refuse,
     }
 }
@@ -67,7 +67,7 @@ fn policy_of(world: &World, group: u32) -> Policy {
 fn most_specific<'a>(world: &'a World, host: &Host) -> Option<&'a Entry> {
     let mut called = Vec::new();
     match host {
-        Host::Nobodys(_) => return None,
+        Host::Other(_) => return None,
         Host::Ip(address) => called.push(address.to_string()),
         Host::Name(name) => {
             called.push(name.clone());
@@ -135,7 +135,7 @@ fn known_here(case: &Case<'_>) -> Option<Outcome> {
     if case.entry.is_some() {
         return None;
     }
-    if !case.policy.hand_unknown_over {
+    if !case.policy.unknown_to_application {
         return Some(Outcome::Misdirected("unknown_authority"));
     }
     Some(host_field(case).or_else(|| websocket(case)).unwrap_or(Outcome::Unlisted))

@@ -51,7 +51,7 @@ proptest! {
             return Ok(());
         };
         let lenient = |(id, policy): &(u32, model::Policy)| {
-            *id == facts.group && policy.hand_unknown_over
+            *id == facts.group && policy.unknown_to_application
         };
         if reason == "scheme" || world.groups.iter().any(lenient) {
             return Ok(());

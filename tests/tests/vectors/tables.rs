@@ -98,7 +98,7 @@ fn oracle(table: &Table, authority: &[u8]) -> String {
     let Ok((host, _)) = model::authority(authority) else { return shown(None) };
     let ranked = |entry: &&Entry| {
         let pattern = entry.pattern.trim_matches(['[', ']']).to_ascii_lowercase();
-        model::stands_for(&pattern, &host)
+        model::match_rank(&pattern, &host)
     };
     let found = table.entries.iter().filter(|entry| ranked(entry).is_some()).max_by_key(ranked);
     shown(found.map(|entry| entry.virtual_host.as_str()))

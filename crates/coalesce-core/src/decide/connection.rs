@@ -82,7 +82,7 @@ pub(super) enum Responsible {
     /// The connection's own listener, or listeners do not share the port.
     Own,
     Another,
-    Nobody,
+    NoListener,
 }
 
 impl Listener<'_> {
@@ -96,7 +96,7 @@ impl Listener<'_> {
         match of_port.responsible(host) {
             Some(listener) if listener == self.own => Responsible::Own,
             Some(_) => Responsible::Another,
-            None => Responsible::Nobody,
+            None => Responsible::NoListener,
         }
     }
 }

@@ -55,13 +55,13 @@ over_bytes! {
     /// assert_eq!(find("b.b.example.test"), Some(3));
     /// assert_eq!(find("192.0.2.1"), Some(4));
     ///
-    /// List everything below a suffix, in order.
+    /// // List everything below a suffix, in order.
     /// let suffix = DnsName::parse(b"example.test")?;
     /// let below: Vec<String> =
     ///     trie.entries_below(suffix).map(|(pattern, _)| pattern.to_string()).collect();
     /// assert_eq!(below, ["*.example.test", "a.example.test"]);
     ///
-    /// The bytes are the whole trie: use them on another machine, in a file, or in a `static`.
+    /// // The bytes are the whole trie: on another machine, in a file, or in a `static`.
     /// let read = NameTrie::from_bytes(trie.as_bytes())?;
     /// assert_eq!(read.find(&Host::Name(DnsName::parse(b"x.test")?)), Some(3));
     /// # Ok(()) }

@@ -1,4 +1,4 @@
-//! From the model's types to the crate's, and back.
+//! Converts the model's types to the crate's types and back.
 
 use coalesce_core::{
     AuthorityTable, AuthorityTableBuilder, ClientCertificates, CoalescePolicy, ConnectPolicy,
@@ -12,7 +12,7 @@ use crate::model::{
     World,
 };
 
-/// How a table may keep its names; every answer is the same in all of them.
+/// The layouts of a table. Every answer is the same in all of them.
 pub(crate) const LAYOUTS: [Layout; 2] = [Layout::Fast, Layout::Compact];
 
 pub(crate) fn builder(world: &World) -> AuthorityTableBuilder {
@@ -37,7 +37,7 @@ pub(crate) fn build_table(world: &World) -> AuthorityTable {
 
 pub(crate) fn group_policy(policy: Policy) -> GroupPolicy {
     let mut built = GroupPolicy::default().with_coalesce(coalescing(policy.coalesce));
-    if policy.hand_unknown_over {
+    if policy.unknown_to_application {
         built.unknown_authority = UnknownAuthority::HandToApplication;
     }
     built.connect = match policy.connect {
@@ -78,7 +78,7 @@ pub(crate) fn run(world: &World, facts: &Facts, request: &Request) -> Verdict {
 
 type Table = AuthorityTable;
 
-/// [`run`] with another way to decide, which must be none.
+/// Does [`run`] with another function that decides. Its verdicts must not differ.
 pub(crate) fn run_with(
     world: &World,
     facts: &Facts,
@@ -88,7 +88,7 @@ pub(crate) fn run_with(
     with_connection(world, facts, |table, connection| judge(table, connection, &target(request)))
 }
 
-/// Calls `with` for the table of a world and a connection to it.
+/// Calls `with` with the table of a world and a connection to it.
 pub(crate) fn with_connection<R>(
     world: &World,
     facts: &Facts,
@@ -120,7 +120,7 @@ pub(crate) fn with_connection<R>(
     with(&build_with(world, &facts.extra), &connection)
 }
 
-/// The table of a world that has more than groups and entries.
+/// Builds the table of a world with its extra settings.
 pub(crate) fn build_with(world: &World, extra: &Extra) -> AuthorityTable {
     let mut table = AuthorityTable::builder();
     for (id, policy) in &world.groups {

@@ -1,4 +1,4 @@
-//! The decision against the model, and its promises without one.
+//! Compares the decision with the model, and checks its promises without one.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ proptest! {
     #![proptest_config(cases(16))]
 
     #[test]
-    fn decide_is_the_model((world, facts, request) in case()) {
+    fn decide_agrees_with_the_model((world, facts, request) in case()) {
         let verdict = run(&world, &facts, &request);
         prop_assert_eq!(outcome(&verdict), model::decide(&world, &facts, &request));
     }
@@ -26,7 +26,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(4))]
 
-    /// Whatever tables and requests a memo has seen, it decides as if it had seen nothing.
+    /// A memo decides as if it had seen nothing before, whatever tables and requests it has seen.
     #[test]
     fn memo_decides_as_decide_does(
         cases in vec(case(), 1..4),
@@ -49,10 +49,10 @@ proptest! {
         }
     }
 
-    /// The security boundary, without the help of any model: a served virtual host is covered by
-    /// the presented certificate and in the connection's group.
+    /// Checks the security boundary without a model: the presented certificate covers a served
+    /// virtual host, and the connection's group contains it.
     #[test]
-    fn no_virtual_host_without_coverage_and_group(
+    fn served_virtual_host_is_covered_and_in_the_group(
         (world, facts, request) in case(),
     ) {
         let Verdict::Serve(proof) = run(&world, &facts, &request) else { return Ok(()) };
@@ -73,17 +73,18 @@ proptest! {
         prop_assert!(waived || facts.certificate.iter().any(covers));
     }
 
-    /// No oracle tells a stranger which names exist (step 3): a request for a host of another group
-    /// is answered as if that host were not there.
+    /// No answer reveals which names exist (step 3): a request for a host of another group gets the
+    /// same answer as one for an unknown host.
     #[test]
-    fn hosts_of_other_groups_cannot_be_told_from_none(
+    fn host_of_another_group_looks_like_an_unknown_host(
         (world, facts, request) in case(),
     ) {
         let host = request.authority.as_deref().and_then(|field| model::authority(field).ok());
         let Some((host, _)) = host else { return Ok(()) };
         let foreign = world.lookup(&host).is_some_and(|entry| entry.group != facts.group);
         let tunnel = request.method == Method::Connect;
-        // What no listener of the port is responsible for may be the application's, for a 404.
+        // A host for which no listener of the port is responsible may go to the application, for a
+        // 404.
         let listeners = facts.extra.listeners.is_some();
         if !foreign || tunnel || listeners || request.hosts.len() > 1 {
             return Ok(());
@@ -91,7 +92,7 @@ proptest! {
         let open = world.lookup(&host).is_some_and(|entry| {
             facts.extra.open([entry.group, facts.group])
         });
-        // Observing is known to serve what the rules forbid, and no more than it says.
+        // Observing may serve what the rules forbid, but only as far as it says.
         match run(&world, &facts, &request) {
             Verdict::Misdirected(_) => {}
             Verdict::Serve(proof) => prop_assert!(open && proof.observed().is_some()),
@@ -100,8 +101,8 @@ proptest! {
     }
 }
 
-/// Every outcome that the crate documents appears among a fixed sequence of generated cases, and
-/// none of the steps is left with a handful.
+/// Checks that a fixed sequence of generated cases contains every documented outcome, and not just
+/// a handful of any.
 #[test]
 fn every_outcome_is_reached() {
     let mut runner = TestRunner::deterministic();

@@ -1,7 +1,7 @@
-//! What is needed of the images' format to damage one so that it looks whole, written from the
-//! format's text.
+//! The parts of the image format that are needed to damage an image without breaking its checksum.
+//! They are written from the format's documentation.
 
-/// Where the checksum stands, and from where on it counts.
+/// The offset of the checksum, and of the first byte that it covers.
 pub(crate) const CHECKSUM_AT: usize = 8;
 pub(crate) const CHECKED_FROM: usize = 16;
 
@@ -15,7 +15,8 @@ fn fold(a: u64, b: u64) -> u64 {
     half(0) ^ half(8)
 }
 
-/// The checksum of `bytes`: four lanes over 32 bytes at a time, the last ones filled up with zeros.
+/// Computes the checksum of `bytes`: four lanes over 32 bytes at a time, the last ones padded with
+/// zeros.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     let mut padded = bytes.to_vec();
     padded.resize(bytes.len().next_multiple_of(32), 0);
@@ -28,7 +29,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     fold(fold(a, b | 1) ^ c, fold(d, bytes.len() as u64 ^ KEYS[0]) | 1)
 }
 
-/// Makes the checksum right for whatever the bytes are.
+/// Writes the checksum that belongs to the bytes.
 pub(crate) fn repair(image: &mut [u8]) {
     if image.len() >= CHECKED_FROM {
         let sum = checksum(&image[CHECKED_FROM..]);

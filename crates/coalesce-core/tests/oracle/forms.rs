@@ -1,5 +1,5 @@
-//! Borrowed and owned forms: `Eq`, `Ord` and `Hash` agree, and what is shown is read back as the
-//! same.
+//! Checks borrowed and owned forms: `Eq`, `Ord` and `Hash` agree, and printed values parse to the
+//! same values.
 
 use std::fmt::{Debug, Display};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,7 +22,7 @@ fn hash_of(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// `Eq` and `Ord` say the same, in both directions, and equal values have equal hashes.
+/// Checks that `Eq` and `Ord` agree in both directions, and that equal values have equal hashes.
 #[track_caller]
 fn assert_traits_agree<T: Ord + Hash + Debug>(one: &T, other: &T) {
     let order = one.cmp(other);
@@ -34,8 +34,8 @@ fn assert_traits_agree<T: Ord + Hash + Debug>(one: &T, other: &T) {
     }
 }
 
-/// The traits of both forms of two values say the same, and the text of the owned form is read
-/// back.
+/// Checks that the traits of both forms of two values agree, and that the printed owned form parses
+/// to the same value.
 #[track_caller]
 fn assert_forms_agree<B, O>(one: B, other: B, read_back: bool)
 where
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// What a borrowed form is parsed from, as text and as bytes, and what an owned one is.
+/// Checks that a borrowed and an owned form parse from the same text and bytes.
 macro_rules! assert_parsed_alike {
     ($borrowed:ident, $owned:ident, $text:expr) => {{
         let (text, expected) = ($text, $borrowed::parse($text.as_bytes()));
@@ -70,7 +70,7 @@ macro_rules! assert_parsed_alike {
     }};
 }
 
-/// Two texts of which the second is often another spelling of the first.
+/// Returns two texts. Often the second is another spelling of the first.
 fn pair(text: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = (String, String)> {
     (text.clone(), text, any::<u64>(), any::<bool>()).prop_map(|(one, other, case, same)| {
         let other = if same { spell(&one, case, false) } else { other };
@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(cases(4))]
 
     #[test]
-    fn forms_of_names_agree(
+    fn name_forms_agree(
         (one, other) in pair(name(3).boxed()),
         case in any::<u64>(),
         dots in any::<(bool, bool)>(),
@@ -97,10 +97,10 @@ proptest! {
         assert_forms_agree::<_, DnsNameBuf>(parsed[0], parsed[1], true);
     }
 
-    /// Hosts as an authority has them, and those that are neither names nor addresses too: only an
-    /// authority reads those back.
+    /// Takes hosts as in an authority, including those that are neither names nor addresses. Only
+    /// an authority parses the latter.
     #[test]
-    fn forms_of_hosts_agree((one, other) in pair(host().boxed())) {
+    fn host_forms_agree((one, other) in pair(host().boxed())) {
         assert_parsed_alike!(Host, HostBuf, &*one);
         let parsed = [&one, &other].map(|text| Authority::parse(text.as_bytes()).unwrap().host());
         let read_back = !matches!(parsed[0], Host::Other(_));
@@ -108,14 +108,14 @@ proptest! {
     }
 
     #[test]
-    fn forms_of_authorities_agree((one, other) in pair(authority().boxed())) {
+    fn authority_forms_agree((one, other) in pair(authority().boxed())) {
         assert_parsed_alike!(Authority, AuthorityBuf, &*one);
         let parsed = [&one, &other].map(|text| Authority::parse(text.as_bytes()).unwrap());
         assert_forms_agree::<_, AuthorityBuf>(parsed[0], parsed[1], true);
     }
 
     #[test]
-    fn forms_of_origins_agree(
+    fn origin_forms_agree(
         (one, other) in pair(authority().boxed()),
         schemes in (scheme(), scheme()),
         case in any::<u64>(),
@@ -149,7 +149,7 @@ proptest! {
     }
 }
 
-/// The comparisons are about equal values and about others.
+/// Checks that the generated pairs contain both equal and different values.
 #[test]
 fn equal_and_other_origins_are_reached() {
     use proptest::strategy::ValueTree;

@@ -1,6 +1,6 @@
-//! Generators that make valid things by construction, in the model's types.
+//! Generators of valid values in the model's types.
 //!
-//! Labels come from a small alphabet, so that names, wildcards and queries meet all the time.
+//! Labels come from a small alphabet, so that names, wildcards and queries often match.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,14 @@ use crate::model::{
     Coalesce, Connect, Entry, Extra, Facts, Method, Observe, Policy, Request, Transport, World,
 };
 
-/// `factor` times as many cases as usual, which `PROPTEST_CASES` sets.
+/// Returns a configuration with `factor` times the usual number of cases, which `PROPTEST_CASES`
+/// sets.
 pub(crate) fn cases(factor: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig { cases: usual.cases * factor, failure_persistence: None, ..usual }
 }
 
-/// The labels that everything is made of; the long one makes names of over 253 bytes.
+/// The labels of all names. The long label produces names of over 253 bytes.
 const LABELS: &[&str] = &[
     "a",
     "b",
@@ -38,31 +39,31 @@ const ADDRESSES: &[&str] =
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
-/// A valid name, lower case and without a trailing dot.
+/// Generates a valid name in lower case without a trailing dot.
 pub(crate) fn name(labels_max: usize) -> impl Strategy<Value = String> {
     (vec(select(LABELS), 0..labels_max), select(LAST_LABELS)).prop_map(|(labels, last)| {
         let all: Vec<&str> = labels.into_iter().chain([last]).collect();
-        // The long label would make some names longer than a name may be.
+        // The long label would make some names too long.
         let all = if all.join(".").len() > 240 { &all[all.len() - 1..] } else { &all[..] };
         all.join(".")
     })
 }
 
-/// Where names end that are kept in one piece, in one window of bytes or in one label, and where
-/// names end altogether; and something in between.
+/// Lengths at the limits of short names, of a window, of a label and of a name, and some in
+/// between.
 const LENGTHS: &[usize] = &[
     27, 28, 29, 30, 31, 32, 33, 34, 61, 62, 63, 64, 65, 66, 100, 127, 128, 191, 192, 251, 252, 253,
 ];
 const LABEL_LENGTHS: &[usize] = &[1, 2, 7, 29, 30, 31, 32, 33, 63];
 const SUFFIXES: &[&str] = &["test", "a.test", "x_y.b.a.test", "a"];
 
-/// A name of `len` bytes, give or take one, that ends in `suffix`, of further labels of `label`
-/// bytes: of one byte each, 253 bytes hold 127.
+/// Returns a name of about `len` bytes that ends in `suffix`, with further labels of `label` bytes
+/// each. With labels of one byte, 253 bytes hold 127 of them.
 pub(crate) fn stretched(suffix: &str, len: usize, label: usize, fill: char) -> String {
     let mut name = suffix.to_owned();
     while len >= name.len() + 2 {
         let room = len - name.len() - 1;
-        // One byte more is not enough for a label and its dot.
+        // One byte is not enough for a label and its dot.
         let step = match label.min(room) {
             step if room - step != 1 => step,
             1 => 2,
@@ -73,7 +74,7 @@ pub(crate) fn stretched(suffix: &str, len: usize, label: usize, fill: char) -> S
     name
 }
 
-/// Names of every length that matters, with few suffixes between them.
+/// Generates names of every important length, with few different suffixes.
 pub(crate) fn long_name() -> impl Strategy<Value = String> {
     let fill = select(vec!['a', 'b', 'z', '_', '0']);
     (select(SUFFIXES), select(LENGTHS), select(LABEL_LENGTHS), fill)
@@ -84,7 +85,7 @@ fn any_name(labels_max: usize) -> impl Strategy<Value = String> {
     prop_oneof![2 => name(labels_max), 1 => long_name()]
 }
 
-/// Another spelling of the same name.
+/// Returns another spelling of the same name.
 pub(crate) fn spell(name: &str, case: u64, dot: bool) -> String {
     let upper = |(at, c): (usize, char)| {
         if case >> (at % 64) & 1 == 1 { c.to_ascii_uppercase() } else { c }
@@ -96,7 +97,7 @@ pub(crate) fn spell(name: &str, case: u64, dot: bool) -> String {
     spelled
 }
 
-/// What an entry may be called, in the model's canonical spelling.
+/// Generates the pattern of an entry, in the model's canonical spelling.
 pub(crate) fn pattern() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => any_name(4),
@@ -107,11 +108,11 @@ pub(crate) fn pattern() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a certificate may present.
+/// Generates an identifier of a certificate.
 pub(crate) fn identifier() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => any_name(4),
-        // The wildcard's own label counts towards the length.
+        // The wildcard label counts towards the length.
         4 => any_name(3).prop_map(|name| {
             if name.len() > 251 { "*.test".to_owned() } else { format!("*.{name}") }
         }),
@@ -119,7 +120,7 @@ pub(crate) fn identifier() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A host as an authority would have it: mostly one that some pattern may stand for.
+/// Generates a host as in an authority, mostly one that some pattern matches.
 pub(crate) fn host() -> impl Strategy<Value = String> {
     let odd = select(vec![
         "%61.test",
@@ -152,7 +153,7 @@ pub(crate) fn host() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Host and port, well-formed.
+/// Generates a well-formed host with an optional port.
 pub(crate) fn authority() -> impl Strategy<Value = String> {
     let port = prop_oneof![
         8 => Just(String::new()),
@@ -163,7 +164,7 @@ pub(crate) fn authority() -> impl Strategy<Value = String> {
     (host(), port).prop_map(|(host, port)| host + &port)
 }
 
-/// Bytes that are often nearly an authority.
+/// Generates bytes that are often nearly an authority.
 pub(crate) fn field() -> impl Strategy<Value = Vec<u8>> {
     let byte = select(b"ab.-_:[]@%0194x*~' /\t\0\r\n\x7f\xc3v".as_slice());
     prop_oneof![
@@ -190,15 +191,13 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Coalesce::Never,
     ]);
     let connect = select(vec![Connect::Refuse, Connect::Extended, Connect::Any]);
-    (coalesce, any::<bool>(), connect).prop_map(|(coalesce, hand_unknown_over, connect)| Policy {
-        coalesce,
-        hand_unknown_over,
-        connect,
+    (coalesce, any::<bool>(), connect).prop_map(|(coalesce, unknown_to_application, connect)| {
+        Policy { coalesce, unknown_to_application, connect }
     })
 }
 
 pub(crate) fn world() -> impl Strategy<Value = World> {
-    // Few groups, so that an entry is in the connection's group about half of the time.
+    // Few groups, so that about half of the entries are in the connection's group.
     let groups = subsequence(GROUPS, 1..=3)
         .prop_flat_map(|ids| (vec(policy(), ids.len()), Just(ids)))
         .prop_map(|(policies, ids)| ids.into_iter().zip(policies).collect::<Vec<_>>());
@@ -218,8 +217,8 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
     })
 }
 
-/// A table of several blocks, whose virtual hosts are the numbers of its entries above the first
-/// one's: with few or with all kinds of wildcards, with few groups or with many.
+/// Generates a table of several blocks. Virtual hosts are numbered from the first entry on. The
+/// tables have few or all kinds of wildcards, and few or many groups.
 pub(crate) fn crowded() -> impl Strategy<Value = World> {
     let first = select(vec![0, 0, 7, 1 << 16, u32::MAX - 99]);
     let groups = prop_oneof![
@@ -237,7 +236,7 @@ pub(crate) fn crowded() -> impl Strategy<Value = World> {
             [b'*', ..] => one_label,
             _ => addresses || !ADDRESSES.contains(&pattern.as_str()),
         };
-        // Ids that are no places.
+        // Ids that differ from the groups' indices.
         let id = |place: usize| u32::MAX - 5 * u32::try_from(place).unwrap();
         let groups: Vec<_> = policies.into_iter().enumerate().map(|(at, p)| (id(at), p)).collect();
         let mut seen = BTreeSet::new();
@@ -253,8 +252,8 @@ pub(crate) fn crowded() -> impl Strategy<Value = World> {
     })
 }
 
-/// What makes another field of a field: a name below or above, a name longer or shorter, another
-/// spelling, or no name any more.
+/// A change of a field: a name below or above, a longer or shorter name, another spelling, or an
+/// invalid name.
 #[derive(Clone, Debug)]
 enum Change {
     Prepend(&'static str),
@@ -351,7 +350,7 @@ impl Change {
     }
 }
 
-/// A field that is mostly about some pattern of a table or of a certificate.
+/// A field that mostly refers to a pattern of a table or of a certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     about: Index,
@@ -376,7 +375,7 @@ impl Query {
     }
 }
 
-/// What an exact pattern stands for, as an authority has it; the suffix of a wildcard.
+/// Returns an authority that an exact pattern matches, or the suffix of a wildcard.
 fn sample(pattern: &str) -> String {
     match pattern.rsplit_once('*') {
         Some((_, "")) => "a.test".to_owned(),
@@ -421,7 +420,7 @@ fn request() -> impl Strategy<Value = Request> {
     let fields = prop_oneof![
         4 => field().prop_map(|one| (Some(one), vec![])),
         1 => field().prop_map(|one| (None, vec![one])),
-        // The same authority twice in other spellings, so that step 7 is often content.
+        // The same authority twice in different spellings, so that step 7 often passes.
         2 => (authority(), any::<u64>()).prop_map(|(one, case)| {
             (Some(one.clone().into_bytes()), vec![spell(&one, case, false).into_bytes()])
         }),
@@ -436,13 +435,13 @@ fn request() -> impl Strategy<Value = Request> {
     })
 }
 
-/// What turns a request into one that some step is content with.
+/// A change that makes a request pass some of the steps.
 #[derive(Clone, Debug)]
 struct Aim {
     entry: Index,
     label: &'static str,
     case: u64,
-    /// Each mostly true: authority, method, group, certificate, server name, port, `Host`.
+    /// Each is mostly true: authority, method, group, certificate, server name, port, `Host`.
     right: [bool; 7],
 }
 
@@ -452,13 +451,13 @@ fn aim() -> impl Strategy<Value = Aim> {
         .prop_map(|(entry, label, case, right)| Aim { entry, label, case, right })
 }
 
-/// Everything that one decision needs. Three of four requests are aimed at an entry of the table,
-/// so that the last steps are reached as often as the first.
+/// Generates all inputs of one decision. Three of four requests aim at an entry of the table, so
+/// that the last steps are reached as often as the first ones.
 pub(crate) fn case() -> impl Strategy<Value = (World, Facts, Request)> {
     let more = prop::option::weighted(0.4, more());
     (world(), facts(), request(), prop::option::weighted(0.75, aim()), more).prop_map(
         |(world, mut facts, mut request, aim, more)| {
-            facts.extra = more.map(|more| more.of(&world)).unwrap_or_default();
+            facts.extra = more.map(|more| more.into_extra(&world)).unwrap_or_default();
             if let Some(aim) = aim.filter(|_| !world.entries.is_empty()) {
                 take_aim(&aim, &world, &mut facts, &mut request);
             }
@@ -467,7 +466,7 @@ pub(crate) fn case() -> impl Strategy<Value = (World, Facts, Request)> {
     )
 }
 
-/// What becomes an [`Extra`] once the world is known.
+/// Becomes an [`Extra`] as soon as the world is known.
 #[derive(Clone, Debug)]
 struct More {
     observed: Vec<(u32, Observe)>,
@@ -492,7 +491,7 @@ fn more() -> impl Strategy<Value = More> {
 }
 
 impl More {
-    fn of(self, world: &World) -> Extra {
+    fn into_extra(self, world: &World) -> Extra {
         let mut extra = Extra { observed: self.observed, ..Extra::default() };
         for (index, coalesce) in self.own.iter().filter(|_| !world.entries.is_empty()) {
             let pattern = world.entries[index.index(world.entries.len())].pattern.clone();
@@ -512,7 +511,7 @@ impl More {
 fn take_aim(aim: &Aim, world: &World, facts: &mut Facts, request: &mut Request) {
     let entry = &world.entries[aim.entry.index(world.entries.len())];
     let host = match entry.pattern.rsplit_once("*.") {
-        // No name stands below the longest ones.
+        // The longest names have no names below them.
         Some((_, suffix)) if aim.label.len() + 1 + suffix.len() > 253 => suffix.to_owned(),
         Some((_, suffix)) => format!("{}.{suffix}", aim.label),
         None if entry.pattern == "*" => format!("{}.test", aim.label),

@@ -1,4 +1,4 @@
-//! Damaged images: refused, or harmless.
+//! Checks that damaged images are refused or harmless.
 
 use coalesce_core::{Authority, AuthorityTable, FormatError, IdentifierSet, Layout, NamePattern};
 use proptest::collection::vec;
@@ -10,12 +10,12 @@ use crate::format::repair;
 use crate::generate::{Query, cases, crowded, identifier, query};
 use crate::model::{self, Coalesce, Connect, Entry, Policy, World};
 
-/// A change to a valid image: what a bad disk, an old file or an enemy might do to it.
+/// A change of a valid image, by a bad disk, an old file or an attacker.
 #[derive(Clone, Debug)]
 enum Damage {
     Bit(Index, u8),
     Byte(Index, u8),
-    /// A word, where every count, offset and index of the format is.
+    /// A word, such as any count, offset or index of the format.
     Word(Index, u32),
     /// A word of the header.
     Header(Index, u32),
@@ -45,7 +45,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 
 fn apply(image: &mut Vec<u8>, damages: &[Damage]) {
     for damage in damages {
-        // Nothing is left to damage after a cut near the start.
+        // After a cut near the start nothing is left to damage.
         if image.len() >= 4 {
             damage_once(image, damage);
         }
@@ -77,7 +77,7 @@ fn damage_once(image: &mut Vec<u8>, damage: &Damage) {
     }
 }
 
-/// What an image is asked beside the names that it lists.
+/// Queries for an image, in addition to the names that it lists.
 const QUERIES: &[&str] = &[
     "",
     "a",
@@ -105,9 +105,9 @@ fn queries_about(listed: &[String], further: &[Query]) -> Vec<Vec<u8>> {
     queries
 }
 
-/// A table that was accepted is one, whoever made its bytes: what it lists is all that it knows.
+/// Checks that an accepted table knows exactly the entries that it lists, whoever made its bytes.
 #[track_caller]
-pub(crate) fn assert_is_what_it_lists(table: &AuthorityTable<&[u8]>, further: &[Query]) {
+pub(crate) fn assert_finds_what_it_lists(table: &AuthorityTable<&[u8]>, further: &[Query]) {
     let mut entries = Vec::new();
     for entry in table.entries() {
         let pattern = entry.pattern.to_string();
@@ -131,8 +131,8 @@ pub(crate) fn assert_is_what_it_lists(table: &AuthorityTable<&[u8]>, further: &[
     }
 }
 
-/// The same for a set. RFC 9525 §6.3: a presented wildcard matches one label, and nothing presents
-/// everything, whatever the bytes say.
+/// Does the same for a set. RFC 9525 §6.3: a presented wildcard matches one label, and no
+/// identifier matches everything, whatever the bytes are.
 #[track_caller]
 pub(crate) fn assert_covers_what_it_lists(set: &IdentifierSet<&[u8]>, further: &[Query]) {
     let texts: Vec<String> = set.identifiers().map(|found| found.to_string()).collect();
@@ -141,19 +141,19 @@ pub(crate) fn assert_covers_what_it_lists(set: &IdentifierSet<&[u8]>, further: &
     for query in queries_about(&texts, further) {
         let host = model::authority(&query).ok().map(|(host, _)| host);
         let ranked =
-            |at: &usize| host.as_ref().and_then(|host| model::stands_for(&texts[*at], host));
+            |at: &usize| host.as_ref().and_then(|host| model::match_rank(&texts[*at], host));
         let covering = (0..texts.len()).filter(|at| ranked(at).is_some()).max_by_key(ranked);
         let found = set.find_authority(&query);
         assert_eq!(found, covering, "{} among {texts:?}", query.escape_ascii());
     }
 }
 
-/// Whether the bytes are accepted; if so, they are what they say.
+/// Returns whether the bytes are accepted. If they are, checks that they know what they list.
 fn check(image: &[u8], further: &[Query]) -> bool {
     let (table, set) = (AuthorityTable::from_bytes(image), IdentifierSet::from_bytes(image));
     assert!(table.is_err() || set.is_err(), "one kind or the other");
     if let Ok(table) = &table {
-        assert_is_what_it_lists(table, further);
+        assert_finds_what_it_lists(table, further);
     }
     if let Ok(set) = &set {
         assert_covers_what_it_lists(set, further);
@@ -164,12 +164,12 @@ fn check(image: &[u8], further: &[Query]) -> bool {
 fn policy() -> Policy {
     Policy {
         coalesce: Coalesce::CertificateAndGroup,
-        hand_unknown_over: false,
+        unknown_to_application: false,
         connect: Connect::Refuse,
     }
 }
 
-/// A world with something in each section.
+/// Returns a world with something in each section.
 fn small(hosts: [u32; 2]) -> World {
     let long = "a-name-of-more-than-thirty.bytes.test";
     let patterns = ["a.test", "b.test", "*.test", "**.x-1.test", long, "192.0.2.1", "::1", "*"];
@@ -182,7 +182,7 @@ fn small(hosts: [u32; 2]) -> World {
     World { entries, groups: vec![(1, policy()), (5, policy())] }
 }
 
-/// Small images of every kind and layout, with and without pairs.
+/// Returns small images of every kind and layout, with and without pairs.
 fn small_images() -> Vec<(&'static str, Vec<u8>)> {
     let names = ["a.test", "*.b.test", "a-name-of-more-than-thirty.bytes.test", "192.0.2.1", "::1"];
     let image = |hosts, layout| build_in(&small(hosts), layout).as_bytes().to_vec();
@@ -197,31 +197,32 @@ fn small_images() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn no_byte_of_an_image_is_missing_or_changed_unseen() {
-    for (what, image) in small_images() {
-        assert!(check(&image, &[]), "{what}");
+fn image_with_a_missing_or_changed_byte_is_refused() {
+    for (case, image) in small_images() {
+        assert!(check(&image, &[]), "{case}");
         for len in 0..image.len() {
-            assert!(!check(&image[..len], &[]), "{what}, {len} bytes of it");
+            assert!(!check(&image[..len], &[]), "{case}, {len} bytes of it");
         }
         let longer = [&image[..], b"\0"].concat();
-        assert!(!check(&longer, &[]), "{what}, and a zero");
+        assert!(!check(&longer, &[]), "{case}, and a zero");
         for bit in 0..image.len() * 8 {
             let mut damaged = image.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(!check(&damaged, &[]), "{what}, bit {bit}");
-            // Before the checksum stands what is compared with a constant.
+            assert!(!check(&damaged, &[]), "{case}, bit {bit}");
+            // The bytes before the checksum are compared with constants.
             let refused = AuthorityTable::from_bytes(&damaged).err();
-            let counted = bit / 8 >= 8 && what.starts_with(['f', 'c']);
+            let counted = bit / 8 >= 8 && case.starts_with(['f', 'c']);
             let early = matches!(refused, Some(FormatError::Magic | FormatError::Version { .. }));
-            assert_ne!(counted, early, "{what}, bit {bit}: {refused:?}");
+            assert_ne!(counted, early, "{case}, bit {bit}: {refused:?}");
         }
     }
 }
 
-/// The checksum finds damage, not malice: with a right one, the other rules are all there is.
+/// The checksum finds accidents, not attacks. With a right checksum, the other rules must refuse
+/// the image.
 #[test]
-fn an_image_with_a_changed_byte_and_a_right_checksum_is_refused_or_is_what_it_lists() {
-    for (what, image) in small_images() {
+fn repaired_image_is_refused_or_finds_what_it_lists() {
+    for (case, image) in small_images() {
         let (mut accepted, mut refused) = (0, 0);
         for at in 0..image.len() {
             let changes = (0..8).map(|bit| image[at] ^ 1 << bit);
@@ -232,8 +233,8 @@ fn an_image_with_a_changed_byte_and_a_right_checksum_is_refused_or_is_what_it_li
                 *(if check(&damaged, &[]) { &mut accepted } else { &mut refused }) += 1;
             }
         }
-        // Virtual hosts and policies are as good as others; what places a name is not.
-        assert!(refused > accepted, "{what}: {accepted} accepted, {refused} refused");
+        // Another virtual host or policy may be accepted. Other damage to a name's place is not.
+        assert!(refused > accepted, "{case}: {accepted} accepted, {refused} refused");
     }
 }
 
@@ -241,7 +242,7 @@ proptest! {
     #![proptest_config(cases(4))]
 
     #[test]
-    fn a_damaged_table_is_refused_or_is_what_it_lists(
+    fn damaged_table_is_refused_or_finds_what_it_lists(
         world in crowded(),
         fast in any::<bool>(),
         damages in vec(damage(), 1..4),
@@ -258,10 +259,10 @@ proptest! {
         prop_assert!(!accepted || right || image == whole);
     }
 
-    /// Of known bytes only the header is looked at. What is changed for all that gives wrong
-    /// answers at most.
+    /// `from_trusted_bytes` checks the header only. Later damage must not cause more than wrong
+    /// answers.
     #[test]
-    fn nothing_panics_on_damage_that_nobody_looks_for(
+    fn trusted_bytes_with_damage_do_not_panic(
         world in crowded(),
         fast in any::<bool>(),
         damages in vec(damage(), 1..16),
@@ -299,7 +300,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_set_is_refused_or_covers_what_it_lists(
+    fn damaged_set_is_refused_or_covers_what_it_lists(
         certificate in vec(identifier(), 0..24),
         damages in vec(damage(), 1..4),
         queries in vec(query(), 8),
@@ -310,9 +311,10 @@ proptest! {
         check(&image, &queries);
     }
 
-    /// No pattern of the other kind is read out of an image, and nothing out of noise.
+    /// Checks that neither kind accepts an image of the other kind, and that noise is refused or
+    /// consistent.
     #[test]
-    fn noise_behind_a_header_is_refused_or_is_what_it_lists(
+    fn noise_behind_a_header_is_refused_or_finds_what_it_lists(
         kind in 0_u8..4,
         layout in 0_u8..4,
         words in vec(prop_oneof![3 => 0_u32..4, 1 => any::<u32>()], 20..40),
@@ -325,16 +327,16 @@ proptest! {
     }
 }
 
-/// An image is one kind in one layout, and says which.
+/// An image has one kind and one layout, and its header names them.
 #[test]
-fn an_image_of_another_kind_is_refused() {
-    for (what, image) in small_images() {
+fn image_of_another_kind_is_refused() {
+    for (case, image) in small_images() {
         let (table, set) = (AuthorityTable::from_bytes(&image), IdentifierSet::from_bytes(&image));
-        assert_ne!(table.is_ok(), set.is_ok(), "{what}");
+        assert_ne!(table.is_ok(), set.is_ok(), "{case}");
         if let Ok(table) = table {
             let layout = table.layout();
-            assert_eq!(layout == Layout::Fast, what.starts_with("fast"), "{what}");
-            assert!(table.get(&NamePattern::CatchAll).is_some(), "{what}");
+            assert_eq!(layout == Layout::Fast, case.starts_with("fast"), "{case}");
+            assert!(table.get(&NamePattern::CatchAll).is_some(), "{case}");
         }
     }
 }

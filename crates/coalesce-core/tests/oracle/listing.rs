@@ -1,4 +1,4 @@
-//! What tables and sets say of themselves, and that the same content is the same bytes.
+//! Checks how tables and sets list their content, and that the same content gives the same bytes.
 
 use std::net::IpAddr;
 
@@ -16,8 +16,9 @@ use crate::format;
 use crate::generate::{cases, crowded, identifier, long_name, name, pattern, policy, spell};
 use crate::model::World;
 
-/// Where a pattern stands: names before addresses before the catch-all; names by their labels from
-/// the right, then the name itself, its one-label wildcard, its any-depth one.
+/// Returns the sort key of a pattern: names come before addresses, and those before the catch-all.
+/// Names sort by their labels from the right, then the name itself, its one-label wildcard, its
+/// any-depth wildcard.
 pub(crate) fn place(pattern: &str) -> (u8, Vec<&str>, u8, Option<IpAddr>) {
     if pattern == "*" {
         return (2, vec![], 0, None);
@@ -33,7 +34,7 @@ pub(crate) fn place(pattern: &str) -> (u8, Vec<&str>, u8, Option<IpAddr>) {
     (0, name.rsplit('.').collect(), shape, None)
 }
 
-/// The entries of a world in canonical order, as a table lists them.
+/// Returns the entries of a world in canonical order, as a table lists them.
 fn sorted(world: &World) -> Vec<(String, u32, u32)> {
     let mut entries: Vec<_> = world
         .entries
@@ -61,7 +62,7 @@ fn listed<'a>(
         .collect()
 }
 
-/// The world of a table, by what the table says of itself.
+/// Returns a builder with everything that the table lists.
 fn rebuilt(table: &AuthorityTable<Vec<u8>>) -> AuthorityTableBuilder {
     let mut again = AuthorityTable::builder();
     for (id, policy) in table.groups() {
@@ -82,7 +83,7 @@ proptest! {
     #![proptest_config(cases(2))]
 
     #[test]
-    fn entries_are_the_input_in_canonical_order(world in crowded()) {
+    fn entries_list_the_input_in_canonical_order(world in crowded()) {
         let mut groups = world.groups.clone();
         groups.sort_by_key(|(id, _)| *id);
         for layout in LAYOUTS {
@@ -102,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn entries_below_are_those_of_the_name_and_of_what_is_below_it(
+    fn entries_below_list_the_name_and_all_below_it(
         world in crowded(),
         others in vec(prop_oneof![name(3), long_name()], 0..4),
         case in any::<u64>(),
@@ -141,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_is_got_if_it_is_there_itself(
+    fn get_finds_exactly_the_stored_patterns(
         world in crowded(),
         others in vec(pattern(), 0..8),
         case in any::<u64>(),
@@ -161,7 +162,7 @@ proptest! {
             let table = build_in(&world, layout);
             for text in &asked {
                 let spelled = spell(text, case, false);
-                // One label more may be too many.
+                // One more label may make the name too long.
                 let Ok(pattern) = NamePattern::parse(spelled.as_bytes()) else { continue };
                 let there = world.entries.iter().find(|entry| entry.pattern == *text);
                 let there = there.map(|entry| (entry.virtual_host, entry.group));
@@ -170,9 +171,10 @@ proptest! {
         }
     }
 
-    /// In both layouts, whatever the order of entries and groups, and through what a table lists.
+    /// The bytes are the same in both layouts, for any order of entries and groups, and if a table
+    /// is built again from its list.
     #[test]
-    fn the_same_content_is_the_same_bytes(
+    fn same_content_gives_the_same_bytes(
         (world, entries, groups) in crowded().prop_flat_map(|world| (
             Just(world.clone()),
             Just(world.entries).prop_shuffle(),
@@ -192,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn identifiers_are_numbered_in_canonical_order_and_once(
+    fn identifiers_are_numbered_once_in_canonical_order(
         (names, shuffled) in vec(identifier(), 0..40)
             .prop_flat_map(|names| (Just(names.clone()), Just(names).prop_shuffle())),
         others in vec(identifier(), 0..8),
@@ -219,9 +221,10 @@ proptest! {
         prop_assert_eq!(&sum, &image[format::CHECKSUM_AT..format::CHECKED_FROM]);
     }
 
-    /// Every entry with the nearest equal one before it, and a table of them is not built.
+    /// Pairs every entry with the nearest equal one before it. A table with duplicates is not
+    /// built.
     #[test]
-    fn duplicates_are_what_a_naive_search_finds(
+    fn duplicates_agree_with_a_naive_search(
         pool in vec(pattern(), 1..12),
         policies in vec(policy(), 2),
         drawn in vec((any::<Index>(), 0_u32..3, 0_u32..2, any::<u64>()), 0..40),
@@ -262,10 +265,10 @@ proptest! {
     }
 }
 
-/// Virtual hosts and groups that do not fit one word together are kept apart; nothing is lost, and
-/// equal pairs of the two are kept once.
+/// Virtual hosts and groups that do not fit in one word together are stored as pairs. No bits are
+/// lost, and equal pairs are stored once.
 #[test]
-fn the_largest_numbers_are_kept() {
+fn largest_numbers_are_stored_exactly() {
     let policy = GroupPolicy::default();
     for groups in [1_u32, 2, 3, 1_000] {
         for layout in LAYOUTS {
@@ -298,9 +301,9 @@ fn the_largest_numbers_are_kept() {
     }
 }
 
-/// What a listing is for: two tables that differ in one entry differ in one line.
+/// Canonical order makes lists comparable: two tables that differ in one entry differ in one line.
 #[test]
-fn canonical_order_is_that_of_the_documentation() {
+fn canonical_order_agrees_with_the_documentation() {
     let order = [
         "example",
         "a.example",
@@ -335,9 +338,9 @@ fn canonical_order_is_that_of_the_documentation() {
     }
 }
 
-/// Nothing that is asked of a builder changes what it builds.
+/// Asking a builder for duplicates or a table does not change the tables it builds.
 #[test]
-fn a_builder_that_was_asked_builds_the_same() {
+fn builder_builds_the_same_after_queries() {
     let world = World { entries: vec![], groups: vec![] };
     let table = builder(&world);
     assert!(table.duplicates().is_empty());
@@ -345,7 +348,7 @@ fn a_builder_that_was_asked_builds_the_same() {
 }
 
 #[test]
-fn counts_are_those_of_what_was_added() {
+fn counts_agree_with_the_entries_added() {
     let names = ["a.test", "*.a.test", "192.0.2.1"].map(str::to_owned);
     for count in 0..=names.len() {
         let set = build_set(&names[..count]);
@@ -366,7 +369,7 @@ fn counts_are_those_of_what_was_added() {
 }
 
 #[test]
-fn groups_are_counted_once_and_up_to_their_limit() {
+fn groups_count_once_and_up_to_their_limit() {
     let mut builder = AuthorityTable::builder();
     let most = u32::try_from(GROUPS_MAX).unwrap();
     for id in 0..most {

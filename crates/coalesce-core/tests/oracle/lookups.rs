@@ -1,4 +1,4 @@
-//! Lookups against linear scans.
+//! Compares lookups with linear scans.
 
 use coalesce_core::{
     Authority, AuthorityTable, BuildError, CoalescePolicy, DnsName, Entry as Found, GroupId,
@@ -11,8 +11,8 @@ use crate::build::{LAYOUTS, build_in, build_table, group_policy, presented};
 use crate::generate::{Query, cases, crowded, identifier, long_name, name, query, spell, world};
 use crate::model::{self, Entry, World};
 
-/// Exact before wildcards, the longer suffix before the shorter, one label before any depth, and
-/// the catch-all last.
+/// Returns the rank of a pattern: exact before wildcards, the longer suffix before the shorter, one
+/// label before any depth, and the catch-all last.
 fn specificity(pattern: &NamePattern<'_>) -> (u8, usize, u8) {
     match pattern {
         NamePattern::Exact(_) | NamePattern::Ip(_) => (2, 0, 0),
@@ -29,7 +29,7 @@ fn scan_table(patterns: &[NamePattern<'_>], host: &Host<'_>) -> Option<usize> {
         .max_by_key(|at| specificity(&patterns[*at]))
 }
 
-/// A name before a wildcard.
+/// Prefers a name to a wildcard.
 fn scan_set(identifiers: &[PresentedIdentifier<'_>], host: &Host<'_>) -> Option<usize> {
     (0..identifiers.len())
         .filter(|at| identifiers[*at].covers(host))
@@ -52,8 +52,8 @@ fn texts(world: &World) -> Vec<&str> {
     world.entries.iter().map(|entry| entry.pattern.as_str()).collect()
 }
 
-/// Whatever the bytes of `field` are: the table, by the bytes and by the parsed host, answers as
-/// the model does, which shares no code with the crate.
+/// Checks that the table answers as the model does, by the bytes of `field` and by the parsed host.
+/// The model shares no code with the crate, and `field` may be any bytes.
 #[track_caller]
 fn assert_answer(table: &AuthorityTable<Vec<u8>>, world: &World, field: &[u8]) {
     let naive = model::authority(field).ok();
@@ -64,7 +64,7 @@ fn assert_answer(table: &AuthorityTable<Vec<u8>>, world: &World, field: &[u8]) {
     let by_host = host.and_then(|host| table.lookup(&host));
     assert_eq!(numbers(by_host), expected, "by host: {}", shown());
     assert_eq!(numbers(table.lookup_authority(field)), expected, "by bytes: {}", shown());
-    // A name that was made by cutting another is the name that is parsed.
+    // A name made by `parent` must equal the name parsed from its text.
     let Some(Host::Name(mut name)) = host else { return };
     while let Some(parent) = name.parent() {
         let parsed = DnsName::parse(parent.as_bytes()).unwrap();
@@ -81,7 +81,7 @@ fn assert_answers(table: &AuthorityTable<Vec<u8>>, world: &World, fields: &[Vec<
     }
 }
 
-/// Many at once are answered like one after the other.
+/// Checks that a batch gives the same answers as single lookups.
 #[track_caller]
 fn assert_batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) {
     let slices: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(cases(4))]
 
     #[test]
-    fn table_lookup_is_the_model_in_every_layout(
+    fn table_lookup_agrees_with_the_model_in_every_layout(
         world in crowded(),
         queries in vec(query(), 1..24),
     ) {
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn table_lookup_is_the_linear_scan(world in crowded(), queries in vec(query(), 1..24)) {
+    fn table_lookup_agrees_with_a_linear_scan(world in crowded(), queries in vec(query(), 1..24)) {
         let table = build_table(&world);
         let again = AuthorityTable::from_bytes(table.as_bytes()).unwrap();
         let patterns = parsed(&world);
@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn set_lookup_is_the_linear_scan(
+    fn set_lookup_agrees_with_a_linear_scan(
         names in vec((identifier(), any::<u64>()), 0..24),
         queries in vec(query(), 1..24),
     ) {
@@ -157,9 +157,9 @@ proptest! {
         }
     }
 
-    /// Arbitrary bytes have no answer that the parser would not lead to.
+    /// Arbitrary bytes get the answer that the parser leads to.
     #[test]
-    fn arbitrary_bytes_are_answered_as_the_parser_reads_them(
+    fn arbitrary_bytes_get_the_answer_of_the_parser(
         world in crowded(),
         fields in vec(vec(any::<u8>(), 0..40), 0..16),
     ) {
@@ -171,9 +171,9 @@ proptest! {
         }
     }
 
-    /// Entries are numbered as they come; what they stand for does not depend on that.
+    /// Entries are numbered in the order of adding, but the answers do not depend on that.
     #[test]
-    fn order_of_adding_changes_no_answer(
+    fn order_of_adding_does_not_change_answers(
         (world, shuffled) in world().prop_flat_map(|world| {
             (Just(world.clone()), Just(world.entries).prop_shuffle())
         }),
@@ -187,9 +187,9 @@ proptest! {
         }
     }
 
-    /// However a name is spelled in the configuration and in the request, it is one name.
+    /// All spellings of a name, in the configuration and in the request, are the same name.
     #[test]
-    fn spelling_changes_no_answer(
+    fn spelling_does_not_change_answers(
         world in crowded(),
         query in prop_oneof![name(4), long_name()],
         case in any::<u64>(),
@@ -216,10 +216,10 @@ proptest! {
     }
 }
 
-/// The fields that a fast path may take for something else, over every combination of the patterns
-/// that decide which path is taken.
+/// Fields that a fast path might misread, for every combination of the patterns that choose the
+/// path.
 #[test]
-fn a_field_is_read_before_it_is_looked_up() {
+fn malformed_field_finds_nothing_on_any_path() {
     let patterns =
         ["a.example.test", "*.example.test", "**.example.test", "*", "2001:db8::1", "192.0.2.1"];
     let before =
@@ -237,7 +237,7 @@ fn a_field_is_read_before_it_is_looked_up() {
         });
         let policy = model::Policy {
             coalesce: model::Coalesce::Never,
-            hand_unknown_over: false,
+            unknown_to_application: false,
             connect: model::Connect::Refuse,
         };
         let world = World { entries: entries.collect(), groups: vec![(1, policy)] };
@@ -255,13 +255,13 @@ fn a_field_is_read_before_it_is_looked_up() {
     }
 }
 
-/// Every byte in every place of a name: what is compared without being read first is no other byte
-/// than it seems.
+/// Puts every byte at every place of a name. The fast path compares names before it validates them,
+/// so no byte may pass for another.
 #[test]
-fn no_byte_is_taken_for_another() {
+fn no_byte_passes_for_another() {
     let policy = model::Policy {
         coalesce: model::Coalesce::Never,
-        hand_unknown_over: false,
+        unknown_to_application: false,
         connect: model::Connect::Refuse,
     };
     let tables: &[&[&str]] = &[
@@ -292,17 +292,17 @@ fn no_byte_is_taken_for_another() {
     }
 }
 
-/// Names and wildcards of every length, each by itself and all together, under names of every
-/// length: which suffixes are looked for follows from numbers of bytes.
+/// Looks up names of every length, with names and wildcards of every length alone and together. The
+/// lengths decide which suffixes are looked up.
 #[test]
-fn a_wildcard_of_every_length_is_found_from_every_depth() {
+fn wildcard_of_every_length_is_found_from_every_depth() {
     let policy = model::Policy {
         coalesce: model::Coalesce::Never,
-        hand_unknown_over: false,
+        unknown_to_application: false,
         connect: model::Connect::Refuse,
     };
-    // Labels of two bytes, so that a suffix of every third length begins at a label; of the other
-    // lengths with first labels of one and of three bytes.
+    // Labels of two bytes, so that a suffix of every third length begins at a label. For the other
+    // lengths the first label has one or three bytes.
     let all = "ab.".repeat(83) + "test";
     let suffix = |len: usize| {
         let whole = &all[all.len() - len..];
@@ -339,7 +339,7 @@ fn a_wildcard_of_every_length_is_found_from_every_depth() {
                 let table = build_in(&world, layout);
                 assert_answers(&table, &world, &fields(*len));
             }
-            // Whatever else is looked for, so that no length by itself decides it.
+            // Adds wildcards of the other kind, so that the length alone does not choose the path.
             let both = vec![entry(0, *len, "**."), entry(1, 4, "*.")];
             let world = World { entries: both, groups: groups.clone() };
             let table = build_in(&world, layout);
@@ -357,10 +357,10 @@ fn a_wildcard_of_every_length_is_found_from_every_depth() {
     }
 }
 
-/// A table of more slots than are looked into without a tag, and of many blocks: every name is
-/// found, and nothing else is.
+/// Checks a table with many blocks and with more slots than are read without their tag: every name
+/// is found, and no other.
 #[test]
-fn a_large_table_answers_every_name_and_no_other() {
+fn large_table_finds_every_name_and_no_other() {
     let mut table = AuthorityTable::builder();
     let group = GroupId::new(1);
     table.group(group, GroupPolicy::default()).unwrap();
@@ -390,7 +390,8 @@ fn a_large_table_answers_every_name_and_no_other() {
             let host = text.replace("**", "x.y").replace('*', "x");
             assert_eq!(find(&host), Some(number), "{host} in {layout:?}");
             assert_eq!(find(&format!("{}:443", host.to_ascii_uppercase())), Some(number));
-            // What is below a name, below a one-label wildcard's names, or what a wildcard is of.
+            // A name below a stored name or below a one-label wildcard's names, and the suffix of a
+            // wildcard.
             let below = text.starts_with("**").then_some(number);
             assert_eq!(find(&format!("z.{host}")), below, "z.{host}");
             let suffix = text.trim_start_matches(['*', '.']);
@@ -414,9 +415,9 @@ fn a_large_table_answers_every_name_and_no_other() {
     }
 }
 
-/// The same for sets, which certificates of CDNs fill with thousands of names.
+/// Does the same for sets, because certificates of CDNs have thousands of names.
 #[test]
-fn a_large_set_answers_every_name_and_no_other() {
+fn large_set_finds_every_name_and_no_other() {
     let texts: Vec<String> = (0..3_000)
         .map(|number| match number % 3 {
             0 => format!("*.w{number}.example.test"),
@@ -437,7 +438,7 @@ fn a_large_set_answers_every_name_and_no_other() {
 }
 
 #[test]
-fn a_builder_refuses_what_would_be_ambiguous() {
+fn builder_refuses_ambiguous_groups_and_entries() {
     let (group, other) = (GroupId::new(1), GroupId::new(2));
     let mut never = GroupPolicy::default();
     never.coalesce = CoalescePolicy::Never;
@@ -480,13 +481,13 @@ fn a_builder_refuses_what_would_be_ambiguous() {
     }
 }
 
-/// What is cut off the end of an authority is cut off once, and only in its place.
+/// Only one ending is removed from an authority, and only at its place.
 #[test]
-fn an_authority_ends_as_its_grammar_says() {
+fn authority_endings_follow_the_grammar() {
     let hosts = ["a.test", "x.a.test", "a", "b.c", "a.1", "192.0.2.1", "[::1]", "x.y.b.test", ""];
     let ends = ["", ".", "..", ":", ":443", ":443.", ".:443", ":.", "::", ":1:2", ":65536", ":x"];
     let patterns = ["a.test", "a", "b.c", "192.0.2.1", "::1", "*.a.test", "**.b.test"];
-    // Wildcards of one kind are looked for in another way than those of both.
+    // A table with wildcards of one kind takes another path than a table with both.
     for (layout, count) in [(Layout::Fast, 6), (Layout::Fast, 7), (Layout::Compact, 7)] {
         let mut table = AuthorityTable::builder();
         table.layout(layout).group(GroupId::new(1), GroupPolicy::default()).unwrap();
@@ -504,9 +505,9 @@ fn an_authority_ends_as_its_grammar_says() {
     }
 }
 
-/// Nothing is no mistake: a server without sites, a certificate without names.
+/// An empty table or set is valid: a server without sites, a certificate without names.
 #[test]
-fn empty_tables_and_sets_know_nobody() {
+fn empty_tables_and_sets_find_nothing() {
     let set = IdentifierSet::build([]).unwrap();
     assert!(set.is_empty());
     assert_eq!(set.identifiers().count(), 0);
@@ -525,9 +526,9 @@ fn empty_tables_and_sets_know_nobody() {
     }
 }
 
-/// Without a layout asked for, tables are fast; what is reserved changes nothing.
+/// The default layout is fast, and reserving memory does not change the bytes.
 #[test]
-fn reserving_and_watching_change_no_byte() {
+fn reserve_and_progress_do_not_change_the_bytes() {
     let mut table = AuthorityTable::builder();
     table.group(GroupId::new(1), GroupPolicy::default()).unwrap();
     table.reserve(3, 40);
@@ -543,8 +544,8 @@ fn reserving_and_watching_change_no_byte() {
     assert!(!seen.is_empty() && seen.iter().all(|progress| progress.done <= progress.of));
 }
 
-/// The property tests are about something: among their queries are names that are found in each
-/// way, names that are not, and fields that are none.
+/// Checks that the generated queries contain names that are found in each way, names that are not
+/// found, and invalid fields.
 #[test]
 fn queries_reach_every_kind_of_answer() {
     use proptest::strategy::ValueTree;
@@ -559,7 +560,7 @@ fn queries_reach_every_kind_of_answer() {
             let field = query.about(&texts(&world));
             let kind = match model::authority(&field) {
                 Err(_) => "no authority",
-                Ok((model::Host::Nobodys(_), _)) => "nobody's",
+                Ok((model::Host::Other(_), _)) => "outside DNS",
                 Ok((host, _)) => match world.lookup(&host).map(|entry| entry.pattern.as_str()) {
                     None => "unknown",
                     Some("*") => "catch-all",

@@ -1,7 +1,7 @@
-//! Tables, parsers and the decision against naive oracles, for generated inputs.
+//! Compares tables, parsers and the decision with naive oracles, for generated inputs.
 //!
-//! `PROPTEST_CASES` sets how many; `every_outcome_is_reached` proves that the comparisons are not
-//! about nothing.
+//! `PROPTEST_CASES` sets the number of cases. `every_outcome_is_reached` proves that the cases
+//! cover every outcome.
 #![cfg(feature = "alloc")]
 
 mod build;

@@ -1,20 +1,21 @@
-//! The rules a second time, as naively as they can be said: strings, linear scans, no tries.
+//! The rules once more, written as simply as possible: strings and linear scans, no tries.
 //!
-//! Written from the text of the design and of the RFCs, never from the code it judges. Property
-//! tests and fuzz targets compare the two; where they differ, one of them misreads the text.
+//! The model is written from the text of the design and of the RFCs, never from the code that it
+//! checks. Property tests and fuzz targets compare the two. Where they differ, one of them misreads
+//! the text.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A host as the rules see it; names are lower case and without a trailing dot.
+/// A host as the rules see it. Names are in lower case and without a trailing dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     Name(String),
     Ip(IpAddr),
-    /// Well-formed, and nothing that a table or a certificate can hold.
-    Nobodys(String),
+    /// Well-formed, but no table or certificate can hold it.
+    Other(String),
 }
 
-/// Splits and classifies an `:authority` or `Host` value. An error is the fault's short name.
+/// Splits and classifies an `:authority` or `Host` value. An error is the short name of the fault.
 pub(crate) fn authority(field: &[u8]) -> Result<(Host, Option<u16>), &'static str> {
     // RFC 9113 §8.2.1.
     let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
@@ -26,8 +27,8 @@ pub(crate) fn authority(field: &[u8]) -> Result<(Host, Option<u16>), &'static st
     if field.contains(&b'@') {
         return Err("userinfo");
     }
-    // RFC 3986 knows ASCII only. A byte beyond it is wrong in a host and in a port, and which of
-    // the two it is follows from the colon before it.
+    // RFC 3986 allows only ASCII. Another byte is wrong in a host and in a port; the colon before
+    // it decides which of the two is at fault.
     let text: String = field.iter().copied().map(char::from).collect();
     let (host, port) = if text.starts_with('[') {
         let close = text.find(']').ok_or("host")?;
@@ -43,7 +44,7 @@ pub(crate) fn authority(field: &[u8]) -> Result<(Host, Option<u16>), &'static st
     Ok((host, port_number(port)?))
 }
 
-/// RFC 3986 §3.2.2, from bracket to bracket.
+/// Parses RFC 3986 §3.2.2, from bracket to bracket.
 fn ip_literal(literal: &str) -> Result<Host, &'static str> {
     let inner = &literal[1..literal.len() - 1];
     if let Ok(address) = inner.parse::<Ipv6Addr>() {
@@ -56,10 +57,10 @@ fn ip_literal(literal: &str) -> Result<Host, &'static str> {
             && !address.is_empty()
             && address.chars().all(|c| c == ':' || is_plain(c))
     });
-    if is_future { Ok(Host::Nobodys(literal.to_ascii_lowercase())) } else { Err("host") }
+    if is_future { Ok(Host::Other(literal.to_ascii_lowercase())) } else { Err("host") }
 }
 
-/// RFC 3986 §3.2.2: an IPv4 address first, then a registered name.
+/// Parses RFC 3986 §3.2.2: an IPv4 address first, then a registered name.
 fn reg_name(host: &str) -> Result<Host, &'static str> {
     let mut rest = host;
     while let Some(first) = rest.chars().next() {
@@ -75,10 +76,10 @@ fn reg_name(host: &str) -> Result<Host, &'static str> {
         return Ok(Host::Ip(IpAddr::from(octets)));
     }
     let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    Ok(if is_dns_name(&name) { Host::Name(name) } else { Host::Nobodys(name) })
+    Ok(if is_dns_name(&name) { Host::Name(name) } else { Host::Other(name) })
 }
 
-/// Four decimal numbers up to 255 without leading zeros, and nothing else.
+/// Parses four decimal numbers up to 255 without leading zeros.
 fn ipv4(host: &str) -> Option<[u8; 4]> {
     let octets: Vec<u8> = host
         .split('.')
@@ -87,7 +88,7 @@ fn ipv4(host: &str) -> Option<[u8; 4]> {
     octets.try_into().ok()
 }
 
-/// Unreserved or sub-delims.
+/// Returns whether the character is unreserved or a sub-delim.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=".contains(c)
 }
@@ -106,12 +107,13 @@ fn port_number(port: &str) -> Result<Option<u16>, &'static str> {
     }
 }
 
-/// A name in a request or a configuration: one trailing dot is the same host.
+/// Returns whether the text is a name in a request or a configuration. It may have one trailing
+/// dot.
 pub(crate) fn is_name(text: &str) -> bool {
     is_dns_name(text.strip_suffix('.').unwrap_or(text))
 }
 
-/// A host by itself: a name, an address, or an IPv6 address in brackets.
+/// Returns whether the text is a host: a name, an address, or an IPv6 address in brackets.
 pub(crate) fn is_host(text: &str) -> bool {
     let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     bracketed.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
@@ -119,19 +121,19 @@ pub(crate) fn is_host(text: &str) -> bool {
         || is_name(text)
 }
 
-/// What an entry of a table may be called.
+/// Returns whether the text is a pattern of a table.
 pub(crate) fn is_pattern(text: &str) -> bool {
     let suffix = text.strip_prefix("**.").or(text.strip_prefix("*."));
     text == "*" || suffix.map_or(is_host(text), is_name)
 }
 
-/// What a dNSName may say (RFC 9525 §6.3, RFC 5280 §4.2.1.6): no trailing dot, and a wildcard
-/// only as the whole first label of a name that DNS can hold.
+/// Returns whether the text is a valid dNSName (RFC 9525 §6.3, RFC 5280 §4.2.1.6): without a
+/// trailing dot, and with a wildcard only as the whole first label of a valid name.
 pub(crate) fn is_identifier(text: &str) -> bool {
     is_dns_name(text.strip_prefix("*.").unwrap_or(text)) && text.len() <= 253
 }
 
-/// The preferred syntax of RFC 1034 §3.5 with `_`, for a name without a trailing dot.
+/// Checks the preferred syntax of RFC 1034 §3.5 with `_`, for a name without a trailing dot.
 fn is_dns_name(name: &str) -> bool {
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len())
@@ -146,17 +148,17 @@ fn is_dns_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label_fits) && !decimal && !hexadecimal
 }
 
-/// The name without its first label.
+/// Returns the name without its first label.
 fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, parent)| parent)
 }
 
-/// Whether an entry called `pattern` (lower case) stands for `host`, and how specific it is: exact
+/// Returns whether an entry with this `pattern` (lower case) matches `host`, as its rank: exact
 /// before wildcards, the longer suffix before the shorter, one label before any depth, and the
 /// catch-all last.
-pub(crate) fn stands_for(pattern: &str, host: &Host) -> Option<(u8, usize, u8)> {
+pub(crate) fn match_rank(pattern: &str, host: &Host) -> Option<(u8, usize, u8)> {
     let (found, rank) = match (pattern, host) {
-        (_, Host::Nobodys(_)) => return None,
+        (_, Host::Other(_)) => return None,
         ("*", _) => (true, (0, 0, 0)),
         (_, Host::Ip(address)) => (pattern.parse() == Ok(*address), (2, 0, 0)),
         (_, Host::Name(name)) => {
@@ -172,11 +174,11 @@ pub(crate) fn stands_for(pattern: &str, host: &Host) -> Option<(u8, usize, u8)> 
     found.then_some(rank)
 }
 
-/// Whether a presented identifier, in the shape `a.test`, `*.a.test` or `192.0.2.1` (lower case),
-/// covers `host`: RFC 9525 §6.3, §6.4.
+/// Returns whether a presented identifier covers `host` (RFC 9525 §6.3, §6.4). It has the form
+/// `a.test`, `*.a.test` or `192.0.2.1`, in lower case.
 pub(crate) fn covers(identifier: &str, host: &Host) -> bool {
     match host {
-        Host::Nobodys(_) => false,
+        Host::Other(_) => false,
         Host::Ip(address) => identifier.parse() == Ok(*address),
         Host::Name(name) => match identifier.strip_prefix("*.") {
             Some(suffix) => parent(name) == Some(suffix),
@@ -202,7 +204,7 @@ pub(crate) enum Connect {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     pub(crate) coalesce: Coalesce,
-    pub(crate) hand_unknown_over: bool,
+    pub(crate) unknown_to_application: bool,
     pub(crate) connect: Connect,
 }
 
@@ -213,7 +215,7 @@ pub(crate) struct Entry {
     pub(crate) group: u32,
 }
 
-/// The server's side.
+/// The server's configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) entries: Vec<Entry>,
@@ -221,9 +223,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// The most specific entry that stands for `host`, by trying all of them.
+    /// Returns the most specific entry for `host`, by trying all of them.
     pub(crate) fn lookup(&self, host: &Host) -> Option<&Entry> {
-        let ranked = |entry: &&Entry| stands_for(&entry.pattern, host);
+        let ranked = |entry: &&Entry| match_rank(&entry.pattern, host);
         self.entries.iter().filter(|entry| ranked(entry).is_some()).max_by_key(ranked)
     }
 }
@@ -236,21 +238,21 @@ pub(crate) enum Transport {
     GatewayHttps,
 }
 
-/// What a group that is only observed says of its clients.
+/// Whether an observed group asks for client certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Observe {
     AsksNothing,
     AsksForCertificates,
 }
 
-/// What few worlds have beside groups and entries.
+/// Settings that few worlds have in addition to groups and entries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extra {
-    /// The groups that are only observed.
+    /// The observed groups.
     pub(crate) observed: Vec<(u32, Observe)>,
-    /// The entries with a strictness of their own, by their patterns.
+    /// The entries with their own coalescing policy, by pattern.
     pub(crate) own: Vec<(String, Coalesce)>,
-    /// The listener of the connection, and the hostnames of those on its port.
+    /// The listener of the connection, and the hostnames of all listeners on its port.
     pub(crate) listeners: Option<(u32, Vec<(String, u32)>)>,
 }
 
@@ -259,26 +261,26 @@ impl Extra {
         self.observed.iter().find(|(id, _)| *id == group).map(|(_, observe)| *observe)
     }
 
-    /// The strictness of an entry, where it has one of its own.
+    /// Returns the coalescing policy of an entry, if it has its own.
     pub(crate) fn own_of(&self, entry: &Entry) -> Option<Coalesce> {
         let own = self.own.iter().find(|(pattern, _)| *pattern == entry.pattern);
         own.map(|(_, coalesce)| *coalesce)
     }
 
-    /// Whether both groups are observed and neither asks for certificates.
+    /// Returns whether both groups are observed and neither asks for certificates.
     pub(crate) fn open(&self, groups: [u32; 2]) -> bool {
         groups.iter().all(|group| self.observe(*group) == Some(Observe::AsksNothing))
     }
 
-    /// Whether the connection's listener is responsible for `host`, or which other one is.
+    /// Returns which listener is responsible for `host`: the connection's, another one, or none.
     fn responsible(&self, host: &Host) -> Responsible {
         let Some((own, hostnames)) = &self.listeners else { return Responsible::Own };
-        let ranked = |(pattern, _): &&(String, u32)| stands_for(pattern, host);
+        let ranked = |(pattern, _): &&(String, u32)| match_rank(pattern, host);
         let found = hostnames.iter().filter(|it| ranked(it).is_some()).max_by_key(ranked);
         match found {
             Some((_, listener)) if listener == own => Responsible::Own,
             Some(_) => Responsible::Another,
-            None => Responsible::Nobody,
+            None => Responsible::NoListener,
         }
     }
 }
@@ -287,16 +289,16 @@ impl Extra {
 enum Responsible {
     Own,
     Another,
-    Nobody,
+    NoListener,
 }
 
-/// The connection's side.
+/// The facts of the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) extra: Extra,
     pub(crate) transport: Transport,
     pub(crate) certificate: Vec<String>,
-    /// Lower case, without a trailing dot.
+    /// In lower case, without a trailing dot.
     pub(crate) server_name: Option<String>,
     pub(crate) group: u32,
     pub(crate) ports: Vec<u16>,
@@ -317,13 +319,13 @@ pub(crate) struct Request {
     pub(crate) method: Method,
 }
 
-/// What becomes of a request; refusals carry the reason's stable name.
+/// The result of a decision. Refusals carry the stable code of the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     VirtualHost(u32),
     Unlisted,
     Tunnel,
-    /// Served, or unlisted, though it would be misdirected.
+    /// Served or unlisted, although the rules say misdirected.
     Observed(Option<u32>, &'static str),
     Misdirected(&'static str),
     Malformed(&'static str),
@@ -331,27 +333,27 @@ pub(crate) enum Outcome {
 
 use Outcome::{Malformed, Misdirected};
 
-/// The decision, step by step.
+/// Decides step by step.
 pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome {
-    // A group that is gone has the default policies: the strict ones.
+    // A group that is missing from the table has the default policies, which are the strict ones.
     let policy = world.groups.iter().find(|(id, _)| *id == facts.group).map_or(
         Policy {
             coalesce: Coalesce::CertificateAndGroup,
-            hand_unknown_over: false,
+            unknown_to_application: false,
             connect: Connect::Refuse,
         },
         |(_, policy)| *policy,
     );
     let known_group = world.groups.iter().any(|(id, _)| *id == facts.group);
     let observed = known_group && facts.extra.observe(facts.group).is_some();
-    // Every reason to answer 421, in the order of the steps; the first is the answer.
+    // All reasons to answer 421, in the order of the steps. The first one is the answer.
     let mut reasons: Vec<&'static str> = Vec::new();
 
     // 1. One authority.
     if request.hosts.len() > 1 {
         return Malformed("several_hosts");
     }
-    // RFC 9113 §8.5: CONNECT says where to in `:authority` and nowhere else.
+    // RFC 9113 §8.5: CONNECT has its target in `:authority` only.
     let field = match (&request.authority, request.hosts.first()) {
         (Some(authority), _) => authority,
         (None, Some(host)) if request.method != Method::Connect => host,
@@ -383,9 +385,9 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
 
     // 3. Known here.
     let responsible = facts.extra.responsible(&host);
-    let known = world.lookup(&host).filter(|_| responsible != Responsible::Nobody);
+    let known = world.lookup(&host).filter(|_| responsible != Responsible::NoListener);
     let Some(entry) = known else {
-        let handed_over = policy.hand_unknown_over && responsible != Responsible::Another;
+        let handed_over = policy.unknown_to_application && responsible != Responsible::Another;
         if !handed_over {
             reasons.push("unknown_authority");
         }
@@ -408,7 +410,7 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
         reasons.push("certificate");
     }
 
-    // 6. Group, and what the group asks of the server name.
+    // 6. Group, and the group's policy on the server name.
     if responsible == Responsible::Another {
         reasons.push("listener");
     }
@@ -422,7 +424,7 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
     let own = facts.server_name.as_ref().is_some_and(|name| host == Host::Name(name.clone()));
     let allowed = match (coalesce, &facts.server_name) {
         (Coalesce::CertificateAndGroup, _) => true,
-        // In the clear there is no server name to miss.
+        // A cleartext connection has no server name to compare with.
         (_, None) if facts.transport == Transport::Cleartext => true,
         (Coalesce::StrictServerName, None) => matches!(host, Host::Ip(_)),
         (Coalesce::Never, None) => false,
@@ -447,7 +449,7 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
         .unwrap_or(served)
 }
 
-/// A tunnel is the user's to allow; its `Host` may leave the port out (RFC 9112 §3.2.3).
+/// The policy must allow a tunnel. Its `Host` may omit the port (RFC 9112 §3.2.3).
 fn tunnel(policy: Policy, host: &Host, port: Option<u16>, request: &Request) -> Outcome {
     let Some(port) = port.filter(|_| policy.connect == Connect::Any) else {
         let refused = policy.connect != Connect::Any;
@@ -456,7 +458,7 @@ fn tunnel(policy: Policy, host: &Host, port: Option<u16>, request: &Request) -> 
     host_field(request, host, port, port).unwrap_or(Outcome::Tunnel)
 }
 
-/// Step 7, when there are both fields.
+/// Does step 7, if the request has both fields.
 fn host_field(request: &Request, host: &Host, port: u16, default_port: u16) -> Option<Outcome> {
     let field = request.authority.as_ref().and(request.hosts.first())?;
     if field.is_empty() {
@@ -469,7 +471,7 @@ fn host_field(request: &Request, host: &Host, port: u16, default_port: u16) -> O
     (!same).then_some(Malformed("host_differs"))
 }
 
-/// Extended CONNECT comes last, so that a misdirected one is told so.
+/// Checks extended CONNECT last, so that a misdirected one gets its 421.
 fn extended(policy: Policy, request: &Request) -> Option<Outcome> {
     let extended = request.method == Method::ExtendedConnect;
     (extended && policy.connect == Connect::Refuse).then_some(Malformed("extended_connect_refused"))

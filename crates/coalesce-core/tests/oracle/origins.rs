@@ -1,4 +1,4 @@
-//! The origin set against the decision.
+//! Compares the origin set with the decision.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -21,15 +21,15 @@ fn request(authority: &str) -> Request {
     }
 }
 
-/// Every name that is spelled out by the table or the certificate.
+/// Returns every name that the table or the certificate spells out.
 fn spelled_out<'a>(world: &'a World, facts: &'a Facts) -> BTreeSet<&'a str> {
     let patterns = world.entries.iter().map(|entry| &*entry.pattern);
     let all = patterns.chain(facts.certificate.iter().map(|name| &**name));
     all.filter(|name| !name.starts_with('*') && name.parse::<std::net::IpAddr>().is_err()).collect()
 }
 
-/// What is announced, as it stands in frames, and which of all names with all ports a client would
-/// be served if it asked for them on this connection.
+/// Returns the announced origins as they are in frames, and the origins that the connection serves,
+/// among all names with all ports.
 fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<String>) {
     let (mut announced, mut served) = (Vec::new(), BTreeSet::new());
     let _ = run_with(world, facts, &request("a"), |table, connection, unused| {
@@ -47,7 +47,8 @@ fn announced_and_served(world: &World, facts: &Facts) -> (Vec<String>, BTreeSet<
                     let found = outcome(&decide(table, connection, &target(&request)));
                     matches!(found, Outcome::VirtualHost(_))
                 };
-                // One that nobody spells out counts where it is served to its own name only.
+                // A name that neither side spells out is announced only if it is served to its own
+                // server name and not to others.
                 let all = own == Some(name) && decided(&connection.clone().with_server_name(None));
                 if decided(connection) && !all {
                     let port = if *port == 443 { String::new() } else { format!(":{port}") };
@@ -69,7 +70,7 @@ fn check(world: &World, facts: &Facts) -> Result<usize, TestCaseError> {
     } else {
         prop_assert!(set.is_empty(), "{:?} on {:?}", set, facts.transport);
     }
-    // The model knows nothing of how a table is asked.
+    // The model does not know how a table is searched.
     for origin in &set {
         let authority = origin.strip_prefix("https://").unwrap();
         let found = model::decide(world, facts, &request(authority));
@@ -81,10 +82,9 @@ fn check(world: &World, facts: &Facts) -> Result<usize, TestCaseError> {
 proptest! {
     #![proptest_config(cases(2))]
 
-    /// The set is the truth, and all of it: an origin is announced if and only if its request is
-    /// served.
+    /// The set is true and complete: an origin is announced if and only if its request is served.
     #[test]
-    fn origins_are_announced_if_and_only_if_they_are_served(
+    fn origins_are_announced_if_and_only_if_served(
         (world, mut facts, _) in case(),
     ) {
         facts.ports.sort_unstable();
@@ -92,9 +92,9 @@ proptest! {
         check(&world, &facts)?;
     }
 
-    /// The same where much is announced: one group, and a certificate of many identifiers.
+    /// Does the same for large sets: one group, and a certificate of many identifiers.
     #[test]
-    fn large_sets_are_the_truth_as_well(
+    fn large_origin_sets_are_announced_if_and_only_if_served(
         mut world in crowded().boxed(),
         mut facts in case().prop_map(|(_, facts, _)| facts).boxed(),
         certificate in vec(identifier(), 1..30),
@@ -126,9 +126,9 @@ proptest! {
     }
 }
 
-/// The comparisons are about something.
+/// Checks that the generated cases have sets of every size.
 #[test]
-fn sets_of_every_size_are_reached() {
+fn origin_sets_of_every_size_are_reached() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut sizes = [0; 4];

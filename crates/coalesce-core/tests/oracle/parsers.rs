@@ -1,4 +1,4 @@
-//! Parsers: round trips, the model's opinion, and arbitrary bytes.
+//! Tests parsers by round trips, against the model, and with arbitrary bytes.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -20,8 +20,8 @@ fn hash_of(value: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The parser and the model agree about `field`, its fault included, and what is shown of it means
-/// the same.
+/// Checks that the parser and the model agree about `field`, including its fault, and that the
+/// printed form means the same.
 fn assert_authority(field: &[u8]) {
     match (Authority::parse(field), model::authority(field)) {
         (Ok(parsed), Ok((host, port))) => {
@@ -29,7 +29,7 @@ fn assert_authority(field: &[u8]) {
             match (parsed.host(), host) {
                 (Host::Name(name), model::Host::Name(text)) => assert_eq!(name.to_string(), text),
                 (Host::Ip(address), model::Host::Ip(other)) => assert_eq!(address, other),
-                (Host::Other(_), model::Host::Nobodys(_)) => {}
+                (Host::Other(_), model::Host::Other(_)) => {}
                 (found, expected) => panic!("{found:?} / {expected:?}"),
             }
             let shown = parsed.to_string();
@@ -42,7 +42,7 @@ fn assert_authority(field: &[u8]) {
     }
 }
 
-/// The parsers of names agree with the model about what they take.
+/// Checks that the parsers of names accept what the model accepts.
 fn assert_names(text: &str) {
     let bytes = text.as_bytes();
     assert_eq!(DnsName::parse(bytes).is_ok(), model::is_name(text), "{text:?}");
@@ -89,26 +89,26 @@ proptest! {
     }
 
     #[test]
-    fn authority_parser_is_the_model(field in field()) {
+    fn authority_parser_agrees_with_the_model(field in field()) {
         assert_authority(&field);
     }
 
-    /// Two authorities are equal exactly when the model says that they name the same.
+    /// Two authorities are equal exactly if the model finds them equal.
     #[test]
-    fn authority_equality_is_the_models(one in authority(), other in authority()) {
+    fn authority_equality_agrees_with_the_model(one in authority(), other in authority()) {
         let equal = Authority::parse(one.as_bytes()) == Authority::parse(other.as_bytes());
         let expected = model::authority(one.as_bytes()) == model::authority(other.as_bytes());
         prop_assert_eq!(equal, expected, "{} / {}", one, other);
     }
 
     #[test]
-    fn name_parsers_are_the_model(field in field(), stars in 0_usize..4) {
+    fn name_parsers_agree_with_the_model(field in field(), stars in 0_usize..4) {
         let stars = ["", "*.", "**.", "*"][stars];
         assert_names(&format!("{stars}{}", String::from_utf8_lossy(&field)));
     }
 
     #[test]
-    fn nothing_panics_on_arbitrary_bytes(bytes in vec(any::<u8>(), 0..600)) {
+    fn parsers_do_not_panic_on_arbitrary_bytes(bytes in vec(any::<u8>(), 0..600)) {
         let _ = Authority::parse(&bytes);
         let _ = DnsName::parse(&bytes);
         let _ = Host::parse(&bytes);
@@ -120,9 +120,9 @@ proptest! {
     }
 }
 
-/// Long names are read a window at a time: no rule is forgotten where one window ends.
+/// Long names are read a window at a time, and every rule must hold across the edge of a window.
 #[test]
-fn every_rule_holds_at_every_place_of_a_name_of_any_length() {
+fn name_rules_hold_at_every_place_and_length() {
     for len in 1..=130 {
         for label in [1, 5, 30, 31, 32, 33, 62, 63, 64] {
             let plain: String =
@@ -140,11 +140,12 @@ fn every_rule_holds_at_every_place_of_a_name_of_any_length() {
     }
 }
 
-/// What random text seldom is: names at their limits, and last labels that are numbers or nearly.
+/// Random text seldom has names at their limits, and last labels that are numbers or nearly
+/// numbers.
 #[test]
-fn names_at_the_edges_are_the_model() {
-    let of = |len: usize| "l".repeat(len);
-    let name = |first: usize| [of(first), of(63), of(63), of(63)].join(".");
+fn names_at_their_limits_agree_with_the_model() {
+    let label = |len: usize| "l".repeat(len);
+    let name = |first: usize| [label(first), label(63), label(63), label(63)].join(".");
     let mut texts: Vec<String> = [
         "",
         ".",
@@ -205,7 +206,7 @@ fn names_at_the_edges_are_the_model() {
     ]
     .map(str::to_owned)
     .to_vec();
-    texts.extend([of(63), of(64), of(63) + ".", of(64) + "."]);
+    texts.extend([label(63), label(64), label(63) + ".", label(64) + "."]);
     for first in 58..=63 {
         texts.extend(["", "*.", "**."].map(|stars| format!("{stars}{}", name(first))));
         texts.push(name(first) + ".");

@@ -1,4 +1,4 @@
-//! The other ways to ask a table: many authorities at once, and which pattern was found.
+//! Tests the other ways to query a table: in batches, and with the matching pattern.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::build::{LAYOUTS, build_in, presented};
 use crate::generate::{cases, query, world};
 use crate::model;
 
-/// What a batch finds, in the order and by the numbers that it tells.
+/// Returns the results of a batch, and checks their indices and their order.
 fn batch(table: &AuthorityTable<Vec<u8>>, fields: &[Vec<u8>]) -> Vec<Option<Found>> {
     let slices: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
     let mut all = Vec::new();
@@ -33,7 +33,7 @@ proptest! {
     #![proptest_config(cases(2))]
 
     #[test]
-    fn a_batch_finds_what_each_lookup_finds(
+    fn batch_agrees_with_single_lookups(
         world in world(),
         queries in vec(query(), 0..80),
     ) {
@@ -45,10 +45,10 @@ proptest! {
         }
     }
 
-    /// The pattern is the one of the most specific entry, as the model finds it, and has that
-    /// entry's values.
+    /// The pattern belongs to the most specific entry, as the model finds it, and has that entry's
+    /// values.
     #[test]
-    fn the_pattern_that_is_found_is_the_most_specific_one(
+    fn lookup_pattern_returns_the_most_specific_pattern(
         world in world(),
         queries in vec(query(), 1..20),
     ) {
@@ -70,10 +70,10 @@ proptest! {
     }
 }
 
-/// Tables beyond the caches, with wildcards of one kind, are read ahead: whatever is asked for in
-/// one batch, each answer is its own.
+/// Batches read ahead in tables that exceed the caches and have wildcards of one kind. Each answer
+/// must still be the right one.
 #[test]
-fn a_batch_in_a_large_table_finds_what_each_lookup_finds() {
+fn batch_in_a_large_table_agrees_with_single_lookups() {
     for stars in ["*.", "**.", ""] {
         let mut builder = AuthorityTable::builder();
         let group = GroupId::new(0);
@@ -106,9 +106,9 @@ fn a_batch_in_a_large_table_finds_what_each_lookup_finds() {
     }
 }
 
-/// As many as the limit says, of which equal ones count once.
+/// A set holds as many identifiers as the limit, and equal ones count once.
 #[test]
-fn a_set_has_as_many_identifiers_as_the_limit_says() {
+fn set_holds_identifiers_up_to_the_limit() {
     let names: Vec<String> = (0..=IDENTIFIERS_MAX).map(|number| format!("n{number}.a")).collect();
     let build = |names: &mut dyn Iterator<Item = &String>| {
         IdentifierSet::build(names.map(|name| presented(name)))
@@ -118,10 +118,10 @@ fn a_set_has_as_many_identifiers_as_the_limit_says() {
     assert_eq!(build(&mut names.iter()).unwrap_err(), BuildError::TooLarge);
 }
 
-/// Whoever waits for a large table hears of it now and then: not for each name, and not only at the
-/// end.
+/// Building a large table reports its progress several times, but not for each name and not only at
+/// the end.
 #[test]
-fn progress_is_told_now_and_then() {
+fn build_reports_progress_in_steps() {
     let mut table = AuthorityTable::builder();
     let group = GroupId::new(0);
     table.group(group, GroupPolicy::default()).unwrap();
@@ -131,19 +131,19 @@ fn progress_is_told_now_and_then() {
         table.entry(pattern, VirtualHostId::new(number), group).unwrap();
     }
     for (layout, last) in [(Layout::Fast, Stage::Writing), (Layout::Compact, Stage::Sharing)] {
-        let mut told = BTreeMap::<_, Vec<usize>>::new();
-        let progress = &mut |now: Progress| told.entry(now.stage).or_default().push(now.done);
+        let mut seen = BTreeMap::<_, Vec<usize>>::new();
+        let progress = &mut |now: Progress| seen.entry(now.stage).or_default().push(now.done);
         table.layout(layout).build_with(progress).unwrap();
         let buckets = (70_000 / 3_usize).next_power_of_two();
         let placing: Vec<usize> = (0..buckets).step_by(4_096).collect();
-        assert_eq!(told[&Stage::Placing], placing, "{layout:?}");
-        // And once when it is done.
-        assert_eq!((&told[&last][..2], told[&last].len()), (&[0, 65_536][..], 3), "{layout:?}");
+        assert_eq!(seen[&Stage::Placing], placing, "{layout:?}");
+        // Once more at the end.
+        assert_eq!((&seen[&last][..2], seen[&last].len()), (&[0, 65_536][..], 3), "{layout:?}");
     }
 }
 
 #[test]
-fn nobodys_host_has_no_pattern() {
+fn host_outside_dns_has_no_pattern() {
     let world = model::World {
         entries: vec![model::Entry { pattern: "*".into(), virtual_host: 1, group: 0 }],
         groups: vec![],

@@ -1,4 +1,4 @@
-//! An image with one name that no builder wrote, in every place and under every tag.
+//! Images with one hand-written name, in every slot and with every tag.
 
 use coalesce_core::{
     AuthorityTable, FormatError as E, GroupId, GroupPolicy, IdentifierSet, Layout, NamePattern,
@@ -10,16 +10,17 @@ use super::{
     LONGEST_ONE_LABEL, NAMES, SHAPE_SHIFT, SLOT, SLOTS, code, put,
 };
 use crate::format::repair;
-use crate::images::{assert_covers_what_it_lists, assert_is_what_it_lists};
+use crate::images::{assert_covers_what_it_lists, assert_finds_what_it_lists};
 
-/// An image with one name, written by hand: the order of its sections and the bits of its records.
+/// An image with one name, written without the builder: its sections in order, its records bit by
+/// bit.
 struct One<'a> {
     kind: u8,
     layout: Layout,
-    /// The name, or what a hand-made key says of one.
+    /// The name. It may be invalid.
     name: &'a [u8],
     shape: u8,
-    /// Added to the words of the key.
+    /// Bits to set in the words of the key.
     extra: [u64; 3],
 }
 
@@ -28,7 +29,7 @@ impl One<'_> {
         self.name.len() > 30
     }
 
-    /// The name's place among two slots, under one pilot, and its tag.
+    /// Returns the image with the name in one of two slots, under one pilot, with this tag.
     fn image(&self, slot: usize, tag: u8) -> Vec<u8> {
         let table = self.kind == 2;
         let fast = self.layout == Layout::Fast;
@@ -110,8 +111,8 @@ impl One<'_> {
         key
     }
 
-    /// In how many of all possible places under all possible tags the name is accepted: in one,
-    /// or, if it is none, in no place at all. Every refusal is for the name's sake.
+    /// Counts the combinations of slot and tag in which the image is accepted: one for a valid
+    /// name, none for an invalid one. Every refusal must be about the name.
     fn accepted(&self) -> usize {
         let mut accepted = 0;
         for slot in 0..2 {
@@ -119,7 +120,7 @@ impl One<'_> {
                 let image = self.image(slot, tag);
                 let refused = if self.kind == 2 {
                     let table = AuthorityTable::from_bytes(&image[..]);
-                    table.map(|table| assert_is_what_it_lists(&table, &[])).err()
+                    table.map(|table| assert_finds_what_it_lists(&table, &[])).err()
                 } else {
                     let set = IdentifierSet::from_bytes(&image[..]);
                     set.map(|set| assert_covers_what_it_lists(&set, &[])).err()
@@ -134,9 +135,9 @@ impl One<'_> {
     }
 }
 
-/// Syntax, not only places: a name that is none is refused even where it would be found.
+/// Checks the syntax of names: an invalid name is refused even if lookups would find it.
 #[test]
-fn a_stored_name_is_a_name_wherever_it_stands() {
+fn stored_invalid_name_is_refused_in_every_place() {
     let label = "l".repeat(63);
     let full = format!("{label}.{label}.{label}.{}", "m".repeat(61));
     let too_long = format!("{full}m");
@@ -179,14 +180,15 @@ fn a_stored_name_is_a_name_wherever_it_stands() {
                     continue;
                 }
                 let one = One { kind, layout, name: name.as_bytes(), shape, extra: [0; 3] };
-                // A presented wildcard's own label counts.
+                // The label of a presented wildcard counts towards the length.
                 let good = *good && (kind, shape, name.len() > 251) != (1, 1, true);
                 let expected = usize::from(good);
                 assert_eq!(one.accepted(), expected, "{name} {kind} {shape} {layout:?}");
             }
         }
     }
-    // RFC 9525 §6.3: no identifier stands for several labels. The header says so already.
+    // RFC 9525 §6.3: no identifier matches several labels. The header refuses it already, so its
+    // field is cleared here.
     let any_depth = One { kind: 1, layout: Layout::Fast, name: b"a.test", shape: 2, extra: [0; 3] };
     let mut image = any_depth.image(0, 0);
     image[ANY_DEPTH] = 0;
@@ -199,9 +201,9 @@ fn a_stored_name_is_a_name_wherever_it_stands() {
     }
 }
 
-/// The bits of a key that say nothing are zero wherever it stands: no lookup asks for others.
+/// Unused bits of a key must be zero, because no lookup asks for other values.
 #[test]
-fn a_key_has_no_other_bits() {
+fn key_with_unused_bits_set_is_refused() {
     let short = |extra| One { kind: 2, layout: Layout::Fast, name: b"a.test", shape: 0, extra };
     let name = b"abcdefghijklmnopqrstuvwxyz.abcde";
     let long = |extra| One { kind: 2, layout: Layout::Fast, name, shape: 0, extra };
@@ -216,9 +218,9 @@ fn a_key_has_no_other_bits() {
     }
 }
 
-/// What a hand-made image holds is what the builder writes.
+/// Compares hand-written images with those of the builder.
 #[test]
-fn the_builder_writes_what_the_format_says() {
+fn builder_writes_the_documented_format() {
     for layout in [Layout::Fast, Layout::Compact] {
         for name in ["a.test", "abcdefghijklmnopqrstuvwxyz.abcde"] {
             for (shape, stars) in ["", "*.", "**."].into_iter().enumerate() {
@@ -239,15 +241,15 @@ fn the_builder_writes_what_the_format_says() {
     }
 }
 
-/// Where there are no slots, lookups do not take what stands behind them for one.
+/// If there are no slots, lookups must not read the bytes behind them as a slot.
 #[test]
-fn without_slots_nothing_is_found() {
+fn image_without_slots_finds_nothing() {
     for (kind, entry) in [(1_u8, "a.test"), (2, "a.test")] {
         let one =
             One { kind, layout: Layout::Fast, name: entry.as_bytes(), shape: 0, extra: [0; 3] };
         let mut image = one.image(0, 0);
-        let at = At::of(&image);
-        // The slot is now called bytes of long names, of which there are none.
+        let at = At::from_image(&image);
+        // The bytes of the slot are now in the section of long names, of which there are none.
         let mut slot = image[at.slots..at.slots + SLOT].to_vec();
         slot[24] = 9;
         image.truncate(if kind == 2 { HEADER + 8 } else { HEADER });
@@ -259,7 +261,7 @@ fn without_slots_nothing_is_found() {
         image[LONGEST_EXACT] = 0;
         repair(&mut image);
         if let Ok(table) = AuthorityTable::from_bytes(&image[..]) {
-            assert_is_what_it_lists(&table, &[]);
+            assert_finds_what_it_lists(&table, &[]);
         }
         if let Ok(set) = IdentifierSet::from_bytes(&image[..]) {
             assert_covers_what_it_lists(&set, &[]);

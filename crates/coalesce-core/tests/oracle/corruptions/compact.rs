@@ -1,4 +1,4 @@
-//! Names in blocks.
+//! Damages names in blocks.
 
 use coalesce_core::{
     AuthorityTable, FormatError as E, GroupId, GroupPolicy, IdentifierSet, Layout, NamePattern,
@@ -10,14 +10,14 @@ use super::{
     table, with, with_byte, with_word, word,
 };
 use crate::format::repair;
-use crate::images::{assert_covers_what_it_lists, assert_is_what_it_lists};
+use crate::images::{assert_covers_what_it_lists, assert_finds_what_it_lists};
 
 #[test]
-fn compact_names_stand_in_blocks_one_after_the_other() {
+fn compact_blocks_with_damage_are_refused() {
     let texts: Vec<String> = (10..30).map(|number| format!("n{number}.test")).collect();
     let entries: Vec<(&str, u32)> = texts.iter().map(|text| (text.as_str(), 1)).collect();
     let image = table(Layout::Compact, 0, &entries);
-    let at = At::of(&image);
+    let at = At::from_image(&image);
     assert_eq!(word(&image, BLOCKS), 2);
     let second = word(&image, at.block_starts + 4);
     let start = |block: usize, start: u32| with_word(&image, at.block_starts + block * 4, start);
@@ -32,11 +32,11 @@ fn compact_names_stand_in_blocks_one_after_the_other() {
     let names = word(&image, NAMES);
     for slot in 0..word(&image, SLOTS) {
         let place = at.tags + slot;
-        // Twenty names leave slots vacant, whose places nothing rests on.
+        // Twenty names leave some slots vacant. Nothing depends on their places.
         let mut damaged = with_byte(&image, place, image[place] ^ 0x80);
         repair(&mut damaged);
         match AuthorityTable::from_bytes(&damaged[..]) {
-            Ok(table) => assert_is_what_it_lists(&table, &[]),
+            Ok(table) => assert_finds_what_it_lists(&table, &[]),
             Err(error) => assert!(matches!(error, E::Name { .. }), "{error:?}"),
         }
         let mut damaged = with_byte(&image, place, image[place] ^ 1);
@@ -45,21 +45,22 @@ fn compact_names_stand_in_blocks_one_after_the_other() {
         assert!(refused || image[place] == 0, "slot {slot} of a name leads to the other block");
     }
     assert_eq!(names, 20);
-    // The head of a record: five bits shared, five of its own, two of shape.
+    // The head of a record: five bits shared, five bits own, two bits shape.
     let head = u16::from_le_bytes(image[at.blocks..at.blocks + 2].try_into().unwrap());
     assert_eq!((head & 31, head >> 5 & 31, head >> 10 & 3), (0, 8, 0));
     let with_head = |head: u16| with(&image, at.blocks, &head.to_le_bytes());
-    assert_table("a shape that is none", with_head(head | 3 << 10), name(0));
+    assert_table("an unknown shape", with_head(head | 3 << 10), name(0));
     assert_table("another shape", with_head(head | 1 << 10), name(0));
-    assert_table("nothing of its own, nothing shared", with_head(head & !(31 << 5)), name(0));
+    assert_table("no own and no shared bytes", with_head(head & !(31 << 5)), name(0));
     assert_table("shared with no name before it", with_head(head | 1), name(0));
     let longer = (head & !(31 << 5)) | 30 << 5 | 1;
-    assert_table("31 bytes that are no long name", with_head(longer), name(0));
+    assert_table("31 own bytes without a long name", with_head(longer), name(0));
     let long = head | 31 << 5;
-    assert_table("a long name where there is none", with_head(long), name(0));
+    assert_table("a long name in an image without them", with_head(long), name(0));
     let blocks = at.blocks..at.long;
     for bytes in (0..44).filter(|bytes| *bytes != 40) {
-        // Zeros behind the last block let reading ahead stay inside: with fewer, a name is cut.
+        // The zeros behind the last block keep reading ahead inside. With fewer zeros, a name is
+        // cut off.
         let mut other = image[..blocks.end - 40].to_vec();
         other.resize(blocks.end - 40 + bytes, 0);
         let len = u32::try_from(word(&image, BLOCK_BYTES) - 40 + bytes).unwrap();
@@ -74,13 +75,13 @@ fn compact_names_stand_in_blocks_one_after_the_other() {
     }
 }
 
-/// A lookup reads no further where a name shares less with the one before than is wanted, so what
-/// is shared is said to be shared.
+/// A lookup stops at a name that shares less with its predecessor than expected, so each name must
+/// share as much as possible.
 #[test]
-fn a_compact_name_shares_all_that_it_can() {
+fn compact_name_that_shares_too_little_is_refused() {
     let image = table(Layout::Compact, 0, &[("a.test", 1), ("b.test", 1)]);
-    let at = At::of(&image);
-    // One bit for the virtual hosts, two for the groups; then six codes, and one.
+    let at = At::from_image(&image);
+    // The values have one bit for virtual hosts and two for groups. Then come six codes, and one.
     let record = 12 + 3;
     let used = (record + 36 + record + 6_usize).div_ceil(8);
     let whole = image[at.blocks..at.blocks + used].to_vec();
@@ -102,22 +103,22 @@ fn a_compact_name_shares_all_that_it_can() {
         damaged.splice(at.blocks..at.blocks + used, block);
         repair(&mut damaged);
         if let Ok(table) = AuthorityTable::from_bytes(&damaged[..]) {
-            assert_is_what_it_lists(&table, &[]);
+            assert_finds_what_it_lists(&table, &[]);
         }
     }
 }
 
-/// Compact names in another order would be found, and would be listed wrongly.
+/// Compact names in another order would be found, but listed in the wrong order.
 #[test]
-fn compact_names_are_in_canonical_order() {
-    // Two records of 12 bits, a value of 1 and a code of 6.
+fn compact_names_out_of_order_are_refused() {
+    // Two records of 12 bits, with a value of 1 bit and a code of 6.
     let image = table_of_two();
-    let at = At::of(&image);
+    let at = At::from_image(&image);
     let bits = u64::from_le_bytes(image[at.blocks..at.blocks + 8].try_into().unwrap());
     let (first, second) = (bits & 0x7_ffff, bits >> 19 & 0x7_ffff);
     let swapped = with(&image, at.blocks, &(second | first << 19).to_le_bytes());
     assert_table("out of order", swapped, E::Order { number: 1 });
-    // All of the second would be shared, so that it is refused for that or for its place.
+    // All of the second name would be shared, so it is refused for that or for its order.
     let mut twice = with(&image, at.blocks, &(first | first << 19).to_le_bytes());
     repair(&mut twice);
     let refused = AuthorityTable::from_bytes(&twice).unwrap_err();
@@ -135,17 +136,18 @@ fn table_of_two() -> Vec<u8> {
 }
 
 #[test]
-fn compact_values_stand_for_something() {
+fn compact_value_of_unknown_group_is_refused() {
     let image = table(Layout::Compact, 0, &[("a", 1)]);
-    let at = At::of(&image);
-    // No bits of a virtual host, two of three groups: the value stands in bits 12 and 13.
+    let at = At::from_image(&image);
+    // No bits of a virtual host and two of three groups: bits 12 and 13 hold the value.
     let damaged = with_byte(&image, at.blocks + 1, image[at.blocks + 1] | 3 << 4);
-    assert_table("a group that is none", damaged, E::Value { at: at.blocks, value: 3 });
+    assert_table("an unknown group", damaged, E::Value { at: at.blocks, value: 3 });
 }
 
-/// Sets are written in the fast layout; in any other they would number identifiers as they like.
+/// Sets are written in the fast layout. In another layout, a crafted set must not choose its
+/// numbers.
 #[test]
-fn a_set_numbers_its_identifiers_in_every_layout() {
+fn set_with_other_numbers_is_refused_in_every_layout() {
     let mut table = AuthorityTable::builder();
     table.group(GroupId::new(1), GroupPolicy::default()).unwrap();
     for (number, text) in [(2, "a"), (0, "b"), (1, "c")] {
@@ -153,7 +155,7 @@ fn a_set_numbers_its_identifiers_in_every_layout() {
         table.entry(pattern, VirtualHostId::new(number), GroupId::new(1)).unwrap();
     }
     let mut image = table.layout(Layout::Compact).build().unwrap().as_bytes().to_vec();
-    // A set has no groups and no virtual hosts; its values take as many bits as these do.
+    // A set has no groups and no virtual hosts. Its values take as many bits as these.
     image.drain(HEADER..HEADER + 8);
     image[5] = 1;
     image[GROUPS] = 0;

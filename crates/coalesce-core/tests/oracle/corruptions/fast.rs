@@ -1,4 +1,4 @@
-//! Names in slots.
+//! Damages names in slots.
 
 use coalesce_core::{FormatError as E, Layout};
 
@@ -9,9 +9,9 @@ use super::{
 use crate::build::build_set;
 
 #[test]
-fn a_fast_name_stands_where_it_is_looked_for() {
+fn fast_slots_with_damage_are_refused() {
     let image = table(Layout::Fast, 0, ENTRIES);
-    let at = At::of(&image);
+    let at = At::from_image(&image);
     let names = word(&image, NAMES);
     assert_eq!(names, 5);
     for number in 0..names {
@@ -20,14 +20,14 @@ fn a_fast_name_stands_where_it_is_looked_for() {
         let tag = at.tags + slot;
         assert_table("another tag", with_byte(&image, tag, image[tag] ^ 0x80), bad);
         let shape = image[slot_at] | 3 << SHAPE_SHIFT;
-        assert_table("a shape that is none", with_byte(&image, slot_at, shape), bad);
+        assert_table("an unknown shape", with_byte(&image, slot_at, shape), bad);
         for bit in 7..12 {
             let byte = slot_at + bit / 8;
             let damaged = with_byte(&image, byte, image[byte] ^ 1 << (bit % 8));
-            assert_table("bits that mean nothing", damaged, bad);
+            assert_table("unused bits that are set", damaged, bad);
         }
         let value = with_word(&image, slot_at + 24, 3 << 4);
-        assert_table("a group that is none", value, E::Value { at: slot_at, value: 3 << 4 });
+        assert_table("an unknown group", value, E::Value { at: slot_at, value: 3 << 4 });
         let gone = with(&image, slot_at, &[0; SLOT]);
         assert_table("a name that is missing", gone.clone(), E::Header { at: NAMES });
         let (vacant, vacant_at) = at.vacant(&image);
@@ -47,19 +47,19 @@ fn a_fast_name_stands_where_it_is_looked_for() {
         let order = at.order + number;
         let (vacant, _) = at.vacant(&image);
         let to_vacant = with_byte(&image, order, u8::try_from(vacant).unwrap());
-        assert_table("the order names no name", to_vacant, E::Order { number });
+        assert_table("the order names a vacant slot", to_vacant, E::Order { number });
         for none in [u8::try_from(word(&image, SLOTS)).unwrap(), 0xff] {
             let beyond = with_byte(&image, order, none);
-            assert_table("the order names no slot", beyond, E::Order { number });
+            assert_table("the order names a slot beyond the end", beyond, E::Order { number });
         }
         if number > 0 {
             let twice = with_byte(&image, order, image[order - 1]);
             assert_table("the order names one twice", twice, E::Order { number });
             let swapped = with(&image, order - 1, &[image[order], image[order - 1]]);
-            assert_table("the order is none", swapped, E::Order { number });
+            assert_table("names out of order", swapped, E::Order { number });
         }
     }
-    // The long name is the fourth; its bytes are all that the pool has.
+    // The long name is the fourth one, and the section of long names holds nothing else.
     let (_, slot) = at.slot(&image, 3);
     let bad = E::Name { at: slot };
     assert_table("a long name from another place", with_byte(&image, slot + 8, 1), bad);
@@ -68,45 +68,50 @@ fn a_fast_name_stands_where_it_is_looked_for() {
     assert_table("a long name that is longer", with_byte(&image, slot + 3, 1), bad);
     let upper = with_byte(&image, at.long + 2, b'N');
     assert_table("a long name in upper case", upper, bad);
-    assert_table("a long name that is none", with_byte(&image, at.long + 2, b'!'), bad);
+    assert_table("an invalid long name", with_byte(&image, at.long + 2, b'!'), bad);
     assert_table("another long name", with_byte(&image, at.long + 2, b'm'), bad);
 }
 
 #[test]
-fn an_identifiers_value_is_its_number() {
+fn identifier_with_another_number_is_refused() {
     let names = ["a.test", "b.test", "*.c.test", "192.0.2.1", "::1"].map(str::to_owned);
     let image = build_set(&names).as_bytes().to_vec();
-    let at = At::of(&image);
+    let at = At::from_image(&image);
     for number in 0..3 {
         let (_, slot) = at.slot(&image, number);
         for other in (0..5).filter(|other| *other as usize != number) {
             let damaged = with_word(&image, slot + 24, other);
-            assert_set("another's number", damaged, E::Order { number });
+            assert_set("the number of another identifier", damaged, E::Order { number });
         }
         let error = E::Value { at: slot, value: 5 };
-        assert_set("nobody's number", with_word(&image, slot + 24, 5), error);
+        assert_set("the number of no identifier", with_word(&image, slot + 24, 5), error);
     }
     for number in 0..2 {
         let address = at.addresses + number * 24;
         let error = |value| E::Value { at: address, value };
         for value in [0, 4 - u32::try_from(number).unwrap(), 5, u32::MAX] {
-            assert_set("an address's number", with_word(&image, address + 20, value), error(value));
+            assert_set(
+                "an address with another number",
+                with_word(&image, address + 20, value),
+                error(value),
+            );
         }
     }
 }
 
-/// The fast layout has no blocks: what the header says of their bytes would be one more way to
-/// write the same table.
+/// The fast layout has no blocks, so a count of their bytes would be a second way to write the same
+/// table.
 #[test]
-fn a_fast_image_has_no_bytes_of_blocks() {
+fn fast_image_with_block_bytes_is_refused() {
     let image = table(Layout::Fast, 0, ENTRIES);
     let error = E::Header { at: BLOCK_BYTES };
     assert_table("bytes of blocks", with_word(&image, BLOCK_BYTES, 1), error);
 }
 
-/// Behind the last slot are zeros, or there would be several ways to write a table.
+/// The bytes behind the last slot must be zeros, because otherwise a table could be written in
+/// several ways.
 #[test]
-fn a_fast_image_has_zeros_behind_its_slots() {
+fn fast_image_without_zeros_behind_its_slots_is_refused() {
     let image = table(Layout::Fast, 0, &[("a.test", 1)]);
     let len = image.len();
     for at in len - 4..len {

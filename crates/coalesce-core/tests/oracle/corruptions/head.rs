@@ -1,4 +1,4 @@
-//! The header, the groups, the pairs and the addresses: the same in both layouts.
+//! Damages the header, groups, pairs and addresses, which both layouts share.
 
 use coalesce_core::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX};
 use coalesce_core::{AuthorityTable, FormatError as E, Layout};
@@ -11,7 +11,7 @@ use super::{
 use crate::build::build_set;
 
 #[test]
-fn the_head_of_an_image_is_of_this_format() {
+fn header_with_damage_is_refused() {
     for layout in [Layout::Fast, Layout::Compact] {
         let image = table(layout, 0, ENTRIES);
         let len = image.len();
@@ -65,7 +65,7 @@ fn the_head_of_an_image_is_of_this_format() {
         let damaged = with_word(&set, at, u32::try_from(max + 1).unwrap());
         assert_set("one too many", damaged, E::Count { at, count: max + 1, max });
     }
-    // There are more places than names, or a name would stand in none.
+    // There are more slots than names, because otherwise some name would have no slot.
     let slots = u32::try_from(word(&set, SLOTS)).unwrap();
     let short = with_word(&set, SLOTS, 0);
     let cut = short.len() - (slots as usize) * (SLOT + 1);
@@ -73,10 +73,10 @@ fn the_head_of_an_image_is_of_this_format() {
 }
 
 #[test]
-fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
+fn groups_pairs_and_addresses_with_damage_are_refused() {
     for layout in [Layout::Fast, Layout::Compact] {
         let image = table(layout, u32::MAX - 20, ENTRIES);
-        let at = At::of(&image);
+        let at = At::from_image(&image);
         assert!(word(&image, PAIRS) > 2);
         let (first, second) = (E::Group { at: at.groups }, E::Group { at: at.groups + 8 });
         let policy = |bits| with_word(&image, at.groups + 4, bits);
@@ -87,7 +87,7 @@ fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
         assert_table("unknown-authority policy 3", policy(3 << 2), first);
         assert_table("CONNECT policy 3", policy(3 << 4), first);
         assert_table("a policy bit beyond all", policy(1 << 31), first);
-        // The rows of a group: itself first, then its entries with a policy of their own.
+        // The rows of a group: first the group itself, then its entries with their own policy.
         assert_table("a policy of entries without their group", policy(1 << 8), first);
         let row = |bits| with_word(&with_word(&image, at.groups, 5), at.groups + 4, bits);
         assert_table("a group behind its entries", row(1 << 8), first);
@@ -106,8 +106,8 @@ fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
         let one = E::Address { at: at.addresses };
         let two = E::Address { at: at.addresses + 24 };
         let put = |offset: usize, byte| with_byte(&image, at.addresses + offset, byte);
-        assert_table("a family that is none", put(0, 5), one);
-        assert_table("a family that is none", put(3, 1), one);
+        assert_table("an unknown family", put(0, 5), one);
+        assert_table("an unknown family", put(3, 1), one);
         assert_table("an IPv4 address of five octets", put(8, 1), one);
         assert_table("an IPv4 address of sixteen octets", put(19, 1), one);
         assert_table("an address twice", put(7, 2), two);
@@ -121,13 +121,13 @@ fn groups_pairs_and_addresses_are_sorted_and_of_known_kinds() {
 }
 
 #[test]
-fn what_the_header_says_is_so() {
+fn header_that_contradicts_the_names_is_refused() {
     for layout in [Layout::Fast, Layout::Compact] {
         let image = table(layout, 0, ENTRIES);
         let header = |at| E::Header { at };
-        assert_table("a flag that is none", with_byte(&image, FLAGS, 3), header(FLAGS));
+        assert_table("an unknown flag", with_byte(&image, FLAGS, 3), header(FLAGS));
         let bits = with_byte(&image, HOST_BITS, 31);
-        // Nine virtual hosts take four bits, three groups two.
+        // Nine virtual hosts take four bits, three groups take two.
         assert_eq!(image[HOST_BITS], 4);
         assert_table("33 bits of a value", bits, header(HOST_BITS));
         let catch_all = with_word(&image, CATCH_ALL, 3 << 4);
@@ -135,7 +135,7 @@ fn what_the_header_says_is_so() {
         assert_table("a catch-all in no group", catch_all, value);
         let value = u32::try_from(word(&image, CATCH_ALL)).unwrap();
         let none = E::Value { at: CATCH_ALL, value };
-        assert_table("a catch-all that is none", with_byte(&image, FLAGS, 0), none);
+        assert_table("a catch-all without its flag", with_byte(&image, FLAGS, 0), none);
         let exact = with_byte(&image, LONGEST_EXACT, image[LONGEST_EXACT] + 1);
         assert_table("a longer exact name", exact, header(LONGEST_EXACT));
         let exact = with_byte(&image, LONGEST_EXACT, image[LONGEST_EXACT] - 1);
@@ -153,7 +153,7 @@ fn what_the_header_says_is_so() {
         if layout == Layout::Fast {
             assert_table("blocks", with_word(&image, BLOCKS, blocks + 1), header(BLOCKS));
         } else {
-            let at = At::of(&image);
+            let at = At::from_image(&image);
             let mut more = with_word(&image, BLOCKS, blocks + 1);
             more.splice(at.blocks..at.blocks, [0; 4]);
             assert_table("a block too many", more, header(BLOCKS));
@@ -168,12 +168,12 @@ fn what_the_header_says_is_so() {
     assert_set("blocks", with_word(&set, BLOCKS, 1), E::Header { at: BLOCKS });
 }
 
-/// A bucket is chosen by the highest bits of a hash, so there is a power of two of them.
+/// The highest bits of a hash choose the bucket, so the number of buckets is a power of two.
 #[test]
-fn buckets_are_a_power_of_two() {
+fn buckets_other_than_a_power_of_two_are_refused() {
     for layout in [Layout::Fast, Layout::Compact] {
         let image = table(layout, 0, ENTRIES);
-        let pilots = At::of(&image).pilots;
+        let pilots = At::from_image(&image).pilots;
         let buckets = word(&image, BUCKETS);
         for other in (0..=2 * buckets).filter(|other| *other < 2 || !other.is_power_of_two()) {
             let mut damaged = with_word(&image, BUCKETS, u32::try_from(other).unwrap());

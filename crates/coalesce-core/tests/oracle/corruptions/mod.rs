@@ -1,4 +1,4 @@
-//! Each rule of the format, broken by hand: the checksum is right, and so is all the rest.
+//! Breaks each rule of the format by hand. The checksum and everything else stay right.
 
 mod by_hand;
 mod compact;
@@ -12,7 +12,7 @@ use coalesce_core::{
 
 use crate::format::repair;
 
-/// Where the header's fields stand.
+/// Offsets of the header's fields.
 const NAMES: usize = 16;
 const SLOTS: usize = 20;
 const BUCKETS: usize = 24;
@@ -30,7 +30,7 @@ const FLAGS: usize = 63;
 const ANY_DEPTH: usize = 64;
 const HEADER: usize = 96;
 
-/// Three words of key and a value.
+/// The length of a slot: three words of key and a value.
 const SLOT: usize = 28;
 const SHAPE_SHIFT: u32 = 5;
 
@@ -52,13 +52,13 @@ fn with_byte(image: &[u8], at: usize, byte: u8) -> Vec<u8> {
     with(image, at, &[byte])
 }
 
-/// Where the sections start. Images here are small: a slot's number is one byte.
+/// The offsets of the sections. The images here are small, so a slot number is one byte.
 struct At {
     groups: usize,
     pairs: usize,
     addresses: usize,
     pilots: usize,
-    /// Fast: of the tags. Compact: of the places.
+    /// Fast: the tags. Compact: the places.
     tags: usize,
     order: usize,
     slots: usize,
@@ -68,7 +68,7 @@ struct At {
 }
 
 impl At {
-    fn of(image: &[u8]) -> Self {
+    fn from_image(image: &[u8]) -> Self {
         let groups = HEADER;
         let pairs = groups + word(image, GROUPS) * 8;
         let addresses = pairs + word(image, PAIRS) * 8;
@@ -81,13 +81,13 @@ impl At {
         Self { groups, pairs, addresses, pilots, tags, order, slots, block_starts, blocks, long }
     }
 
-    /// The slot of the name with this number, and where it stands.
+    /// Returns the slot of the name with this number, and its offset.
     fn slot(&self, image: &[u8], number: usize) -> (usize, usize) {
         let slot = usize::from(image[self.order + number]);
         (slot, self.slots + slot * SLOT)
     }
 
-    /// A slot where no name stands.
+    /// Returns a vacant slot and its offset.
     fn vacant(&self, image: &[u8]) -> (usize, usize) {
         let slots = (0..word(image, SLOTS)).map(|slot| (slot, self.slots + slot * SLOT));
         slots.into_iter().find(|(_, at)| image[*at..*at + 24] == [0; 24]).unwrap()
@@ -107,22 +107,22 @@ fn table(layout: Layout, hosts: u32, entries: &[(&str, u32)]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn assert_table(what: &str, mut image: Vec<u8>, error: E) {
+fn assert_table(case: &str, mut image: Vec<u8>, error: E) {
     repair(&mut image);
     let refused = AuthorityTable::from_bytes(&image)
         .map(|table| table.entries().map(|entry| entry.pattern.to_string()).collect::<Vec<_>>());
-    assert_eq!(refused, Err(error), "{what}");
+    assert_eq!(refused, Err(error), "{case}");
 }
 
 #[track_caller]
-fn assert_set(what: &str, mut image: Vec<u8>, error: E) {
+fn assert_set(case: &str, mut image: Vec<u8>, error: E) {
     repair(&mut image);
     let refused = IdentifierSet::from_bytes(&image)
         .map(|set| set.identifiers().map(|pattern| pattern.to_string()).collect::<Vec<_>>());
-    assert_eq!(refused, Err(error), "{what}");
+    assert_eq!(refused, Err(error), "{case}");
 }
 
-/// In canonical order; with the addresses and the catch-all, a value of each group.
+/// Entries in canonical order, with addresses and a catch-all, and a value of each group.
 const ENTRIES: &[(&str, u32)] = &[
     ("a.test", 1),
     ("b.test", 5),
@@ -142,12 +142,12 @@ fn code(byte: u8) -> u64 {
         b'-' => 45,
         b'.' => 46,
         b'0'..=b'9' => byte - b'0' + 48,
-        // What no name holds is coded all the same.
+        // Bytes that are not allowed in a name have a code as well.
         other => other & 0x3f,
     })
 }
 
-/// Puts `bits` bits of `number` at bit `at`.
+/// Writes `bits` bits of `number` at bit `at`.
 fn put(bytes: &mut [u8], at: usize, bits: usize, number: u64) {
     for bit in 0..bits {
         if number >> bit & 1 == 1 {
