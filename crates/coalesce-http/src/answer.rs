@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::refusal::Refusal;
 
-/// The content of a 421. It has the same bytes for every reason, so that a stranger cannot find out
+/// The content of a 421. It has the same bytes for every reason, so that clients cannot find out
 /// which names exist.
 ///
 /// # Examples
@@ -28,7 +28,7 @@ pub enum MisdirectedContent {
     Json,
     /// No content.
     Empty,
-    /// The user's own content.
+    /// Your own content.
     Custom {
         /// The `content-type` field.
         content_type: HeaderValue,
@@ -37,7 +37,7 @@ pub enum MisdirectedContent {
     },
 }
 
-/// All answers of a server. Its connections share them.
+/// The prebuilt answers of a server. Its connections share them.
 ///
 /// # Examples
 /// ```

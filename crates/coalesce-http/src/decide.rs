@@ -2,22 +2,22 @@
 
 use coalesce_core::Verdict;
 
-/// Decides requests: a closure over the newest authority table, or that table itself where the
-/// adapter has an implementation for it.
+/// Decides requests. Implement it for a type that holds the newest authority table, or use a
+/// closure.
 ///
-/// `Request` is the type in which an adapter shows a request. `coalesce-h2` knows one connection,
-/// so its `Request` is a [`RequestTarget`](coalesce_core::RequestTarget), and the implementation
-/// holds the facts of that connection. `coalesce-tower` decides for all connections, so its
-/// `Request` carries the facts as well.
+/// `Request` is the type in which an adapter presents a request. `coalesce-h2` makes one
+/// implementation for each connection, which holds the facts of the connection, so its `Request` is
+/// a [`RequestTarget`](coalesce_core::RequestTarget). `coalesce-tower` uses one implementation for
+/// all connections, so its `Request` carries the facts as well.
 ///
-/// An adapter calls [`decide`](Self::decide) once for each request. An implementation that reads
-/// the newest table from a shared place therefore decides each request on the newest table of that
-/// moment. It takes `&self` because connections may share it; one that keeps a state of its own,
-/// such as a [`Memo`](coalesce_core::Memo), puts it in a cell or behind a lock.
+/// An adapter calls [`decide`](Self::decide) once for each request. If the implementation reads the
+/// newest table from a shared place, each request is decided on the newest table at that moment.
+/// The method takes `&self` because connections may share an implementation. To keep mutable state,
+/// such as a [`Memo`](coalesce_core::Memo), use a cell or a lock.
 ///
 /// # Security
-/// The proof in [`Verdict::Serve`] comes from [`decide`](coalesce_core::decide()) alone. An
-/// implementation returns the proof that it got for this very request.
+/// Only [`decide`](coalesce_core::decide()) makes the proof in [`Verdict::Serve`]. An
+/// implementation must return the proof that it got for the same request.
 ///
 /// ```
 /// use coalesce_core::{AuthorityTable, ServerConnection, RequestTarget, Verdict, decide};
@@ -38,10 +38,11 @@ pub trait Decide<Request> {
     /// Decides one request.
     fn decide(&self, request: &Request) -> Verdict;
 
-    /// Returns a number that changes when earlier verdicts may no longer hold. Default: always 0.
+    /// Returns a number that changes when earlier verdicts may no longer hold. The default is
+    /// always 0.
     ///
-    /// An adapter that decides a request before it hands the request over asks for the number both
-    /// times. If the number has changed, the adapter decides the request again.
+    /// An adapter may decide a request some time before it passes the request to the application.
+    /// It reads the number both times and decides again if the number has changed.
     fn generation(&self) -> u64 {
         0
     }

@@ -1,4 +1,4 @@
-//! The answers as a gRPC client reads them.
+//! Answers for gRPC clients.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -8,9 +8,9 @@ use crate::refusal::Refusal;
 
 /// Returns the fields of an answer to a gRPC client. The answer has no content.
 ///
-/// A gRPC client reads `grpc-status` before the HTTP status (gRPC over HTTP/2, "Responses"). 421
-/// becomes UNAVAILABLE, the one code that allows the client to send the same request again; the
-/// other codes are those that gRPC infers from the HTTP status.
+/// A gRPC client reads `grpc-status` before the HTTP status (gRPC over HTTP/2, "Responses"). A 421
+/// becomes UNAVAILABLE, the only code that allows the client to repeat the request. The other codes
+/// are the ones that gRPC derives from the HTTP status.
 ///
 /// # Examples
 /// ```
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grpc_is_a_post_of_its_content_type() {
+    fn post_with_grpc_content_type_is_grpc() {
         let grpc = |method: Method, content_type: &'static str| {
             let fields = [(CONTENT_TYPE, HeaderValue::from_static(content_type))];
             is_grpc(&method, &fields.into_iter().collect())
@@ -74,7 +74,7 @@ mod tests {
             assert!(grpc(Method::POST, content_type), "{content_type}");
             assert!(!grpc(Method::GET, content_type), "{content_type}");
         }
-        // gRPC-Web has another framing.
+        // gRPC-Web uses another framing.
         for content_type in ["application/grpc-web", "application/json", ""] {
             assert!(!grpc(Method::POST, content_type), "{content_type}");
         }

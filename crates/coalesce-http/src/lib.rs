@@ -1,9 +1,9 @@
 //! The parts that every server adapter of Coalesce needs: the trait that decides, the prebuilt
 //! 421, 400 and 405, the rules of a request target, and the log events.
 //!
-//! It does not read or write HTTP. An adapter turns a request of its server library into a
+//! This crate does not read or write HTTP. An adapter turns a request of its server library into a
 //! [`RequestTarget`](coalesce_core::RequestTarget), asks a [`Decide`], and sends one of the
-//! [`Answers`]. `coalesce-h2` and `coalesce-tower` re-export what their users need.
+//! [`Answers`]. `coalesce-h2` and `coalesce-tower` re-export the parts that their users need.
 //!
 //! ```text
 //!  server library ─► adapter ─► target: method_kind, path_is_well_formed, host_field
@@ -78,8 +78,7 @@
 //!
 //! # Limits
 //!
-//! Limits are named constants in [`limits`]. Nothing in this crate panics on anything a peer can
-//! send.
+//! Limits are named constants in [`limits`]. No input from a peer makes this crate panic.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(

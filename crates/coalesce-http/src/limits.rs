@@ -1,15 +1,16 @@
-//! The limits that adapters share, each with its source.
+//! The limits of all adapters, each with its source.
 
 use std::time::Duration;
 
-/// The bytes of a client's authority that are written to a log: longer than any name with a port
-/// that could be served (RFC 1035 §2.3.4, 253 bytes as text).
+/// The bytes of a client's authority that a log line contains. The longest name has 253 bytes as
+/// text (RFC 1035 §2.3.4), so every authority that a server could serve fits.
 pub const LOGGED_BYTES_MAX: usize = 300;
 
-/// The refusals of one kind that are logged in a second: enough to see what is going on, and no
-/// disk full of it. The next line that is logged counts those that were not.
+/// The number of refusals of one kind that are logged in a second. That is enough to see the kind
+/// of a flood without filling the disk. The next logged line counts the refusals that were not
+/// logged.
 pub const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
 
-/// How long a listener waits after the system had no connection to give, mostly because file
-/// descriptors ran out: long enough to keep the processor free, too short to be noticed.
+/// How long a listener waits after the system could not give it a connection, usually because file
+/// descriptors ran out. The pause keeps the processor free and is too short to be noticed.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

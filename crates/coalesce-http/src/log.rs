@@ -1,7 +1,7 @@
-//! The log events of refusals. The reason is for the operator; no answer contains it.
+//! Logs refusals. The reason is for the operator; no answer contains it.
 //!
-//! Of each event, the process logs [`REFUSALS_LOGGED_PER_SECOND`] a second. The first line after
-//! that has the field `unlogged`: how many were left out.
+//! The process logs [`REFUSALS_LOGGED_PER_SECOND`] events of each kind in a second. The first line
+//! after that has the field `unlogged`, which counts the events that were not logged.
 //!
 //! | message | fields |
 //! | --- | --- |
@@ -20,7 +20,7 @@ use crate::target::TargetError;
 
 pub use crate::rate_limit::{LogDecision, RateLimit};
 
-/// Logs a verdict that refuses the request; does nothing for one that serves it.
+/// Logs a verdict that refuses the request. Does nothing for one that serves it.
 ///
 /// # Examples
 /// ```
@@ -39,7 +39,7 @@ pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
     }
 }
 
-/// Logs a misdirected request, unless too many are.
+/// Logs a misdirected request, unless the rate limit suppresses it.
 ///
 /// # Examples
 /// ```
@@ -63,7 +63,7 @@ pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
     );
 }
 
-/// Logs a malformed request, unless too many are.
+/// Logs a malformed request, unless the rate limit suppresses it.
 ///
 /// # Examples
 /// ```
@@ -87,8 +87,8 @@ pub fn malformed(target: &RequestTarget<'_>, reason: Malformed) {
     );
 }
 
-/// Logs a request whose target could not be decided, and the stream that it came on if the version
-/// of HTTP has streams; unless too many are.
+/// Logs a request whose target could not be decided, unless the rate limit suppresses it. `stream`
+/// is its stream, if its HTTP version has streams.
 ///
 /// # Examples
 /// ```
@@ -118,7 +118,7 @@ fn limit_of_a_kind() -> RateLimit {
 
 /// Decides whether an event is logged now.
 fn decide(limit: &RateLimit) -> LogDecision {
-    // Without a subscriber, nothing asks for the time.
+    // Without a subscriber the clock is not read.
     if tracing::enabled!(tracing::Level::INFO) {
         limit.decide(Instant::now())
     } else {
@@ -126,12 +126,12 @@ fn decide(limit: &RateLimit) -> LogDecision {
     }
 }
 
-/// Leaves the field out of a line that follows right on the one before.
+/// Returns the count of a line, or `None` if no event was suppressed before it.
 fn counted(unlogged: u64) -> Option<u64> {
     (unlogged > 0).then_some(unlogged)
 }
 
-/// Returns the bytes that name the authority of a request: `:authority`, else a single `Host`.
+/// Returns the bytes of a request's authority: `:authority`, or else a single `Host`.
 ///
 /// # Examples
 /// ```
@@ -149,8 +149,8 @@ pub fn named_authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// Bytes of a client as logs contain them: at most [`LOGGED_BYTES_MAX`], and each byte that is not
-/// printable ASCII escaped, so that no client can forge a line.
+/// The bytes of a client in a form that is safe to log: at most [`LOGGED_BYTES_MAX`], with every
+/// byte other than printable ASCII escaped, so that no client can forge a line.
 ///
 /// # Examples
 /// ```
@@ -163,13 +163,13 @@ pub fn named_authority<'a>(target: &RequestTarget<'a>) -> Option<&'a [u8]> {
 pub struct LoggedAuthority<'a>(&'a [u8]);
 
 impl<'a> LoggedAuthority<'a> {
-    /// Shows these bytes.
+    /// Wraps these bytes.
     #[must_use]
     pub const fn new(authority: &'a [u8]) -> Self {
         Self(authority)
     }
 
-    /// Shows what [`named_authority`] returns, or nothing.
+    /// Wraps the bytes that [`named_authority`] returns, or none.
     #[must_use]
     pub fn of_target(target: &RequestTarget<'a>) -> Self {
         Self(named_authority(target).unwrap_or_default())
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn logged_authority_is_the_one_that_the_decision_takes() {
+    fn logged_authority_is_the_one_that_is_decided() {
         let cases: [(Option<&[u8]>, HostField<'_>, &str); 4] = [
             (Some(b"a.test"), HostField::One(b"b.test"), "a.test"),
             (None, HostField::One(b"b.test"), "b.test"),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn flood_of_refusals_writes_few_lines_and_says_how_many_are_missing() {
+    fn flood_of_refusals_writes_few_lines_and_counts_the_rest() {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -244,7 +244,7 @@ mod tests {
             for _ in 0..1_000 {
                 misdirected(&target, Misdirected::Certificate);
             }
-            // The next second has a line again.
+            // A new second allows lines again.
             std::thread::sleep(Duration::from_millis(1_100));
             misdirected(&target, Misdirected::Port);
         });

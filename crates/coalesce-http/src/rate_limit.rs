@@ -9,7 +9,7 @@ use std::time::Instant;
 /// ```
 /// use coalesce_http::log::LogDecision;
 ///
-/// /// Writes one line, and how many were left out before it.
+/// /// Writes one line, and the number of lines that were left out before it.
 /// fn write(decision: LogDecision, line: &str) -> Option<String> {
 ///     match decision {
 ///         LogDecision::Log { unlogged_before: 0 } => Some(line.to_owned()),
@@ -21,18 +21,18 @@ use std::time::Instant;
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "an event is logged or it is not")]
+#[allow(clippy::exhaustive_enums, reason = "an event is either logged or not")]
 pub enum LogDecision {
     /// The event is logged.
     Log {
-        /// How many before it were not.
+        /// The number of events before it that were not logged.
         unlogged_before: u64,
     },
-    /// The event is only counted: there were enough of its kind in this second.
+    /// The event is only counted, because enough of its kind were logged in this second.
     Skip,
 }
 
-/// Limits how many lines one kind of event writes in a second, so that a flood of requests does not
+/// A limit on the log lines of one kind of event in a second, so that a flood of requests does not
 /// flood the log.
 ///
 /// ```
@@ -108,7 +108,7 @@ mod tests {
         let next = first + Duration::from_secs(1);
         assert_eq!(limit.decide(next), LogDecision::Log { unlogged_before: 1_000 });
         assert_eq!(limit.decide(next), LogDecision::Log { unlogged_before: 0 });
-        // A clock that is read late.
+        // A thread may read the clock late.
         assert!(matches!(limit.decide(first), LogDecision::Log { .. }));
     }
 

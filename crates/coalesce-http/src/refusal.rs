@@ -2,7 +2,7 @@
 
 use coalesce_core::MalformedAnswer;
 
-/// Why a request is answered by the adapter instead of the application.
+/// The reason why the adapter answers a request itself and does not pass it to the application.
 ///
 /// # Examples
 /// ```
@@ -20,21 +20,22 @@ pub enum Refusal {
     Misdirected,
     /// 400: the request is malformed.
     BadRequest,
-    /// 405: the policy does not take `CONNECT`.
+    /// 405: the policy does not allow `CONNECT`.
     MethodNotAllowed,
-    /// 500: the server gave the adapter no facts of the connection, so nothing can be decided.
+    /// 500: the server gave the adapter no facts of the connection, so no decision is possible.
     NoConnection,
 }
 
 impl Refusal {
-    /// Returns the refusal for a malformed request; `None` if its stream is to be reset. A server
+    /// Returns the refusal for a malformed request, or `None` if its stream must be reset. A server
     /// that cannot reset a stream answers 400 instead (RFC 9113 §8.1.1).
     #[must_use]
     pub const fn from_malformed(answer: MalformedAnswer) -> Option<Self> {
         match answer {
             MalformedAnswer::BadRequest => Some(Self::BadRequest),
             MalformedAnswer::MethodNotAllowed => Some(Self::MethodNotAllowed),
-            // An answer that this version does not know ends the stream too: it serves nothing.
+            // An answer that this version does not know ends the stream too, so the request is not
+            // served.
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! The rules of a request target that do not depend on the server library.
+//! Rules of a request target that do not depend on the server library.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub fn method_kind(method: &Method, is_extended: bool) -> MethodKind {
 }
 
 /// Returns whether the path of a target starts with `/` or, for `OPTIONS`, is `*` (RFC 9112 §3.2,
-/// RFC 9113 §8.3.1). A plain `CONNECT` has no path; do not ask for one.
+/// RFC 9113 §8.3.1). A plain `CONNECT` has no path, so do not check its path.
 ///
 /// # Examples
 /// ```
@@ -69,13 +69,13 @@ pub fn host_field(headers: &HeaderMap) -> HostField<'_> {
     if headers.len() != headers.keys_len() {
         return HostField::collect(headers.get_all(HOST).iter().map(HeaderValue::as_bytes));
     }
-    // No field name repeats, so the first `Host` is the only one. Looking at each name costs less
-    // than a hash: `Host` is usually the first field (RFC 9110 §7.2 asks for that).
+    // No field name repeats, so the first `Host` is the only one. Comparing the names costs less
+    // than hashing, because `Host` is usually the first field (RFC 9110 §7.2 recommends that).
     let host = headers.iter().find(|(name, _)| **name == HOST);
     host.map_or(HostField::Absent, |(_, value)| HostField::One(value.as_bytes()))
 }
 
-/// Why a request has no target that could be decided.
+/// The reason why the target of a request cannot be decided.
 ///
 /// # Examples
 /// ```
@@ -88,21 +88,20 @@ pub fn host_field(headers: &HeaderMap) -> HostField<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// The target is in none of the four forms of RFC 9112 §3.2, or in one that its method does not
-    /// take; or the pseudo-header fields are not those of RFC 9113 §8.3.1.
+    /// The target has none of the four forms of RFC 9112 §3.2, or a form that its method does not
+    /// allow, or its pseudo-header fields are not those of RFC 9113 §8.3.1.
     Form,
     /// The `:path` of an HTTP/2 request is absent or malformed.
     Path,
     /// A field of an HTTP/2 request makes the request malformed (RFC 9113 §8.1.1).
     Field,
-    /// The adapter could not see all of the target, so it cannot know which authority the request
-    /// named.
+    /// The adapter could not see the whole target, so it cannot know the authority of the request.
     Unseen,
     /// An HTTP/1.1 request has no `Host` (RFC 9112 §3.2).
     NoHost,
     /// A `Host` beside an absolute-form target is not an authority (RFC 9112 §3.2).
     Host,
-    /// The version of HTTP has rules of its own.
+    /// The HTTP version has other rules.
     Version,
 }
 
@@ -138,7 +137,7 @@ impl TargetError {
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Form => "the request target has a form that its method does not take",
+            Self::Form => "the request target has a form that its method does not allow",
             Self::Path => "the path is absent or does not start with '/'",
             Self::Field => "a field makes the request malformed",
             Self::Unseen => "the request target is not visible as a whole",
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn path_starts_with_a_slash_or_is_the_star_of_options() {
+    fn path_without_slash_is_well_formed_only_as_options_star() {
         let well_formed = |method, uri: &str| path_is_well_formed(&method, &uri.parse().unwrap());
         assert!(well_formed(Method::GET, "https://a.test/"));
         assert!(well_formed(Method::OPTIONS, "*"));
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn connect_is_extended_with_a_protocol_and_other_methods_never_are() {
+    fn only_connect_with_protocol_is_extended() {
         for (method, is_extended, expected) in [
             (Method::GET, false, MethodKind::Ordinary),
             (Method::GET, true, MethodKind::Ordinary),
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn host_field_is_found_wherever_it_is_and_however_often() {
+    fn host_field_is_found_at_any_position_and_count() {
         let found = |names: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for name in names {
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn target_error_has_a_message() {
         for (error, message) in [
-            (TargetError::Form, "the request target has a form that its method does not take"),
+            (TargetError::Form, "the request target has a form that its method does not allow"),
             (TargetError::Path, "the path is absent or does not start with '/'"),
             (TargetError::Field, "a field makes the request malformed"),
             (TargetError::Unseen, "the request target is not visible as a whole"),
