@@ -1,4 +1,4 @@
-//! Handshakes over tokio.
+//! TLS handshakes over tokio.
 
 use std::fmt;
 use std::io;
@@ -20,8 +20,8 @@ use crate::table::HandshakeTable;
 
 /// Accepts TLS connections by the choices of a [`HandshakeTable`].
 ///
-/// An acceptor keeps the table it was made with. To swap tables, make a new acceptor. Handshakes
-/// that have begun finish under the old table, and their facts are those of the old table.
+/// An acceptor keeps its table. To use another table, make a new acceptor. Handshakes that have
+/// begun finish under the old table, and their facts are those of the old table.
 ///
 /// # Examples
 /// ```
@@ -66,10 +66,10 @@ impl Acceptor {
     /// Makes one handshake. If it fails, sends the client its alert and closes `io`.
     ///
     /// # Errors
-    /// [`AcceptError`].
+    /// Returns [`AcceptError`].
     ///
     /// # Panics
-    /// If it is not called inside a tokio runtime with its timer enabled.
+    /// Panics outside a tokio runtime with its timer enabled.
     pub async fn accept<T>(&self, io: T) -> Result<(TlsStream<T>, HandshakeFacts), AcceptError>
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -181,13 +181,13 @@ impl<T: AsyncWrite + Unpin> Closing<T> {
             self.io.write_all(&alert).await?;
         }
         // Unread bytes would turn this close into a reset, which may overtake the alert. There are
-        // none: a client sends nothing between its ClientHello and the server's answer, because
-        // the server never offers early data.
+        // none, because the server never offers early data: a client sends nothing between its
+        // ClientHello and the server's answer.
         self.io.shutdown().await
     }
 }
 
-/// Why a connection was not accepted.
+/// The reason why a connection was not accepted.
 ///
 /// # Examples
 /// ```
@@ -245,12 +245,12 @@ impl AcceptError {
         }
     }
 
-    /// True if the handshake took too long.
+    /// Returns whether the handshake took too long.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, Kind::TimedOut(_))
     }
 
-    /// True if the connection failed or ended during the handshake.
+    /// Returns whether the connection failed or ended during the handshake.
     pub fn is_io(&self) -> bool {
         matches!(self.kind, Kind::Io(_))
     }

@@ -97,12 +97,12 @@ pub struct HandshakeTableBuilder {
     sessions: Option<SessionStores>,
     groups: BTreeMap<GroupId, Arc<TlsPolicy>>,
     certificates: Vec<ServerCertificate>,
-    /// By the number of a certificate, the other ones for the same names.
+    /// The alternatives of each certificate: other certificates for the same names.
     alternatives: BTreeMap<CertificateId, Vec<CertificateId>>,
     names: NameTrieBuilder,
     /// The patterns of `names`, to refuse one that is added twice.
     taken: BTreeSet<String>,
-    /// The numbers in `names` are indices into this.
+    /// The group and certificate of each pattern. The numbers in `names` are indices.
     choices: Vec<Pair>,
     shared: Option<FindVirtualHost>,
     virtual_hosts: BTreeMap<VirtualHostId, Pair>,
@@ -149,9 +149,8 @@ impl HandshakeTableBuilder {
 
     /// Adds a coalescing group and its TLS policy.
     ///
-    /// # Errors
-    /// [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::Versions`],
-    /// [`HandshakeTableError::CipherSuite`], [`HandshakeTableError::ProtocolName`],
+    /// Returns [`HandshakeTableError::DuplicateGroup`], [`HandshakeTableError::Versions`],
+    /// [`HandshakeTableError::CipherSuite`], [`HandshakeTableError::ProtocolName`], or
     /// [`HandshakeTableError::Table`] for too many groups.
     pub fn group(
         &mut self,
@@ -182,8 +181,8 @@ impl HandshakeTableBuilder {
 
     /// Adds a certificate chain, the end-entity certificate first, and its private key.
     ///
-    /// The builder does not check whether the chain leads to a root, has expired or is revoked. The
-    /// clients do.
+    /// The builder does not check whether the chain leads to a root, has expired or is revoked,
+    /// because the clients check that.
     ///
     /// # Errors
     /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
@@ -199,7 +198,7 @@ impl HandshakeTableBuilder {
         self.server_certificate(certificate)
     }
 
-    /// Adds a certificate that was checked before, and may be in other tables.
+    /// Adds a certificate that was checked before. It may be in other tables too.
     ///
     /// # Errors
     /// [`HandshakeTableError::Table`] for too many certificates.
@@ -213,15 +212,15 @@ impl HandshakeTableBuilder {
         Ok(CertificateId::new(id))
     }
 
-    /// Adds another certificate for the names of `certificate`, with a key of another kind. A
-    /// ClientHello gets the first of them whose signatures its client can verify, by its signature
-    /// schemes and cipher suites; alternatives are tried in the order of adding.
+    /// Adds another certificate for the names of `certificate`, with a key of another kind.
+    /// Alternatives are tried in the order of adding. A ClientHello gets the first certificate
+    /// whose signatures the client can verify, according to its signature schemes and cipher
+    /// suites.
     ///
     /// The facts of a handshake are those of the certificate that it presents.
     ///
-    /// # Errors
-    /// [`HandshakeTableError::UnknownCertificate`]. The names of an alternative are checked with
-    /// those server names only that are added later.
+    /// Returns [`HandshakeTableError::UnknownCertificate`]. The names of an alternative are checked
+    /// only against server names that are added later.
     pub fn alternative(
         &mut self,
         certificate: CertificateId,
@@ -272,12 +271,12 @@ impl HandshakeTableBuilder {
     }
 
     /// Takes server names from the table that decides the requests, without a copy. A ClientHello
-    /// gets the certificate of its name's [`virtual_host`](Self::virtual_host), and names added
-    /// with [`server_name`](Self::server_name) are ignored.
+    /// gets the certificate of its name's [`virtual_host`](Self::virtual_host). Names added with
+    /// [`server_name`](Self::server_name) are ignored.
     ///
     /// # Security
-    /// The caller must see to it that the certificate of each virtual host covers its names. If it
-    /// does not, clients refuse the handshake; no request is served for such a name, because
+    /// Make sure that the certificate of each virtual host covers its names. If it does not,
+    /// clients refuse the handshake. No request is served for such a name, because
     /// [`decide`](coalesce_core::decide()) checks the certificate again.
     ///
     /// # Examples
@@ -311,8 +310,7 @@ impl HandshakeTableBuilder {
     }
 
     /// Sets the group and the certificate of a virtual host whose names come from
-    /// [`shared_names`](Self::shared_names). The names of a virtual host that is not set are
-    /// unknown.
+    /// [`shared_names`](Self::shared_names). If a virtual host is not set, its names are unknown.
     ///
     /// # Errors
     /// [`HandshakeTableError::UnknownGroup`], [`HandshakeTableError::UnknownCertificate`].
@@ -341,7 +339,7 @@ impl HandshakeTableBuilder {
         self
     }
 
-    /// Freezes the table. It shares session memory and tickets with other tables only if you set
+    /// Builds the table. It shares session memory and tickets with other tables only if you set
     /// [`sessions`](Self::sessions).
     ///
     /// # Errors
@@ -356,7 +354,7 @@ impl HandshakeTableBuilder {
                 Ok((*id, self.state(&sessions, *id, policy).map_err(HandshakeTableError::Tls)?))
             })
             .collect::<Result<BTreeMap<_, _>, HandshakeTableError>>()?;
-        // One configuration for each pair, however many names lead to it.
+        // Pairs share one configuration, however many names use it.
         let mut prepared = BTreeMap::new();
         let mut prepare = |pair: Pair| {
             if let Some(prepared) = prepared.get(&pair) {
@@ -455,7 +453,7 @@ impl fmt::Debug for HandshakeTableBuilder {
     }
 }
 
-/// True if the certificate covers a name that matches the pattern.
+/// Returns whether the certificate covers a name that matches the pattern.
 ///
 /// | pattern | certificate | fits |
 /// | --- | --- | --- |

@@ -11,7 +11,8 @@ use crate::limits::PROTOCOL_NAME_LEN_MAX;
 use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;
 
-/// An error in a handshake table. There is no table then, so a server that has one keeps it.
+/// An error in a handshake table. The builder then returns no table, so a server keeps its current
+/// one.
 ///
 /// # Examples
 /// ```

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A certificate of a [`HandshakeTableBuilder`](crate::HandshakeTableBuilder), by the order of
-/// adding.
+/// The number of a certificate in a [`HandshakeTableBuilder`](crate::HandshakeTableBuilder), in the
+/// order of adding.
 ///
 /// # Examples
 /// ```
@@ -25,7 +25,7 @@ impl CertificateId {
         Self(number)
     }
 
-    /// The number, counted from 0.
+    /// Returns the number, counted from 0.
     pub const fn get(self) -> u32 {
         self.0
     }

@@ -26,7 +26,7 @@ use crate::facts::{ConfigFacts, HandshakeFacts};
 /// builder.server_name(NamePattern::parse(b"a.example.test")?, group, certificate)?;
 /// let table: HandshakeTable = builder.build()?;
 /// let choice = table.choose_by_name(Some("a.example.test"))?;
-/// // rustls makes the handshake with this configuration; the facts stay with the connection.
+/// // rustls makes the handshake with this configuration. Keep the facts with the connection.
 /// let config: Arc<rustls::ServerConfig> = choice.config;
 /// let connection = choice.facts.connection(443);
 /// assert_eq!(connection.group(), group);
@@ -36,7 +36,7 @@ use crate::facts::{ConfigFacts, HandshakeFacts};
 pub struct HandshakeChoice {
     /// The configuration for [`rustls::server::Accepted::into_connection`].
     pub config: Arc<ServerConfig>,
-    /// The facts. They are true only for a handshake that uses `config`.
+    /// The facts. They hold only for a handshake that uses `config`.
     pub facts: HandshakeFacts,
 }
 
@@ -46,13 +46,13 @@ impl fmt::Debug for HandshakeChoice {
     }
 }
 
-/// A choice that lacks only the server name of the ClientHello.
+/// A choice without the server name of the ClientHello.
 #[derive(Clone)]
 pub(crate) struct PreparedChoice {
     config: Arc<ServerConfig>,
     facts: ConfigFacts,
     key: Arc<CertifiedKey>,
-    /// The choices for clients that cannot verify a signature of `key`, in their order.
+    /// The choices for clients that cannot verify a signature of `key`, in order.
     alternatives: Vec<PreparedChoice>,
 }
 
@@ -78,7 +78,7 @@ impl PreparedChoice {
         std::iter::once(self).chain(&self.alternatives).find(accepted).unwrap_or(self)
     }
 
-    /// Names the listener that the handshakes of this choice come to.
+    /// Sets the listener that accepts the handshakes of this choice.
     pub(crate) fn set_listener(&mut self, listener: ListenerId) {
         self.facts.listener = Some(listener);
         for alternative in &mut self.alternatives {
@@ -98,7 +98,7 @@ impl PreparedChoice {
     }
 }
 
-/// Why a ClientHello gets no certificate.
+/// The reason why a ClientHello gets no certificate.
 ///
 /// # Examples
 /// ```
@@ -152,8 +152,8 @@ impl HandshakeRefused {
     /// same in TLS 1.2 and 1.3 (RFC 8446 §5.1, §6).
     ///
     /// For an absent name, RFC 8446 §9.2 suggests `missing_extension`. That alert is new in TLS
-    /// 1.3, and no version is negotiated yet, so every client gets the alert that both versions
-    /// define.
+    /// 1.3, and at this point no version is negotiated. Every client therefore gets an alert that
+    /// both versions define.
     pub const fn alert_record(&self) -> [u8; 7] {
         const ALERT: u8 = 21;
         const FATAL: u8 = 2;

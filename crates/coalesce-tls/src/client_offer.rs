@@ -1,4 +1,4 @@
-//! The keys that a ClientHello can verify a signature of.
+//! The keys whose signatures a client can verify.
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::ClientHello;
@@ -18,11 +18,12 @@ impl<'a> ClientOffer<'a> {
         Self { signature_schemes, cipher_suites: hello.cipher_suites() }
     }
 
-    /// Returns whether the client can verify a signature of `key`, with a cipher suite that it has
-    /// in common with `provider`.
+    /// Returns whether the client can verify a signature of `key`, with a cipher suite that both
+    /// the client and `provider` support.
     ///
-    /// In TLS 1.2 a cipher suite names the kind of key (RFC 5246 §A.5), and clients offer signature
-    /// schemes that none of their suites can use. In TLS 1.3 it does not (RFC 8446 §B.4).
+    /// In TLS 1.2 a cipher suite determines the kind of key (RFC 5246 §A.5), but clients also offer
+    /// signature schemes that none of their suites can use. In TLS 1.3 a cipher suite does not
+    /// determine it (RFC 8446 §B.4).
     pub(crate) fn accepts(&self, key: &CertifiedKey, provider: &CryptoProvider) -> bool {
         let offered = provider
             .cipher_suites

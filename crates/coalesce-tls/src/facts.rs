@@ -73,7 +73,7 @@ impl HandshakeFacts {
         &self.facts.config.policy
     }
 
-    /// Returns the listener that the connection came to, where several share a port.
+    /// Returns the listener that accepted the connection, if several share a port.
     pub fn listener(&self) -> Option<ListenerId> {
         self.facts.config.listener
     }
@@ -88,13 +88,14 @@ impl HandshakeFacts {
         &self.facts.config.presented
     }
 
-    /// Returns the facts as [`decide`](coalesce_core::decide()) takes them, for a listener that
-    /// answers for `ports`. Make it once for a connection and keep it: it borrows nothing.
+    /// Returns the facts in the form that [`decide`](coalesce_core::decide()) uses, for a listener
+    /// that answers for `ports`. Make it once for each connection and keep it, because it borrows
+    /// nothing.
     ///
-    /// What the client was asked for comes from the TLS policy that the handshake met, so that
-    /// nobody can say it wrongly. Where several listeners share a port, the caller adds them with
-    /// [`ServerConnection::with_shared_listener`], because that set may change while the connection
-    /// lives.
+    /// Whether the client was asked for a certificate comes from the TLS policy of the handshake,
+    /// so you cannot pass a wrong value. If several listeners share a port, add them with
+    /// [`ServerConnection::with_shared_listener`], because their set may change during the
+    /// connection.
     ///
     /// # Allocation
     /// None.

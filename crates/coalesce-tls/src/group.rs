@@ -56,20 +56,20 @@ impl GroupState {
         if let Some(tickets) = sessions.tickets() {
             config.ticketer = tickets;
         }
-        // Early data can be replayed (RFC 8446 §8), and the server would read it before the client
-        // presents a certificate.
+        // The server accepts no early data: it can be replayed (RFC 8446 §8), and the server would
+        // read it before the client presents a certificate.
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
         Ok(config)
     }
 }
 
-/// Makes the verifier of client certificates that a group's handshakes use, for tools. `None` if
-/// the group asks for no certificate.
+/// Makes the verifier that a group's handshakes use for client certificates, for use in tools.
+/// Returns `None` if the group asks for no certificate.
 ///
 /// # Errors
-/// The error of rustls. [`ClientRules`](crate::ClientRules) are checked when they are made, so none
-/// is expected.
+/// Returns the error of rustls. None is expected, because [`ClientRules`](crate::ClientRules) are
+/// checked when they are made.
 ///
 /// # Examples
 /// ```
@@ -88,7 +88,7 @@ pub fn client_verifier(
     let builder =
         WebPkiClientVerifier::builder_with_provider(rules.roots().clone(), provider.clone())
             .with_crls(rules.revocation_lists().iter().cloned())
-            // A list that is out of date lacks the certificates that were revoked since.
+            // An outdated list does not contain the certificates that were revoked since.
             .enforce_revocation_expiration();
     let builder = match client_auth {
         ClientAuth::Optional(_) => builder.allow_unauthenticated(),

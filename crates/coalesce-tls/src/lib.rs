@@ -80,8 +80,8 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. A client that can verify signatures of none of
-//! the certificates of a server name is refused. A client certificate is verified once for each
+//! Every limit is a named constant in [`limits`]. The server refuses a client that cannot verify
+//! signatures of any certificate for a server name. A client certificate is verified once for each
 //! session, and not again when the session is resumed.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -97,7 +97,7 @@ mod builder_error;
 mod certificate_id;
 mod choice;
 mod client_offer;
-// Not of the crate: examples include the file.
+// This file is not part of the crate. Examples include it.
 #[cfg(doctest)]
 mod doc_example;
 mod facts;

@@ -44,9 +44,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// has failed.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// The part of its lifetime, as a divisor, at whose beginning a certificate that lives for less
-/// than 56 days counts as ending soon: the last quarter, which begins after the last third, in
-/// which ACME clients renew.
+/// The share of the lifetime, as a divisor, for a certificate with a lifetime of less than 56 days.
+/// It counts as ending soon in the last quarter. ACME clients renew in the last third, which begins
+/// earlier.
 pub(crate) const EXPIRY_WARNING_SHARE: i64 = 4;
 
 /// The bytes of a server name that an error contains. A DNS name is shorter (RFC 1035 §2.3.4), but

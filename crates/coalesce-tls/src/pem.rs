@@ -1,8 +1,8 @@
 //! Certificates and keys from PEM text (RFC 7468).
 //!
-//! A file with one unreadable section is refused whole, because the rest is not what its owner
-//! wrote. This matters for security: a store of client CAs that lost its certificates must not mean
-//! "no client certificate needed".
+//! A file with one unreadable section is refused as a whole, because the readable rest is not the
+//! intended content. This matters for security: if all certificates of a client CA file were
+//! skipped, that must not mean "no client certificate needed".
 
 use std::fmt;
 
@@ -104,12 +104,12 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
     Ok(cas)
 }
 
-/// Reads the revocation lists of a PEM text, or the one list in DER that CAs publish, for
-/// [`ClientRules`](crate::ClientRules). Other sections are ignored.
+/// Reads the revocation lists of a PEM text, or a single list in DER, the form that CAs publish,
+/// for [`ClientRules`](crate::ClientRules). Other sections are ignored.
 ///
 /// # Errors
-/// [`PemError::NoRevocationList`], [`PemError::Syntax`], and [`PemError::RevocationList`] for the
-/// first list that cannot be used. No list is skipped silently.
+/// Returns [`PemError::NoRevocationList`], [`PemError::Syntax`], or [`PemError::RevocationList`]
+/// for the first unusable list. No list is skipped silently.
 ///
 /// # Examples
 /// ```
@@ -121,7 +121,7 @@ pub fn client_cas_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, P
 pub fn revocation_lists_from_pem_or_der(
     bytes: &[u8],
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
-    /// The tag of a SEQUENCE; no PEM text starts with this byte.
+    /// The tag of a SEQUENCE. No PEM text starts with this byte.
     const SEQUENCE: u8 = 0x30;
     let mut lists = Vec::new();
     if bytes.first() == Some(&SEQUENCE) {
@@ -150,8 +150,7 @@ fn sections(
     })
 }
 
-/// Returns the labels of all sections, also of ignored ones, so that an error can say what the file
-/// holds instead.
+/// Returns the labels of all sections, including ignored ones, for use in error messages.
 fn labels(pem: &[u8]) -> Vec<String> {
     pem.split(|byte| matches!(byte, b'\n' | b'\r'))
         .filter_map(|line| {
@@ -191,7 +190,7 @@ pub enum PemError {
         /// The labels of the sections found.
         found: Vec<String>,
     },
-    /// The private key is encrypted; there is no way to pass its passphrase.
+    /// The private key is encrypted. This crate cannot decrypt keys.
     EncryptedKey,
     /// More than one private key, so the right one is unknown.
     #[non_exhaustive]
@@ -289,7 +288,7 @@ impl fmt::Display for CertificateSyntaxError {
                 "a PEM section starts with a broken line; '-----BEGIN ...-----' expected"
             }
             Self::End => "a PEM section is cut off; a matching '-----END ...-----' line expected",
-            Self::Base64 => "a PEM section holds something else than base64",
+            Self::Base64 => "a PEM section contains something other than base64",
             Self::Other => "a PEM section cannot be read",
         })
     }
@@ -337,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_keeps_its_order_and_may_stand_beside_its_key() {
+    fn chain_keeps_its_order_beside_its_key() {
         let (a, b) = (made(), made());
         let pem = format!("# note\n{}{}{}", a.key, b.certificate, a.certificate);
         let chain = certificates_from_pem(pem.as_bytes()).unwrap();
@@ -348,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_in_three_forms_beside_their_parameters() {
+    fn private_key_is_read_in_each_of_three_forms() {
         let pem = section("EC PARAMETERS") + &section("EC PRIVATE KEY");
         assert!(matches!(private_key_from_pem(pem.as_bytes()), Ok(PrivateKeyDer::Sec1(_))));
         let pem = section("RSA PRIVATE KEY");
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_what_is_there() {
+    fn missing_section_error_lists_the_sections_found() {
         let made = made();
         let two = section("CERTIFICATE REQUEST") + &made.key;
         let cases = [
@@ -388,12 +387,12 @@ mod tests {
             let error = private_key_from_pem(pem.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), message);
         }
-        // DER is no PEM.
+        // DER is not PEM.
         assert!(matches!(certificates_from_pem(&made.der), Err(PemError::NoCertificate { .. })));
     }
 
     #[test]
-    fn one_broken_section_refuses_the_whole_text() {
+    fn one_broken_section_fails_the_whole_text() {
         let made = made();
         let cut_off = made.certificate.replace("-----END CERTIFICATE-----", "");
         let base64 = made.certificate.replace("\nMII", "\n!!!");
@@ -401,7 +400,7 @@ mod tests {
         assert!(base64 != made.certificate, "the certificate starts as a long SEQUENCE does");
         let cases = [
             (cut_off, "a PEM section is cut off; a matching '-----END ...-----' line expected"),
-            (base64, "a PEM section holds something else than base64"),
+            (base64, "a PEM section contains something other than base64"),
             (begin, "a PEM section starts with a broken line; '-----BEGIN ...-----' expected"),
         ];
         for (broken, message) in cases {
@@ -419,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn no_root_is_left_out_in_silence() {
+    fn unusable_root_is_an_error() {
         let made = made();
         let cas = client_cas_from_pem(made.certificate.as_bytes()).unwrap();
         assert_eq!(cas.len(), 1);
@@ -431,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn no_revocation_list_is_left_out_in_silence() {
+    fn unusable_revocation_list_is_an_error() {
         let made = made();
         let error = revocation_lists_from_pem_or_der(made.certificate.as_bytes()).unwrap_err();
         let message = "no X509 CRL section in the PEM text; found CERTIFICATE";

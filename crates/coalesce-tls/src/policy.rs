@@ -13,10 +13,10 @@ use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer, X509Cer
 
 /// The requirements that every handshake of one coalescing group must meet.
 ///
-/// The group is the security boundary: a virtual host is reached only under the policy of its group
-/// (step 6 of [`decide`](coalesce_core::decide())). Two policies are equal if they require the same
-/// of every client; the content of CA files counts, not their paths. Groups with equal policies are
-/// one group, unless their [`isolation`](Self::isolation) differs.
+/// The group is the security boundary: a request reaches a virtual host only under the policy of
+/// its group (step 6 of [`decide`](coalesce_core::decide())). Two policies are equal if they
+/// require the same of every client; the content of CA files counts, not their paths. Groups with
+/// equal policies are one group, unless their [`isolation`](Self::isolation) differs.
 ///
 /// # Examples
 /// ```
@@ -122,7 +122,7 @@ impl TlsPolicy {
         self
     }
 
-    /// Returns the versions from the lowest to the highest; none if the lowest is above the
+    /// Returns the versions from the lowest to the highest, or none if the lowest is above the
     /// highest.
     pub(crate) fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
         let range = self.minimum_version..=self.maximum_version;
@@ -172,9 +172,9 @@ impl ClientAuth {
 
 /// The rules that accept or refuse client certificates: CAs and revocation lists.
 ///
-/// If there are revocation lists, every issuer in a chain must have a list that is in date, and no
-/// certificate of the chain may be on it. A certificate whose status is unknown is refused (RFC
-/// 5280 §6.3). If there are no lists, no certificate is revoked. Cloning is cheap.
+/// If there are revocation lists, every issuer in a chain must have a current list, and no
+/// certificate of the chain may be on it. A certificate with unknown status is refused (RFC 5280
+/// §6.3). If there are no lists, no certificate is revoked. Cloning is cheap.
 ///
 /// # Examples
 /// ```
@@ -202,10 +202,10 @@ struct Rules {
 }
 
 impl ClientRules {
-    /// Makes rules of CAs and revocation lists. Their order does not matter.
+    /// Makes rules from CAs and revocation lists. Their order does not matter.
     ///
     /// # Errors
-    /// [`ClientRulesError`]. An empty set of CAs is an error, because it must not mean "no
+    /// Returns [`ClientRulesError`]. An empty set of CAs is an error, because it must not mean "no
     /// certificate needed" (CVE-2026-27586).
     pub fn new(
         cas: impl IntoIterator<Item = CertificateDer<'static>>,
@@ -265,9 +265,9 @@ impl ClientRules {
         self.revocation_lists().iter().filter_map(read).collect()
     }
 
-    /// Returns warnings for the operator about revocation lists: a CA without a list, and a list
-    /// that is out of date. The verifier refuses every certificate that such a CA has issued. There
-    /// are no warnings if there are no lists.
+    /// Returns warnings for the operator about revocation lists: a CA without a list, and an
+    /// outdated list. The verifier refuses every certificate that such a CA issued. If there are no
+    /// lists, there are no warnings.
     pub fn warnings(&self) -> Vec<String> {
         let read = |list: &CertificateRevocationListDer<'static>| {
             let (_, list) = CertificateRevocationList::from_der(list).ok()?;
@@ -298,7 +298,7 @@ impl ClientRules {
         warnings
     }
 
-    /// Returns the CAs as rustls takes them.
+    /// Returns the CAs in the form that rustls uses.
     pub fn roots(&self) -> &Arc<RootCertStore> {
         &self.rules.roots
     }
@@ -322,7 +322,7 @@ impl fmt::Debug for ClientRules {
     }
 }
 
-/// Reads a list as the verifier does.
+/// Reads a list in the same way as the verifier.
 pub(crate) fn check_revocation_list(
     list: &CertificateRevocationListDer<'_>,
 ) -> Result<(), webpki::Error> {
@@ -335,13 +335,13 @@ pub(crate) fn check_revocation_list(
 /// ```
 /// use coalesce_tls::{ClientRules, ClientRulesError};
 ///
-/// // No CAs does not mean that no certificate is needed.
+/// // An empty set of CAs does not mean that no certificate is needed.
 /// assert_eq!(ClientRules::new([], []).unwrap_err(), ClientRulesError::NoCa);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientRulesError {
-    /// No CA.
+    /// The set of CAs is empty.
     NoCa,
     /// A certificate that cannot be a trust anchor.
     #[non_exhaustive]
@@ -441,7 +441,7 @@ pub fn cipher_suite_name(suite: CipherSuite) -> String {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CipherSuites {
-    /// The numbers of the suites; `None` for all.
+    /// The numbers of the allowed suites. `None` means all.
     only: Option<BTreeSet<u16>>,
 }
 
@@ -451,7 +451,7 @@ impl CipherSuites {
         Self { only: Some(suites.into_iter().map(u16::from).collect()) }
     }
 
-    /// Returns the suites that were named, ordered by number; `None` if all are allowed.
+    /// Returns the named suites, ordered by number, or `None` if all are allowed.
     pub fn named(&self) -> Option<impl Iterator<Item = CipherSuite> + use<'_>> {
         self.only.as_ref().map(|suites| suites.iter().copied().map(CipherSuite::from))
     }

@@ -24,8 +24,8 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 /// | any other kind of name | ignored, as another kind |
 /// | the subject's common name | nothing: it identifies no service (RFC 9525 §2, RFC 9110 §4.3.4) |
 ///
-/// Why is an unusable name no error? RFC 9525 §6.3 says that verifiers ignore it and match the
-/// other names. A server that refused the certificate would refuse one that its clients accept.
+/// Why is an unusable name not an error? By RFC 9525 §6.3, verifiers ignore it and match the other
+/// names. A server that refused the certificate would refuse one that its clients accept.
 ///
 /// # Examples
 /// ```
@@ -53,9 +53,8 @@ pub struct PresentedNames {
 impl PresentedNames {
     /// Reads the subjectAltName extension (RFC 5280 §4.2.1.6) of the certificate `der`.
     ///
-    /// # Errors
-    /// [`CertificateError`]. A certificate without a usable name is no error:
-    /// [`is_empty`](Self::is_empty) is true then, and [`ignored`](Self::ignored) has the reasons.
+    /// Returns [`CertificateError`]. A certificate without a usable name is not an error:
+    /// [`is_empty`](Self::is_empty) is then true, and [`ignored`](Self::ignored) has the reasons.
     pub fn read_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > CERTIFICATE_LEN_MAX {
             let max = CERTIFICATE_LEN_MAX;
@@ -84,14 +83,14 @@ impl PresentedNames {
         collector.finish()
     }
 
-    /// Reads names as [`names`](Self::names) writes them, for tools and configuration:
+    /// Reads names in the form of [`names`](Self::names), for tools and configuration:
     /// `DNS:*.example.com`, `IP:192.0.2.1`.
     ///
     /// # Errors
-    /// [`CertificateError::UnknownKind`] for a text that begins with neither `DNS:` nor `IP:`,
-    /// [`CertificateError::AddressText`] for an `IP:` without an address, because no certificate
-    /// can hold that, [`CertificateError::TooManyNames`]. A DNS name that can never match is
-    /// ignored, as in a certificate.
+    /// Returns [`CertificateError::UnknownKind`] for a text that begins with neither `DNS:` nor
+    /// `IP:`, [`CertificateError::AddressText`] for an `IP:` without an address, which a
+    /// certificate cannot contain, and [`CertificateError::TooManyNames`]. A DNS name that can
+    /// never match is ignored, as in a certificate.
     ///
     /// # Examples
     /// ```
@@ -119,7 +118,7 @@ impl PresentedNames {
         collector.finish()
     }
 
-    /// Returns the identifiers, ready for lookups and to be shared.
+    /// Returns the identifiers as a set that you can share and search.
     pub const fn identifiers(&self) -> &Arc<IdentifierSet> {
         &self.identifiers
     }
@@ -136,7 +135,7 @@ impl PresentedNames {
         &self.ignored
     }
 
-    /// True if no name of the certificate can match.
+    /// Returns whether no name of the certificate can match.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -180,13 +179,13 @@ pub struct IgnoredName {
 }
 
 impl IgnoredName {
-    /// Returns the name with its kind: `DNS:f*.example.test`, `email:a@example.test`. Bytes that do
-    /// not print are escaped.
+    /// Returns the name with its kind: `DNS:f*.example.test`, `email:a@example.test`. Unprintable
+    /// bytes are escaped.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Returns the reason why it never matches.
+    /// Returns the reason why the name never matches.
     pub const fn reason(&self) -> IgnoredReason {
         self.reason
     }
@@ -212,9 +211,9 @@ impl fmt::Display for IgnoredName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IgnoredReason {
-    /// A `dNSName` or `iPAddress` of a form that matches nothing.
+    /// A `dNSName` or `iPAddress` with a form that never matches.
     Invalid(IdentifierError),
-    /// A kind of name that no HTTP authority is compared with (RFC 9110 §4.3.4).
+    /// A kind of name that is not compared with HTTP authorities (RFC 9110 §4.3.4).
     OtherKind,
 }
 
@@ -287,7 +286,7 @@ pub enum CertificateError {
         /// The text, escaped.
         text: String,
     },
-    /// `IP:` that no address follows.
+    /// `IP:` without an address after it.
     #[non_exhaustive]
     AddressText {
         /// The text, escaped.
@@ -345,7 +344,7 @@ struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     fn general_name(&mut self, name: &GeneralName<'a>) -> Result<(), CertificateError> {
-        // The other kinds have the names that OpenSSL prints, so that operators can compare.
+        // The other kinds have the labels that OpenSSL prints, so that operators can compare.
         match name {
             GeneralName::DNSName(text) => self.dns(text.as_bytes()),
             GeneralName::IPAddress(octets) => self.address(octets),

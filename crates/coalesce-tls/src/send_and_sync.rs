@@ -1,7 +1,7 @@
 //! Asserts that every public type is `Send` and `Sync` if its parameters are. Tables and layers are
 //! shared between threads, and connections move from one thread to another.
 
-/// Compiles only if `T` is both.
+/// Compiles only if `T` is `Send` and `Sync`.
 const fn assert<T: Send + Sync>() {}
 
 const _: () = {

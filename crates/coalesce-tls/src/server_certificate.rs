@@ -15,8 +15,9 @@ use crate::validity::ValidityPeriod;
 
 /// A certificate chain and its private key, checked and ready for handshakes. Cloning is cheap.
 ///
-/// The checks do not say whether the chain leads to a root, has expired or is revoked. The clients
-/// check that. [`validity_period`](Self::validity_period) says when the certificate expires.
+/// The checks do not include whether the chain leads to a root, has expired or is revoked, because
+/// the clients check that. [`validity_period`](Self::validity_period) returns when the certificate
+/// expires.
 ///
 /// # Examples
 /// ```
@@ -62,7 +63,7 @@ impl ServerCertificate {
     /// hardware.
     ///
     /// # Errors
-    /// Those of [`from_der`](Self::from_der), except [`HandshakeTableError::Key`].
+    /// Returns the errors of [`from_der`](Self::from_der), except [`HandshakeTableError::Key`].
     pub fn from_signing_key(
         chain: Vec<CertificateDer<'static>>,
         key: Arc<dyn SigningKey>,
@@ -92,7 +93,7 @@ impl ServerCertificate {
         &self.presented
     }
 
-    /// Returns the time in which the end-entity certificate is valid.
+    /// Returns the period in which the end-entity certificate is valid.
     pub const fn validity_period(&self) -> ValidityPeriod {
         self.period
     }
@@ -103,7 +104,7 @@ impl ServerCertificate {
     }
 }
 
-/// Reads the names of the end-entity certificate, and when it is valid.
+/// Reads the names and the validity period of the end-entity certificate.
 fn read_chain(
     chain: &[CertificateDer<'static>],
 ) -> Result<(PresentedNames, ValidityPeriod), HandshakeTableError> {
@@ -118,7 +119,7 @@ fn read_chain(
         return Err(HandshakeTableError::NoUsableName { ignored });
     }
     let period = ValidityPeriod::read_der(leaf).ok_or_else(|| {
-        // Its names were read, so the certificate can be.
+        // The names could be read, so the parser accepts the certificate.
         let reason = "no validity period".to_owned();
         HandshakeTableError::Certificate(CertificateError::Malformed { reason })
     })?;

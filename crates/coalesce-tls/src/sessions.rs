@@ -1,4 +1,4 @@
-//! The stores that sessions are resumed from: memory and tickets of one group under one policy.
+//! Stores of resumable sessions: the memory and tickets of one group under one policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use rustls_pki_types::CertificateDer;
 use crate::limits::SESSIONS_PER_GROUP;
 use crate::policy::TlsPolicy;
 
-/// Makes the producer of a group's session tickets.
+/// A factory of the producer of a group's session tickets.
 ///
 /// `Arc::new(rustls::crypto::ring::Ticketer::new)` makes producers with random keys. A closure can
 /// capture a key or a producer, and return a producer that uses it. Tickets of another process are
-/// refused even then, because each [`SessionStores`] draws the epochs in its tickets at random.
+/// refused even then, because each [`SessionStores`] chooses random epochs for its tickets.
 ///
 /// # Examples
 /// ```
@@ -35,20 +35,21 @@ pub type TicketerFactory =
 /// and of the encrypted content of every ticket.
 type Epoch = [u8; 16];
 
-/// The session stores of several tables, one after the other.
+/// The session stores of several tables, one after another.
 ///
 /// A table that is built with the stores of an earlier table resumes a session of that table if the
 /// group, its whole [`TlsPolicy`] and the certificate are the same. Otherwise the client makes a
-/// full handshake. So if you tighten the rules of a group (another CA, a longer revocation list, a
-/// higher version), its sessions end with the next handshake, and other groups keep theirs.
+/// full handshake. If you tighten the rules of a group (another CA, a longer revocation list, a
+/// higher version), its sessions therefore end with the next handshake, and other groups keep
+/// theirs.
 ///
 /// Cloning returns another handle to the same stores.
 ///
 /// # Security
-/// rustls does not run the client verifier again when a session is resumed. Therefore a session
-/// must never be resumed under another verifier (CVE-2014-3616, CVE-2025-23419 and their kin). The
-/// epochs separate sessions even if a [`TicketerFactory`] uses one key for all groups, and in
-/// addition to the server name, which rustls compares.
+/// rustls does not run the client verifier again when a session is resumed. A session must
+/// therefore never be resumed under another verifier (CVE-2014-3616, CVE-2025-23419 and similar).
+/// The epochs separate sessions even if a [`TicketerFactory`] uses one key for all groups. rustls
+/// compares the server name in addition.
 ///
 /// # Examples
 /// ```
@@ -56,7 +57,7 @@ type Epoch = [u8; 16];
 ///
 /// use coalesce_tls::{HandshakeTable, HandshakeTableBuilder, HandshakeTableError, SessionStores};
 ///
-/// /// Makes the table anew; clients go on with their sessions.
+/// /// Makes a new table. Clients can still resume their sessions.
 /// fn reload(sessions: &SessionStores) -> Result<HandshakeTable, HandshakeTableError> {
 ///     let provider = Arc::new(rustls::crypto::ring::default_provider());
 ///     let mut builder = HandshakeTableBuilder::new(provider);
@@ -72,7 +73,7 @@ pub struct SessionStores {
     groups: Arc<Mutex<Vec<Known>>>,
 }
 
-/// A group under one policy, and its stores while some table uses them.
+/// A group under one policy, and its stores, which exist while a table uses them.
 struct Known {
     id: GroupId,
     policy: TlsPolicy,
@@ -85,7 +86,7 @@ impl SessionStores {
         Self::default()
     }
 
-    /// Returns the stores of a group under this policy: those that a table uses, or new ones.
+    /// Returns the stores of a group under this policy: the ones that a table uses, or new ones.
     pub(crate) fn for_group(
         &self,
         id: GroupId,
@@ -118,7 +119,7 @@ impl fmt::Debug for SessionStores {
 pub(crate) struct GroupSessions {
     memory: Arc<dyn StoresServerSessions>,
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// By the end-entity certificate in DER.
+    /// The epochs of certificates, by the end-entity certificate in DER.
     epochs: Mutex<BTreeMap<Vec<u8>, Weak<Epoch>>>,
 }
 
@@ -129,14 +130,14 @@ impl GroupSessions {
         Ok(Self { memory, tickets, epochs: Mutex::default() })
     }
 
-    /// Removes the epochs of certificates that no table presents any more.
+    /// Removes the epochs of certificates that tables no longer present.
     fn forget_replaced(&self) {
         let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
         epochs.retain(|_, epoch| epoch.strong_count() > 0);
     }
 
-    /// Returns the stores of the sessions that began with this certificate. A resumed connection
-    /// has the facts of its first handshake, so it must have the same certificate.
+    /// Returns the stores for sessions that began with this certificate. A resumed connection has
+    /// the facts of its first handshake, so it must have the same certificate.
     pub(crate) fn for_certificate(
         self: &Arc<Self>,
         certificate: &CertificateDer<'static>,
@@ -184,8 +185,8 @@ impl CertificateSessions {
         [self.epoch.as_slice(), session].concat()
     }
 
-    /// Returns the session in `marked` if it has this epoch. The comparison leaks nothing, because
-    /// the mark of a ticket is authenticated with the rest of it.
+    /// Returns the session in `marked` if it has this epoch. The comparison need not be
+    /// constant-time, because the mark is authenticated together with the rest of the ticket.
     fn unmark(&self, marked: &[u8]) -> Option<Vec<u8>> {
         marked.strip_prefix(self.epoch.as_slice()).map(<[u8]>::to_vec)
     }
@@ -215,7 +216,7 @@ impl fmt::Debug for CertificateSessions {
     }
 }
 
-/// The stores as tickets.
+/// Session tickets whose content carries the epoch.
 #[derive(Debug)]
 struct Tickets {
     inner: Arc<dyn ProducesTickets>,
@@ -249,7 +250,7 @@ mod tests {
 
     use crate::policy::TlsVersion;
 
-    /// One key for everybody: that sessions do not cross does not rest on the keys.
+    /// Returns one ticket key for all groups, so that the tests do not depend on different keys.
     fn shared() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
         static TICKETER: OnceLock<Result<Arc<dyn ProducesTickets>, rustls::Error>> =
             OnceLock::new();
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_opens_under_its_own_group_policy_and_certificate_only() {
+    fn ticket_opens_only_under_its_group_policy_and_certificate() {
         let all = SessionStores::new();
         let policy = TlsPolicy::default();
         let strict = TlsPolicy { minimum_version: TlsVersion::Tls13, ..TlsPolicy::default() };
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_table_uses_any_more_is_forgotten() {
+    fn stores_without_a_table_are_forgotten() {
         let all = SessionStores::new();
         let policy = TlsPolicy::default();
         let ticket = {
@@ -312,7 +313,7 @@ mod tests {
         };
         let again = sessions(&all, 1, &policy, b"a");
         assert_eq!(again.tickets().unwrap().decrypt(&ticket), None);
-        // Nor do certificates pile up that were replaced.
+        // Epochs of replaced certificates do not accumulate either.
         for number in 0..10_u8 {
             sessions(&all, 1, &policy, &[number]);
         }

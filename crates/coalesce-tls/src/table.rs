@@ -16,27 +16,31 @@ use crate::client_offer::ClientOffer;
 
 /// A frozen map from server names to certificates and TLS policies.
 ///
-/// | server name | gets |
+/// | server name | result |
 /// | --- | --- |
 /// | a name that patterns match | group and certificate of the most specific pattern |
 /// | none | the policy of [`absent_server_name`](crate::HandshakeTableBuilder::absent_server_name) |
 /// | an IP literal | the same: RFC 6066 §3 allows none, and rustls treats it as an absent name |
 /// | any other DNS name | the policy of [`unknown_server_name`](crate::HandshakeTableBuilder::unknown_server_name) |
-/// | a text that rustls accepts and [`DnsName`] does not | the same |
+/// | a text that rustls accepts but [`DnsName`] does not | the same |
 ///
-/// Names are looked up in a [`NameTrie`], so one matcher decides handshakes and requests.
-/// With two matchers that disagree on wildcards, requests reach hosts that they must not reach
-/// (CVE-2022-23632 and its kin).
+/// Names are looked up in a [`NameTrie`], so the same matcher decides handshakes and requests. If
+/// two matchers disagree on wildcards, requests reach hosts that they must not reach
+/// (CVE-2022-23632 and similar).
 ///
 /// # Security
 /// Every outcome is one whole [`ServerConfig`](rustls::ServerConfig) per group and certificate,
-/// made when the table was built. It is chosen before rustls considers resumption, and each group
-/// has its own session memory and tickets, so no session bypasses another group's client verifier.
-/// Sessions also carry the epoch of their certificate, and a session of another epoch is not
-/// resumed: a client may offer a session of the ECDSA certificate and a ClientHello that chooses
-/// the RSA one. Therefore the certificate in the [`HandshakeFacts`](crate::HandshakeFacts) of a
-/// resumed connection is the one that its first handshake presented. A new table starts with new
-/// session memory and new tickets, unless it is built with the
+/// made when the table was built.
+///
+/// It is chosen before rustls considers resumption, and each group has its own session memory and
+/// tickets. No session therefore bypasses the client verifier of another group.
+///
+/// Sessions also carry the epoch of their certificate, and a session with another epoch is not
+/// resumed. Otherwise a client could offer a session of the ECDSA certificate in a ClientHello that
+/// chooses the RSA one. The certificate in the [`HandshakeFacts`](crate::HandshakeFacts) of a
+/// resumed connection is therefore the one that its first handshake presented.
+///
+/// A new table starts with new session memory and new tickets, unless it is built with the
 /// [`SessionStores`](crate::SessionStores) of an earlier one.
 ///
 /// # Examples
@@ -58,10 +62,10 @@ pub struct HandshakeTable {
     listeners: Listeners,
 }
 
-/// The listeners that a table chooses for.
+/// The listeners of a table.
 enum Listeners {
     One(ServerNameTable),
-    /// Several listeners share a port: the listener responsible for the server name chooses.
+    /// Several listeners share a port. The one that is responsible for the server name chooses.
     SharedPort(SharedPort),
 }
 
@@ -76,16 +80,16 @@ pub(crate) struct ServerNameTable {
 
 /// Server names and their choices.
 pub(crate) enum ServerNames {
-    /// The table has names of its own. The number of each pattern is an index into `choices`.
+    /// The table has its own names. The number of a pattern is an index into `choices`.
     Own { names: NameTrie, choices: Vec<PreparedChoice> },
-    /// The names are those of the table that decides the requests.
+    /// The names are in the table that decides the requests.
     Shared { find: FindVirtualHost, choices: BTreeMap<VirtualHostId, PreparedChoice> },
 }
 
 /// Returns the virtual host of the most specific entry for a name.
 ///
-/// A closure, so that the storage of the authority table does not become a parameter of the
-/// handshake table and of everything that holds one.
+/// This is a closure, so that the storage type of the authority table is not a parameter of the
+/// handshake table and of everything that contains one.
 pub(crate) type FindVirtualHost = Arc<dyn Fn(DnsName<'_>) -> Option<VirtualHostId> + Send + Sync>;
 
 /// Listeners that share a port, and the table of each.
@@ -106,7 +110,7 @@ impl HandshakeTable {
     /// without a hostname ([`NamePattern::CatchAll`]).
     ///
     /// # Errors
-    /// [`HandshakeTableError::Table`] for two listeners with one hostname.
+    /// Returns [`HandshakeTableError::Table`] if two listeners have the same hostname.
     ///
     /// # Examples
     /// ```
@@ -140,16 +144,16 @@ impl HandshakeTable {
         Ok(Self { listeners: Listeners::SharedPort(SharedPort { hostnames, tables }) })
     }
 
-    /// Names the listener that this table's connections come to.
+    /// Sets the listener that accepts this table's connections.
     fn set_listener(&mut self, listener: ListenerId) {
         match &mut self.listeners {
             Listeners::One(table) => table.set_listener(listener),
-            // These tables name their own listeners already.
+            // These tables have their own listeners already.
             Listeners::SharedPort(_) => {}
         }
     }
 
-    /// Chooses for a ClientHello, as [`rustls::server::Acceptor`] reads it.
+    /// Chooses for a ClientHello that [`rustls::server::Acceptor`] has read.
     ///
     /// # Errors
     /// [`HandshakeRefused`]. Send its [`alert_record`](HandshakeRefused::alert_record) before you
@@ -166,9 +170,9 @@ impl HandshakeTable {
         chosen
     }
 
-    /// Chooses for a server name alone, for tools. The result is that of [`choose`](Self::choose)
-    /// for a ClientHello with this name. A name that rustls itself would refuse is an unknown name
-    /// here.
+    /// Chooses for a server name alone, for tools. The result is the same as that of
+    /// [`choose`](Self::choose) for a ClientHello with this name. A name that rustls itself would
+    /// refuse counts as unknown.
     ///
     /// # Errors
     /// [`HandshakeRefused`].

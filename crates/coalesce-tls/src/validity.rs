@@ -1,4 +1,4 @@
-//! The time in which a certificate is valid.
+//! The period in which a certificate is valid.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use x509_parser::prelude::{ASN1Time, FromDer};
 
 use crate::limits::{EXPIRY_WARNING, EXPIRY_WARNING_SHARE};
 
-/// The time in which a certificate is valid (RFC 5280 §4.1.2.5), both ends included.
+/// The period in which a certificate is valid (RFC 5280 §4.1.2.5), including both ends.
 ///
 /// # Examples
 /// ```
@@ -37,7 +37,7 @@ pub struct ValidityPeriod {
 }
 
 impl ValidityPeriod {
-    /// Reads the certificate `der`. Returns `None` for what is no certificate.
+    /// Reads the certificate `der`. Returns `None` if it is not a certificate.
     pub(crate) fn read_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
@@ -115,7 +115,7 @@ impl fmt::Display for CertificateTime {
 /// ```
 /// use coalesce_tls::Validity;
 ///
-/// /// Returns true for a certificate that somebody must renew.
+/// /// Returns true for a certificate that you must renew.
 /// fn is_due(validity: Validity) -> bool {
 ///     matches!(validity, Validity::EndsSoon | Validity::Expired)
 /// }

@@ -41,7 +41,7 @@ fn with_groups() -> (HandshakeTableBuilder, CertificateId) {
 }
 
 #[test]
-fn certificates_are_refused_for_a_reason() {
+fn invalid_certificate_returns_its_error() {
     use HandshakeTableError as E;
     let (chain, key) = made(&["a.example.test"]);
     let (other_chain, other_key) = made(&["a.example.test"]);
@@ -72,7 +72,7 @@ fn certificates_are_refused_for_a_reason() {
 }
 
 #[test]
-fn groups_are_refused_for_a_reason() {
+fn invalid_group_returns_its_error() {
     use HandshakeTableError as E;
     let mut builder = builder();
     let (minimum, maximum) = (TlsVersion::Tls13, TlsVersion::Tls12);
@@ -95,7 +95,7 @@ fn groups_are_refused_for_a_reason() {
 }
 
 #[test]
-fn names_are_refused_for_a_reason_and_leave_the_builder_as_it_was() {
+fn invalid_name_returns_its_error_and_leaves_the_builder_unchanged() {
     use HandshakeTableError as E;
     let (mut builder, certificate) = with_groups();
     let unknown_group = GroupId::new(9);
@@ -121,7 +121,7 @@ fn names_are_refused_for_a_reason_and_leave_the_builder_as_it_was() {
 }
 
 #[test]
-fn a_certificate_fits_what_it_can_serve() {
+fn certificate_fits_the_patterns_that_it_can_serve() {
     let presented = PresentedNames::from_text([
         "DNS:a.example.test",
         "DNS:*.deep.example.test",
@@ -151,7 +151,7 @@ fn a_certificate_fits_what_it_can_serve() {
 }
 
 #[test]
-fn defaults_are_checked_when_the_table_is_built() {
+fn invalid_default_is_refused_when_the_table_is_built() {
     use HandshakeTableError as E;
     let (mut builder, certificate) = with_groups();
     let group = GroupId::new(9);
@@ -164,7 +164,7 @@ fn defaults_are_checked_when_the_table_is_built() {
 }
 
 #[test]
-fn a_provider_that_cannot_do_a_version_refuses_the_table() {
+fn provider_without_a_version_fails_the_build() {
     let mut provider = ring::default_provider();
     provider
         .cipher_suites
@@ -179,7 +179,7 @@ fn a_provider_that_cannot_do_a_version_refuses_the_table() {
 }
 
 #[test]
-fn a_ticketer_that_fails_refuses_the_table() {
+fn failing_ticketer_fails_the_build() {
     let (mut builder, _) = with_groups();
     builder.ticketer(Arc::new(|| Err(TlsError::FailedToGetRandomBytes)));
     let error = HandshakeTableError::Tls(TlsError::FailedToGetRandomBytes);
@@ -200,10 +200,10 @@ fn ticketer_factory_captures_a_producer() {
     assert_eq!(config.ticketer.decrypt(&ticket).unwrap(), b"session");
 }
 
-/// Sessions are resumed in their group, with their certificate, and nowhere else, in later tables
-/// too where these are built with the same sessions.
+/// Sessions are resumed only in their group and with their certificate. Later tables that are built
+/// with the same stores resume them too.
 #[test]
-fn sessions_stay_with_their_group_and_certificate() {
+fn sessions_stay_in_their_group_and_certificate() {
     let (mut builder, first) = with_groups();
     builder.ticketer(Arc::new(ring::Ticketer::new));
     let (chain, key) = made(&["*.example.test"]);
@@ -243,12 +243,12 @@ fn sessions_stay_with_their_group_and_certificate() {
 }
 
 #[test]
-fn the_default_policies_choose_what_they_name() {
+fn default_policies_choose_their_group_and_certificate() {
     let (mut builder, certificate) = with_groups();
     builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
     builder.absent_server_name(ServerNamePolicy::Default { group: B, certificate });
     let table = builder.build().unwrap();
-    // An IP literal is no server name (RFC 6066 §3).
+    // An IP literal is not a server name (RFC 6066 §3).
     for absent in [None, Some("192.0.2.1"), Some("2001:db8::1")] {
         let choice = table.choose_by_name(absent).unwrap();
         assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, None));
@@ -265,7 +265,7 @@ fn the_default_policies_choose_what_they_name() {
     let name = DnsName::parse(b"b.test").unwrap();
     assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, Some(name)));
     assert_eq!(choice.facts.certificate(), certificate);
-    // Names that are none: looked up nowhere, and no server name in the facts.
+    // Invalid names are not looked up, and the facts contain no server name.
     for text in ["a.0x7f", "", "a b", "a.example.test\0"] {
         let choice = table.choose_by_name(Some(text)).unwrap();
         assert_eq!((choice.facts.group(), choice.facts.server_name()), (B, None), "{text:?}");
@@ -274,14 +274,14 @@ fn the_default_policies_choose_what_they_name() {
 }
 
 #[test]
-fn an_empty_table_refuses_everybody() {
+fn empty_table_refuses_every_server_name() {
     let table = builder().build().unwrap();
     assert_eq!(table.choose_by_name(None).unwrap_err(), HandshakeRefused::AbsentServerName);
     assert!(table.choose_by_name(Some("a.example.test")).is_err());
 }
 
 #[test]
-fn refusals_say_what_was_found() {
+fn refusal_message_contains_the_server_name() {
     let absent = HandshakeRefused::AbsentServerName;
     assert_eq!(absent.to_string(), "no server name; one expected");
     assert_eq!(absent.code(), "absent_server_name");
@@ -295,7 +295,7 @@ fn refusals_say_what_was_found() {
 }
 
 #[test]
-fn messages_say_what_was_found() {
+fn error_messages_contain_the_found_value() {
     use HandshakeTableError as E;
     let names = |count: usize| (0..count).map(|at| format!("DNS:{at}.test")).collect::<Vec<_>>();
     let tls = TlsError::FailedToGetRandomBytes;
@@ -365,7 +365,7 @@ fn messages_say_what_was_found() {
 }
 
 #[test]
-fn debug_output_shows_no_keys() {
+fn debug_output_contains_no_keys() {
     let (mut builder, certificate) = with_groups();
     builder.server_name(pattern("a.example.test"), A, certificate).unwrap();
     let table = builder.build().unwrap();

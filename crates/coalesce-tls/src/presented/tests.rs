@@ -19,7 +19,7 @@ fn with_sans(sans: Vec<SanType>) -> Vec<u8> {
     made(sans, Vec::new())
 }
 
-/// A subjectAltName with these bytes inside its SEQUENCE.
+/// Returns a subjectAltName with these bytes inside its SEQUENCE.
 fn with_raw_sans(general_names: &[u8]) -> Vec<u8> {
     let len = u8::try_from(general_names.len()).unwrap();
     assert!(len < 128, "short form of a DER length");
@@ -32,7 +32,7 @@ fn host(text: &str) -> Host<'_> {
 }
 
 #[test]
-fn the_most_specific_of_the_names_covers() {
+fn most_specific_name_covers_the_host() {
     let der = with_sans(vec![
         dns("A.Example.Test"),
         dns("f*.example.test"),
@@ -50,7 +50,7 @@ fn the_most_specific_of_the_names_covers() {
         "IP:2001:db8::1",
     ];
     assert_eq!(presented.names(), expected);
-    // A name that is repeated is one identifier.
+    // A repeated name is one identifier.
     assert_eq!(presented.identifiers().len(), expected.len() - 1);
     assert!(!presented.is_empty());
     let cases = [
@@ -74,7 +74,7 @@ fn the_most_specific_of_the_names_covers() {
 }
 
 #[test]
-fn unusable_names_are_ignored_each_with_its_reason() {
+fn unusable_name_is_ignored_with_its_reason() {
     use IgnoredReason::{Invalid, OtherKind};
     let other_name = OtherNameValue::Utf8String("a@example.test".to_owned());
     let der = with_sans(vec![
@@ -114,10 +114,10 @@ fn unusable_names_are_ignored_each_with_its_reason() {
 }
 
 #[test]
-fn general_names_in_bytes() {
+fn general_name_of_other_kind_is_ignored_with_its_text() {
     use IgnoredReason::{Invalid, OtherKind};
     let cases: &[(&[u8], &str, IgnoredReason)] = &[
-        // A dNSName that is not UTF-8, let alone IA5.
+        // A dNSName that is not UTF-8, and therefore not IA5.
         (
             &[0x82, 3, b'a', 0xff, b'b'],
             "DNS:a\\xffb",
@@ -128,7 +128,7 @@ fn general_names_in_bytes() {
             "DNS:\\xc3\\xbc",
             Invalid(IdentifierError::Name(NameError::ForbiddenByte { at: 0, byte: 0xc3 })),
         ),
-        // An iPAddress of 5 octets, and an IPv4 address with mask as in name constraints.
+        // An iPAddress of 5 octets, and an IPv4 address with a mask as in name constraints.
         (
             &[0x87, 5, 192, 0, 2, 1, 9],
             "IP:c0:00:02:01:09",
@@ -140,7 +140,7 @@ fn general_names_in_bytes() {
             Invalid(IdentifierError::AddressLength { len: 8 }),
         ),
         (&[0x87, 0], "IP:", Invalid(IdentifierError::AddressLength { len: 0 })),
-        // The other kinds: X.400 address, directory name, EDI party name, registered id, none.
+        // The other kinds: X.400 address, directory name, EDI party name, registered id, unknown.
         (&[0xa3, 2, 0x30, 0], "X400Name", OtherKind),
         (
             &[0xa4, 14, 0x30, 12, 0x31, 10, 0x30, 8, 6, 3, 85, 4, 3, 0x0c, 1, b'x'],
@@ -160,7 +160,7 @@ fn general_names_in_bytes() {
 }
 
 #[test]
-fn certificates_that_cannot_be_read() {
+fn unreadable_certificate_returns_its_error() {
     let own = with_sans(vec![dns("a.example.test")]);
     let second = CustomExtension::from_oid_content(&[2, 5, 29, 17], vec![0x30, 3, 0x82, 1, b'b']);
     let overfull = vec![0x30, 3, 0x82, 1, b'a', 0x82, 1, b'b'];
@@ -214,7 +214,7 @@ fn certificates_that_cannot_be_read() {
 }
 
 #[test]
-fn debug_output_names_names() {
+fn debug_output_lists_names() {
     let presented = PresentedNames::from_text(["DNS:a.test", "DNS:*"]).unwrap();
     assert_eq!(
         format!("{presented:?}"),
@@ -223,7 +223,7 @@ fn debug_output_names_names() {
 }
 
 #[test]
-fn every_prefix_and_every_flipped_byte_is_survived() {
+fn damaged_certificate_does_not_panic() {
     let der = with_sans(vec![dns("*.example.test"), SanType::IpAddress("::1".parse().unwrap())]);
     for at in 0..der.len() {
         let _ = PresentedNames::read_der(&der[..at]);
@@ -234,8 +234,8 @@ fn every_prefix_and_every_flipped_byte_is_survived() {
 }
 
 #[test]
-fn the_number_of_names_is_limited() {
-    // 65,535 bytes do not hold the whole number in a certificate; as text they come in any number.
+fn number_of_names_is_limited() {
+    // A certificate of 65,535 bytes cannot hold so many names, but a list of texts can.
     let name = |count| std::iter::repeat_n("DNS:a.example.test", count);
     let presented = PresentedNames::from_text(name(SUBJECT_ALT_NAMES_MAX)).unwrap();
     assert_eq!(presented.names().len(), SUBJECT_ALT_NAMES_MAX);
@@ -248,7 +248,7 @@ fn the_number_of_names_is_limited() {
 }
 
 #[test]
-fn text_reads_as_it_is_written() {
+fn names_written_as_text_are_read_back() {
     let texts = ["DNS:a.example.test", "DNS:*.example.test", "IP:192.0.2.1", "IP:2001:db8::1"];
     let presented = PresentedNames::from_text(texts).unwrap();
     assert_eq!(presented.names(), texts);
@@ -268,7 +268,7 @@ fn text_reads_as_it_is_written() {
 }
 
 #[test]
-fn messages_say_what_was_found() {
+fn error_messages_contain_the_found_value() {
     use CertificateError as E;
     let text = "DNS\\n".to_owned();
     let cases = [

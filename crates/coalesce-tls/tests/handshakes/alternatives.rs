@@ -1,4 +1,5 @@
-//! Several certificates for one name: the client's signature schemes choose.
+//! Tests several certificates for one name. The client's signature schemes decide which one it
+//! gets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +16,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::common::{A, Ca, EACH_VERSION, Identity, Versions, builder, meet, pattern, provider};
 
-/// A key of 2048 bits that was made for this test, because `ring` makes none.
+/// A key of 2048 bits, made for this test because `ring` makes none.
 const RSA_KEY: &str = include_str!("rsa.key");
 
-/// Both for `a.test`: ECDSA, which is the first, and RSA.
+/// Returns two identities for `a.test`: ECDSA first, then RSA.
 fn identities(ca: &Ca) -> [Identity; 2] {
     let key = KeyPair::from_pem(RSA_KEY).unwrap();
     let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
@@ -49,7 +50,7 @@ fn is_rsa(scheme: SignatureScheme) -> bool {
     scheme.as_str().is_some_and(|name| name.starts_with("RSA"))
 }
 
-/// A client that offers the schemes and the cipher suites, by name, for which this is true.
+/// Returns a client that offers only the schemes and cipher suites for which the function is true.
 fn client(
     ca: &Ca,
     versions: Versions,
@@ -100,7 +101,7 @@ async fn client_gets_the_first_certificate_whose_signatures_it_can_verify() {
     }
 }
 
-/// The facts name the certificate that was presented, in the table of a listener too.
+/// The facts contain the certificate that was presented, in the table of a listener too.
 #[tokio::test]
 async fn alternative_belongs_to_its_listener() {
     let ca = Ca::new("server ca");
@@ -128,7 +129,7 @@ fn alternative_must_cover_the_server_name_and_be_known() {
     assert!(matches!(unknown, HandshakeTableError::UnknownCertificate { .. }), "{unknown}");
 }
 
-/// Verifies certificates as usual, and says that it can verify the signatures of one kind of key.
+/// Verifies certificates as usual, but claims to verify the signatures of one kind of key only.
 #[derive(Debug)]
 struct OneKind {
     verifier: Arc<WebPkiServerVerifier>,
@@ -173,8 +174,9 @@ impl ServerCertVerifier for OneKind {
     }
 }
 
-/// One client, because rustls offers a session to servers of the same verifier alone: it stores a
-/// session while it can verify signatures of one kind, and offers it once it can verify the others.
+/// Uses one client, because rustls offers a session only to servers of the same verifier. The
+/// client stores a session while it can verify signatures of one kind, and offers it when it can
+/// verify the other kind.
 #[tokio::test]
 async fn session_is_not_resumed_by_a_client_that_gets_the_other_certificate() {
     let ca = Ca::new("server ca");

@@ -10,7 +10,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use crate::common::{A, B, Ca, EACH_VERSION, acceptor, builder, client, meet, pattern};
 
-/// Group `A` asks for nothing, group `B` for a certificate from `client_ca`.
+/// Group `A` asks for no certificate, group `B` for one of `client_ca`.
 fn two_groups(
     server_ca: &Ca,
     client_ca: &Ca,
@@ -27,13 +27,13 @@ fn two_groups(
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_right_ca_and_no_other() {
+async fn client_certificate_of_another_ca_is_refused() {
     let (server_ca, client_ca, wrong_ca) =
         (Ca::new("server ca"), Ca::new("client ca"), Ca::new("wrong ca"));
     let (builder, _) = two_groups(&server_ca, &client_ca);
     let acceptor = acceptor(&builder);
     let good = client_ca.issue(&["client.test"]);
-    // Of another CA, and of one that only has the right one's name.
+    // Certificates of another CA, and of a CA that only has the right name.
     let wrong = wrong_ca.issue(&["client.test"]);
     let forged = Ca::new("client ca").issue(&["client.test"]);
     for versions in EACH_VERSION {
@@ -43,7 +43,7 @@ async fn a_certificate_of_the_right_ca_and_no_other() {
         assert_eq!(served.client_certificate.as_ref(), Some(&good.chain[0]));
         assert_eq!(served.facts.group(), B);
         assert!(seen.is_ok());
-        // The other group asks for none, and is shown none.
+        // The other group asks for no certificate, and the client presents none.
         let (_, served) = meet(&acceptor, &config, "a.example.test").await;
         assert_eq!(served.unwrap().client_certificate, None);
 
@@ -75,10 +75,10 @@ async fn a_certificate_of_the_right_ca_and_no_other() {
     }
 }
 
-/// CVE-2026-32305: a client that hides its server name must not end up under a weaker rule and
-/// reach the hosts of the stricter one.
+/// CVE-2026-32305: a client that hides its server name must not get a weaker rule and then reach
+/// the hosts of the stricter group.
 #[tokio::test]
-async fn a_default_is_no_way_around_client_certificates() {
+async fn default_policy_does_not_bypass_client_certificates() {
     let (server_ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let mut table = AuthorityTable::builder();
     table.group(A, GroupPolicy::default()).unwrap().group(B, GroupPolicy::default()).unwrap();
@@ -88,7 +88,7 @@ async fn a_default_is_no_way_around_client_certificates() {
     for versions in EACH_VERSION {
         let config = Arc::new(client(&server_ca, versions, None));
 
-        // The weaker group is the default: the connection stays in it.
+        // The weaker group is the default, and the connection stays in it.
         let (mut builder, certificate) = two_groups(&server_ca, &client_ca);
         builder.absent_server_name(ServerNamePolicy::Default { group: A, certificate });
         let (_, served) = meet(&acceptor(&builder), &config, "192.0.2.1").await;
@@ -98,7 +98,7 @@ async fn a_default_is_no_way_around_client_certificates() {
         assert!(matches!(answer(b"a.example.test"), Verdict::Serve(_)));
         assert_eq!(answer(b"b.example.test"), Verdict::Misdirected(Misdirected::Group));
 
-        // The stricter group is the default: its rule applies.
+        // The stricter group is the default, and its rule applies.
         let (mut builder, certificate) = two_groups(&server_ca, &client_ca);
         builder.absent_server_name(ServerNamePolicy::Default { group: B, certificate });
         let (_, served) = meet(&acceptor(&builder), &config, "192.0.2.1").await;

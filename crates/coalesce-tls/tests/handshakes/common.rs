@@ -24,7 +24,7 @@ pub(crate) const B: GroupId = GroupId::new(2);
 
 pub(crate) type Versions = &'static [&'static SupportedProtocolVersion];
 
-/// Both versions, each alone.
+/// The TLS versions, one at a time.
 pub(crate) static EACH_VERSION: [Versions; 2] =
     [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
@@ -83,7 +83,7 @@ impl Ca {
         params.signed_by(key, &self.0).unwrap().der().clone()
     }
 
-    /// One certificate with this serial number, which a revocation list may name.
+    /// Issues a certificate with this serial number, so that a revocation list can contain it.
     pub(crate) fn issue_numbered(&self, number: u64) -> Identity {
         let mut params = CertificateParams::new(vec!["client.test".to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(number));
@@ -93,7 +93,7 @@ impl Ca {
         Identity { chain, key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
     }
 
-    /// A list of what this CA has revoked, which is in date until the start of this year.
+    /// Returns a revocation list of this CA, current until the start of this year.
     pub(crate) fn revoked(
         &self,
         numbers: &[u64],
@@ -116,7 +116,7 @@ impl Ca {
         params.signed_by(&self.0).unwrap().der().clone()
     }
 
-    /// Certificates of this CA, but for those on the lists.
+    /// Returns rules that accept certificates of this CA, except those on the lists.
     pub(crate) fn rules<const N: usize>(
         &self,
         lists: [CertificateRevocationListDer<'static>; N],
@@ -135,7 +135,7 @@ impl Ca {
     }
 }
 
-/// A client without session memory, so that each handshake stands alone.
+/// Returns a client without session memory, so that handshakes do not depend on each other.
 pub(crate) fn client(ca: &Ca, versions: Versions, identity: Option<&Identity>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
@@ -150,7 +150,7 @@ pub(crate) fn client(ca: &Ca, versions: Versions, identity: Option<&Identity>) -
     config
 }
 
-/// What the client saw of a handshake.
+/// The client's view of a handshake.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) kind: HandshakeKind,
@@ -158,7 +158,7 @@ pub(crate) struct Seen {
     pub(crate) alpn: Option<Vec<u8>>,
 }
 
-/// What the server saw of it.
+/// The server's view of a handshake.
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) kind: HandshakeKind,
@@ -174,11 +174,13 @@ pub(crate) async fn connect(
     io: impl AsyncRead + AsyncWrite + Unpin,
 ) -> Result<Seen, rustls::Error> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut stream =
-        TlsConnector::from(config.clone()).connect(name, io).await.map_err(|error| said(&error))?;
-    // In TLS 1.3 a client learns only now what the server thinks of its certificate, and gets its
-    // tickets.
-    stream.read_exact(&mut [0]).await.map_err(|error| said(&error))?;
+    let mut stream = TlsConnector::from(config.clone())
+        .connect(name, io)
+        .await
+        .map_err(|error| tls_error(&error))?;
+    // In TLS 1.3 a client learns only now whether the server accepts its certificate, and receives
+    // its tickets.
+    stream.read_exact(&mut [0]).await.map_err(|error| tls_error(&error))?;
     let (_, session) = stream.get_ref();
     Ok(Seen {
         kind: session.handshake_kind().unwrap(),
@@ -207,7 +209,7 @@ pub(crate) async fn serve(
     })
 }
 
-/// One handshake under `name`, and one byte of data from the server.
+/// Makes one handshake under `name`, and reads one byte of data from the server.
 pub(crate) async fn meet(
     acceptor: &Acceptor,
     config: &Arc<ClientConfig>,
@@ -217,7 +219,7 @@ pub(crate) async fn meet(
     tokio::join!(connect(config, name, near), serve(acceptor, far))
 }
 
-fn said(error: &io::Error) -> rustls::Error {
+fn tls_error(error: &io::Error) -> rustls::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(error) => error.clone(),
         None => rustls::Error::General(error.to_string()),

@@ -1,4 +1,4 @@
-//! Bytes that no well-behaved client sends, and clients that do not go on.
+//! Tests bytes that no well-behaved client sends, and clients that stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn one_name(ca: &Ca) -> HandshakeTableBuilder {
     builder
 }
 
-/// The record with the ClientHello that `config` sends for `name`.
+/// Returns the record with the ClientHello that `config` sends for `name`.
 pub(crate) fn client_hello(config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut connection = ClientConnection::new(config.clone(), name).unwrap();
@@ -35,7 +35,7 @@ pub(crate) fn client_hello(config: &Arc<ClientConfig>, name: &str) -> Vec<u8> {
     record
 }
 
-/// Sends `bytes`, half-closes, and returns all that comes back.
+/// Sends `bytes`, half-closes, and returns everything that comes back.
 async fn answer_to(acceptor: &Acceptor, bytes: &[u8]) -> (Vec<u8>, AcceptError) {
     let (mut near, far) = tokio::io::duplex(1 << 18);
     near.write_all(bytes).await.unwrap();
@@ -45,10 +45,10 @@ async fn answer_to(acceptor: &Acceptor, bytes: &[u8]) -> (Vec<u8>, AcceptError) 
     (answer, error)
 }
 
-/// RFC 6066 §3 allows no address as server name, and no client library sends one: it is put into
-/// the bytes in place of a name of the same length.
+/// RFC 6066 §3 allows no address as server name, and no client library sends one, so the test
+/// writes it over a name of the same length.
 #[tokio::test]
-async fn an_address_as_server_name_is_no_server_name() {
+async fn address_as_server_name_counts_as_absent() {
     let ca = Ca::new("server ca");
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
     let (name, address) = ("abcd.test", "192.0.2.1");
@@ -74,20 +74,20 @@ async fn an_address_as_server_name_is_no_server_name() {
 }
 
 #[tokio::test]
-async fn a_server_name_that_is_no_name_is_an_illegal_parameter() {
+async fn invalid_server_name_gets_illegal_parameter() {
     let ca = Ca::new("server ca");
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
     let mut hello = client_hello(&config, "abcd.test");
     let at = hello.windows(9).position(|bytes| bytes == b"abcd.test").unwrap();
     hello[at + 2] = 0;
     let (answer, error) = answer_to(&acceptor(&one_name(&ca)), &hello).await;
-    // rustls sees to it before the table is asked.
+    // rustls refuses it before the table is asked.
     assert_eq!(answer, [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 47]);
     assert!(error.tls_error().is_some());
 }
 
 #[tokio::test]
-async fn what_is_no_client_hello_gets_an_alert_and_an_end() {
+async fn anything_but_a_client_hello_gets_an_alert_and_a_close() {
     let ca = Ca::new("server ca");
     let acceptor = acceptor(&one_name(&ca));
     let cases: [(&str, &[u8]); 4] = [
@@ -109,9 +109,9 @@ async fn what_is_no_client_hello_gets_an_alert_and_an_end() {
     }
 }
 
-/// A transport may buffer what is written until it is told that this was all.
+/// A transport may buffer bytes until it is flushed or closed.
 #[tokio::test]
-async fn alerts_leave_a_buffered_transport() {
+async fn alert_is_flushed_from_a_buffered_transport() {
     let ca = Ca::new("server ca");
     let acceptor = acceptor(&one_name(&ca));
     let config = Arc::new(client(&ca, EACH_VERSION[1], None));
@@ -130,7 +130,7 @@ async fn alerts_leave_a_buffered_transport() {
     }
 }
 
-/// In TLS 1.2, where the server refuses this before it says anything else.
+/// In TLS 1.2, where the server refuses the client before it sends anything else.
 fn http1(ca: &Ca) -> Arc<ClientConfig> {
     let mut config = client(ca, EACH_VERSION[0], None);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -138,7 +138,7 @@ fn http1(ca: &Ca) -> Arc<ClientConfig> {
 }
 
 #[tokio::test]
-async fn a_client_hello_that_says_it_is_too_long_is_not_waited_for() {
+async fn client_hello_with_too_large_length_is_refused_at_once() {
     let ca = Ca::new("server ca");
     let too_long = u32::try_from(CLIENT_HELLO_LEN_MAX + 1).unwrap().to_be_bytes();
     let too_long = [&[0x16, 3, 1, 0, 4, 1][..], &too_long[1..]].concat();
@@ -148,9 +148,9 @@ async fn a_client_hello_that_says_it_is_too_long_is_not_waited_for() {
     assert_eq!(error.tls_error(), Some(&expected));
 }
 
-/// CVE-2026-32305: a server that looked for the server name in the first record only found none.
+/// CVE-2026-32305: a server that searched only the first record found no server name.
 #[tokio::test]
-async fn a_client_hello_in_many_records_has_the_same_server_name() {
+async fn client_hello_in_many_records_has_the_same_server_name() {
     let (ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
@@ -183,7 +183,7 @@ async fn a_client_hello_in_many_records_has_the_same_server_name() {
     }
 }
 
-/// Passes everything on, the first record from `near` in records of `len` bytes each.
+/// Forwards all bytes. Splits the first record from `near` into records of `len` bytes.
 async fn cut_first_record(mut near: DuplexStream, mut far: DuplexStream, len: usize) {
     let mut header = [0; 5];
     near.read_exact(&mut header).await.unwrap();
@@ -197,7 +197,7 @@ async fn cut_first_record(mut near: DuplexStream, mut far: DuplexStream, len: us
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_early_is_an_io_error() {
+async fn connection_that_ends_early_is_an_io_error() {
     let ca = Ca::new("server ca");
     let acceptor = acceptor(&one_name(&ca));
     let hello = client_hello(&Arc::new(client(&ca, EACH_VERSION[1], None)), "a.example.test");
@@ -213,11 +213,11 @@ async fn a_connection_that_ends_early_is_an_io_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_takes_too_long_is_ended() {
+async fn handshake_beyond_its_limit_is_ended() {
     let ca = Ca::new("server ca");
     let acceptor = acceptor(&one_name(&ca));
     let hello = client_hello(&Arc::new(client(&ca, EACH_VERSION[1], None)), "a.example.test");
-    // The longest ClientHello is waited for, which is how the limit is known to be exact.
+    // The acceptor waits for the longest ClientHello, which shows that the limit is exact.
     let longest = u32::try_from(CLIENT_HELLO_LEN_MAX).unwrap().to_be_bytes();
     let longest = [&[0x16, 3, 1, 0, 4, 1][..], &longest[1..]].concat();
     for sent in [&[][..], &longest, &hello] {
@@ -231,7 +231,8 @@ async fn a_handshake_that_takes_too_long_is_ended() {
         assert_eq!(error.to_string(), "TLS handshake not complete after 10 s");
     }
 
-    // One byte a second is no way to stay: the limit is for the whole handshake.
+    // A client that sends one byte a second is ended too, because the limit is for the whole
+    // handshake.
     let (mut near, far) = tokio::io::duplex(1 << 14);
     let drip = async {
         for byte in hello.chunks(1) {
@@ -254,11 +255,11 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_client_that_does_not_listen_is_not_waited_for() {
+async fn refused_client_that_does_not_read_is_closed() {
     let ca = Ca::new("server ca");
     let acceptor = acceptor(&one_name(&ca));
     let hello = client_hello(&Arc::new(client(&ca, EACH_VERSION[1], None)), "b.example.test");
-    // A pipe that holds one byte: the alert does not fit.
+    // The alert does not fit, because the pipe holds one byte.
     let (mut near, far) = tokio::io::duplex(1);
     let start = Instant::now();
     let (sent, accepted) = tokio::join!(near.write_all(&hello), acceptor.accept(far));

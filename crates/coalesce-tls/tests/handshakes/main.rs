@@ -1,4 +1,4 @@
-//! Real handshakes, between this crate's acceptor and rustls clients or bytes on a wire.
+//! Makes real handshakes between this crate's acceptor and rustls clients, or raw bytes.
 
 mod alternatives;
 mod client_certificates;

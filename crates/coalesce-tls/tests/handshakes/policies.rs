@@ -1,4 +1,4 @@
-//! What a group asks of its clients, in both versions of TLS: optional certificates, several CAs,
+//! Tests the requirements of a group in both versions of TLS: optional certificates, several CAs,
 //! revocation lists, versions and cipher suites.
 
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::common::{
 
 const NAME: &str = "a.example.test";
 
-/// A year that these tests will not see.
+/// A year after these tests run.
 const IN_DATE: i32 = 2999;
-/// A year that they have seen.
+/// A year before these tests run.
 const OUT_OF_DATE: i32 = 2021;
 
-/// One group under `policy`, with the name [`NAME`].
+/// Returns an acceptor with one group under `policy`, with the name [`NAME`].
 fn under(server_ca: &Ca, policy: TlsPolicy) -> Acceptor {
     let own = server_ca.issue(&[NAME]);
     let mut builder = builder();
@@ -37,7 +37,7 @@ fn asking(client_auth: ClientAuth) -> TlsPolicy {
     policy
 }
 
-/// The client certificate that the server saw.
+/// Returns the client certificate that the server saw.
 async fn shown(
     acceptor: &Acceptor,
     server_ca: &Ca,
@@ -54,7 +54,7 @@ async fn shown(
 }
 
 #[tokio::test]
-async fn an_optional_certificate_may_be_left_out_but_not_be_wrong() {
+async fn optional_certificate_may_be_absent_but_not_invalid() {
     let (server_ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let acceptor = under(&server_ca, asking(ClientAuth::Optional(client_ca.rules([]))));
     let (good, wrong) = (client_ca.issue(&["x.test"]), Ca::new("wrong ca").issue(&["x.test"]));
@@ -68,7 +68,7 @@ async fn an_optional_certificate_may_be_left_out_but_not_be_wrong() {
 }
 
 #[tokio::test]
-async fn any_of_several_cas_may_have_issued_a_certificate() {
+async fn certificate_of_any_of_several_cas_is_accepted() {
     let server_ca = Ca::new("server ca");
     let [first, second, third] = ["first", "second", "third"].map(Ca::new);
     let rules = ClientRules::new([second.certificate(), first.certificate()], []).unwrap();
@@ -82,10 +82,10 @@ async fn any_of_several_cas_may_have_issued_a_certificate() {
     }
 }
 
-/// RFC 5280 §6.3: a revoked certificate, one whose CA has no list, and one whose CA's list is out
-/// of date are refused alike, in a group that only asks as well as in one that demands.
+/// RFC 5280 §6.3: a certificate is refused if it is revoked, if its CA has no list, or if its CA's
+/// list is outdated. That holds for optional and for required certificates.
 #[tokio::test]
-async fn what_is_revoked_or_cannot_be_looked_up_is_refused() {
+async fn certificate_revoked_or_of_unknown_status_is_refused() {
     let server_ca = Ca::new("server ca");
     let [listed, unlisted] = ["listed", "unlisted"].map(Ca::new);
     let cas = || [listed.certificate(), unlisted.certificate()];
@@ -119,7 +119,7 @@ async fn what_is_revoked_or_cannot_be_looked_up_is_refused() {
 }
 
 #[tokio::test]
-async fn each_group_has_its_own_highest_version() {
+async fn groups_have_separate_highest_versions() {
     let server_ca = Ca::new("server ca");
     let mut policy = TlsPolicy::default();
     policy.maximum_version = TlsVersion::Tls12;
@@ -131,7 +131,7 @@ async fn each_group_has_its_own_highest_version() {
 }
 
 #[tokio::test]
-async fn each_group_has_its_own_cipher_suites() {
+async fn groups_have_separate_cipher_suites() {
     const OLD: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384;
     const NEW: CipherSuite = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
     let server_ca = Ca::new("server ca");
@@ -152,7 +152,7 @@ async fn each_group_has_its_own_cipher_suites() {
         assert_eq!(served.ok().map(|served| served.suite), expected, "{suites:?} {versions:?}");
         assert_eq!(seen.is_ok(), expected.is_some());
     }
-    // A client without the suite is refused, not offered another.
+    // A client without the suite is refused. It does not get another suite.
     let reduced = CryptoProvider {
         cipher_suites: provider()
             .cipher_suites
@@ -172,7 +172,7 @@ async fn each_group_has_its_own_cipher_suites() {
 }
 
 #[test]
-fn policies_are_equal_by_what_they_ask() {
+fn policies_with_equal_requirements_are_equal() {
     let [a, b] = ["a", "b"].map(Ca::new);
     let rules = |cas: &[&Ca], numbers: &[u64]| {
         let lists = numbers.iter().map(|number| a.revoked(&[*number], IN_DATE));
@@ -182,7 +182,7 @@ fn policies_are_equal_by_what_they_ask() {
     assert_eq!(both, rules(&[&b, &a, &b], &[]), "order and repetition");
     assert_ne!(both, rules(&[&a], &[]));
     assert_ne!(both, rules(&[&a, &b], &[7]));
-    // Signatures are random: the same list signed twice is another one.
+    // Signatures are random, so the same list signed twice gives two different lists.
     let list = a.revoked(&[7], IN_DATE);
     let listed = |count| {
         ClientRules::new([a.certificate()], std::iter::repeat_n(list.clone(), count)).unwrap()
@@ -215,7 +215,7 @@ fn missing_and_outdated_revocation_lists_warn() {
 }
 
 #[test]
-fn rules_without_a_ca_are_none() {
+fn rules_without_a_ca_are_an_error() {
     let error = ClientRules::new([], []).unwrap_err();
     assert_eq!(error, ClientRulesError::NoCa);
     let message = "no CA for client certificates; at least one expected";
@@ -230,7 +230,7 @@ fn rules_without_a_ca_are_none() {
 }
 
 #[tokio::test]
-async fn a_group_without_a_ceiling_speaks_the_newest() {
+async fn group_without_highest_version_uses_the_newest() {
     let server_ca = Ca::new("server ca");
     let acceptor = under(&server_ca, TlsPolicy::default());
     let config = client(&server_ca, rustls::ALL_VERSIONS, None);

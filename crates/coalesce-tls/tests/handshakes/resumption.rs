@@ -1,5 +1,5 @@
-//! Sessions are resumed under their own server name, in their own group and table, and nowhere
-//! else.
+//! Checks that sessions are resumed only under their server name, in their group and in their
+//! table.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,8 +20,8 @@ use crate::common::{
     A, B, Ca, EACH_VERSION, Identity, Versions, acceptor, builder, client, meet, pattern,
 };
 
-/// Sessions in memory, tickets with one key for each group, and tickets of a careless factory that
-/// uses one key for all groups.
+/// Returns the ways to keep sessions: in memory, in tickets with one key for each group, and in
+/// tickets of a careless factory that uses one key for all groups.
 fn factories() -> [Option<TicketerFactory>; 3] {
     [None, Some(Arc::new(Ticketer::new)), Some(Arc::new(one_for_all))]
 }
@@ -31,8 +31,7 @@ fn one_for_all() -> Result<Arc<dyn ProducesTickets>, TlsError> {
     TICKETER.get_or_init(Ticketer::new).clone()
 }
 
-/// A client's session memory that forgets which server name a session was made under: it offers
-/// any session to any server.
+/// A client's session memory that ignores server names: it offers any session to any server.
 #[derive(Debug)]
 struct AnyName(ClientSessionMemoryCache);
 
@@ -91,7 +90,7 @@ impl World {
         Self { server_ca: Ca::new("server ca"), client_ca, identity }
     }
 
-    /// Group `A` asks for nothing, group `B` for a client certificate.
+    /// Group `A` asks for no certificate, group `B` for a client certificate.
     fn groups(&self, ticketer: Option<TicketerFactory>) -> HandshakeTableBuilder {
         let mut builder = builder();
         if let Some(factory) = ticketer {
@@ -103,7 +102,8 @@ impl World {
         builder
     }
 
-    /// `a` and `b` in `A`, `c` in `B`; `a` and `c` with one certificate, `b` with another.
+    /// Names `a` and `b` are in group `A`, `c` is in `B`. Names `a` and `c` share a certificate,
+    /// `b` has another one.
     fn acceptor(&self, ticketer: Option<TicketerFactory>) -> Acceptor {
         let mut builder = self.groups(ticketer);
         let first = self.server_ca.issue(&["a.example.test", "c.example.test"]);
@@ -125,7 +125,7 @@ async fn kind(acceptor: &Acceptor, config: &Arc<ClientConfig>, name: &str) -> Ha
 }
 
 #[tokio::test]
-async fn under_the_same_name_a_session_is_resumed_with_its_facts() {
+async fn session_under_the_same_name_is_resumed_with_its_facts() {
     let world = World::new();
     for (versions, factory) in every_way() {
         let acceptor = world.acceptor(factory);
@@ -140,7 +140,7 @@ async fn under_the_same_name_a_session_is_resumed_with_its_facts() {
             assert_eq!(again.facts.group(), first.facts.group());
             assert_eq!(again.facts.certificate(), first.facts.certificate());
             assert_eq!(again.client_certificate, first.client_certificate);
-            // The certificate that the client remembers from the first handshake.
+            // The client remembers this certificate from the first handshake.
             let presented = PresentedNames::read_der(&seen.certificate).unwrap();
             assert_eq!(again.facts.presented().names(), presented.names());
         }
@@ -148,7 +148,7 @@ async fn under_the_same_name_a_session_is_resumed_with_its_facts() {
 }
 
 #[tokio::test]
-async fn a_session_of_one_name_is_never_resumed_under_another() {
+async fn session_is_not_resumed_under_another_name() {
     let world = World::new();
     for (versions, factory) in every_way() {
         let acceptor = world.acceptor(factory);
@@ -161,7 +161,7 @@ async fn a_session_of_one_name_is_never_resumed_under_another() {
                 assert_eq!(found, HandshakeKind::Full, "{versions:?} {from} to {to}");
             }
         }
-        // A session made without a certificate opens no door that asks for one.
+        // A session made without a certificate does not resume under a name that requires one.
         let config = resuming(&world.server_ca, versions, None);
         assert_eq!(kind(&acceptor, &config, "a.example.test").await, HandshakeKind::Full);
         let (seen, served) = meet(&acceptor, &config, "c.example.test").await;
@@ -170,11 +170,11 @@ async fn a_session_of_one_name_is_never_resumed_under_another() {
     }
 }
 
-/// The attack: a client makes a session while a name asks for no client certificate, the name moves
-/// to a group that does (under the same name, so that rustls sees nothing amiss), and the client
-/// resumes.
+/// The attack: a client makes a session while a name asks for no client certificate. The name moves
+/// to a group that asks for one; it is the same name, so rustls notices nothing. The client then
+/// resumes the session.
 #[tokio::test]
-async fn a_session_does_not_follow_its_name_into_another_group() {
+async fn session_is_not_resumed_after_its_name_changes_group() {
     let world = World::new();
     let own = world.server_ca.issue(&["a.example.test"]);
     for (versions, factory) in every_way() {
@@ -201,8 +201,7 @@ async fn a_session_does_not_follow_its_name_into_another_group() {
     }
 }
 
-/// A reload of a live server: tables that are built with the same sessions, in which `a` is in
-/// group `B`.
+/// Reloads of a running server: tables with the same session stores, in which `a` is in group `B`.
 struct Reloads<'a> {
     world: &'a World,
     sessions: SessionStores,
@@ -241,9 +240,9 @@ fn reloads(world: &World) -> impl Iterator<Item = (Versions, Reloads<'_>)> {
     })
 }
 
-/// What has not changed goes on: a reload costs no client a full handshake.
+/// If nothing changes for a session, a reload does not cost its client a full handshake.
 #[tokio::test]
-async fn a_session_survives_a_reload_that_changes_nothing_for_it() {
+async fn session_is_resumed_after_a_reload_without_changes() {
     const NAME: &str = "a.example.test";
     let world = World::new();
     for (versions, reloads) in reloads(&world) {
@@ -257,14 +256,14 @@ async fn a_session_survives_a_reload_that_changes_nothing_for_it() {
     }
 }
 
-/// What is tightened, from what, to what, the client, and what it is told.
+/// The change, the rules before, the rules after, the client, and the error that it gets.
 type Case<'a> = (&'a str, ClientAuth, ClientAuth, Option<&'a Identity>, Option<TlsError>);
 
-/// The attack: a client makes a session while the rules of a group are lax, they are tightened
-/// under the same id and the same name, and the client resumes. Each of the rules is tightened by
-/// itself.
+/// The attack: a client makes a session while the rules of a group are lax. The rules are tightened
+/// under the same id and the same name, and the client resumes the session. Each rule is tightened
+/// separately.
 #[tokio::test]
-async fn tightened_client_rules_make_old_sessions_useless_at_once() {
+async fn session_is_not_resumed_after_client_rules_tighten() {
     const NAME: &str = "a.example.test";
     const IN_DATE: i32 = 2999;
     let world = World::new();
@@ -278,21 +277,21 @@ async fn tightened_client_rules_make_old_sessions_useless_at_once() {
     let invalid = TlsError::InvalidCertificate;
     let cases: [Case<'_>; 6] = [
         (
-            "a certificate is demanded",
+            "a certificate becomes required",
             ClientAuth::None,
             ClientAuth::Required(ca.rules([])),
             None,
             Some(TlsError::NoCertificatesPresented),
         ),
         (
-            "it is no longer optional",
+            "an optional certificate becomes required",
             ClientAuth::Optional(ca.rules([])),
             ClientAuth::Required(ca.rules([])),
             None,
             Some(TlsError::NoCertificatesPresented),
         ),
         (
-            "a CA is taken away",
+            "a CA is removed",
             ClientAuth::Required(both()),
             ClientAuth::Required(ca.rules([])),
             Some(&of_other),
@@ -306,14 +305,14 @@ async fn tightened_client_rules_make_old_sessions_useless_at_once() {
             Some(invalid(CertificateError::Revoked)),
         ),
         (
-            "another one is revoked",
+            "another certificate is revoked",
             ClientAuth::Required(empty()),
             ClientAuth::Required(listed()),
             Some(&known),
             None,
         ),
         (
-            "a CA is taken away that had issued another one",
+            "a CA that issued another certificate is removed",
             ClientAuth::Required(both()),
             ClientAuth::Required(ca.rules([])),
             Some(&known),
@@ -326,11 +325,11 @@ async fn tightened_client_rules_make_old_sessions_useless_at_once() {
             let before = reloads.table(lax.clone());
             assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Full, "{what}");
             assert_eq!(kind(&before, &config, NAME).await, HandshakeKind::Resumed, "{what}");
-            // The table before is still there: connections that have begun under it go on.
+            // The earlier table still exists, so connections that began under it continue.
             let after = reloads.table(strict.clone());
             let (_, served) = meet(&after, &config, NAME).await;
             match (served, refused) {
-                // Judged by the rules of now, and accepted by them.
+                // The new rules judge the client and accept it.
                 (Ok(served), None) => assert_eq!(served.kind, HandshakeKind::Full, "{what}"),
                 (Err(error), Some(refused)) => {
                     assert_eq!(error.tls_error(), Some(refused), "{versions:?}: {what}");
@@ -341,9 +340,9 @@ async fn tightened_client_rules_make_old_sessions_useless_at_once() {
     }
 }
 
-/// Versions and cipher suites are a part of the policy as well.
+/// Versions and cipher suites are part of the policy too.
 #[tokio::test]
-async fn a_session_does_not_outlive_the_versions_that_it_was_made_under() {
+async fn session_is_not_resumed_after_its_versions_change() {
     const NAME: &str = "a.example.test";
     let world = World::new();
     let own = world.server_ca.issue(&[NAME]);
@@ -373,10 +372,10 @@ async fn a_session_does_not_outlive_the_versions_that_it_was_made_under() {
     }
 }
 
-/// A resumed connection is told nothing of the certificate: its facts must be those of the one that
-/// its first handshake showed.
+/// A resumed handshake carries no certificate, so its facts must be those of the certificate in the
+/// first handshake.
 #[tokio::test]
-async fn a_session_does_not_pass_to_another_certificate() {
+async fn session_is_not_resumed_under_another_certificate() {
     const NAME: &str = "a.example.test";
     let world = World::new();
     let rotated = world.server_ca.issue(&[NAME, "b.example.test"]);
@@ -393,9 +392,9 @@ async fn a_session_does_not_pass_to_another_certificate() {
     }
 }
 
-/// Without the sessions of the one before it, a new table starts afresh.
+/// A new table without the session stores of an earlier one starts without sessions.
 #[tokio::test]
-async fn a_session_does_not_survive_a_new_table() {
+async fn session_is_not_resumed_in_an_unrelated_table() {
     let world = World::new();
     let own = world.server_ca.issue(&["a.example.test"]);
     for (versions, factory) in every_way() {

@@ -1,4 +1,4 @@
-//! The server name chooses the group and the certificate.
+//! Checks that the server name chooses the group and the certificate.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::common::{
 const UNRECOGNIZED_NAME: TlsError = TlsError::AlertReceived(AlertDescription::UnrecognisedName);
 
 #[tokio::test]
-async fn the_most_specific_name_chooses_group_and_certificate() {
+async fn most_specific_name_chooses_group_and_certificate() {
     let ca = Ca::new("server ca");
     let exact = ca.issue(&["a.example.test", "192.0.2.1"]);
     let wide = ca.issue(&["*.example.test", "*.deep.example.test"]);
@@ -53,7 +53,7 @@ async fn the_most_specific_name_chooses_group_and_certificate() {
             assert_eq!(served.facts.group(), *group, "{name}");
             let server_name = served.facts.server_name().unwrap().to_string();
             assert_eq!(server_name, name.to_lowercase());
-            // The facts are about the certificate that the client saw.
+            // The facts describe the certificate that the client saw.
             let presented = PresentedNames::read_der(&seen.certificate).unwrap();
             assert_eq!(served.facts.presented().names(), presented.names(), "{name}");
             assert_eq!(served.version, versions[0].version);
@@ -62,7 +62,7 @@ async fn the_most_specific_name_chooses_group_and_certificate() {
 }
 
 #[tokio::test]
-async fn the_facts_decide_requests() {
+async fn facts_of_the_handshake_decide_requests() {
     let ca = Ca::new("server ca");
     let both = ca.issue(&["a.example.test", "b.example.test", "d.example.test"]);
     let mut builder = builder();
@@ -106,7 +106,7 @@ async fn the_facts_decide_requests() {
 }
 
 #[tokio::test]
-async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
+async fn absent_and_unknown_names_without_default_get_unrecognized_name() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test", "*.other.test"]);
     let mut builder = builder();
@@ -116,7 +116,7 @@ async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
     let acceptor = acceptor(&builder);
     for versions in EACH_VERSION {
         let config = Arc::new(client(&ca, versions, None));
-        // The last one is a name for rustls and none for coalesce-core.
+        // rustls accepts the last one as a name, but coalesce-core does not.
         for name in ["b.other.test", "x.a.example.test", "example.test", "a.0x7f"] {
             let (seen, served) = meet(&acceptor, &config, name).await;
             assert_eq!(seen.unwrap_err(), UNRECOGNIZED_NAME, "{name}");
@@ -138,7 +138,7 @@ async fn without_a_default_absent_and_unknown_names_get_unrecognized_name() {
 }
 
 #[tokio::test]
-async fn defaults_serve_under_the_group_that_they_name() {
+async fn default_policy_serves_under_its_group() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test"]);
     let fallback = ca.issue(&["192.0.2.1", "*.other.test"]);
@@ -166,10 +166,10 @@ async fn defaults_serve_under_the_group_that_they_name() {
     }
 }
 
-/// GEP-3567: the server name chooses the listener, the most specific first, and the listener its
-/// certificate and its group.
+/// GEP-3567: the server name chooses the listener with the most specific hostname, and the listener
+/// chooses the certificate and the group.
 #[tokio::test]
-async fn listeners_that_share_a_port_are_told_apart_by_server_name() {
+async fn listeners_on_a_shared_port_are_chosen_by_server_name() {
     let ca = Ca::new("server ca");
     let sessions = SessionStores::new();
     let listener = |group, identifiers: &[&str], names: &[&str]| {
@@ -197,7 +197,7 @@ async fn listeners_that_share_a_port_are_told_apart_by_server_name() {
     let cases = [
         ("other.test", ids[0], A),
         ("192.0.2.1", ids[0], A),
-        // A name of the catch-all's table that another listener is responsible for.
+        // A name in the catch-all's table, but another listener is responsible for it.
         ("a.example.test", ids[1], B),
         ("x.wild.example.test", ids[1], B),
         ("b.example.test", ids[2], A),
@@ -219,7 +219,7 @@ async fn listeners_that_share_a_port_are_told_apart_by_server_name() {
 }
 
 #[test]
-fn without_a_catch_all_the_rest_is_refused() {
+fn unmatched_name_without_catch_all_is_refused() {
     let table = |names: &[&str]| {
         let made = names.iter().zip(0..).map(|(name, number)| {
             (pattern(name), ListenerId::new(number), builder().build().unwrap())
@@ -241,7 +241,7 @@ fn without_a_catch_all_the_rest_is_refused() {
 }
 
 #[tokio::test]
-async fn each_group_has_its_own_minimum_version() {
+async fn groups_have_separate_minimum_versions() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
@@ -268,7 +268,7 @@ async fn each_group_has_its_own_minimum_version() {
 }
 
 #[tokio::test]
-async fn each_group_negotiates_its_own_protocols() {
+async fn groups_negotiate_separate_protocols() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["*.example.test"]);
     let mut builder = builder();
@@ -296,10 +296,10 @@ async fn each_group_negotiates_its_own_protocols() {
     }
 }
 
-/// RFC 8446 §4.1.4: the second ClientHello must carry the same server name, so the choice made for
-/// the first one holds.
+/// RFC 8446 §4.1.4: the second ClientHello must have the same server name, so the first choice
+/// remains valid.
 #[tokio::test]
-async fn the_choice_survives_a_hello_retry_request() {
+async fn choice_holds_after_a_hello_retry_request() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test"]);
     let mut slow = rustls::crypto::ring::default_provider();
@@ -315,9 +315,9 @@ async fn the_choice_survives_a_hello_retry_request() {
     assert_eq!(served.unwrap().facts.group(), A);
 }
 
-/// Over TCP, in tasks of their own: the alert is not overtaken by a reset.
+/// Runs over TCP in separate tasks: a reset must not overtake the alert.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_tcp() {
+async fn refused_client_over_tcp_receives_the_alert() {
     let ca = Ca::new("server ca");
     let own = ca.issue(&["a.example.test"]);
     let mut builder = builder();
