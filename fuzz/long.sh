@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Fuzzes each target for long, from what earlier runs have found (fuzz/corpus), and adds rows to the
-# table of what was reached (fuzz/long.tsv).
+# Fuzzes each target for a long time, starting with the inputs of earlier runs (fuzz/corpus), and adds
+# rows with the coverage reached to a table (fuzz/long.tsv).
 #
 #   fuzz/long.sh [-j JOBS] SECONDS [TARGET...]
 #   fuzz/long.sh -t
 #
-# SECONDS are of one processor for one target: an hour is 3600. All targets when none is named, JOBS
-# (1) of them at a time, with the lowest priority, so that one input has a minute before it counts as a
-# hang. A row is added every ten minutes, so that little is lost when it is stopped. Ends with 1 when a
-# target found something; the input is then in fuzz/artifacts, and CONTRIBUTING.md says what to do with
-# it. With -t, it only sums the table up.
+# SECONDS is the processor time for each target: an hour is 3600. Without a TARGET, all targets run,
+# JOBS (1) of them at a time. They have the lowest priority, so an input may take a minute before it
+# counts as a hang. The script adds a row every ten minutes, so that little is lost if you stop it. It
+# ends with status 1 if a target found something; the input is then in fuzz/artifacts, and
+# CONTRIBUTING.md describes the next steps. With -t, the script only prints the sums of the table.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# Of a row, in seconds that pass.
+# The wall-clock seconds of one row.
 slice=600
 table=long.tsv
 
@@ -22,7 +22,7 @@ usage() {
     exit 2
 }
 
-# For each target: hours of a processor, executions in millions, the most that was reached.
+# Prints for each target: processor hours, executions in millions, and the best coverage.
 sums() {
     awk -F'\t' 'NR > 1 {
         hours[$3] += $4 / 3600; executions[$3] += $5 / 1e6; found[$3] += $9
@@ -58,17 +58,18 @@ for target in "${targets[@]}"; do
     }
 done
 
-# Where each session of processes has a share of its own, its priority says nothing outside of it.
+# If the kernel schedules each session as a group, `nice` has no effect outside the session, so lower
+# the priority of the whole group too.
 { echo 19 >/proc/self/autogroup; } 2>/dev/null || true
 
-# Copies, so that building something else meanwhile changes nothing.
+# Run copies, so that other builds in the meantime do not replace the binaries.
 binaries=$(mktemp -d)
 trap 'rm -rf "$binaries"' EXIT
 host=$(rustc -vV | sed -n 's/^host: //p')
 for target in "${targets[@]}"; do
     if [ "$target" = config ]; then
-        # As the gate does: with an optimiser and a sanitizer, what the command line depends on takes
-        # a quarter of an hour to build, and what `config` asks of it are files.
+        # As in the gate, without optimiser and sanitizer: with them, the dependencies of the command
+        # line take a quarter of an hour to build, and `config` spends its time on files anyway.
         built=target/unoptimised
         CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo +nightly fuzz build -O --features config -s none \
             --target-dir "$built" config
@@ -80,15 +81,15 @@ for target in "${targets[@]}"; do
 done
 
 commit=$(git describe --always)
-# The table is what it adds to.
+# The table itself changes during a run, so it does not make the commit dirty.
 git diff --quiet HEAD -- .. ":!$table" || commit+=-dirty
 [ -e "$table" ] ||
     printf 'date\tcommit\ttarget\tprocessor seconds\texecutions\tedges\tfeatures\tcorpus\tfound\n' >"$table"
 
-# The last number behind a word of the fuzzer's log.
+# Prints the last number after a word in the fuzzer's log.
 last() { grep -o " $1 [0-9]*" "$2" | tail -n 1 | tr -dc 0-9; }
 
-# Runs one target until it has used its seconds of a processor, which are fewer than those that pass.
+# Runs one target until it has used its processor seconds. More wall-clock seconds pass meanwhile.
 fuzz() {
     local target=$1 log=target/long-$1.log times=target/long-$1.times left=$seconds spent found=0
     mkdir -p "corpus/$target" "artifacts/$target"
@@ -97,7 +98,7 @@ fuzz() {
         { time nice -n 19 "$binaries/$target" "corpus/$target" "seeds/$target" \
             -artifact_prefix="artifacts/$target/" -timeout=60 -print_final_stats=1 \
             -max_total_time=$((left < slice ? left : slice)) >"$log" 2>&1; } 2>"$times" || found=$?
-        # Interrupted: what was done until then counts, and nothing was found.
+        # Interrupted: the work so far counts, and nothing was found.
         [ "$found" != 72 ] || { found=0 left=0; }
         spent=$(awk 'END { printf "%d", $1 + $2 + 1 }' "$times")
         left=$((left - spent))
@@ -110,7 +111,7 @@ fuzz() {
     return "$found"
 }
 
-# Stopped: the fuzzers are told, and their rows are waited for.
+# If stopped, interrupts the fuzzers and waits for their rows.
 trap 'pkill -INT -f "^$binaries/" || true; wait; exit 130' INT TERM
 
 status=0

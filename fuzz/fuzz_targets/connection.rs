@@ -1,4 +1,4 @@
-//! A whole connection of a generated client with the adapter, judged by the model.
+//! Runs a whole connection of a generated client with the adapter. The model judges it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Decides a generated request on a generated connection, as the model does or not at all.
+//! Decides a generated request on a generated connection, and compares the verdict with the model.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

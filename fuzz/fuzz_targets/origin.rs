@@ -1,4 +1,4 @@
-//! Writes frames as `h2` does, cut and flushed in every way, while others are announced.
+//! Writes frames as `h2` does, with any cuts and flushes, while other frames are announced.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Shows a connection, cut into pieces, to the transport under h2: as one that passes requests on,
-//! and as one that answers misdirected ones itself.
+//! Passes a connection, cut into pieces, to the transport under h2: once as one that passes
+//! requests on, and once as one that answers misdirected requests itself.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

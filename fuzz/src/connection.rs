@@ -1,8 +1,8 @@
-//! One whole HTTP/2 connection: the frames of a client, in order or not, into the adapter over a
-//! stream in memory, and an application behind it.
+//! One whole HTTP/2 connection: a client sends frames, in order or not, to the adapter over a
+//! stream in memory, and an application answers.
 //!
-//! What the client asked and what it was told is read from the octets of both sides by readers of
-//! this target's own, and judged by the model.
+//! This target has its own readers for the octets of both sides, so requests and answers are read
+//! independently. The model judges them.
 
 mod application;
 mod client;
@@ -32,11 +32,10 @@ use stream::Stream;
 const NO_ERROR: u32 = 0;
 const REFUSED_STREAM: u32 = 7;
 
-/// How often a connection may be polled for each thing that its client does, each write, and each
-/// request.
+/// The most polls of a connection for each action of its client, each write and each request.
 const POLLS_EACH: usize = 4;
 
-/// How one server is set up, and how its client takes what it writes.
+/// The settings of a server, and the pace at which its client reads.
 #[derive(Debug)]
 struct Settings {
     builder: Builder,
@@ -44,7 +43,7 @@ struct Settings {
     /// Whether few refusals in a row end the connection.
     has_budget: bool,
     taken_at_once: usize,
-    /// Of so many writes, one has to wait.
+    /// One of this number of writes has to wait.
     pause: usize,
 }
 
@@ -69,19 +68,18 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
     })
 }
 
-/// Whatever a client sends:
+/// Checks, for any octets of a client:
 ///
-/// - what reaches the application is what the model serves, with the proof that it expects;
-/// - an answer is 200 where something was served, 421 where the model says misdirected, and the
-///   same 421 each time, 400 or 405 where it says malformed: one for a stream, and nothing after
-///   its end;
-/// - frames are whole, and no more content is sent than the client has granted window for;
-/// - only what the model serves is announced;
-/// - the connection is polled when it was woken, no more often than is bounded by what was sent and
-///   written, and has ended when its client has closed.
+/// - the application gets exactly the requests that the model serves, with the expected proof;
+/// - an answer is 200 if something was served, 421 if the model says misdirected (always the same
+///   421), 400 or 405 if it says malformed; each stream gets one answer, and nothing after its end;
+/// - frames are complete, and no more content is sent than the client has granted window for;
+/// - only origins that the model serves are announced;
+/// - the connection is polled only when it was woken; the number of polls is limited by the frames
+///   sent and written; the connection ends when its client has closed.
 ///
-/// A client that keeps to the protocol gets a whole answer to each of its requests besides, as far
-/// as there is window, a reset for each upload that was refused, and its connection stays.
+/// A client that keeps to the protocol also gets a complete answer to each of its requests, if
+/// there is window, and a reset for each refused upload, and its connection stays open.
 pub fn connection(data: &[u8]) {
     let _ = try_connection(&mut Unstructured::new(data));
 }
@@ -104,7 +102,7 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
     case.check_announced(&answers.origins);
     check_windows(&answers, &windows);
     if script.orderly && !has_budget {
-        assert!(requests.all, "what is in order can be read");
+        assert!(requests.all, "a valid request is readable");
         let gone = answers.gone;
         assert!(gone.is_none_or(|code| code == NO_ERROR), "GOAWAY({gone:?}) to an orderly client");
         case.check_that_all_are_answered(&script, &answers, &application.served);
@@ -113,7 +111,8 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// One connection from its preface to its end; the application's view of it, and what was written.
+/// Runs one connection from its preface to its end. Returns the application's view of it and the
+/// octets written.
 fn run(
     table: &AuthorityTable,
     connection: &ServerConnection<'_>,
@@ -130,10 +129,10 @@ fn run(
     let mut context = Context::from_waker(&waker);
     let mut polls = 0;
     let mut events = 0;
-    // Until there is a reason to poll; `false` when there will be none any more.
+    // Waits for a reason to poll. Returns `false` if there will be none.
     let mut wait = |accepted: usize| {
         while !woken.0.swap(false, Ordering::AcqRel) {
-            if !client.go_on() {
+            if !client.advance() {
                 return false;
             }
             events += 1;
@@ -147,7 +146,7 @@ fn run(
     let judge = |target: &RequestTarget<'_>| decide(table, connection, target);
     let mut handshake = pin!(builder.handshake(client.clone(), judge));
     let opened = loop {
-        assert!(wait(0), "nobody wakes the handshake");
+        assert!(wait(0), "the handshake waits without a waker");
         if let Poll::Ready(opened) = handshake.as_mut().poll(&mut context) {
             break opened;
         }
@@ -155,7 +154,7 @@ fn run(
     if let Ok(mut opened) = opened {
         woken.0.store(true, Ordering::Release);
         'open: loop {
-            assert!(wait(application.served.len()), "nobody wakes the connection");
+            assert!(wait(application.served.len()), "the connection waits without a waker");
             loop {
                 match opened.poll_accept(&mut context) {
                     Poll::Ready(Some(Ok(accepted))) => application.accept(accepted),
@@ -164,13 +163,13 @@ fn run(
                     Poll::Pending => break,
                 }
             }
-            application.go_on(&mut context);
+            application.read_uploads(&mut context);
         }
     }
     (application, client.take_written())
 }
 
-/// Whether the connection is to be polled.
+/// Whether the connection has to be polled.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -186,10 +185,11 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// What is to become of the request on a stream; `None` if nobody but the server can read it.
+    /// Returns the expected result of the request on a stream, or `None` if only the server can
+    /// read it.
     fn expected(&self, stream: u32) -> Option<Outcome> {
         let asked = self.requests.streams.get(&stream);
-        assert!(asked.is_some() || !self.requests.all, "nobody asked for anything on {stream}");
+        assert!(asked.is_some() || !self.requests.all, "no request on stream {stream}");
         Some(model::decide(self.world, self.facts, &asked?.request))
     }
 
@@ -213,7 +213,7 @@ impl Case<'_> {
                     assert!(matches!(expected, Outcome::Misdirected(_)), "421 for {expected:?}");
                     let fields = answer.fields.iter().filter(|(name, _)| name != "date");
                     let fields: Vec<_> = fields.cloned().collect();
-                    // Nobody can tell one 421 from another.
+                    // All 421s must look the same.
                     assert_eq!(*fields_of_421.get_or_insert_with(|| fields.clone()), fields);
                     if answer.ended && !is_head {
                         let content = &answer.content;
@@ -223,7 +223,7 @@ impl Case<'_> {
                 "400" | "405" => {
                     assert!(matches!(expected, Outcome::Malformed(_)), "{status} for {expected:?}");
                 }
-                // What `h2` finds too large.
+                // The status of `h2` for a too large header.
                 "431" => {}
                 other => panic!("status {other}"),
             }
@@ -260,19 +260,20 @@ impl Case<'_> {
             let status = answer.and_then(|answer| answer.status());
             let reset = answer.and_then(|answer| answer.reset);
             let over = served.contains_key(stream) || status.is_some() || reset.is_some();
-            assert!(over, "nothing became of stream {stream}");
+            assert!(over, "no answer on stream {stream}");
             if served.contains_key(stream)
                 && !(waits(*stream) && script.unfinished.contains(stream))
             {
                 assert_eq!(status, Some("200"), "stream {stream}");
             }
-            // What is not a whole request may be no request to `h2`.
+            // An incomplete request may not count as a request for `h2`.
             let asked = self.requests.streams.get(stream);
             if !asked.is_some_and(|asked| asked.whole) {
                 continue;
             }
-            match self.expected(*stream).expect("what is in order can be read") {
-                // An answer that waited when the client took room back, so that it may ask again.
+            match self.expected(*stream).expect("a valid request is readable") {
+                // The answer was waiting when the client took window back. The reset lets the
+                // client ask again.
                 Outcome::Misdirected(_) if script.shrinks && reset == Some(REFUSED_STREAM) => {}
                 Outcome::Misdirected(reason) => {
                     assert_eq!(status, Some("421"), "{reason} on stream {stream}");
@@ -285,21 +286,21 @@ impl Case<'_> {
     }
 }
 
-/// Of a client that takes back no window. What is not whole waits for window, or for the client;
-/// and of an upload that was refused the rest is no longer wanted (RFC 9113 §8.1).
+/// Checks that answers are complete, unless the client takes back window. An incomplete answer
+/// waits for window or for the client. The rest of a refused upload is not wanted (RFC 9113 §8.1).
 fn check_that_answers_are_whole(script: &Script, answers: &Answers, windows: &Windows) {
     if script.shrinks {
         return;
     }
     let all: u64 = answers.streams.values().map(|answer| answer.content.len() as u64).sum();
-    let connection_is_full = all >= windows.of(0).last();
+    let connection_is_full = all >= windows.for_stream(0).last();
     for (stream, answer) in &answers.streams {
-        let is_full = answer.content.len() as u64 >= windows.of(*stream).last();
+        let is_full = answer.content.len() as u64 >= windows.for_stream(*stream).last();
         if answer.reset.is_some() || script.reset.contains(stream) || connection_is_full || is_full
         {
             continue;
         }
-        assert!(answer.ended, "the answer on stream {stream} is not whole, and there is window");
+        assert!(answer.ended, "incomplete answer on stream {stream}, although there is window");
         let refused = answer.status().is_some_and(|status| ["400", "405", "421"].contains(&status));
         assert!(!(refused && script.unfinished.contains(stream)), "no reset on stream {stream}");
     }
@@ -308,11 +309,11 @@ fn check_that_answers_are_whole(script: &Script, answers: &Answers, windows: &Wi
 fn check_windows(answers: &Answers, windows: &Windows) {
     let mut all = 0;
     for (stream, answer) in &answers.streams {
-        let granted = windows.of(*stream).most();
+        let granted = windows.for_stream(*stream).most();
         let len = answer.content.len() as u64;
         assert!(len <= granted, "{len} octets on stream {stream}, {granted} are granted");
         all += len;
     }
-    let granted = windows.of(0).most();
+    let granted = windows.for_stream(0).most();
     assert!(all <= granted, "{all} octets, {granted} are granted");
 }

@@ -1,4 +1,4 @@
-//! Generators over the fuzzer's bytes that make valid things by construction.
+//! Generators of valid values from the fuzzer's bytes.
 
 use arbitrary::{Result, Unstructured};
 
@@ -6,7 +6,7 @@ use crate::model::{
     Coalesce, Connect, Entry, Extra, Facts, Method, Observe, Policy, Request, Transport, World,
 };
 
-/// Few labels, so that names, wildcards and queries meet all the time.
+/// Few labels, so that names, wildcards and queries often match.
 const LABELS: &[&str] = &["a", "b", "ab", "a-b", "x_y", "xn--a", "0", "1", "test"];
 const LAST_LABELS: &[&str] = &["test", "a", "ab"];
 const ADDRESSES: &[&str] =
@@ -14,13 +14,13 @@ const ADDRESSES: &[&str] =
 const GROUPS: &[u32] = &[0, 1, 7, u32::MAX];
 const PORTS: &[u16] = &[443, 80, 8443, 0];
 
-/// Once in so many times, and never when there are no more bytes.
+/// Returns true once in `one_in` times, and never when no bytes are left.
 pub(crate) fn seldom(u: &mut Unstructured<'_>, one_in: u8) -> Result<bool> {
     Ok(!u.ratio(one_in - 1, one_in)?)
 }
 
-/// A valid name, lower case and without a trailing dot; now and then one whose length is near a
-/// limit of how names are kept.
+/// Generates a valid name in lower case without a trailing dot. Sometimes its length is near a
+/// limit of the storage of names.
 pub(crate) fn name(u: &mut Unstructured<'_>) -> Result<String> {
     let mut name = String::new();
     if u.ratio(1, 6)? {
@@ -42,7 +42,7 @@ fn address(u: &mut Unstructured<'_>) -> Result<String> {
     u.choose(ADDRESSES).map(ToString::to_string)
 }
 
-/// What a certificate may present.
+/// Generates an identifier of a certificate.
 pub(crate) fn identifier(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(match u.int_in_range(0..=7)? {
         0..=2 => name(u)?,
@@ -51,7 +51,7 @@ pub(crate) fn identifier(u: &mut Unstructured<'_>) -> Result<String> {
     })
 }
 
-/// What an entry may be called.
+/// Generates the pattern of an entry.
 pub(crate) fn pattern(u: &mut Unstructured<'_>) -> Result<String> {
     Ok(match u.int_in_range(0..=15)? {
         0 => "*".to_owned(),
@@ -60,7 +60,7 @@ pub(crate) fn pattern(u: &mut Unstructured<'_>) -> Result<String> {
     })
 }
 
-/// What `:authority` or `Host` may say, now and then anything at all.
+/// Generates the value of an `:authority` or `Host`, sometimes any bytes.
 pub(crate) fn field(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut host = match u.int_in_range(0..=9)? {
         0 => {
@@ -97,7 +97,7 @@ fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
     })
 }
 
-/// A table's content: groups, and entries in them.
+/// Generates a table's content: groups, and entries in them.
 pub(crate) fn world(u: &mut Unstructured<'_>) -> Result<World> {
     let count = u.int_in_range(1..=GROUPS.len())?;
     let groups: Vec<(u32, Policy)> =
@@ -149,21 +149,21 @@ fn request(u: &mut Unstructured<'_>) -> Result<Request> {
     Ok(Request { authority, hosts, scheme, method: *u.choose(&methods)? })
 }
 
-/// Everything that one decision needs. Most requests are aimed at an entry of the table, so that
-/// the last steps are reached as often as the first.
+/// Generates all inputs of one decision. Most requests aim at an entry of the table, so that the
+/// last steps are reached as often as the first ones.
 pub(crate) fn case(u: &mut Unstructured<'_>) -> Result<(World, Facts, Request)> {
     let (world, mut facts, mut request) = (world(u)?, facts(u)?, request(u)?);
     if !world.entries.is_empty() && u.ratio(3, 4)? {
         take_aim(u, &world, &mut facts, &mut request)?;
     }
-    // Last, so that older inputs mean what they meant.
+    // Comes last, so that older inputs keep their meaning.
     if !u.is_empty() && u.ratio(1, 3)? {
         facts.extra = extra(u, &world)?;
     }
     Ok((world, facts, request))
 }
 
-/// One more request on the same connection, most of them for an entry of the table.
+/// Generates another request on the same connection. Most of them aim at an entry of the table.
 pub(crate) fn another_request(
     u: &mut Unstructured<'_>,
     world: &World,
@@ -171,13 +171,13 @@ pub(crate) fn another_request(
 ) -> Result<Request> {
     let mut request = request(u)?;
     if !world.entries.is_empty() && u.ratio(3, 4)? {
-        // The connection is what it is.
+        // The connection does not change.
         take_aim(u, world, &mut facts.clone(), &mut request)?;
     }
     Ok(request)
 }
 
-/// Observed groups, entries with a strictness of their own, and listeners.
+/// Generates observed groups, entries with their own policy, and listeners.
 fn extra(u: &mut Unstructured<'_>, world: &World) -> Result<Extra> {
     let mut extra = Extra::default();
     for group in GROUPS {

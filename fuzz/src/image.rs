@@ -1,6 +1,6 @@
-//! Images from the fuzzer's bytes: read as they are, under a fitting header, or as damage to one
-//! that is valid, mostly with a right checksum. What is accepted lists its patterns, and every
-//! lookup is compared with a search through that list.
+//! Images from the fuzzer's bytes: as they are, behind a valid header, or as damage to a valid
+//! image, mostly with a right checksum. An accepted image lists its patterns, and every lookup is
+//! compared with a search through that list.
 
 use arbitrary::{Result, Unstructured};
 use coalesce_core::{Authority, AuthorityTable, IdentifierSet};
@@ -10,13 +10,13 @@ use crate::format::repair;
 use crate::generate::{field, identifier, world};
 use crate::model::{self, Host};
 
-/// Whatever the bytes are, an image is refused or is what it lists.
+/// Checks that any bytes are refused, or that the image finds exactly what it lists.
 pub fn image(data: &[u8]) {
     let _ = try_image(&mut Unstructured::new(data));
 }
 
 fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
-    // Queries first: what remains of the bytes is the image.
+    // Queries come first, because the rest of the bytes is the image.
     let mut queries: Vec<Vec<u8>> = (0..4).map(|_| field(u)).collect::<Result<_>>()?;
     let known = u.arbitrary()?;
     let image = match u.int_in_range(0..=5)? {
@@ -49,7 +49,7 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
         let numbered = set.identifiers().enumerate();
         let patterns: Vec<_> = numbered.map(|(number, it)| (it.to_string(), number)).collect();
         assert_eq!(patterns.len(), set.len());
-        // RFC 9525 §6.3: no certificate presents everything, or a wildcard for several labels.
+        // RFC 9525 §6.3: a certificate cannot present everything, or a wildcard for several labels.
         assert!(!patterns.iter().any(|(it, _)| it == "*" || it.starts_with("**")));
         ask_about(&patterns, &mut queries);
         for query in &queries {
@@ -59,13 +59,13 @@ fn try_image(u: &mut Unstructured<'_>) -> Result<()> {
             assert_eq!(parsed.and_then(|host| set.find(&host)), found);
         }
     } else if known {
-        unlooked_at(&image, &queries);
+        trusted(&image, &queries);
     }
     Ok(())
 }
 
-/// Bytes that are taken for an image which was accepted before: anything but a panic will do.
-fn unlooked_at(image: &[u8], queries: &[Vec<u8>]) {
+/// Looks names up in bytes that are trusted without a check. Only a panic is a fault.
+fn trusted(image: &[u8], queries: &[Vec<u8>]) {
     let Some(sum) = image.get(8..).and_then(|rest| rest.first_chunk()) else { return };
     let sum = u64::from_le_bytes(*sum);
     let Ok(table) = AuthorityTable::from_trusted_bytes(image, sum) else { return };
@@ -82,7 +82,7 @@ fn unlooked_at(image: &[u8], queries: &[Vec<u8>]) {
     }
 }
 
-/// The image's own names are the queries most likely to find something.
+/// Adds the image's own names to the queries, because they are the most likely to be found.
 fn ask_about<T>(patterns: &[(String, T)], queries: &mut Vec<Vec<u8>>) {
     for (pattern, _) in patterns.iter().take(32) {
         let host = pattern.trim_start_matches("**.").trim_start_matches("*.");
@@ -100,7 +100,7 @@ fn most_specific<T: Copy>(patterns: &[(String, T)], query: &[u8]) -> Option<T> {
     best.map(|(_, value)| *value)
 }
 
-/// Small counts, and as many bytes behind them as they ask for.
+/// Makes a header with small counts, and as many bytes behind it as the counts require.
 fn under_a_header(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut image = b"COAL".to_vec();
     let (kind, layout) = (u.int_in_range(1..=3_u8)?, u.int_in_range(1..=2_u8)?);
@@ -121,7 +121,7 @@ fn damaged(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         build_set(&names).as_bytes().to_vec()
     } else {
         let mut world = world(u)?;
-        // Virtual hosts and groups that do not fit one word together.
+        // Virtual hosts and groups that do not fit in one word together.
         if u.arbitrary()? {
             world.entries.iter_mut().for_each(|entry| entry.virtual_host ^= u32::MAX);
         }
@@ -149,7 +149,7 @@ fn damaged(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     if u.arbitrary()? {
         repair(&mut image);
     } else if image != whole {
-        // Damage is found, wherever it is.
+        // Any damage must be found.
         let table = AuthorityTable::from_bytes(&image);
         assert!(table.is_err() && IdentifierSet::from_bytes(&image).is_err());
     }

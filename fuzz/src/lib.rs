@@ -1,6 +1,6 @@
-//! What the fuzz targets check, as functions of bytes: a crash is replayed by calling one of them.
+//! The checks of the fuzz targets, as functions of bytes. To replay a crash, call one of them.
 //!
-//! The model and its conversions are those of the property tests of `coalesce-core`.
+//! The model and its conversions come from the property tests of `coalesce-core`.
 
 #[path = "../../crates/coalesce-core/tests/oracle/build.rs"]
 mod build;
@@ -30,7 +30,8 @@ pub use connection::connection;
 pub use image::image;
 pub use wire::{announce, answer, inspect};
 
-/// The parser and the model agree about `field`, and what is shown of it means the same.
+/// Checks that the parser and the model agree about `field`, and that the printed form means the
+/// same.
 pub fn authority(field: &[u8]) {
     match (Authority::parse(field), model::authority(field)) {
         (Ok(parsed), Ok((host, port))) => {
@@ -42,7 +43,7 @@ pub fn authority(field: &[u8]) {
                 (found, expected) => panic!("{found:?} / {expected:?}"),
             }
             let shown = parsed.to_string();
-            let again = Authority::parse(shown.as_bytes()).expect("what is shown is well-formed");
+            let again = Authority::parse(shown.as_bytes()).expect("printed form is well-formed");
             assert_eq!(again, parsed);
             let upper = Authority::parse(&field.to_ascii_uppercase()).map(|it| it.to_string());
             assert!(matches!(parsed.host(), Host::Other(_)) || upper == Ok(shown));
@@ -54,7 +55,8 @@ pub fn authority(field: &[u8]) {
     }
 }
 
-/// Lines of text, each taken for whatever it can be: an entry of a table, an identifier, a query.
+/// Reads lines of text. Each line is used as an entry of a table, an identifier and a query, if it
+/// can be parsed as such.
 pub fn names(data: &[u8]) {
     let lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').take(64).collect();
     let mut builder = AuthorityTable::builder();
@@ -86,10 +88,10 @@ pub fn names(data: &[u8]) {
     }
 }
 
-/// The group of every entry that [`names`] makes.
+/// The group of every entry in [`names`].
 const GROUP: GroupId = GroupId::new(0);
 
-/// The parsers take what the model takes.
+/// Checks that the parsers accept what the model accepts.
 fn check_parsers(line: &[u8]) {
     let Ok(text) = str::from_utf8(line) else { return };
     assert_eq!(DnsName::parse(line).is_ok(), model::is_name(text));
@@ -99,7 +101,7 @@ fn check_parsers(line: &[u8]) {
     assert_eq!(identifier, model::is_identifier(text));
 }
 
-/// Adds a pattern to a table. One that it has already is a duplicate, however it is written.
+/// Adds a pattern to a table. A pattern that the table already has is a duplicate, in any spelling.
 fn add_pattern<'a>(
     pattern: NamePattern<'a>,
     patterns: &mut Vec<NamePattern<'a>>,
@@ -119,7 +121,7 @@ fn add_pattern<'a>(
     }
 }
 
-/// The tables find the entry of highest rank among all that match.
+/// Checks that the tables find the entry of highest rank among all that match.
 fn check_lookups(line: &[u8], patterns: &[NamePattern<'_>], tables: &[AuthorityTable<Vec<u8>>]) {
     let host = Authority::parse(line).ok().map(|authority| authority.host());
     let naive = model::authority(line).ok().map(|(host, _)| host);
@@ -139,7 +141,7 @@ fn check_lookups(line: &[u8], patterns: &[NamePattern<'_>], tables: &[AuthorityT
     }
 }
 
-/// The set finds the identifier that covers a host, an exact one before a wildcard.
+/// Checks that the set finds the identifier that covers a host, an exact one before a wildcard.
 fn check_covering(
     line: &[u8],
     identifiers: &[PresentedIdentifier<'_>],
@@ -161,8 +163,8 @@ fn check_covering(
     assert_eq!(set.find_authority(line), number);
 }
 
-/// A generated request on a generated connection: the verdict is the model's, and a served virtual
-/// host is covered and in the group, whatever the model says.
+/// Decides a generated request on a generated connection. The verdict must agree with the model,
+/// and a served virtual host must be covered and in the group, whatever the model says.
 pub fn decide(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok((world, facts, request)) = generate::case(&mut u) else { return };
@@ -192,10 +194,11 @@ pub fn decide(data: &[u8]) {
     assert!(covered || facts.transport != Transport::Tls);
 }
 
-/// Whatever a certificate says, its names are read or refused, and what is read covers itself.
+/// Reads the names of any certificate. They are read or refused, and each name that was read covers
+/// itself.
 pub fn certificate(der: &[u8]) {
     let Ok(presented) = PresentedNames::read_der(der) else { return };
-    // A name that is repeated is one identifier.
+    // A repeated name is one identifier.
     let distinct: BTreeSet<&String> = presented.names().iter().collect();
     assert_eq!(distinct.len(), presented.identifiers().len());
     let again = PresentedNames::from_text(presented.names().iter().map(String::as_str))
@@ -204,7 +207,7 @@ pub fn certificate(der: &[u8]) {
     assert!(again.ignored().is_empty());
     for name in presented.names() {
         let host = name.trim_start_matches("DNS:").trim_start_matches("IP:").replace('*', "any");
-        let host = Host::parse(host.as_bytes()).expect("a presented name stands for a host");
+        let host = Host::parse(host.as_bytes()).expect("a presented name matches a host");
         assert!(presented.covering(&host).is_some(), "{name} does not cover {host}");
     }
 }

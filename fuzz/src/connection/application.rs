@@ -1,4 +1,4 @@
-//! An application that answers at once, or when it has read what was uploaded.
+//! An application that answers at once, or after it has read the upload.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
@@ -13,11 +13,11 @@ use http::Response;
 use crate::build::outcome;
 use crate::model::Outcome;
 
-/// As much content as fits in one small window, as does not, and as fills the connection's if there
-/// is some more.
+/// Lengths of content that fit in a small window, do not fit, or fill the connection's window if
+/// there is more.
 const CONTENT_LENS: [usize; 4] = [0, 100, 3_000, 12_000];
 
-/// Whether the answer to a stream comes when all of its upload has.
+/// Returns whether the answer to a stream waits for the whole upload.
 pub(super) const fn waits(stream: u32) -> bool {
     stream % 8 == 1
 }
@@ -25,16 +25,16 @@ pub(super) const fn waits(stream: u32) -> bool {
 #[derive(Debug)]
 struct Upload {
     body: RecvStream,
-    /// Where the answer waits for all of it.
+    /// Set if the answer waits for the whole upload.
     respond: Option<SendResponse<Bytes>>,
     is_head: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Application {
-    /// The streams that came here, and what their proofs say.
+    /// The streams that reached the application, and the content of their proofs.
     pub(super) served: BTreeMap<u32, Outcome>,
-    /// What is still being uploaded.
+    /// The unfinished uploads.
     uploads: Vec<Upload>,
 }
 
@@ -52,14 +52,14 @@ impl Application {
         self.uploads.push(Upload { body: request.into_body(), respond, is_head });
     }
 
-    /// Reads what has come by now.
-    pub(super) fn go_on(&mut self, context: &mut Context<'_>) {
+    /// Reads the content that has arrived.
+    pub(super) fn read_uploads(&mut self, context: &mut Context<'_>) {
         self.uploads.retain_mut(|Upload { body, respond, is_head }| {
             loop {
                 match body.poll_data(context) {
                     Poll::Pending => return true,
                     Poll::Ready(Some(Ok(data))) => {
-                        // The stream may be gone by now.
+                        // The stream may have ended already.
                         let _ = body.flow_control().release_capacity(data.len());
                     }
                     Poll::Ready(Some(Err(_)) | None) => {
@@ -72,7 +72,7 @@ impl Application {
     }
 }
 
-/// Answers 200, unless the stream is gone; that is its client's business.
+/// Answers 200, unless the client has ended the stream.
 fn answer(respond: Option<SendResponse<Bytes>>, is_head: bool) {
     let Some(mut respond) = respond else { return };
     let number = respond.stream_id().as_u32() as usize / 2;

@@ -1,5 +1,5 @@
-//! The octets of one client: requests of every form in frames of every form, and, of clients that
-//! do not keep to the protocol, frames and octets that are none.
+//! The octets of one client: requests of every form in frames of every form. Clients that break the
+//! protocol also send invalid frames and octets.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,35 +16,34 @@ use crate::model::{Facts, Method, Request, Transport, World};
 /// The server's dynamic table, in octets (RFC 7541 §4.1, RFC 9113 §6.5.2).
 const TABLE_MAX: usize = 4_096;
 
-/// Together far below the windows that a server opens with.
+/// Far below the windows that a server starts with.
 const UPLOADED_MAX: usize = 40_000;
 
-/// Fewer than any server takes for an attack.
+/// Fewer than a server counts as an attack.
 const RESETS_MAX: usize = 3;
 
-/// Fewer than any server takes for an attack, too.
+/// Fewer than a server counts as an attack.
 const CONTINUATIONS_MAX: usize = 4;
 
-/// What a client sends.
+/// The octets of a client, and facts about them.
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) sent: Vec<u8>,
     pub(super) pieces: Vec<Vec<u8>>,
-    /// Whether it keeps to the protocol, as far as frames go.
+    /// Whether the frames keep to the protocol.
     pub(super) orderly: bool,
     /// The streams with a request, and those of them that the client has reset.
     pub(super) asked: BTreeSet<u32>,
     pub(super) reset: BTreeSet<u32>,
-    /// The streams that it has neither ended nor reset.
+    /// The streams that the client has neither ended nor reset.
     pub(super) unfinished: BTreeSet<u32>,
-    /// The largest table that it lets the server use.
+    /// The largest dynamic table that the client allows the server.
     pub(super) header_table_max: usize,
-    /// Whether it takes back some of the room that it gave the server, table or window, once there
-    /// may be answers that wait for some.
+    /// Whether the client takes back table size or window while answers may be waiting for it.
     pub(super) shrinks: bool,
 }
 
-/// A client on a connection with `facts`, whose first request is `first`.
+/// Generates a client on a connection with `facts`. Its first request is `first`.
 pub(super) fn script(
     u: &mut Unstructured<'_>,
     world: &World,
@@ -94,7 +93,7 @@ struct Client {
     next_stream: u32,
     asked: BTreeSet<u32>,
     reset: BTreeSet<u32>,
-    /// The streams that this end has not ended.
+    /// The streams that the client has not ended.
     open: Vec<u32>,
     uploaded: usize,
     header_table_max: usize,
@@ -131,7 +130,7 @@ impl Client {
         self.sent.extend_from_slice(payload);
     }
 
-    /// SETTINGS that are allowed (RFC 9113 §6.5.2).
+    /// Sends valid SETTINGS (RFC 9113 §6.5.2).
     fn settings(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let mut payload = Vec::new();
         for _ in 0..u.int_in_range(0..=2)? {
@@ -163,7 +162,7 @@ impl Client {
         Ok(())
     }
 
-    /// A request on the next stream.
+    /// Sends a request on the next stream.
     fn ask(&mut self, u: &mut Unstructured<'_>, request: &Request) -> Result<()> {
         let stream = self.next_stream;
         self.next_stream += 2;
@@ -176,7 +175,8 @@ impl Client {
         self.headers(u, stream, ends, &block)
     }
 
-    /// A header block in HEADERS, and sometimes CONTINUATION, with what may stand around it.
+    /// Sends a header block in HEADERS, and sometimes CONTINUATION, sometimes with padding and
+    /// priority.
     fn headers(
         &mut self,
         u: &mut Unstructured<'_>,
@@ -216,7 +216,7 @@ impl Client {
         Ok(())
     }
 
-    /// The fields of a request: pseudo-header fields, then the others (RFC 9113 §8.3).
+    /// Encodes the fields of a request: pseudo-header fields, then the others (RFC 9113 §8.3).
     fn block(&mut self, u: &mut Unstructured<'_>, request: &Request) -> Result<Vec<u8>> {
         let own_scheme = self.scheme.as_bytes();
         let scheme = match &request.scheme {
@@ -243,7 +243,7 @@ impl Client {
         }
         let mut block = Vec::new();
         if seldom(u, 16)? {
-            // The table is emptied, and has its size back (RFC 7541 §4.2).
+            // Empties the table and restores its size (RFC 7541 §4.2).
             self.table.entries.clear();
             integer(&mut block, 0x20, 5, 0);
             integer(&mut block, 0x20, 5, TABLE_MAX);
@@ -254,7 +254,7 @@ impl Client {
         Ok(block)
     }
 
-    /// DATA on a stream that this end has not ended.
+    /// Sends DATA on a stream that the client has not ended.
     fn upload(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         if self.open.is_empty() {
             return Ok(());
@@ -272,7 +272,7 @@ impl Client {
         Ok(())
     }
 
-    /// Trailers (RFC 9113 §8.1).
+    /// Sends trailers (RFC 9113 §8.1).
     fn trailers(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let Some(stream) = self.open.pop() else { return Ok(()) };
         let mut block = Vec::new();
@@ -284,7 +284,7 @@ impl Client {
         Ok(1 + 2 * u.int_in_range(0..=(self.next_stream - 3) / 2)?)
     }
 
-    /// Window for the connection, or for a stream there was.
+    /// Grants window to the connection, or to a stream that was opened.
     fn grant(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let stream = if u.arbitrary()? { self.any_stream(u)? } else { 0 };
         let increment: u32 = *u.choose(&[1, 31, 1_000, 1 << 16])?;
@@ -292,7 +292,7 @@ impl Client {
         Ok(())
     }
 
-    /// What nobody has to heed (RFC 9113 §5.5, §5.3.2).
+    /// Sends frames that the server must ignore (RFC 9113 §5.5, §5.3.2).
     fn unremarkable(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         let stream = self.any_stream(u)?;
         if u.arbitrary()? {
@@ -312,7 +312,7 @@ impl Client {
         Ok(())
     }
 
-    /// Anything.
+    /// Sends anything.
     fn disorder(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
         self.orderly = false;
         let len = u.int_in_range(0..=32)?.min(u.len());
@@ -328,13 +328,13 @@ impl Client {
             1 => self.headers(u, stream, true, octets)?,
             _ => self.frame(u.int_in_range(0..=0xc)?, u.arbitrary()?, stream, octets),
         }
-        // Later requests may stand on this.
+        // Later requests may use a higher stream.
         self.next_stream = self.next_stream.max(stream & 0xff | 1);
         Ok(())
     }
 }
 
-/// What stands in the dynamic table of the other side, newest first (RFC 7541 §2.3.2).
+/// The content of the other side's dynamic table, newest first (RFC 7541 §2.3.2).
 #[derive(Default)]
 struct Table {
     entries: VecDeque<(Vec<u8>, Vec<u8>)>,
@@ -394,7 +394,7 @@ impl Table {
     }
 }
 
-/// RFC 7541 §5.1.
+/// Encodes an integer (RFC 7541 §5.1).
 fn integer(block: &mut Vec<u8>, first: u8, prefix_bits: u32, value: usize) {
     let max = (1 << prefix_bits) - 1;
     let low = |value: usize| u8::try_from(value & 0x7f).expect("seven bits");

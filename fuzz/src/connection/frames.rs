@@ -1,4 +1,4 @@
-//! Frames and header blocks, read with nothing of the adapter's: what was asked, what was answered.
+//! Reads requests and answers from frames and header blocks, without code of the adapter.
 
 use std::collections::BTreeMap;
 
@@ -29,10 +29,10 @@ pub(super) const HEADER_TABLE_SIZE: u16 = 0x1;
 pub(super) const INITIAL_WINDOW_SIZE: u16 = 0x4;
 pub(super) const MAX_FRAME_SIZE: u16 = 0x5;
 
-/// The longest frame that every client takes (RFC 9113 §4.2).
+/// The longest frame that every client accepts (RFC 9113 §4.2).
 const FRAME_LEN_MAX: u32 = 16_384;
 
-/// What both windows begin with (RFC 9113 §6.9.2).
+/// The initial size of both windows (RFC 9113 §6.9.2).
 const WINDOW: u64 = 65_535;
 
 /// A frame (RFC 9113 §4.1).
@@ -49,12 +49,12 @@ impl Frame<'_> {
         self.flags & flag != 0
     }
 
-    /// Four octets as a number, where a frame has no others.
+    /// Returns the payload as a number, if it has exactly four octets.
     fn word(&self) -> Option<u32> {
         Some(u32::from_be_bytes(self.payload.try_into().ok()?))
     }
 
-    /// The settings (RFC 9113 §6.5.1).
+    /// Returns the settings (RFC 9113 §6.5.1).
     fn settings(&self) -> impl Iterator<Item = (u16, u32)> {
         self.payload.chunks_exact(6).map(|setting| {
             let [k0, k1, v @ ..] = setting else { unreachable!("chunks are exact") };
@@ -63,7 +63,7 @@ impl Frame<'_> {
         })
     }
 
-    /// A fragment without what HEADERS has around it (RFC 9113 §6.2).
+    /// Returns the header block fragment, without padding and priority (RFC 9113 §6.2).
     fn fragment(&self) -> Option<&[u8]> {
         let mut rest = self.payload;
         let mut padding = 0;
@@ -78,7 +78,7 @@ impl Frame<'_> {
     }
 }
 
-/// The frames of one side, and what is left.
+/// Splits the octets of one side into frames. Returns the rest too.
 fn frames(mut octets: &[u8]) -> (Vec<Frame<'_>>, &[u8]) {
     let mut frames = Vec::new();
     while let [l0, l1, l2, kind, flags, s0, s1, s2, s3, rest @ ..] = octets {
@@ -95,7 +95,7 @@ fn of_client(sent: &[u8]) -> Vec<Frame<'_>> {
     frames(sent.strip_prefix(PREFACE).unwrap_or_default()).0
 }
 
-/// The longest frame that a client has said it takes.
+/// Returns the longest frame that the client has announced to accept.
 pub(super) fn frame_len_max(sent: &[u8]) -> usize {
     let frames = of_client(sent);
     let settings = frames.iter().filter(|frame| frame.kind == SETTINGS).flat_map(Frame::settings);
@@ -103,11 +103,11 @@ pub(super) fn frame_len_max(sent: &[u8]) -> usize {
     lens.fold(FRAME_LEN_MAX, u32::max) as usize
 }
 
-/// A request as its header block says it.
+/// A request, read from its header block.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) request: Request,
-    /// Whether it has what every request has (RFC 9113 §8.3.1).
+    /// Whether the request has all required fields (RFC 9113 §8.3.1).
     pub(super) whole: bool,
     pub(super) head: bool,
 }
@@ -136,12 +136,12 @@ fn asked(fields: &Fields) -> Asked {
     Asked { request, whole, head: method == b"HEAD" }
 }
 
-/// What each stream was opened with.
+/// The requests that opened each stream.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     pub(super) streams: BTreeMap<u32, Asked>,
-    /// Whether that is all of it. Reading ends where no connection could go on, and at header
-    /// blocks that this reader does not understand.
+    /// Whether these are all requests. Reading stops where no connection could continue, and at
+    /// header blocks that this reader does not understand.
     pub(super) all: bool,
 }
 
@@ -169,12 +169,13 @@ pub(super) fn requests(sent: &[u8]) -> Requests {
     requests
 }
 
-/// What a client has granted, in octets: to the connection, which is stream 0, and to streams.
+/// The octets of window that a client has granted: to the connection, which is stream 0, and to
+/// streams.
 #[derive(Debug)]
 pub(super) struct Windows(BTreeMap<u32, Window>);
 
-/// What was granted at the most, and in the end: an initial window that shrinks takes some back
-/// (RFC 9113 §6.9.2).
+/// The largest and the final window. An initial window that shrinks takes some back (RFC 9113
+/// §6.9.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     initial_max: u64,
@@ -197,7 +198,7 @@ impl Window {
 }
 
 impl Windows {
-    pub(super) fn of(&self, stream: u32) -> Window {
+    pub(super) fn for_stream(&self, stream: u32) -> Window {
         *self.0.get(&stream).unwrap_or(&Window::new(0))
     }
 }
@@ -231,7 +232,7 @@ pub(super) fn windows(sent: &[u8]) -> Windows {
     Windows(windows)
 }
 
-/// What one stream was told.
+/// The answer on one stream.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) fields: Vec<(String, String)>,
@@ -247,20 +248,20 @@ impl Answer {
     }
 }
 
-/// What a client was told.
+/// All answers that a client received.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) streams: BTreeMap<u32, Answer>,
     pub(super) origins: Vec<String>,
-    /// The error of the last GOAWAY.
+    /// The error code of the last GOAWAY.
     pub(super) gone: Option<u32>,
 }
 
 impl Answers {
-    /// Reads all that was written, and asserts that it is what may be written: whole frames, header
-    /// blocks in one piece, one of them for a stream, and nothing after the end.
+    /// Reads all octets written, and asserts the rules of a server: complete frames, header blocks
+    /// in one piece, one header block for a stream, and nothing after its end.
     pub(super) fn read(written: &[u8], header_table_max: usize, frame_len_max: usize) -> Self {
-        // The connection may have ended before the last frame was out.
+        // The connection may have ended before the last frame was complete.
         let (frames, _) = frames(written);
         let mut answers = Self::default();
         let mut decoder = loona_hpack::Decoder::new();

@@ -1,4 +1,4 @@
-//! The stream between the two: what the client sends is given, what it is told is kept.
+//! The stream between client and server, in memory.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,18 +9,18 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A client that sends its pieces, and takes what it is sent, when it is [told to](Self::go_on).
+/// A client that sends its pieces and reads the answers at each call of [`advance`](Self::advance).
 #[derive(Clone, Debug)]
 pub(super) struct Stream(Rc<RefCell<State>>);
 
 #[derive(Debug)]
 struct State {
     to_come: VecDeque<Vec<u8>>,
-    /// What the server has not read yet.
+    /// The octets that the server has not read yet.
     sent: VecDeque<u8>,
     closed: bool,
     reader: Option<Waker>,
-    /// How much the client takes in one go, and that one of so many has to wait.
+    /// The most octets that the client reads at once. One of `pause` reads has to wait.
     taken_at_once: usize,
     pause: usize,
     writer: Option<Waker>,
@@ -43,9 +43,10 @@ impl Stream {
         })))
     }
 
-    /// Does what the client does next: takes what waits for it, or sends a piece, or closes when
-    /// there is none. Wakes who waits for that; `false` when the client has closed before.
-    pub(super) fn go_on(&self) -> bool {
+    /// Does the client's next action: reads the octets that wait for it, or sends a piece, or
+    /// closes if there is none. Wakes the task that waits for it. Returns `false` if the client has
+    /// closed before.
+    pub(super) fn advance(&self) -> bool {
         let mut state = self.0.borrow_mut();
         let waiting = if state.writer.is_some() {
             state.writer.take()
@@ -64,12 +65,12 @@ impl Stream {
         true
     }
 
-    /// How often the server has written.
+    /// Returns the number of writes by the server.
     pub(super) fn writes(&self) -> usize {
         self.0.borrow().writes
     }
 
-    /// All that was written.
+    /// Returns all octets written.
     pub(super) fn take_written(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.borrow_mut().written)
     }

@@ -1,4 +1,4 @@
-//! What must hold for early answers, whatever bytes a client sends.
+//! Checks early answers, for any bytes of a client.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,13 +15,13 @@ use super::frames::{
 };
 use super::script::{Script, read_to_end};
 
-/// The length of a date (RFC 9110 §5.6.7), which is the last field of an answer.
+/// The length of a date (RFC 9110 §5.6.7), the last field of an answer.
 const DATE_LEN: usize = 29;
 
-/// A whole SETTINGS frame: before the first frame of `h2` no answer may be written.
+/// A complete SETTINGS frame. No answer may be written before the first frame of `h2`.
 const FIRST_FRAME: &[u8] = &[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
 
-/// The frames of a client.
+/// Returns the frames of a client.
 fn of_client(bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     frames(bytes.get(CLIENT_PREFACE_LEN..).unwrap_or_default())
 }
@@ -30,31 +30,32 @@ fn granted(frames: &[Frame]) -> u64 {
     frames.iter().filter_map(Frame::grant).sum()
 }
 
-/// What came of a connection.
+/// The result of a connection.
 #[derive(Debug, Eq, PartialEq)]
 struct Outcome {
-    /// What `h2` gets, without the grants to the connection; these together, with what is held.
+    /// The frames that `h2` gets, without the grants to the connection. The sum of these grants is
+    /// separate, together with the window held back.
     shown: Vec<Frame>,
     rest: Vec<u8>,
     window: u64,
     notes: Vec<(u32, String)>,
     lost_sync: bool,
-    /// What is written.
+    /// The frames written.
     answers: Vec<Frame>,
-    /// The authorities that were asked about, in order.
+    /// The authorities that were decided, in order.
     asked: Vec<Vec<u8>>,
 }
 
-/// How answers are written.
+/// The time at which answers are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Writing {
-    /// When all is read.
+    /// After everything is read.
     Late,
     /// Between any two reads.
     AtOnce,
 }
 
-/// Flushes a stream that takes all there is.
+/// Flushes a stream that accepts everything.
 fn flush<T: AsyncWrite + Unpin>(transport: &mut T) {
     let mut context = Context::from_waker(Waker::noop());
     let flushed = Pin::new(transport).poll_flush(&mut context);
@@ -72,7 +73,7 @@ fn run<'a>(
         move |target: &RequestTarget<'_>| {
             let authority = target.authority.unwrap_or_default();
             asked.borrow_mut().push(authority.to_vec());
-            // Whatever is not misdirected goes to `h2`.
+            // Any other request goes to `h2`.
             if authority.starts_with(b"a") {
                 Verdict::Malformed(Malformed::NoAuthority)
             } else {
@@ -99,7 +100,7 @@ fn run<'a>(
     let (mut answers, rest) = frames(written.strip_prefix(FIRST_FRAME).expect("it goes first"));
     assert_eq!(rest, b"", "an answer is cut");
     for answer in answers.iter_mut().filter(|answer| answer.kind == HEADERS) {
-        // The second may have ended in between.
+        // The clock may have moved to the next second in between.
         answer.bytes.truncate(answer.bytes.len() - DATE_LEN);
     }
     let (mut frames, rest) = of_client(&shown);
@@ -116,14 +117,14 @@ fn run<'a>(
     }
 }
 
-/// Reads a connection in pieces, and asserts what must hold whatever the client sends:
+/// Reads a connection in pieces, and asserts, for any bytes of a client:
 ///
-/// - the outcome does not depend on the pieces, nor on the buffers `h2` offers;
-/// - window is conserved: what `h2` was told of, what answers took and what is held together are
-///   what the client granted;
+/// - the outcome does not depend on the pieces, nor on the buffers that `h2` offers;
+/// - window is conserved: the client's grants equal the sum of the window passed to `h2`, the
+///   window used by answers, and the window held back;
 /// - no stream is answered twice, nor opened by `h2` as well;
-/// - each refusal is one answer, in order, and no request is asked about twice;
-/// - answers are whole frames.
+/// - each refusal is one answer, in order, and no request is decided twice;
+/// - answers are complete frames.
 pub fn answer(chunks: &[&[u8]]) {
     let whole = chunks.concat();
     let outcome = run(chunks.iter().copied(), 8192, Writing::Late);
@@ -140,9 +141,9 @@ fn check(whole: &[u8], outcome: &Outcome) {
     let paid: u64 = content.map(|frame| (frame.bytes.len() - HEADER_LEN) as u64).sum();
     let accounted = outcome.window + paid;
     let granted = granted(&sent);
-    // Beyond that the client is in error, which h2 gets to see.
+    // A larger grant is an error of the client, which `h2` handles.
     if granted < (1 << 31) - 65_535 {
-        assert_eq!(accounted, granted, "window is lost or made");
+        assert_eq!(accounted, granted, "window is not conserved");
     }
     let mut answered = BTreeSet::new();
     for frame in &outcome.answers {
@@ -154,15 +155,15 @@ fn check(whole: &[u8], outcome: &Outcome) {
             _ => assert!(answered.contains(&frame.stream_id), "content without fields"),
         }
     }
-    // Below a stream that it was shown, h2 itself sees that they are over.
+    // `h2` itself notices streams below one that it was shown.
     let mut highest = 0;
     for frame in outcome.shown.iter().filter(|frame| frame.kind == HEADERS && !outcome.lost_sync) {
         let opens = frame.stream_id > highest;
-        assert!(!opens || !answered.contains(&frame.stream_id), "h2 is shown what was answered");
+        assert!(!opens || !answered.contains(&frame.stream_id), "h2 got an answered request");
         highest = highest.max(frame.stream_id);
     }
     let refused = outcome.asked.iter().filter(|authority| !authority.starts_with(b"a"));
-    assert_eq!(answered.len(), refused.count(), "refused and not answered, or the reverse");
+    assert_eq!(answered.len(), refused.count(), "refusals and answers differ in number");
     let opened = sent.iter().filter(|frame| frame.kind == HEADERS).count();
     assert!(outcome.asked.len() <= opened, "asked twice");
 }

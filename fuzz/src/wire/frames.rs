@@ -1,4 +1,4 @@
-//! Frames (RFC 9113 §4.1), read without the help of the crate that is fuzzed.
+//! Reads frames (RFC 9113 §4.1) without the code that is fuzzed.
 
 pub(super) const HEADER_LEN: usize = 9;
 /// The length of a client's connection preface (RFC 9113 §3.4).
@@ -26,7 +26,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The window that it grants to the connection (RFC 9113 §6.9).
+    /// Returns the window that the frame grants to the connection (RFC 9113 §6.9).
     pub(super) fn grant(&self) -> Option<u64> {
         let payload: [u8; 4] = self.bytes.get(HEADER_LEN..)?.try_into().ok()?;
         let grants = self.kind == WINDOW_UPDATE && self.stream_id == 0;
@@ -34,7 +34,7 @@ impl Frame {
     }
 }
 
-/// The whole frames at the start of `bytes`, and what is left.
+/// Returns the complete frames at the start of `bytes`, and the rest.
 pub(super) fn frames(mut bytes: &[u8]) -> (Vec<Frame>, &[u8]) {
     let mut frames = Vec::new();
     while let [l0, l1, l2, kind, flags, s0, s1, s2, s3, ..] = *bytes {

@@ -1,11 +1,11 @@
-//! What must hold where nothing is answered early.
+//! Checks connections without early answers.
 
 use coalesce_core::{Malformed, RequestTarget, Verdict};
 use coalesce_h2::fuzz_bridge;
 
 use super::script::{Script, read_to_end};
 
-/// What `h2` and the server half get of a connection.
+/// The bytes and notes that `h2` and the server half get.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Outcome {
     bytes: Vec<u8>,
@@ -22,11 +22,11 @@ fn read_all<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, buf_len: usize) -> O
     Outcome { bytes, notes: probe.take_notes(), lost_sync: probe.has_lost_sync() }
 }
 
-/// Reads a connection in pieces, and asserts what must hold whatever the client sends:
+/// Reads a connection in pieces, and asserts, for any bytes of a client:
 ///
-/// - the outcome does not depend on the pieces, nor on the buffers `h2` offers;
-/// - nothing grows;
-/// - what `h2` sees needs no further rewriting;
+/// - the outcome does not depend on the pieces, nor on the buffers that `h2` offers;
+/// - the bytes do not grow;
+/// - the bytes for `h2` need no further rewriting;
 /// - notes come in the order of their streams.
 pub fn inspect(chunks: &[&[u8]]) {
     let whole = chunks.concat();
@@ -39,7 +39,7 @@ pub fn inspect(chunks: &[&[u8]]) {
     assert!(outcome.bytes.len() <= whole.len(), "the bytes for h2 grew");
     let again = read_all([&*outcome.bytes], 8192);
     assert_eq!(again.bytes, outcome.bytes, "rewritten bytes are rewritten again");
-    assert_eq!(again.lost_sync, outcome.lost_sync, "rewriting hides what loses sync");
+    assert_eq!(again.lost_sync, outcome.lost_sync, "rewriting hides the loss of sync");
     let ordered = outcome.notes.is_sorted_by(|a, b| a.0 < b.0);
     assert!(ordered, "notes are out of order");
 }

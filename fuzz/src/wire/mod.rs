@@ -1,5 +1,5 @@
-//! What must hold for the engine under `h2`, whatever bytes come and however they are cut. The unit
-//! tests of `coalesce-h2` share this.
+//! Checks of the engine under `h2`, for any bytes and any pieces. The unit tests of `coalesce-h2`
+//! use them too.
 
 mod early;
 mod frames;

@@ -1,4 +1,4 @@
-//! What must hold for frames that go out between those of `h2`, however anything is cut.
+//! Checks frames that are written between those of `h2`, for writes cut at any place.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -15,7 +15,7 @@ use super::frames::{
     CONTINUATION, END_HEADERS, Frame, HEADERS, ORIGIN, PUSH_PROMISE, SETTINGS, frames,
 };
 
-/// A peer that takes `at_once` octets, and every so often none.
+/// A peer that accepts `at_once` octets, and sometimes none.
 #[derive(Debug)]
 struct Peer {
     taken: Rc<RefCell<Vec<u8>>>,
@@ -83,16 +83,16 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     [&[l0, l1, l2, kind, flags, 0, 0, 0, u8::from(kind != SETTINGS)], payload].concat()
 }
 
-/// Whether this is a frame of a header block (RFC 9113 §4.3).
+/// Returns whether this is a frame of a header block (RFC 9113 §4.3).
 fn begins_or_continues(kind: u8) -> bool {
     matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION)
 }
 
-/// The server's side of a connection that is being written.
+/// The writing side of a server's connection.
 struct Writing<T, D> {
     transport: T,
     probe: Probe<D>,
-    /// What `h2` wrote, and what was announced.
+    /// The octets that `h2` wrote, and the frames that were announced.
     wrote: Vec<u8>,
     announced: Vec<Vec<u8>>,
     closed: bool,
@@ -119,7 +119,7 @@ impl<T: AsyncWrite + Unpin, D> Writing<T, D> {
         }
     }
 
-    /// Flushes, to the end or as long as the peer takes anything.
+    /// Flushes to the end, or as long as the peer accepts octets.
     fn flush(&mut self, to_the_end: bool) {
         let mut context = Context::from_waker(Waker::noop());
         while Pin::new(&mut self.transport).poll_flush(&mut context).is_pending() && to_the_end {}
@@ -138,11 +138,12 @@ impl<T: AsyncWrite + Unpin, D> Writing<T, D> {
     }
 }
 
-/// Writes what `script` says, with frames in between, and asserts what must hold however it is cut:
+/// Writes the frames of `script` with announced frames in between, and asserts, for writes cut at
+/// any place:
 ///
-/// - what the peer gets without them is what was written, octet by octet;
-/// - they come whole, in their order, after the first frame and not within a header block;
-/// - none is forgotten, unless no more are wanted.
+/// - without the announced frames, the peer gets exactly the octets that were written;
+/// - announced frames are complete, in order, after the first frame and not within a header block;
+/// - no announced frame is lost, unless no more are wanted.
 pub fn announce(script: &[u8]) {
     let mut script = script.iter().copied();
     let mut next = || script.next().unwrap_or(0);
@@ -162,13 +163,13 @@ pub fn announce(script: &[u8]) {
     check(&writing, &taken.borrow(), whole);
 }
 
-/// Writes, flushes and announces as the script says. Returns whether `h2` wrote whole frames and
-/// whole header blocks.
+/// Writes, flushes and announces according to the script. Returns whether `h2` wrote complete
+/// frames and complete header blocks.
 fn play<T: AsyncWrite + Unpin, D>(
     writing: &mut Writing<T, D>,
     mut next: impl FnMut() -> u8,
 ) -> bool {
-    // What is left of a frame that is being written, and whether its header block is open.
+    // The rest of the frame that is being written, and whether its header block is open.
     let mut rest = frame(SETTINGS, 0, &vec![0; usize::from(next() % 9) * 6]);
     let mut open = false;
     for _ in 0..200 {
@@ -213,7 +214,7 @@ fn check<T, D>(writing: &Writing<T, D>, taken: &[u8], whole: bool) {
     let (mut of_h2, mut open) = (Vec::new(), false);
     for (number, Frame { kind, flags, bytes, .. }) in got.into_iter().enumerate() {
         if kind == ORIGIN {
-            assert!(number > 0, "the first frame is no SETTINGS frame");
+            assert!(number > 0, "the first frame is not SETTINGS");
             assert!(!open, "a frame within a header block");
             own.push(bytes);
         } else {
@@ -224,10 +225,10 @@ fn check<T, D>(writing: &Writing<T, D>, taken: &[u8], whole: bool) {
         }
     }
     of_h2.extend(cut);
-    assert!(writing.wrote.starts_with(&of_h2), "what h2 wrote is changed");
-    // Only the first frame waits to be whole.
+    assert!(writing.wrote.starts_with(&of_h2), "the bytes of h2 were changed");
+    // Only the first frame waits until it is complete.
     let (first, _) = frames(&writing.wrote);
-    assert!(first.is_empty() || of_h2 == writing.wrote, "what h2 wrote is not sent");
+    assert!(first.is_empty() || of_h2 == writing.wrote, "the bytes of h2 were not sent");
     assert!(writing.announced.starts_with(&own), "frames are changed, or out of order");
     if whole && !writing.closed {
         assert_eq!(own.len(), writing.announced.len(), "frames are forgotten");

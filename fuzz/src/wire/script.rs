@@ -1,4 +1,4 @@
-//! A client as a byte stream that says what it was told to.
+//! A client as a byte stream with fixed content.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A client that sends what it was told to, in the given pieces, and then nothing more.
+/// A client that sends the given pieces and then nothing more.
 ///
-/// Between any two pieces it keeps the reader waiting once.
+/// Between any two pieces the reader has to wait once.
 #[derive(Debug)]
 pub(crate) struct Script {
     chunks: VecDeque<Vec<u8>>,
@@ -25,7 +25,7 @@ impl Script {
         Self { chunks: chunks.map(<[u8]>::to_vec).collect(), ready: true, written: Rc::default() }
     }
 
-    /// What the server writes.
+    /// Returns the octets that the server writes.
     pub(crate) fn written(&self) -> Rc<RefCell<Vec<u8>>> {
         Rc::clone(&self.written)
     }
@@ -71,7 +71,7 @@ impl AsyncWrite for Script {
     }
 }
 
-/// Reads to the end, `buf_len` bytes at a time, and shows each part that `h2` gets.
+/// Reads to the end, `buf_len` bytes at a time, and passes on each part that `h2` gets.
 pub(crate) fn read_to_end<T: AsyncRead + Unpin>(
     transport: &mut T,
     buf_len: usize,
