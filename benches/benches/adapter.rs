@@ -1,8 +1,9 @@
-//! The adapter's cost against bare `h2`, over an in-memory stream: bursts of requests that are
-//! served, misdirected, one in ten misdirected, or uploads that are refused. Both ends of the
-//! connection run in the one thread, so the client's share is in every figure; the ratio between
-//! two figures understates the difference. What the adapter does about its cost is switched off in
-//! turn. Every answer is checked.
+//! Measures the adapter's cost against bare `h2`, over an in-memory stream. The loads are bursts of
+//! requests that are served, misdirected, one in ten misdirected, or uploads that are refused.
+//!
+//! Both ends of the connection run in one thread, so every figure includes the client's share, and
+//! the ratio of two figures understates the difference. Each optimisation of the adapter is
+//! switched off in turn. Every answer is checked.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -22,19 +23,19 @@ use tokio::io::DuplexStream;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-/// Requests in flight at once, as many as a browser or `h2load -m100` sends.
+/// The requests in flight at once, as many as a browser or `h2load -m100` sends.
 const BURST: usize = 100;
 
-/// What a client takes in of a connection before it has to acknowledge it.
+/// The window that the client grants to the connection.
 const CLIENT_WINDOW_BYTES: u32 = 1 << 24;
 
 const SERVED: &str = "api.example.test";
 const ELSEWHERE: &str = "cdn.example.test";
 
-/// What an upload sends before it is answered; its end never comes.
+/// The part of an upload that is sent before the answer. The upload never ends.
 static UPLOAD: [u8; 1024] = [b'u'; 1024];
 
-/// The least that a server can do.
+/// Runs the smallest possible server.
 async fn bare(io: DuplexStream) {
     bare::serve(io, Arc::new(Answers::new(SERVED.to_owned()))).await.unwrap();
 }
@@ -66,7 +67,7 @@ async fn adapter(io: DuplexStream, settings: Builder) {
     }
 }
 
-/// A client whose server runs on `runtime`.
+/// Returns a client whose server runs on `runtime`.
 fn connect<F: Future<Output = ()> + 'static>(
     tasks: &LocalSet,
     runtime: &Runtime,
@@ -75,7 +76,7 @@ fn connect<F: Future<Output = ()> + 'static>(
     let (client_io, server_io) = tokio::io::duplex(1 << 20);
     tasks.spawn_local(server(server_io));
     tasks.block_on(runtime, async {
-        // Browsers and curl grant megabytes; h2 grants 64 KiB unless it is told otherwise.
+        // Browsers and curl grant megabytes, while the default of h2 is 64 KiB.
         let mut settings = h2::client::Builder::new();
         settings.initial_connection_window_size(CLIENT_WINDOW_BYTES);
         let (client, connection) = settings.handshake(client_io).await.unwrap();
@@ -84,14 +85,14 @@ fn connect<F: Future<Output = ()> + 'static>(
     })
 }
 
-/// What the requests of a burst are.
+/// The kind of requests in a burst.
 #[derive(Clone, Copy)]
 enum Load {
     Served,
     Misdirected,
-    /// Every tenth is misdirected.
+    /// Every tenth request is misdirected.
     Mixed,
-    /// Misdirected, with a body that is still coming when they are answered.
+    /// The requests are misdirected, and their bodies are still arriving when they are answered.
     Uploads,
 }
 
@@ -103,7 +104,7 @@ impl Load {
         ("uploads refused", Self::Uploads),
     ];
 
-    /// Whether the request with this number is served.
+    /// Returns whether the request with this number is served.
     const fn is_served(self, number: usize) -> bool {
         match self {
             Self::Served => true,

@@ -1,5 +1,5 @@
-//! What a ClientHello's server name costs before rustls goes on: choosing certificate and group,
-//! and capturing the connection facts.
+//! Measures the work for a ClientHello's server name before rustls continues: choosing certificate
+//! and group, and capturing the connection facts.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use coalesce_tls::{
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
-/// A table of `names` server names, all of one wildcard certificate.
+/// Returns a table of `names` server names, all with one wildcard certificate.
 fn table(names: usize) -> HandshakeTable {
     let made = rcgen::generate_simple_self_signed(["*.example.test".to_owned()]).unwrap();
     let mut builder =

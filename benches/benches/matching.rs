@@ -1,8 +1,8 @@
-//! Lookups and the decision, against a linear scan and `HashMap` with label stripping. The program
-//! `peers` measures the lookups beside those of others; this is for a quick look at a change.
+//! Measures lookups and the decision against a linear scan and `HashMap` with label stripping. Use
+//! it for a quick look at a change; the program `peers` compares lookups with other libraries.
 //!
-//! Every figure is for a batch of queries; criterion shows queries per second beside it. Before
-//! anything is timed, all implementations have answered every query alike.
+//! Every figure is for a batch of queries; criterion prints queries per second beside it. Before
+//! the timing starts, all implementations answer every query, and their answers are compared.
 //!
 //! ```text
 //! cargo bench -p coalesce-benches --bench matching            # figures, in a few minutes
@@ -22,12 +22,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 const GROUP: GroupId = GroupId::new(1);
 const QUERIES: usize = 256;
-/// A scan of 100,000 names takes long enough for few queries to be a batch.
+/// Scanning 100,000 names takes so long that few queries are enough for a batch.
 const QUERIES_TO_SCAN: usize = 8;
 
 // ---------------------------------------------------------------- names and queries
 
-/// `SplitMix64`: the same names and queries in every run, without a dependency.
+/// The `SplitMix64` generator: the same names and queries in every run, without a dependency.
 struct Random(u64);
 
 impl Random {
@@ -46,14 +46,15 @@ impl Random {
         &from[self.below(from.len())]
     }
 
-    /// Four to eleven letters.
+    /// Returns a label of four to eleven letters.
     fn label(&mut self) -> String {
         let len = 4 + self.below(8);
         (0..len).map(|_| char::from(*self.one_of(b"abcdefghijklmnopqrstuvwxyz"))).collect()
     }
 }
 
-/// Names in zones of about sixteen, of every eight the last a wildcard. Numbers keep them apart.
+/// Returns names in zones of about sixteen. Every eighth name is a wildcard. Numbers make the zones
+/// distinct.
 fn patterns(count: usize, any_depth: bool, random: &mut Random) -> Vec<String> {
     let zones = (0..count.div_ceil(16)).map(|at| format!("{}-{at}.example.test", random.label()));
     let zones: Vec<String> = zones.collect();
@@ -83,8 +84,8 @@ const KINDS: [(&str, Kind); 4] = [
     ("mixed", Kind::Mixed),
 ];
 
-/// A known name, a name below a wildcard, a sibling of a known name that nobody has, or any of
-/// them, now and then in upper case.
+/// Returns queries: known names, names below wildcards, unknown siblings of known names, or a mix.
+/// Some are in upper case.
 fn queries(kind: Kind, patterns: &[String], count: usize, random: &mut Random) -> Vec<String> {
     let (wildcards, names): (Vec<&String>, Vec<&String>) =
         patterns.iter().partition(|pattern| pattern.starts_with('*'));
@@ -142,7 +143,7 @@ fn set(patterns: &[String]) -> IdentifierSet<Vec<u8>> {
     IdentifierSet::build(presented.map(Result::unwrap)).unwrap()
 }
 
-/// The scan that a first version of anything has: all entries, the most specific remembered.
+/// Finds a host by the simplest means: a scan of all entries that remembers the most specific one.
 fn scan(patterns: &[NamePattern<'_>], host: &Host<'_>) -> Option<usize> {
     let mut best = None;
     for (at, pattern) in patterns.iter().enumerate() {
@@ -160,9 +161,9 @@ fn scan(patterns: &[NamePattern<'_>], host: &Host<'_>) -> Option<usize> {
     best.map(|(_, at)| at)
 }
 
-/// What many servers have: a map of names, and maps of wildcards by their suffix, asked for one
-/// suffix of the query after the other. The query is folded into a buffer on the stack, so that
-/// this peer need not allocate either.
+/// The usual structure of a server: a map of names, and maps of wildcards by suffix, searched with
+/// one suffix of the query after another. The query is folded into a buffer on the stack, so that
+/// this peer does not allocate either.
 #[derive(Default)]
 struct Maps {
     exact: HashMap<Vec<u8>, usize>,
@@ -216,7 +217,7 @@ fn strip_label(name: &[u8]) -> Option<&[u8]> {
 
 // ---------------------------------------------------------------- benchmarks
 
-/// Times `find` over all of `hosts`, after it has answered as `expected`.
+/// Times `find` for all `hosts`, after checking that it answers as `expected`.
 fn time(
     criterion: &mut Criterion,
     group: &str,
@@ -291,7 +292,7 @@ fn authority_tables(criterion: &mut Criterion) {
     }
 }
 
-/// A batch is what its name says; a set of one name has no wildcard to find.
+/// Checks that a batch has the queries that its name promises. A set of one name has no wildcard.
 fn assert_kind(kind: Kind, size: usize, expected: &[Option<usize>]) {
     let found = expected.iter().flatten().count();
     let wanted = match kind {
@@ -302,7 +303,7 @@ fn assert_kind(kind: Kind, size: usize, expected: &[Option<usize>]) {
     assert!(wanted.contains(&found), "{found} of {QUERIES} found among {size}");
 }
 
-/// The whole decision, from the bytes of `:authority` to the verdict.
+/// Measures the whole decision, from the bytes of `:authority` to the verdict.
 fn decisions(criterion: &mut Criterion) {
     let mut random = Random(3);
     for size in [1_000, 100_000] {
@@ -338,7 +339,8 @@ fn decisions(criterion: &mut Criterion) {
                 bencher.iter(|| decide(black_box(&table), &connection, black_box(&request)));
             });
         }
-        // A connection that repeats itself, and one that never does, which is the worst for a memo.
+        // One connection that repeats its authority, and one that never does, which is the worst
+        // case for a memo.
         let targets =
             ["a.own.test", "x.own.test"].map(|name| RequestTarget::https(name.as_bytes()));
         for (id, count) in [("memo_same", 1), ("memo_changing", 2)] {
@@ -356,7 +358,7 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
-/// An image is validated, or known and only opened, against the maps that hold the same names.
+/// Compares validating or opening an image with building maps of the same names.
 fn images(criterion: &mut Criterion) {
     let patterns = patterns(100_000, true, &mut Random(4));
     let mut group = criterion.benchmark_group("image/100000");

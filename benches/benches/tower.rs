@@ -1,10 +1,10 @@
-//! hyper with and without the layer: whole servers, fed by a client that costs next to nothing.
+//! Measures hyper with and without the layer: whole servers with a nearly free client.
 
 use coalesce_benches::client::Protocol;
 use coalesce_benches::servers::{Between, MISDIRECTED, SERVED, on_this_thread, run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Requests on one connection; its beginning is not what is measured.
+/// The requests on one connection, so many that its setup does not count.
 const REQUESTS: u32 = 1000;
 
 fn servers(criterion: &mut Criterion) {

@@ -1,9 +1,9 @@
 //! The baseline: `h2` and nothing else.
 //!
-//! It answers as Coalesce does, field for field: 200 and a small text for the one host that it
-//! serves, 421 for every other, a request body read to its end before a 200 and not read before a
-//! 421. Of what Coalesce does for that it does the least that gives these answers: it compares the
-//! authority's host with one string.
+//! Its answers equal those of Coalesce, field for field: 200 and a small text for the one host that
+//! it serves, and 421 for every other host. It reads a request body to its end before a 200, and
+//! does not read it before a 421. For these answers it does the least possible work: it compares
+//! the host with one string.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// The content of every 200.
 pub const CONTENT: &[u8] = b"hello world\n";
 
-/// What streams are answered with, made once.
+/// The prebuilt answers of the server.
 #[derive(Debug)]
 pub struct Answers {
     host: String,
-    /// The answer of the host that is served.
+    /// The answer for the served host.
     pub served: Answer,
     misdirected: Answer,
 }
 
-/// One answer, to be sent any number of times.
+/// An answer that can be sent any number of times.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -37,7 +37,7 @@ pub struct Answer {
 }
 
 impl Answers {
-    /// Those of a server of this one host.
+    /// Makes the answers of a server for one host.
     #[must_use]
     pub fn new(host: String) -> Self {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -56,7 +56,7 @@ impl Answers {
 
 impl Answer {
     fn new(status: StatusCode, fields: &[(HeaderName, HeaderValue)], body: &'static [u8]) -> Self {
-        // With room for all that is to be in it, so that no copy of it grows.
+        // Reserves room for all fields, so that no copy of the map grows.
         let mut map = HeaderMap::with_capacity(4);
         map.extend(fields.iter().cloned());
         map.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -66,7 +66,7 @@ impl Answer {
     /// Answers a stream and ends it.
     ///
     /// # Errors
-    /// The stream is gone.
+    /// Returns an error if the stream has ended already.
     pub fn send(&self, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
         let mut response = Response::new(());
         *response.status_mut() = self.status;
@@ -76,15 +76,15 @@ impl Answer {
     }
 }
 
-/// Serves one connection until it ends, on a runtime of tokio.
+/// Serves one connection until it ends, on a tokio runtime.
 ///
 /// # Errors
-/// It ended otherwise than in peace.
+/// Returns an error if the connection does not end normally.
 pub async fn serve<T>(io: T, answers: Arc<Answers>) -> Result<(), h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    // The limits of `coalesce_h2::limits`, so that nothing but the work differs.
+    // The limits of `coalesce_h2::limits`, so that only the work differs.
     let mut connection = h2::server::Builder::new()
         .max_concurrent_streams(coalesce_h2::limits::CONCURRENT_STREAMS_MAX)
         .max_header_list_size(coalesce_h2::limits::HEADER_LIST_BYTES_MAX)
@@ -120,7 +120,7 @@ async fn read_and_answer(
     answers.served.send(respond)
 }
 
-/// The `date` field, formatted once in a second and thread.
+/// Returns the `date` field, formatted once a second for each thread.
 fn date() -> HeaderValue {
     thread_local!(static NOW: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) });
     let now = SystemTime::now();

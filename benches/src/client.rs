@@ -1,5 +1,5 @@
-//! A client that costs next to nothing: bytes that were made before, fed to a server as fast as it
-//! answers. What is measured with it is the server.
+//! A nearly free client: it feeds prepared bytes to a server as fast as the server answers, so
+//! measurements show the server's cost.
 
 use std::io;
 use std::pin::Pin;
@@ -7,20 +7,20 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Which HTTP the client speaks.
+/// The version of HTTP that the client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// HTTP/1.1, one request at a time on a connection that is kept alive.
+    /// HTTP/1.1: one request at a time on a kept-alive connection.
     Http1,
-    /// HTTP/2, a hundred requests at a time.
+    /// HTTP/2: a hundred requests at a time.
     Http2,
 }
 
-/// Requests in flight at once on HTTP/2.
+/// The requests in flight at once on HTTP/2.
 const BURST: u32 = 100;
 
-/// A connection on which a number of requests for one host are made, and then closed.
+/// A connection that makes a number of requests for one host and then closes.
 #[derive(Debug)]
 pub struct Client {
     protocol: Protocol,
@@ -34,7 +34,7 @@ pub struct Client {
     waiting: Option<Waker>,
 }
 
-/// Finds the ends of HTTP/2 frames, and among them those that end a stream.
+/// Counts the HTTP/2 frames that end a stream.
 #[derive(Debug, Default)]
 struct Written {
     header: Vec<u8>,
@@ -42,7 +42,7 @@ struct Written {
 }
 
 impl Client {
-    /// A client that makes `requests` for `host`.
+    /// Makes a client that sends `requests` for `host`.
     pub fn new(protocol: Protocol, host: &'static str, requests: u32) -> Self {
         let unread = match protocol {
             Protocol::Http1 => Vec::new(),
@@ -84,7 +84,7 @@ impl Client {
 
     fn answered(&mut self, bytes: &[u8]) {
         let ended = match self.protocol {
-            // Each answer is one write: head and content together.
+            // Each answer is one write, with head and content together.
             Protocol::Http1 => u32::from(!bytes.is_empty()),
             Protocol::Http2 => self.written.ended(bytes),
         };
@@ -98,7 +98,7 @@ impl Client {
 }
 
 impl Written {
-    /// How many streams `bytes` end.
+    /// Returns the number of streams that `bytes` end.
     fn ended(&mut self, mut bytes: &[u8]) -> u32 {
         let mut ended = 0;
         while !bytes.is_empty() {
@@ -120,7 +120,7 @@ impl Written {
     }
 }
 
-/// The preface, SETTINGS, and a window for the connection that is never used up.
+/// Returns the preface, SETTINGS, and a connection window that is never used up.
 fn preface() -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     frame(&mut bytes, 4, 0, 0, &[]);
@@ -136,7 +136,7 @@ fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) 
     bytes.extend_from_slice(payload);
 }
 
-/// HPACK (RFC 7541) without a dynamic table: GET, https, and literals.
+/// Encodes a header block (RFC 7541) without a dynamic table: GET, https, and literals.
 fn header_block(host: &str) -> Vec<u8> {
     let mut block = vec![0x82, 0x87];
     // Literal fields without indexing, with names of the static table.
@@ -170,7 +170,7 @@ impl AsyncRead for Client {
                 client.ask();
             }
         }
-        // Nothing left to read is the end of the connection.
+        // If nothing is left to read, the connection ends.
         let unread = &client.unread[client.read..];
         let count = unread.len().min(buffer.remaining());
         buffer.put_slice(&unread[..count]);

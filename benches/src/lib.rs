@@ -1,8 +1,8 @@
-//! What is measured here: `benches/` with criterion (the adapter, the layer, choosing by server
-//! name, lookups and the decision), the program `peers`, which measures lookups beside those of
-//! others, the program `servers`, which measures whole servers, and the program `layer`, which
-//! makes requests for callgrind to count the instructions of. This library is what they share.
-#![expect(clippy::cast_precision_loss, reason = "figures of measurements are rounded anyway")]
+//! Shared code of the measurements in this crate. Criterion benchmarks in `benches/` measure the
+//! adapter, the layer, the choice by server name, lookups and the decision. The program `peers`
+//! compares lookups with other libraries, `servers` measures whole servers, and `layer` makes
+//! requests whose instructions callgrind counts.
+#![expect(clippy::cast_precision_loss, reason = "measured figures are rounded anyway")]
 #![allow(clippy::exhaustive_structs, reason = "the crate is not published")]
 
 pub mod bare;

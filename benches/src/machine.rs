@@ -1,4 +1,4 @@
-//! What a figure was measured on.
+//! The machine on which a figure was measured.
 
 use std::fs;
 use std::process::Command;
@@ -6,20 +6,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Where and when.
+/// The machine and the date of a measurement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// Processors that this program may use.
+    /// The number of processors that this program may use.
     pub cores: usize,
-    /// The compiler, as it names itself.
+    /// The compiler's version line.
     pub rustc: String,
-    /// Year, month and day in UTC.
+    /// The date in UTC.
     pub date: String,
 }
 
-/// This machine, today.
+/// Describes this machine, with today's date.
 pub fn look() -> Machine {
     let unknown = || "unknown".to_owned();
     let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
@@ -36,14 +36,14 @@ pub fn look() -> Machine {
     }
 }
 
-/// Year, month and day in UTC.
+/// Returns today's date in UTC.
 fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (year, month, day) = civil(seconds / 86_400);
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// The date so many days after 1970-01-01.
+/// Returns the date of this number of days after 1970-01-01.
 fn civil(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))

@@ -1,16 +1,16 @@
-//! The one source of chance: the same names and queries in every run.
+//! A source of random numbers that gives the same names and queries in every run.
 
-/// `SplitMix64`.
+/// The `SplitMix64` generator.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The same sequence for the same seed.
+    /// Makes a generator. The same seed gives the same sequence.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// Returns any number.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,38 +18,38 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `limit`, which is not 0.
+    /// Returns a number below `limit`, which must not be 0.
     pub fn below(&mut self, limit: usize) -> usize {
         let wide = u128::from(self.next()) * limit as u128;
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
-    /// One of what is there, which is not nothing.
+    /// Returns one of the items. There must be at least one.
     pub fn one_of<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
-    /// Whether something happens that happens `percent` times in a hundred.
+    /// Returns true `percent` times in a hundred.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// A number in `0.0..1.0`.
+    /// Returns a number in `0.0..1.0`.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A rank below `limit`, the first the most frequent: Zipf's law with exponent 1, by inverting
-    /// the harmonic sum's logarithm.
+    /// Returns a rank below `limit` by Zipf's law with exponent 1, so that low ranks are the most
+    /// frequent. It inverts the logarithm that approximates the harmonic sum.
     pub fn zipf(&mut self, limit: usize) -> usize {
         let rank = (self.unit() * (limit as f64 + 1.0).ln()).exp() - 1.0;
-        // Rank 0 has every number below 1, and so on.
+        // Numbers below 1 are rank 0, and so on.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down")]
         let rank = rank as usize;
         rank.min(limit - 1)
     }
 
-    /// Puts items into any order.
+    /// Shuffles the items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.below(at + 1));

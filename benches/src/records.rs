@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 
 /// One measurement.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What makes two records the same measurement.
+    /// The fields that identify a measurement.
     type Key: Ord;
 
     /// Returns the key of this record.
     fn key(&self) -> Self::Key;
 
-    /// Returns true when `other`, which has another key, does not hold beside this record.
+    /// Returns true if `other`, which has another key, cannot hold together with this record.
     fn contradicts(&self, _other: &Self) -> bool {
         false
     }
@@ -31,7 +31,7 @@ impl<R: Record> Merged<R> {
     /// Reads a file of lines. A file that does not exist holds no records.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line is not a record.
+    /// Returns an error if the file cannot be read or a line is not a record.
     pub fn read(path: &Path) -> Result<Self> {
         let mut records = Self::default();
         if !path.exists() {
@@ -50,7 +50,7 @@ impl<R: Record> Merged<R> {
     /// Writes all records as lines of JSON.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         fs::write(path, self.lines()?)
             .with_context(|| format!("could not write {}", path.display()))
@@ -59,7 +59,7 @@ impl<R: Record> Merged<R> {
     /// Returns all records as lines of JSON.
     ///
     /// # Errors
-    /// When a record holds a number that JSON does not have.
+    /// Returns an error if a record has a number that JSON does not support.
     pub fn lines(&self) -> Result<String> {
         let mut text = String::new();
         for record in self.0.values() {
@@ -69,7 +69,7 @@ impl<R: Record> Merged<R> {
         Ok(text)
     }
 
-    /// Adds records. Each replaces the record with its key, and those that it contradicts.
+    /// Adds records. Each one replaces the record with its key and those that it contradicts.
     pub fn add(&mut self, records: impl IntoIterator<Item = R>) {
         for record in records {
             self.0.retain(|_, known| !record.contradicts(known));

@@ -21,30 +21,30 @@ use tower::Layer;
 
 use crate::client::{Client, Protocol};
 
-/// What stands between hyper and the application.
+/// The code between hyper and the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Between {
-    /// Nothing: a function that is hyper's service.
+    /// Nothing: hyper's service is a function.
     Nothing,
     /// `CoalesceLayer::serve`.
     Serve,
-    /// tower, and the facts of the connection in the extensions of each request.
+    /// tower, with the facts of the connection in the extensions of each request.
     Facts,
-    /// The same, and the layer.
+    /// tower with the facts and the layer.
     Layer,
 }
 
-/// A host that the connection is for.
+/// The host of the connection.
 pub const SERVED: &str = "www.example.test";
 
-/// A host that the server has and this connection has not.
+/// A host that the server has but this connection does not serve.
 pub const MISDIRECTED: &str = "cdn.example.test";
 
-/// Makes `requests` for `host` on one connection, and returns when all are answered.
+/// Makes `requests` for `host` on one connection, and returns after all are answered.
 ///
 /// # Panics
-/// When the connection fails.
+/// Panics if the connection fails.
 pub async fn run(protocol: Protocol, between: Between, host: &'static str, requests: u32) {
     let client = Client::new(protocol, host, requests);
     let hello = |_| std::future::ready(Ok::<_, Infallible>(response()));
@@ -105,7 +105,7 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 /// Runs `work` to its end on this thread.
 ///
 /// # Panics
-/// When the runtime cannot be made.
+/// Panics if the runtime cannot be made.
 pub fn on_this_thread(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, work);
@@ -136,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    /// What a request allocates, on a connection that has served a hundred before. Buffers that
-    /// grow now and then are rounded away.
+    /// Returns the allocations of one request, on a connection that has already served a hundred.
+    /// Rounding removes buffers that grow now and then.
     fn allocations(protocol: Protocol, between: Between) -> u64 {
         let allocated = |requests| {
             measure(|| on_this_thread(run(protocol, between, SERVED, requests))).count_total
@@ -145,11 +145,11 @@ mod tests {
         (allocated(300) - allocated(100) + 100) / 200
     }
 
-    /// Counted in whole servers, so that nothing is hidden in moves and wrappers.
+    /// Counts in whole servers, so that moves and wrappers are included.
     #[test]
     fn a_served_request_allocates_what_it_does_without_the_layer() {
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            // Whatever a process sets up once.
+            // Makes the allocations that a process does only once.
             on_this_thread(run(protocol, Between::Layer, SERVED, 10));
             let bare = allocations(protocol, Between::Nothing);
             assert!(bare > 0, "the counter counts");

@@ -1,17 +1,17 @@
-//! Medians, and how sure they are.
+//! Medians and their confidence intervals.
 
 use crate::random::Random;
 
-/// How often a sample is drawn anew.
+/// The number of resamples.
 const DRAWS: usize = 4000;
 
-/// The middle one, of an even number the upper of two; 0 for none.
+/// Returns the median, the upper one of an even number. Returns 0 for no figures.
 #[must_use]
 pub fn median(figures: Vec<f64>) -> f64 {
     quantile(figures, 0.5)
 }
 
-/// What such a part of the figures is below, by rank; 0 for none.
+/// Returns the figure below which this part of the figures lies, by rank. Returns 0 for no figures.
 #[must_use]
 pub fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
@@ -20,8 +20,8 @@ pub fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.get(rank.min(figures.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
-/// Where the median of such figures is in 95 of 100 cases: a bootstrap with a seed of its own, so
-/// that the same figures have the same interval.
+/// Returns the interval that contains the median in 95 of 100 cases, by bootstrap. Its seed is
+/// fixed, so the same figures give the same interval.
 #[must_use]
 pub fn interval(figures: &[f64]) -> [f64; 2] {
     let mut random = Random::new(1);

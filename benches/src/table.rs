@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Rows of equally many cells.
+/// A table whose rows have equally many cells.
 #[derive(Debug)]
 pub struct Table {
     head: Vec<String>,
@@ -11,12 +11,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Makes a table without rows.
     pub fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
         Self { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// The first cell to the left, figures to the right.
+    /// Formats the table as text, with the first cell to the left and figures to the right.
     #[must_use]
     pub fn plain(&self) -> String {
         let width = |at: usize| {
@@ -37,7 +37,7 @@ impl Table {
         text
     }
 
-    /// As Markdown; `figures` to the right.
+    /// Formats the table as Markdown. If `figures` is true, the columns align to the right.
     #[must_use]
     pub fn markdown(&self, figures: bool) -> String {
         let mut text = format!("| {} |\n|", self.head.join(" | "));
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-/// Three digits that matter, or all before the point.
+/// Formats a figure with three significant digits, or all digits before the point.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => format!("{value:.0}"),

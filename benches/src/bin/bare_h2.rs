@@ -1,5 +1,5 @@
-//! The baseline of the program `servers`, as a server: `h2` on tokio-rustls and nothing else. What
-//! it does with a connection is `coalesce_benches::bare`.
+//! A server that is the baseline of the program `servers`: `h2` on tokio-rustls and nothing else.
+//! `coalesce_benches::bare` serves its connections.
 //!
 //! ```text
 //! bare_h2 CERTIFICATE.pem KEY.pem SERVED-HOST [--workers N]
@@ -22,12 +22,12 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, Parser)]
 #[command(name = "bare_h2")]
 struct Arguments {
-    /// The chain, its own certificate first.
+    /// The certificate chain, the end-entity certificate first.
     certificate: PathBuf,
     key: PathBuf,
-    /// The host that is served; every other gets a 421.
+    /// The served host. Any other host gets a 421.
     host: String,
-    /// Threads; with one, tokio's current-thread runtime.
+    /// The number of threads. With one, tokio's current-thread runtime.
     #[arg(long, default_value_t = 1)]
     workers: usize,
 }
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         loop {
             let (socket, _) = listener.accept().await?;
             let (tls, answers) = (tls.clone(), answers.clone());
-            // A connection that fails concerns nobody else.
+            // A failed connection does not affect the others.
             tokio::spawn(async move { drop(serve(socket, tls, answers).await) });
         }
     })

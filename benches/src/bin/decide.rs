@@ -1,6 +1,6 @@
-//! Decides one request again and again, so that callgrind can count the instructions of a decision;
-//! `count-decide.sh` does.
-#![allow(clippy::print_stdout, reason = "the verdicts are its output")]
+//! Decides one request repeatedly, so that callgrind can count the instructions of a decision. The
+//! script `count-decide.sh` runs it.
+#![allow(clippy::print_stdout, reason = "the program prints the verdicts")]
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
 //! Makes requests to a hyper server in memory, with or without the layer, so that callgrind can
-//! count the instructions of the server; `count-layer.sh` does.
+//! count the server's instructions. The script `count-layer.sh` runs it.
 
 use anyhow::{Context, bail};
 use coalesce_benches::client::Protocol;
