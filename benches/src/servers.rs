@@ -147,7 +147,7 @@ mod tests {
 
     /// Counts in whole servers, so that moves and wrappers are included.
     #[test]
-    fn a_served_request_allocates_what_it_does_without_the_layer() {
+    fn served_request_allocates_the_same_with_the_layer() {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             // Makes the allocations that a process does only once.
             on_this_thread(run(protocol, Between::Layer, SERVED, 10));

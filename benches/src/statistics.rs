@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_median_is_the_middle_one() {
+    fn median_is_the_middle_figure() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
         assert_eq!(median(Vec::new()).to_bits(), 0.0_f64.to_bits());
     }
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_holds_the_median_and_narrows_with_more_figures() {
+    fn interval_contains_the_median_and_narrows_with_more_figures() {
         let mut random = Random::new(7);
         let mut sample = |count| (0..count).map(|_| random.unit()).collect::<Vec<f64>>();
         let (few, many) = (sample(10), sample(1000));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_figures_the_interval_is_a_point() {
+    fn interval_of_equal_figures_is_a_point() {
         assert_eq!(interval(&[2.5; 8]).map(f64::to_bits), [2.5_f64.to_bits(); 2]);
     }
 }

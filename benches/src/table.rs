@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_line_up() {
+    fn table_columns_align() {
         let mut table = Table::new(["peer", "ns"]);
         table.rows.push(vec!["ours".into(), "12.5".into()]);
         assert_eq!(table.plain(), "peer    ns\nours  12.5\n");

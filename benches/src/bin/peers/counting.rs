@@ -1,16 +1,16 @@
-//! What a piece of work allocates.
+//! Counts the allocations of a piece of work.
 
 use allocation_counter::measure;
 
-/// What happened while counting.
+/// The allocations counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted {
     pub(crate) allocations: u64,
-    /// Bytes asked for and not given back, without what the allocator adds to them.
+    /// Bytes requested and not freed, without the allocator's overhead.
     pub(crate) bytes: i64,
 }
 
-/// Counts what `work` allocates on this thread.
+/// Runs `work` and counts its allocations on this thread.
 pub(crate) fn count<T>(work: impl FnOnce() -> T) -> (T, Counted) {
     let mut result = None;
     let info = measure(|| result = Some(work()));

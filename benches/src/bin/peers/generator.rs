@@ -1,21 +1,21 @@
-//! Names that look like names.
+//! Generates realistic names.
 //!
-//! What the generator imitates, from what public certificate logs and top-site lists show:
+//! The generator imitates names in public certificate logs and lists of popular sites:
 //!
 //! - Top-level domains by Zipf's law: `com` far ahead, then `net`, `org`, country codes, new ones;
 //!   some of two labels (`co.uk`, `com.br`).
 //! - Registered labels: pairs of words (some with a hyphen), pronounceable inventions, words with
 //!   digits, short abbreviations.
-//! - First labels by Zipf's law: `www`, `api`, `mail`, `cdn` and the rest of the usual, one in six
-//!   with a number (`web3`, `node-17`).
+//! - First labels by Zipf's law: `www`, `api`, `mail`, `cdn` and other common ones; one in six has
+//!   a number (`web3`, `node-17`).
 //! - One to about forty hosts in a domain, few in most; one in ten is the domain itself, one in
 //!   eight has a further label (`api.eu-west.example.com`).
 //!
-//! Every name is lower case, 12 to 30 bytes with its wildcard, and valid for a host.
+//! Every name is lower case, valid for a host, and has 12 to 30 bytes with its wildcard.
 
 use coalesce_benches::random::Random;
 
-/// The most frequent first.
+/// Top-level domains, the most frequent first.
 const TOP: [&str; 40] = [
     "com", "net", "org", "de", "co.uk", "io", "fr", "nl", "ru", "com.br", "it", "com.au", "dev",
     "pl", "info", "eu", "app", "ca", "ch", "co.jp", "in", "es", "se", "be", "cz", "at", "us",
@@ -23,7 +23,7 @@ const TOP: [&str; 40] = [
     "fi",
 ];
 
-/// The most frequent first.
+/// First labels, the most frequent first.
 const FIRST: [&str; 48] = [
     "www", "api", "mail", "cdn", "m", "app", "blog", "shop", "dev", "static", "img", "staging",
     "test", "admin", "webmail", "assets", "media", "portal", "support", "docs", "auth", "login",
@@ -56,15 +56,15 @@ const ONSETS: [&str; 20] = [
 const VOWELS: [&str; 8] = ["a", "e", "i", "o", "u", "a", "e", "ai"];
 const CODAS: [&str; 8] = ["", "", "", "", "n", "r", "s", "l"];
 
-/// Bounds of a name's length, with its wildcard.
+/// The limits of a name's length, with its wildcard.
 pub(crate) const LENGTH: std::ops::RangeInclusive<usize> = 12..=30;
 
-/// Makes names without end.
+/// An endless source of names.
 #[derive(Clone, Debug)]
 pub(crate) struct Generator {
     pub(crate) random: Random,
     domain: String,
-    /// How many more hosts the domain gets.
+    /// The number of hosts that the current domain still gets.
     hosts: usize,
 }
 
@@ -73,7 +73,7 @@ impl Generator {
         Self { random: Random::new(seed), domain: String::new(), hosts: 0 }
     }
 
-    /// The next name, of the domain before it or of a new one. Its length is not checked.
+    /// Writes the next name, of the current domain or of a new one. Its length is not checked.
     pub(crate) fn name(&mut self, into: &mut String) {
         self.next_domain();
         into.clear();
@@ -88,7 +88,7 @@ impl Generator {
         into.push_str(&self.domain);
     }
 
-    /// What follows the `*.` of the next wildcard.
+    /// Writes the part of the next wildcard that follows the `*.`.
     pub(crate) fn suffix(&mut self, into: &mut String) {
         self.next_domain();
         into.clear();
@@ -103,7 +103,7 @@ impl Generator {
         into.push_str(&self.domain);
     }
 
-    /// A left-most label.
+    /// Writes a left-most label.
     pub(crate) fn first_label(&mut self, into: &mut String) {
         let rank = self.random.zipf(FIRST.len());
         into.push_str(FIRST[rank]);
@@ -115,7 +115,7 @@ impl Generator {
         }
     }
 
-    /// A label as a registrar sells it.
+    /// Writes a label as registrars sell it.
     pub(crate) fn registered_label(&mut self, into: &mut String) {
         match self.random.below(100) {
             0..45 => {

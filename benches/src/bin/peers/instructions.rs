@@ -1,8 +1,9 @@
-//! Instructions of one lookup, counted by callgrind.
+//! Counts the instructions of one lookup with callgrind.
 //!
-//! The program runs itself under valgrind: once to build a set and draw a load, once to look
-//! [`LOOKUPS`] queries up besides. All chance is seeded but the keys of certificates and hash maps;
-//! the difference of the two totals, divided, is good to an instruction.
+//! The program runs itself twice under valgrind: once to build a set and draw a load, and once to
+//! look up [`LOOKUPS`] queries in addition. All random numbers are seeded, except the keys of
+//! certificates and hash maps. The difference of the two totals, divided by the lookups, is exact
+//! to one instruction.
 
 use std::process::{Command, Stdio};
 
@@ -15,19 +16,19 @@ use crate::peers::PeerKind;
 use crate::records::{Instructions, Record};
 use crate::sets::{NameSet, SetKind};
 
-/// Lookups of the longer run.
+/// The lookups of the longer run.
 const LOOKUPS: usize = 1 << 15;
-/// Of peers that take tens of thousands of instructions for one.
+/// The lookups for peers that take tens of thousands of instructions each.
 const LOOKUPS_SLOW: usize = QUERIES;
 const SLOW: [&str; 2] = ["webpki", "openssl"];
-/// Different queries; they are run through again and again.
+/// The number of different queries, which repeat.
 const QUERIES: usize = 1 << 10;
-/// The sets that it is worth doing for: everything is in the caches.
+/// The measured sets. They fit in the caches, so instructions matter most.
 pub(crate) const SETS: [&str; 4] = ["cert-1", "cert-10", "cert-100", "cert-1000"];
-/// The peers likewise.
+/// The measured peers.
 pub(crate) const PEERS: [&str; 6] =
     ["ours", crate::peers::REFERENCE, "linear", "sozu", "webpki", "openssl"];
-/// The loads likewise.
+/// The measured loads.
 pub(crate) const LOADS: [LoadKind; 6] = [
     LoadKind::Uniform,
     LoadKind::Zipf,
@@ -37,7 +38,7 @@ pub(crate) const LOADS: [LoadKind; 6] = [
     LoadKind::Messy,
 ];
 
-/// Fails when valgrind does not run.
+/// Returns an error if valgrind does not run.
 pub(crate) fn check_valgrind() -> Result<()> {
     let status = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
     match status {
@@ -47,7 +48,7 @@ pub(crate) fn check_valgrind() -> Result<()> {
     }
 }
 
-/// Counts for one peer with one set.
+/// Counts the instructions of one peer with one set.
 pub(crate) fn count(
     set: SetKind,
     loads: &[LoadKind],
@@ -70,7 +71,7 @@ pub(crate) fn count(
     Ok(records)
 }
 
-/// All instructions of one run.
+/// Returns all instructions of one run.
 fn total(set: SetKind, load: LoadKind, peer: &PeerKind, lookups: usize) -> Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -86,7 +87,7 @@ fn total(set: SetKind, load: LoadKind, peer: &PeerKind, lookups: usize) -> Resul
     figure.trim().parse().with_context(|| format!("no count of instructions: {figure}"))
 }
 
-/// What runs under valgrind.
+/// Does the work that runs under valgrind.
 pub(crate) fn child(set: SetKind, load: LoadKind, peer: &PeerKind, lookups: usize) -> Result<()> {
     let set = NameSet::generate(set);
     let load = Load::generate(load, &set, &Oracle::new(&set), QUERIES);

@@ -1,4 +1,4 @@
-//! The queries: raw bytes of authorities, in one arena, each with its right answer.
+//! The queries: raw bytes of authorities in one arena, each with its right answer.
 //!
 //! | load | queries |
 //! | --- | --- |
@@ -12,14 +12,14 @@
 //! | `long` | names of 32 to 64 bytes, half of them below wildcards |
 //! | `addresses` | IPv4 and bracketed IPv6 literals, half of them in the set |
 //!
-//! In sets without wildcards (`cert-1`, `cert-2`) exact names stand in for names below wildcards
-//! and `long` has no hits; sets below 100 names hold no addresses.
+//! In sets without wildcards (`cert-1`, `cert-2`), exact names replace names below wildcards, and
+//! `long` has no hits. Sets of less than 100 names have no addresses.
 
 use crate::generator::Generator;
 use crate::oracle::Oracle;
 use crate::sets::{Depth, NameSet, Pattern};
 
-/// A load by its name.
+/// The kind of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoadKind {
     Uniform,
@@ -48,10 +48,10 @@ pub(crate) const LOADS: [(&str, LoadKind); 9] = [
 /// The longest name (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 253;
 
-/// How often a query that should miss and does not is drawn again before something else is drawn.
+/// How often a query that should miss but hits is drawn again, before another kind is drawn.
 const TRIES: usize = 64;
 
-/// Queries and their answers.
+/// A load: queries and their answers.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     arena: Vec<u8>,
@@ -60,7 +60,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Draws `count` queries; the same each time.
+    /// Draws `count` queries, the same ones in every run.
     pub(crate) fn generate(
         kind: LoadKind,
         set: &NameSet,
@@ -74,7 +74,7 @@ impl Load {
             drawing.draw(kind);
             queries.push(drawing.text.clone());
         }
-        // The generator stays in one domain for some names.
+        // The generator stays in one domain for several names, so shuffle the queries.
         drawing.generator.random.shuffle(&mut queries);
         let mut load = Self::default();
         for query in queries {
@@ -85,7 +85,7 @@ impl Load {
         load
     }
 
-    /// The queries in order; they lie behind each other in memory.
+    /// Returns the queries in order. They are adjacent in memory.
     pub(crate) fn queries(&self) -> Vec<&[u8]> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.arena[start..*end]).collect()
@@ -123,8 +123,8 @@ impl Drawing<'_> {
         }
     }
 
-    /// A name that the entry with this number stands for. Entries are in random order, so that the
-    /// number serves as a rank.
+    /// Draws a name that this entry matches. Entries are in random order, so the number can be a
+    /// rank.
     fn hit(&mut self, number: usize) {
         let number = u32::try_from(number).unwrap_or(0);
         let pattern = self.set.get(number);
@@ -140,7 +140,7 @@ impl Drawing<'_> {
         self.text.push_str(&String::from_utf8_lossy(name));
     }
 
-    /// A name below a suffix.
+    /// Draws a name below a suffix.
     fn below(&mut self, suffix: &[u8]) {
         self.text.clear();
         self.generator.first_label(&mut self.text);
@@ -190,20 +190,20 @@ impl Drawing<'_> {
         self.miss();
     }
 
-    /// A name close to an entry, which may happen to match another.
+    /// Draws a name close to an entry. It may happen to match another entry.
     fn near(&mut self) {
         let choice = self.generator.random.below(6);
         let wildcard = if choice < 3 { self.wildcard() } else { None };
         match (choice, wildcard) {
-            // The parent of a wildcard, which is not below itself.
+            // The parent of a wildcard, which the wildcard does not match.
             (0, Some(suffix)) => self.set_text(&suffix),
-            // The same end, but not at a dot.
+            // The same ending, but not at a dot.
             (1, Some(suffix)) => {
                 self.text.clear();
                 self.generator.first_label(&mut self.text);
                 self.text.push_str(&String::from_utf8_lossy(&suffix));
             }
-            // One label deeper than a one-label wildcard; the start of a longer suffix otherwise.
+            // One label deeper than a one-label wildcard, or else the start of a longer suffix.
             (2, Some(suffix)) => {
                 self.below(&suffix);
                 if self.set.kind.depth == Depth::OneLabel {
@@ -217,7 +217,7 @@ impl Drawing<'_> {
                 let name = self.exact();
                 self.below(&name);
             }
-            // One letter off.
+            // One letter differs.
             (4, _) => {
                 let mut name = self.exact();
                 let at = self.generator.random.below(name.len());
@@ -284,7 +284,7 @@ impl Drawing<'_> {
         };
         let label = if self.generator.random.chance(50) { 1 } else { 63 };
         self.set_text(&end);
-        // From the right, as the labels' dots are counted.
+        // Fills from the right, because wildcards count labels from there.
         let mut left = String::new();
         let mut room = NAME_MAX - self.text.len() - usize::from(!self.text.is_empty());
         while room > 0 {
@@ -294,7 +294,7 @@ impl Drawing<'_> {
                 left.push(char::from(letter));
             }
             room -= len;
-            // A dot needs a label behind it.
+            // A dot needs a label in front of it.
             if room > 1 {
                 left.push('.');
                 room -= 1;
@@ -324,7 +324,7 @@ impl Drawing<'_> {
             self.generator.registered_label(&mut left);
         }
         left.truncate(wanted.saturating_sub(suffix.len() + 1).max(1));
-        // Neither a dot nor a hyphen may stand at the cut.
+        // The cut must not end in a dot or a hyphen.
         if left.ends_with(['.', '-']) {
             left.pop();
             left.push('x');
@@ -359,9 +359,9 @@ mod tests {
     use super::*;
     use crate::sets::SETS;
 
-    /// What the table at the top promises, on a set with wildcards and addresses.
+    /// Checks the table at the top, on a set with wildcards and addresses.
     #[test]
-    fn loads_are_as_described() {
+    fn loads_match_their_description() {
         let set = NameSet::generate(*SETS.iter().find(|set| set.name == "table-1e3").unwrap());
         let oracle = Oracle::new(&set);
         for (name, kind) in LOADS {
@@ -371,7 +371,7 @@ mod tests {
                 LoadKind::Uniform | LoadKind::Zipf => 2000..=2000,
                 LoadKind::Misses | LoadKind::NearMisses => 0..=0,
                 LoadKind::Mixed | LoadKind::Messy => 1400..=1600,
-                // A name that ends as an exact one is a hit only below some wildcard.
+                // A name that ends like an exact name is a hit only below some wildcard.
                 LoadKind::Adversarial => 500..=1100,
                 LoadKind::Long | LoadKind::Addresses => 900..=1100,
             };

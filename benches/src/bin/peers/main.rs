@@ -1,4 +1,4 @@
-//! Coalesce's lookups beside those of others, measured in turns in one process.
+//! Compares Coalesce's lookups with those of other libraries, in turns in one process.
 //!
 //! ```text
 //! cargo run --release -p coalesce-benches --bin peers -- --quick
@@ -6,16 +6,16 @@
 //!     --set cert-100 --results target/peers.jsonl --write benches/RESULTS.md
 //! ```
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
 //! | `generator`, `sets`, `loads` | names, sets of names, queries; all from seeds |
 //! | `oracle` | the right answers |
-//! | `peers` | what is compared, one row and one builder each |
+//! | `peers` | the compared implementations, one row and one builder each |
 //! | `ours` | Coalesce as a peer |
 //! | `measure`, `counting`, `instructions` | times, bytes, instructions |
-//! | `records` | what was measured, as lines of JSON |
-//! | `report`, `plot` | the same for people |
-#![expect(clippy::cast_precision_loss, reason = "figures of measurements are rounded anyway")]
+//! | `records` | the measurements, as lines of JSON |
+//! | `report`, `plot` | the measurements as tables and plots |
+#![expect(clippy::cast_precision_loss, reason = "measured figures are rounded anyway")]
 
 mod counting;
 mod generator;
@@ -45,12 +45,12 @@ use crate::peers::{OURS, PEERS, PeerKind, is_ours};
 use crate::records::{Record, Records};
 use crate::sets::{SETS, SetKind};
 
-/// Measure Coalesce's lookups beside those of others.
+/// Compare Coalesce's lookups with those of other libraries.
 ///
-/// Exits with 0 when all is well, 1 when Coalesce gave a wrong answer or a file could not be read
-/// or written, 2 for a wrong command line.
+/// Exits with 0 on success, with 1 if Coalesce gave a wrong answer or a file could not be read or
+/// written, and with 2 for a wrong command line.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "flags are")]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is a bool")]
 #[command(name = "peers")]
 struct Arguments {
     /// A set of names; may be repeated. All but the largest by default.
@@ -59,10 +59,10 @@ struct Arguments {
     /// A load of queries; may be repeated. All by default.
     #[arg(long, value_name = "NAME", value_parser = load)]
     load: Vec<LoadKind>,
-    /// A peer; may be repeated, and Coalesce is always one. All by default.
+    /// A peer; may be repeated. Coalesce is always included. All by default.
     #[arg(long, value_name = "NAME", value_parser = peer)]
     peer: Vec<&'static PeerKind>,
-    /// Rounds of measuring; figures are medians over them.
+    /// Rounds of measuring. Figures are medians over them.
     #[arg(long, default_value_t = 51, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// Measure roughly: fewer queries, at most five rounds, three small sets by default.
@@ -71,22 +71,22 @@ struct Arguments {
     /// Write records as lines of JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Keep records in this file, beside those that are in it.
+    /// Add the records to this file, which keeps its other records.
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
     /// Write all records as Markdown, and plots into the folder `plots` beside it.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Measure nothing; write what the results hold.
+    /// Measure nothing; write the records of the results file.
     #[arg(long, requires = "results")]
     render: bool,
     /// Count instructions under callgrind instead of measuring time.
     #[arg(long, conflicts_with = "render")]
     instructions: bool,
-    /// Say which sets, loads and peers there are.
+    /// List all sets, loads and peers.
     #[arg(long)]
     list: bool,
-    /// Look so many queries up and say nothing: what runs under callgrind.
+    /// Look up this many queries and print nothing. This runs under callgrind.
     #[arg(long, hide = true)]
     lookups: Option<usize>,
 }
@@ -114,7 +114,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            // When nobody reads it there is nobody to tell.
+            // If standard error is closed, there is no other place to report the error.
             let _ = writeln!(std::io::stderr().lock(), "{error:#}");
             ExitCode::FAILURE
         }
@@ -143,7 +143,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.render {
         fresh.add([Record::Machine(machine::look())]);
         let plan = Plan::new(arguments);
-        // Set by set, so that a run that is broken off leaves what it had.
+        // Write after each set, so that an interrupted run keeps its finished sets.
         for set in &plan.sets {
             let records = plan.measure(*set, &mut Progress::new())?;
             fresh.add(records.clone());
@@ -171,7 +171,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to measure.
+/// The measurements to make.
 struct Plan {
     sets: Vec<SetKind>,
     loads: Vec<LoadKind>,
@@ -221,7 +221,7 @@ impl Plan {
         let names = sets::NameSet::generate(set);
         let mut records = Vec::new();
         for peer in &self.peers {
-            // What cannot be built here cannot be built there.
+            // A peer that cannot be built here cannot be built under valgrind either.
             if peer.build(&names).is_ok() {
                 records.extend(instructions::count(set, &self.loads, peer, progress)?);
             }
@@ -238,7 +238,7 @@ fn print(text: &str) -> Result<()> {
     std::io::stdout().lock().write_all(text.as_bytes()).context("could not write the tables")
 }
 
-/// The Markdown file and its plots.
+/// Writes the Markdown file and its plots.
 fn write(path: &Path, records: &Records) -> Result<()> {
     let plots = path.with_file_name("plots");
     std::fs::create_dir_all(&plots)

@@ -1,9 +1,11 @@
-//! Building, checking and timing, all peers in turn.
+//! Builds, checks and times all peers in turn.
 //!
-//! A round runs one block of queries through every peer, another peer first each time, so that
-//! whatever else the machine does meets all alike; a ratio is taken within a round, and the median
-//! over rounds is what is told. In its turn a peer runs a block that is not timed, to find its own
-//! names in the caches and no other's, then another block overlapped, then a third dependent.
+//! A round runs one block of queries through every peer, and each round starts with another peer,
+//! so that other activity of the machine affects all peers alike. Ratios are taken within a round,
+//! and the reported figure is their median.
+//!
+//! In its turn a peer first runs a block without timing, so that the caches hold its own data. Then
+//! it runs another block with overlapped lookups and a third one with dependent lookups.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +19,13 @@ use crate::peers::{Answers, Difference, OURS, Peer, PeerKind, is_ours};
 use crate::records::{Absent, Build, Record, Time};
 use crate::sets::{NameSet, SetKind};
 
-/// How much is measured.
+/// The amount of measuring.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     pub(crate) rounds: usize,
-    /// Queries in a block.
+    /// The queries in a block.
     pub(crate) block: usize,
-    /// Different blocks.
+    /// The number of different blocks.
     pub(crate) blocks: usize,
 }
 
@@ -37,17 +39,18 @@ impl Extent {
     }
 }
 
-/// A slow peer gets fewer queries, so that its block takes no longer than this.
+/// The time of a block. A slow peer gets fewer queries.
 const BLOCK_TIME: Duration = Duration::from_millis(4);
-/// And no fewer than this.
+/// The least number of queries in a block.
 const BLOCK_MIN: usize = 32;
-/// Checking a slow peer stops here; at least [`CHECKED_MIN`] queries are checked, and of ours all.
+/// The time for checking a peer. At least [`CHECKED_MIN`] queries are checked, and for Coalesce
+/// all.
 const CHECK_TIME: Duration = Duration::from_secs(2);
 const CHECKED_MIN: usize = 64;
-/// Queries for which allocations are counted.
+/// The number of queries for which allocations are counted.
 const COUNTED: usize = 256;
 
-/// A peer with a set in it.
+/// A peer that has built a set.
 pub(crate) struct Contender {
     pub(crate) kind: &'static PeerKind,
     peer: Box<dyn Peer>,
@@ -55,7 +58,7 @@ pub(crate) struct Contender {
     build: Duration,
 }
 
-/// Builds all peers that are for a set, and says of the others why not.
+/// Builds all peers that support a set. Records the reason for the others.
 pub(crate) fn build(
     set: &NameSet,
     peers: &[&'static PeerKind],
@@ -80,14 +83,14 @@ pub(crate) fn build(
     (contenders, records)
 }
 
-/// What building cost.
+/// Returns the cost of building.
 pub(crate) fn builds(set: &NameSet, contenders: &[Contender]) -> Vec<Record> {
     let record = |contender: &Contender| {
         Record::Build(Build {
             set: set.kind.name.to_owned(),
             peer: contender.kind.name.to_owned(),
             names: set.len(),
-            // OpenSSL's memory comes from C, where nothing is counted.
+            // OpenSSL allocates in C, where nothing is counted.
             bytes_per_name: (contender.kind.name != "openssl")
                 .then(|| contender.bytes as f64 / set.len() as f64),
             milliseconds: contender.build.as_secs_f64() * 1e3,
@@ -96,12 +99,12 @@ pub(crate) fn builds(set: &NameSet, contenders: &[Contender]) -> Vec<Record> {
     contenders.iter().map(record).collect()
 }
 
-/// What checking a peer's answers found.
+/// The result of checking a peer's answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) queries: usize,
     pub(crate) wrong: usize,
-    /// Of the wrong ones, those that a documented difference explains.
+    /// The wrong answers that a documented difference explains.
     pub(crate) explained: usize,
 }
 
@@ -148,13 +151,13 @@ pub(crate) fn run(
 }
 
 impl LoadKind {
-    /// As written on the command line.
+    /// Returns the name on the command line.
     pub(crate) fn name(self) -> &'static str {
         LOADS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
 
-/// One peer's figures, by round, in nanoseconds for a lookup.
+/// The figures of one peer by round, in nanoseconds per lookup.
 #[derive(Default)]
 struct Rounds {
     overlapped: Vec<f64>,
@@ -203,7 +206,7 @@ fn time(
     (0..contenders.len()).map(record).collect()
 }
 
-/// Times every contender in every round, each round in another order.
+/// Times every contender in every round, in a different order each round.
 fn measure_rounds(
     set: &NameSet,
     load_name: &str,
@@ -221,8 +224,8 @@ fn measure_rounds(
             round + 1,
             extent.rounds
         ));
-        // Three blocks in a row, none of them the last round's: what one leaves in the caches is no
-        // more to the next than what any other leaves.
+        // Use three consecutive blocks, none of them from the last round, so that the caches favour
+        // no block.
         let block = |at: usize| (3 * round + at) % extent.blocks * extent.block;
         let [warm_up, overlapped, dependent] = [0, 1, 2].map(block);
         for turn in 0..contenders.len() {
@@ -238,7 +241,7 @@ fn measure_rounds(
     rounds
 }
 
-/// As many queries as fit into [`BLOCK_TIME`].
+/// Returns how many queries fit into [`BLOCK_TIME`].
 fn fitting_block(peer: &dyn Peer, queries: &[&[u8]], block: usize) -> usize {
     let sample = &queries[..BLOCK_MIN];
     peer.overlapped(sample);
@@ -254,7 +257,7 @@ fn nanoseconds(queries: usize, work: impl FnOnce()) -> f64 {
     started.elapsed().as_secs_f64() * 1e9 / queries as f64
 }
 
-/// The median over rounds of what a peer took in terms of what ours took.
+/// Returns the median over rounds of the peer's time divided by Coalesce's time.
 fn ratio(peer: &[f64], ours: Option<&[f64]>) -> Option<f64> {
     ours.map(|ours| median(peer.iter().zip(ours).map(|(peer, ours)| peer / ours).collect()))
 }
@@ -265,7 +268,8 @@ mod tests {
     use crate::peers::PEERS;
     use crate::sets::SETS;
 
-    /// Every peer, every load, and every answer either right or different for a documented reason.
+    /// Checks that every answer of every peer on every load is right or differs for a documented
+    /// reason.
     fn agree(name: &str) {
         let kind = *SETS.iter().find(|kind| kind.name == name).unwrap();
         let set = NameSet::generate(kind);
@@ -293,22 +297,22 @@ mod tests {
     }
 
     #[test]
-    fn all_peers_answer_alike_on_a_certificate_of_10_names() {
+    fn peers_agree_on_a_certificate_of_10_names() {
         agree("cert-10");
     }
 
     #[test]
-    fn all_peers_answer_alike_on_a_certificate_of_100_names() {
+    fn peers_agree_on_a_certificate_of_100_names() {
         agree("cert-100");
     }
 
     #[test]
-    fn all_peers_answer_alike_on_a_table_of_1000_names() {
+    fn peers_agree_on_a_table_of_1000_names() {
         agree("table-1e3");
     }
 
     #[test]
-    fn the_median_is_the_middle() {
+    fn median_is_the_middle() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!(median(vec![]).abs() < 1e-9);
     }

@@ -1,18 +1,18 @@
-//! The right answers, by the plainest means: owned strings, sorted numbers, binary search.
+//! The right answers, by simple means: owned strings, sorted numbers, binary search.
 //!
-//! Nothing here is shared with Coalesce or with a peer.
+//! The oracle shares no code with Coalesce or with a peer.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sets::{Depth, NameSet, Pattern};
 
-/// Answers slowly and rightly.
+/// An oracle, which answers slowly and correctly.
 #[derive(Debug)]
 pub(crate) struct Oracle<'a> {
     set: &'a NameSet,
-    /// Numbers of exact names, by name.
+    /// The numbers of exact names, sorted by name.
     exact: Vec<u32>,
-    /// Numbers of wildcards, by what follows the star.
+    /// The numbers of wildcards, sorted by suffix.
     wildcards: Vec<u32>,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Oracle<'a> {
         Self { set, exact, wildcards }
     }
 
-    /// The number of the most specific entry for an authority.
+    /// Returns the number of the most specific entry for an authority.
     pub(crate) fn answer(&self, authority: &[u8]) -> Option<u32> {
         let text = String::from_utf8_lossy(authority).to_ascii_lowercase();
         let host = match text.rsplit_once(':') {
@@ -78,12 +78,12 @@ impl<'a> Oracle<'a> {
         found.ok().map(|at| numbers[at])
     }
 
-    /// The numbers of the exact names, by name.
+    /// Returns the numbers of the exact names, sorted by name.
     pub(crate) fn exact(&self) -> &[u32] {
         &self.exact
     }
 
-    /// The numbers of the wildcards, by what follows the star.
+    /// Returns the numbers of the wildcards, sorted by suffix.
     pub(crate) fn wildcards(&self) -> &[u32] {
         &self.wildcards
     }

@@ -1,8 +1,7 @@
-//! Coalesce as a peer: the only file that calls it.
+//! Coalesce as a peer. No other file of this program calls it.
 //!
-//! Each layout is one builder here, and one row of [`PEERS`](crate::peers::PEERS) whose name starts
-//! with `ours`. A batch entry implements [`Peer`] itself, where the others
-//! implement [`Lookup`].
+//! Each layout has a builder here and a row of [`PEERS`](crate::peers::PEERS) whose name starts
+//! with `ours`. A batch entry implements [`Peer`] itself; the others implement [`Lookup`].
 
 use std::hint::black_box;
 
@@ -16,7 +15,7 @@ use crate::sets::{Depth, NameSet, Pattern};
 
 const GROUP: GroupId = GroupId::new(1);
 
-/// A certificate's identifiers or an authority table, as the set wants it.
+/// Builds an identifier set or an authority table, according to the set.
 pub(crate) fn build(set: &NameSet) -> Result<Built, Refusal> {
     if set.kind.certificate {
         let identifiers = identifiers(set)?;
@@ -29,7 +28,7 @@ pub(crate) fn build(set: &NameSet) -> Result<Built, Refusal> {
     }
 }
 
-/// The compact layout, which tables have and certificates have no need of.
+/// Builds the compact layout, which only tables have.
 pub(crate) fn build_compact(set: &NameSet) -> Result<Built, Refusal> {
     if set.kind.certificate {
         return Err(Refusal::new("identifier sets have one layout"));
@@ -39,10 +38,10 @@ pub(crate) fn build_compact(set: &NameSet) -> Result<Built, Refusal> {
     Ok(Built { peer: Box::new(Table(table)), bytes: Some(bytes) })
 }
 
-/// The fast layout, asked for many names at once.
+/// Builds the fast layout, searched in batches.
 pub(crate) fn build_batch(set: &NameSet) -> Result<Built, Refusal> {
     if set.kind.certificate {
-        return Err(Refusal::new("a certificate is near in any case"));
+        return Err(Refusal::new("a certificate is in cache in any case"));
     }
     let table = table(set, Layout::Fast)?;
     let bytes = table.as_bytes().len();
@@ -94,7 +93,7 @@ fn table(set: &NameSet, layout: Layout) -> Result<AuthorityTable<Vec<u8>>, Refus
 
 struct Identifiers {
     set: IdentifierSet<Vec<u8>>,
-    /// The numbers that the set of names gave, by those of the image.
+    /// The numbers in the set of names, by the numbers in the image.
     numbers: Vec<u32>,
 }
 

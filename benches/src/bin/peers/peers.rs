@@ -1,8 +1,8 @@
-//! What is compared. Every peer answers from the raw bytes of an authority: it strips the port and
-//! the trailing dot, folds case, and finds the number of the most specific entry.
+//! The compared implementations. Every peer answers from the raw bytes of an authority: it strips
+//! the port and the trailing dot, folds case, and finds the number of the most specific entry.
 //!
-//! [`PEERS`] says of each what it is and how it is used, who keeps it up, and where its rules
-//! differ; `--list` and the written results show the same table.
+//! [`PEERS`] describes each peer, its use, its maintainer, and the differences in its rules.
+//! `--list` and the written results show the same table.
 
 mod arena;
 mod automata;
@@ -28,22 +28,22 @@ use crate::sets::{NameSet, Pattern};
 
 pub(crate) use registry::{OURS, PEERS, REFERENCE, is_ours};
 
-/// One lookup.
+/// An implementation of one lookup.
 pub(crate) trait Lookup {
-    /// The number of the most specific entry for an authority. Where a peer says only whether a
-    /// name is covered, any number.
+    /// Returns the number of the most specific entry for an authority. A peer that only reports
+    /// coverage returns any number.
     fn find(&self, authority: &[u8]) -> Option<u32>;
 }
 
-/// Many lookups, so that one virtual call serves a whole block.
+/// An implementation of many lookups, so that one virtual call serves a whole block.
 pub(crate) trait Peer {
-    /// The answer to one query.
+    /// Returns the answer to one query.
     fn answer(&self, authority: &[u8]) -> Option<u32>;
 
-    /// Independent lookups, which a processor may overlap.
+    /// Does independent lookups, which a processor may overlap.
     fn overlapped(&self, queries: &[&[u8]]);
 
-    /// Lookups of which each starts when the answer to the one before it is known.
+    /// Does lookups that each start after the answer to the previous one is known.
     fn dependent(&self, queries: &[&[u8]]);
 }
 
@@ -61,7 +61,7 @@ impl<T: Lookup> Peer for T {
     }
 
     fn dependent(&self, queries: &[&[u8]]) {
-        // Nobody but us knows that this is zero.
+        // The compiler does not know that this is zero.
         let zero = black_box(0_u32);
         let mut next = 0;
         while let Some(query) = queries.get(next) {
@@ -72,10 +72,10 @@ impl<T: Lookup> Peer for T {
     }
 }
 
-/// A peer, ready.
+/// A built peer.
 pub(crate) struct Built {
     pub(crate) peer: Box<dyn Peer>,
-    /// How large it is, where that is not what the allocator counted.
+    /// The size, if the allocator cannot count it.
     pub(crate) bytes: Option<usize>,
 }
 
@@ -85,7 +85,7 @@ impl Built {
     }
 }
 
-/// Why a peer is not measured on a set.
+/// The reason why a peer is not measured on a set.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal(pub(crate) String);
 
@@ -95,34 +95,34 @@ impl Refusal {
     }
 }
 
-/// Which sets a peer is for.
+/// The sets that a peer supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     Any,
-    /// It reads certificates.
+    /// Only sets of certificates, because the peer reads certificates.
     Certificates,
 }
 
-/// What a peer's answers are worth.
+/// The meaning of a peer's answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
     /// The number of the most specific entry.
     Number,
     /// Whether any entry matches.
     Coverage,
-    /// Nothing: it is measured to know what the measuring costs.
+    /// Nothing. The peer shows the cost of measuring.
     Nothing,
 }
 
 /// A known class of answers that differ from the rules of [`crate::oracle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    /// A wildcard is hidden by a longer entry that starts where the wildcard's label stands.
+    /// A wildcard is hidden by a longer entry that shares the labels below the wildcard.
     HiddenWildcard,
 }
 
 impl Difference {
-    /// Whether this explains that nothing was found: the answer is a wildcard's, and some other
+    /// Returns whether this explains a missing answer: the right answer is a wildcard, and another
     /// entry goes through the same labels.
     pub(crate) fn explains(self, set: &NameSet, right: Option<u32>, given: Option<u32>) -> bool {
         match self {
@@ -143,24 +143,24 @@ impl Difference {
     }
 }
 
-/// A peer by its name.
+/// The description of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerKind {
     pub(crate) name: &'static str,
-    /// What it is and how it is used.
+    /// The peer and its use.
     pub(crate) about: &'static str,
-    /// The release that is measured, and whose it is.
+    /// The measured release, and its maintainer.
     pub(crate) upkeep: &'static str,
     pub(crate) scope: Scope,
     pub(crate) answers: Answers,
-    /// The largest set it is measured on, in names.
+    /// The largest set on which the peer is measured, in names.
     pub(crate) largest: usize,
     pub(crate) differences: &'static [Difference],
     pub(crate) build: fn(&NameSet) -> Result<Built, Refusal>,
 }
 
 impl PeerKind {
-    /// Builds the peer for a set, if it is for such sets.
+    /// Builds the peer for a set, if it supports the set.
     pub(crate) fn build(&self, set: &NameSet) -> Result<Built, Refusal> {
         if self.scope == Scope::Certificates && !set.kind.certificate {
             return Err(Refusal::new("reads certificates only"));
@@ -171,7 +171,7 @@ impl PeerKind {
         (self.build)(set)
     }
 
-    /// Whether an answer counts as right.
+    /// Returns whether an answer counts as right.
     pub(crate) fn agrees(&self, right: Option<u32>, given: Option<u32>) -> bool {
         match self.answers {
             Answers::Number => right == given,

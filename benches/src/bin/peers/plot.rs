@@ -1,4 +1,4 @@
-//! Two plots as SVG, with both axes logarithmic.
+//! Draws two plots as SVG. Both axes are logarithmic.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use crate::records::Records;
 use crate::report::is_on_curve;
 use crate::sets::SETS;
 
-/// One peer's points: names in the table, and what is plotted.
+/// The points of one peer: names in the table, and the plotted value.
 struct Series {
     peer: &'static str,
     points: Vec<(f64, f64)>,
 }
 
-/// Nanoseconds for a lookup of the mixed load over names in the table.
+/// Plots nanoseconds per lookup of the mixed load against the size of the table.
 pub(crate) fn time(records: &Records) -> String {
     let value = |set: &str, peer: &str| {
         let mut times = records.times();
@@ -25,7 +25,7 @@ pub(crate) fn time(records: &Records) -> String {
     draw("Nanoseconds for a lookup (mixed load, overlapped)", &series(value))
 }
 
-/// Bytes for a name over names in the table.
+/// Plots bytes per name against the size of the table.
 pub(crate) fn bytes(records: &Records) -> String {
     let value = |set: &str, peer: &str| {
         records.builds().find(|b| b.set == set && b.peer == peer)?.bytes_per_name
@@ -39,7 +39,7 @@ fn series(value: impl Fn(&str, &str) -> Option<f64>) -> Vec<Series> {
         let points = sets.filter_map(|set| Some((set.count as f64, value(set.name, peer)?)));
         points.filter(|(_, value)| *value > 0.0).collect::<Vec<_>>()
     };
-    // What measures nothing would only take room.
+    // The peer `null` would only take room.
     let peers = PEERS.iter().filter(|peer| peer.answers != Answers::Nothing);
     let all = peers.map(|peer| Series { peer: peer.name, points: points(peer.name) });
     all.filter(|series| !series.points.is_empty()).collect()
@@ -92,7 +92,7 @@ fn draw(title: &str, series: &[Series]) -> String {
     );
     grid(&mut svg, &across, &up);
     let mut ordered: Vec<(usize, &Series)> = series.iter().enumerate().collect();
-    // What matters most is drawn last, on top.
+    // Draw the most important lines last, on top.
     ordered.sort_by_key(|(_, series)| (is_ours(series.peer), series.peer == REFERENCE));
     for (at, series) in ordered {
         line(&mut svg, series, &style(at, series.peer), &across, &up);
@@ -107,7 +107,7 @@ fn draw(title: &str, series: &[Series]) -> String {
     svg
 }
 
-/// How a peer's line looks.
+/// The style of a peer's line.
 struct Style {
     colour: String,
     width: f64,
@@ -116,14 +116,14 @@ struct Style {
 
 fn style(at: usize, peer: &str) -> Style {
     match peer {
-        // Our second layout, if there is one, is dashed.
+        // The second layout of Coalesce, if there is one, is dashed.
         _ if is_ours(peer) => {
             let dashes = if at == 0 { "" } else { "8 4" };
             Style { colour: "#d6204e".into(), width: 4.0, dashes }
         }
         REFERENCE => Style { colour: "#111".into(), width: 3.0, dashes: "" },
         _ => {
-            // Hues far apart for neighbours, dashes for every second and third.
+            // Neighbours get distant hues, and every second and third line is dashed.
             let hue = at * 137 % 360;
             let dashes = ["", "7 3", "2 3"][at % 3];
             Style { colour: format!("hsl({hue} 65% 42%)"), width: 1.8, dashes }
@@ -225,14 +225,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_ends_at_powers_of_ten() {
+    fn axis_ends_at_powers_of_ten() {
         let axis = Axis::around([30.0, 4000.0].into_iter(), 0.0, 300.0);
         assert_eq!((axis.from, axis.to), (1, 4));
         assert!((axis.at(100.0) - 100.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_plot_of_nothing_is_a_plot() {
+    fn plot_without_points_is_valid() {
         let svg = time(&Records::default());
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
     }

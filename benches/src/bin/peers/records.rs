@@ -1,4 +1,4 @@
-//! The records of measured peers.
+//! The records of the program `peers`.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -18,18 +18,18 @@ pub(crate) enum Record {
     Absent(Absent),
 }
 
-/// What a peer costs before the first lookup.
+/// The cost of building a peer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Build {
     pub(crate) set: String,
     pub(crate) peer: String,
     pub(crate) names: usize,
-    /// Not known of memory that C allocates.
+    /// Unknown for memory that C code allocates.
     pub(crate) bytes_per_name: Option<f64>,
     pub(crate) milliseconds: f64,
 }
 
-/// What a lookup costs.
+/// The cost of a lookup.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Time {
     pub(crate) set: String,
@@ -39,7 +39,7 @@ pub(crate) struct Time {
     pub(crate) block: usize,
     pub(crate) overlapped_ns: f64,
     pub(crate) dependent_ns: f64,
-    /// The peer's time in terms of ours, the median over rounds.
+    /// The peer's time divided by Coalesce's time, the median over rounds.
     pub(crate) overlapped_to_ours: Option<f64>,
     pub(crate) dependent_to_ours: Option<f64>,
     pub(crate) allocations: f64,
@@ -48,7 +48,7 @@ pub(crate) struct Time {
     pub(crate) explained: usize,
 }
 
-/// Instructions of one lookup, as callgrind counts them.
+/// The instructions of one lookup, counted by callgrind.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Instructions {
     pub(crate) set: String,
@@ -57,7 +57,7 @@ pub(crate) struct Instructions {
     pub(crate) count: f64,
 }
 
-/// Why something was not measured.
+/// The reason why a measurement is missing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Absent {
     pub(crate) set: String,
@@ -65,7 +65,7 @@ pub(crate) struct Absent {
     pub(crate) reason: String,
 }
 
-/// What makes two records the same measurement: kind, set, load, peer.
+/// The fields that identify a measurement: kind, set, load, peer.
 type Key = (u8, String, String, String);
 
 impl records::Record for Record {
@@ -77,7 +77,7 @@ impl records::Record for Record {
         };
         match self {
             Self::Machine(_) => key(0, "", "", ""),
-            // A peer is there or absent.
+            // A peer is either built or absent.
             Self::Build(Build { set, peer, .. }) | Self::Absent(Absent { set, peer, .. }) => {
                 key(1, set, "", peer)
             }
@@ -106,7 +106,7 @@ impl DerefMut for Records {
 }
 
 impl Records {
-    /// Reads a file of lines; a file that does not exist holds no records.
+    /// Reads a file of lines. A file that does not exist has no records.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         Merged::read(path).map(Self)
     }

@@ -1,4 +1,4 @@
-//! Tables of what was measured, for a terminal and as Markdown.
+//! Tables of the measurements, for a terminal and as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ fn inverse(ratio: Option<f64>) -> String {
 
 // ---------------------------------------------------------------- on a terminal
 
-/// Sets, loads and peers.
+/// Lists sets, loads and peers.
 pub(crate) fn list() -> String {
     let mut sets = Table::new(["set", "names", "wildcards", "measured"]);
     sets.rows = SETS.iter().map(set_row).collect();
@@ -39,7 +39,7 @@ fn set_row(set: &SetKind) -> Vec<String> {
     vec![set.name.into(), set.count.to_string(), depth.into(), usual.into()]
 }
 
-/// All that was measured on one set.
+/// Shows all measurements on one set.
 pub(crate) fn set(records: &Records, name: &str) -> String {
     let mut text = String::new();
     for (load, _) in LOADS {
@@ -99,7 +99,7 @@ fn one_load(times: &[&Time]) -> Table {
     table
 }
 
-/// One set's and load's, the fastest first.
+/// Returns the times of one set and load, the fastest first.
 fn times<'a>(records: &'a Records, set: &str, load: &str) -> Vec<&'a Time> {
     let mut times: Vec<_> =
         records.times().filter(|time| time.set == set && time.load == load).collect();
@@ -113,7 +113,7 @@ const COMMAND: &str = "cargo run --release -p coalesce-benches --bin peers \
                        --features openssl,sozu -- --results FILE --write benches/RESULTS.md\n\
                        # for each set (--set NAME, table-1e7 with --rounds 5), and --instructions";
 
-/// Everything, with links to the plots.
+/// Returns the whole document, with links to the plots.
 pub(crate) fn markdown(records: &Records) -> String {
     let mut text = String::from("# Lookups beside those of others\n\n");
     if let Some(Machine { cpu, cores, rustc, date }) = records.machine() {
@@ -133,14 +133,14 @@ pub(crate) fn markdown(records: &Records) -> String {
 }
 
 const HOW: &str = "\
-Every peer starts from the raw bytes of an authority, strips port and trailing dot, folds case, and
-answers with the number of the most specific entry. All peers run in one process, in turns; a ratio
-is the median over rounds of the ratio within a round. *Overlapped* lookups are independent of each
-other; of *dependent* ones each starts when the answer to the one before it is known. In brackets:
-our time in terms of the peer's, so that below 1 we are faster. Bytes are those asked of the
-allocator, without what it adds; for ours the image. `null` reads one byte of the query: the cost of
-measuring, which all figures include. Loads and sets are described in `src/bin/peers/loads.rs` and
-`src/bin/peers/sets.rs`.
+Every peer gets the raw bytes of an authority, strips port and trailing dot, folds case, and returns
+the number of the most specific entry. All peers run in one process, in turns. A ratio is the median
+over rounds of the ratio within a round. *Overlapped* lookups are independent of each other; each
+*dependent* lookup starts after the answer to the previous one is known. The numbers in brackets are
+our time divided by the peer's, so below 1 we are faster. Bytes are those requested from the
+allocator, without its overhead; for Coalesce the bytes of the table. `null` reads one byte of the
+query: the cost of measuring, which all figures include. `src/bin/peers/loads.rs` and
+`src/bin/peers/sets.rs` describe the loads and sets.
 
 ";
 
@@ -167,12 +167,12 @@ fn one_set(records: &Records, set: &SetKind) -> String {
     text
 }
 
-/// The columns that a set has figures for.
+/// Returns the loads for which a set has figures.
 fn loads_of(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
     LOADS.iter().map(|(name, _)| *name).filter(|name| has(name)).collect()
 }
 
-/// Peers by the time they take on the mixed load, or on what there is.
+/// Orders peers by their time on the mixed load, or on another load if that is missing.
 fn loads_table(records: &Records, set: &str, cell: impl Fn(&Time) -> String) -> Table {
     let mut of_set: BTreeMap<(&str, &str), &Time> = BTreeMap::new();
     for time in records.times().filter(|time| time.set == set) {
@@ -192,7 +192,7 @@ fn loads_table(records: &Records, set: &str, cell: impl Fn(&Time) -> String) -> 
     table
 }
 
-/// Ours and the reference stand out.
+/// Prints Coalesce and the reference in bold.
 fn shown(peer: &str) -> String {
     if is_ours(peer) || peer == REFERENCE { format!("**{peer}**") } else { peer.to_owned() }
 }
@@ -238,7 +238,7 @@ fn instructions_table(records: &Records, set: &str) -> Table {
     table
 }
 
-/// Ours from the smallest to the largest table, beside the reference.
+/// Shows Coalesce from the smallest to the largest table, beside the reference.
 fn curve(records: &Records) -> String {
     let mut table = Table::new([
         "table",
@@ -277,7 +277,7 @@ fn curve(records: &Records) -> String {
     format!("Ours on the mixed load, beside `{REFERENCE}`:\n\n{}", table.markdown(true))
 }
 
-/// Tables with wildcards of any depth, which differ in size only.
+/// Returns whether the set is a table with any-depth wildcards. These differ only in size.
 pub(crate) fn is_on_curve(set: &SetKind) -> bool {
     !set.certificate && set.depth == Depth::AnyDepth
 }

@@ -1,4 +1,4 @@
-//! The sets of names that are looked up in.
+//! The sets of names for lookups.
 //!
 //! | set | names | wildcards |
 //! | --- | --- | --- |
@@ -6,15 +6,15 @@
 //! | `table-1e2` … `table-1e7` | an authority table's entries | every fifth is `**.x`: any depth |
 //! | `table-1e6-one-label` | as `table-1e6` | every fifth is `*.x` |
 //!
-//! Names are distinct and in random order; the value of each is its number. Sets of 100 names or
-//! more hold four addresses besides, numbered after the names.
+//! Names are distinct and in random order, and the value of each is its number. Sets of 100 names
+//! or more also have four addresses, numbered after the names.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::generator::{Generator, LENGTH};
 
-/// How much of a name a wildcard stands for.
+/// The depth of a wildcard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// Exactly one label (RFC 9525 §6.3).
@@ -23,14 +23,14 @@ pub(crate) enum Depth {
     AnyDepth,
 }
 
-/// A set by its name.
+/// The description of a set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SetKind {
     pub(crate) name: &'static str,
     pub(crate) count: usize,
     pub(crate) depth: Depth,
     pub(crate) certificate: bool,
-    /// Whether it is measured when no set is named.
+    /// Whether the set is measured by default.
     pub(crate) usual: bool,
 }
 
@@ -60,22 +60,22 @@ pub(crate) const SETS: [SetKind; 12] = [
 /// One in this many names is a wildcard.
 const WILDCARD_EVERY: usize = 5;
 
-/// Sets from here on hold [`ADDRESSES`].
+/// The size from which sets have [`ADDRESSES`].
 const ADDRESSES_FROM: usize = 100;
 
 /// The documentation ranges of RFC 5737 and RFC 3849.
 const ADDRESSES: [&str; 4] = ["192.0.2.17", "203.0.113.250", "2001:db8::7", "2001:db8:0:5::a:1"];
 
-/// What one entry of a set is called.
+/// The pattern of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pattern<'a> {
     Exact(&'a [u8]),
-    /// What follows the `*.` or `**.`.
+    /// The part after the `*.` or `**.`.
     Wildcard(&'a [u8]),
 }
 
 impl<'a> Pattern<'a> {
-    /// The name, or what follows the wildcard.
+    /// Returns the name, or the part after the wildcard.
     pub(crate) const fn name(self) -> &'a [u8] {
         match self {
             Self::Exact(name) | Self::Wildcard(name) => name,
@@ -100,7 +100,7 @@ pub(crate) struct NameSet {
 }
 
 impl NameSet {
-    /// Makes the set; the same each time.
+    /// Makes the set, the same one in every run.
     pub(crate) fn generate(kind: SetKind) -> Self {
         // A certificate and a table of the same size share no names.
         let mut generator = Generator::new(if kind.certificate { 0xce47 } else { 0x7ab1e });
@@ -140,12 +140,12 @@ impl NameSet {
         self.spans.push(Span { offset, len, wildcard });
     }
 
-    /// How many names, addresses left out.
+    /// Returns the number of names, without addresses.
     pub(crate) const fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// The entry with this number, which is below [`len`](Self::len).
+    /// Returns the entry with this number, which must be below [`len`](Self::len).
     pub(crate) fn get(&self, number: u32) -> Pattern<'_> {
         let span = self.spans[number as usize];
         let offset = span.offset as usize;
@@ -153,20 +153,20 @@ impl NameSet {
         if span.wildcard { Pattern::Wildcard(name) } else { Pattern::Exact(name) }
     }
 
-    /// All names with their numbers.
+    /// Returns all names with their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Pattern<'_>)> {
         (0..).zip(0..self.len()).map(|(number, _)| (number, self.get(number)))
     }
 
-    /// The addresses with their numbers.
+    /// Returns the addresses with their numbers.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (u32, IpAddr)> {
         let first = u32::try_from(self.len()).expect("a set has fewer than 2^32 names");
         (first..).zip(self.addresses.iter().copied())
     }
 }
 
-/// FNV-1a: two of ten million names share one with a chance of about one in 400,000, and then one
-/// of them is left out.
+/// Computes FNV-1a. Among ten million names, two share a fingerprint with a probability of about 1
+/// in 400,000; then one of them is omitted.
 fn fingerprint(name: &[u8], wildcard: bool) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     name.iter().fold(step(0xcbf2_9ce4_8422_2325, wildcard.into()), |hash, byte| step(hash, *byte))

@@ -14,24 +14,24 @@ pub(crate) const SETS: [&str; 6] =
 
 /// Measure what a request costs `coalesce serve`, bare h2 and other servers.
 ///
-/// Needs h2load, taskset, strace and valgrind. A server that is not installed is told as such and
-/// left out. Exits with 0 when all is well, 1 when a server gave a wrong answer or something could
-/// not be run, read or written, 2 for a wrong command line.
+/// Needs h2load, taskset, strace and valgrind. A server that is not installed is reported and left
+/// out. Exits with 0 on success, with 1 if a server gave a wrong answer or something could not be
+/// run, read or written, and with 2 for a wrong command line.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "flags are")]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is a bool")]
 #[command(name = "servers")]
 pub(crate) struct Arguments {
     /// A set of figures; may be repeated. All by default.
     #[arg(long, value_name = "NAME", value_parser = set)]
     pub(crate) set: Vec<&'static str>,
-    /// A server; may be repeated, and bare-h2 is always one. All by default.
+    /// A server; may be repeated. bare-h2 is always included. All by default.
     #[arg(long, value_name = "NAME", value_parser = kind)]
     pub(crate) server: Vec<&'static Kind>,
-    /// Compare the CPU time of two servers and cases alone: B in terms of A.
+    /// Compare only the CPU time of two servers and cases: B in terms of A.
     #[arg(long, num_args = 2, value_names = ["A:200", "B:200"], value_parser = job)]
     #[arg(conflicts_with_all = ["set", "server"])]
     pub(crate) pair: Vec<(&'static Kind, Case)>,
-    /// Rounds of measuring; figures are medians over them.
+    /// Rounds of measuring. Figures are medians over them.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
     /// Seconds of load in each of the two visits of a round.
@@ -44,22 +44,22 @@ pub(crate) struct Arguments {
     /// Measure roughly: at most three rounds, a quarter of a second each.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Print the functions that instructions were spent in as well.
+    /// Also print the functions that used the most instructions.
     #[arg(long)]
     pub(crate) functions: bool,
-    /// A built `coalesce`; by default it is built.
+    /// The path of a built `coalesce`. By default the program builds it.
     #[arg(long, value_name = "PATH")]
     pub(crate) coalesce: Option<PathBuf>,
     /// Write records as lines of JSON instead of tables.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Keep records in this file, beside those that are in it.
+    /// Add the records to this file, which keeps its other records.
     #[arg(long, value_name = "FILE")]
     pub(crate) results: Option<PathBuf>,
-    /// Put the tables of all records between the marks of this document.
+    /// Write the tables of all records between the marks of this document.
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
-    /// Measure nothing; write what the results hold.
+    /// Measure nothing; write the records of the results file.
     #[arg(long, requires = "results", conflicts_with = "pair")]
     pub(crate) render: bool,
 }
@@ -98,12 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_is_consistent() {
+    fn command_line_definition_is_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn a_pair_is_two_servers_and_cases() {
+    fn pair_takes_two_servers_and_cases() {
         let parse = |words: &[&str]| Arguments::try_parse_from([&["servers"], words].concat());
         let pair = parse(&["--pair", "haproxy:421", "coalesce:200"]).unwrap().pair;
         let names: Vec<_> = pair.iter().map(|(kind, case)| (kind.name, case.name())).collect();

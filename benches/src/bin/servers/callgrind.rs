@@ -1,11 +1,11 @@
-//! Reading what callgrind writes: instructions by function, and calls of the allocator.
+//! Reads the output of callgrind: instructions by function, and calls of the allocator.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
-/// The functions that give memory. `free` gives none, and glibc's do not call each other but where
-/// a block grows, which is one allocation.
+/// The functions that allocate. `free` does not count. glibc's functions do not call each other,
+/// except when a block grows, and that counts as one allocation.
 const ALLOCATORS: [&str; 8] = [
     "malloc",
     "calloc",
@@ -17,20 +17,21 @@ const ALLOCATORS: [&str; 8] = [
     "rallocx",
 ];
 
-/// What jemalloc's names for them begin with, in a program that has it beside the C library's.
+/// The prefix of these functions in jemalloc, for a program that has it beside the C library's
+/// allocator.
 const JEMALLOC: &str = "_rjem_";
 
-/// What one run did.
+/// The counts of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
     pub(crate) instructions: u64,
     pub(crate) allocations: u64,
-    /// Instructions of each function, without those that it calls.
+    /// The instructions of each function, without the functions that it calls.
     pub(crate) functions: BTreeMap<String, u64>,
 }
 
 impl Profile {
-    /// Reads the format that the manual of valgrind calls "Callgrind Format".
+    /// Reads the format that valgrind's manual calls "Callgrind Format".
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut names = BTreeMap::new();
         let mut profile = Self::default();
@@ -47,7 +48,7 @@ impl Profile {
                     let count = call.split(' ').next().unwrap_or_default();
                     profile.allocations += count.parse::<u64>()?;
                 }
-                // The line after it has what the callee cost.
+                // The next line has the cost of the callee.
                 is_call = true;
             } else if line
                 .starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first))
@@ -68,7 +69,7 @@ fn is_allocator(function: &str) -> bool {
     ALLOCATORS.contains(&function.strip_prefix(JEMALLOC).unwrap_or(function))
 }
 
-/// `(12) name` the first time, `(12)` from then on.
+/// Reads a name, written as `(12) name` the first time and `(12)` afterwards.
 fn named(names: &mut BTreeMap<String, String>, text: &str) -> Result<String> {
     let (number, name) = text.split_once(' ').unwrap_or((text, ""));
     if name.is_empty() {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_are_counted_and_their_cost_is_the_callees() {
+    fn calls_are_counted_and_their_cost_belongs_to_the_callee() {
         let text = "version: 1\nevents: Ir\n\nob=(1) /bin/server\nfl=(1) ???\nfn=(1) h2::serve\n\
                     0 100\ncob=(2) libc\ncfn=(2) malloc\ncalls=7 0\n0 900\n+3 20\n\n\
                     fn=(2)\n0 300\n* 5\n\nfn=(3) realloc\n1 4\ncfn=(2)\ncalls=2 0\n1 50\n\n\
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_was_never_named_is_an_error() {
+    fn unnamed_function_is_an_error() {
         assert!(Profile::parse("fn=(9)\n").is_err());
     }
 }

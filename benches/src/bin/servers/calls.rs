@@ -1,7 +1,7 @@
-//! System calls, TLS records and wake-ups of one request, under h2load.
+//! Counts system calls, TLS records and wake-ups of one request, under h2load.
 //!
-//! System calls by strace and records by a relay in between are counted in two runs of different
-//! length, and the difference told, so that starting, handshakes and ending do not count. Wake-ups
+//! strace counts system calls, and a relay counts records. Each is counted in two runs of different
+//! length, and the difference is reported, so that start, handshakes and end do not count. Wake-ups
 //! are the kernel's count of voluntary context switches of the server's threads during a run.
 
 use std::collections::BTreeMap;
@@ -25,9 +25,9 @@ pub(crate) const RECORDS: &str = "records";
 pub(crate) const RECORD_BYTES: &str = "bytes per record";
 pub(crate) const CLIENT_RECORDS: &str = "client's records";
 
-/// Requests on each connection in the shorter run; the longer has as many as there may be.
+/// Requests on each connection in the shorter run. The longer run has the largest possible number.
 const SHORT: usize = 1900;
-/// Calls that are told by what they are for; the others count among all.
+/// Calls that are reported by purpose. The others count only in the total.
 pub(crate) const WAITING: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
 pub(crate) const READING: [&str; 4] = ["recvfrom", "recvmsg", "read", "readv"];
 pub(crate) const WRITING: [&str; 4] = ["sendto", "sendmsg", "write", "writev"];
@@ -69,7 +69,7 @@ pub(crate) fn count(
     Ok(records)
 }
 
-/// System calls of a server's whole life, by name.
+/// Returns the system calls of a server's whole life, by name.
 fn calls(bench: &Bench<'_>, kind: &'static Kind, load: Load) -> Result<BTreeMap<String, u64>> {
     let summary = bench.world.folder().join("strace");
     let wrapper = ["strace", "-f", "-c", "-o"]
@@ -84,10 +84,10 @@ fn calls(bench: &Bench<'_>, kind: &'static Kind, load: Load) -> Result<BTreeMap<
     Ok(parse(&text))
 }
 
-/// The counts of a summary of `strace -c`.
+/// Reads the counts of a summary of `strace -c`.
 fn parse(summary: &str) -> BTreeMap<String, u64> {
     let line = |line: &str| {
-        // % time, seconds, usecs/call, calls, errors where there are any, syscall
+        // % time, seconds, usecs/call, calls, errors (if there are any), syscall
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
         let (calls, name) = (columns.get(3)?, columns.get(4..)?.last()?);
         (*name != "total").then_some(((*name).to_owned(), calls.parse().ok()?))
@@ -95,7 +95,7 @@ fn parse(summary: &str) -> BTreeMap<String, u64> {
     summary.lines().filter_map(line).collect()
 }
 
-/// How often the server's threads waited during a load.
+/// Returns how often the server's threads waited during a load.
 fn wake_ups(bench: &Bench<'_>, kind: &'static Kind, load: Load) -> Result<u64> {
     let server = bench.launch(kind, &[]).start()?;
     let count = || -> u64 {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_of_strace_is_read() {
+    fn strace_summary_is_parsed() {
         let text = "% time     seconds  usecs/call     calls    errors syscall\n\
                     ------ ----------- ----------- --------- --------- ----------------\n \
                     60.01    0.010000           5      2000           writev\n \

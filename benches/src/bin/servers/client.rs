@@ -1,4 +1,4 @@
-//! The program's own client: it knows the right answer, and counts on nothing else.
+//! The program's own client, which checks every answer.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -25,36 +25,36 @@ use tokio_rustls::TlsConnector;
 use crate::case::{CONTENT, Case, SERVED, UPLOAD};
 use crate::world::World;
 
-/// Nothing that is asked here takes a server so long, not even under valgrind.
+/// The limit for one run of the client. No server takes that long, even under valgrind.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Room for a burst of uploads.
+/// The buffer for a burst of uploads.
 const BURST_BYTES: usize = 1 << 18;
 
-/// Makes connections to servers; everything runs on the calling thread.
+/// Makes connections to servers. Everything runs on the calling thread.
 pub(crate) struct Client {
     runtime: Runtime,
     tls: TlsConnector,
 }
 
-/// One connection, on which the handshake named [`SERVED`].
+/// A connection whose handshake named [`SERVED`].
 pub(crate) struct Connection {
     send: SendRequest<Bytes>,
     ping: PingPong,
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// All fields by name; of `date` only that it is there.
+    /// All fields by name. The value of `date` is removed.
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Vec<u8>,
 }
 
-/// A request that waits for its answer.
+/// A request without an answer yet.
 pub(crate) struct Open {
     response: ResponseFuture,
-    /// To drop it would end the request.
+    /// Kept, because dropping it would end the request.
     body: SendStream<Bytes>,
 }
 
@@ -63,7 +63,7 @@ impl Client {
         let mut roots = RootCertStore::empty();
         roots.add(world.ca.clone())?;
         let mut provider = ring::default_provider();
-        // One cipher for all measurements, whatever a server would choose.
+        // The same cipher for all measurements, whatever a server prefers.
         provider.cipher_suites = vec![cipher_suite::TLS13_AES_128_GCM_SHA256];
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -74,14 +74,14 @@ impl Client {
         Ok(Self { runtime, tls: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// Runs `work` to its end, within bounds.
+    /// Runs `work` to its end, within a time limit.
     pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.runtime
             .block_on(async { timeout(PATIENCE, work).await })
             .context("a server did not answer in time")?
     }
 
-    /// Asks once and returns the answer; fails when it is not the right one.
+    /// Makes one request and returns the answer. Returns an error for a wrong answer.
     pub(crate) fn check(&self, server: SocketAddr, case: Case) -> Result<Answer> {
         self.run(async {
             let mut connection = self.connect(server).await?;
@@ -95,29 +95,29 @@ impl Client {
     pub(crate) async fn connect(&self, server: SocketAddr) -> Result<Connection> {
         let socket = TcpStream::connect(server).await?;
         socket.set_nodelay(true)?;
-        // A burst leaves in one piece, so that a server finds all of it or nothing.
+        // A burst is one write, so that a server reads all of it or nothing.
         let socket = BufWriter::with_capacity(BURST_BYTES, socket);
         let stream = self.tls.connect(ServerName::try_from(SERVED)?, socket).await?;
         ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "the server does not speak h2");
         let (send, mut connection) = h2::client::handshake(stream).await?;
         let ping = connection.ping_pong().context("pings are taken")?;
-        // When it ends, whoever waits for an answer is told.
+        // When the connection ends, every request that waits for an answer gets an error.
         tokio::spawn(async move { drop(connection.await) });
         let mut connection = Connection { send, ping };
-        // The server's settings are known from here on, and it is idle.
+        // From here on the server's settings are known, and the server is idle.
         connection.settle().await?;
         Ok(connection)
     }
 }
 
 impl Connection {
-    /// Returns when the server has seen everything that was sent until now.
+    /// Returns when the server has seen everything that was sent so far.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         self.ping.ping(h2::Ping::opaque()).await?;
         Ok(())
     }
 
-    /// Sends a request, with the fields that curl sends.
+    /// Sends a request with the same fields as curl.
     pub(crate) async fn ask(&mut self, case: Case) -> Result<Open> {
         let uri = format!("https://{}/", case.authority());
         let upload = case == Case::UploadRefused;
@@ -136,7 +136,7 @@ impl Connection {
         Ok(open)
     }
 
-    /// Begins an upload to the served host that goes no further.
+    /// Starts an upload to the served host that never continues.
     pub(crate) async fn withhold(&mut self) -> Result<Open> {
         let uri = format!("https://{SERVED}/");
         let request =
@@ -150,7 +150,7 @@ impl Connection {
         Ok(Open { response, body })
     }
 
-    /// Sends so many requests at once and waits for all answers.
+    /// Sends this number of requests at once and waits for all answers.
     pub(crate) async fn burst(&mut self, case: Case, requests: usize) -> Result<()> {
         let mut open = Vec::with_capacity(requests);
         for _ in 0..requests {
@@ -164,7 +164,7 @@ impl Connection {
 }
 
 impl Open {
-    /// Whether an answer has come already.
+    /// Returns whether an answer has already arrived.
     pub(crate) async fn is_answered(&mut self) -> bool {
         poll_fn(|context| Poll::Ready(Pin::new(&mut self.response).poll(context).is_ready())).await
     }
@@ -188,7 +188,7 @@ impl Open {
 }
 
 impl Answer {
-    /// Fails when it is not the right one.
+    /// Returns an error for a wrong answer.
     pub(crate) fn check(&self, case: Case) -> Result<()> {
         ensure!(self.status == case.status(), "expected {}, found {}", case.status(), self.status);
         if case == Case::Served && self.content != CONTENT {

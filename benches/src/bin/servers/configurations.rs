@@ -1,12 +1,13 @@
-//! The servers' configurations: two hosts with a certificate each, one small answer, 421 for what
-//! is misdirected as each server's documentation says, no access log, one worker for each core.
+//! The configurations of the servers: two hosts with one certificate each, one small answer, no
+//! access log, one worker for each core. Each server answers a misdirected request with 421 in the
+//! way that its documentation describes.
 
 use anyhow::Result;
 
 use crate::case::{CONTENT, ELSEWHERE, SERVED};
 use crate::world::{Place, World};
 
-/// [`CONTENT`] as every configuration language here writes it.
+/// Returns [`CONTENT`] with the escapes that all configuration languages here share.
 fn content() -> String {
     CONTENT.escape_ascii().to_string()
 }
@@ -15,7 +16,7 @@ fn text(path: &std::path::Path) -> String {
     path.display().to_string()
 }
 
-/// The configuration of each host, one after the other.
+/// Returns the configurations of both hosts, one after another.
 fn hosts(each: impl Fn(&str) -> String) -> String {
     [SERVED, ELSEWHERE].map(each).concat()
 }
@@ -24,7 +25,7 @@ fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all of them")]
+#[expect(clippy::unnecessary_wraps, reason = "all configurations have the same type")]
 pub(crate) fn bare_h2(world: &World, place: &Place) -> Result<Vec<String>> {
     let files = world.files(SERVED);
     let workers = place.workers.to_string();
@@ -126,7 +127,7 @@ frontend measured
 
 pub(crate) fn h2o(world: &World, place: &Place) -> Result<Vec<String>> {
     let files = world.files(SERVED);
-    // A host with the listener that all of them share; the first is for whatever nobody serves.
+    // A host with the listener that all hosts share. The first host is for unknown names.
     let listener = format!(
         "    listen:
       host: 127.0.0.1
@@ -166,7 +167,7 @@ hosts:
 }
 
 pub(crate) fn apache(world: &World, place: &Place) -> Result<Vec<String>> {
-    /// Where Debian keeps them.
+    /// The folder of Debian's modules.
     const MODULES: &str = "/usr/lib/apache2/modules";
     let modules = ["mpm_event", "authz_core", "dir", "mime", "ssl", "http2", "socache_shmcb"]
         .map(|module| format!("LoadModule {module}_module {MODULES}/mod_{module}.so\n"))

@@ -1,8 +1,9 @@
-//! CPU time of one request: user and system time of all of a server's processes, under h2load.
+//! Measures the CPU time of one request: user and system time of all processes of a server, under
+//! h2load.
 //!
-//! A round goes through all servers and cases, then back in the opposite order, so that any two of
-//! them stand as A B B A and whatever drifts meets both alike. Ratios are taken within a round;
-//! told is their median, with an interval from a bootstrap over rounds.
+//! A round goes through all servers and cases, then back in the opposite order. Any two of them
+//! thus run as A B B A, and a drift affects both alike. Ratios are taken within a round. The
+//! reported figure is their median, with an interval from a bootstrap over rounds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,14 +19,14 @@ use crate::run::Bench;
 use crate::server::Server;
 
 pub(crate) const SET: &str = "cpu";
-/// Requests from which a server's pace is estimated; they also warm it up.
+/// The requests that estimate a server's pace. They also warm it up.
 const WARMING: usize = 1000;
 
-/// How long and how often.
+/// The duration and number of the rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     pub(crate) rounds: usize,
-    /// Of load, in each of the two visits of a round.
+    /// The seconds of load in each of the two visits of a round.
     pub(crate) seconds: f64,
 }
 
@@ -42,7 +43,7 @@ impl Job<'_> {
     }
 }
 
-/// What some requests cost.
+/// The cost of a number of requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     requests: usize,
@@ -59,7 +60,7 @@ impl Cost {
         self.requests as f64 / self.seconds
     }
 
-    /// How many processors it kept busy.
+    /// Returns the number of processors that the server kept busy.
     pub(crate) fn busy(self) -> f64 {
         self.cpu.as_secs_f64() / self.seconds
     }
@@ -73,7 +74,7 @@ impl Cost {
     }
 }
 
-/// Loads a server until it has answered so many requests.
+/// Loads a server until it has answered this number of requests.
 pub(crate) fn visit(job: Job<'_>, cores: &str, load: Load, mut requests: usize) -> Result<Cost> {
     let before = job.server.cpu_time();
     let mut cost = Cost::default();
@@ -91,7 +92,7 @@ pub(crate) fn visit(job: Job<'_>, cores: &str, load: Load, mut requests: usize) 
     Ok(cost)
 }
 
-/// As many requests as a server answers in so many seconds, after a first visit.
+/// Returns how many requests a server answers in this number of seconds, after a first visit.
 pub(crate) fn pace(job: Job<'_>, cores: &str, load: Load, seconds: f64) -> Result<usize> {
     let first = visit(job, cores, load, WARMING * load.connections.min(4))?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down")]
@@ -99,7 +100,7 @@ pub(crate) fn pace(job: Job<'_>, cores: &str, load: Load, seconds: f64) -> Resul
     Ok(requests.max(WARMING))
 }
 
-/// All rounds with so many connections: for each job its cost, round by round.
+/// Runs all rounds with this number of connections. Returns the costs of each job, by round.
 pub(crate) fn rounds(
     bench: &Bench<'_>,
     jobs: &[Job<'_>],
@@ -129,12 +130,12 @@ pub(crate) fn rounds(
     Ok(costs)
 }
 
-/// The case and the number of connections, as one column of a record.
+/// Returns the case and the number of connections as one column of a record.
 pub(crate) fn load_name(case: Case, connections: usize) -> String {
     format!("{}, {connections}", case.name())
 }
 
-/// Measures all jobs, and records each with its ratios to the baseline and to ours.
+/// Measures all jobs, and records each with its ratios to the baseline and to Coalesce.
 pub(crate) fn measure(
     bench: &Bench<'_>,
     jobs: &[Job<'_>],
@@ -173,7 +174,7 @@ pub(crate) const TO_BASELINE: &str = "to bare-h2";
 pub(crate) const OURS_TO_IT: &str = "coalesce to it";
 pub(crate) const TO_SERVED: &str = "to its 200";
 
-/// CPU time of `costs` in terms of that of `others`, round by round.
+/// Returns the CPU time of `costs` divided by that of `others`, by round.
 pub(crate) fn ratios(costs: &[Cost], others: &[Cost]) -> Vec<f64> {
     let ratio = |(cost, other): (&Cost, &Cost)| cost.microseconds() / other.microseconds();
     costs.iter().zip(others).map(ratio).collect()
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_taken_within_a_round() {
+    fn ratio_is_taken_within_a_round() {
         let cost = |micros: u64| Cost {
             requests: 1000,
             cpu: Duration::from_micros(micros * 1000),

@@ -1,4 +1,4 @@
-//! The load: nghttp2's h2load, and what it says of its answers.
+//! Runs the load, nghttp2's h2load, and reads its counts.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -8,40 +8,41 @@ use coalesce_h2::limits::REFUSED_IN_A_ROW_MAX;
 
 use crate::case::{Case, SERVED};
 
-/// Streams in flight on each connection.
+/// The streams in flight on each connection.
 pub(crate) const STREAMS: usize = 100;
-/// Requests on one connection. More refusals in a row than the limit would end it, so that every
-/// server is sent fewer, and then a new connection is made: one handshake among thousands.
+/// The requests on one connection. The refusal limit would end a longer one, so every server gets
+/// fewer requests on a connection, and then a new connection. That is one handshake among thousands
+/// of requests.
 pub(crate) const REQUESTS_PER_CONNECTION: usize = REFUSED_IN_A_ROW_MAX as usize - STREAMS;
 
-/// What is sent in one run.
+/// The requests of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) case: Case,
     pub(crate) connections: usize,
-    /// Of all connections together.
+    /// The requests of all connections together.
     pub(crate) requests: usize,
     pub(crate) threads: usize,
 }
 
-/// What h2load counted.
+/// The counts of h2load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) done: usize,
-    /// Neither answered nor reset.
+    /// Requests that were neither answered nor reset.
     pub(crate) lost: usize,
-    /// Answers with a status of 200 to 299, and so on.
+    /// The answers with a status of 200 to 299, 300 to 399, and so on.
     pub(crate) classes: [usize; 4],
     pub(crate) seconds: f64,
 }
 
-/// Fails when h2load does not run.
+/// Returns an error if h2load does not run.
 pub(crate) fn check_installed() -> Result<()> {
     let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).status();
     found.context("h2load is not installed (apt-get install nghttp2-client)").map(drop)
 }
 
-/// Runs it on `cores` and asserts that every request got the status of its case.
+/// Runs h2load on `cores` and checks that every request got the status of its case.
 pub(crate) fn run(cores: &str, server: SocketAddr, load: Load) -> Result<Outcome> {
     let Load { case, connections, requests, threads } = load;
     ensure!(requests <= connections * REQUESTS_PER_CONNECTION, "too many requests at once");
@@ -63,7 +64,7 @@ pub(crate) fn run(cores: &str, server: SocketAddr, load: Load) -> Result<Outcome
     Ok(outcome)
 }
 
-/// Reads the summary.
+/// Reads the summary of h2load.
 pub(crate) fn parse(text: &str) -> Option<Outcome> {
     let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start));
     // `finished in 2.51s, 1234.56 req/s, 1.2MB/s`
@@ -82,14 +83,14 @@ pub(crate) fn parse(text: &str) -> Option<Outcome> {
     })
 }
 
-/// `3 a, 4 b` as names and figures.
+/// Reads `3 a, 4 b` as names and figures.
 fn counts(text: &str) -> Vec<(&str, usize)> {
     let count = |part: &'_ str| -> Option<usize> { part.parse().ok() };
     let parts = text.split(", ").filter_map(|part| part.split_once(' '));
     parts.filter_map(|(figure, name)| Some((name, count(figure)?))).collect()
 }
 
-/// `2.51s`, `934.08ms`, `120us`, in seconds.
+/// Reads `2.51s`, `934.08ms` or `120us` as seconds.
 fn time(text: &str) -> Option<f64> {
     let units = [("ms", 1e-3), ("us", 1e-6), ("s", 1.0)];
     let (figure, unit) =
@@ -110,7 +111,7 @@ mod tests {
                         traffic: 11.74KB (12024) total\n";
 
     #[test]
-    fn the_summary_is_read() {
+    fn h2load_summary_is_parsed() {
         let outcome = parse(SAID).unwrap();
         assert_eq!(outcome.done, 299);
         assert_eq!(outcome.lost, 3);
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
+    fn times_are_parsed_with_their_units() {
         for (text, seconds) in [("2.51s", 2.51), ("3ms", 0.003), ("120us", 0.000_12)] {
             assert!((time(text).unwrap() - seconds).abs() < 1e-12, "{text}");
         }
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_summary_is_none() {
+    fn text_without_a_summary_is_refused() {
         assert_eq!(parse("connect: failed\n"), None);
         assert_eq!(parse(&SAID.replace("status codes", "codes")), None);
     }

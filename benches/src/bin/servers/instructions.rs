@@ -1,10 +1,10 @@
-//! Instructions and allocations of one request, counted by callgrind.
+//! Counts instructions and allocations of one request with callgrind.
 //!
-//! A server runs under valgrind and answers bursts of [`BURST`] requests on one connection: once
-//! [`SHORT`] of them, once [`LONG`]. What it did besides (starting, the handshake, ending) is the
-//! same both times, so the difference divided by the requests between is the cost of a request. The
-//! program's own client waits for a whole burst before it sends the next one, so that a server
-//! which valgrind makes slow always has all of it to read.
+//! A server runs under valgrind and answers bursts of [`BURST`] requests on one connection:
+//! [`SHORT`] bursts in one run, [`LONG`] in another. Start, handshake and end cost the same in both
+//! runs, so the difference divided by the additional requests is the cost of one request. The
+//! program's own client waits for a whole burst before it sends the next one, so that the server
+//! always has a whole burst to read, although valgrind makes it slow.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,13 +20,13 @@ use crate::parts::part;
 use crate::records::{Figure, Record};
 use crate::run::Bench;
 
-/// Requests in flight at once: what a browser or `h2load -m100` sends.
+/// The requests in flight at once, as many as a browser or `h2load -m100` sends.
 pub(crate) const BURST: usize = 100;
-/// Bursts of the shorter run: tables are filled, windows and buffers have grown.
+/// The bursts of the shorter run. After them tables are filled, and windows and buffers have grown.
 const SHORT: usize = 5;
-/// Bursts of the longer one.
+/// The bursts of the longer run.
 const LONG: usize = 45;
-/// Functions that are printed.
+/// The number of functions to print.
 const FUNCTIONS: usize = 60;
 
 pub(crate) const SET: &str = "instructions";
@@ -59,7 +59,7 @@ fn figure(kind: &Kind, case: Case, quantity: &str, value: f64) -> Record {
     Record::Figure(Figure::new(SET, kind.name, case.name(), quantity, value))
 }
 
-/// One run under valgrind.
+/// Does one run under valgrind.
 fn profile(bench: &Bench<'_>, kind: &'static Kind, case: Case, bursts: usize) -> Result<Profile> {
     let counted = bench.world.scratch("callgrind")?.join(format!("{}-{bursts}", kind.name));
     let wrapper = [
@@ -83,7 +83,7 @@ fn profile(bench: &Bench<'_>, kind: &'static Kind, case: Case, bursts: usize) ->
     Profile::parse(&text)
 }
 
-/// The functions that cost most.
+/// Prints the functions with the highest cost.
 fn print_functions(
     kind: &Kind,
     case: Case,

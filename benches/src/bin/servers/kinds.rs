@@ -1,4 +1,4 @@
-//! Which servers are measured, and how each is started.
+//! The measured servers, and how to start each of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,23 +13,23 @@ use crate::world::{Place, World};
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
-    /// What it is told to do, in a few words.
+    /// The task of the server, in a few words.
     pub(crate) about: &'static str,
-    /// The program, and the package of the system that has it; ours are built.
+    /// The program. A system program has the name of its package; ours are built.
     pub(crate) program: Program,
-    /// What it is asked.
+    /// The cases of the server.
     pub(crate) cases: &'static [Case],
-    /// What makes it say its version.
+    /// The arguments that print the version.
     pub(crate) version: &'static [&'static str],
-    /// Writes its configuration and returns its arguments.
+    /// Writes the configuration and returns the arguments.
     pub(crate) arguments: fn(&World, &Place) -> Result<Vec<String>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Program {
-    /// Built from this workspace.
+    /// A program of this workspace.
     Own(&'static str),
-    /// Of the system, installed by the package of this name.
+    /// A system program, installed by the package of this name.
     System { program: &'static str, package: &'static str },
 }
 
@@ -121,7 +121,7 @@ impl Kind {
         matches!(self.program, Program::Own(_))
     }
 
-    /// Why it cannot be measured here.
+    /// Returns the reason why the server cannot be measured here.
     pub(crate) fn missing(&self) -> Option<String> {
         match self.program {
             Program::System { program, package } if find(program).is_none() => {
@@ -131,17 +131,18 @@ impl Kind {
         }
     }
 
-    /// Its version as it says it; ours are those of this workspace.
+    /// Returns the version that the server prints. Coalesce and the baseline have the workspace's
+    /// version.
     pub(crate) fn version(&self) -> Option<String> {
         let Program::System { program, .. } = self.program else { return None };
         let output = Command::new(find(program)?).args(self.version).output().ok()?;
-        // nginx says it on standard error.
+        // nginx prints its version on standard error.
         let said = [output.stdout, output.stderr].concat();
         number(&String::from_utf8(said).ok()?).map(str::to_owned)
     }
 }
 
-/// The version in `nginx version: nginx/1.22.1` and its like.
+/// Returns the version in a text such as `nginx version: nginx/1.22.1`.
 fn number(said: &str) -> Option<&str> {
     let is_version = |word: &&str| {
         let number = word.rsplit('/').next().unwrap_or(word);
@@ -151,7 +152,7 @@ fn number(said: &str) -> Option<&str> {
     word.rsplit('/').next()
 }
 
-/// A program of the system, where administrators keep servers as well.
+/// Finds a system program, also in the folders where administrators keep servers.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path)
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_found_in_what_is_said_of_it() {
+    fn version_is_found_in_program_output() {
         for (said, version) in [
             ("nginx version: nginx/1.22.1\n", Some("1.22.1")),
             ("HAProxy version 2.6.12-1 2026/10/17 - https://a.test/\n", Some("2.6.12-1")),
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_has_one_name() {
+    fn server_names_are_unique() {
         for kind in &KINDS {
             let found = by_name(kind.name).unwrap();
             assert!(std::ptr::eq(found, kind), "{}", kind.name);

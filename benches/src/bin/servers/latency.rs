@@ -1,8 +1,8 @@
-//! How long a lone request takes on a connection where nothing else happens.
+//! Measures how long a single request takes on an otherwise idle connection.
 //!
 //! The program's own client sends a request, waits for its whole answer, and only then sends the
-//! next, so that the server sleeps before each. Blocks of requests go to the servers in turns, A B
-//! B A; a ratio is taken within a round, of the two blocks' quantiles.
+//! next one, so the server sleeps before each. The servers get blocks of requests in turns, A B B
+//! A. A ratio compares the quantiles of the two blocks in a round.
 
 use std::time::Instant;
 
@@ -18,19 +18,19 @@ use crate::records::{Figure, Record};
 use crate::run::Bench;
 
 pub(crate) const SET: &str = "latency";
-/// The quantiles that are told, as they are named.
+/// The reported quantiles and their names.
 pub(crate) const QUANTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
 
-/// Rounds, and the requests of one of the two blocks that a server has in each.
+/// The number of rounds, and the requests in each of a server's two blocks per round.
 const ROUNDS: usize = 40;
 const BLOCK: usize = 500;
-/// Requests before the first block of a connection.
+/// The requests before the first block of a connection.
 const WARMING: usize = 100;
 
-/// One server's microseconds, a list for each round.
+/// The microseconds of one server, a list for each round.
 type Rounds = Vec<Vec<f64>>;
 
-/// Measures `kinds`, of which the baseline is one.
+/// Measures `kinds`, which include the baseline.
 pub(crate) fn measure(
     bench: &Bench<'_>,
     kinds: &[&'static Kind],
@@ -48,7 +48,8 @@ pub(crate) fn measure(
         let mut taken: Vec<Rounds> = vec![Vec::new(); servers.len()];
         for round in 1..=rounds {
             progress.say(format_args!("latency, {}: round {round} of {rounds}", case.name()));
-            // Afresh, because a connection does not outlive so many refusals as all rounds have.
+            // Make new connections, because the refusal limit would end one that lasts for all
+            // rounds.
             let mut connections = Vec::new();
             for server in &servers {
                 let mut connection = client.connect(server.address).await?;
@@ -71,7 +72,7 @@ pub(crate) fn measure(
     records(kinds, case, &taken)
 }
 
-/// The microseconds of so many requests, one after the other.
+/// Measures the microseconds of this number of requests, one after another.
 async fn lone(connection: &mut Connection, case: Case, requests: usize) -> Result<Vec<f64>> {
     let mut taken = Vec::with_capacity(requests);
     for _ in 0..requests {

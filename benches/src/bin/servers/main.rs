@@ -1,4 +1,4 @@
-//! Whole servers beside each other: what a request costs `coalesce serve`, bare `h2` and others.
+//! Compares whole servers: the cost of a request for `coalesce serve`, bare `h2` and others.
 //!
 //! ```text
 //! cargo run --release -p coalesce-benches --bin servers -- --quick
@@ -7,18 +7,18 @@
 //! cargo run --release -p coalesce-benches --bin servers -- --pair haproxy:421 coalesce:421
 //! ```
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
 //! | `arguments` | the command line |
-//! | `case` | what is asked, and the right answer |
+//! | `case` | the requests and their right answers |
 //! | `world`, `configurations`, `kinds` | certificates, configurations, the servers |
-//! | `programs`, `server`, `processes` | building, starting and stopping; what the kernel says |
+//! | `programs`, `server`, `processes` | building, starting and stopping; figures of the kernel |
 //! | `h2load`, `client`, `relay` | the loads: h2load, the program's own client, a relay that counts |
-//! | `plan`, `run` | what is measured, in which order, and where |
+//! | `plan`, `run` | the measurements, their order and their processors |
 //! | `cpu`, `instructions`, `calls`, `latency`, `memory`, `scaling` | one set of figures each |
-//! | `callgrind`, `parts` | reading what callgrind counted |
-//! | `records`, `report` | what was measured, as lines of JSON and for people |
-#![expect(clippy::cast_precision_loss, reason = "figures of measurements are rounded anyway")]
+//! | `callgrind`, `parts` | reading the counts of callgrind |
+//! | `records`, `report` | the measurements as lines of JSON and as tables |
+#![expect(clippy::cast_precision_loss, reason = "measured figures are rounded anyway")]
 
 mod arguments;
 mod callgrind;
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // When nobody reads it there is nobody to tell.
+            // If standard error is closed, there is no other place to report the error.
             let _ = writeln!(std::io::stderr().lock(), "{error:#}");
             ExitCode::FAILURE
         }
@@ -108,7 +108,7 @@ fn measure(arguments: &Arguments, kept: &mut Records) -> Result<()> {
     let mut about = vec![Record::Machine(machine::look())];
     about.extend(KINDS.iter().filter_map(version));
     add(&mut fresh, about)?;
-    // Set by set, so that a run that is broken off leaves what it had.
+    // Record after each set, so that an interrupted run keeps its finished sets.
     for set in &plan.sets {
         add(&mut fresh, plan.measure(set, &mut progress)?)?;
         if !arguments.json {

@@ -1,7 +1,8 @@
-//! What a connection and a stream keep of a server's memory.
+//! Measures the memory that a connection and a stream take in a server.
 //!
-//! The kernel's proportional set size of all of the server's processes, from `smaps_rollup`: before
-//! and after, divided. Buffers of sockets are the kernel's and not in it.
+//! The figure is the proportional set size of all processes of the server, from `smaps_rollup`: the
+//! difference before and after, divided by the number. It does not contain socket buffers, which
+//! belong to the kernel.
 
 use std::fs;
 
@@ -21,15 +22,15 @@ pub(crate) const SET: &str = "memory";
 pub(crate) const PER_CONNECTION: &str = "bytes per idle connection";
 pub(crate) const PER_STREAM: &str = "bytes per open stream";
 
-/// Connections that wait, each after one answer.
+/// Connections that are idle after one answer.
 const IDLE: usize = 2000;
-/// Connections with open streams, and how many each has.
+/// Connections with open streams, and the number of streams on each.
 const BUSY: usize = 100;
 const STREAMS: usize = 100;
-/// A server loses patience with a body that does not come; then it is measured again, so often.
+/// The number of attempts, because a server may give up on a body that does not arrive.
 const TRIES: usize = 5;
 
-/// Measures one server, afresh so many times.
+/// Measures one server this number of times, each time newly started.
 pub(crate) fn measure(
     bench: &Bench<'_>,
     kind: &'static Kind,
@@ -48,14 +49,14 @@ pub(crate) fn measure(
     Ok(vec![figure(PER_CONNECTION, idle), figure(PER_STREAM, streams)])
 }
 
-/// `None` when the server did not keep still.
+/// Returns `None` if the server answered in the meantime.
 type Measure = fn(&Client, &Server) -> Result<Option<f64>>;
 
 fn once(bench: &Bench<'_>, kind: &'static Kind, measure: Measure) -> Result<f64> {
     for _ in 0..TRIES {
         let server = bench.launch(kind, &[]).start()?;
         let client = Client::new(bench.world)?;
-        // What is made for the first connection and kept for all.
+        // Makes the memory that is allocated for the first connection and kept for all.
         client.check(server.address, Case::Served)?;
         let bytes = measure(&client, &server)?;
         drop(client);
@@ -73,7 +74,7 @@ fn idle_connections(client: &Client, server: &Server) -> Result<Option<f64>> {
     Ok(Some((bytes(server)? - before) / IDLE as f64))
 }
 
-/// Requests whose bodies have not come, on connections that were idle before.
+/// Measures requests whose bodies have not arrived, on connections that were idle before.
 fn open_streams(client: &Client, server: &Server) -> Result<Option<f64>> {
     let mut connections = client.run(connections(client, server, BUSY))?;
     let before = bytes(server)?;
@@ -91,7 +92,7 @@ fn open_streams(client: &Client, server: &Server) -> Result<Option<f64>> {
     })?;
     let after = bytes(server)?;
     let waiting = client.run(async {
-        // An answer may stand behind the pong of the first ping, not behind that of a second.
+        // An answer may follow the pong of the first ping, but not that of a second one.
         for connection in &mut connections {
             connection.settle().await?;
             connection.settle().await?;
@@ -106,7 +107,7 @@ fn open_streams(client: &Client, server: &Server) -> Result<Option<f64>> {
     Ok(waiting.then(|| (after - before) / (BUSY * STREAMS) as f64))
 }
 
-/// Connections that have been answered once.
+/// Opens connections and makes one request on each.
 async fn connections(client: &Client, server: &Server, count: usize) -> Result<Vec<Connection>> {
     let mut open = Vec::with_capacity(count);
     for _ in 0..count {
@@ -117,7 +118,7 @@ async fn connections(client: &Client, server: &Server, count: usize) -> Result<V
     Ok(open)
 }
 
-/// Proportional set size of all processes.
+/// Returns the proportional set size of all processes.
 fn bytes(server: &Server) -> Result<f64> {
     let mut kibibytes = 0;
     for pid in processes::tree(server.leader) {

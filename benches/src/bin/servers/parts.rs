@@ -1,6 +1,6 @@
-//! Which part of a program a function is of.
+//! Assigns functions to the parts of a program.
 
-/// Parts, and the crates of each.
+/// The parts, and the crates of each.
 const CRATES: [(&str, &[&str]); 7] = [
     ("h2", &["h2", "http", "slab", "indexmap", "hashbrown", "fnv", "bytes", "tokio_util"]),
     ("TLS", &["rustls", "tokio_rustls", "ring", "subtle", "zeroize", "rustls_pki_types"]),
@@ -11,7 +11,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("std", &["std", "core", "alloc"]),
 ];
 
-/// Parts that no crate is, and how the names of their functions begin.
+/// Parts without a crate, and the prefixes of their functions.
 const BEGINNINGS: [(&str, &[&str]); 3] = [
     ("TLS", &["ring_core_"]),
     (
@@ -31,18 +31,18 @@ const BEGINNINGS: [(&str, &[&str]); 3] = [
     ("copying", &["memcpy", "memmove", "memset", "memcmp", "__mem"]),
 ];
 
-/// What is in none of them: the C library, and what calls the kernel.
+/// Everything else: the C library, and the functions that call the kernel.
 const REST: &str = "the C library and the rest";
 
-/// All parts, in the order of tables.
+/// Returns all parts, in the order of tables.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     let crates = CRATES.into_iter().map(|(name, _)| name);
-    // The first of the beginnings is of a part that has been named.
+    // The first entry of `BEGINNINGS` belongs to a part that is in `CRATES` already.
     crates.chain(BEGINNINGS.into_iter().skip(1).map(|(name, _)| name)).chain([REST])
 }
 
-/// The part that a function is of, by the crate in its name: `<h2::A as core::B>::c` is of h2. What
-/// was inlined counts as the function that it was inlined into.
+/// Returns the part of a function, by the crate in its name: `<h2::A as core::B>::c` belongs to h2.
+/// Inlined code counts for the function that contains it.
 pub(crate) fn part(function: &str) -> &'static str {
     let mut path = function.trim_start_matches(['<', '&', '*', '(', '[']);
     for word in ["mut ", "const ", "dyn "] {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_crate_in_a_name_is_the_part() {
+    fn part_is_the_crate_in_a_function_name() {
         for (function, right) in [
             ("h2::hpack::encoder::Encoder::encode", "h2"),
             ("<h2::proto::streams::store::Ptr as core::ops::deref::Deref>::deref", "h2"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn all_parts_are_different() {
+    fn parts_are_distinct() {
         let mut names: Vec<_> = all().collect();
         let count = names.len();
         names.sort_unstable();

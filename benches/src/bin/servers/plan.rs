@@ -1,4 +1,4 @@
-//! What is measured, in which order.
+//! The measurements and their order.
 
 use std::fmt::Write as _;
 
@@ -19,10 +19,10 @@ use crate::server::Server;
 use crate::world::World;
 use crate::{calls, h2load, instructions, latency, memory, scaling};
 
-/// Files that are open at once: the connections of [`memory`], and some.
+/// The number of open files: the connections of [`memory`], and some more.
 const FILES: u64 = 8192;
 
-/// What one run of the program does.
+/// The work of one run of the program.
 pub(crate) struct Plan {
     world: World,
     programs: Programs,
@@ -36,7 +36,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Builds what is to be measured, and makes its certificates.
+    /// Builds the programs to measure, and makes their certificates.
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         h2load::check_installed()?;
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -76,13 +76,13 @@ impl Plan {
         }
     }
 
-    /// Ours and the baseline: the sets that look inside a server are about these.
+    /// Returns Coalesce and the baseline. The sets that look inside a server measure only these.
     fn own(&self) -> impl Iterator<Item = &'static Kind> {
         let kinds = self.kinds.iter().copied();
         kinds.filter(|kind| [BASELINE, OURS].contains(&kind.name))
     }
 
-    /// One set of figures.
+    /// Measures one set of figures.
     pub(crate) fn measure(&self, set: &str, progress: &mut Progress) -> Result<Vec<Record>> {
         let bench = self.bench();
         same_answers(&bench)?;
@@ -131,7 +131,7 @@ impl Plan {
         self.own().map(move |kind| (case, kind))
     }
 
-    /// All servers side by side.
+    /// Measures all servers in turns.
     fn cpu(&self, bench: &Bench<'_>, progress: &mut Progress) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         let mut servers = Vec::new();
@@ -159,7 +159,7 @@ impl Plan {
         Ok(records)
     }
 
-    /// Compares two alone, for each number of connections: the second in terms of the first.
+    /// Compares only two servers, for each number of connections: the second in terms of the first.
     pub(crate) fn pair(
         &self,
         first: (&'static Kind, Case),
@@ -192,7 +192,7 @@ impl Plan {
     }
 }
 
-/// A server that has given the right answers.
+/// Starts a server and checks its answers.
 fn checked(bench: &Bench<'_>, kind: &'static Kind) -> Result<Server> {
     if let Some(reason) = kind.missing() {
         bail!("{}: {reason}", kind.name);
@@ -207,7 +207,8 @@ fn checked(bench: &Bench<'_>, kind: &'static Kind) -> Result<Server> {
     Ok(server)
 }
 
-/// Fails when the baseline answers otherwise than we do: then they could not be compared.
+/// Returns an error if the baseline and Coalesce answer differently, because then they cannot be
+/// compared.
 fn same_answers(bench: &Bench<'_>) -> Result<()> {
     let client = Client::new(bench.world)?;
     let answers = |name| -> Result<Vec<Answer>> {

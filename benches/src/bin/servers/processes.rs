@@ -1,4 +1,4 @@
-//! What the kernel says of a process and its descendants.
+//! Reads the kernel's figures of a process and its descendants.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use nix::sys::time::TimeValLike as _;
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
-/// A process and all its descendants.
+/// Returns a process and all its descendants.
 pub(crate) fn tree(leader: Pid) -> Vec<Pid> {
     let mut found = vec![leader];
     let mut at = 0;
@@ -18,7 +18,7 @@ pub(crate) fn tree(leader: Pid) -> Vec<Pid> {
     found
 }
 
-/// The children of all threads of a process.
+/// Returns the children of all threads of a process.
 pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     let parse = |text: String| {
         let pids = text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok());
@@ -27,14 +27,14 @@ pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     threads(pid, "children").flat_map(parse).collect()
 }
 
-/// A file of each thread of a process; none of one that has ended.
+/// Returns a file of each thread of a process, or none if the process has ended.
 pub(crate) fn threads(pid: Pid, file: &'static str) -> impl Iterator<Item = String> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     tasks.filter_map(move |task| fs::read_to_string(task.path().join(file)).ok())
 }
 
-/// User and system time of a process and its descendants, of ended threads as well, to the
-/// nanosecond: the clock that `clock_getcpuclockid` names.
+/// Returns user and system time of a process and its descendants, including ended threads, to the
+/// nanosecond. It reads the clock of `clock_getcpuclockid`.
 pub(crate) fn cpu_time(leader: Pid) -> Duration {
     let of = |pid| {
         let time = clock_getcpuclockid(pid).and_then(clock_gettime).ok()?;
@@ -43,7 +43,7 @@ pub(crate) fn cpu_time(leader: Pid) -> Duration {
     tree(leader).into_iter().filter_map(of).sum()
 }
 
-/// The figure of a line `name: figure` of a file in `/proc`.
+/// Returns the figure of a line `name: figure` in a file of `/proc`.
 pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     let (_, rest) = text.lines().find_map(|line| {
         let (found, rest) = line.split_once(':')?;
@@ -56,7 +56,7 @@ pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// User and system time in ticks; the fields 14 and 15 of proc(5).
+    /// Returns user and system time in ticks: the fields 14 and 15 of proc(5).
     fn ticks() -> u64 {
         let text = fs::read_to_string("/proc/self/stat").unwrap();
         let (_, fields) = text.rsplit_once(") ").unwrap();
@@ -65,20 +65,20 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_of_a_process_is_its_user_and_system_time() {
-        /// A hundredth of a second, on every Linux.
+    fn process_clock_is_user_and_system_time() {
+        /// A tick is a hundredth of a second on every Linux.
         const TICK: Duration = Duration::from_millis(10);
         let before = ticks();
         let clock = cpu_time(Pid::this());
         let after = ticks();
-        // Of user and of system time the kernel tells whole ticks.
+        // The kernel reports whole ticks of user and of system time.
         let range =
             TICK * u32::try_from(before).unwrap()..=TICK * u32::try_from(after + 3).unwrap();
         assert!(range.contains(&clock), "{range:?} {clock:?}");
     }
 
     #[test]
-    fn a_child_is_in_the_tree_until_it_has_ended() {
+    fn child_is_in_the_tree_until_it_ends() {
         let mut child = std::process::Command::new("cat")
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_found_by_its_name() {
+    fn field_is_found_by_its_name() {
         let text = "Rss:  12 kB\nPss_Dirty: 3 kB\nPss:    4242 kB\n";
         assert_eq!(field(text, "Pss"), Some(4242));
         assert_eq!(field(text, "Swap"), None);

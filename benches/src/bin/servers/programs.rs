@@ -1,15 +1,16 @@
-//! The programs of this workspace that are measured: built here, unless their paths are given.
+//! The measured programs of this workspace. They are built here, unless their paths are given.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Where our own servers are.
+/// The paths of Coalesce and the baseline.
 pub(crate) struct Programs {
     bare_h2: PathBuf,
     coalesce: PathBuf,
-    /// Whether `coalesce serve` is told how many workers to have; it takes a core's worth each.
+    /// Whether `coalesce serve` has a flag for its number of workers. Otherwise it starts one per
+    /// core.
     pub(crate) has_workers_flag: bool,
 }
 
@@ -34,7 +35,7 @@ impl Programs {
     }
 }
 
-/// Builds a program as operators do and returns where it is.
+/// Builds a program as operators do, and returns its path.
 fn build(package: &str, program: &str, features: &[&str]) -> Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--package", package, "--bin", program])

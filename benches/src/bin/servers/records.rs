@@ -1,4 +1,4 @@
-//! What is measured of servers.
+//! The records of measured servers.
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) enum Record {
     Absent(Absent),
 }
 
-/// What a server calls itself.
+/// The version of a server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) server: String,
@@ -28,19 +28,19 @@ pub(crate) struct Version {
 /// One measured quantity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
-    /// The set of measurements that it belongs to.
+    /// The set of figures.
     pub(crate) set: String,
     pub(crate) server: String,
     pub(crate) case: String,
     pub(crate) quantity: String,
     pub(crate) value: f64,
-    /// Between which a bootstrap puts it in 95 of 100 draws.
+    /// The interval that a bootstrap gives in 95 of 100 draws.
     pub(crate) interval: Option<[f64; 2]>,
-    /// Of how many rounds it is the median.
+    /// The number of rounds of which the value is the median.
     pub(crate) rounds: Option<usize>,
 }
 
-/// Why something was not measured.
+/// The reason why a measurement is missing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Absent {
     pub(crate) set: String,
@@ -48,7 +48,7 @@ pub(crate) struct Absent {
     pub(crate) reason: String,
 }
 
-/// What makes two records the same measurement.
+/// The fields that identify a measurement.
 type Key = (u8, [String; 4]);
 
 impl Figure {
@@ -57,7 +57,7 @@ impl Figure {
         Self { set, server, case, quantity, value, interval: None, rounds: None }
     }
 
-    /// The median over rounds, with its interval.
+    /// Sets the median over rounds, with its interval.
     pub(crate) fn over(mut self, rounds: &[f64]) -> Self {
         self.value = median(rounds.to_vec());
         self.interval = Some(interval(rounds));
@@ -83,7 +83,7 @@ impl records::Record for Record {
         }
     }
 
-    /// In one set a server has figures or is absent, whichever was found last.
+    /// In one set a server either has figures or is absent. The newer record counts.
     fn contradicts(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Figure(figure), Self::Absent(absent))
@@ -114,7 +114,7 @@ impl DerefMut for Records {
 }
 
 impl Records {
-    /// Reads a file of lines; a file that does not exist holds no records.
+    /// Reads a file of lines. A file that does not exist has no records.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         Merged::read(path).map(Self)
     }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_figure_replaces_the_older() {
+    fn newer_figure_replaces_the_older() {
         let mut records = Records::default();
         records.add([figure("nginx", 1.0), figure("nginx", 2.0), figure("caddy", 3.0)]);
         let lines = records.lines().unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_has_figures_or_is_absent() {
+    fn server_has_figures_or_is_absent() {
         let mut records = Records::default();
         records.add([figure("nginx", 1.0), figure("caddy", 3.0), absent("nginx")]);
         assert!(records.absent("cpu", "nginx").is_some());

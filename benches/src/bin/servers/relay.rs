@@ -1,4 +1,4 @@
-//! A relay between h2load and a server that counts TLS records.
+//! A relay between h2load and a server. It counts TLS records.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,27 +7,28 @@ use std::thread;
 
 use anyhow::Result;
 
-/// RFC 8446 §5.1: what every protected record calls itself.
+/// The type in the header of every protected record (RFC 8446 §5.1).
 const APPLICATION_DATA: u8 = 23;
-/// RFC 8446 §5.2, with AES-GCM: the record's true type, and the tag.
+/// The bytes that protection adds: the record's true type and the tag (RFC 8446 §5.2, with
+/// AES-GCM).
 const OVERHEAD_BYTES: u64 = 1 + 16;
 
-/// Records of one direction.
+/// The records of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Records {
-    /// Protected ones.
+    /// The number of protected records.
     pub(crate) count: u64,
-    /// What they protect.
+    /// The bytes that they protect.
     pub(crate) bytes: u64,
 }
 
-/// Finds the records in a stream of bytes that comes in pieces.
+/// Finds the records in a stream of bytes that arrives in pieces.
 #[derive(Debug, Default)]
 struct Counter {
     records: Records,
-    /// RFC 8446 §5.1: one byte of type, two of version, two of length.
+    /// The record header: one byte of type, two of version, two of length (RFC 8446 §5.1).
     header: Vec<u8>,
-    /// What is left of the current record.
+    /// The rest of the current record.
     left: usize,
 }
 
@@ -55,15 +56,15 @@ impl Counter {
     }
 }
 
-/// Both directions, of all connections that have ended.
+/// The records in both directions, of all connections that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) from_server: Records,
     pub(crate) from_client: Records,
 }
 
-/// Accepts `connections`, hands their bytes on, and returns what it saw once `load` has run against
-/// its address.
+/// Accepts `connections` and forwards their bytes. Runs `load` against its address, and then
+/// returns the counts.
 pub(crate) fn count(
     server: SocketAddr,
     connections: usize,
@@ -73,7 +74,7 @@ pub(crate) fn count(
     let address = listener.local_addr()?;
     let counted = Arc::new(Mutex::new(Counted::default()));
     let total = counted.clone();
-    // It ends with the last connection; when the load fails first, with the program.
+    // The thread ends with the last connection. If the load fails first, it ends with the program.
     let relay = thread::spawn(move || -> Result<()> {
         let mut ends = Vec::new();
         for _ in 0..connections {
@@ -112,7 +113,7 @@ impl Records {
     }
 }
 
-/// Hands bytes on until there are no more.
+/// Forwards bytes until the stream ends.
 fn pass(mut from: TcpStream, mut to: TcpStream) -> Records {
     let mut counter = Counter::default();
     let mut buffer = vec![0; 1 << 16];
@@ -123,7 +124,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) -> Records {
             break;
         }
     }
-    // The other end may have gone first.
+    // The other end may have closed first.
     let _ = to.shutdown(Shutdown::Write);
     counter.records
 }
@@ -137,13 +138,13 @@ mod tests {
         [vec![kind, 3, 3, high, low], vec![0xaa; usize::from(len)]].concat()
     }
 
-    /// A handshake record, then protected ones of 100, 0 and 1000 bytes.
+    /// Returns a handshake record, then protected records of 100, 0 and 1000 bytes.
     fn stream() -> Vec<u8> {
         [record(22, 300), record(23, 117), record(20, 1), record(23, 17), record(23, 1017)].concat()
     }
 
     #[test]
-    fn protected_records_are_counted_whatever_the_pieces() {
+    fn protected_records_are_counted_for_any_pieces() {
         let right = Records { count: 3, bytes: 1100 };
         for size in [1, 2, 3, 5, 7, 64, 5000] {
             let mut counter = Counter::default();
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_relay_changes_nothing_and_counts_both_ways() {
+    fn relay_forwards_unchanged_and_counts_both_directions() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = server.local_addr().unwrap();
         let echo = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Tables of what was measured, for a terminal and for the document.
+//! Tables of the measurements, for a terminal and for the document.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ use crate::kinds::{BASELINE, KINDS, Kind, OURS};
 use crate::records::{Figure, Records};
 use crate::{calls, cpu, instructions, latency, memory, parts, scaling};
 
-/// What stands where there is no figure.
+/// Marks a missing figure.
 const NONE: &str = "–";
 
-/// A table and what it is called.
+/// A table and its title.
 type Titled = (String, Table);
 
-/// The tables of a set.
+/// Returns the tables of a set.
 pub(crate) fn tables(records: &Records, set: &str) -> Vec<Titled> {
     let tables = match set {
         cpu::SET => cpu_tables(records),
@@ -30,16 +30,16 @@ pub(crate) fn tables(records: &Records, set: &str) -> Vec<Titled> {
     tables.into_iter().filter(|(_, table)| !table.rows.is_empty()).collect()
 }
 
-/// The tables of a set, for a terminal.
+/// Returns the tables of a set as text for a terminal.
 pub(crate) fn plain(records: &Records, set: &str) -> String {
     let text = |(title, table): Titled| format!("\n{title}\n{}", table.plain());
     tables(records, set).into_iter().map(text).collect()
 }
 
-/// Puts everything that was measured between the marks of a document, and leaves the rest as it is.
+/// Writes all measurements between the marks of a document, and keeps the rest of the document.
 ///
 /// # Errors
-/// A mark is not there.
+/// Returns an error if a mark is missing.
 pub(crate) fn fill(document: &str, records: &Records, sets: &[&str]) -> Result<String> {
     let mut text = between(document, "machine", &machine(records))?;
     text = between(&text, "servers", &servers(records))?;
@@ -53,7 +53,7 @@ pub(crate) fn fill(document: &str, records: &Records, sets: &[&str]) -> Result<S
     Ok(text)
 }
 
-/// Replaces what stands between `<!-- NAME -->` and `<!-- end of NAME -->`.
+/// Replaces the text between `<!-- NAME -->` and `<!-- end of NAME -->`.
 fn between(document: &str, name: &str, body: &str) -> Result<String> {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) =
@@ -88,7 +88,7 @@ fn servers(records: &Records) -> String {
     table.markdown(false)
 }
 
-/// Ours and the baseline stand out.
+/// Prints Coalesce and the baseline in bold.
 fn shown(kind: &Kind) -> String {
     if [OURS, BASELINE].contains(&kind.name) {
         format!("**{}**", kind.name)
@@ -97,18 +97,18 @@ fn shown(kind: &Kind) -> String {
     }
 }
 
-/// Three decimals: one in a hundred is to be seen.
+/// Formats a ratio with three decimals, so that a difference of one percent is visible.
 fn ratio(figure: Option<&Figure>) -> String {
     let Some(figure) = figure else { return NONE.to_owned() };
     let mut text = format!("{:.3}", figure.value);
-    // What is compared with itself has no interval to speak of.
+    // A ratio of a server to itself has no interval.
     if let Some([low, high]) = figure.interval.filter(|[low, high]| low < high) {
         let _ = write!(text, " [{low:.3}, {high:.3}]");
     }
     text
 }
 
-/// How many rounds the figures of a set are of; the fewest.
+/// Returns the number of rounds of a set's figures, or the lowest if they differ.
 fn rounds(records: &Records, set: &str) -> String {
     let fewest = records.figures(set).filter_map(|figure| figure.rounds).min();
     fewest.map_or_else(String::new, |rounds| format!("; {rounds} rounds"))
@@ -122,7 +122,7 @@ fn kibibytes(found: Option<&Figure>) -> String {
     found.map_or_else(|| NONE.to_owned(), |found| format!("{:.2}", found.value / 1024.0))
 }
 
-/// A table for each case and number of connections that there are figures of.
+/// Returns a table for each case and number of connections with figures.
 fn cpu_tables(records: &Records) -> Vec<Titled> {
     let mut loads: Vec<(Case, usize)> = Vec::new();
     for figure in records.figures(cpu::SET) {
@@ -195,7 +195,7 @@ fn instructions_table(records: &Records) -> Titled {
     ("One request of a burst of 100".to_owned(), table)
 }
 
-/// Where the instructions went: a row for each part, two columns for each case.
+/// Returns the instructions by part: a row for each part, two columns for each case.
 fn parts_table(records: &Records) -> Titled {
     let columns = Case::ALL.into_iter().flat_map(|case| [(case, BASELINE), (case, OURS)]);
     let columns: Vec<_> = columns.collect();

@@ -1,4 +1,4 @@
-//! What all measurements have in common.
+//! Settings that all measurements share.
 
 use std::fs;
 
@@ -9,27 +9,28 @@ use crate::programs::Programs;
 use crate::server::Launch;
 use crate::world::World;
 
-/// Where things are measured, and how.
+/// The place and the settings of the measurements.
 pub(crate) struct Bench<'a> {
     pub(crate) world: &'a World,
     pub(crate) programs: &'a Programs,
     pub(crate) cores: Cores,
-    /// Print the functions that instructions were spent in.
+    /// Print the functions that used the most instructions.
     pub(crate) functions: bool,
 }
 
-/// Which processors do what, as `taskset -c` takes them.
+/// The processors of the server and of the load, in the form of `taskset -c`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
     pub(crate) all: Vec<usize>,
-    /// The server's.
+    /// The server's processor.
     pub(crate) server: String,
-    /// The load's: another one, where there is one.
+    /// The load's processor: another one, if there is one.
     pub(crate) load: String,
 }
 
 impl Cores {
-    /// The first that this program may use is for servers, the last for the load.
+    /// Takes the first processor that this program may use for servers, and the last one for the
+    /// load.
     pub(crate) fn look() -> Result<Self> {
         let status = fs::read_to_string("/proc/self/status")?;
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
@@ -41,12 +42,12 @@ impl Cores {
     }
 }
 
-/// A list of such numbers.
+/// Formats a list of processors.
 pub(crate) fn list(cores: &[usize]) -> String {
     cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// The numbers of a list such as `0-2,5`.
+/// Reads the numbers of a list such as `0-2,5`.
 pub(crate) fn cores(list: &str) -> Option<Vec<usize>> {
     let mut all = Vec::new();
     for range in list.split(',') {
@@ -57,7 +58,7 @@ pub(crate) fn cores(list: &str) -> Option<Vec<usize>> {
 }
 
 impl<'a> Bench<'a> {
-    /// One worker on the server's core.
+    /// Returns a launch with one worker on the server's core.
     pub(crate) fn launch(&'a self, kind: &'static Kind, wrapper: &'a [String]) -> Launch<'a> {
         Launch {
             world: self.world,
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_processors_are_read() {
+    fn processor_lists_are_parsed() {
         assert_eq!(cores("0-1"), Some(vec![0, 1]));
         assert_eq!(cores("2,4-6"), Some(vec![2, 4, 5, 6]));
         assert_eq!(cores("?"), None);

@@ -1,8 +1,8 @@
-//! One worker on one processor beside two on two.
+//! Compares one worker on one processor with two workers on two.
 //!
-//! Where the machine has no third processor h2load takes its share of the second one, so that the
-//! requests answered in a second cannot double. The CPU time of a request shows what the second
-//! worker costs, and how many processors the server kept busy what was left to it.
+//! If the machine has no third processor, h2load shares the second one, so the requests per second
+//! cannot double. The CPU time of a request shows the cost of the second worker. The number of busy
+//! processors shows how much of the remaining capacity the server used.
 
 use anyhow::{Result, ensure};
 use coalesce_benches::progress::Progress;
@@ -18,12 +18,12 @@ use crate::server::{Launch, Server};
 pub(crate) const SET: &str = "scaling";
 pub(crate) const BUSY: &str = "processors busy";
 pub(crate) const TO_ONE: &str = "per second to one worker";
-/// How many workers, each on a processor.
+/// The numbers of workers, each on its processor.
 pub(crate) const WORKERS: [usize; 2] = [1, 2];
-/// Several, so that there is something to share out.
+/// The number of connections, several so that workers can share them.
 const CONNECTIONS: usize = 10;
 
-/// One number of workers.
+/// A server with one number of workers.
 struct Place {
     server: Server,
     load_cores: String,

@@ -1,4 +1,4 @@
-//! Starting and stopping servers.
+//! Starts and stops servers.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -18,27 +18,27 @@ use crate::processes;
 use crate::programs::Programs;
 use crate::world::{Place, World};
 
-/// How long a server may take to listen, and to end; valgrind makes both long.
+/// The time in which a server must listen, and end. Valgrind makes both slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How a server is to be started.
+/// The settings to start a server.
 pub(crate) struct Launch<'a> {
     pub(crate) world: &'a World,
     pub(crate) programs: &'a Programs,
     pub(crate) kind: &'static Kind,
-    /// Processors as `taskset -c` takes them.
+    /// The processors, in the form of `taskset -c`.
     pub(crate) cores: &'a str,
     pub(crate) workers: usize,
-    /// What it is run by, such as valgrind; empty for nothing.
+    /// The command that runs the server, such as valgrind; empty for none.
     pub(crate) wrapper: &'a [String],
 }
 
-/// A running server; it is killed when dropped.
+/// A running server. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) kind: &'static Kind,
     pub(crate) address: SocketAddr,
-    /// The server's own process, below what runs it.
+    /// The server's own process, below the wrapper.
     pub(crate) leader: Pid,
     child: Child,
     log: PathBuf,
@@ -91,7 +91,7 @@ impl Launch<'_> {
         } else {
             server.wait_until_it_listens()?;
         }
-        // `strace` and its like stay above what they run.
+        // `strace` stays the parent of its program.
         if let Some(below) = self.wrapper.first().filter(|tool| *tool == "strace") {
             let children = processes::children(leader);
             server.leader = *children.first().with_context(|| format!("{below} runs nothing"))?;
@@ -101,17 +101,17 @@ impl Launch<'_> {
 }
 
 impl Server {
-    /// User and system time of all its processes until now.
+    /// Returns user and system time of all processes so far.
     pub(crate) fn cpu_time(&self) -> Duration {
         processes::cpu_time(self.leader)
     }
 
-    /// Throws away what it has logged, before the disk is full of it.
+    /// Empties the log, before it fills the disk.
     pub(crate) fn empty_log(&self) -> Result<()> {
         Ok(File::options().write(true).open(&self.log)?.set_len(0)?)
     }
 
-    /// Ends it and waits until it has ended.
+    /// Stops the server and waits for its end.
     pub(crate) fn stop(mut self) -> Result<()> {
         kill(self.leader, Signal::SIGTERM)?;
         let started = Instant::now();
@@ -124,7 +124,7 @@ impl Server {
         Ok(())
     }
 
-    /// The address that one of ours prints.
+    /// Returns the address that Coalesce or the baseline prints.
     fn announced(&mut self) -> Result<SocketAddr> {
         let output = self.child.stdout.take().context("the output is read")?;
         let mut line = String::new();
@@ -160,7 +160,7 @@ impl Drop for Server {
         let processes = processes::tree(self.leader);
         if let Ok(None) = self.child.try_wait() {
             for pid in processes {
-                // One that has ended by now needs no ending.
+                // The process may have ended already.
                 let _ = kill(pid, Signal::SIGKILL);
             }
             let _ = self.child.kill();

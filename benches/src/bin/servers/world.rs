@@ -1,5 +1,5 @@
-//! Where servers run: a folder with their certificates, documents and configurations, and a place
-//! for each of them.
+//! The files of the servers: a folder with certificates, documents and configurations, and a place
+//! for each server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,34 +15,35 @@ use tempfile::TempDir;
 
 use crate::case::{CONTENT, ELSEWHERE, SERVED};
 
-/// Files that live as long as this value.
+/// Files that exist as long as this value.
 pub(crate) struct World {
     folder: TempDir,
-    /// What the program's own client trusts.
+    /// The CA that the program's own client trusts.
     pub(crate) ca: CertificateDer<'static>,
 }
 
-/// The files of one certificate; a chain is its own certificate, then the CA's.
+/// The files of one certificate. A chain is the certificate, then the CA's.
 pub(crate) struct Files {
     pub(crate) chain: PathBuf,
     pub(crate) key: PathBuf,
-    /// Chain and key in one file, as haproxy reads them.
+    /// Chain and key in one file, the form that haproxy reads.
     pub(crate) both: PathBuf,
 }
 
-/// Where a server is to be.
+/// The place of a server.
 pub(crate) struct Place {
-    /// Free when it was looked for.
+    /// A port that was free when the program looked.
     pub(crate) port: u16,
     pub(crate) workers: usize,
-    /// Whether `coalesce serve` can be told of them; else it has one for each core it may use.
+    /// Whether `coalesce serve` has a flag for its number of workers. Otherwise it starts one per
+    /// core.
     pub(crate) has_workers_flag: bool,
-    /// A folder of its own.
+    /// The server's own folder.
     pub(crate) scratch: PathBuf,
 }
 
 impl Place {
-    /// What tells `coalesce serve` of its workers.
+    /// Returns the arguments for the number of workers.
     pub(crate) fn worker_arguments(&self) -> Vec<String> {
         if self.has_workers_flag {
             vec!["--workers".into(), self.workers.to_string()]
@@ -55,7 +56,7 @@ impl Place {
 impl World {
     pub(crate) fn make() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("coalesce-servers-").tempdir()?;
-        // Servers that were started by root read their documents as somebody else.
+        // Servers that root starts read their documents as another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, "Coalesce measuring CA");
@@ -90,7 +91,7 @@ impl World {
         Files { chain: path("pem"), key: path("key"), both: path("both.pem") }
     }
 
-    /// The folder of a host's one document.
+    /// Returns the folder of a host's one document.
     pub(crate) fn documents(&self, host: &str) -> PathBuf {
         self.folder().join("documents").join(host)
     }
@@ -102,7 +103,7 @@ impl World {
         Ok(path)
     }
 
-    /// A folder for what a server leaves behind.
+    /// Makes a folder for the files that a server writes.
     pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder().join(name);
         fs::create_dir_all(&path).with_context(|| format!("could not make {}", path.display()))?;

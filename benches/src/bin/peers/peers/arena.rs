@@ -1,4 +1,4 @@
-//! A hash table of places in one arena: no allocation of its own for any name.
+//! A hash table of places in one arena, so that names need no separate allocations.
 
 use std::hash::BuildHasher as _;
 
@@ -9,7 +9,7 @@ use super::suffixes::{Exact, Stripping};
 use super::{Built, Refusal};
 use crate::sets::{NameSet, Pattern};
 
-/// A name in an [`Arena`] and its number.
+/// The place of a name in an [`Arena`], and its number.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     offset: u32,
@@ -23,7 +23,7 @@ impl Place {
     }
 }
 
-/// Names behind each other.
+/// Names, stored one after another.
 #[derive(Default)]
 pub(super) struct Arena(Vec<u8>);
 
@@ -78,7 +78,7 @@ pub(super) fn build(set: &NameSet) -> Result<Built, Refusal> {
     let mut tables = Tables::default();
     let wildcards = set.iter().filter(|(_, pattern)| matches!(pattern, Pattern::Wildcard(_)));
     let wildcards = wildcards.count();
-    // Room for all at once: nothing is hashed twice.
+    // Reserve memory for all names at once, so that nothing is hashed twice.
     let again = |_: &Place| unreachable!("the table has room");
     tables.wildcards.reserve(wildcards, again);
     tables.exact.reserve(set.len() - wildcards, again);

@@ -1,4 +1,4 @@
-//! Frozen automata over reversed names: one walk meets the name and all wildcards above it.
+//! Frozen automata over reversed names. One walk meets the name and all wildcards above it.
 
 use super::suffixes::{Backwards, Reversing, Walk, sorted_keys};
 use super::{Built, Refusal};

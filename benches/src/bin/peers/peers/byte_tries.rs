@@ -1,4 +1,4 @@
-//! Tries over bytes, with names reversed so that what names share comes first.
+//! Tries over the bytes of reversed names, so that the shared parts of names come first.
 
 use patricia_tree::PatriciaMap;
 
@@ -20,7 +20,7 @@ impl Backwards for PatriciaMap<u32> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all builders")]
+#[expect(clippy::unnecessary_wraps, reason = "all builders have the same type")]
 pub(super) fn patricia(set: &NameSet) -> Result<Built, Refusal> {
     let keys = set.iter().map(|(number, pattern)| (reversed_key(pattern), number));
     Ok(Reversing::built(set, keys.collect::<PatriciaMap<u32>>()))
@@ -45,7 +45,7 @@ impl Backwards for Radix {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all builders")]
+#[expect(clippy::unnecessary_wraps, reason = "all builders have the same type")]
 pub(super) fn radix(set: &NameSet) -> Result<Built, Refusal> {
     let mut tries = Radix { exact: radix_trie::Trie::new(), wildcards: radix_trie::Trie::new() };
     for (number, pattern) in set.iter() {
@@ -67,7 +67,7 @@ impl Backwards for qp_trie::Trie<Vec<u8>, u32> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all builders")]
+#[expect(clippy::unnecessary_wraps, reason = "all builders have the same type")]
 pub(super) fn qp(set: &NameSet) -> Result<Built, Refusal> {
     let keys = set.iter().map(|(number, pattern)| (reversed_key(pattern), number));
     Ok(Reversing::built(set, keys.collect::<qp_trie::Trie<_, _>>()))
@@ -75,7 +75,7 @@ pub(super) fn qp(set: &NameSet) -> Result<Built, Refusal> {
 
 // ------------------------------------------------------------------------------ blart
 
-/// Keys end in NUL, because none may be the start of another.
+/// A trie whose keys end in NUL, because no key may be a prefix of another.
 struct Blart(blart::TreeMap<Box<[u8]>, u32>);
 
 impl Backwards for Blart {
@@ -86,7 +86,7 @@ impl Backwards for Blart {
         let found = self.0.get(&buffer[..=name.len()]);
         let wildcard = || {
             prefixes(name, depth).find_map(|prefix| {
-                // From long to short: nothing behind the NUL is wanted again.
+                // From long to short, so the bytes behind the NUL are not needed again.
                 buffer[prefix.len()] = 0;
                 self.0.get(&buffer[..=prefix.len()])
             })
@@ -125,9 +125,9 @@ impl Backwards for Hard {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all builders")]
+#[expect(clippy::unnecessary_wraps, reason = "all builders have the same type")]
 pub(super) fn trie_hard(set: &NameSet) -> Result<Built, Refusal> {
-    // The trie borrows its keys. They stay until the program ends, and are counted.
+    // The trie borrows its keys. They are leaked on purpose, and counted.
     let keys = sorted_keys(set).into_iter().map(|(key, number)| (&*key.leak(), number));
     let (wildcards, exact): (Vec<_>, Vec<_>) = keys.partition(|(key, _)| key.ends_with(b"."));
     let tries = Hard {

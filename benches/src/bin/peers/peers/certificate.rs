@@ -11,7 +11,7 @@ use super::normalise::{Buffer, Host, lower, split};
 use super::{Built, Lookup, Refusal};
 use crate::sets::{NameSet, Pattern};
 
-/// A self-signed certificate that presents the names of a set, without a common name.
+/// Returns a self-signed certificate that presents the names of a set, without a common name.
 pub(super) fn der(set: &NameSet) -> Result<Vec<u8>, Refusal> {
     let names = set.iter().map(|(_, pattern)| {
         let name = String::from_utf8_lossy(pattern.name());
@@ -29,7 +29,7 @@ pub(super) fn der(set: &NameSet) -> Result<Vec<u8>, Refusal> {
     Ok(certificate.der().to_vec())
 }
 
-/// A certificate that stays until the program ends, as the parsed forms borrow it. It is counted.
+/// Returns a leaked certificate, because the parsed forms borrow it. Its memory is counted.
 fn leaked_der(set: &NameSet) -> Result<&'static [u8], Refusal> {
     der(set).map(|der| &*der.leak())
 }
@@ -56,7 +56,7 @@ pub(super) fn webpki(set: &NameSet) -> Result<Built, Refusal> {
 
 // ------------------------------------------------------------------------------ x509-parser
 
-/// Subject alternative names as `x509-parser` gives them.
+/// The subject alternative names of `x509-parser`.
 struct Names(Vec<GeneralName<'static>>);
 
 impl Lookup for Names {

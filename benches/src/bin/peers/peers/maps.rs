@@ -10,7 +10,7 @@ use crate::sets::{NameSet, Pattern};
 type Std<S> = HashMap<Box<[u8]>, u32, S>;
 type Brown<S> = hashbrown::HashMap<Box<[u8]>, u32, S>;
 
-/// Names, and wildcards by their suffixes.
+/// Maps of names, and of wildcards by suffix.
 struct Maps<M> {
     exact: M,
     wildcards: M,

@@ -1,4 +1,4 @@
-//! A router of paths: `www.example.com` is `/com/example/www`.
+//! A router of paths: `www.example.com` becomes `/com/example/www`.
 
 use matchit::Router;
 
@@ -23,7 +23,7 @@ impl Lookup for Routes {
     }
 }
 
-/// Labels in reverse, each behind a slash.
+/// Writes the labels in reverse order, each after a slash.
 fn path<'a>(name: &[u8], buffer: &'a mut Buffer) -> Option<&'a str> {
     let path = buffer.get_mut(..=name.len())?;
     if name.len() > NAME_MAX {

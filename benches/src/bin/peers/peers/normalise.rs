@@ -1,5 +1,6 @@
-//! From the bytes of an authority to a canonical name or an address: shared by all peers that have
-//! nothing of the kind. As fast as safe code gets; labels are not validated, as no map needs that.
+//! Converts the bytes of an authority to a canonical name or an address, for all peers that do not
+//! do it themselves. The code is as fast as safe code allows. It does not validate labels, because
+//! no map needs that.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,19 +9,20 @@ use crate::sets::NameSet;
 /// The longest name (RFC 1035 §2.3.4).
 pub(super) const NAME_MAX: usize = 253;
 
-/// Room for a name.
+/// A buffer for a name.
 pub(super) type Buffer = [u8; 256];
 
-/// The host of an authority, its case not folded.
+/// The host of an authority, before case folding.
 pub(super) enum Host<'a> {
     Name(&'a [u8]),
     Address(IpAddr),
 }
 
-/// Strips the port and one trailing dot. Nothing is found for what can be no host.
+/// Strips the port and one trailing dot. Returns `None` for bytes that cannot be a host.
 #[inline]
 pub(super) fn split(authority: &[u8]) -> Option<Host<'_>> {
-    // What ends in a letter has neither a port nor a trailing dot and is no address.
+    // An authority that ends in a letter has neither a port nor a trailing dot and is not an
+    // address.
     match authority {
         [.., last] if last.is_ascii_alphabetic() => Some(Host::Name(authority)),
         _ => split_other(authority),
@@ -49,7 +51,7 @@ fn split_other(authority: &[u8]) -> Option<Host<'_>> {
     }
 }
 
-/// The name in lower case: itself when it is so already, which most are, else a copy.
+/// Returns the name in lower case. It copies the name only if that is necessary, which is rare.
 #[inline]
 pub(super) fn lower<'a>(name: &'a [u8], buffer: &'a mut Buffer) -> Option<&'a [u8]> {
     if name.len() > NAME_MAX {
@@ -71,7 +73,7 @@ pub(super) fn lower<'a>(name: &'a [u8], buffer: &'a mut Buffer) -> Option<&'a [u
     Some(copy)
 }
 
-/// The name in lower case and from its last byte to its first.
+/// Returns the name in lower case, reversed.
 #[inline]
 pub(super) fn reversed<'a>(name: &[u8], buffer: &'a mut Buffer) -> Option<&'a [u8]> {
     let copy = buffer.get_mut(..name.len())?;
@@ -88,7 +90,7 @@ const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// The high bit of each byte that is an upper-case letter.
+/// Returns the high bit of each byte that is an upper-case letter.
 #[inline]
 const fn upper(word: u64) -> u64 {
     let low = word & each(0x7f);
@@ -110,7 +112,7 @@ fn has_upper(name: &[u8]) -> bool {
     found != 0
 }
 
-/// The handful of addresses of a set, in order.
+/// The few addresses of a set, sorted.
 #[derive(Debug)]
 pub(super) struct Addresses(Vec<(IpAddr, u32)>);
 
@@ -133,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_stripped_and_folded() {
+    fn split_strips_and_lower_folds_names() {
         let cases = [
             ("a.test", "a.test"),
             ("A.TEST.", "a.test"),
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_from_names() {
+    fn split_separates_addresses_from_names() {
         for (authority, expected) in
             [("192.0.2.1", "192.0.2.1"), ("192.0.2.1:80", "192.0.2.1"), ("[::1]:8443", "::1")]
         {
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_nobodys() {
+    fn split_refuses_names_that_are_too_long() {
         assert_eq!(lower(&[b'a'; 254], &mut [0; 256]), None);
         assert_eq!(reversed(&[b'a'; 300], &mut [0; 256]), None);
         assert!(split(b".").is_none() && split(b"").is_none() && split(b":443").is_none());

@@ -1,4 +1,4 @@
-//! The floor under all figures.
+//! A peer that does almost nothing: the lower limit of all figures.
 
 use super::{Built, Lookup, Refusal};
 use crate::sets::NameSet;
@@ -12,7 +12,7 @@ impl Lookup for Null {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all builders")]
+#[expect(clippy::unnecessary_wraps, reason = "all builders have the same type")]
 pub(super) fn build(_: &NameSet) -> Result<Built, Refusal> {
     Ok(Built::new(Null))
 }

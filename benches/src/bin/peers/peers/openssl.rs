@@ -1,5 +1,5 @@
-//! OpenSSL's own matching of names.
-#![allow(unsafe_code, reason = "the bindings for these two functions have no safe form")]
+//! OpenSSL's matching of names.
+#![allow(unsafe_code, reason = "the bindings of these functions have no safe form")]
 
 use std::net::IpAddr;
 use std::ptr;
@@ -19,7 +19,7 @@ struct Certificate(*mut X509);
 
 impl Drop for Certificate {
     fn drop(&mut self) {
-        // SAFETY: `d2i_X509` made it, and nobody else frees it.
+        // SAFETY: `d2i_X509` made it, and nothing else frees it.
         unsafe { X509_free(self.0) }
     }
 }
@@ -27,8 +27,8 @@ impl Drop for Certificate {
 impl Lookup for Certificate {
     fn find(&self, authority: &[u8]) -> Option<u32> {
         let found = match split(authority)? {
-            // SAFETY: the certificate is alive, and the pointer and length are one slice's. The
-            // name the certificate presents is not asked for.
+            // SAFETY: the certificate is alive, and pointer and length belong to one slice. The
+            // matching name is not requested.
             Host::Name(name) => unsafe {
                 let (at, len) = (name.as_ptr().cast(), name.len());
                 X509_check_host(self.0, at, len, NEVER_CHECK_SUBJECT, ptr::null_mut())
@@ -42,7 +42,7 @@ impl Lookup for Certificate {
 
 impl Certificate {
     fn address(&self, octets: &[u8]) -> i32 {
-        // SAFETY: the certificate is alive, and the pointer and length are one slice's.
+        // SAFETY: the certificate is alive, and pointer and length belong to one slice.
         unsafe { X509_check_ip(self.0, octets.as_ptr(), octets.len(), 0) }
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn build(set: &NameSet) -> Result<Built, Refusal> {
     let der = der(set)?;
     let len = der.len().try_into().map_err(Refusal::new)?;
     let mut at = der.as_ptr();
-    // SAFETY: the pointer and length are one slice's; no certificate is there to be used again.
+    // SAFETY: pointer and length belong to one slice. No existing certificate is passed for reuse.
     let certificate = unsafe { d2i_X509(ptr::null_mut(), &raw mut at, len) };
     if certificate.is_null() {
         return Err(Refusal::new("did not parse the certificate"));

@@ -1,4 +1,4 @@
-//! Perfect hashing, and a comparison of the one name that it can be.
+//! Perfect hashing, then one comparison with the only candidate.
 
 use std::hash::BuildHasher as _;
 
@@ -10,7 +10,7 @@ use super::suffixes::{Exact, Stripping};
 use super::{Built, Refusal};
 use crate::sets::{NameSet, Pattern};
 
-/// Some names, each where its hash says.
+/// Names, each in the slot of its hash.
 struct Slots {
     index: Option<FastPtrHash>,
     slots: Vec<Option<Place>>,

@@ -10,22 +10,22 @@ use super::{
 };
 use crate::sets::NameSet;
 
-/// The largest set. What is measured up to here fits into 6 GiB together.
+/// The largest set. All peers that are measured on it fit into 6 GiB together.
 const ALL: usize = 10_000_000;
-/// Beyond this a peer would need gigabytes of its own, or says nothing that its like does not.
+/// Above this size a peer would need gigabytes, or adds nothing to the figures of a similar peer.
 const LARGE: usize = 1_000_000;
-/// Beyond this a peer would take hundreds of bytes for a name and many seconds to build.
+/// Above this size a peer would take hundreds of bytes for a name and many seconds to build.
 const MEDIUM: usize = 100_000;
-/// Beyond this a peer would look at every name for milliseconds.
+/// Above this size a peer would scan names for milliseconds.
 const SMALL: usize = 10_000;
 
-/// The peer that a user would otherwise write.
+/// The usual choice of a user without Coalesce.
 pub(crate) const REFERENCE: &str = "hashbrown-foldhash";
 
 /// The peer that all ratios are against.
 pub(crate) const OURS: &str = "ours";
 
-/// Whether a peer is Coalesce in one of its layouts or entries.
+/// Returns whether a peer is Coalesce, in any layout or form of lookup.
 pub(crate) fn is_ours(peer: &str) -> bool {
     peer.starts_with(OURS)
 }

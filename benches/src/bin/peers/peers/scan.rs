@@ -1,4 +1,4 @@
-//! One name after the other.
+//! A scan of all names.
 
 use super::arena::{Arena, Place};
 use super::normalise::{Addresses, Buffer, Host, lower, split};
@@ -8,7 +8,7 @@ use crate::sets::{Depth, NameSet, Pattern};
 struct Linear {
     arena: Arena,
     exact: Vec<Place>,
-    /// The longest first, so that the first that matches is the most specific.
+    /// The wildcards, longest first, so that the first match is the most specific.
     wildcards: Vec<Place>,
     depth: Depth,
     addresses: Addresses,

@@ -6,7 +6,7 @@ use super::normalise::{Addresses, Buffer, Host, lower, split};
 use super::{Built, Lookup, Refusal};
 use crate::sets::{Depth, NameSet, Pattern};
 
-/// Of one-label sets all entries, as Sōzu holds them.
+/// All entries of a one-label set, in Sōzu's form.
 struct OneLabel {
     trie: TrieNode<u32>,
     addresses: Addresses,
@@ -24,7 +24,7 @@ impl Lookup for OneLabel {
     }
 }
 
-/// Names and wildcards apart, as the name without its first labels must not find a name.
+/// Names and wildcards in separate tries, because a lookup of a wildcard must not find a name.
 struct AnyDepth {
     exact: TrieNode<u32>,
     wildcards: TrieNode<u32>,

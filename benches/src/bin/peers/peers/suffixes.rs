@@ -1,5 +1,5 @@
-//! The two ways from a name to its most specific entry: stripping labels from the left of the name,
-//! or walking the reversed name.
+//! Two ways from a name to its most specific entry: stripping labels from the left of the name, or
+//! walking the reversed name.
 
 use std::ops::RangeInclusive;
 
@@ -7,16 +7,16 @@ use super::normalise::{Addresses, Buffer, Host, lower, reversed, split};
 use super::{Built, Lookup};
 use crate::sets::{Depth, NameSet, Pattern};
 
-/// Something that finds whole names only.
+/// A structure that finds only whole names.
 pub(super) trait Exact {
     fn exact(&self, name: &[u8]) -> Option<u32>;
 
-    /// The wildcard with this suffix.
+    /// Returns the number of the wildcard with this suffix.
     fn wildcard(&self, suffix: &[u8]) -> Option<u32>;
 }
 
-/// The name first, then the name without its first label as a wildcard, then without its second.
-/// Lengths that no entry has are not looked up, which bounds the work for long names.
+/// Looks up the name first, then the name without its first label as a wildcard, then without its
+/// second one. Lengths that no entry has are skipped, which limits the work for long names.
 pub(super) struct Stripping<E> {
     inner: E,
     depth: Depth,
@@ -38,7 +38,7 @@ impl<E: Exact + 'static> Stripping<E> {
     }
 }
 
-/// From the shortest to the longest; an empty range when there are none.
+/// Returns the range of lengths, which is empty if there are none.
 fn lengths(set: &NameSet, wanted: impl Fn(&Pattern<'_>) -> bool) -> RangeInclusive<usize> {
     let lengths = set.iter().filter(|(_, pattern)| wanted(pattern));
     let (min, max) = lengths.fold((usize::MAX, 0), |(min, max), (_, pattern)| {
@@ -85,13 +85,13 @@ impl<E: Exact> Lookup for Stripping<E> {
     }
 }
 
-/// Something that holds names from their last byte to their first, wildcards with their dot.
+/// A structure that holds reversed names, and wildcards with their dot.
 pub(super) trait Backwards {
-    /// The most specific entry for a reversed name.
+    /// Returns the most specific entry for a reversed name.
     fn find(&self, name: &[u8], depth: Depth) -> Option<u32>;
 }
 
-/// Reverses the name.
+/// Looks up names in reverse.
 pub(super) struct Reversing<T> {
     inner: T,
     depth: Depth,
@@ -117,7 +117,7 @@ impl<T: Backwards> Lookup for Reversing<T> {
     }
 }
 
-/// `moc.elpmaxe.www` for a name, `moc.elpmaxe.` for a wildcard.
+/// Returns `moc.elpmaxe.www` for a name, `moc.elpmaxe.` for a wildcard.
 pub(super) fn reversed_key(pattern: Pattern<'_>) -> Vec<u8> {
     let mut key: Vec<u8> = pattern.name().iter().rev().copied().collect();
     if let Pattern::Wildcard(_) = pattern {
@@ -126,7 +126,7 @@ pub(super) fn reversed_key(pattern: Pattern<'_>) -> Vec<u8> {
     key
 }
 
-/// All keys in order, as the builders of frozen structures want them.
+/// Returns all keys in order, as the builders of frozen structures require.
 pub(super) fn sorted_keys(set: &NameSet) -> Vec<(Vec<u8>, u32)> {
     let mut keys: Vec<_> =
         set.iter().map(|(number, pattern)| (reversed_key(pattern), number)).collect();
@@ -134,7 +134,7 @@ pub(super) fn sorted_keys(set: &NameSet) -> Vec<(Vec<u8>, u32)> {
     keys
 }
 
-/// The answer from the entries that a walk along a reversed name met.
+/// The best entry met so far on a walk along a reversed name.
 #[derive(Default)]
 pub(super) struct Walk {
     exact: Option<u32>,
@@ -143,7 +143,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// An entry whose key is the first `len` bytes of `name`.
+    /// Meets an entry whose key is the first `len` bytes of `name`.
     #[inline]
     pub(super) fn meet(&mut self, name: &[u8], len: usize, number: u32) {
         if len == name.len() {
@@ -163,8 +163,8 @@ impl Walk {
     }
 }
 
-/// The first `n` bytes of a reversed name that end in a dot, the longest first; of one-label sets
-/// the longest only.
+/// Returns the prefixes of a reversed name that end in a dot, the longest first. For one-label
+/// sets, returns only the longest.
 pub(super) fn prefixes(name: &[u8], depth: Depth) -> impl Iterator<Item = &[u8]> {
     let mut end = name.len();
     let all = std::iter::from_fn(move || {

@@ -4,7 +4,7 @@ use super::*;
 use crate::SETS;
 use crate::records::{Absent, Record, Version};
 
-/// A document as small as one may be.
+/// Returns a minimal document.
 fn document() -> String {
     let mut text = "# Title\n\nProse.\n\n".to_owned();
     for name in ["machine", "servers"].iter().chain(SETS.iter()) {
@@ -20,7 +20,7 @@ fn record(set: &str, server: &str, case: &str, quantity: &str, value: f64) -> Re
     Record::Figure(figure)
 }
 
-/// One figure of everything.
+/// Returns one figure of every kind.
 fn records() -> Records {
     let mut records = Records::default();
     let text = str::to_owned;
@@ -61,7 +61,7 @@ fn records() -> Records {
 }
 
 #[test]
-fn every_set_has_its_tables_between_its_marks() {
+fn fill_puts_each_set_between_its_marks() {
     let text = fill(&document(), &records(), &SETS).unwrap();
     for head in [
         "a processor, 2 cores; rustc 1; 2026-01-02.",
@@ -91,13 +91,13 @@ fn every_set_has_its_tables_between_its_marks() {
 }
 
 #[test]
-fn to_fill_twice_is_to_fill_once() {
+fn fill_twice_gives_the_same_document() {
     let once = fill(&document(), &records(), &SETS).unwrap();
     assert_eq!(fill(&once, &records(), &SETS).unwrap(), once);
 }
 
 #[test]
-fn a_document_without_a_mark_is_refused() {
+fn document_without_a_mark_is_refused() {
     for mark in ["<!-- cpu -->", "<!-- end of latency -->"] {
         let error = fill(&document().replace(mark, ""), &records(), &SETS).unwrap_err();
         assert!(error.to_string().contains(mark), "{error}");
@@ -107,7 +107,7 @@ fn a_document_without_a_mark_is_refused() {
 }
 
 #[test]
-fn the_document_of_this_project_has_all_marks() {
+fn performance_document_has_all_marks() {
     let document = include_str!("../../../../../docs/performance.md");
     fill(document, &records(), &SETS).unwrap();
 }
