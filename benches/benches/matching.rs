@@ -118,7 +118,7 @@ fn hosts(queries: &[String]) -> Vec<Host<'_>> {
     queries.iter().map(|text| Authority::parse(text.as_bytes()).unwrap().host()).collect()
 }
 
-// ---------------------------------------------------------------- what is compared
+// ---------------------------------------------------------------- compared implementations
 
 fn parse(patterns: &[String]) -> Vec<NamePattern<'_>> {
     patterns.iter().map(|text| NamePattern::parse(text.as_bytes()).unwrap()).collect()

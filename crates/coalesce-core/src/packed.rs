@@ -30,7 +30,7 @@ pub(crate) const TAIL_CODES: usize = 30;
 pub(crate) const CODE_BITS: u32 = 6;
 
 /// Keeps the codes of window bytes 2 to 31. The twelve bits below are free for a mark: the trie
-/// stores the kind of pattern there.
+/// stores the length and the shape of a name there.
 pub(crate) const TAIL_MASK: u64 = !0xfff;
 
 /// The bit of a window's last byte.

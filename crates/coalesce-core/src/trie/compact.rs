@@ -238,11 +238,12 @@ impl<'a> Reader<'a> {
                 common = 0;
                 continue;
             }
-            // The name left the common prefix, so it and all after it differ from `wanted` earlier.
+            // The name changes within the common prefix. Names are sorted, so this name and all
+            // later ones sort after `wanted`.
             if shared < common {
                 return None;
             }
-            // The name continues like its predecessor, which already differs from `wanted` there.
+            // The name agrees with its predecessor up to a place where that differs from `wanted`.
             if shared > common {
                 self.position = self.position.checked_add(own.checked_mul(CODE_BITS as usize)?)?;
                 continue;

@@ -16,8 +16,8 @@ const READ_LEN: usize = SLOT_LEN + PADDING_LEN;
 #[inline(always)]
 #[allow(clippy::arithmetic_side_effects, reason = "32-bit numbers do not overflow 64 bits")]
 fn bytes<'a>(header: &Header, image: &'a [u8], slot: u32) -> Option<&'a [u8; READ_LEN]> {
-    // In 64 bits nothing here overflows, so one comparison is enough. On a machine with 32-bit
-    // addresses the cast is safe, because a slot of the image ends within its length.
+    // In 64 bits nothing here overflows, so one comparison is enough. With 32-bit addresses the
+    // casts lose nothing either: a slot number is below the count, and the image is in memory.
     let at = u64::from(header.at.slots) + u64::from(slot) * u64::from(header.slot_len);
     image.get(at as usize..(at + READ_LEN as u64) as usize)?.first_chunk()
 }

@@ -125,8 +125,8 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
     let pair = find_pair(simd, trie, codes, len, parent_len, wildcard)?;
     let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
-    // One branch covers all rare cases. Half of the names that are found may have a wildcard above
-    // them and half may not, so a separate branch on that would often be mispredicted.
+    // One branch covers all rare cases. Whether a name that was found also has a wildcard above it
+    // is unpredictable, so a separate branch on that would often be mispredicted.
     if pair.needs_more(further) {
         let value = if let Some(value) = pair.above.found() {
             value

@@ -120,11 +120,11 @@
 //! let blocks = &image[image.len() - 49..][..9];
 //! let bit = |at: usize| u64::from(blocks[at / 8] >> (at % 8) & 1);
 //! let number = |at: usize, bits: usize| (at..at + bits).rev().fold(0, |n, at| n << 1 | bit(at));
-//! // `test.a`: nothing shared, six codes of its own, exact, virtual host 5.
+//! // `test.a`: nothing shared, six new codes, exact, virtual host 5.
 //! assert_eq!((number(0, 5), number(5, 5), number(10, 2), number(12, 3)), (0, 6, 0, 5));
 //! let codes = |at: usize, len: usize| (0..len).map(|n| number(at + 6 * n, 6)).collect::<Vec<_>>();
 //! assert_eq!(codes(15, 6), [20, 5, 19, 20, 46, 1]);
-//! // `test.b`: five codes shared, one of its own, any depth, virtual host 6.
+//! // `test.b`: five codes shared, one new code, any depth, virtual host 6.
 //! assert_eq!((number(51, 5), number(56, 5), number(61, 2), number(63, 3)), (5, 1, 2, 6));
 //! assert_eq!(codes(66, 1), [2]);
 //! # Ok(()) }

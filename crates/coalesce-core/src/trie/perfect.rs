@@ -1,4 +1,4 @@
-//! Searches pilots that place every key in a slot of its own: the perfect hash.
+//! Searches for pilots under which no two keys share a slot: the perfect hash.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
@@ -32,7 +32,7 @@ pub(crate) const fn buckets_for(keys: usize) -> usize {
 }
 
 /// The number of keys up to which one slot in five stays vacant, so that identifier sets of
-/// certificates are built at once.
+/// certificates are built quickly.
 const FEW: usize = 256;
 
 /// Returns the number of slots. In a large table one slot in a hundred stays vacant.
