@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts, with callgrind, the instructions of one decision, and of one with a memo, for requests that
-# each step settles.
+# Counts the instructions of one decision with callgrind, with and without a memo, for a request that
+# each step decides.
 #
 #   benches/count-decide.sh
 set -euo pipefail
@@ -18,7 +18,7 @@ for how in decide memo; do
     for authority in a.own.test A.Own.Test:443 x.own.test gone.test a.own.test:8443 other.test \
         user@a.own.test n1.example.test
     do
-        # What the table costs once is in both.
+        # Both runs include the one-time cost of the table.
         few=$(count "$how" "$authority" 1000)
         many=$(count "$how" "$authority" 3000)
         printf '%-6s  %-16s %6d instructions\n' "$how" "$authority" $(((many - few) / 2000))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Counts, with callgrind, the instructions that a hyper server takes for one request: with and
-# without the layer, by the same binary. The client is bytes in memory; neither TLS nor sockets are
-# in the figures.
+# Counts with callgrind the instructions of a hyper server for one request, with and
+# without the layer, in the same binary. The client is in memory, so the figures include neither TLS
+# nor sockets.
 #
 #   benches/count-layer.sh
 set -euo pipefail
@@ -16,12 +16,12 @@ count() {
 }
 
 for protocol in http1 http2; do
-    for what in "nothing served" "serve served" "serve misdirected" \
+    for kind in "nothing served" "serve served" "serve misdirected" \
         "facts served" "layer served" "layer misdirected"
     do
-        # What a connection costs once is in both.
-        few=$(count $protocol $what 1000)
-        many=$(count $protocol $what 3000)
-        printf '%s  %-18s %6d instructions\n' "$protocol" "$what" $(((many - few) / 2000))
+        # Both runs include the one-time cost of the connection.
+        few=$(count $protocol $kind 1000)
+        many=$(count $protocol $kind 3000)
+        printf '%s  %-18s %6d instructions\n' "$protocol" "$kind" $(((many - few) / 2000))
     done
 done

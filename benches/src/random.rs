@@ -44,7 +44,11 @@ impl Random {
     pub fn zipf(&mut self, limit: usize) -> usize {
         let rank = (self.unit() * (limit as f64 + 1.0).ln()).exp() - 1.0;
         // Numbers below 1 are rank 0, and so on.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast rounds down on purpose"
+        )]
         let rank = rank as usize;
         rank.min(limit - 1)
     }

@@ -15,7 +15,11 @@ pub fn median(figures: Vec<f64>) -> f64 {
 #[must_use]
 pub fn quantile(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast rounds down on purpose"
+    )]
     let rank = (figures.len() as f64 * part) as usize;
     figures.get(rank.min(figures.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }

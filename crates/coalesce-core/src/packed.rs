@@ -124,7 +124,7 @@ const fn unpack_word(codes: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn suffix(tail: [u64; 3], len: usize) -> [u64; 3] {
     let [a, b, c] = tail;
-    #[allow(clippy::indexing_slicing, reason = "there are as many masks as the modulus")]
+    #[allow(clippy::indexing_slicing, reason = "the modulus is the number of masks")]
     let [mask_a, mask_b, mask_c, _] = SUFFIX_MASKS[len % WINDOW];
     [a & mask_a, b & mask_b, c & mask_c]
 }
@@ -132,7 +132,7 @@ pub(crate) fn suffix(tail: [u64; 3], len: usize) -> [u64; 3] {
 /// The bits of a suffix, by its length. The fourth word makes each mask as wide as an AVX2 vector.
 pub(crate) static SUFFIX_MASKS: [[u64; 4]; WINDOW] = suffix_masks();
 
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "runs at compile time")]
 const fn suffix_masks() -> [[u64; 4]; WINDOW] {
     let mut masks = [[0; 4]; WINDOW];
     let mut len = 1;

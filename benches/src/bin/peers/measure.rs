@@ -246,7 +246,11 @@ fn fitting_block(peer: &dyn Peer, queries: &[&[u8]], block: usize) -> usize {
     let sample = &queries[..BLOCK_MIN];
     peer.overlapped(sample);
     let one = nanoseconds(sample.len(), || peer.overlapped(sample)).max(0.1);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates on purpose"
+    )]
     let fitting = (BLOCK_TIME.as_secs_f64() * 1e9 / one) as usize;
     fitting.clamp(BLOCK_MIN, block)
 }

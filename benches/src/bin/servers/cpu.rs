@@ -95,7 +95,11 @@ pub(crate) fn visit(job: Job<'_>, cores: &str, load: Load, mut requests: usize) 
 /// Returns how many requests a server answers in this number of seconds, after a first visit.
 pub(crate) fn pace(job: Job<'_>, cores: &str, load: Load, seconds: f64) -> Result<usize> {
     let first = visit(job, cores, load, WARMING * load.connections.min(4))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounds down")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast rounds down on purpose"
+    )]
     let requests = (first.per_second() * seconds) as usize;
     Ok(requests.max(WARMING))
 }

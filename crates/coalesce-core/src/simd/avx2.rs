@@ -129,7 +129,7 @@ fn with_features<I, K: Kernel<I>>(avx2: Avx2, kernel: K, input: I) -> K::Output 
 /// bytes before them come from the first four bytes, shifted.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_possible_wrap, reason = "bits, not numbers")]
+#[allow(clippy::cast_possible_wrap, reason = "the values are bit masks")]
 fn load(bytes: &[u8]) -> __m256i {
     let bytes = bytes.last_chunk::<WINDOW>().map_or(bytes, |last| last);
     let Some(first) = bytes.first_chunk::<4>() else {
@@ -165,7 +165,7 @@ static SHIFTS: [[u32; 8]; WINDOW + 1] = shifts();
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
-    reason = "run by the compiler"
+    reason = "runs at compile time"
 )]
 const fn shifts() -> [[u32; 8]; WINDOW + 1] {
     let mut shifts = [[u32::BITS; 8]; WINDOW + 1];
@@ -198,7 +198,7 @@ fn codes(window: __m256i) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
+#[allow(clippy::indexing_slicing, reason = "the modulus is the number of masks")]
 fn suffix(codes: __m256i, len: usize) -> __m256i {
     let mask = &SUFFIX_MASKS[len % WINDOW];
     // SAFETY: four words are 32 bytes.
@@ -214,7 +214,7 @@ fn marked(codes: __m256i, mark: u32) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
+#[allow(clippy::cast_sign_loss, reason = "the values are bit masks")]
 fn words(codes: __m256i) -> [u64; 3] {
     [
         _mm256_extract_epi64::<0>(codes) as u64,
@@ -225,7 +225,11 @@ fn words(codes: __m256i) -> [u64; 3] {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::arithmetic_side_effects, clippy::cast_sign_loss, reason = "four bits")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_sign_loss,
+    reason = "the value has four bits"
+)]
 fn is_key(codes: __m256i, slot: &[u8; 32]) -> u32 {
     // SAFETY: there are 32 bytes.
     let slot = unsafe { _mm256_loadu_si256(slot.as_ptr().cast()) };
@@ -237,7 +241,7 @@ fn is_key(codes: __m256i, slot: &[u8; 32]) -> u32 {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "bits, not numbers")]
+#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the values are bit masks")]
 fn equal(window: __m256i, byte: u8) -> u32 {
     _mm256_movemask_epi8(_mm256_cmpeq_epi8(window, _mm256_set1_epi8(byte as i8))) as u32
 }
@@ -250,7 +254,7 @@ fn equal(window: __m256i, byte: u8) -> u32 {
 /// because a shuffle gives 0 for an index with bit 7 set.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_sign_loss, reason = "bits, not numbers")]
+#[allow(clippy::cast_sign_loss, reason = "the values are bit masks")]
 fn bad(window: __m256i) -> u32 {
     // A shift of 16 bits moves bits of the next byte in, which the mask removes.
     let row = _mm256_and_si256(_mm256_srli_epi16::<4>(window), _mm256_set1_epi8(0x0f));
@@ -297,7 +301,7 @@ const COLUMNS: [i8; 16] = [
 /// Returns the table in both halves, because a shuffle looks up inside each half.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-#[allow(clippy::cast_possible_truncation, reason = "a wide word is cut into its halves")]
+#[allow(clippy::cast_possible_truncation, reason = "the casts cut a word into its halves")]
 fn twice(table: [i8; 16]) -> __m256i {
     let wide = i128::from_le_bytes(table.map(i8::cast_unsigned));
     let half = _mm_set_epi64x((wide >> 64) as i64, wide as i64);

@@ -78,7 +78,7 @@ impl Simd for Portable {
 /// first read is shifted left until the bytes that both reads contain are shifted out.
 #[inline(always)]
 #[allow(clippy::arithmetic_side_effects, reason = "each shift is bounded by the branch around it")]
-#[allow(clippy::cast_possible_truncation, reason = "a wide word is cut into its halves")]
+#[allow(clippy::cast_possible_truncation, reason = "the casts cut a word into its halves")]
 pub(crate) fn window(bytes: &[u8]) -> [u64; 4] {
     let len = bytes.len();
     if let Some(last) = bytes.last_chunk::<32>() {

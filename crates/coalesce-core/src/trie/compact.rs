@@ -338,7 +338,7 @@ const fn first_difference(words: [u64; 3]) -> usize {
 /// Returns the lowest `count` codes.
 #[inline(always)]
 fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
-    #[allow(clippy::indexing_slicing, reason = "there are as many as the modulus")]
+    #[allow(clippy::indexing_slicing, reason = "the modulus is the number of masks")]
     let ([a, b, c], [x, y, z, _]) = (words, LOW_MASKS[count % WINDOW]);
     [a & x, b & y, c & z]
 }
@@ -346,7 +346,7 @@ fn low_bits(words: [u64; 3], count: usize) -> [u64; 3] {
 /// The bits of a number of codes.
 static LOW_MASKS: [[u64; 4]; WINDOW] = low_masks();
 
-#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "run by the compiler")]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "runs at compile time")]
 const fn low_masks() -> [[u64; 4]; WINDOW] {
     let mut masks = [[0; 4]; WINDOW];
     let mut count = 0;
