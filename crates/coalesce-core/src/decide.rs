@@ -305,8 +305,7 @@ fn steps<A: Authorities + ?Sized>(
     connection: &ServerConnection<'_>,
     request: &RequestTarget<'_>,
 ) -> Result<Allowed, Refusal> {
-    // If the table no longer has the group, the default policies apply: they refuse unknown
-    // authorities and `CONNECT`, and do not observe. Step 6 then refuses every host.
+    // A group that is no longer in the table gets the default policies; step 6 refuses its hosts.
     let policy = table.group_policy(connection.group).unwrap_or_default();
     let mut finding = Finding { enforcement: policy.enforcement, first: None };
 
