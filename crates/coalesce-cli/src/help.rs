@@ -190,8 +190,15 @@ pub(crate) const EXPLAIN: &str = "\
 Say what one request would get on one connection, and why; opens no socket.
 
 The server name chooses certificate and group exactly as a ClientHello does; then the request is
-decided by the same code that serves. --authority is what stands on the wire: without a port it
-means the scheme's default port, 443.
+decided by the same code that serves. --authority is what a client sends: without a port it means
+the scheme's default port, 443.
+
+A URL sets the authority and the scheme of the request. Without --server-name, the connection is one
+that a client makes for this URL. Path and query make no difference. Of several listeners, the only
+one that answers for the port of the URL is asked, unless --listener names one.
+
+Hints say what helps: the nearest name, the ports of the listener, certificates that cover the host,
+its group, what a connection of its own gets.
 
 The question is about a connection whose handshake was completed. With --client-certificate it is
 about the handshake too: where the group demands a client certificate and this one does not verify,
@@ -201,12 +208,15 @@ On an address with port 0 the system chooses the port; the listener is then take
 443, unless its configuration says for which.";
 
 pub(crate) const EXPLAIN_AFTER: &str = "\
-Example:
+Examples:
+  coalesce explain site.toml https://b.example.test:8443/
+  coalesce explain site.toml https://b.example.test:8443/ --server-name a.example.test
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
 
 JSON (--json, and one per line with --batch):
   {\"verdict\":\"misdirected\",\"reason\":\"certificate\",\"status\":421,\"virtual_host\":null,
-   \"group\":\"default\",\"rule\":\"RFC 9110 §7.4, RFC 9113 §9.1.1\",\"step\":5}
+   \"group\":\"default\",\"rule\":\"RFC 9110 §7.4, RFC 9113 §9.1.1\",\"step\":5,
+   \"hints\":[\"cdn.example.test is covered by certs/CDN.pem\"]}
 
   verdict       serve, misdirected, malformed, or refused when there is no connection at all
   reason        served or unlisted, else a stable code for why not
@@ -216,6 +226,7 @@ JSON (--json, and one per line with --batch):
   step          the number of the deciding step; null when refused
   observed      why it would be a 421, only where the group is observed
   reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
+  hints         what the operator can do; not with --batch, and not where there is nothing to do
 
 Batch input, every member optional; null is the same as absent, but for client_certificate it means
 that the client had none to send:
@@ -243,7 +254,8 @@ Batch input and output:
 
 A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the next one is read.
 
-Of several that cover a host the most specific is named. The exit code is 0 when every host is
+A certificate without a subjectAltName covers no host. Of several identifiers that cover a host, the
+most specific one is named. The exit code is 0 when every host is
 covered, 1 when one is not; of a batch it is 0.";
 
 pub(crate) const COMPILE: &str = "\

@@ -1,7 +1,6 @@
 //! `coalesce lookup`: which entry of a compiled table stands for a name.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,11 +8,10 @@ use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
 use crate::table_image::{self, Matched, Storage, Table};
-use crate::terminal::batch::LineError;
+use crate::terminal::batch::{self, LineError};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::output::Output;
-use crate::terminal::text::without_code;
 
 /// The arguments of `coalesce lookup`.
 #[derive(Args, Debug)]
@@ -24,8 +22,11 @@ pub(crate) struct LookupArguments {
     /// Authorities to look for: names and addresses; a port is allowed, and means nothing here
     #[arg(value_name = "NAME", required_unless_present = "batch", value_parser = authority)]
     pub(crate) names: Vec<String>,
-    /// Read one authority per line from FILE, '-' for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    /// Read one authority per line from FILE; from standard input for '-' and without FILE
+    #[arg(
+        long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-",
+        conflicts_with = "names"
+    )]
     pub(crate) batch: Option<PathBuf>,
     /// Map the file instead of reading it into memory; it must not change meanwhile
     #[arg(long)]
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
     let table = table_image::open(&arguments.table, Storage::mapped_if(arguments.map))?;
     let mut output = Output::stdout();
     if let Some(path) = &arguments.batch {
-        batch(&table, path, arguments.json, &mut output)?;
+        answer_lines(&table, path, arguments.json, &mut output)?;
         return Ok(Exit::Fine);
     }
     let mut exit = Exit::Fine;
@@ -103,23 +104,18 @@ fn answer(
 }
 
 /// Answers each line of a file, in order, one line for each.
-fn batch(
+fn answer_lines(
     table: &Table,
     path: &Path,
     json: bool,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
-    let input: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(io::stdin())
-    } else {
-        let opened = File::open(path);
-        Box::new(opened.map_err(|error| cannot_read(path, &error))?)
-    };
-    let mut input = BufReader::with_capacity(READ_BYTES, input);
+    let mut input = BufReader::with_capacity(READ_BYTES, batch::open(path)?);
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
-        let found = read_line(&mut input, &mut line).map_err(|error| cannot_read(path, &error))?;
+        let found =
+            read_line(&mut input, &mut line).map_err(|error| batch::cannot_read(path, &error))?;
         number = number.saturating_add(1);
         let text = String::from_utf8_lossy(&line);
         let text = text.strip_suffix('\r').unwrap_or(&text);
@@ -143,14 +139,6 @@ fn batch(
             output.flush()?;
         }
     }
-}
-
-fn cannot_read(path: &Path, error: &io::Error) -> Failure {
-    let error = without_code(error);
-    if path.as_os_str() == "-" {
-        return Failure::runtime(format_args!("cannot read standard input: {error}"));
-    }
-    Failure::usage(format_args!("--batch: cannot read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `coalesce match`: what a certificate covers.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{ArgGroup, Args};
 use coalesce_core::{Host, IdentifierSet, PresentedIdentifier};
-use coalesce_tls::PresentedNames;
+use coalesce_tls::{CertificateError, PresentedNames};
 use serde::{Deserialize, Serialize};
 
 use crate::config::files;
@@ -31,9 +31,13 @@ pub(crate) struct MatchArguments {
     /// Answer as one JSON object per host
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read one JSON object per line from standard input, write one per line
-    #[arg(long, conflicts_with_all = ["san", "certificate", "json", "hosts"])]
-    pub(crate) batch: bool,
+    /// Read one JSON object per line from FILE, write one per line; from standard input for '-' and
+    /// without FILE
+    #[arg(
+        long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-",
+        conflicts_with_all = ["san", "certificate", "json", "hosts"]
+    )]
+    pub(crate) batch: Option<PathBuf>,
     /// Names and addresses to look for; IPv6 with or without brackets
     #[arg(value_name = "HOST", required_unless_present = "batch", value_parser = host_argument)]
     pub(crate) hosts: Vec<String>,
@@ -188,19 +192,15 @@ struct MatchQuestion {
 
 pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
     let mut output = Output::stdout();
-    if arguments.batch {
-        batch::run(io::stdin(), &mut output, |question| Ok(answer(&question)))?;
+    if let Some(path) = &arguments.batch {
+        batch::run(path, &mut output, |question| Ok(answer(&question)))?;
         return Ok(Exit::Fine);
     }
-    let certificate = match &arguments.certificate {
-        None => None,
-        Some(path) => {
-            let unusable = |error: &dyn std::fmt::Display| {
-                Failure::usage(format_args!("--certificate {}: {error}", path.display()))
-            };
-            let der = files::first_certificate(path).map_err(|error| unusable(&error))?;
-            Some(PresentedNames::read_der(&der).map_err(|error| unusable(&error))?)
-        }
+    let certificate = arguments.certificate.as_deref().map(read_certificate).transpose()?;
+    let (certificate, no_names) = match certificate {
+        Some(Ok(names)) => (Some(names), None),
+        Some(Err(no_names)) => (None, Some(no_names)),
+        None => (None, None),
     };
     let identifiers = Identifiers::new(arguments.san, certificate).map_err(Failure::usage)?;
     let mut exit = Exit::Fine;
@@ -225,9 +225,27 @@ pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
     }
     if !arguments.json {
         report_ignored(&identifiers, &mut output)?;
+        if let Some(reason) = no_names {
+            output.line(format_args!("the certificate covers no host: {reason}"))?;
+        }
     }
     output.flush()?;
     Ok(exit)
+}
+
+/// Reads the names of the first certificate in a file. A certificate without names is no error: it
+/// covers no host (RFC 9525 §2). The inner error says so.
+fn read_certificate(path: &Path) -> Result<Result<PresentedNames, CertificateError>, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::usage(format_args!("--certificate {}: {error}", path.display()))
+    };
+    let der = files::first_certificate(path).map_err(|error| unusable(&error))?;
+    match PresentedNames::read_der(&der) {
+        Err(
+            reason @ (CertificateError::NoSubjectAltName | CertificateError::EmptySubjectAltName),
+        ) => Ok(Err(reason)),
+        read => read.map(Ok).map_err(|error| unusable(&error)),
+    }
 }
 
 fn report_ignored(

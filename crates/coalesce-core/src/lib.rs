@@ -94,6 +94,7 @@ mod authority;
 mod decide;
 mod folded;
 mod forms;
+mod hint;
 mod host;
 mod identifier;
 mod identifier_set;
@@ -119,6 +120,7 @@ pub use authorities::{Authorities, Entry};
 pub use authority::AuthorityBuf;
 pub use authority::{Authority, AuthorityError};
 pub use decide::{Authoritative, Memo, ServedAs, ServerConnection, Verdict, decide};
+pub use hint::RefusalHint;
 pub use host::Host;
 #[cfg(feature = "alloc")]
 pub use host::HostBuf;

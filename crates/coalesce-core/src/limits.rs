@@ -28,3 +28,7 @@ pub const LONG_NAME_BYTES_MAX: usize = 1 << 31;
 /// times the number that fits an ORIGIN frame of 16,384 bytes (RFC 9113 §4.2), and deciding them
 /// takes milliseconds.
 pub const ORIGIN_CANDIDATES_MAX: usize = 1 << 14;
+
+/// The most names or ports that a hint lists: a line of a log, for certificates of any size. The
+/// hint counts the others.
+pub const HINTED_NAMES_MAX: usize = 8;

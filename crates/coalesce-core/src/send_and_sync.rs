@@ -38,6 +38,7 @@ const _: () = {
     assert::<crate::PatternError>();
     assert::<crate::Ports>();
     assert::<crate::PresentedIdentifier<'static>>();
+    assert::<crate::RefusalHint<'static>>();
     assert::<crate::PresentedSet<'static>>();
     assert::<crate::RequestTarget<'static>>();
     assert::<crate::Scheme>();

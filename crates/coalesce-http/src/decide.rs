@@ -1,6 +1,6 @@
 //! The trait between an adapter and its user's decision.
 
-use coalesce_core::Verdict;
+use coalesce_core::{Misdirected, Verdict};
 
 /// Decides requests. Implement it for a type that holds the newest authority table, or use a
 /// closure.
@@ -45,6 +45,13 @@ pub trait Decide<Request> {
     /// It reads the number both times and decides again if the number has changed.
     fn generation(&self) -> u64 {
         0
+    }
+
+    /// Returns a sentence that helps the operator with a request that was refused for this reason,
+    /// such as a [`RefusalHint`](coalesce_core::RefusalHint). An adapter asks for it when it logs the
+    /// refusal; no answer contains it. Default: `None`.
+    fn hint(&self, _request: &Request, _reason: Misdirected) -> Option<String> {
+        None
     }
 }
 

@@ -34,7 +34,7 @@
 //!     D: for<'a> Decide<RequestTarget<'a>>,
 //! {
 //!     let verdict = decide.decide(target);
-//!     log::verdict(target, &verdict);
+//!     log::verdict(target, &verdict, |reason| decide.hint(target, reason));
 //!     let refusal = match verdict {
 //!         Verdict::Serve(_) => return None,
 //!         Verdict::Misdirected(_) => Refusal::Misdirected,

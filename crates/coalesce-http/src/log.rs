@@ -5,7 +5,7 @@
 //!
 //! | message | fields |
 //! | --- | --- |
-//! | `misdirected` | `reason`, `step`, `rule`, `authority`, `status` |
+//! | `misdirected` | `reason`, `step`, `rule`, `authority`, `status`, sometimes `hint` |
 //! | `malformed`, by the decision | `reason`, `step`, `rule`, `authority`, `detail` |
 //! | `malformed`, before the decision | `reason`, `rule`, `stream` on HTTP/2 |
 
@@ -20,7 +20,9 @@ use crate::target::TargetError;
 
 pub use crate::rate_limit::{LogDecision, RateLimit};
 
-/// Logs a verdict that refuses the request. Does nothing for one that serves it.
+/// Logs a verdict that refuses the request. Does nothing for one that serves it. `hint` is asked
+/// for a sentence about a misdirected request that is logged, as
+/// [`Decide::hint`](crate::Decide::hint) returns it.
 ///
 /// # Examples
 /// ```
@@ -28,28 +30,42 @@ pub use crate::rate_limit::{LogDecision, RateLimit};
 /// use coalesce_http::log;
 ///
 /// let target = RequestTarget::https(b"elsewhere.test");
-/// log::verdict(&target, &Verdict::Misdirected(Misdirected::UnknownAuthority));
+/// let verdict = Verdict::Misdirected(Misdirected::UnknownAuthority);
+/// log::verdict(&target, &verdict, |_| None);
 /// ```
 #[inline]
-pub fn verdict(target: &RequestTarget<'_>, verdict: &Verdict) {
+pub fn verdict(
+    target: &RequestTarget<'_>,
+    verdict: &Verdict,
+    hint: impl FnOnce(Misdirected) -> Option<String>,
+) {
     match verdict {
         Verdict::Serve(_) => {}
-        Verdict::Misdirected(reason) => misdirected(target, *reason),
+        Verdict::Misdirected(reason) => misdirected(target, *reason, hint),
         Verdict::Malformed(reason) => malformed(target, *reason),
     }
 }
 
-/// Logs a misdirected request, unless the rate limit suppresses it.
+/// Logs a misdirected request, unless the rate limit suppresses it. `hint` is as for [`verdict`].
 ///
 /// # Examples
 /// ```
-/// use coalesce_core::{Misdirected, RequestTarget};
+/// use coalesce_core::{
+///     GroupId, Misdirected, RefusalHint, RequestTarget, ServerConnection,
+/// };
 /// use coalesce_http::log;
 ///
-/// log::misdirected(&RequestTarget::https(b"elsewhere.test"), Misdirected::UnknownAuthority);
+/// let connection = ServerConnection::cleartext(GroupId::new(1), 8080);
+/// log::misdirected(&RequestTarget::https(b"a.test:81"), Misdirected::Port, |reason| {
+///     RefusalHint::new(&connection, reason).map(|hint| hint.to_string())
+/// });
 /// ```
 #[cold]
-pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
+pub fn misdirected(
+    target: &RequestTarget<'_>,
+    reason: Misdirected,
+    hint: impl FnOnce(Misdirected) -> Option<String>,
+) {
     static LIMIT: LazyLock<RateLimit> = LazyLock::new(limit_of_a_kind);
     let LogDecision::Log { unlogged_before } = decide(&LIMIT) else { return };
     tracing::info!(
@@ -58,6 +74,7 @@ pub fn misdirected(target: &RequestTarget<'_>, reason: Misdirected) {
         rule = reason.rule(),
         authority = %LoggedAuthority::of_target(target),
         status = 421,
+        hint = hint(reason),
         unlogged = counted(unlogged_before),
         "misdirected"
     );
@@ -242,11 +259,11 @@ mod tests {
         let from = Instant::now();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..1_000 {
-                misdirected(&target, Misdirected::Certificate);
+                misdirected(&target, Misdirected::Certificate, |_| None);
             }
             // A new second allows lines again.
             std::thread::sleep(Duration::from_millis(1_100));
-            misdirected(&target, Misdirected::Port);
+            misdirected(&target, Misdirected::Port, |_| Some("for 443".to_owned()));
         });
         let seconds = from.elapsed().as_secs() + 2;
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
@@ -254,6 +271,7 @@ mod tests {
         assert!(logged <= seconds * REFUSALS_LOGGED_PER_SECOND, "{logged} lines");
         let last = text.lines().last().unwrap();
         assert!(last.contains("reason=\"port\""), "{last}");
+        assert!(last.contains("hint=\"for 443\""), "{last}");
         let unlogged = |line: &str| -> Option<u64> {
             line.split("unlogged=").nth(1)?.split(' ').next()?.parse().ok()
         };

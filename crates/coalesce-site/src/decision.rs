@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_core::{Verdict, decide};
+use coalesce_core::{Misdirected, RefusalHint, ServerConnection, Verdict, decide};
 use coalesce_tower::{Decide, Undecided};
 
 use crate::tables::{GONE, Tables};
@@ -18,10 +18,20 @@ impl<'a> Decide<Undecided<'a>> for Decision {
             // With the memo of the connection.
             return request.decide(&tables.authorities);
         }
-        let connection = match request.handshake() {
-            Some(facts) => tables.connection(facts),
+        decide(&*tables.authorities, &self.connection(request), request.target())
+    }
+
+    fn hint(&self, request: &Undecided<'a>, reason: Misdirected) -> Option<String> {
+        Some(RefusalHint::new(&self.connection(request), reason)?.to_string())
+    }
+}
+
+impl Decision {
+    /// Returns the connection as these tables decide it.
+    fn connection<'a>(&self, request: &Undecided<'a>) -> ServerConnection<'a> {
+        match request.handshake() {
+            Some(facts) => self.0.connection(facts),
             None => request.connection().clone().with_group(GONE),
-        };
-        decide(&*tables.authorities, &connection, request.target())
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Answers a question by the code that serves, and says what else may help.
+//! Answers a question by the code that serves.
 
-use coalesce_core::{Authority, Host, Misdirected, RequestTarget, Scheme, Verdict, decide};
-use coalesce_tls::{ClientAuth, HandshakeFacts, client_verifier};
+use coalesce_core::{RequestTarget, Verdict, decide};
+use coalesce_tls::{HandshakeFacts, client_verifier};
 use rustls_pki_types::UnixTime;
 
 use crate::explanation::{Explanation, Outcome, Refusal};
@@ -34,7 +34,8 @@ impl<T> Snapshot<T> {
         decide(&*self.tables.authorities, &self.tables.connection(facts), target)
     }
 
-    fn listener_of(&self, question: &Question) -> Option<&SiteListener> {
+    /// Returns the listener that the connection comes to.
+    pub(crate) fn listener_of(&self, question: &Question) -> Option<&SiteListener> {
         let mut listeners = self.tables.listeners.iter();
         match &question.listener {
             None => listeners.next(),
@@ -44,7 +45,8 @@ impl<T> Snapshot<T> {
         }
     }
 
-    fn group_of(&self, facts: &HandshakeFacts) -> Option<&SiteGroup> {
+    /// Returns the group of the connection with these facts.
+    pub(crate) fn group_of(&self, facts: &HandshakeFacts) -> Option<&SiteGroup> {
         let id = self.tables.place(Some(facts)).group;
         self.plan.groups.get(usize::try_from(id.get()).ok()?)
     }
@@ -88,77 +90,4 @@ impl<T> Snapshot<T> {
             .map(drop)
             .map_err(|error| Refusal::client_invalid(&error))
     }
-
-    /// Returns what may help somebody whose request is answered 421.
-    pub(crate) fn hints(&self, question: &Question, explanation: &Explanation) -> Vec<String> {
-        let (Outcome::Decided(Verdict::Misdirected(reason)), Some(facts), Some(listener)) =
-            (explanation.outcome(), explanation.facts(), self.listener_of(question))
-        else {
-            return Vec::new();
-        };
-        let named = question.authority().or(question.hosts().first().map(String::as_str));
-        let Some(Ok(authority)) = named.map(|named| Authority::parse(named.as_bytes())) else {
-            return Vec::new();
-        };
-        match reason {
-            Misdirected::Port => port_hint(listener, &authority),
-            Misdirected::Group => {
-                let entry = self.tables.authorities.lookup(&authority.host());
-                let of_host = entry.and_then(|entry| self.host(entry.virtual_host)).map(|host| {
-                    format!("virtual host {} is in group {}", host.name(), host.group())
-                });
-                let own = self.own_connection(question, &authority, facts);
-                of_host.into_iter().chain(own).collect()
-            }
-            Misdirected::Certificate | Misdirected::ServerName => {
-                self.own_connection(question, &authority, facts).into_iter().collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Returns what a client that tries again on a connection of its own gets.
-    fn own_connection(
-        &self,
-        question: &Question,
-        authority: &Authority<'_>,
-        facts: &HandshakeFacts,
-    ) -> Option<String> {
-        let mut again = Question::new().with_authority(authority.to_string());
-        again.listener.clone_from(&question.listener);
-        if let Host::Name(name) = authority.host() {
-            again = again.with_server_name(name.to_string());
-        }
-        let own = self.explain(&again);
-        let own_facts = own.facts()?;
-        if own_facts.group() == facts.group() && own_facts.certificate() == facts.certificate() {
-            return None;
-        }
-        let (host, group) = (own.host()?, self.group_of(own_facts)?);
-        let demand = match group.tls.client_auth {
-            ClientAuth::Required(_) => ", which demands a client certificate",
-            ClientAuth::Optional(_) => ", which asks for a client certificate",
-            _ => "",
-        };
-        let name = &group.name;
-        Some(format!(
-            "on a connection of its own it is served, by virtual host {host} in group {name}{demand}"
-        ))
-    }
-}
-
-fn port_hint(listener: &SiteListener, authority: &Authority<'_>) -> Vec<String> {
-    if listener.ports_are_chosen {
-        let hint = "the listener's port is chosen when it starts; its 'ports' may list others";
-        return vec![hint.to_owned()];
-    }
-    let ports = listener.ports.as_slice();
-    let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
-    let known = format!("listener {} answers for port {}", listener.name, texts.join(", "));
-    let (None, Some(port)) = (authority.port(), ports.first()) else {
-        return vec![known];
-    };
-    let default = Scheme::Https.default_port();
-    let meant = format!("without a port the authority means {default}");
-    vec![format!("{known}; {meant}: did you mean {}:{port}?", authority.host())]
 }

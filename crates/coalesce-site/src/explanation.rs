@@ -77,6 +77,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    pub(crate) const NO_PROTOCOL: &'static str = "no_application_protocol";
+    pub(crate) const CLIENT_REQUIRED: &'static str = "client_certificate_required";
+    pub(crate) const CLIENT_INVALID: &'static str = "client_certificate_invalid";
+
     pub(crate) fn by_server_name(refused: &HandshakeRefused) -> Self {
         let (code, rule) = ("unrecognized_name", "RFC 6066 §3");
         Self { code, rule, text: refused.to_string() }
@@ -89,16 +93,16 @@ impl Refusal {
 
     pub(crate) fn no_protocol() -> Self {
         let text = "the client offers no protocol that the site has".to_owned();
-        Self { code: "no_application_protocol", rule: "RFC 7301 §3.2", text }
+        Self { code: Self::NO_PROTOCOL, rule: "RFC 7301 §3.2", text }
     }
 
     pub(crate) fn client_required(group: &str) -> Self {
         let text = format!("group {group:?} demands a client certificate");
-        Self { code: "client_certificate_required", rule: "RFC 8446 §4.4.2.4", text }
+        Self { code: Self::CLIENT_REQUIRED, rule: "RFC 8446 §4.4.2.4", text }
     }
 
     pub(crate) fn client_invalid(error: &dyn fmt::Display) -> Self {
-        let (code, rule) = ("client_certificate_invalid", "RFC 8446 §4.4.2.4, RFC 5280 §6");
+        let (code, rule) = (Self::CLIENT_INVALID, "RFC 8446 §4.4.2.4, RFC 5280 §6");
         Self { code, rule, text: error.to_string() }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coalesce_core::{Memo, RequestTarget, ServerConnection, Verdict};
+use coalesce_core::{Memo, Misdirected, RefusalHint, RequestTarget, ServerConnection, Verdict};
 use coalesce_h2::{Builder, Decide, Error, OriginSet};
 use coalesce_tower::{Accepted, ConnectionInfo, OpenRequest};
 
@@ -201,6 +201,10 @@ impl<'a, T> Decide<RequestTarget<'a>> for ConnectionDecision<T> {
 
     fn generation(&self) -> u64 {
         self.newest().moves
+    }
+
+    fn hint(&self, _: &RequestTarget<'a>, reason: Misdirected) -> Option<String> {
+        Some(RefusalHint::new(self.lock().memo.connection(), reason)?.to_string())
     }
 }
 

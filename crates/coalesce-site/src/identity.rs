@@ -113,7 +113,7 @@ impl Identity {
     fn label(&self) -> String {
         match &*self.source {
             Source::Files { chain, .. } => chain.display().to_string(),
-            _ => "the certificate".to_owned(),
+            _ => UNNAMED.to_owned(),
         }
     }
 
@@ -160,6 +160,9 @@ impl Identity {
     }
 }
 
+/// What messages call a certificate that comes from no file.
+const UNNAMED: &str = "the certificate";
+
 /// A certificate of a site, as it was loaded.
 ///
 /// # Examples
@@ -188,6 +191,11 @@ impl SiteCertificate {
     /// the builder was given no file.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Returns the path of its file, if it has one.
+    pub(crate) fn file(&self) -> Option<&str> {
+        Some(self.label.as_str()).filter(|label| *label != UNNAMED)
     }
 
     /// Returns the names that the certificate presents.

@@ -135,6 +135,7 @@ mod files;
 mod group;
 #[cfg(feature = "h2")]
 mod h2;
+mod hints;
 mod host;
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -145,7 +146,9 @@ mod layer;
 mod listen;
 mod listener_settings;
 mod listeners;
+mod malformed_hints;
 mod names;
+mod nearest;
 #[cfg(feature = "origin")]
 mod origin_sets;
 mod overlaps;

@@ -161,6 +161,11 @@ impl Question {
         self.protocol.as_deref()
     }
 
+    /// Returns the authority that the request names: the `:authority`, else the first `Host`.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.authority().or(self.hosts.first().map(String::as_str))
+    }
+
     /// Returns the request as [`decide`](coalesce_core::decide()) takes it.
     pub fn target(&self) -> RequestTarget<'_> {
         RequestTarget {

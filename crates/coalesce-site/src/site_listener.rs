@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coalesce_core::{ListenerId, ListenerTable, Ports};
+use coalesce_core::{Host, ListenerId, ListenerTable, Ports};
 use coalesce_tls::HandshakeTable;
 
 /// An address to listen on, for one listener or for several that share it.
@@ -65,6 +65,14 @@ impl SiteListener {
     /// Returns the table that makes handshakes.
     pub fn handshakes(&self) -> &Arc<HandshakeTable> {
         &self.handshakes
+    }
+
+    /// Returns the name of the listener that is responsible for `host`, where several share the
+    /// address. `None` if none of them is, and if there is one listener without a hostname.
+    pub fn responsible(&self, host: &Host<'_>) -> Option<&str> {
+        let responsible = self.hostnames.as_ref()?.responsible(host)?;
+        let at = self.members.iter().position(|(_, id)| *id == responsible)?;
+        self.names.get(at).map(String::as_str)
     }
 
     /// Returns whether `name` is that of the listener, or of one of them.

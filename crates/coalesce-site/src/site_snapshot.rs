@@ -164,8 +164,10 @@ impl<T> SiteSnapshot<T> {
         self.snapshot.explain(question)
     }
 
-    /// Returns sentences that may help somebody whose request is answered 421: the ports of the
-    /// listener, the group of the host, what a connection of its own would get.
+    /// Returns sentences that help an operator with a request that is not served, or only because
+    /// its group is observed: the nearest name, the ports of the listener, the certificates that
+    /// cover the host, its group, what a connection of its own would get. There is at least one for
+    /// every reason.
     pub fn hints(&self, question: &Question, explanation: &Explanation) -> Vec<String> {
         self.snapshot.hints(question, explanation)
     }

@@ -1,6 +1,8 @@
 //! One request: from what is known of it to a proof or a refusal, and the reason to the log.
 
-use coalesce_core::{Authoritative, Malformed, Misdirected, RequestTarget, Scheme, Verdict};
+use coalesce_core::{
+    Authoritative, Malformed, Misdirected, RefusalHint, RequestTarget, Scheme, Verdict,
+};
 use coalesce_http::target::TargetError;
 use coalesce_http::{Answers, Decide, Refusal, log};
 use http::Request;
@@ -75,19 +77,23 @@ impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
         let undecided = Undecided { info, forwarded: forwarded.as_ref(), target };
         match self.decide.decide(&undecided) {
             Verdict::Serve(proof) => Ok((proof, forwarded.map(|client| client.scheme()))),
-            Verdict::Misdirected(reason) => Err(log_misdirected(&target, reason)),
+            Verdict::Misdirected(reason) => Err(self.log_misdirected(&undecided, reason)),
             Verdict::Malformed(reason) => Err(log_malformed(&target, reason)),
         }
+    }
+
+    #[cold]
+    fn log_misdirected(&self, request: &Undecided<'_>, reason: Misdirected) -> Refusal {
+        log::misdirected(request.target(), reason, |reason| {
+            let hint = self.decide.hint(request, reason);
+            // A closure has no hints of its own.
+            hint.or_else(|| Some(RefusalHint::new(request.connection(), reason)?.to_string()))
+        });
+        Refusal::Misdirected
     }
 }
 
 // The reason of each refusal is for the operator, and in no answer.
-
-#[cold]
-fn log_misdirected(target: &RequestTarget<'_>, reason: Misdirected) -> Refusal {
-    log::misdirected(target, reason);
-    Refusal::Misdirected
-}
 
 #[cold]
 fn log_malformed(target: &RequestTarget<'_>, reason: Malformed) -> Refusal {

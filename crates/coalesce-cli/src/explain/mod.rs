@@ -2,13 +2,12 @@
 
 mod question;
 mod report;
-
-use std::io;
+mod url;
 
 use coalesce_site::{Question, SiteListener};
 
 use crate::config::{Configuration, Site};
-use crate::explain::question::{QuestionLine, from_arguments, from_line};
+use crate::explain::question::{FileAndUrl, QuestionLine, from_arguments, from_line};
 use crate::terminal::batch;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -16,26 +15,31 @@ use crate::terminal::output::Output;
 pub(crate) use question::ExplainArguments;
 
 pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
-    let configuration = Configuration::load(&arguments.config).map_err(Failure::configuration)?;
+    let FileAndUrl { config, url } =
+        FileAndUrl::from_arguments(&arguments).map_err(Failure::usage)?;
+    let configuration = Configuration::load(&config).map_err(Failure::configuration)?;
     configuration.log();
     let site = &configuration.site;
-    let listener = choose_listener(site, arguments.listener.as_deref())?;
+    let port = url.as_ref().map(|url| url.port);
+    let listener = choose_listener(site, arguments.listener.as_deref(), port)?;
     let mut output = Output::stdout();
-    if arguments.batch {
-        batch::run(io::stdin(), &mut output, |line: QuestionLine| {
+    if let Some(path) = &arguments.batch {
+        batch::run(path, &mut output, |line: QuestionLine| {
             let question = from_line(line)?.on_listener(listener.name());
             Ok(report::json(site, &site.explain(&question)))
         })?;
         return Ok(Exit::Fine);
     }
     let json = arguments.json;
-    let question = from_arguments(arguments).map_err(Failure::usage)?;
+    let question = from_arguments(arguments, url).map_err(Failure::usage)?;
     let question = question.on_listener(listener.name());
     let explanation = site.explain(&question);
+    let mut report = report::json(site, &explanation);
+    report.hints = report::hints(site, &question, &explanation);
     if json {
-        output.json(&report::json(site, &explanation))?;
+        output.json(&report)?;
     } else {
-        report::text(site, listener, &question, &explanation, &mut output)?;
+        report::text(&report, listener, &question, &explanation, &mut output)?;
     }
     output.flush()?;
     Ok(if explanation.is_served() { Exit::Fine } else { Exit::No })
@@ -46,22 +50,37 @@ pub(crate) fn reason(site: &Site, question: &Question) -> &'static str {
     report::json(site, &site.explain(question)).reason
 }
 
-fn choose_listener<'a>(site: &'a Site, name: Option<&str>) -> Result<&'a SiteListener, Failure> {
+/// Returns the listener with this name, else the only one, else the only one that answers for the
+/// port of the URL.
+fn choose_listener<'a>(
+    site: &'a Site,
+    name: Option<&str>,
+    port: Option<u16>,
+) -> Result<&'a SiteListener, Failure> {
     let names = || {
         let names: Vec<&str> = site.listeners().iter().map(SiteListener::name).collect();
         names.join(", ")
     };
-    match (name, site.listeners()) {
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Failure::usage(format_args!(
+    let listeners = site.listeners();
+    if let Some(name) = name {
+        return site.listener(name).ok_or_else(|| {
+            let names = names();
+            Failure::usage(format_args!(
+                "--listener: there is no listener {name:?}; there is {names}"
+            ))
+        });
+    }
+    if let [only] = listeners {
+        return Ok(only);
+    }
+    let answers =
+        |listener: &&SiteListener| port.is_some_and(|port| listener.ports().contains(port));
+    let mut answering = listeners.iter().filter(answers);
+    match (answering.next(), answering.next()) {
+        (Some(only), None) => Ok(only),
+        _ => Err(Failure::usage(format_args!(
             "there are several listeners; choose one with --listener ({})",
             names()
         ))),
-        (Some(name), _) => site.listener(name).ok_or_else(|| {
-            Failure::usage(format_args!(
-                "--listener: there is no listener {name:?}; there is {}",
-                names()
-            ))
-        }),
     }
 }

@@ -7,13 +7,20 @@ use coalesce_site::{ClientIdentity, Question};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::files;
+use crate::explain::url::Url;
 
 /// The arguments of `coalesce explain`.
 #[derive(Args, Debug)]
+#[command(override_usage = "coalesce explain --config <FILE> [OPTIONS]\n       \
+                            coalesce explain [OPTIONS] <FILE> <URL>")]
 pub(crate) struct ExplainArguments {
+    /// The configuration file, unless --config names it, and the URL of the request. The URL sets
+    /// scheme and authority, and the server name unless --server-name does
+    #[arg(value_name = "FILE|URL", num_args = 1..=2)]
+    pub(crate) file_and_url: Vec<String>,
     /// The configuration file
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// The listener that the connection came to; needed when there are several
     #[arg(long, value_name = "NAME")]
     pub(crate) listener: Option<String>,
@@ -42,15 +49,19 @@ pub(crate) struct ExplainArguments {
     /// Answer as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read one JSON object per line from standard input, write one per line
+    /// Read one JSON object per line from FILE, write one per line; from standard input for '-' and
+    /// without FILE
     #[arg(
         long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "-",
         conflicts_with_all = [
             "server_name", "authority", "host", "scheme", "method", "protocol",
             "client_certificate", "json"
         ]
     )]
-    pub(crate) batch: bool,
+    pub(crate) batch: Option<PathBuf>,
 }
 
 /// A line of a batch.
@@ -88,14 +99,54 @@ enum OneOrSeveral {
     Several(Vec<String>),
 }
 
+/// The configuration file and the URL of the arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FileAndUrl {
+    pub(crate) config: PathBuf,
+    pub(crate) url: Option<Url>,
+}
+
+impl FileAndUrl {
+    /// Reads the arguments that need no flag, and `--config`.
+    pub(crate) fn from_arguments(arguments: &ExplainArguments) -> Result<Self, String> {
+        let (config, url) = match (&arguments.config, arguments.file_and_url.as_slice()) {
+            (Some(config), []) => (config.clone(), None),
+            (Some(config), [url]) => (config.clone(), Some(url)),
+            (None, [config]) => (config.into(), None),
+            (None, [config, url]) => (config.into(), Some(url)),
+            (Some(_), _) => return Err("the configuration file is named twice".to_owned()),
+            (None, _) => return Err("no configuration file; --config FILE names it".to_owned()),
+        };
+        let url = url.map(|url| url.parse::<Url>()).transpose()?;
+        if url.is_some() && arguments.batch.is_some() {
+            return Err("a URL cannot be used with --batch".to_owned());
+        }
+        let set_twice = [&arguments.authority, &arguments.scheme];
+        if url.is_some() && set_twice.into_iter().any(Option::is_some) {
+            return Err(
+                "the URL has the scheme and the authority: leave out --scheme and --authority"
+                    .to_owned(),
+            );
+        }
+        Ok(Self { config, url })
+    }
+}
+
 /// Makes the question of the arguments.
-pub(crate) fn from_arguments(arguments: ExplainArguments) -> Result<Question, String> {
+pub(crate) fn from_arguments(
+    arguments: ExplainArguments,
+    url: Option<Url>,
+) -> Result<Question, String> {
     let client = match &arguments.client_certificate {
         None => ClientIdentity::Accepted,
         Some(word) if word.as_os_str() == "none" => ClientIdentity::WithoutCertificate,
         Some(path) => read_client(path)?,
     };
     let ExplainArguments { server_name, authority, host, scheme, method, protocol, .. } = arguments;
+    let (server_name, authority, scheme) = match url {
+        None => (server_name, authority, scheme),
+        Some(url) => (server_name.or(url.server_name), Some(url.authority), Some(url.scheme)),
+    };
     question(Parts { server_name, authority, hosts: host, scheme, method, protocol, client })
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct ExplainReport<'a> {
     reset: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) hints: Vec<String>,
 }
 
 /// The status of a request that is answered 421.
@@ -60,6 +62,7 @@ impl<'a> ExplainReport<'a> {
             step: Some(step.number()),
             reset: None,
             observed: None,
+            hints: Vec::new(),
         }
     }
 
@@ -75,6 +78,7 @@ impl<'a> ExplainReport<'a> {
             step: None,
             reset: None,
             observed: None,
+            hints: Vec::new(),
         }
     }
 
@@ -124,15 +128,23 @@ pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainRepo
     report
 }
 
+/// Returns what the operator can do: the hints of the site, and those about the command line.
+pub(crate) fn hints(site: &Site, question: &Question, explanation: &Explanation) -> Vec<String> {
+    let mut hints = site.hints(question, explanation);
+    if explanation.code() == Malformed::NoAuthority.code() {
+        hints.push("name it by a URL, or by --authority a.example.test".to_owned());
+    }
+    hints
+}
+
 /// The answer for people.
 pub(crate) fn text(
-    site: &Site,
+    report: &ExplainReport<'_>,
     listener: &SiteListener,
     question: &Question,
     explanation: &Explanation,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
-    let report = json(site, explanation);
     let server_name = match question.server_name() {
         Some(name) => format!("server name {name}"),
         None => "no server name".to_owned(),
@@ -142,14 +154,11 @@ pub(crate) fn text(
     if let Outcome::Refused(refusal) = explanation.outcome() {
         output.line(format_args!("verdict      refused: there is no connection"))?;
         output.line(format_args!("reason       tls: {}: {refusal}", refusal.code()))?;
-        return output.line(format_args!("rule         {}", refusal.rule()));
+        output.line(format_args!("rule         {}", refusal.rule()))?;
+    } else {
+        decided(report, question, explanation, output)?;
     }
-    decided(&report, question, explanation, output)?;
-    if report.reason == Malformed::NoAuthority.code() {
-        let hint = "say what the request asks for: --authority a.example.test";
-        output.line(format_args!("hint         {hint}"))?;
-    }
-    for hint in site.hints(question, explanation) {
+    for hint in &report.hints {
         output.line(format_args!("hint         {hint}"))?;
     }
     Ok(())

@@ -11,6 +11,7 @@ use coalesce_tls::HandshakeFacts;
 
 use crate::serve::listener::ListenerContext;
 use crate::serve::observe::access_log::ConnectionLog;
+use crate::serve::observe::hint::hint;
 use crate::serve::observe::recorder::Recorder;
 use crate::serve::snapshot::{Live, Snapshot};
 
@@ -106,7 +107,8 @@ impl ConnectionState {
         self.renew();
         let table = self.snapshot.table.as_ref();
         let verdict = self.memo.decide(table, self.moves, target);
-        self.recorder.record(target, &verdict);
+        let (site, connection) = (&self.snapshot.site, self.memo.connection());
+        self.recorder.record(target, &verdict, |reason| hint(site, connection, target, reason));
         verdict
     }
 

@@ -4,7 +4,9 @@
 //! side; a line that cannot be answered gets an object with `error` and `line`.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,27 @@ use serde_json::{Map, Value};
 use crate::terminal::exit::Failure;
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::output::Output;
+use crate::terminal::text::without_code;
+
+/// Opens the input of a batch: standard input for `-`, which `--batch` without a file means as well.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin()));
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(error) => Err(cannot_read(path, &error)),
+    }
+}
+
+/// Returns the failure to read the input of a batch.
+pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Failure {
+    let error = without_code(error);
+    if path.as_os_str() == "-" {
+        return Failure::runtime(format_args!("cannot read standard input: {error}"));
+    }
+    Failure::usage(format_args!("--batch: cannot read {}: {error}", path.display()))
+}
 
 /// The answer to a line that cannot be answered.
 #[derive(Debug, Serialize)]
@@ -31,12 +54,25 @@ struct Asked<Q> {
     other: Map<String, Value>,
 }
 
-/// Answers each line of `input` by `answer`, whose error is the line's.
+/// Answers each line of the file by `answer`, whose error is the line's.
 ///
 /// Members that no question has are ignored, with one warning for each name: callers carry ids
 /// and comments along.
 pub(crate) fn run<Q, A>(
+    path: &Path,
+    output: &mut Output<impl Write>,
+    answer: impl FnMut(Q) -> Result<A, String>,
+) -> Result<(), Failure>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+{
+    answer_each(open(path)?, path, output, answer)
+}
+
+fn answer_each<Q, A>(
     input: impl Read,
+    path: &Path,
     output: &mut Output<impl Write>,
     mut answer: impl FnMut(Q) -> Result<A, String>,
 ) -> Result<(), Failure>
@@ -49,9 +85,7 @@ where
     let mut number = 0_u64;
     let mut ignored = BTreeSet::new();
     loop {
-        let found = read_line(&mut input, &mut line).map_err(|error| {
-            Failure::runtime(format_args!("cannot read standard input: {error}"))
-        })?;
+        let found = read_line(&mut input, &mut line).map_err(|error| cannot_read(path, &error))?;
         number = number.saturating_add(1);
         let parsed = match found {
             Found::End => return output.flush(),
@@ -110,9 +144,11 @@ mod tests {
     fn answers(input: &[u8]) -> Vec<Value> {
         let mut written = Vec::new();
         let mut output = Output::new(&mut written);
-        run(input, &mut output, |question: Question| match question.times {
-            Some(0) => Err("times: 0".to_owned()),
-            times => Ok(question.word.repeat(times.unwrap_or(1))),
+        answer_each(input, Path::new("-"), &mut output, |question: Question| {
+            match question.times {
+                Some(0) => Err("times: 0".to_owned()),
+                times => Ok(question.word.repeat(times.unwrap_or(1))),
+            }
         })
         .unwrap();
         drop(output);

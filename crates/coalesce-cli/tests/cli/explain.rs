@@ -345,3 +345,221 @@ fn of_several_listeners_one_is_to_be_chosen() {
     assert_eq!(explain(&world, &[&asked[..], &["--listener", "one"]].concat()).0, 1);
     assert_eq!(explain(&world, &[&asked[..], &["--listener", "two"]].concat()).0, 0);
 }
+
+/// The hints of one answer.
+fn hints(world: &World, arguments: &[&str]) -> Vec<String> {
+    let (_, said) = explain(world, &[arguments, &["--json"]].concat());
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    let hints = answer["hints"].as_array().cloned().unwrap_or_default();
+    let hints: Vec<String> = hints.iter().map(|hint| hint.as_str().unwrap().to_owned()).collect();
+    // People read the same.
+    let (_, said) = explain(world, arguments);
+    for hint in &hints {
+        assert!(said.contains(&format!("\nhint         {hint}\n")), "{hint}\n{said}");
+    }
+    assert_eq!(said.matches("\nhint ").count(), hints.len(), "{said}");
+    hints
+}
+
+/// Each reason of `reason.rs` that a configuration can have, and each of a handshake.
+#[test]
+fn every_reason_comes_with_a_hint() {
+    let world = World::lab();
+    let on_a = ["--server-name", "a.example.test"];
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["--authority", "a.example.test", "--scheme", "http"],
+            "requests on this connection have the scheme https",
+        ),
+        (&["--authority", "a.exmaple.test"], "the nearest name here is a.example.test"),
+        (&["--authority", "192.0.2.9"], "add 192.0.2.9 to the names of a virtual host"),
+        (&["--authority", "a..test"], "no virtual host can have this name"),
+        (
+            &["--authority", "x.y.wild.example.test"],
+            "*.wild.example.test matches names with one more label",
+        ),
+        (&["--authority", "a.example.test:80"], "listener main answers for port 443, 8443"),
+        (&["--authority", "cdn.example.test"], "cdn.example.test is covered by "),
+        (
+            &["--authority", "m.example.test"],
+            "virtual host m is in group client_ca=certs/client-ca1.pem",
+        ),
+        (&[], "a request names its authority in :authority"),
+        (&["--host", "a", "--host", "a"], "a request has one Host field and no more"),
+        (
+            &["--authority", "u@a.example.test"],
+            "leave out the userinfo: did you mean a.example.test?",
+        ),
+        (&["--authority", ":443"], "an authority is a host"),
+        (&["--authority", "a.example.test:x"], "a port is a number up to 65535"),
+        (&["--authority", "https://a.example.test"], "an authority has neither scheme nor path"),
+        (&["--authority", "a.example.test/x"], "an authority has neither scheme nor path"),
+        (&["--authority", "b\u{fc}cher.example.test"], "write the name in ASCII"),
+        (&["--authority", "a_[b"], "a host is a name of letters"),
+        (&["--authority", "a%zz"], "two hexadecimal digits follow"),
+        (&["--authority", "[::x]"], "brackets are for IPv6 addresses"),
+        (&["--authority", "a\nb"], "leave out the byte"),
+        (&["--host", "a.example.test:x"], "a port is a number up to 65535"),
+        (&["--authority", "a.example.test", "--host", "b:x"], "a port is a number up to 65535"),
+        (
+            &["--authority", "a.example.test", "--host", "b.example.test"],
+            "send the same authority in Host",
+        ),
+        (&["--authority", "a.example.test:1", "--method", "CONNECT"], "CONNECT asks a proxy"),
+        (
+            &["--authority", "a.example.test", "--method", "CONNECT", "--protocol", "websocket"],
+            "this group takes no extended CONNECT",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let found = hints(&world, &[&on_a, *arguments].concat());
+        assert!(found.iter().any(|hint| hint.starts_with(expected)), "{arguments:?}: {found:?}");
+    }
+    assert_eq!(
+        hints(&world, &["--server-name", "a.example.test", "--authority", "b.example.test"]),
+        [""; 0]
+    );
+}
+
+#[test]
+fn refused_handshake_comes_with_a_hint() {
+    let world = World::lab();
+    let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    world.write("site.toml", &site.replace("default_virtual_host = \"a\"\n", ""));
+    let m = ["--server-name", "m.example.test", "--authority", "m.example.test"];
+    let cases: &[(&[&str], &str)] = &[
+        (&["--authority", "a.example.test"], "clients send no server name for an address"),
+        (&["--server-name", "a.exmaple.test"], "the nearest name here is a.example.test"),
+        (&["--server-name", "wild.example.test"], "*.wild.example.test does not match"),
+        (&["--server-name", "nothing.like.it"], "no name here is like nothing.like.it"),
+        (&["--server-name", "no.such"], "a default host of the listener would get these"),
+        (
+            &[&m[..], &["--client-certificate", "none"]].concat(),
+            "group client_ca=certs/client-ca1.pem accepts",
+        ),
+        (
+            &[&m[..], &["--client-certificate", "certs/client2.pem"]].concat(),
+            "group client_ca=certs/client-ca1.pem accepts",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let found = hints(&world, arguments);
+        assert!(found.iter().any(|hint| hint.starts_with(expected)), "{arguments:?}: {found:?}");
+    }
+}
+
+/// The reasons of policies and of listeners that share an address.
+#[test]
+fn hints_name_the_connection_that_would_be_served() {
+    let world = World::lab();
+    let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    let strict = "[[group]]\nname = \"default\"\ncoalesce = \"strict-server-name\"\n";
+    world.write("site.toml", &format!("{site}{strict}"));
+    let asked = ["--server-name", "a.example.test", "--authority", "b.example.test"];
+    let expected = [
+        "b.example.test is served only on connections with the server name b.example.test",
+        "on a connection of its own it is served, by virtual host b in group default",
+    ];
+    assert_eq!(hints(&world, &asked), expected);
+
+    let observe =
+        "[[group]]\nname = \"default\"\nobserve = true\nunknown_authority = \"not-found\"\n";
+    world.write("site.toml", &format!("{site}{observe}"));
+    let asked = ["--server-name", "a.example.test", "--authority", "cdn.example.test"];
+    let expected = [
+        "cdn.example.test is covered by certs/B.pem, certs/CDN.pem",
+        "on a connection of its own it is served, by virtual host cdn in group default",
+    ];
+    assert_eq!(hints(&world, &asked), expected);
+    let asked = ["--server-name", "a.example.test", "--authority", "a.exmaple.test"];
+    assert_eq!(hints(&world, &asked), ["the nearest name here is a.example.test"]);
+
+    let listener = |name: &str, hostname: &str| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\nhostname = \"{hostname}\"\n"
+        )
+    };
+    let host = |name: &str, listener: &str| {
+        let authority = format!("{name}.example.test");
+        crate::world::virtual_host(name, &authority, "A")
+            + &format!("listeners = [\"{listener}\"]\n")
+    };
+    let parts = [
+        "profile = \"gateway-api\"\n".to_owned(),
+        listener("one", "a.example.test"),
+        listener("two", "b.example.test"),
+        host("a", "one"),
+        host("b", "two"),
+    ];
+    world.write("site.toml", &parts.concat());
+    let asked =
+        ["--listener", "one", "--server-name", "a.example.test", "--authority", "b.example.test"];
+    let expected = [
+        "listener two is responsible for b.example.test",
+        "on a connection of its own it is served, by virtual host b in group listeners=two",
+    ];
+    assert_eq!(hints(&world, &asked), expected);
+}
+
+#[test]
+fn url_is_asked_for_on_the_connection_that_a_client_makes_for_it() {
+    let world = World::lab();
+    let ask = |arguments: &[&str]| {
+        let output = world.run(&[&["explain"], arguments].concat());
+        (
+            output.status.code().unwrap(),
+            text(&output.stdout).to_owned(),
+            text(&output.stderr).to_owned(),
+        )
+    };
+    let url = "https://c.example.test:8443/path?query";
+    for start in [&["site.toml", url][..], &["--config", "site.toml", url]] {
+        let (code, said, _) = ask(start);
+        assert_eq!(code, 0);
+        assert!(
+            said.starts_with("connection   server name c.example.test, listener main\n"),
+            "{said}"
+        );
+        assert!(said.contains("request      GET https://c.example.test:8443\n"), "{said}");
+        let (code, said, _) =
+            ask(&[start, &["--server-name", "api.example.test", "--json"]].concat());
+        assert_eq!(code, 1);
+        assert!(said.contains("\"certificate\""), "{said}");
+    }
+    let (code, said, _) = ask(&["site.toml", "http://c.example.test:8443"]);
+    assert!(code == 1 && said.contains("reason       scheme"), "{said}");
+    let (code, said, _) = ask(&["site.toml", "https://192.0.2.1/"]);
+    assert!(code == 1 && said.starts_with("connection   no server name"), "{said}");
+    for (arguments, expected) in [
+        (&["site.toml", "c.example.test"][..], "does not begin with https:// or http://"),
+        (&["site.toml", "https://u@c.example.test"], "a client sends no userinfo"),
+        (
+            &["site.toml", url, "--authority", "c.example.test"],
+            "leave out --scheme and --authority",
+        ),
+        (&["site.toml", url, "--batch"], "a URL cannot be used with --batch"),
+        (&["--config", "site.toml", "site.toml", url], "the configuration file is named twice"),
+        (&["--authority", "c.example.test"], "no configuration file; --config FILE names it"),
+    ] {
+        let (code, _, said) = ask(arguments);
+        assert_eq!(code, 2, "{arguments:?} {said}");
+        assert!(said.contains(expected), "{arguments:?} {said}");
+    }
+}
+
+/// Of several listeners, the URL's port chooses the only one that answers for it.
+#[test]
+fn url_chooses_the_listener_by_its_port() {
+    let world = World::lab();
+    let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    let site = site.replace("[[listener]]\n", "[[listener]]\nname = \"one\"\n");
+    let second = "\n[[listener]]\nname = \"two\"\naddress = \"127.0.0.1:9443\"\n";
+    world.write("site.toml", &format!("{site}{second}"));
+    let ask = |url: &str| {
+        let output = world.run(&["explain", "site.toml", url]);
+        (output.status.code().unwrap(), text(&output.stdout).to_owned())
+    };
+    assert!(ask("https://a.example.test:9443/").1.contains("listener two"));
+    assert!(ask("https://a.example.test:8443/").1.contains("listener one"));
+    assert_eq!(ask("https://a.example.test:1/").0, 2);
+}

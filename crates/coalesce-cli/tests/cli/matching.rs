@@ -84,3 +84,47 @@ nonsense
     assert_eq!(answers[6]["line"], 7);
     assert_eq!(answers[7], json!({"matched": null, "ignored": [], "error": null}));
 }
+
+/// RFC 9525 §2: the common name does not count.
+#[test]
+fn certificate_without_names_covers_no_host() {
+    let world = World::new();
+    world.issue("NAMELESS", &[]);
+    let asked = ["match", "--certificate", "certs/NAMELESS.pem", "a.example.test"];
+    let said = world.say(&asked, 1);
+    let expected = "a.example.test  not covered\nthe certificate covers no host: no subjectAltName";
+    assert!(said.starts_with(expected), "{said}");
+    let said = world.say(&[&asked[..], &["--json"]].concat(), 1);
+    let expected =
+        json!({ "host": "a.example.test", "matched": null, "ignored": [], "error": null });
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), expected);
+    // Identifiers that are given beside it count.
+    let asked = [&asked[..], &["--san", "DNS:a.example.test"]].concat();
+    assert!(world.say(&asked, 0).starts_with("a.example.test  DNS:a.example.test\n"));
+}
+
+/// Each command that reads a batch reads it from the same places.
+#[test]
+fn batch_is_read_from_standard_input_or_a_file() {
+    let world = World::lab();
+    let table = ["compile", "-", "-o", "names.table", "--json"];
+    assert_eq!(world.batch(&table, "a.example.test\n").0, 0);
+    let question = r#"{"server_name":"a.example.test","authority":"a.example.test"}"#;
+    let cases: [(&[&str], &str); 3] = [
+        (&["match"], r#"{"san":["DNS:a.example.test"],"host":"a.example.test"}"#),
+        (&["explain", "--config", "site.toml"], question),
+        (&["lookup", "names.table", "--json"], "a.example.test"),
+    ];
+    for (arguments, line) in cases {
+        let ask = |batch: &[&str]| world.batch(&[arguments, batch].concat(), &format!("{line}\n"));
+        let (code, answers) = ask(&["--batch"]);
+        assert_eq!((code, answers.len()), (0, 1), "{arguments:?}");
+        assert_eq!(ask(&["--batch", "-"]), (code, answers.clone()));
+        world.write("lines", line);
+        let said = world.say(&[arguments, &["--batch", "lines"]].concat(), 0);
+        assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), answers[0]);
+        let missing = [arguments, &["--batch", "no-such-file"]].concat();
+        let expected = "--batch: cannot read no-such-file: No such file or directory";
+        assert!(world.say(&missing, 2).contains(expected));
+    }
+}

@@ -365,6 +365,37 @@ async fn nothing_of_a_reason_is_in_a_response() {
     assert_eq!(fields, ["cache-control", "content-length", "content-type"]);
 }
 
+/// What would help the operator is in the log, and in no response.
+#[tokio::test]
+async fn misdirected_request_is_logged_with_a_hint() {
+    let world = world();
+    let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    let strict = "coalesce = \"strict-server-name\"\n";
+    world.write(
+        "site.toml",
+        &format!("{site}{}{strict}", virtual_host("strict", "dead.example.test", "A")),
+    );
+    let server = Server::start(&world, 1);
+    let client = Client::connect(&world, server.address(), A).await;
+    let port = server.address().port();
+    let hosts = [A, "cdn.example.test", "m.example.test", "dead.example.test"];
+    let hints = [
+        format!("the listener answers for the ports: {port}"),
+        "the certificate is for: ".to_owned(),
+        "virtual host m is in group client_ca=certs/client-ca1.pem".to_owned(),
+        format!("the connection is for {A} only"),
+    ];
+    for (number, (host, hint)) in hosts.into_iter().zip(hints).enumerate() {
+        let mut request = client.request(Method::GET, host, "/");
+        if number == 0 {
+            *request.uri_mut() = format!("https://{host}:1/").parse().unwrap();
+        }
+        assert_eq!(client.ask(request).await.0.status, 421, "{host}");
+        let line = server.logged("misdirected", number + 1).await;
+        assert!(line.contains(&format!("hint=\"{hint}")), "{hint}: {line}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_only_observed_is_counted_and_logged() {
     let world = World::new();

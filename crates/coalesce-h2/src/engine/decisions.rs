@@ -128,7 +128,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
 
     fn ask(&mut self, target: &RequestTarget<'_>) -> Verdict {
         let verdict = self.decide.decide(target);
-        log::verdict(target, &verdict);
+        log::verdict(target, &verdict, |reason| self.decide.hint(target, reason));
         verdict
     }
 }

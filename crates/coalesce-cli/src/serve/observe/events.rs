@@ -140,6 +140,8 @@ pub(in crate::serve) struct Refusal<'a> {
     pub(in crate::serve) authority: &'a str,
     /// What is wrong with a malformed request.
     pub(in crate::serve) detail: Option<Malformed>,
+    /// A sentence that may help with a misdirected request.
+    pub(in crate::serve) hint: Option<&'a str>,
     /// `None` when the stream is reset, and for what is only observed.
     pub(in crate::serve) status: Option<u16>,
     /// How many refusals of this kind were not logged since the last one that was.
@@ -149,11 +151,11 @@ pub(in crate::serve) struct Refusal<'a> {
 impl Refusal<'_> {
     pub(in crate::serve) fn log(&self) {
         let Self { kind, reason, step, rule, group, .. } = *self;
-        let Self { server_name, authority, detail, status, unlogged_before, .. } = *self;
+        let Self { server_name, authority, detail, hint, status, unlogged_before, .. } = *self;
         let text = kind.text();
         let detail = detail.map(display);
         tracing::info!(
-            target: TARGET, reason, step, rule, group, server_name, authority, detail, status,
+            target: TARGET, reason, step, rule, group, server_name, authority, detail, hint, status,
             unlogged_before, "{text}"
         );
     }
@@ -167,9 +169,7 @@ impl RefusalKind {
     /// Returns this event with the fields that it always or sometimes has.
     pub(in crate::serve) fn event(self) -> LogEvent {
         let mut fields = vec!["reason", "step", "rule", "group", "server_name", "authority"];
-        if self == Self::Malformed {
-            fields.push("detail");
-        }
+        fields.push(if self == Self::Malformed { "detail" } else { "hint" });
         if self != Self::Observed {
             fields.push("status");
         }
@@ -222,6 +222,7 @@ mod tests {
                 server_name: Some("a.test"),
                 authority: "b.test",
                 detail: malformed.then_some(Malformed::NoAuthority),
+                hint: (!malformed).then_some("hint"),
                 status: (kind != RefusalKind::Observed).then_some(400),
                 unlogged_before: 0,
             };

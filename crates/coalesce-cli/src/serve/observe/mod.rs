@@ -4,6 +4,7 @@ pub(super) mod access_log;
 pub(super) mod admin;
 pub(super) mod events;
 pub(super) mod handshakes;
+pub(super) mod hint;
 pub(super) mod meters;
 pub(super) mod recorder;
 

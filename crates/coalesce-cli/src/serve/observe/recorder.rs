@@ -37,8 +37,14 @@ pub(in crate::serve) struct Recorder {
 }
 
 impl Recorder {
+    /// Records a verdict. `hint` is asked for a sentence about a request that is logged.
     #[inline]
-    pub(in crate::serve) fn record(&self, target: &RequestTarget<'_>, verdict: &Verdict) {
+    pub(in crate::serve) fn record(
+        &self,
+        target: &RequestTarget<'_>,
+        verdict: &Verdict,
+        hint: impl FnOnce(Misdirected) -> Option<String>,
+    ) {
         match verdict {
             Verdict::Serve(proof) => {
                 match proof.served_as() {
@@ -47,10 +53,10 @@ impl Recorder {
                     ServedAs::Unlisted | ServedAs::Tunnel => self.meters.unlisted(),
                 }
                 if let Some(reason) = proof.observed() {
-                    self.observed(target, reason);
+                    self.observed(target, reason, hint);
                 }
             }
-            Verdict::Misdirected(reason) => self.misdirected(target, *reason),
+            Verdict::Misdirected(reason) => self.misdirected(target, *reason, hint),
             Verdict::Malformed(reason) => self.malformed(target, *reason),
         }
     }
@@ -70,17 +76,28 @@ impl Recorder {
     }
 
     #[cold]
-    fn misdirected(&self, target: &RequestTarget<'_>, reason: Misdirected) {
+    fn misdirected(
+        &self,
+        target: &RequestTarget<'_>,
+        reason: Misdirected,
+        hint: impl FnOnce(Misdirected) -> Option<String>,
+    ) {
         let refused = Refused { status: Some(MISDIRECTED_STATUS), ..reason.into() };
-        self.log(RefusalKind::Misdirected, target, refused, self.meters.misdirected(reason));
+        let decision = self.meters.misdirected(reason);
+        self.log(RefusalKind::Misdirected, target, refused, decision, || hint(reason));
         self.write_access(target, MISDIRECTED, refused);
     }
 
     /// Records what would be misdirected if the group were not only observed.
     #[cold]
-    fn observed(&self, target: &RequestTarget<'_>, reason: Misdirected) {
+    fn observed(
+        &self,
+        target: &RequestTarget<'_>,
+        reason: Misdirected,
+        hint: impl FnOnce(Misdirected) -> Option<String>,
+    ) {
         let decision = self.meters.observed(reason);
-        self.log(RefusalKind::Observed, target, reason.into(), decision);
+        self.log(RefusalKind::Observed, target, reason.into(), decision, || hint(reason));
     }
 
     #[cold]
@@ -98,7 +115,8 @@ impl Recorder {
             detail: Some(reason),
             status,
         };
-        self.log(RefusalKind::Malformed, target, refused, self.meters.malformed(reason));
+        let decision = self.meters.malformed(reason);
+        self.log(RefusalKind::Malformed, target, refused, decision, || None);
         self.write_access(target, MALFORMED, refused);
     }
 
@@ -108,6 +126,7 @@ impl Recorder {
         target: &RequestTarget<'_>,
         refused: Refused,
         decision: LogDecision,
+        hint: impl FnOnce() -> Option<String>,
     ) {
         let LogDecision::Log { unlogged_before } = decision else { return };
         let Refused { code, step, rule, detail, status } = refused;
@@ -120,6 +139,7 @@ impl Recorder {
             server_name: self.server_name.as_deref(),
             authority: &LoggedAuthority::of_target(target).to_string(),
             detail,
+            hint: hint().as_deref(),
             status,
             unlogged_before,
         }
