@@ -1,4 +1,4 @@
-//! `coalesce demo`, as a newcomer runs it.
+//! Runs `coalesce demo` as a new user does.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use coalesce_tests::{CONTENT_421, binary};
 
 #[test]
-fn every_row_comes_out_as_expected() {
+fn rows_all_have_the_expected_result() {
     let output = Command::new(binary()).args(["demo", "--json"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows: Vec<serde_json::Value> = String::from_utf8(output.stdout)
@@ -15,7 +15,7 @@ fn every_row_comes_out_as_expected() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(rows.iter().all(|row| row["holds"] == true), "{rows:#?}");
-    // What the demo is there to show is shown, whatever else it shows.
+    // The kinds of rows that the demo exists for.
     let shows = |got: &str, reason: &str, connection: u64| {
         let wanted = |row: &&serde_json::Value| {
             row["got"] == got && row["reason"] == reason && row["connection"] == connection
@@ -31,17 +31,29 @@ fn every_row_comes_out_as_expected() {
     assert_eq!(rows.last().unwrap()["connection"], 1, "the first connection lives to the end");
 }
 
+/// Runs `coalesce demo` with one variable more, and returns its output.
+fn demo(variable: &str) -> String {
+    let output = Command::new(binary()).arg("demo").env(variable, "1").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn the_table_is_for_people_and_the_folder_is_gone_afterwards() {
-    let output = Command::new(binary()).arg("demo").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
-    assert!(text.contains("server name") && text.contains("connection"), "{text}");
+fn tree_has_a_branch_for_each_connection_and_100_columns() {
+    let text = demo("NO_COLOR");
+    assert_eq!(text.lines().filter(|line| line.starts_with("connection ")).count(), 5, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     assert!(text.trim_end().ends_with(", 0 not"), "{text}");
 }
 
 #[test]
-fn the_commands_it_prints_work_while_it_stays_up() {
+fn tree_has_colours_only_where_they_are_wanted() {
+    assert!(!demo("NO_COLOR").contains('\x1b'));
+    assert!(demo("CLICOLOR_FORCE").contains("\x1b[33m421      \x1b[0m"));
+}
+
+#[test]
+fn printed_commands_work_while_the_demo_stays_up() {
     let mut demo =
         Command::new(binary()).args(["demo", "--keep"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -1,4 +1,4 @@
-//! What the demo prints.
+//! The output of the demo.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -9,8 +9,18 @@ use serde::Serialize;
 use crate::demo::rows::{DemoCertificate, Got, Row};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
+use crate::terminal::palette::Palette;
 
-/// One row with what came of it.
+/// The widest request, `CONNECT cdn.example.test:443`.
+const REQUEST_WIDTH: usize = 28;
+
+/// The widest expected result, `200 admin` or `200 shops`.
+const RESULT_WIDTH: usize = 9;
+
+/// The widest reason of a 421, `unknown_authority`.
+const REASON_WIDTH: usize = 17;
+
+/// One row with its result.
 #[derive(Debug, Serialize)]
 pub(super) struct RowResult {
     server_name: &'static str,
@@ -51,8 +61,11 @@ impl RowResult {
         }
     }
 
-    /// The request, with what is unusual about it.
+    /// The authority of the request, and the parts that an ordinary request does not have.
     fn request(&self) -> String {
+        if let Some(host) = self.host {
+            return format!("Host: {host}");
+        }
         let mut text = self.authority.to_owned();
         if self.method != "GET" {
             text = format!("{} {text}", self.method);
@@ -60,23 +73,31 @@ impl RowResult {
         if self.scheme != "https" {
             text = format!("{}://{text}", self.scheme);
         }
-        if let Some(host) = self.host {
-            text = format!("{text}, Host: {host}");
-        }
         text
     }
 
-    fn cells(&self) -> [String; 7] {
-        let certificate = if self.client_certificate { " + certificate" } else { "" };
-        [
-            format!("{}{certificate}", self.server_name),
-            self.request(),
-            self.expected.clone(),
-            if self.holds { self.got.clone() } else { format!("{} <- FAILED", self.got) },
-            self.reason.to_owned(),
-            self.connection.map_or_else(|| "-".to_owned(), |number| number.to_string()),
-            self.shows.to_owned(),
-        ]
+    /// The result without its details, unless it is not the expected one.
+    fn result(&self, palette: Palette) -> String {
+        if !self.holds {
+            return palette.failed(&format!("{} <- FAILED, expected {}", self.got, self.expected));
+        }
+        let padded = format!("{:RESULT_WIDTH$}", self.expected);
+        match self.expected.as_bytes() {
+            [b'2', ..] => palette.served(&padded),
+            b"421" => palette.misdirected(&padded),
+            _ => palette.refused(&padded),
+        }
+    }
+
+    /// The heading of the rows of one connection.
+    fn connection(&self, seen: usize) -> String {
+        let certificate = if self.client_certificate { ", with a client certificate" } else { "" };
+        let connection = match self.connection {
+            None => "no connection".to_owned(),
+            Some(number) if number <= seen => format!("connection {number} again"),
+            Some(number) => format!("connection {number}"),
+        };
+        format!("{connection}, server name {}{certificate}", self.server_name)
     }
 }
 
@@ -84,35 +105,48 @@ pub(super) fn json(lines: &[RowResult], output: &mut Output<impl Write>) -> Resu
     lines.iter().try_for_each(|line| output.json(line))
 }
 
+/// Prints the rows as a tree, with one branch for each connection.
 pub(super) fn table(
     lines: &[RowResult],
     address: SocketAddr,
+    palette: Palette,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
-    const HEAD: [&str; 7] =
-        ["server name", "authority", "expected", "got", "reason", "connection", "shows"];
     output.line(format_args!(
-        "A server on {address}, a client that sends what it is told; every request below is real."
+        "A server on {address} and a client that sends these requests over real TLS and HTTP/2."
     ))?;
-    output.line("")?;
-    let mut rows = vec![HEAD.map(str::to_owned)];
-    rows.extend(lines.iter().map(RowResult::cells));
-    let widths: [usize; 7] = std::array::from_fn(|column| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
-    });
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        output.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    let mut connections = 0;
+    let same = |a: &RowResult, b: &RowResult| {
+        (a.connection, a.server_name) == (b.connection, b.server_name)
+    };
+    for branch in lines.chunk_by(same) {
+        let Some((last, others)) = branch.split_last() else { continue };
+        output.line("")?;
+        output.line(palette.heading(&last.connection(connections)))?;
+        connections = connections.max(last.connection.unwrap_or_default());
+        for line in others {
+            output.line(row("├─", line, palette))?;
+        }
+        output.line(row("└─", last, palette))?;
     }
     let failed = lines.iter().filter(|line| !line.holds).count();
-    let connections = lines.iter().filter_map(|line| line.connection).max().unwrap_or_default();
     output.line("")?;
     output.line(format_args!(
         "{} requests on {connections} connections: {} as expected, {failed} not",
         lines.len(),
         lines.len().saturating_sub(failed),
     ))
+}
+
+/// Formats one row, in at most 100 columns.
+fn row(branch: &str, line: &RowResult, palette: Palette) -> String {
+    let (request, result) = (line.request(), line.result(palette));
+    format!(
+        "{branch} {request:REQUEST_WIDTH$}  {result}  {:REASON_WIDTH$}  {}",
+        line.reason, line.shows
+    )
+    .trim_end()
+    .to_owned()
 }
 
 /// Commands to paste while the server stays up.

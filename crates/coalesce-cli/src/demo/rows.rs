@@ -1,4 +1,4 @@
-//! What the demo asks, and what must come of it.
+//! The requests of the demo, and the expected result of each.
 
 use http::{Method, Request};
 use rustls::AlertDescription;
@@ -6,24 +6,23 @@ use rustls::AlertDescription;
 /// One request on one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
-    /// What the ClientHello says.
+    /// The server name in the ClientHello.
     pub(super) server_name: &'static str,
-    /// Whether the client has its certificate at hand.
     pub(super) certificate: DemoCertificate,
     pub(super) method: &'static str,
     pub(super) scheme: &'static str,
-    /// What the request says.
+    /// The `:authority` of the request.
     pub(super) authority: &'static str,
-    /// A `Host` beside it.
+    /// The `Host` field, where the request has one.
     pub(super) host: Option<&'static str>,
     pub(super) expected: Expected,
-    /// What `coalesce explain` must say of it.
+    /// The reason that `coalesce explain` must give.
     pub(super) reason: &'static str,
-    /// Why this row is there.
+    /// The rule that the row shows; at most 36 characters, so that a line has 100.
     pub(super) shows: &'static str,
 }
 
-/// What the client has at hand when it is asked for a certificate.
+/// The client's answer to a request for its certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum DemoCertificate {
     None,
@@ -44,7 +43,7 @@ pub(super) enum Expected {
     Refused(AlertDescription),
 }
 
-/// What came of a row.
+/// The result of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Got {
     /// A response, and its content.
@@ -53,7 +52,7 @@ pub(super) enum Got {
     Reset(h2::Reason),
     /// The TLS handshake was refused.
     Refused(AlertDescription),
-    /// Nothing that an HTTP/2 server should do.
+    /// Any other event, such as a lost connection.
     Failed(String),
 }
 
@@ -116,7 +115,7 @@ impl Row {
     }
 }
 
-/// An ordinary request.
+/// Makes a GET request without a client certificate.
 const fn get(
     server_name: &'static str,
     authority: &'static str,
@@ -149,44 +148,20 @@ use Expected::{Misdirected, Reset, Served, Status};
 
 /// The rows, in order; rows with the same server name and certificate share a connection.
 pub(super) const ROWS: &[Row] = &[
-    get(WWW, WWW, Served("www"), "served", "the host that the connection was made for"),
-    get(
-        WWW,
-        "img.example.test",
-        Served("img"),
-        "served",
-        "another name of the same certificate: coalesced",
-    ),
-    get(
-        WWW,
-        "shoes.shop.example.test",
-        Served("shops"),
-        "served",
-        "covered by a wildcard: coalesced",
-    ),
+    get(WWW, WWW, Served("www"), "served", "the host of the connection"),
+    get(WWW, "img.example.test", Served("img"), "served", "another name in the certificate"),
+    get(WWW, "shoes.shop.example.test", Served("shops"), "served", "a wildcard in the certificate"),
     get(WWW, "a.b.shop.example.test", Misdirected, "unknown_authority", "a wildcard is one label"),
-    get(WWW, API, Misdirected, "certificate", "served here, with another certificate"),
+    get(WWW, API, Misdirected, "certificate", "has another certificate"),
     get(
         WWW,
         "old.example.test",
         Misdirected,
         "unknown_authority",
-        "in the certificate, but nobody serves it",
+        "in the certificate, not served here",
     ),
-    get(
-        WWW,
-        ADMIN,
-        Misdirected,
-        "group",
-        "in the certificate, but it demands a client certificate",
-    ),
-    get(
-        WWW,
-        "WWW.Example.TEST.",
-        Served("www"),
-        "served",
-        "case and one trailing dot do not matter",
-    ),
+    get(WWW, ADMIN, Misdirected, "group", "requires a client certificate"),
+    get(WWW, "WWW.Example.TEST.", Served("www"), "served", "case and a final dot do not matter"),
     get(WWW, "www.example.test:8443", Misdirected, "port", "another port is another origin"),
     Row {
         scheme: "http",
@@ -194,14 +169,14 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         host: Some(CDN),
-        ..get(WWW, WWW, Reset, "host_differs", "Host and :authority differ: malformed")
+        ..get(WWW, WWW, Reset, "host_differs", ":authority is www.example.test")
     },
     get(
         WWW,
         "www.example.test:99999",
         Status(400),
         "authority_port",
-        "no port: bad syntax is no 421",
+        "bad syntax is not misdirected",
     ),
     Row {
         method: "CONNECT",
@@ -210,40 +185,34 @@ pub(super) const ROWS: &[Row] = &[
             "cdn.example.test:443",
             Status(405),
             "connect_refused",
-            "an origin server is no proxy",
+            "an origin server is not a proxy",
         )
     },
-    get(API, API, Served("api"), "served", "a connection for api"),
-    get(API, CDN, Misdirected, "certificate", "cdn has another certificate"),
+    get(API, API, Served("api"), "served", "the host of the connection"),
+    get(API, CDN, Misdirected, "certificate", "has another certificate"),
     get(
         API,
         "wrong.example.test",
         Misdirected,
         "unknown_authority",
-        "nobody's: the same bytes as for cdn",
+        "unknown: the same answer as for cdn",
     ),
-    get(CDN, CDN, Served("cdn"), "served", "what a client does with a 421: a connection for cdn"),
-    get(
-        ADMIN,
-        ADMIN,
-        CERTIFICATE_REQUIRED,
-        "client_certificate_required",
-        "no client certificate: no connection, and never a 421",
-    ),
+    get(CDN, CDN, Served("cdn"), "served", "the retry of a client after a 421"),
+    get(ADMIN, ADMIN, CERTIFICATE_REQUIRED, "client_certificate_required", "no client certificate"),
     Row {
         certificate: DemoCertificate::Demo,
-        ..get(ADMIN, ADMIN, Served("admin"), "served", "with the certificate")
+        ..get(ADMIN, ADMIN, Served("admin"), "served", "with a client certificate")
     },
     Row {
         certificate: DemoCertificate::Demo,
-        ..get(ADMIN, WWW, Misdirected, "certificate", "certificate of admin only")
+        ..get(ADMIN, WWW, Misdirected, "certificate", "not in the certificate of admin")
     },
     get(
         "unknown.example.test",
         WWW,
         UNRECOGNIZED_NAME,
         "unrecognized_name",
-        "a server name that nobody has: unrecognized_name",
+        "no host has this server name",
     ),
-    get(WWW, WWW, Served("www"), "served", "and the first connection is as good as ever"),
+    get(WWW, WWW, Served("www"), "served", "the first connection still works"),
 ];

@@ -6,5 +6,6 @@ pub(crate) mod lines;
 pub(crate) mod log_queue;
 pub(crate) mod logging;
 pub(crate) mod output;
+pub(crate) mod palette;
 pub(crate) mod progress;
 pub(crate) mod text;
