@@ -125,6 +125,22 @@ bless-golden:
 bless-readmes:
     COALESCE_BLESS=1 cargo test -p coalesce-tests --test published
 
+# Words that make the texts hard to read, and the limits.
+[group("tests")]
+words *arguments:
+    .ci/words {{arguments}}
+
+# The documentation as a book, in target/book.
+[group("tests")]
+book:
+    command -v mdbook >/dev/null || cargo install --locked --quiet mdbook
+    mdbook build
+
+# Draws the pictures of the documentation anew.
+[group("tests")]
+bless-pictures:
+    COALESCE_BLESS=1 cargo test -p coalesce-tests --test pictures
+
 # Undefined behaviour in all of the core's library; `--target s390x-unknown-linux-gnu` for big endian.
 [group("tests")]
 miri-core *arguments:
