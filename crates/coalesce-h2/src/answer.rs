@@ -1,4 +1,4 @@
-//! The answers that the adapter gives itself.
+//! The answers that the adapter sends without the application.
 
 use bytes::Bytes;
 use coalesce_http::{Answer, MisdirectedContent, Refusal};
@@ -12,8 +12,8 @@ use crate::engine::frame::{DATA, END_HEADERS, END_STREAM, HEADERS, push_header, 
 use crate::engine::integer::push_integer;
 use crate::uploads::Upload;
 
-/// The longest content of a 421 that is sent without `h2`, and the longest field block: whoever
-/// sends more does not count bytes. Each fits a frame of any client (RFC 9113 §4.2).
+/// The longest content of a 421 that goes out without `h2`, and the longest field block. A longer
+/// answer gains little. Each fits in one frame for any client (RFC 9113 §4.2).
 const EARLY_LEN_MAX: usize = 1_024;
 
 /// The answers of a server, made once and shared by its connections.
@@ -52,7 +52,7 @@ impl Default for Answers {
 /// Answers a stream and ends it.
 ///
 /// # Errors
-/// The stream is gone already: nobody is left to be told.
+/// The client has reset the stream, so no answer is needed.
 pub(crate) fn send(
     answer: &Answer,
     method: &Method,
@@ -63,10 +63,10 @@ pub(crate) fn send(
     if content.is_empty() { Ok(()) } else { stream.send_data(content, true) }
 }
 
-/// Answers a stream whose request body is still coming; see [`Upload`].
+/// Answers a stream whose request body is still arriving; see [`Upload`].
 ///
 /// # Errors
-/// The stream is gone already: nobody is left to be told.
+/// The client has reset the stream, so no answer is needed.
 pub(crate) fn send_to_upload(
     answer: &Answer,
     method: &Method,
@@ -90,18 +90,19 @@ fn send_fields(
     respond.send_response(response, content.is_empty())
 }
 
-/// An answer as it goes over the wire, for any stream of any connection: no field of it enters or
-/// needs a dynamic table (RFC 7541 §6.2.2).
+/// An answer as bytes of the wire, for any stream of any connection: its fields neither enter nor
+/// need a dynamic table (RFC 7541 §6.2.2).
 #[derive(Clone, Debug)]
 pub(crate) struct EarlyTemplate {
-    /// A HEADERS frame up to the date, and what follows the date.
+    /// The HEADERS frame up to the date.
     before: Vec<u8>,
+    /// The DATA frame, which follows the date; empty if the answer has no content.
     after: Vec<u8>,
     content_len: u32,
 }
 
 impl EarlyTemplate {
-    /// `None` if there is too much of it.
+    /// Encodes an answer; `None` if a part is longer than [`EARLY_LEN_MAX`].
     fn new(answer: &Answer) -> Option<Self> {
         let body = answer.content(&Method::GET);
         let mut block = Vec::new();
@@ -129,7 +130,7 @@ impl EarlyTemplate {
         Some(Self { before, after, content_len: u32::try_from(body.len()).ok()? })
     }
 
-    /// What the answer takes of flow-control windows.
+    /// Returns the bytes of flow-control window that the answer uses.
     pub(crate) const fn content_len(&self) -> u32 {
         self.content_len
     }
@@ -142,7 +143,7 @@ impl EarlyTemplate {
     }
 }
 
-/// Appends what begins with a frame header, for this stream.
+/// Appends a frame, or its beginning, with the number of the stream in its header.
 fn push_for(stream_id: u32, frame: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(frame);

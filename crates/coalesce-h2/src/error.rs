@@ -1,8 +1,8 @@
-//! Why a connection ended.
+//! The error that ended a connection.
 
 use std::fmt;
 
-/// The end of a connection that did not close in peace.
+/// The error that ended a connection.
 ///
 /// # Examples
 /// ```
@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// fn level(error: &Error) -> tracing::Level {
 ///     if error.is_refusal_limit() {
-///         // The client was sent away.
+///         // The client was refused too often in a row.
 ///         tracing::Level::WARN
 ///     } else if error.is_io() || error.is_remote() {
 ///         tracing::Level::DEBUG
@@ -28,7 +28,7 @@ enum Kind {
     Excess(Excess),
 }
 
-/// What a client is sent away for, with `GOAWAY(ENHANCE_YOUR_CALM)`.
+/// The limit that a client exceeded, which ends its connection with `GOAWAY(ENHANCE_YOUR_CALM)`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Excess {
     /// The refusal limit, [`REFUSED_IN_A_ROW_MAX`](crate::limits::REFUSED_IN_A_ROW_MAX) by default.
@@ -38,22 +38,22 @@ pub(crate) enum Excess {
 }
 
 impl Error {
-    /// Whether the client was sent away for refusals alone, with `GOAWAY(ENHANCE_YOUR_CALM)`.
+    /// Returns true if the refusal limit ended the connection, with `GOAWAY(ENHANCE_YOUR_CALM)`.
     pub const fn is_refusal_limit(&self) -> bool {
         matches!(self.kind, Kind::Excess(Excess::Refusals))
     }
 
-    /// Whether the byte stream failed.
+    /// Returns true if the byte stream failed.
     pub fn is_io(&self) -> bool {
         matches!(&self.kind, Kind::Protocol(error) if error.is_io())
     }
 
-    /// Whether the client ended the connection.
+    /// Returns true if the client ended the connection.
     pub fn is_remote(&self) -> bool {
         matches!(&self.kind, Kind::Protocol(error) if error.is_remote())
     }
 
-    /// The HTTP/2 error code, where there is one.
+    /// Returns the HTTP/2 error code, if there is one.
     pub fn reason(&self) -> Option<h2::Reason> {
         match &self.kind {
             Kind::Protocol(error) => error.reason(),

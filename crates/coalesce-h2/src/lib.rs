@@ -1,8 +1,8 @@
-//! An [`h2`] server that gives the application only what its connection may serve, and answers
-//! everything else itself: one 421 on one stream, the connection left alone.
+//! An [`h2`] server that passes on only the requests that its connection may serve. It answers all
+//! others itself, each with one 421 on its own stream, and leaves the connection alone.
 //!
-//! It does not open sockets, speak TLS or choose certificates: it takes any byte stream and a
-//! [`Decide`], which is a closure over the facts of one handshake and the newest authority table.
+//! The crate opens no sockets, speaks no TLS and chooses no certificates. It takes any byte stream
+//! and a [`Decide`]: a closure over the facts of one handshake and the newest authority table.
 //!
 //! ```text
 //!  byte stream ─► Transport ─► h2 ─► one request ─► Decide ─┬─ Serve ──────► Accepted ─► application
@@ -29,17 +29,17 @@
 //!     certificate: Arc<IdentifierSet>,
 //!     group: GroupId,
 //! ) -> Result<(), coalesce_h2::Error> {
-//!     // Its handshake asked the client for no certificate, and its listener answers for 443.
+//!     // The handshake asked for no client certificate, and the listener answers for port 443.
 //!     let clients = ClientCertificates::NotAsked;
 //!     let connection = ServerConnection::tls(certificate, group, clients, 443);
 //!     let decide = move |target: &RequestTarget<'_>| decide(&table, &connection, target);
 //!     let mut connection = coalesce_h2::Builder::new().handshake(io, decide).await?;
 //!     while let Some(accepted) = connection.accept().await {
-//!         // `proof` says which virtual host; nothing misdirected ever gets here.
+//!         // `proof` names the virtual host. A misdirected request never gets here.
 //!         let (request, mut respond, proof) = accepted?.into_parts();
 //!         let body = format!("{} of {:?}\n", request.uri().path(), proof.virtual_host());
 //!         if let Ok(mut send) = respond.send_response(http::Response::new(()), false) {
-//!             // The stream may be gone by now; that is the client's business.
+//!             // The client may have reset the stream, which is no error of the server.
 //!             let _ = send.send_data(Bytes::from(body), true);
 //!         }
 //!     }
@@ -47,7 +47,7 @@
 //! }
 //! ```
 //!
-//! # What the client sees
+//! # Answers
 //!
 //! | verdict | answer |
 //! | --- | --- |
@@ -55,20 +55,20 @@
 //! | malformed as HTTP/2 (RFC 9113 §8.1.1), in fields or trailers | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | a target that neither `h2` nor the transport saw whole | `RST_STREAM(PROTOCOL_ERROR)` |
 //! | malformed as HTTP (RFC 9110 §7.2, RFC 3986) | 400 |
-//! | `CONNECT` that the policy does not take | 405 |
+//! | `CONNECT` that the policy refuses | 405 |
 //! | too many refusals in a row, or resets by the client | `GOAWAY(ENHANCE_YOUR_CALM)` |
 //!
-//! A request body that is still coming is not kept: the answer ends the stream,
-//! `RST_STREAM(NO_ERROR)` follows, and the connection's flow-control window is given back. Where
-//! the client has granted no window for the answer's content, the content and the reset wait until
-//! it has, and what comes of the body meanwhile is let go.
+//! If the body of a refused request is still arriving, the answer ends the stream,
+//! `RST_STREAM(NO_ERROR)` follows, and the flow-control window returns to the connection. If the
+//! client has granted no window for the content of the answer, the content and the reset wait for
+//! it. Until then the crate discards the body.
 //!
-//! # What the client is told
+//! # ORIGIN frames
 //!
-//! [`Builder::origin_set`] announces what a connection is for, in ORIGIN frames (RFC 8336) right
-//! after SETTINGS, and [`Connection::announce`] what came to that with another table. An
-//! [`OriginSet`] has the exact names that the table would serve on the connection, by the decision
-//! itself, and is made once for all connections of a certificate and group:
+//! [`Builder::origin_set`] announces the origins of a connection in ORIGIN frames (RFC 8336) right
+//! after SETTINGS. [`Connection::announce`] adds the origins of a newer table. An [`OriginSet`]
+//! contains the exact names that the decision would serve on the connection. Make it once for all
+//! connections of a certificate and group:
 //!
 //! ```
 //! use coalesce_core::{
@@ -87,16 +87,17 @@
 //! }
 //! ```
 //!
-//! A client that heeds it uses the connection for nothing else but the origin of the server name,
-//! so hosts that are known by wildcards alone stay out (RFC 8336 Appendix B).
+//! A client that heeds the set uses the connection for its origins and for the server name, and for
+//! no other host. Hosts that the table knows only by a wildcard are then not coalesced (RFC 8336
+//! Appendix B).
 //!
-//! # What it costs
+//! # Cost
 //!
-//! A served request costs what it costs with `h2` alone, and a 421 a fraction of that. Where its
-//! header block alone shows that a request is misdirected, it is answered without a stream being
-//! made ([`Builder::answer_early`]), and the answers of a burst leave in few writes
-//! ([`Builder::batch_writes`]). Figures, and the commands that make them, are in
-//! `docs/performance.md`.
+//! A served request costs as much as with `h2` alone, and a 421 a fraction of that. If the header
+//! block alone shows that a request is misdirected, the crate answers it without making a stream
+//! ([`Builder::answer_early`]). The answers of a burst leave in few writes
+//! ([`Builder::batch_writes`]). `docs/performance.md` has the figures and the commands that measure
+//! them.
 //!
 //! # Crate features
 //!
@@ -113,8 +114,8 @@
 //!
 //! # Limits
 //!
-//! Limits are named constants in [`limits`], most of them adjustable in [`Builder`]. Nothing
-//! in this crate panics on anything a peer can send.
+//! Limits are named constants in [`limits`], and [`Builder`] can change most of them. No input of a
+//! peer makes this crate panic.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -122,7 +123,7 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
-// The harness of the fuzz targets, which the tests share, names this crate.
+// The tests share the harness of the fuzz targets, which imports this crate by its name.
 #[cfg(test)]
 extern crate self as coalesce_h2;
 

@@ -2,14 +2,14 @@
 
 use std::num::NonZeroU32;
 
-/// Counts refusals in a row. A served request makes it whole again.
+/// Counts refusals in a row. A served request resets the count.
 #[derive(Debug)]
 pub(crate) struct RefusalLimit {
     limit: Option<NonZeroU32>,
     in_a_row: u32,
 }
 
-/// What is left after a refusal.
+/// The remainder of the limit after a refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Left {
     Some,
@@ -17,7 +17,7 @@ pub(crate) enum Left {
 }
 
 impl RefusalLimit {
-    /// `None` is no limit.
+    /// Makes a counter; `None` means no limit.
     pub(crate) const fn new(limit: Option<NonZeroU32>) -> Self {
         Self { limit, in_a_row: 0 }
     }
@@ -26,7 +26,7 @@ impl RefusalLimit {
         self.in_a_row = 0;
     }
 
-    /// Whether the next refusal leaves nothing.
+    /// Returns true if the next refusal reaches the limit.
     pub(crate) fn is_almost_reached(&self) -> bool {
         self.limit.is_some_and(|limit| self.in_a_row.saturating_add(1) >= limit.get())
     }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_refusal_of_the_row_spends_it() {
+    fn refusals_in_a_row_reach_the_limit_unless_a_request_is_served() {
         let mut refusal_limit = RefusalLimit::new(NonZeroU32::new(3));
         assert_eq!([refusal_limit.refused(), refusal_limit.refused()], [Left::Some, Left::Some]);
         refusal_limit.served();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_never_spent() {
+    fn counter_without_limit_is_never_reached() {
         let mut refusal_limit = RefusalLimit::new(None);
         assert!((0..100_000).all(|_| refusal_limit.refused() == Left::Some));
     }

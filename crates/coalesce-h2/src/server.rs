@@ -1,4 +1,4 @@
-//! The server connection: accept, decide, hand over or answer.
+//! The server connection: it accepts, decides, and passes on or answers.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -58,7 +58,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The default settings.
+    /// Makes the default settings.
     pub fn new() -> Self {
         let mut h2 = h2::server::Builder::new();
         h2.max_concurrent_streams(limits::CONCURRENT_STREAMS_MAX)
@@ -69,8 +69,8 @@ impl Builder {
             .max_concurrent_reset_streams(limits::RESET_STREAMS_REMEMBERED)
             .reset_stream_duration(limits::RESET_STREAM_DURATION)
             .max_local_error_reset_streams(Some(limits::STREAM_ERRORS_MAX))
-            // A misdirected extended CONNECT is to be answered 421, so `h2` must let it through
-            // even where the transport keeps the setting from being announced.
+            // `h2` must accept an extended CONNECT, so that a misdirected one gets a 421. The
+            // engine withholds the setting from the client unless it is to be announced.
             .enable_connect_protocol();
         Self {
             h2,
@@ -83,23 +83,22 @@ impl Builder {
         }
     }
 
-    /// The content of a 421.
+    /// Sets the content of a 421.
     #[must_use]
     pub fn misdirected_content(mut self, content: MisdirectedContent) -> Self {
         Arc::make_mut(&mut self.answers).set_misdirected_content(content);
         self
     }
 
-    /// The methods that a 405 to `CONNECT` says are allowed (RFC 9110 §10.2.1).
+    /// Sets the `allow` field of a 405 to `CONNECT` (RFC 9110 §10.2.1).
     #[must_use]
     pub fn allow(mut self, methods: HeaderValue) -> Self {
         Arc::make_mut(&mut self.answers).set_allow(methods);
         self
     }
 
-    /// How many refusals in a row end the connection, whatever else is open on it; `None` for no
-    /// limit.
-    /// Default: [`limits::REFUSED_IN_A_ROW_MAX`].
+    /// Sets the number of refusals in a row that end the connection, even if other streams are
+    /// open. `None` means no limit. Default: [`limits::REFUSED_IN_A_ROW_MAX`].
     #[must_use]
     pub const fn refused_in_a_row(mut self, max: Option<NonZeroU32>) -> Self {
         self.refused_in_a_row = max;
@@ -108,54 +107,55 @@ impl Builder {
 
     /// Announces extended `CONNECT` (RFC 8441 §3). Default: not announced.
     ///
-    /// The group's [`ConnectPolicy`](coalesce_core::ConnectPolicy) has to take it as well.
+    /// The group's [`ConnectPolicy`](coalesce_core::ConnectPolicy) must accept it too.
     #[must_use]
     pub const fn announce_extended_connect(mut self) -> Self {
         self.extended_connect = ExtendedConnect::Announced;
         self
     }
 
-    /// Announces the connection's origin set right after the first SETTINGS frame, before anything
-    /// else is sent (RFC 8336 §2.1). Default: the empty one, of which nothing is said.
+    /// Announces an origin set right after the first SETTINGS frame, before all other frames
+    /// (RFC 8336 §2.1). Default: the empty set, which is not announced.
     ///
-    /// A client that heeds it may use this connection for the origins of the set without asking
-    /// DNS, and will not use it for any other: see
-    /// [`ServerConnection::origins`](coalesce_core::ServerConnection::origins) for what is in it.
-    /// [`Connection::announce`] says what comes to it later.
+    /// A client that heeds the set may use the connection for its origins without DNS, and uses it
+    /// for no others. [`ServerConnection::origins`](coalesce_core::ServerConnection::origins)
+    /// documents the content of a set. [`Connection::announce`] adds origins later.
     #[must_use]
     pub fn origin_set(mut self, origins: OriginSet) -> Self {
         self.origins = origins;
         self
     }
 
-    /// Whether answers wait while further requests are ready to be [accepted](Connection::accept),
-    /// and leave together, in few TLS records and few writes. Default: they do.
+    /// Sets whether answers wait while further requests are ready to be
+    /// [accepted](Connection::accept), and then leave together in few TLS records and few writes.
+    /// Default: true.
     ///
-    /// A server that handles requests one after the other, and waits for something between two
-    /// calls of `accept`, keeps a finished answer waiting for as long, and switches this off. One
-    /// that answers at once or in tasks of their own loses nothing.
+    /// Switch it off in a server that handles requests one after another and waits between two
+    /// calls of `accept`: a finished answer would wait as long. A server that answers at once, or
+    /// in a task for each request, loses nothing.
     #[must_use]
     pub const fn batch_writes(mut self, batch: bool) -> Self {
         self.batch_writes = batch;
         self
     }
 
-    /// Whether misdirected requests are answered without a stream of `h2` where their header block
-    /// alone shows that they are. Default: they are. The answers are the same.
+    /// Sets whether a misdirected request is answered without a stream of `h2`, if its header block
+    /// alone shows that it is misdirected. Default: true. The answer is the same.
     #[must_use]
     pub const fn answer_early(mut self, early: bool) -> Self {
         self.answer_early = early;
         self
     }
 
-    /// Streams that may be open at once. Default: [`limits::CONCURRENT_STREAMS_MAX`].
+    /// Sets the number of streams that may be open at once.
+    /// Default: [`limits::CONCURRENT_STREAMS_MAX`].
     #[must_use]
     pub fn concurrent_streams(mut self, max: u32) -> Self {
         self.h2.max_concurrent_streams(max);
         self
     }
 
-    /// Bytes that a decoded header list may have; beyond it `h2` answers 431.
+    /// Sets the largest decoded header list, in bytes. `h2` answers a larger one with 431.
     /// Default: [`limits::HEADER_LIST_BYTES_MAX`].
     #[must_use]
     pub fn header_list_bytes(mut self, max: u32) -> Self {
@@ -171,18 +171,18 @@ impl Builder {
         self
     }
 
-    /// Sets the receive window of the connection, in bytes: it holds at most so much of unread
-    /// request bodies. Default: [`limits::CONNECTION_WINDOW_BYTES`].
+    /// Sets the receive window of the connection, in bytes, which bounds its unread request bodies.
+    /// Default: [`limits::CONNECTION_WINDOW_BYTES`].
     #[must_use]
     pub fn connection_window_bytes(mut self, max: u32) -> Self {
         self.h2.initial_connection_window_size(max);
         self
     }
 
-    /// Exchanges prefaces over `io` and starts serving.
+    /// Exchanges the connection prefaces over `io`, and returns the connection.
     ///
     /// # Errors
-    /// [`Error`] when the client does not speak HTTP/2 or goes away.
+    /// [`Error`] if the client does not speak HTTP/2 or closes the connection.
     pub async fn handshake<T, D>(self, io: T, decide: D) -> Result<Connection<T, D>, Error>
     where
         T: AsyncRead + AsyncWrite + Unpin,
@@ -211,9 +211,9 @@ impl Builder {
     }
 }
 
-/// A server connection that accepts only what it may serve.
+/// A server connection that passes on only the requests that it may serve.
 ///
-/// It makes progress only while it is polled: keep calling [`accept`](Self::accept) until it
+/// The connection makes progress only while it is polled. Call [`accept`](Self::accept) until it
 /// returns `None`, as with [`h2::server::Connection`].
 ///
 /// # Examples
@@ -222,7 +222,7 @@ impl Builder {
 /// use coalesce_h2::{Accepted, Connection, Decide, Error};
 /// use tokio::io::{AsyncRead, AsyncWrite};
 ///
-/// /// Serves a connection until it ends or `stop` does.
+/// /// Serves a connection until it ends, or until `stop` is ready.
 /// async fn serve<T, D>(
 ///     mut connection: Connection<T, D>,
 ///     handle: impl Fn(Accepted),
@@ -238,7 +238,7 @@ impl Builder {
 ///         tokio::select! {
 ///             () = &mut stop, if !stopping => {
 ///                 stopping = true;
-///                 // Open streams finish; `accept` returns `None` when they have.
+///                 // `accept` returns `None` when the open streams have finished.
 ///                 connection.graceful_shutdown();
 ///             }
 ///             accepted = connection.accept() => match accepted {
@@ -251,15 +251,15 @@ impl Builder {
 /// ```
 pub struct Connection<T, D> {
     inner: h2::server::Connection<Transport<T, D>, Bytes>,
-    /// Shared with the transport, which `inner` owns and gives no access to.
+    /// Shared with the transport, which `inner` owns and does not give out.
     engine: Shared<Engine<D>>,
     answers: Arc<Answers>,
     announcer: Announcer,
-    /// The waker of the task when it was polled last, for announcements.
+    /// The waker of the last poll, for announcements.
     waker: Option<Waker>,
     batch_writes: bool,
-    /// Answered requests whose bodies were still coming. Behind `inner`, so that what still waits
-    /// at the end of the connection ends with it.
+    /// Answered requests whose bodies are still arriving. This field comes after `inner`, so that
+    /// dropping the connection ends their streams first.
     pub(crate) uploads: Uploads,
     state: State,
 }
@@ -267,21 +267,21 @@ pub struct Connection<T, D> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// The open streams are the last ones.
+    /// No new streams are accepted; the open ones finish.
     Leaving,
-    /// `GOAWAY` is on its way.
+    /// GOAWAY was sent.
     SentAway(Excess),
     Closed,
 }
 
-/// What becomes of a request.
+/// The outcome for a request.
 enum Judgement {
     Serve(Authoritative),
     Answer(Refusal),
     Reset,
 }
 
-/// A request that may be served, with the proof of it.
+/// A request that may be served, with its proof.
 ///
 /// # Examples
 /// ```
@@ -303,17 +303,17 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// The request, the way to answer it, and the proof that names its virtual host.
+    /// Returns the request, its response handle, and the proof that names its virtual host.
     pub fn into_parts(self) -> (Request<RecvStream>, SendResponse<Bytes>, Authoritative) {
         (self.request, self.respond, self.proof)
     }
 
-    /// The request.
+    /// Returns the request.
     pub const fn request(&self) -> &Request<RecvStream> {
         &self.request
     }
 
-    /// The proof.
+    /// Returns the proof.
     pub const fn proof(&self) -> &Authoritative {
         &self.proof
     }
@@ -324,17 +324,18 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     D: for<'a> Decide<RequestTarget<'a>>,
 {
-    /// The next request that this connection may serve. Everything else is answered on the way.
+    /// Returns the next request that this connection may serve, and answers all others meanwhile.
+    /// Returns `None` when the connection has closed without an error.
     ///
-    /// `None` when the connection has ended in peace. Safe to drop and call again.
+    /// The future is safe to drop: no request is lost.
     ///
     /// # Errors
-    /// [`Error`] when it has ended otherwise; `None` follows.
+    /// [`Error`] if the connection ended with an error. The next call returns `None`.
     pub async fn accept(&mut self) -> Option<Result<Accepted, Error>> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
-    /// As [`accept`](Self::accept), by polling.
+    /// Polls for the next request; see [`accept`](Self::accept).
     pub fn poll_accept(
         &mut self,
         context: &mut Context<'_>,
@@ -346,15 +347,15 @@ where
             let streams_wait = self.begin_accept();
             let Poll::Ready(next) = self.inner.poll_accept(context) else {
                 if streams_wait {
-                    // `h2` handed out none of them, and its writes were collected: once more,
-                    // without collecting.
+                    // `h2` passed on none of the streams, and its writes were collected. Poll again
+                    // without collecting, so that they go out.
                     self.engine.lock().handle_none_accepted();
                     continue;
                 }
-                // `h2` has flushed, so the answers are written as far as the socket takes them, and
-                // their streams may be reset now. Not earlier: curl 7 drops an answer whose
-                // RST_STREAM comes in the same TLS record, although RFC 9113 §8.1 has a client keep
-                // a complete response that RST_STREAM(NO_ERROR) follows.
+                // `h2` has flushed, so the answers are written as far as the socket accepts them,
+                // and their streams may be reset now. An earlier reset would share a TLS record
+                // with the answer, and curl 7 then drops the answer, although RFC 9113 §8.1
+                // requires a client to keep a complete response that RST_STREAM(NO_ERROR) follows.
                 if self.uploads.poll(context) {
                     self.keep(context);
                     return Poll::Pending;
@@ -375,8 +376,8 @@ where
         }
     }
 
-    /// Has writes collected if more streams are to come, as far as can be told: then what is
-    /// written now can wait. Returns whether they are.
+    /// Starts collecting writes if more streams probably wait to be accepted, because the writes
+    /// can leave with their answers. Returns true if more streams wait.
     fn begin_accept(&mut self) -> bool {
         let mut engine = self.engine.lock();
         let streams_wait = engine.streams_wait();
@@ -387,7 +388,7 @@ where
         streams_wait
     }
 
-    /// Decides a request that `h2` handed out, and answers it unless it is to be served.
+    /// Decides a request from `h2`, and answers it unless it may be served.
     fn admit(
         &mut self,
         mut request: Request<RecvStream>,
@@ -397,8 +398,7 @@ where
         let (seen, judgement, left) = {
             let mut engine = self.engine.lock();
             engine.handle_accepted();
-            // A request that comes after the GOAWAY is not looked at; dropping it resets the
-            // stream.
+            // A request after the GOAWAY is not decided. Dropping it resets the stream.
             if let State::SentAway(_) = self.state {
                 return None;
             }
@@ -426,11 +426,12 @@ where
         None
     }
 
-    /// Announces what is in `origins` and was not in the set before: after a reload, say. What is
-    /// in it no longer cannot be taken back, but is answered 421 when it is asked for.
+    /// Announces the origins of `origins` that were not announced before, for example after a
+    /// reload. ORIGIN frames cannot take an origin back (RFC 8336 §2.3); requests for a removed one
+    /// get a 421.
     ///
-    /// It goes out when the connection is polled next, which this wakes its task for. Nothing is
-    /// said to a client that was told to go away.
+    /// The call wakes the task of the connection, and the frames leave at its next poll. After a
+    /// GOAWAY no frames are sent.
     pub fn announce(&mut self, origins: &OriginSet) {
         let frames = self.announcer.fresh(origins);
         if frames.is_empty() {
@@ -449,9 +450,9 @@ where
         }
     }
 
-    /// Stops taking new streams and lets the open ones finish (RFC 9113 §6.8). Keep polling
-    /// [`accept`](Self::accept) until it returns `None`, which a client that takes no answers can
-    /// put off for ever: how long to wait is the caller's to say.
+    /// Accepts no new streams and lets the open ones finish (RFC 9113 §6.8). Poll
+    /// [`accept`](Self::accept) until it returns `None`, and limit the time: a client that reads no
+    /// answers can delay the end for ever.
     pub fn graceful_shutdown(&mut self) {
         if self.state == State::Open {
             self.state = State::Leaving;
@@ -499,7 +500,7 @@ where
     }
 }
 
-/// Decides a request as `h2` and the notes of the engine (`seen`) show it.
+/// Decides a request from the fields that `h2` and the notes of the engine (`seen`) show.
 fn judge<D: for<'a> Decide<RequestTarget<'a>>>(
     engine: &mut Engine<D>,
     stream: u32,
@@ -529,9 +530,9 @@ fn judge<D: for<'a> Decide<RequestTarget<'a>>>(
     }
 }
 
-/// True if `h2` alone shows what a request named. `h2` drops `:scheme` when there is no
-/// `:authority`, for which the engine notes the target unless it lost sync. Then the request may
-/// have meant another origin, and is refused.
+/// Returns true if `h2` alone shows the whole target of a request. `h2` drops `:scheme` if there is
+/// no `:authority`. The engine records the target of such a request, unless it has lost sync. Then
+/// the request may name another origin, so it is refused.
 fn target_is_whole(sync_state: SyncState, request: &Request<RecvStream>) -> bool {
     match sync_state {
         SyncState::InSync => true,

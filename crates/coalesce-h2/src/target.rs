@@ -1,4 +1,4 @@
-//! From a request as `h2` hands it over to the target that the decision wants.
+//! The target of a request from `h2`, as the decision needs it.
 
 use coalesce_core::{HostField, MethodKind, RequestTarget};
 use coalesce_http::target;
@@ -7,8 +7,8 @@ use http::{Request, Uri};
 
 use crate::engine::Target;
 
-/// Calls `judge` with the target of `request`; what the wire said (`seen`) comes before what `h2`
-/// made of it. Without `hosts`, the wire had no `host` field.
+/// Calls `judge` with the target of `request`. The fields from the wire (`seen`) take precedence
+/// over the URI that `h2` made of them. If `hosts` is false, the request had no `host` field.
 pub(crate) fn with_target<B, R>(
     request: &Request<B>,
     seen: Option<&Target>,
@@ -38,21 +38,21 @@ fn method_kind<B>(request: &Request<B>) -> MethodKind {
     target::method_kind(request.method(), is_extended)
 }
 
-/// Returns whether the path is the one that RFC 9113 §8.3.1 wants of every request but a plain
-/// `CONNECT`. `h2` does not look when there is no `:authority`.
+/// Returns true if the path is well-formed (RFC 9113 §8.3.1); a plain `CONNECT` has none. `h2` does
+/// not check the path if there is no `:authority`.
 pub(crate) fn path_is_well_formed<B>(request: &Request<B>, seen: Option<&Target>) -> bool {
     if method_kind(request) == MethodKind::Connect {
         return true;
     }
-    // `http` shows a path that is not there as the root.
+    // `http` shows an absent path as the root.
     if seen.is_some_and(|seen| !seen.has_path()) {
         return false;
     }
     target::path_is_well_formed(request.method(), request.uri())
 }
 
-/// Takes the placeholders, which stand for values that `http` cannot hold, out of a request that
-/// the application is about to see.
+/// Removes the placeholders of values that `http` cannot hold, before the application sees the
+/// request.
 pub(crate) fn remove_placeholders<B>(request: &mut Request<B>, seen: &Target) {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     if authority.is_some() && authority != seen.authority() {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn path_is_wanted_of_all_but_a_plain_connect() {
+    fn path_is_required_except_for_plain_connect() {
         let well_formed = |method, uri| path_is_well_formed(&request(method, uri), None);
         assert!(well_formed(Method::GET, "https://a.test/"));
         assert!(!well_formed(Method::GET, "*"));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_was_not_there_is_none_whatever_is_shown() {
+    fn absent_path_is_malformed_although_http_shows_the_root() {
         let shown = request(Method::GET, "/");
         for has_path in [true, false] {
             let seen = Target::new(None, Some(b"a.test"), has_path);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_for_other_values_is_not_handed_on() {
+    fn placeholders_are_removed_before_the_application() {
         let handed_on = |authority: Option<&[u8]>, host: Option<&[u8]>| {
             let mut request = request(Method::GET, "https://shown.test/x?y");
             request.headers_mut().append(HOST, http::HeaderValue::from_static("shown.test"));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_itself_is_the_target_when_nothing_else_was_seen() {
+    fn target_without_notes_comes_from_the_request() {
         let mut request = request(Method::GET, "https://A.test:8443/x");
         request.headers_mut().append(HOST, http::HeaderValue::from_static("a.test"));
         with_target(&request, None, true, |target| {

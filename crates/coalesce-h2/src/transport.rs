@@ -1,4 +1,4 @@
-//! The byte stream that `h2` reads from and writes to: the socket, with the engine in between.
+//! The byte stream under `h2`: the socket, with the engine between them.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::{Engine, NextRead, STASH_READ_LEN, Shared};
 
-/// A byte stream under an `h2` server. It moves bytes; the [`Engine`] says which.
+/// A byte stream under an `h2` server. It moves the bytes that the [`Engine`] selects.
 #[derive(Debug)]
 pub(crate) struct Transport<T, D> {
     io: T,
@@ -45,7 +45,7 @@ impl<T: AsyncRead + Unpin, D: for<'a> Decide<RequestTarget<'a>>> AsyncRead for T
     ) -> Poll<io::Result<()>> {
         let Self { io, engine } = self.get_mut();
         if buf.remaining() == 0 {
-            // Nothing can be said here, and reading nothing would look like the end.
+            // A read of zero bytes from the socket would look like its end.
             return Poll::Ready(Ok(()));
         }
         let mut engine = engine.lock();
@@ -83,7 +83,8 @@ impl<T: AsyncRead + Unpin, D: for<'a> Decide<RequestTarget<'a>>> AsyncRead for T
     }
 }
 
-/// Reads at most `missing` bytes for the engine; `true` when `h2` has nothing to read any more.
+/// Reads at most `missing` bytes for the engine. Returns true at the end of the stream, if `h2` has
+/// nothing left to read.
 fn poll_missing<T: AsyncRead + Unpin, D: for<'a> Decide<RequestTarget<'a>>>(
     io: &mut T,
     engine: &mut Engine<D>,
@@ -100,7 +101,7 @@ fn poll_missing<T: AsyncRead + Unpin, D: for<'a> Decide<RequestTarget<'a>>>(
     Poll::Ready(Ok(false))
 }
 
-/// Sends all that the engine has waiting.
+/// Sends all bytes that wait in the engine.
 #[inline]
 fn poll_send<T: AsyncWrite + Unpin, D>(
     io: &mut T,
@@ -116,7 +117,7 @@ fn poll_send<T: AsyncWrite + Unpin, D>(
     Poll::Ready(Ok(()))
 }
 
-/// Wakes the task if `h2` has something to read that the socket does not announce.
+/// Wakes the task if the engine has bytes for `h2` that the socket does not announce.
 #[inline]
 fn wake_if_due<D>(engine: &Engine<D>, context: &Context<'_>) {
     if engine.grant_is_due() {

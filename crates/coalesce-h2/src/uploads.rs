@@ -1,4 +1,4 @@
-//! Refused requests whose bodies are still coming.
+//! Refused requests whose bodies are still arriving.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,37 +7,37 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use h2::{RecvStream, SendStream};
 
-/// A refused request whose body is still coming, and the answer to it.
+/// A refused request whose body is still arriving, and its answer.
 ///
-/// When this is dropped, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) and gives the
-/// connection's window back for whatever arrives late. That has to wait until the content has the
-/// window that it needs (`reset_waits_behind_content_without_window` and
+/// When an upload is dropped, `h2` sends `RST_STREAM(NO_ERROR)` (RFC 9113 §8.1) and returns the
+/// window of late data to the connection. The drop has to wait until the client has granted the
+/// window for the content (`reset_waits_behind_content_without_window` and
 /// `connection_does_not_end_while_content_of_a_dropped_stream_has_no_window` in
 /// `tests/h2_behaviour`).
 #[derive(Debug)]
 pub(crate) struct Upload {
     stream: SendStream<Bytes>,
-    /// The content that has no window yet.
+    /// The content that waits for window.
     left: Bytes,
     body: RecvStream,
 }
 
-/// What became of an upload.
+/// The state of an upload after a poll.
 #[derive(Eq, PartialEq)]
 enum Progress {
-    /// All is said, or nobody is left to be told: it is to be dropped.
+    /// The answer is complete, or the client has reset the stream. The upload can be dropped.
     Over,
-    /// Content was given to `h2`, and the next turn is after it is written.
+    /// `h2` has taken content. The upload is polled again after `h2` has written it.
     Written,
-    /// The client's turn, which wakes the task.
+    /// The upload waits for window. A grant of the client wakes the task.
     Waiting,
 }
 
 impl Upload {
-    /// An upload whose answer, but for this content, was sent on `stream`.
+    /// Makes an upload of a stream on which the fields of the answer were sent.
     ///
     /// # Errors
-    /// The stream is gone already: nobody is left to be told.
+    /// The client has reset the stream, so no answer is needed.
     pub(crate) fn new(
         stream: SendStream<Bytes>,
         content: Bytes,
@@ -48,7 +48,7 @@ impl Upload {
         Ok(upload)
     }
 
-    /// Goes on as far as the client lets it. What comes of the body meanwhile is let go.
+    /// Sends as much content as the window allows, and discards the body that has arrived.
     fn poll(&mut self, context: &mut Context<'_>) -> Progress {
         if self.left.is_empty() {
             return Progress::Over;
@@ -56,14 +56,14 @@ impl Upload {
         loop {
             match self.body.poll_data(context) {
                 Poll::Ready(Some(Ok(data))) => {
-                    // The stream may be over by now, and its window with it.
+                    // This fails if the stream has ended, and its window with it.
                     let _ = self.body.flow_control().release_capacity(data.len());
                 }
                 Poll::Ready(Some(Err(_))) => return Progress::Over,
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        // Where it is ready, there is something to write; else it wakes the task once there is.
+        // `Ready` means that there is window. `Pending` registers the waker for it.
         if let Poll::Ready(None | Some(Err(_))) = self.stream.poll_capacity(context) {
             return Progress::Over;
         }
@@ -74,7 +74,7 @@ impl Upload {
         }
     }
 
-    /// Gives `h2` the content for which there is window, and says how much that is.
+    /// Passes `h2` the content that has window, and returns its length.
     fn write(&mut self) -> Result<usize, h2::Error> {
         self.stream.reserve_capacity(self.left.len());
         let content = self.left.split_to(self.stream.capacity().min(self.left.len()));
@@ -89,19 +89,19 @@ impl Upload {
 /// The uploads of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
-    /// Those that are to be reset when the answers have been written.
+    /// Complete answers. Their streams are reset after the answers were written.
     answered: Vec<Upload>,
-    /// Those that something is left to say to.
+    /// Answers with content left.
     waiting: Vec<(Upload, Arc<UploadWaker>)>,
     task: Arc<Mutex<Option<Waker>>>,
     #[cfg(test)]
     polls: usize,
 }
 
-/// The waker of one upload. Each has its own, so that a client that lets many uploads wait does not
-/// have all of them polled whenever it sends something else.
+/// The waker of one upload. With one waker for all, a client with many waiting uploads would cause
+/// a poll of each of them by any other frame.
 ///
-/// `h2` may wake it from anywhere, so this is the one place of the crate that needs atomics.
+/// `h2` may wake it on any thread, so only this type of the crate needs atomics.
 #[derive(Debug)]
 struct UploadWaker {
     /// True if the upload has something to do.
@@ -133,8 +133,8 @@ impl Uploads {
         }
     }
 
-    /// Goes on with those that have something to do. Called when the answers have been written;
-    /// says whether there is nothing to be written for this, so that the task can wait.
+    /// Polls the uploads that were woken. Call this after the answers were written. Returns true if
+    /// the uploads have nothing to write, so that the task can wait.
     pub(crate) fn poll(&mut self, context: &Context<'_>) -> bool {
         let mut idle = self.answered.is_empty();
         self.answered.clear();
@@ -163,7 +163,7 @@ impl Uploads {
 }
 
 fn lock(task: &Mutex<Option<Waker>>) -> MutexGuard<'_, Option<Waker>> {
-    // Nothing panics while it is held.
+    // No code panics while it holds the lock.
     task.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -178,10 +178,10 @@ mod tests {
 
     use crate::Builder;
 
-    /// Each upload is looked at when it comes, and when its own client has something for it:
-    /// whatever else is said on the connection, and however many wait.
+    /// An upload is polled when it arrives and when its stream gets window, but not for other
+    /// frames.
     #[tokio::test]
-    async fn what_waits_costs_nothing_while_others_speak() {
+    async fn waiting_uploads_are_not_polled_for_other_frames() {
         const WAITING: usize = 200;
         const PINGS: usize = 100;
         let (client_io, server_io) = tokio::io::duplex(64 * 1024);

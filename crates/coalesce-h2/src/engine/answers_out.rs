@@ -2,10 +2,10 @@
 
 use super::frame::{FrameHeader, HEADERS, RST_STREAM, WORD_LEN, push_header, set_stream};
 
-/// Bytes of answers that may wait to be written; beyond them `h2` has the work, and its limits.
+/// Bytes of answers that may wait to be written. Beyond them `h2` answers, under its own limits.
 pub(super) const OUT_LEN_MAX: usize = 64 * 1024;
 
-/// `REFUSED_STREAM` (RFC 9113 §7): nothing was done, and the client may ask again.
+/// `REFUSED_STREAM` (RFC 9113 §7): the request was not processed, and the client may repeat it.
 const REFUSED_STREAM: u32 = 0x7;
 
 /// Whole answers that wait for a place between the frames of `h2`.
@@ -15,17 +15,17 @@ pub(super) struct AnswersOut {
 }
 
 impl AnswersOut {
-    /// Whether no more than these may wait.
+    /// Returns true if no further answer may wait.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= OUT_LEN_MAX
     }
 
-    /// The answers; the next one goes to their end.
+    /// Returns the answers; append the next one to them.
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Takes back what waits: its streams are reset instead. Says how many they are.
+    /// Replaces the waiting answers by resets of their streams, and returns their number.
     pub(super) fn take_back(&mut self) -> u32 {
         let answers = std::mem::take(&mut self.bytes);
         let mut rest = &*answers;
@@ -41,7 +41,7 @@ impl AnswersOut {
                     set_stream(header.stream_id, self.bytes.get_mut(start..).unwrap_or_default());
                     count += 1;
                 }
-                // Of an answer that was taken back before.
+                // From an earlier call.
                 RST_STREAM => self.bytes.extend_from_slice(frame),
                 _ => {}
             }

@@ -1,11 +1,11 @@
-//! Which streams the client opened, and which of them `h2` knows.
+//! The streams that the client opened, and those of them that `h2` knows.
 
 /// The streams of a client, by their identifiers alone.
 #[derive(Debug, Default)]
 pub(super) struct ClientStreams {
     /// The highest stream that the client opened.
     highest: u32,
-    /// The highest of those that `h2` was shown.
+    /// The highest stream that `h2` was shown.
     shown: u32,
 }
 

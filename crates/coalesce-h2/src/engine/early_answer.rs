@@ -1,25 +1,25 @@
-//! When a misdirected request is answered before `h2` sees it.
+//! The conditions under which a misdirected request is answered before `h2` sees it.
 //!
-//! A stream that will be refused costs `h2` ten times what its answer costs: `h2` makes room for
-//! it, queues it, wakes its owner and tears it down. So a request that can be judged from its
-//! header block alone is answered by the engine, and `h2` never learns of it. Whatever does not
-//! meet the conditions below goes to `h2`, and gets the same answer from the server half.
+//! In `h2`, a refused stream costs ten times as much as its answer: `h2` allocates the stream,
+//! queues it, wakes the task and removes it. If the header block alone settles a request, the
+//! engine answers it, and `h2` never learns of it. A request that misses one of these conditions
+//! goes to `h2`, and gets the same answer from the server half.
 //!
 //! | condition | because |
 //! | --- | --- |
 //! | one HEADERS frame with `END_STREAM` | no body, no trailers, nothing to reset |
 //! | the block changes no table and is [well-formed](super::hpack::Decoder::is_well_formed) | `h2` must see what changes its tables, and what it would call malformed |
-//! | the authority is not the one that passed last | a connection mostly serves; asking twice would cost it |
-//! | the client never shrank its table ([`MIN_TABLE_SIZE`]) | the next block would have to say so (RFC 7541 §4.2) |
-//! | no stream's window was ever too small for the content | RFC 9113 §6.9; when it grows is for `h2` to say (§6.5.3) |
-//! | the [reserve](super::window_reserve::WindowReserve) holds the content | `h2` counts the connection's window, and does not know of ours |
+//! | the authority differs from the last one that was served | most requests are served, and a second decision would cost them |
+//! | the client never shrank its table ([`MIN_TABLE_SIZE`]) | the next block would have to signal it (RFC 7541 §4.2) |
+//! | no stream's window was ever too small for the content | RFC 9113 §6.9; only `h2` follows its growth (§6.5.3) |
+//! | the [reserve](super::window_reserve::WindowReserve) holds the content | `h2` counts the connection's window, and does not know of early answers |
 //! | few bytes wait to be written ([`OUT_LEN_MAX`](super::answers_out::OUT_LEN_MAX)) | a client that does not read gets no memory |
 
 use super::decisions::AUTHORITY_LEN_MAX;
 use super::frame::{HEADER_LEN, SETTING_LEN};
 
-/// `SETTINGS_HEADER_TABLE_SIZE` below which an encoder would have to signal the change (RFC 7541
-/// §4.2). Above it there is none: `larger_header_table_of_the_client_is_not_taken_up`.
+/// The `SETTINGS_HEADER_TABLE_SIZE` below which an encoder must signal the change (RFC 7541 §4.2).
+/// A larger value changes nothing: `larger_header_table_of_the_client_is_not_taken_up`.
 const MIN_TABLE_SIZE: u32 = 4_096;
 
 /// The window of a stream before SETTINGS change it (RFC 9113 §6.9.2).
@@ -46,7 +46,8 @@ pub(super) struct EarlyAnswers {
 }
 
 impl EarlyAnswers {
-    /// For answers with content of this length; `None` if no request is answered early.
+    /// Makes the conditions for answers with content of this length; `None` if no request is
+    /// answered early.
     pub(super) const fn new(content_len: Option<u32>) -> Self {
         Self {
             content_len,
@@ -57,48 +58,48 @@ impl EarlyAnswers {
         }
     }
 
-    /// The content of an answer in bytes; `None` if no request is answered early.
+    /// Returns the content of an answer in bytes; `None` if no request is answered early.
     pub(super) const fn content_len(&self) -> Option<u32> {
         self.content_len
     }
 
-    /// The same, if the client's SETTINGS let answers be sent. Once they did not, they never do
-    /// again.
+    /// Returns the content of an answer in bytes, if the client's SETTINGS permit early answers.
+    /// After SETTINGS that forbid them, they stay forbidden.
     #[inline]
     pub(super) fn allowed_content_len(&self) -> Option<u32> {
         self.content_len.filter(|&len| !self.shrunk && len <= self.initial_window)
     }
 
-    /// True if a request for `authority` is worth a closer look; `fresh` says that it is another
-    /// authority than that of the request before.
+    /// Returns true if a request for `authority` may be answered early; `fresh` is true if the
+    /// request before it named another authority.
     #[inline]
     pub(super) const fn is_worth_asking(&mut self, authority: &[u8], fresh: bool) -> bool {
         self.passed &= !fresh;
         !self.passed && authority.len() <= AUTHORITY_LEN_MAX
     }
 
-    /// Takes note of the verdict on a request that was worth asking about.
+    /// Records the verdict on a request that may have been answered early.
     pub(super) const fn decided(&mut self, refused: bool) {
         self.passed = !refused;
     }
 
-    /// Takes note that the server half refused a request as misdirected.
+    /// Records that the server half refused a request as misdirected.
     pub(super) const fn refused_late(&mut self) {
         self.passed = false;
         self.refused_late = true;
     }
 
-    /// True if the server half refused a request since this was asked last.
+    /// Returns true if the server half refused a request since the last call.
     pub(super) const fn take_refused_late(&mut self) -> bool {
         std::mem::replace(&mut self.refused_late, false)
     }
 
-    /// Allows no more answers, because something was not understood.
+    /// Forbids early answers, because the engine lost track of the connection.
     pub(super) const fn give_up(&mut self) {
         self.shrunk = true;
     }
 
-    /// Takes note of a whole SETTINGS frame of the client.
+    /// Reads a whole SETTINGS frame of the client.
     pub(super) fn handle_settings(&mut self, frame: &[u8]) {
         for setting in frame.get(HEADER_LEN..).unwrap_or_default().chunks_exact(SETTING_LEN) {
             let &[i0, i1, v0, v1, v2, v3] = setting else { continue };

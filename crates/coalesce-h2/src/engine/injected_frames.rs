@@ -14,7 +14,7 @@ pub(super) struct InjectedFrames {
 }
 
 impl InjectedFrames {
-    /// Adds whole frames, unless no more are wanted.
+    /// Adds whole frames, unless the queue is closed.
     pub(super) fn push(&mut self, frames: Bytes) {
         if !self.closed && !frames.is_empty() {
             self.frames.push_back(frames);
@@ -36,14 +36,14 @@ impl InjectedFrames {
     #[cold]
     pub(super) fn next(&mut self) -> Option<Bytes> {
         let frames = self.frames.front_mut()?;
-        // All of it, if there were a part that is no frame.
+        // Bytes that are not a frame would leave at once.
         let len = FrameHeader::at(frames, 0).map_or(frames.len(), |header| header.len());
         let frame = frames.split_to(len.min(frames.len()));
         if frames.is_empty() {
             self.frames.pop_front();
         }
         if self.frames.is_empty() {
-            // Most connections never need the room again.
+            // Most connections never use the memory again.
             self.frames = VecDeque::new();
         }
         Some(frame)

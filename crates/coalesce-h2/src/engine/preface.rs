@@ -1,19 +1,19 @@
 //! The server's connection preface: the first frame that `h2` writes.
 //!
-//! A server's first frame is SETTINGS (RFC 9113 §3.4). `h2` hands out an extended CONNECT only if
-//! it was told to support it, and then announces so. A server that merely wants to answer 421 to a
-//! misdirected one tells `h2` so, and takes the setting out of the frame here.
+//! The first frame of a server is SETTINGS (RFC 9113 §3.4). `h2` passes an extended CONNECT on only
+//! if the setting is on, and then announces it. A server that only answers misdirected ones with a
+//! 421 needs the setting on, and this module removes the announcement from the frame.
 //!
-//! The end of this frame is also the first place where a frame of our own may go out.
+//! The end of this frame is also the first place where an injected frame may go out.
 
 use super::frame::{ACK, FrameHeader, HEADER_LEN, SETTING_LEN, SETTINGS};
 
-/// Whether clients are told that they may send an extended CONNECT (RFC 8441).
+/// The announcement that clients may send an extended CONNECT (RFC 8441).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum ExtendedConnect {
     /// The setting goes out as `h2` wrote it.
     Announced,
-    /// The setting is taken out of the first SETTINGS frame, whatever `h2` was told.
+    /// The setting is removed from the first SETTINGS frame.
     #[default]
     Withheld,
 }
@@ -21,13 +21,13 @@ pub(crate) enum ExtendedConnect {
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 
-/// The longest first frame that is waited for: far more than `h2` has settings.
+/// The longest first frame that is collected: far longer than the settings of `h2`.
 const PREFACE_LEN_MAX: usize = 1024;
 
 /// The first frame, until it is whole.
 #[derive(Debug)]
 pub(super) struct Preface {
-    /// What has come of the frame so far.
+    /// The part of the frame that has arrived.
     frame: Vec<u8>,
     extended_connect: ExtendedConnect,
     is_over: bool,
@@ -38,7 +38,7 @@ pub(super) struct Preface {
 pub(super) enum FirstFrame {
     /// A whole SETTINGS frame, as it goes to the client.
     Settings(Vec<u8>),
-    /// Something else, or a frame too long to be waited for. Where the next frame begins is
+    /// Another frame, or a frame above [`PREFACE_LEN_MAX`]. The beginning of the next frame is
     /// unknown.
     Other(Vec<u8>),
 }
@@ -48,14 +48,14 @@ impl Preface {
         Self { frame: Vec::new(), extended_connect, is_over: false }
     }
 
-    /// True once all of the first frame was taken.
+    /// Returns true if the whole first frame was taken.
     #[inline]
     pub(super) const fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Takes what belongs to the first frame from the front of `bytes`. Returns how many bytes
-    /// that is, and the frame once it is whole.
+    /// Takes the bytes of the first frame from the front of `bytes`. Returns their number, and the
+    /// frame when it is whole.
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Option<FirstFrame>) {
         let mut taken = 0;
         loop {
@@ -84,21 +84,21 @@ impl Preface {
         FirstFrame::Settings(frame)
     }
 
-    /// Stops waiting for the rest of the frame, and returns what has come of it.
+    /// Stops waiting for the rest of the frame, and returns the part that has arrived.
     pub(super) fn give_up(&mut self) -> Vec<u8> {
         self.is_over = true;
         std::mem::take(&mut self.frame)
     }
 }
 
-/// Whether this is a whole SETTINGS frame, as a connection begins with.
+/// Returns true if this is a whole SETTINGS frame without `ACK`, as a connection begins with.
 fn is_settings(frame: &[u8]) -> bool {
     FrameHeader::at(frame, 0).is_some_and(|header| {
         header.kind == SETTINGS && header.flags & ACK == 0 && header.len() == frame.len()
     })
 }
 
-/// Takes the setting out of a whole SETTINGS frame, unless it holds something else than settings.
+/// Removes the setting from a whole SETTINGS frame, unless its payload is not a list of settings.
 fn withhold(frame: &mut Vec<u8>) {
     if !frame.len().saturating_sub(HEADER_LEN).is_multiple_of(SETTING_LEN) {
         return;

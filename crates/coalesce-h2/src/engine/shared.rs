@@ -19,7 +19,8 @@ impl<T> Shared<T> {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         // Under the lock only code of the user can panic: a `Decide`, or the byte stream. The
-        // engine is whole whenever either is called, so that a poisoned lock holds a whole engine.
+        // engine is consistent whenever it calls either, so a poisoned lock holds a consistent
+        // engine.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,23 +1,23 @@
-//! Bytes of the client that are held back until they can be read or handed on.
+//! Bytes of the client that wait until the engine can read them or pass them on.
 
-/// How much is read at once into the stash. A longer frame takes several reads, so that no client
-/// gets memory for what it has only announced.
+/// The bytes of one read into the stash. A longer frame takes several reads, so that a client gets
+/// no memory for bytes that it has only announced.
 pub(crate) const STASH_READ_LEN: usize = 4096;
 
 /// The state of the stash.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum State {
-    /// It is empty.
+    /// The stash is empty.
     #[default]
     Empty,
-    /// So many bytes, at least, are missing.
+    /// At least this number of bytes is missing.
     Missing(usize),
-    /// All of it is for `h2`, which has so many bytes already.
+    /// All bytes are for `h2`, which has read this number of them.
     Released(usize),
 }
 
 /// The bytes of an unfinished header block, of a frame that must be read whole, or of a frame that
-/// `h2` is given between those of the client. They never reach beyond that block or frame.
+/// the engine inserts for `h2`. They never extend beyond that block or frame.
 #[derive(Debug, Default)]
 pub(super) struct Stash {
     pub(super) bytes: Vec<u8>,
@@ -25,32 +25,32 @@ pub(super) struct Stash {
 }
 
 impl Stash {
-    /// Holds `bytes` until so many more have come.
+    /// Holds `bytes` until `missing` more have arrived.
     pub(super) fn hold(&mut self, bytes: &[u8], missing: usize) {
         self.bytes.extend_from_slice(bytes);
         self.state = State::Missing(missing);
     }
 
-    /// Has `h2` read `bytes` next.
+    /// Lets `h2` read `bytes` next.
     pub(super) fn release(&mut self, bytes: Vec<u8>) {
         self.bytes = bytes;
         self.state = State::Released(0);
     }
 
-    /// What `h2` has yet to read.
+    /// Returns the bytes that `h2` has not read yet.
     pub(super) fn released(&self) -> &[u8] {
         let State::Released(read) = self.state else { return &[] };
         self.bytes.get(read..).unwrap_or_default()
     }
 
-    /// Takes note that `h2` has read so many bytes.
+    /// Records that `h2` has read `len` bytes.
     pub(super) fn handle_released(&mut self, len: usize) {
         let State::Released(read) = self.state else { return };
         let read = read.saturating_add(len);
         if read < self.bytes.len() {
             self.state = State::Released(read);
         } else {
-            // Most connections never need the stash again.
+            // Most connections never use the memory again.
             *self = Self::default();
         }
     }

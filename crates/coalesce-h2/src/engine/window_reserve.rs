@@ -1,41 +1,43 @@
-//! The part of the connection's flow-control window that early answers are paid with.
+//! The part of the connection's flow-control window that early answers use.
 
-/// What the window of a connection holds at first, all of it for `h2` (RFC 9113 §6.9.2).
+/// The initial window of a connection, all of it for `h2` (RFC 9113 §6.9.2).
 const WINDOW_INITIAL: u32 = 65_535;
 
-/// What it may hold (RFC 9113 §6.9.1).
+/// The largest window (RFC 9113 §6.9.1).
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
-/// Flow-control window of the connection that `h2` was not told of, and so cannot spend.
+/// Flow-control window of the connection that `h2` does not know of and therefore cannot spend.
 ///
-/// RFC 9113 §6.9.1: a sender must not send more than the window that the receiver granted. `h2`
-/// counts what it sends itself and knows nothing of early answers. So the engine lowers the grants
-/// (`WINDOW_UPDATE` on stream 0) that `h2` reads, and pays early answers with the difference: what
-/// `h2` was told of, what answers took and what is held are together what the client granted.
+/// A sender must not send more than the window that the receiver granted (RFC 9113 §6.9.1). `h2`
+/// counts its own content and does not know of early answers. The engine therefore lowers the
+/// grants (`WINDOW_UPDATE` on stream 0) that `h2` reads, and spends the difference on early
+/// answers. At any time, the client's grants equal the window passed to `h2`, plus the window spent
+/// on answers, plus the window held.
 ///
-/// From each grant, the reserve takes back what was spent, and keeps a [share](Share) until it
-/// holds the share of the largest grant. `h2` gets the rest. `h2` also gets all that is held as
-/// soon as its own part is used up, because many clients grant nothing while some window is left.
+/// From each grant, the reserve first replaces the window that answers have spent. It then keeps a
+/// [share](Share), up to the share of the largest grant, and `h2` gets the rest. As soon as `h2` has
+/// used up its part, it also gets all of the held window, because many clients grant nothing while
+/// some window is left.
 #[derive(Debug)]
 pub(super) struct WindowReserve {
     held: u32,
     max: u32,
-    /// What was spent and is not back yet.
+    /// The window that answers have spent and no grant has replaced.
     spent: u32,
     share: Share,
-    /// What `h2` may still send.
+    /// The window that `h2` has left.
     left: u32,
 }
 
-/// How much of a grant is kept.
+/// The part of a grant that the reserve keeps.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Share {
-    /// An eighth: the connection was never refused anything, and never needed all of its window.
+    /// An eighth: no request was refused, and `h2` never used up its window.
     Small,
-    /// Three quarters: it was refused something, and most of what it takes in may be refusals.
+    /// Three quarters: a request was refused, so most content of the connection may be refusals.
     Large,
-    /// Nothing, and what is held goes back: it needed all of its window, and was not refused
-    /// anything since.
+    /// Nothing, and the held window goes back: `h2` used up its window, and no request was refused
+    /// since.
     Nothing,
 }
 
@@ -46,16 +48,16 @@ impl Default for WindowReserve {
 }
 
 impl WindowReserve {
-    /// What an answer may take.
+    /// Returns the window that an answer may use.
     pub(super) const fn held(&self) -> u32 {
         self.held
     }
 
-    /// Takes its part of a grant, and returns the part for `h2`, which is non-zero whenever `grant`
-    /// is: an increment of 0 is an error (RFC 9113 §6.9).
+    /// Keeps a part of a grant, and returns the part for `h2`. It is non-zero if `grant` is,
+    /// because an increment of 0 is an error (RFC 9113 §6.9).
     pub(super) fn take(&mut self, grant: u32) -> u32 {
         let rest = if self.left.saturating_add(self.held).saturating_add(grant) > WINDOW_MAX {
-            // Too much, which `h2` can see only if it is shown all of it.
+            // The window overflows. `h2` detects the error only if it gets the whole grant.
             grant.saturating_add(std::mem::take(&mut self.held)).min(WINDOW_MAX)
         } else {
             grant.saturating_sub(self.keep(grant))
@@ -80,7 +82,7 @@ impl WindowReserve {
         back.saturating_add(kept)
     }
 
-    /// Pays an answer.
+    /// Spends window on an answer.
     pub(super) fn spend(&mut self, bytes: u32) {
         debug_assert!(self.held >= bytes, "an answer costs more than the reserve holds");
         self.held = self.held.saturating_sub(bytes);
@@ -88,35 +90,35 @@ impl WindowReserve {
         self.share = Share::Large;
     }
 
-    /// Takes back what an answer cost that will not be sent.
+    /// Takes back the window of an answer that will not be sent.
     pub(super) fn refund(&mut self, bytes: u32) {
         self.spent = self.spent.saturating_sub(bytes);
         self.held = self.held.saturating_add(bytes);
     }
 
-    /// The connection was refused something by `h2`.
+    /// Records that the server half refused a request.
     pub(super) fn want(&mut self) {
         self.share = Share::Large;
     }
 
-    /// Early answers are over.
+    /// Stops keeping window, because no more answers are early.
     pub(super) fn close(&mut self) {
         self.share = Share::Nothing;
     }
 
-    /// Takes note of content that `h2` wrote.
+    /// Records content that `h2` wrote.
     #[inline]
     pub(super) fn h2_wrote(&mut self, content_len: usize) {
         self.left = self.left.saturating_sub(u32::try_from(content_len).unwrap_or(u32::MAX));
     }
 
-    /// Whether `h2` is to get what is held.
+    /// Returns true if the held window should go to `h2`.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.held > 0 && (self.left == 0 || self.share == Share::Nothing)
     }
 
-    /// Gives up what is held, to be granted to `h2`.
+    /// Returns the held window, which the engine then grants to `h2`.
     pub(super) fn give_back(&mut self) -> u32 {
         let back = std::mem::take(&mut self.held);
         self.left = self.left.saturating_add(back);
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_was_refused_nothing_keeps_seven_eighths() {
+    fn connection_without_refusals_keeps_seven_eighths_of_each_grant() {
         let mut reserve = WindowReserve::default();
         let (mut granted, mut left) = (0_u64, 0_u64);
         for grant in (0..2_000).chain([1 << 20, 7, 1 << 24]) {
@@ -143,12 +145,12 @@ mod tests {
             left += u64::from(rest);
             assert_eq!(granted, left + u64::from(reserve.held()));
         }
-        // Not an eighth of everything, but of one grant.
+        // An eighth of the largest grant, not of the sum.
         assert_eq!(reserve.held(), 1 << 21);
     }
 
     #[test]
-    fn what_was_spent_comes_back() {
+    fn spent_window_is_replaced_by_the_next_grant() {
         let mut reserve = WindowReserve::default();
         assert_eq!(reserve.take(800), 700);
         reserve.spend(100);
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_due_when_the_rest_is_used() {
+    fn held_window_goes_to_h2_when_its_part_is_used_up() {
         let mut reserve = WindowReserve::default();
         assert_eq!(reserve.take(8), 7);
         reserve.h2_wrote(65_541);
@@ -165,7 +167,7 @@ mod tests {
         reserve.h2_wrote(1);
         assert!(reserve.is_due());
         assert_eq!((reserve.give_back(), reserve.held(), reserve.is_due()), (1, 0, false));
-        // From now on all is left to h2, until it is wanted.
+        // `h2` gets all grants until the next refusal.
         assert_eq!(reserve.take(8), 8);
         reserve.want();
         assert_eq!(reserve.take(8), 2);

@@ -1,16 +1,16 @@
-//! The bytes that go to the client before anything else.
+//! Writes of `h2` that leave together.
 //!
-//! `h2` writes whenever it is polled, and the server half polls it for every request that it
-//! accepts. In a burst of a hundred requests each answer would leave in a TLS record and a system
-//! call of its own. So while streams wait to be accepted, the batch collects what `h2` writes, and
-//! all of it leaves with the last.
+//! `h2` writes at every poll, and the server half polls it for every request that it accepts. In a
+//! burst of a hundred requests, each answer would take its own TLS record and system call. While
+//! streams wait to be accepted, the batch therefore collects the writes, and sends them with the
+//! last one.
 
 use std::io::IoSlice;
 
-/// How many bytes of `h2` are collected at most: the content of one TLS record (RFC 8446 §5.1).
+/// The most bytes that are collected: the content of one TLS record (RFC 8446 §5.1).
 const BATCH_LEN_MAX: usize = 16 * 1024;
 
-/// The room that a connection keeps while nothing is collected.
+/// The memory that a connection keeps for the next batch.
 const BATCH_LEN_KEPT: usize = 4 * 1024;
 
 /// Bytes that wait to be written, and whether more are collected.
@@ -46,8 +46,8 @@ impl WriteBatch {
         waits && fits
     }
 
-    /// True if frames of our own may be added. While much waits they may not, because a client that
-    /// does not read would get memory for each of them.
+    /// Returns true if injected frames may be added. They may not while many bytes wait, because a
+    /// client that does not read would get memory for each frame.
     pub(super) const fn has_room(&self) -> bool {
         self.written == 0 && self.bytes.len() < BATCH_LEN_MAX
     }
@@ -62,13 +62,13 @@ impl WriteBatch {
         self.bytes.append(bytes);
     }
 
-    /// The bytes that wait; empty if none do.
+    /// Returns the bytes that wait.
     #[inline]
     pub(super) fn waiting(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// Takes note that the first `len` bytes that waited were written.
+    /// Records that the first `len` waiting bytes were written.
     pub(super) fn handle_written(&mut self, len: usize) {
         self.written = self.written.saturating_add(len);
         if self.written >= self.bytes.len() {

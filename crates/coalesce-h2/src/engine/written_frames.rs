@@ -1,16 +1,16 @@
-//! What `h2` wrote: how much content, and whether a frame of our own may follow.
+//! The frames that `h2` wrote: their content, and whether an injected frame may follow.
 
 use super::frame::{FrameHeader, HEADER_LEN};
 
-/// The frames that `h2` wrote, followed from header to header however the writes are cut.
+/// Follows the frames of `h2` from header to header, independently of the sizes of its writes.
 #[derive(Debug, Default)]
 pub(super) struct WrittenFrames {
-    /// What is to come of a payload.
+    /// The bytes of the current payload that are not yet written.
     rest: usize,
-    /// What has come of a frame header.
+    /// The first `header_len` bytes of an unfinished frame header.
     header: [u8; HEADER_LEN],
     header_len: usize,
-    /// Whether the last frame leaves its header block open.
+    /// True if the last frame leaves its header block open.
     block_is_open: bool,
 }
 
@@ -39,13 +39,14 @@ impl WrittenFrames {
         content
     }
 
-    /// True if the last frame is whole, and its header block as well. Only then another frame may
+    /// Returns true if the last frame and its header block are whole. Only then may another frame
     /// follow (RFC 9113 §4.1, §4.3).
     pub(super) const fn is_whole(&self) -> bool {
         self.rest == 0 && self.header_len == 0 && !self.block_is_open
     }
 
-    /// Adds to the header; once it is whole, says how many bytes that took.
+    /// Completes the frame header. Returns it and the number of bytes that it took, when it is
+    /// whole.
     #[cold]
     fn complete(&mut self, bytes: &[u8]) -> Option<(FrameHeader, usize)> {
         let space = self.header.get_mut(self.header_len..)?;
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn content_is_counted_however_it_is_cut() {
+    fn content_is_counted_for_writes_of_any_size() {
         let lens = [0, 1, 8, 9, 10, 300, 70_000];
         let frames: Vec<u8> =
             lens.iter().flat_map(|&len| [frame(DATA, len), frame(HEADERS, len)].concat()).collect();

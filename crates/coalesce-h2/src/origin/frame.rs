@@ -11,15 +11,17 @@ use crate::engine::frame::{HEADER_LEN, push_header};
 /// The type of the frame (RFC 8336 §2.1).
 pub(crate) const ORIGIN: u8 = 0xc;
 
-/// What stands before each origin: its length.
+/// The length field before each origin, in bytes.
 pub(super) const PREFIX_LEN: usize = 2;
 
-/// The longest payload that every peer takes (RFC 9113 §4.2), `SETTINGS_MAX_FRAME_SIZE` unread.
+/// The longest payload that every peer accepts (RFC 9113 §4.2), without its
+/// `SETTINGS_MAX_FRAME_SIZE`.
 const PAYLOAD_LEN_MAX: usize = 16_384;
 
-/// Appends as many frames as these origins take; none for none.
+/// Appends the frames for these origins. No origins make no frame.
 ///
-/// An origin that no frame has room for is left out; a name has 253 bytes at most.
+/// An origin that is longer than a frame is left out. This does not happen for names, which have at
+/// most 253 bytes.
 pub(super) fn push_frames<'a>(origins: impl Iterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
     let mut payload = Vec::new();
     for origin in origins {
@@ -44,10 +46,10 @@ fn push_frame(payload: &mut Vec<u8>, out: &mut Vec<u8>) {
     out.append(payload);
 }
 
-/// The origins in frames that [`push_frames`] made.
+/// An iterator over the origins in frames from [`push_frames`].
 pub(super) struct Entries<'a> {
     frames: &'a [u8],
-    /// What is left of the first of them.
+    /// The rest of the current frame.
     payload: &'a [u8],
 }
 
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_laid_out_as_rfc_8336_says() {
+    fn frame_has_the_layout_of_rfc_8336() {
         let expected = [
             &[0, 0, 45, 0xc, 0, 0, 0, 0, 0, 0, 16][..],
             b"https://a.test:1",
@@ -98,11 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_say_is_no_frame() {
+    fn no_origins_make_no_frame() {
         assert!(frames(&[]).is_empty());
     }
 
-    /// An entry is never cut, and a frame never longer than every peer takes.
+    /// An entry is never cut, and no frame is longer than every peer accepts.
     #[test]
     fn frames_are_split_between_entries() {
         // 18 bytes each with their prefix: 910 fill a frame but for 4 bytes.
@@ -121,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_may_be_full_to_the_last_byte() {
+    fn frame_is_filled_to_the_last_byte() {
         let long = vec![b'x'; PAYLOAD_LEN_MAX - PREFIX_LEN - 18];
         assert_eq!(&frames(&[&long, &[b'y'; 16]])[..3], [0, 0x40, 0]);
         assert_eq!(&frames(&[&long, &[b'y'; 17]])[..3], [0, 0x3f, 0xee]);
     }
 
     #[test]
-    fn what_fits_no_frame_is_left_out() {
+    fn origin_longer_than_a_frame_is_left_out() {
         let mut out = Vec::new();
         let long = vec![b'x'; PAYLOAD_LEN_MAX - 1];
         push_frames([&long[..], b"y"].into_iter(), &mut out);

@@ -1,4 +1,4 @@
-//! Announcing origin sets (RFC 8336).
+//! The announcement of origin sets (RFC 8336).
 
 mod frame;
 mod set;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 pub use set::OriginSet;
 
-/// What one connection has announced.
+/// The origins that one connection has announced.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     /// The newest origin set.
@@ -17,8 +17,8 @@ pub(crate) struct Announcer {
 }
 
 impl Announcer {
-    /// Returns as frames what `origins` has and the set before it had not; empty if that is
-    /// nothing.
+    /// Returns the frames for the origins that are in `origins` and not in the previous set; empty
+    /// if there are none.
     pub(crate) fn fresh(&mut self, origins: &OriginSet) -> Bytes {
         let fresh = origins.without(&self.announced);
         self.announced = origins.clone();

@@ -1,4 +1,4 @@
-//! An origin set as it is announced: encoded once, for any number of connections.
+//! An origin set, encoded once for any number of connections.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use crate::limits::ORIGIN_SET_BYTES_MAX;
 
 /// The origins that a connection would be served, as ORIGIN frames (RFC 8336 §2.1).
 ///
-/// There is no other way to make one than from the table that decides, so that a client is told
-/// the truth. It is encoded once; clones share the bytes.
+/// A set can only be made from the table that decides, so it announces no origin that would get a
+/// 421. It is encoded once, and clones share the bytes.
 ///
 /// # Examples
 /// ```
@@ -36,7 +36,7 @@ use crate::limits::ORIGIN_SET_BYTES_MAX;
 ///
 /// let origins = OriginSet::new(&table, &connection);
 /// assert_eq!(origins.origins().collect::<Vec<_>>(), [b"https://a.test"]);
-/// // What a client knows already is not announced again.
+/// // An origin is not announced twice.
 /// assert!(origins.without(&origins).is_empty());
 /// # Ok(()) }
 /// ```
@@ -47,15 +47,15 @@ pub struct OriginSet {
 }
 
 impl OriginSet {
-    /// The origin set of `connection` under `table`, as
-    /// [`ServerConnection::origins`] lists it: empty unless the connection is TLS.
+    /// Makes the origin set of `connection` under `table`, as [`ServerConnection::origins`] lists
+    /// it. The set is empty unless the connection is TLS.
     ///
-    /// Sets are cut at [`ORIGIN_SET_BYTES_MAX`], and a warning says so. To be made once for each
-    /// table, certificate, group and listener, from a connection without its server name, which
-    /// [`with_server_name`](Self::with_server_name) adds.
+    /// A set is cut at [`ORIGIN_SET_BYTES_MAX`], with a warning. Make it once for each table,
+    /// certificate, group and listener, from a connection without a server name;
+    /// [`with_server_name`](Self::with_server_name) adds the name.
     ///
     /// # Complexity
-    /// That of [`ServerConnection::origins`], and sorting.
+    /// That of [`ServerConnection::origins`], and that of sorting its result.
     pub fn new<S: AsRef<[u8]>>(
         table: &AuthorityTable<S>,
         connection: &ServerConnection<'_>,
@@ -82,8 +82,8 @@ impl OriginSet {
         Self::encoded(origins.iter().map(String::as_bytes))
     }
 
-    /// This set, made of a connection that is `connection` but for its server name, with what is
-    /// served because of that.
+    /// Returns this set with the origins that only the server name of `connection` permits. The set
+    /// must be that of the same connection without its server name.
     #[must_use]
     pub fn with_server_name<S: AsRef<[u8]>>(
         &self,
@@ -91,7 +91,7 @@ impl OriginSet {
         connection: &ServerConnection<'_>,
     ) -> Self {
         let mut own = Vec::new();
-        // As many as the listener has ports.
+        // There is one origin for each port of the listener.
         let _ = connection.origins_of_server_name(table, |origin| {
             own.push(origin.to_string());
             ControlFlow::Continue(())
@@ -109,18 +109,19 @@ impl OriginSet {
         Self { frames: frames.into() }
     }
 
-    /// The origins in their ASCII serialisation (RFC 6454 §6.2), sorted.
+    /// Returns the origins in their ASCII serialisation (RFC 6454 §6.2), sorted.
     pub fn origins(&self) -> impl Iterator<Item = &[u8]> {
         Entries::of(&self.frames)
     }
 
-    /// Whether there are none.
+    /// Returns true if the set has no origins.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// What this set has and `other` has not. Clients only ever add to an origin set (RFC 8336
-    /// §2.3), so nothing is said of what is gone: it is answered 421, and dropped for that.
+    /// Returns the origins that are in this set and not in `other`. A client only adds to an origin
+    /// set (RFC 8336 §2.3), so a removed origin cannot be announced. A request for it gets a 421,
+    /// and then the client drops it.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         if self == other {
@@ -140,7 +141,7 @@ impl OriginSet {
         Self::encoded(fresh)
     }
 
-    /// The frames.
+    /// Returns the encoded frames.
     pub(super) fn frames(&self) -> Bytes {
         self.frames.clone()
     }
