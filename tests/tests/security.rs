@@ -1,14 +1,14 @@
-//! `SECURITY.md` names tests. They are there.
+//! The tests that `SECURITY.md` names exist.
 
 use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_test_that_security_md_names_exists() {
+fn tests_of_security_md_all_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let document = fs::read_to_string(root.join("SECURITY.md")).unwrap();
     let (mut rows, mut wrong) = (0, Vec::new());
-    let bugs = document.split("## What others got wrong").nth(1).unwrap();
+    let bugs = document.split("## Bugs of others").nth(1).unwrap();
     let lines = bugs.lines().skip_while(|line| !line.starts_with("| --- |")).skip(1);
     for line in lines.take_while(|line| line.starts_with("| ")) {
         let tests = line.split(" | ").nth(1).unwrap().trim_end_matches(" |");
