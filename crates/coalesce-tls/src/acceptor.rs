@@ -74,7 +74,7 @@ impl Acceptor {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        // Outside the future, because a timeout drops the future.
+        // Declared outside the future, because a timeout drops the future.
         let mut hello = None;
         let handshake = self.handshake(io, &mut hello);
         let kind = match timeout(self.handshake_timeout, handshake).await {
@@ -124,7 +124,7 @@ impl Acceptor {
     }
 }
 
-/// Reads the ClientHello. If rustls refuses it, `names` are those that it has all the same.
+/// Reads the ClientHello. If rustls refuses it, sets `names` to the names in its first bytes.
 async fn client_hello<T>(
     io: T,
     names: &mut Option<ClientHelloNames>,
@@ -146,7 +146,7 @@ where
         if let Some(spoken) = HandshakeFailure::from_first_bytes(io.bytes()) {
             *failure = spoken;
         } else if let Some(hello) = UnreadHello::read(io.bytes()) {
-            // rustls misses an extension of TLS 1.2 before it looks at the version.
+            // rustls reports a missing extension of TLS 1.2 before it looks at the version.
             if hello.is_too_old() {
                 *failure = HandshakeFailure::NoVersion;
             }
@@ -211,14 +211,14 @@ enum Kind {
     TimedOut(Duration),
     Tls {
         error: rustls::Error,
-        /// What the error means, or what the first bytes of the connection show.
+        /// The meaning of the error, or of the first bytes of the connection.
         failure: HandshakeFailure,
     },
     Io(io::Error),
 }
 
 impl AcceptError {
-    /// Returns why the handshake failed, for logs and metrics.
+    /// Returns the reason for which the handshake failed, for logs and metrics.
     pub fn failure(&self) -> HandshakeFailure {
         match &self.kind {
             Kind::Refused(refused) => HandshakeFailure::from_refused(refused),
@@ -255,7 +255,7 @@ impl AcceptError {
         matches!(self.kind, Kind::Io(_))
     }
 
-    /// True if the ClientHello was read before the handshake failed.
+    /// Returns whether the ClientHello was read before the handshake failed.
     pub fn has_client_hello(&self) -> bool {
         self.hello.is_some()
     }
@@ -265,8 +265,8 @@ impl AcceptError {
         self.hello.as_ref().and_then(|hello| hello.server_name.as_deref())
     }
 
-    /// Returns the ALPN protocols of the ClientHello, escaped and separated by commas; at most
-    /// [`LOGGED_PROTOCOLS_LEN_MAX`](crate::limits::LOGGED_PROTOCOLS_LEN_MAX) bytes of them.
+    /// Returns the ALPN protocols of the ClientHello, escaped and separated by commas. The text has
+    /// at most [`LOGGED_PROTOCOLS_LEN_MAX`](crate::limits::LOGGED_PROTOCOLS_LEN_MAX) bytes.
     pub fn protocols(&self) -> Option<&str> {
         self.hello.as_ref().and_then(|hello| hello.protocols.as_deref())
     }

@@ -1,10 +1,10 @@
-//! Why a handshake failed.
+//! The reason for which a handshake failed, in the form of a code.
 
 use rustls::{CertificateError, Error, PeerIncompatible};
 
 use crate::choice::HandshakeRefused;
 
-/// Why a handshake failed, as logs and metrics name it.
+/// The reason for which a handshake failed, for logs and metrics.
 ///
 /// # Examples
 /// ```
@@ -33,7 +33,8 @@ pub enum HandshakeFailure {
     /// The certificate of the client fails verification for another reason: it comes from an
     /// unknown CA, is revoked, is not yet valid, or has a bad signature.
     InvalidClientCertificate,
-    /// The client sent an alert: most clients do so if they do not trust the server's certificate.
+    /// The client sent an alert. Most clients send one if they do not trust the server's
+    /// certificate.
     RefusedByClient,
     /// The client speaks HTTP without TLS.
     PlainHttp,
@@ -48,7 +49,7 @@ pub enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
-    /// Every failure.
+    /// All failures.
     pub const ALL: &'static [Self] = &[
         Self::AbsentServerName,
         Self::UnknownServerName,
@@ -86,7 +87,7 @@ impl HandshakeFailure {
         }
     }
 
-    /// Returns the failure that a table's refusal is.
+    /// Returns the failure of a table's refusal.
     pub(crate) const fn from_refused(refused: &HandshakeRefused) -> Self {
         match refused {
             HandshakeRefused::AbsentServerName => Self::AbsentServerName,
@@ -94,7 +95,7 @@ impl HandshakeFailure {
         }
     }
 
-    /// Returns the failure that an error of rustls is. On a server, a certificate that fails
+    /// Returns the failure of an error of rustls. On a server, a certificate that fails
     /// verification is always the client's.
     pub(crate) fn from_tls(error: &Error) -> Self {
         match error {
@@ -127,8 +128,8 @@ impl HandshakeFailure {
         }
     }
 
-    /// Returns the failure that the first bytes of a connection show, if they are no TLS but a
-    /// protocol that clients and gateways often speak by mistake.
+    /// Returns the failure of a connection by its first bytes, if they are not TLS but a protocol
+    /// that clients and gateways often use by mistake.
     pub(crate) fn from_first_bytes(bytes: &[u8]) -> Option<Self> {
         let begins_with = |starts: &[&[u8]]| starts.iter().any(|start| bytes.starts_with(start));
         if begins_with(PROXY_HEADERS) {

@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::FIRST_BYTES_MAX;
 
-/// Passes everything through and keeps the first bytes read, because rustls does not show the bytes
-/// that it could not read.
+/// A stream that passes everything through and keeps the first bytes read. It exists because rustls
+/// does not return the bytes of a ClientHello that it refuses.
 pub(crate) struct FirstBytes<T> {
     io: T,
     bytes: Vec<u8>,

@@ -19,8 +19,8 @@ impl ClientHelloNames {
     }
 }
 
-/// A ClientHello that rustls refuses before it shows the names: that of a client older than TLS 1.2,
-/// for example.
+/// A ClientHello that rustls refuses before it returns the names, for example that of a client
+/// older than TLS 1.2.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnreadHello {
     pub(crate) names: ClientHelloNames,
@@ -32,8 +32,8 @@ pub(crate) struct UnreadHello {
 const TLS12: u16 = 0x0303;
 
 impl UnreadHello {
-    /// Reads the first bytes of a connection, as far as they are a ClientHello. What rustls says of
-    /// the same bytes decides the handshake; this is for the log alone, so it checks little.
+    /// Reads the first bytes of a connection, as far as they are a ClientHello. rustls decides the
+    /// handshake. The result is only for the log, so this function checks little.
     pub(crate) fn read(records: &[u8]) -> Option<Self> {
         let message = message(records);
         let mut message = Bytes(&message);
@@ -44,7 +44,7 @@ impl UnreadHello {
             version: u16::try_from(message.number(2)?).ok()?,
             names: ClientHelloNames { server_name: None, protocols: None },
         };
-        // The random, the session, the cipher suites, the compression methods.
+        // Skip the random, the session, the cipher suites and the compression methods.
         message.take(32)?;
         message.vector(1)?;
         message.vector(2)?;
@@ -62,7 +62,7 @@ impl UnreadHello {
         match kind {
             0 => {
                 let mut names = data.vector(2).unwrap_or_default();
-                // The one type of name there is.
+                // The only type of name that exists.
                 if names.number(1) == Some(0) {
                     let name = names.vector(2);
                     self.names.server_name = name.map(|name| escaped_name(name.0));
@@ -76,7 +76,8 @@ impl UnreadHello {
             43 => {
                 let mut versions = data.vector(1).unwrap_or_default();
                 while let Some(version) = versions.number(2) {
-                    // Reserved numbers of RFC 8701 count as new, which is what the client is.
+                    // Reserved numbers (RFC 8701) count as new versions, because only new clients
+                    // send them.
                     self.version = self.version.max(u16::try_from(version).unwrap_or(0));
                 }
             }
@@ -84,7 +85,7 @@ impl UnreadHello {
         }
     }
 
-    /// True if the client offers no version that rustls speaks.
+    /// Returns whether rustls supports none of the versions that the client offers.
     pub(crate) fn is_too_old(&self) -> bool {
         self.version < TLS12
     }
@@ -102,7 +103,7 @@ fn message(records: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Bytes to be read.
+/// Bytes that a parser consumes.
 #[derive(Clone, Copy, Default)]
 struct Bytes<'a>(&'a [u8]);
 
@@ -119,7 +120,7 @@ impl<'a> Bytes<'a> {
         Some(bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
-    /// Takes a vector whose length has `len` bytes; as much of it as is there.
+    /// Takes a vector whose length has `len` bytes. If the vector is cut off, takes the rest.
     fn vector(&mut self, len: usize) -> Option<Self> {
         let len = self.number(len)?;
         self.take(len.min(self.0.len())).map(Self)
@@ -131,7 +132,7 @@ fn escaped_name(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
 
-/// Lists protocols, as many bytes of them as a log shows.
+/// Joins protocols, up to the number of bytes in a log line.
 fn escaped_protocols<'a>(protocols: impl Iterator<Item = &'a [u8]>) -> String {
     let mut all = String::new();
     for protocol in protocols {
@@ -157,7 +158,7 @@ fn escaped_protocols<'a>(protocols: impl Iterator<Item = &'a [u8]>) -> String {
 mod tests {
     use super::*;
 
-    /// A vector whose length has `len` bytes.
+    /// Returns a vector whose length has `len` bytes.
     fn vector(len: usize, content: &[u8]) -> Vec<u8> {
         let size = content.len().to_be_bytes();
         [&size[size.len() - len..], content].concat()
@@ -167,7 +168,7 @@ mod tests {
         [&kind.to_be_bytes()[..], &vector(2, content)].concat()
     }
 
-    /// A ClientHello of this version with these extensions, in one record.
+    /// Returns a ClientHello of this version with these extensions, in one record.
     fn hello(version: u16, extensions: &[Vec<u8>]) -> Vec<u8> {
         let body = [
             version.to_be_bytes().to_vec(),
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_hello_in_many_records_is_the_same() {
+    fn unread_hello_in_many_records_gives_the_same_names() {
         let whole = named(0x0302);
         let content = whole.get(5..).unwrap();
         let records = content.chunks(7).map(|part| [vec![22, 3, 1], vector(2, part)].concat());
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_hello_that_breaks_off_anywhere_is_no_panic() {
+    fn truncated_hello_does_not_panic() {
         let whole = named(0x0302);
         for len in 0..whole.len() {
             let read = UnreadHello::read(&whole[..len]);

@@ -54,10 +54,10 @@ pub(crate) const EXPIRY_WARNING_SHARE: i64 = 4;
 pub const LOGGED_SERVER_NAME_LEN_MAX: usize = 255;
 
 /// The first bytes of a connection that are kept until its ClientHello is read, so that the log can
-/// name what rustls could not read. A ClientHello with a post-quantum key share has about 1,800
-/// bytes; those that rustls refuses are older and shorter.
+/// name a ClientHello that rustls refuses. A ClientHello with a post-quantum key share has about
+/// 1,800 bytes. The ones that rustls refuses are older and shorter.
 pub const FIRST_BYTES_MAX: usize = 2048;
 
-/// The bytes of a ClientHello's ALPN protocols that an error contains: clients offer two or three
+/// The bytes of a ClientHello's ALPN protocols that an error contains. Clients offer two or three
 /// short ones (`h2,http/1.1`), but a ClientHello can hold 64 KiB of them.
 pub const LOGGED_PROTOCOLS_LEN_MAX: usize = 100;

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn period_is_the_one_of_the_certificate() {
+    fn period_is_read_from_the_certificate() {
         let mut params = rcgen::CertificateParams::new(["a.example.test".to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(1969, 12, 31);
         params.not_after = rcgen::date_time_ymd(2050, 2, 3);

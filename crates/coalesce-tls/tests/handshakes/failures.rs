@@ -1,4 +1,4 @@
-//! Each way for a handshake to fail has its own code, and the names of the ClientHello.
+//! Checks that each failure of a handshake has its own code and the names of the ClientHello.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::common::{
 
 const MODERN: GroupId = GroupId::new(3);
 
-/// `a` asks for nothing, `b` for a certificate of `client_ca`, and `c` for TLS 1.3 and one suite.
+/// Name `a` requires nothing, `b` a certificate of `client_ca`, and `c` TLS 1.3 and one suite.
 fn server(server_ca: &Ca, client_ca: &Ca) -> Acceptor {
     let own = server_ca.issue(&["*.example.test"]);
     let mut private = TlsPolicy::default();
@@ -83,7 +83,7 @@ async fn failed_handshake_names_its_reason_server_name_and_protocols() {
 }
 
 #[tokio::test]
-async fn handshake_without_version_or_cipher_suite_in_common_says_which() {
+async fn handshake_without_common_version_or_suite_has_its_code() {
     let (server_ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let acceptor = server(&server_ca, &client_ca);
     let old = client(&server_ca, EACH_VERSION[0], None);
@@ -103,7 +103,7 @@ async fn handshake_without_version_or_cipher_suite_in_common_says_which() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_tls_are_told_apart() {
+async fn bytes_other_than_tls_have_separate_failures() {
     let acceptor = server(&Ca::new("server ca"), &Ca::new("client ca"));
     let cases: [(&[u8], HandshakeFailure); 5] = [
         (b"GET / HTTP/1.1\r\nhost: a.example.test\r\n\r\n", HandshakeFailure::PlainHttp),
@@ -124,7 +124,7 @@ async fn bytes_that_are_no_tls_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handshake_that_takes_too_long_names_its_server_name() {
+async fn handshake_beyond_its_limit_has_its_server_name() {
     let (server_ca, client_ca) = (Ca::new("server ca"), Ca::new("client ca"));
     let acceptor = server(&server_ca, &client_ca);
     let config = Arc::new(client(&server_ca, EACH_VERSION[1], None));
