@@ -1,4 +1,4 @@
-//! Images from the fuzzer's bytes: as they are, behind a valid header, or as damage to a valid
+//! Images from the fuzzer's bytes: as they are, after a valid header, or as damage to a valid
 //! image, mostly with a right checksum. An accepted image lists its patterns, and every lookup is
 //! compared with a search through that list.
 
@@ -100,7 +100,7 @@ fn most_specific<T: Copy>(patterns: &[(String, T)], query: &[u8]) -> Option<T> {
     best.map(|(_, value)| *value)
 }
 
-/// Makes a header with small counts, and as many bytes behind it as the counts require.
+/// Makes a header with small counts, and as many bytes after it as the counts require.
 fn under_a_header(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut image = b"COAL".to_vec();
     let (kind, layout) = (u.int_in_range(1..=3_u8)?, u.int_in_range(1..=2_u8)?);

@@ -109,7 +109,7 @@ impl Misdirected {
         }
     }
 
-    /// Returns the RFC sections behind the step.
+    /// Returns the RFC sections of the rule.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::Scheme => "RFC 9110 §7.4, §4.3.1",
@@ -237,7 +237,7 @@ impl Malformed {
         }
     }
 
-    /// Returns the RFC sections behind the step.
+    /// Returns the RFC sections of the rule.
     pub const fn rule(self) -> &'static str {
         match self {
             Self::NoAuthority => "RFC 9113 §8.3.1, RFC 9110 §7.2",

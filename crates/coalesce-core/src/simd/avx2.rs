@@ -1,8 +1,9 @@
-//! Reading names in AVX2: the crate's only `unsafe`.
+//! Reads names with AVX2. This file has the crate's only `unsafe` code.
 //!
-//! The same masks and codes as the portable code, in about a quarter of its instructions.
-//! An [`Avx2`] is the proof that the machine has AVX2, which makes the calls here sound.
-#![allow(unsafe_code, reason = "a function with a target feature is unsafe to call without it")]
+//! The masks and codes are the same as those of the portable code, in about a quarter of its
+//! instructions. An [`Avx2`] value proves that the machine has AVX2, which makes the calls here
+//! sound.
+#![allow(unsafe_code, reason = "calling a function with a target feature is unsafe without it")]
 
 use core::arch::x86_64::{
     __m256i, _mm_set_epi64x, _mm256_add_epi8, _mm256_and_si256, _mm256_andnot_si256,
@@ -19,14 +20,15 @@ use super::kernel::{Kernel, Simd};
 use super::portable::window;
 use crate::packed::{SUFFIX_MASKS, WINDOW};
 
-/// The proof that this machine has AVX2 and BMI; [`detect`](Self::detect) makes the only ones.
+/// The proof that this machine has AVX2 and BMI. Only [`detect`](Self::detect) makes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     /// Returns the proof if the machine has the features.
     ///
-    /// A program that is compiled for them runs on no other machine, so there is nothing to ask.
+    /// A program that is compiled for these features runs only on machines that have them, so it
+    /// skips the check.
     #[inline(always)]
     pub(crate) fn detect() -> Option<Self> {
         #[cfg(not(all(
@@ -124,9 +126,9 @@ fn with_features<I, K: Kernel<I>>(avx2: Avx2, kernel: K, input: I) -> K::Output 
 
 /// Returns the last 32 bytes, read in words of four.
 ///
-/// Names are of all lengths, so a branch on the length would often be mispredicted. Above three
-/// bytes there is none: the whole words at the end are read under a mask, and the one to three
-/// bytes before them come from the first four bytes, shifted.
+/// Names have all lengths, so a branch on the length would often be mispredicted. For names of more
+/// than three bytes there is no branch. A masked load reads the whole words at the end. The one to
+/// three bytes before them come from the first four bytes, shifted into place.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_wrap, reason = "the values are bit masks")]
@@ -140,25 +142,26 @@ fn load(bytes: &[u8]) -> __m256i {
     // SAFETY: `len` is at most 32 because of `last_chunk`, so 8 lanes from lane `len / 4` on are
     // within the 16 of `WHOLE`.
     let whole = unsafe { _mm256_loadu_si256(WHOLE.as_ptr().add(len / 4).cast()) };
-    // SAFETY: only lanes with a mask are read, which are the `len / 4` up to the end of `bytes`:
-    // lane `i` of `whole` is set if and only if `i >= 8 - len / 4`.
+    // SAFETY: only lanes with a set mask are read. Lane `i` of `whole` is set if and only if
+    // `i >= 8 - len / 4`, so the `len / 4` words up to the end of `bytes` are read and nothing
+    // before them.
     let words = unsafe {
         _mm256_maskload_epi32(bytes.as_ptr().wrapping_add(len).wrapping_sub(WINDOW).cast(), whole)
     };
-    // The bytes left of the first whole word are the first of `bytes`. All eight lanes get the
-    // first four bytes; the shift leaves them in the one lane that is not whole, and moves out of
-    // it those that the lane to its right has already. A shift by 32 clears a lane. SAFETY: `len`
-    // is at most 32, of which there are 33.
+    // The bytes left of the first whole word are the first bytes of the name. All eight lanes get
+    // the first four bytes. The shift keeps these bytes only in the lane that the name fills in
+    // part, and there it moves out the bytes that the next lane already has. A shift by 32 clears a
+    // lane. SAFETY: `len` is at most 32, and `SHIFTS` has 33 rows.
     let shifts = unsafe { _mm256_loadu_si256(SHIFTS.as_ptr().add(len).cast()) };
     let part = _mm256_sllv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*first)), shifts);
     _mm256_or_si256(words, part)
 }
 
-/// Eight lanes read from lane `n` on are a mask of `n` words, right-aligned.
+/// Eight lanes that start at lane `n` are a mask of `n` words, right-aligned.
 static WHOLE: [i32; 16] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1];
 
-/// By the length of a name, how far each lane is shifted left: in the lane that the name fills in
-/// part, by the bytes that it does not fill; in all others by 32 bits, which leaves nothing.
+/// The left shift of each lane, by the length of the name. The lane that the name fills in part is
+/// shifted by the bytes that the name does not fill, all others by 32 bits, which clears them.
 static SHIFTS: [[u32; 8]; WINDOW + 1] = shifts();
 
 #[allow(
@@ -177,21 +180,22 @@ const fn shifts() -> [[u32; 8]; WINDOW + 1] {
     shifts
 }
 
-/// Folds and packs. The codes fill the lower three words; the fourth word is left undefined.
+/// Folds and packs a window. The codes fill the lower three words; the fourth word is undefined.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn codes(window: __m256i) -> __m256i {
-    // `packed::code` for each byte: where bit 6 is set, bit 5 is cleared. There is no shift of
-    // bytes, but a single bit of each byte stays inside its byte in a shift of 16 bits.
+    // As in `packed::code`, clear bit 5 of each byte whose bit 6 is set. AVX2 cannot shift bytes,
+    // but a single bit per byte stays inside its byte in a 16-bit shift.
     let letter = _mm256_srli_epi16::<1>(_mm256_and_si256(window, _mm256_set1_epi8(0x40)));
     let six = _mm256_and_si256(window, _mm256_set1_epi8(0x3f));
     let codes = _mm256_andnot_si256(letter, six);
-    // Multiply and add in pairs is shift and or: of two bytes, the second is multiplied by 0x40 and
-    // lands 6 bits up. Of two pairs, the second is multiplied by 0x1000 and lands 12 bits up.
+    // Multiplying and adding pairs works as shift and or. In each pair of bytes, the second is
+    // multiplied by 0x40, which moves it 6 bits up. In each pair of those, the second is multiplied
+    // by 0x1000, which moves it 12 bits up.
     let pairs = _mm256_maddubs_epi16(codes, _mm256_set1_epi16(0x4001));
     let fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x1000_0001));
-    // Four codes are 24 bits in a lane of 32. Drop the empty byte of each lane inside both halves,
-    // then put the three lanes of the upper half right behind the three of the lower.
+    // Four codes now fill 24 bits in each lane of 32. Drop the empty byte of each lane inside both
+    // halves. Then move the three lanes of the upper half right after the three of the lower half.
     let lanes = _mm256_shuffle_epi8(fours, three_of_four());
     _mm256_permutevar8x32_epi32(lanes, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7))
 }
@@ -231,7 +235,7 @@ fn words(codes: __m256i) -> [u64; 3] {
     reason = "the value has four bits"
 )]
 fn is_key(codes: __m256i, slot: &[u8; 32]) -> u32 {
-    // SAFETY: there are 32 bytes.
+    // SAFETY: the slot has 32 bytes.
     let slot = unsafe { _mm256_loadu_si256(slot.as_ptr().cast()) };
     let equal = _mm256_castsi256_pd(_mm256_cmpeq_epi64(codes, slot));
     // The fourth word is ignored. If the low three words are equal the mask is 0b111, and adding 1
@@ -246,17 +250,17 @@ fn equal(window: __m256i, byte: u8) -> u32 {
     _mm256_movemask_epi8(_mm256_cmpeq_epi8(window, _mm256_set1_epi8(byte as i8))) as u32
 }
 
-/// Marks the bytes that no name holds.
+/// Marks the bytes that are not allowed in a name.
 ///
-/// The ASCII table has rows (the upper four bits of a byte) and columns (the lower four). Each kind
-/// of row has a bit, and each column lists the rows that have a byte of names in that column. A
-/// byte is good if its row's bit is in its column's list. A byte from 0x80 on gets an empty list,
-/// because a shuffle gives 0 for an index with bit 7 set.
+/// The ASCII table has rows (the upper four bits of a byte) and columns (the lower four bits). Each
+/// kind of row has a bit. Each column has a list of the rows in which its byte is allowed in a
+/// name. A byte is good if its row's bit is in its column's list. A byte from 0x80 on gets an empty
+/// list, because a shuffle gives 0 for an index whose bit 7 is set.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_sign_loss, reason = "the values are bit masks")]
 fn bad(window: __m256i) -> u32 {
-    // A shift of 16 bits moves bits of the next byte in, which the mask removes.
+    // A 16-bit shift moves in bits of the next byte, which the mask removes.
     let row = _mm256_and_si256(_mm256_srli_epi16::<4>(window), _mm256_set1_epi8(0x0f));
     let rows = _mm256_shuffle_epi8(twice(ROWS), row);
     let columns = _mm256_shuffle_epi8(twice(COLUMNS), window);
@@ -268,17 +272,17 @@ fn bad(window: __m256i) -> u32 {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn is_ambiguous(window: __m256i) -> bool {
-    // AVX2 compares signed bytes. Adding 0x60 moves 0x20 to 0x7e to the lowest ones, -128 to -34.
+    // AVX2 compares signed bytes. Adding 0x60 moves 0x20 to 0x7e to the lowest values, -128 to -34.
     let moved = _mm256_add_epi8(window, _mm256_set1_epi8(0x60));
     let other = _mm256_cmpgt_epi8(moved, _mm256_set1_epi8(-34));
-    // `other` is all ones for a zero byte as well, but the byte's own bits are zero.
+    // For a zero byte `other` is all ones too, but `window` has zero bits there.
     _mm256_testz_si256(window, other) == 0
 }
 
-/// The bits of the kinds of row, by row: 1 for row 2 (`-`, `.`), 2 for row 3 (digits), 4 for rows 4
-/// and 6 (`a` to `o`), 8 for rows 5 and 7 (`p` to `z`), 16 for row 5 (`_`).
+/// The kinds of each row as bits: 1 for row 2 (`-`, `.`), 2 for row 3 (digits), 4 for rows 4 and 6
+/// (`a` to `o`), 8 for rows 5 and 7 (`p` to `z`), 16 for row 5 (`_`).
 const ROWS: [i8; 16] = [0, 0, 1, 2, 4, 8 | 16, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0];
-/// The kinds of row that have a byte of names, by column.
+/// For each column, the kinds of row in which its byte is allowed in a name.
 const COLUMNS: [i8; 16] = [
     2 | 8,
     2 | 4 | 8,
@@ -298,7 +302,7 @@ const COLUMNS: [i8; 16] = [
     4 | 16,
 ];
 
-/// Returns the table in both halves, because a shuffle looks up inside each half.
+/// Returns the table in both halves of a vector, because a shuffle looks up within each half.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 #[allow(clippy::cast_possible_truncation, reason = "the casts cut a word into its halves")]
@@ -308,7 +312,7 @@ fn twice(table: [i8; 16]) -> __m256i {
     _mm256_set_m128i(half, half)
 }
 
-/// The indices that drop the fourth byte of every four. The last four bytes are ignored.
+/// Returns the indices that drop every fourth byte. The last four bytes are ignored.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2")]
 fn three_of_four() -> __m256i {

@@ -9,10 +9,10 @@ use super::stored::{Stored, StoredName};
 use crate::packed::TAIL_CODES;
 use crate::simd::{Portable, Simd};
 
-/// A slot is read together with the four bytes behind it, as four words.
+/// A slot is read together with the four bytes after it, as four words.
 const READ_LEN: usize = SLOT_LEN + PADDING_LEN;
 
-/// Returns a slot and the four bytes behind it.
+/// Returns a slot and the four bytes after it.
 #[inline(always)]
 #[allow(clippy::arithmetic_side_effects, reason = "32-bit numbers do not overflow 64 bits")]
 fn bytes<'a>(header: &Header, image: &'a [u8], slot: u32) -> Option<&'a [u8; READ_LEN]> {

@@ -152,7 +152,7 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
 fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
     let (header, image) = (trie.header(), trie.image());
     let (host, port) = split_port(authority);
-    // If a colon is left, the text behind it is not a port.
+    // If a colon is left, the text after it is not a port.
     if matches!(host, [] | [.., b':']) || parse_port(port).is_err() {
         return BeforePort::Found(None);
     }

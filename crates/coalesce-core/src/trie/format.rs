@@ -85,7 +85,7 @@
 //!     0x26, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // six bytes, 1 << 5 for one label below
 //!     0, 0, 0, 0x10, 0xb8, 0x54, 0x31, 0x51, // a = 1, . = 46, t = 20, e = 5, s = 19, t = 20
 //!     0, 0, 0, 0, // identifier 0
-//!     0, 0, 0, 0, // behind the slots
+//!     0, 0, 0, 0, // after the slots
 //! ];
 //! let built = IdentifierSet::build([PresentedIdentifier::parse_dns(b"*.a.test")?])?;
 //! assert_eq!(built.as_bytes(), IMAGE);
@@ -151,7 +151,7 @@ pub(crate) const PAIR_LEN: usize = 8;
 
 /// Fast: the length of a slot, three words of key and a value.
 pub(crate) const SLOT_LEN: usize = 28;
-/// Fast: the zeros behind the last slot, so that each slot can be read as four words.
+/// Fast: the zeros after the last slot, so that each slot can be read as four words.
 pub(crate) const PADDING_LEN: usize = 4;
 
 /// The offset of the checksum, which covers everything after it.

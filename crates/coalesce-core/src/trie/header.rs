@@ -23,7 +23,7 @@ pub(crate) struct Header {
     pub(crate) layout: Layout,
     pub(crate) counts: Counts,
     pub(crate) hasher: Hasher,
-    /// Bit `i`: an any-depth pattern may begin behind a dot at window byte `i`. Bit 0, which no
+    /// Bit `i`: an any-depth pattern may begin after a dot at window byte `i`. Bit 0, which no
     /// short name needs: the image has a catch-all.
     pub(crate) further: u32,
     /// The shape of all wildcards, if the layout is fast and they have only one. Then a lookup
@@ -72,7 +72,7 @@ impl Header {
             kind,
             layout,
             hasher: Hasher::new(counts.seed),
-            // A suffix of n bytes begins behind a dot at byte 31 - n.
+            // A suffix of n bytes begins after a dot at byte 31 - n.
             further: ((short as u32).reverse_bits() & !1) | u32::from(counts.has_catch_all()),
             wildcard: match (layout, one_label, any_depth) {
                 (Layout::Fast, _, false) => Some(Shape::OneLabel),

@@ -241,7 +241,7 @@ fn builder_writes_the_documented_format() {
     }
 }
 
-/// If there are no slots, lookups must not read the bytes behind them as a slot.
+/// If there are no slots, lookups must not read the bytes after them as a slot.
 #[test]
 fn image_without_slots_finds_nothing() {
     for (kind, entry) in [(1_u8, "a.test"), (2, "a.test")] {

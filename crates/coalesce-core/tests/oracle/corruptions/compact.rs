@@ -59,7 +59,7 @@ fn compact_blocks_with_damage_are_refused() {
     assert_table("a long name in an image without them", with_head(long), name(0));
     let blocks = at.blocks..at.long;
     for bytes in (0..44).filter(|bytes| *bytes != 40) {
-        // The zeros behind the last block keep reading ahead inside. With fewer zeros, a name is
+        // The zeros after the last block keep reading ahead inside. With fewer zeros, a name is
         // cut off.
         let mut other = image[..blocks.end - 40].to_vec();
         other.resize(blocks.end - 40 + bytes, 0);

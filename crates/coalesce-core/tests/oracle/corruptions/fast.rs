@@ -108,7 +108,7 @@ fn fast_image_with_block_bytes_is_refused() {
     assert_table("bytes of blocks", with_word(&image, BLOCK_BYTES, 1), error);
 }
 
-/// The bytes behind the last slot must be zeros, because otherwise a table could be written in
+/// The bytes after the last slot must be zeros, because otherwise a table could be written in
 /// several ways.
 #[test]
 fn fast_image_without_zeros_behind_its_slots_is_refused() {
