@@ -173,6 +173,7 @@ impl ServerConnection<'_> {
         for (number, presented) in self.presented().enumerate() {
             for identifier in presented.identifiers() {
                 spend()?;
+                // A name of several certificates is listed once, with the first of them.
                 if let Some(pattern @ NamePattern::Exact(name)) = identifier.as_pattern()
                     && !self.presented().take(number).any(|earlier| earlier.has(&pattern))
                 {
@@ -180,6 +181,7 @@ impl ServerConnection<'_> {
                 }
             }
         }
+        // Then come names of the table that a certificate covers by a wildcard only.
         for (number, presented) in self.presented().enumerate() {
             for identifier in presented.identifiers() {
                 let Some(wildcard @ NamePattern::OneLabel(parent)) = identifier.as_pattern() else {

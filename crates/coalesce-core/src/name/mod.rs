@@ -221,6 +221,7 @@ impl<'a> DnsName<'a> {
             return None;
         }
         let bytes = self.bytes.get(at..)?;
+        // The window of the parent is the same, without the bytes of the first label.
         let dots = if bytes.len() < WINDOW {
             self.dots
                 & u32::MAX.checked_shl(u32::try_from(WINDOW.checked_sub(bytes.len())?).ok()?)?

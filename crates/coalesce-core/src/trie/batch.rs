@@ -40,6 +40,7 @@ impl Kernel<&[&[u8]]> for Prefetch<'_> {
         let Self { header, image, wildcard } = self;
         let mut hashes = [[Hash(0); 2]; BATCH_LEN];
         let mut slots = [[0_u32; 2]; BATCH_LEN];
+        // Hash the name and the wildcard above it. Long names are rare and left out.
         for (pair, authority) in hashes.iter_mut().zip(authorities) {
             let host = without_trailing_dot(split_port(authority).0);
             if host.len() > TAIL_CODES {
@@ -54,17 +55,20 @@ impl Kernel<&[&[u8]]> for Prefetch<'_> {
                 [key(words, host.len(), Shape::Exact), above].map(|key| header.hasher.hash(key));
         }
         let count = authorities.len().min(BATCH_LEN);
+        // First pass: read the pilots, which give the slots.
         for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             *slots = pair.map(|hash| fast::slot(header, image, hash).unwrap_or_default());
         }
         // `black_box` needs the result of the reads, or the compiler would remove them.
         let mut read = 0;
+        // Second pass: read the tags.
         for (slots, pair) in slots.iter_mut().zip(hashes).take(count) {
             for (slot, hash) in slots.iter_mut().zip(pair) {
                 // The first slot is in cache in any case.
                 *slot = if fast::has_tag(header, image, *slot, hash) { *slot } else { 0 };
             }
         }
+        // Third pass: read the slots.
         for slot in slots.iter().take(count).flatten() {
             let [word, ..] = fast::read(header, image, *slot).map_or([0; 3], |stored| stored.key);
             read ^= word;

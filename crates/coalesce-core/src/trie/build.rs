@@ -51,6 +51,8 @@ pub(crate) fn table(
         let entry = entries.entry(number);
         (entry.value, places[usize::from(entry.row)])
     };
+    // A value holds the virtual host and the row if 32 bits are enough for all entries. Otherwise
+    // the pairs get a section, and a value is the number of a pair.
     let host_bits = bits(entries.largest_value());
     let group_bits = bits(groups.len().saturating_sub(1) as u32);
     if host_bits + group_bits <= u32::BITS {

@@ -24,6 +24,7 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
         mix(&mut lanes, &block);
     }
     let [a, b, c, d] = lanes;
+    // Factors are odd, because a zero would erase the other factor.
     fold(fold(a, b | 1) ^ c, fold(d, bytes.len() as u64 ^ KEYS[0]) | 1)
 }
 

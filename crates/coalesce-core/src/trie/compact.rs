@@ -57,6 +57,7 @@ fn locate(header: &Header, image: &[u8], hash: Hash) -> Option<u32> {
     )?;
     let block_bits = bits(counts.blocks.saturating_sub(1));
     let block = found & !u32::MAX.checked_shl(block_bits)?;
+    // A place may be too narrow for all eight bits of the tag, so compare only its own bits.
     let expected = place(hash, 0, counts.blocks) | block;
     let mask = u32::MAX.checked_shr(u32::BITS.checked_sub(8_u32.checked_mul(width as u32)?)?)?;
     (found == expected & mask).then_some(block)
