@@ -16,6 +16,7 @@ use crate::group::GroupSettings;
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::listener_settings::ListenerSettings;
+use crate::origin_policy::OriginPolicy;
 use crate::plan::{HostDraft, Plan};
 use crate::settings::Settings;
 use crate::site::Site;
@@ -165,11 +166,12 @@ impl<T> SiteBuilder<T> {
         self
     }
 
-    /// Sets whether connections announce their origin sets (RFC 8336): those of
-    /// `Site::h2_handshake`, or of a server that asks for them. Default: they do.
+    /// Sets when connections announce their origin sets (RFC 8336): those of `Site::h2_handshake`,
+    /// or of a server that asks for them. `true` is [`OriginPolicy::Always`], `false` is
+    /// [`OriginPolicy::Never`]. Default: [`OriginPolicy::WhenComplete`].
     #[must_use]
-    pub fn announce_origins(mut self, announce: bool) -> Self {
-        self.settings.announces_origins = announce;
+    pub fn announce_origins(mut self, announce: impl Into<OriginPolicy>) -> Self {
+        self.settings.origin_policy = announce.into();
         self
     }
 

@@ -12,6 +12,7 @@ use rustls::crypto::CryptoProvider;
 
 use crate::error::{Notes, Place, Subject};
 use crate::listener_settings::ListenerSettings;
+use crate::origin_policy::OriginPolicy;
 
 /// What the builder says of the whole site.
 #[derive(Clone)]
@@ -24,7 +25,7 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<(String, ListenerSettings)>,
     /// A compiled table that is not opened yet, with what messages call it.
     pub(crate) compiled: Option<(String, Bytes)>,
-    pub(crate) announces_origins: bool,
+    pub(crate) origin_policy: OriginPolicy,
     /// Whether the site logs its warnings.
     pub(crate) logs_warnings: bool,
     #[cfg(feature = "tower")]
@@ -43,7 +44,7 @@ impl Default for Settings {
             default_host: None,
             listeners: Vec::new(),
             compiled: None,
-            announces_origins: true,
+            origin_policy: OriginPolicy::default(),
             logs_warnings: true,
             #[cfg(feature = "tower")]
             misdirected_content: MisdirectedContent::default(),
