@@ -198,6 +198,17 @@ impl<T> SiteBuilder<T> {
         self
     }
 
+    /// Removes from requests the fields in which a client could pass for a gateway, like `Forwarded`
+    /// and `X-Forwarded-Host`, as
+    /// [`CoalesceLayer::strip_forwarded_fields`](coalesce_tower::CoalesceLayer::strip_forwarded_fields)
+    /// does. The connections of a site come from clients, so nothing of these fields is true there.
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn strip_forwarded_fields(mut self) -> Self {
+        self.settings.strips_forwarded_fields = true;
+        self
+    }
+
     /// Reads all certificates, keys and CAs, and builds the site.
     ///
     /// # Errors

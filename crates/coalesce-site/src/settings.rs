@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) misdirected_content: MisdirectedContent,
     #[cfg(feature = "tower")]
     pub(crate) allow: Option<http::HeaderValue>,
+    #[cfg(feature = "tower")]
+    pub(crate) strips_forwarded_fields: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +52,8 @@ impl Default for Settings {
             misdirected_content: MisdirectedContent::default(),
             #[cfg(feature = "tower")]
             allow: None,
+            #[cfg(feature = "tower")]
+            strips_forwarded_fields: false,
         }
     }
 }

@@ -116,10 +116,11 @@ impl<T> Snapshot<T> {
             let settings = &plan.settings;
             let layer = CoalesceLayer::new(Decision(tables.clone()))
                 .misdirected_content(settings.misdirected_content.clone());
-            match &settings.allow {
+            let layer = match &settings.allow {
                 Some(methods) => layer.allow(methods.clone()),
                 None => layer,
-            }
+            };
+            if settings.strips_forwarded_fields { layer.strip_forwarded_fields() } else { layer }
         };
         Self {
             generation,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use coalesce_core::{NamePattern, RequestTarget, Step, Verdict};
 use coalesce_site::{
@@ -177,6 +178,23 @@ fn origins_that_leave_out_hosts_below_a_wildcard_are_not_announced_by_default() 
     let site = builder_of(&ca).announce_origins(OriginPolicy::Never).build().unwrap();
     assert_eq!(site.origins(Some("c.test")).unwrap(), [""; 0]);
     assert_eq!(warned(&site), "");
+}
+
+#[tokio::test]
+async fn forwarded_fields_of_clients_are_removed_where_that_is_set() {
+    let ca = Ca::new();
+    let seen = async |headers: HeaderMap| headers.contains_key("x-forwarded-host").to_string();
+    for strips in [false, true] {
+        let router = Router::new().route("/", get(seen));
+        let site = Site::builder().host("shop.test", ca.identity(&["shop.test"]), router);
+        let site = if strips { site.strip_forwarded_fields() } else { site };
+        let site = site.build().unwrap();
+        let request = site.for_host("shop.test").unwrap().header("x-forwarded-host", "other.test");
+        let request = request.body(Body::empty()).unwrap();
+        let response = site.into_service().oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 10).await.unwrap();
+        assert_eq!(body, (!strips).to_string());
+    }
 }
 
 #[tokio::test]
