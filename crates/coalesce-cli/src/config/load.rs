@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coalesce_site::{OriginPolicy, SiteBuilder};
+use coalesce_site::SiteBuilder;
 
-use crate::config::drafts::{Context, Groups, address, read_hosts, read_listeners};
+use crate::config::drafts::{Context, Groups, read_admin, read_hosts, read_listeners};
 use crate::config::entries::{ConfigErrors, Entries, Faults, Notes, Source, parse};
 use crate::config::places::Places;
 use crate::config::site::{Configuration, VirtualHost, crypto_provider};
@@ -44,10 +44,8 @@ impl Configuration {
         let mut notes = Notes::default();
         let table = entries.table.as_ref().map(toml::Spanned::span);
         let mut places = Places::new(&source, table);
-        let admin = entries.admin.as_ref().and_then(|admin| {
-            let written = &admin.get_ref().address;
-            notes.faults.take(written.span(), address(written.get_ref()))
-        });
+        let admin = entries.admin.take().map(|entry| read_admin(entry, &mut notes.faults));
+        let admin = admin.unwrap_or_default();
         if entries.listeners.is_empty() {
             notes.faults.add_about_file("no [[listener]]; at least one expected");
         }
@@ -85,13 +83,12 @@ fn read(
     notes: &mut Notes,
 ) -> SiteBuilder<VirtualHost> {
     let Overrides { listen, no_origins, no_table } = overrides;
-    let announces = entries.announce_origins.as_ref().map(|announces| announces.get_ref().0);
-    let announces = if no_origins { OriginPolicy::Never } else { announces.unwrap_or_default() };
+    let announces = entries.announce_origins.as_ref().is_none_or(|announces| *announces.get_ref());
     let mut builder = coalesce_site::Site::builder()
         .provider(crypto_provider())
         .ticketer(Arc::new(rustls::crypto::ring::Ticketer::new))
         .protocols(["h2"])
-        .announce_origins(announces)
+        .announce_origins(announces && !no_origins)
         .log_warnings(false);
     let profile = entries.profile.as_ref().map(|profile| *profile.get_ref());
     let listeners = take(&mut entries.listeners);

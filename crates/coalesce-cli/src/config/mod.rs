@@ -22,5 +22,6 @@ pub(crate) use places::not_covered;
 #[cfg(test)]
 pub(crate) use site::crypto_provider;
 pub(crate) use site::{
-    Configuration, HostAnswer, Site, TextAnswer, UpstreamProtocol, UpstreamTarget, VirtualHost,
+    AdminSettings, Configuration, HostAnswer, Site, TextAnswer, UpstreamProtocol, UpstreamTarget,
+    VirtualHost,
 };

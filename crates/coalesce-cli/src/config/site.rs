@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use coalesce_core::HostBuf;
 use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use rustls::crypto::CryptoProvider;
@@ -18,10 +19,18 @@ pub(crate) struct Configuration {
     pub(crate) site: Site,
     /// Builds the versions that come after it.
     pub(crate) handle: coalesce_site::Site<VirtualHost>,
-    /// Where metrics are served.
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin: AdminSettings,
     /// What loads and yet may not be meant.
     pub(crate) warnings: Vec<String>,
+}
+
+/// `[admin]`.
+#[derive(Debug, Default)]
+pub(crate) struct AdminSettings {
+    /// Where metrics are served.
+    pub(crate) address: Option<SocketAddr>,
+    /// The hosts that requests may name, beside the listener's own.
+    pub(crate) hosts: Vec<HostBuf>,
 }
 
 /// A virtual host, as far as the site does not have it.

@@ -8,7 +8,6 @@ use coalesce_site::{Question, SiteListener};
 
 use crate::config::{Configuration, Site};
 use crate::explain::question::{FileAndUrl, QuestionLine, from_arguments, from_line};
-use crate::explain::report::Asked;
 use crate::terminal::batch;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -40,9 +39,7 @@ pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
     if json {
         output.json(&report)?;
     } else {
-        let origins = explanation.facts().map(|facts| site.announced_origins(facts));
-        let asked = Asked { listener, question: &question, explanation: &explanation };
-        report::text(&report, &asked, origins.as_ref(), &mut output)?;
+        report::text(&report, listener, &question, &explanation, &mut output)?;
     }
     output.flush()?;
     Ok(if explanation.is_served() { Exit::Fine } else { Exit::No })

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &ServeArguments, log: LogLosses) -> Result<Exit, Fa
     if !arguments.no_watch {
         reloader.watch();
     }
-    let admin = arguments.admin.or(loaded.admin);
+    let admin = arguments.admin.or(loaded.admin.address);
     let scraped = match admin {
         None => None,
         Some(address) => Some((address, admin::install_recorder()?)),
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &ServeArguments, log: LogLosses) -> Result<Exit, Fa
         Some(path) => AccessLog::open(path).map(|(log, guard)| (Some(log), Some(guard)))?,
     };
     // After the recorder is there: handles are of the one that was when they were made.
-    let observers = Observers { access_log, ..Observers::default() };
+    let observers = Observers { access_log, counts: scraped.is_some(), ..Observers::default() };
     block_on(arguments.workers, serve(loaded, reloader, observers, scraped, log))
 }
 
@@ -122,7 +122,7 @@ async fn serve(
     let admin = match scraped {
         None => None,
         Some((address, recorder)) => {
-            let Observers { meters, access_log } = observers.clone();
+            let Observers { meters, access_log, .. } = observers.clone();
             Some((Admin::bind(address).await?, Scraped { recorder, meters, access_log, log }))
         }
     };
@@ -140,7 +140,7 @@ async fn serve(
     let running = server.start();
     let reloading = tokio::spawn(reloader.run(running.swapper(), hangups, access_log));
     if let Some((admin, scraped)) = admin {
-        tokio::spawn(admin.run(scraped));
+        tokio::spawn(admin.run(scraped, running.swapper().states));
     }
     signals.next().await;
     reloading.abort();

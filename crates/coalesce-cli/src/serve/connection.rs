@@ -24,7 +24,7 @@ use crate::serve::answer::{Peer, Reply};
 use crate::serve::connection_state::SharedState;
 use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 use crate::serve::listener::ListenerContext;
-use crate::serve::observe::access_log::{ConnectionLog, RequestRecord, logged_path};
+use crate::serve::observe::access_log::{ConnectionLog, RequestLine, RequestRecord, logged_path};
 use crate::serve::observe::handshakes::{FailedHandshake, Outcome};
 use crate::serve::observe::meters::{SERVED, UNLISTED};
 use crate::serve::snapshot::Live;
@@ -51,7 +51,6 @@ pub(super) async fn serve(
     };
     match opened {
         Ok((connection, state)) => {
-            listener.meters.completed();
             serve_requests(connection, &state, &Arc::new(Peer::new(address)), live).await;
         }
         Err(failed) => listener.meters.failed(&failed),
@@ -228,6 +227,7 @@ async fn open(
         let outcome = Outcome::Failed(HandshakeFailure::NoProtocol);
         return Err(FailedHandshake::new(outcome, server_name, NO_ALPN));
     }
+    let version = stream.get_ref().1.protocol_version();
     let state = SharedState::new(facts, listener, address, snapshot, live)
         .ok_or_else(|| no_snapshot("no group"))?;
     let origins = state.lock().origins();
@@ -235,7 +235,10 @@ async fn open(
     let handshake = builder.handshake(stream, state.clone());
     let detail = match timeout(PREFACE_TIMEOUT, handshake).await {
         // In a box as well, or the task would keep room for each place that it is moved to.
-        Ok(Ok(connection)) => return Ok((Box::new(connection), state)),
+        Ok(Ok(connection)) => {
+            listener.meters.completed(version);
+            return Ok((Box::new(connection), state));
+        }
         Ok(Err(error)) => format!("no HTTP/2 preface: {error}"),
         Err(_elapsed) => {
             format!("no HTTP/2 preface after {} s", PREFACE_TIMEOUT.as_secs_f64())
@@ -252,9 +255,15 @@ const NO_ALPN: &str = "the client offers no ALPN protocol; h2 expected";
 fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
     let (request, respond, proof) = accepted.into_parts();
     let state = state.lock();
-    let record = state.recorder.access_log.as_ref().map(|log| {
+    let recorder = &state.recorder;
+    let line = recorder.access_log.as_ref().map(|log| {
         let host = proof.virtual_host().and_then(|id| state.snapshot.site.host(id));
-        request_record(log, &request, &proof, host)
+        request_line(log, &request, &proof, host)
+    });
+    let is_recorded = recorder.counts || line.is_some();
+    let record = is_recorded.then(|| {
+        let (meters, begun) = (recorder.meters.clone(), std::time::Instant::now());
+        Box::new(RequestRecord { meters, begun, status: None, bytes: 0, complete: false, line })
     });
     let reply = Reply::new(respond, record);
     let later = state.snapshot.answers.answer(request, reply, &proof, peer);
@@ -265,17 +274,16 @@ fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
 }
 
 /// What the access log will say of a request that is served.
-fn request_record(
+fn request_line(
     connection: &Arc<ConnectionLog>,
     request: &Request<RecvStream>,
     proof: &Authoritative,
     host: Option<&ServedHost<VirtualHost>>,
-) -> Box<RequestRecord> {
+) -> RequestLine {
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let authority = authority.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
-    Box::new(RequestRecord {
+    RequestLine {
         connection: connection.clone(),
-        begun: std::time::Instant::now(),
         authority: authority
             .map(|bytes| LoggedAuthority::new(bytes).to_string())
             .unwrap_or_default(),
@@ -285,8 +293,5 @@ fn request_record(
         reason: if host.is_some() { SERVED } else { UNLISTED },
         observed: proof.observed().map(Misdirected::code),
         virtual_host: host.map(|host| host.name().to_owned()),
-        status: None,
-        bytes: 0,
-        complete: false,
-    })
+    }
 }

@@ -59,7 +59,12 @@ impl SharedState {
         });
         let mut state = ConnectionState {
             facts,
-            recorder: Recorder { meters, server_name, access_log },
+            recorder: Recorder {
+                meters,
+                server_name,
+                access_log,
+                counts: context.observers.counts,
+            },
             live,
             snapshot: made_with,
             moves: 0,

@@ -121,11 +121,20 @@ pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
 
 /// Groups that have metrics of their own, over the life of the process; those beyond share a label.
-/// Each has some 20 series, and Prometheus advises against more than some thousands of them.
+/// Each has some 50 series, and Prometheus advises against more than some thousands of them.
 pub(super) const METERED_GROUPS_MAX: usize = 200;
 
-/// Connections to the admin listener at once: a few scrapers.
-pub(super) const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// Connections to the admin listener at once: a few scrapers and probes, each for a moment. Beyond
+/// it, the oldest is closed.
+pub(super) const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// The pause between two looks at the histograms, which keep each value until then: at 100,000
+/// requests a second, less than a megabyte.
+pub(super) const UPKEEP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Certificates that have a metric: those that end first. Prometheus advises against more than some
+/// thousands of series.
+pub(super) const METERED_CERTIFICATES_MAX: usize = 200;
 
 /// How long a request to the admin listener may take to come, and its answer to be taken.
 pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,6 +1,5 @@
 //! What is served: one configuration, whole and immutable, until the next one takes its place.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use coalesce_core::GroupId;
@@ -8,9 +7,10 @@ use coalesce_site::SiteListener;
 use coalesce_tls::Acceptor;
 use tokio::sync::watch;
 
-use crate::config::Site;
+use crate::config::{AdminSettings, Site};
 use crate::serve::answer::Answers;
 use crate::serve::listener::BoundListener;
+use crate::serve::observe::certificates::{self, CertificateEnds};
 use crate::serve::observe::meters::{GroupMeters, Meters};
 use crate::table_image::Table;
 
@@ -24,7 +24,9 @@ pub(super) struct Snapshot {
     pub(super) site: Site,
     /// The table of `site`, which decides every request.
     pub(super) table: Arc<Table>,
-    admin: Option<SocketAddr>,
+    pub(super) admin: AdminSettings,
+    /// When its certificates end.
+    pub(super) certificate_ends: CertificateEnds,
     pub(super) answers: Answers,
     /// By the number of the listener, as it was bound.
     acceptors: Vec<Acceptor>,
@@ -51,20 +53,21 @@ impl Snapshot {
     /// A message when the listeners of `site` are not the ones that are bound.
     pub(super) fn new(
         site: Site,
-        admin: Option<SocketAddr>,
+        admin: AdminSettings,
         bound: &[BoundListener],
         meters: &Meters,
         earlier: Option<&Self>,
     ) -> Result<Self, String> {
         let acceptors = acceptors(&site, bound)?;
-        if earlier.is_some_and(|earlier| earlier.admin != admin) {
+        if earlier.is_some_and(|earlier| earlier.admin.address != admin.address) {
             return Err(format!("the address of [admin] is another; {RESTART}"));
         }
         let answers = Answers::new(&site, earlier.map(|earlier| &earlier.answers));
         let groups = site.groups().iter();
         let meters = groups.map(|group| Arc::new(meters.group(group.name()))).collect();
         let table = site.authorities().clone();
-        Ok(Self { site, table, admin, answers, acceptors, meters })
+        let certificate_ends = certificates::ends(&site);
+        Ok(Self { site, table, admin, certificate_ends, answers, acceptors, meters })
     }
 
     /// Returns what makes the handshakes of the listener with this number.

@@ -125,8 +125,7 @@ async fn groups_that_change_places_stay_apart() {
     // It is back: the handshake has met its policy.
     reload(&world, &server, &site(&[ADMIN, PUBLIC, &a, &m]), 7).await;
     assert_eq!([got(&client, A).await, got(&client, M).await], ["a", "421"]);
-    let log = server.log();
-    assert!(log.contains("reason=\"group\""), "{log}");
+    server.logged("reason=\"group\"", 1).await;
 }
 
 #[tokio::test]
@@ -423,7 +422,7 @@ async fn listeners_that_share_an_address_come_and_go() {
     // Another listener is responsible for the name from now on.
     reload(&world, &server, &both, 1).await;
     assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "421"]);
-    assert!(server.log().contains("reason=\"listener\""), "{}", server.log());
+    server.logged("reason=\"listener\"", 1).await;
     let new = Client::connect(&world, server.address(), B).await;
     assert_eq!([got(&new, A).await, got(&new, B).await], ["421", "exact"]);
     reload(&world, &server, &one, 2).await;

@@ -1,5 +1,6 @@
 //! The built binary, with real files: what it prints, and how it exits.
 
+mod admin;
 mod agreement;
 mod certificates;
 mod client;

@@ -1,6 +1,5 @@
 //! Facts from a gateway that has terminated TLS (RFC 9110 §7.4). Nothing here is on by itself.
 
-mod claims;
 mod fields;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
@@ -12,7 +11,6 @@ use std::sync::Arc;
 use coalesce_core::{DnsName, GroupId, Scheme};
 use ipnet::{IpNet, Ipv4Net};
 
-pub(crate) use claims::strip;
 pub use fields::GatewayFields;
 pub(crate) use fields::{Forwarding, GatewayFieldError};
 #[cfg(feature = "proxy-protocol")]
@@ -96,7 +94,7 @@ impl TrustedGateways {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    pub(crate) fn are_at(&self, peer: Option<SocketAddr>) -> bool {
+    fn are_at(&self, peer: Option<SocketAddr>) -> bool {
         peer.is_some_and(|peer| self.contain(peer.ip()))
     }
 

@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::serve::limits::{ACCESS_BYTES_WAITING_MAX, LOGGED_PATH_BYTES_MAX};
 use crate::serve::observe::events;
-use crate::serve::observe::meters::{ACCESS_LOG, SERVE};
+use crate::serve::observe::meters::{ACCESS_LOG, GroupMeters, SERVE};
 use crate::terminal::exit::Failure;
 use crate::terminal::log_queue::{FlushGuard, LogQueue, LostLines};
 use crate::terminal::text::without_code;
@@ -196,12 +196,26 @@ pub(in crate::serve) struct RefusalRecord<'a> {
     pub(in crate::serve) status: Option<u16>,
 }
 
-/// A request that is being answered. Its line is written when this value is dropped, so that no
-/// way for an answer to end leaves the line out.
+/// A request that is being answered. It is counted and its line written when this value is dropped,
+/// so that no way for an answer to end leaves either out.
 #[derive(Debug)]
 pub(in crate::serve) struct RequestRecord {
-    pub(in crate::serve) connection: Arc<ConnectionLog>,
+    pub(in crate::serve) meters: Arc<GroupMeters>,
     pub(in crate::serve) begun: Instant,
+    /// `None` until the answer has begun.
+    pub(in crate::serve) status: Option<u16>,
+    /// Of content, that was handed to the connection.
+    pub(in crate::serve) bytes: u64,
+    /// Whether all of the answer was.
+    pub(in crate::serve) complete: bool,
+    /// `None` without an access log.
+    pub(in crate::serve) line: Option<RequestLine>,
+}
+
+/// What a line says of a request before it is answered.
+#[derive(Debug)]
+pub(in crate::serve) struct RequestLine {
+    pub(in crate::serve) connection: Arc<ConnectionLog>,
     pub(in crate::serve) authority: String,
     pub(in crate::serve) method: String,
     pub(in crate::serve) path: String,
@@ -209,30 +223,27 @@ pub(in crate::serve) struct RequestRecord {
     /// Why it would be refused, were its group not observed only.
     pub(in crate::serve) observed: Option<&'static str>,
     pub(in crate::serve) virtual_host: Option<String>,
-    /// `None` until the answer has begun.
-    pub(in crate::serve) status: Option<u16>,
-    /// Of content, that was handed to the connection.
-    pub(in crate::serve) bytes: u64,
-    /// Whether all of the answer was.
-    pub(in crate::serve) complete: bool,
 }
 
 impl Drop for RequestRecord {
     fn drop(&mut self) {
-        let connection = self.connection.as_ref();
+        let took = self.begun.elapsed();
+        self.meters.served_within(took, self.status);
+        let Some(request) = &self.line else { return };
+        let connection = request.connection.as_ref();
         let base = AccessLine::new(connection.peer, &connection.listener, &connection.group);
         let line = AccessLine {
             server_name: connection.server_name.as_deref(),
-            authority: &self.authority,
-            method: Some(&self.method),
-            path: Some(&self.path),
-            reason: self.reason,
-            observed: self.observed,
-            virtual_host: self.virtual_host.as_deref(),
+            authority: &request.authority,
+            method: Some(&request.method),
+            path: Some(&request.path),
+            reason: request.reason,
+            observed: request.observed,
+            virtual_host: request.virtual_host.as_deref(),
             status: self.status,
             bytes: self.bytes,
             complete: self.complete,
-            seconds: self.begun.elapsed().as_secs_f64(),
+            seconds: took.as_secs_f64(),
             ..base
         };
         connection.log.write(&line);

@@ -55,6 +55,7 @@ events! {
     warn cannot_watch_folder(folder, reason) "cannot watch a folder; SIGHUP reloads";
     warn cannot_accept(error) "cannot accept a connection";
     warn cannot_accept_admin(error) "cannot accept a connection to the admin listener";
+    warn admin_host_refused(host, unlogged_before) "the admin listener refused a host";
     warn admin_is_reachable(address) "the admin listener can be reached from other machines";
     error cannot_reopen_access_log(path, reason) "cannot open the access log again";
     warn lost_lines(log, lines, reason) "lines of a log were lost";

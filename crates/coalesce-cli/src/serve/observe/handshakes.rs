@@ -6,10 +6,11 @@ use coalesce_http::limits::LOGGED_BYTES_MAX;
 use coalesce_http::log::{LogDecision, RateLimit};
 use coalesce_tls::{AcceptError, HandshakeFailure};
 use metrics::{Counter, Gauge, counter, gauge};
+use rustls::ProtocolVersion;
 
 use crate::serve::limits::REFUSALS_LOGGED_PER_SECOND;
 use crate::serve::observe::events::HandshakeFailed;
-use crate::serve::observe::meters::{CONNECTIONS, HANDSHAKES};
+use crate::serve::observe::meters::{CONNECTIONS, HANDSHAKES, TLS_CONNECTIONS};
 use crate::terminal::text::first_characters;
 
 /// How a connection's handshakes end.
@@ -87,6 +88,8 @@ impl From<&AcceptError> for FailedHandshake {
 pub(in crate::serve) struct ListenerMeters {
     handshakes: Vec<HandshakeMeter>,
     connections: Gauge,
+    tls12: Counter,
+    tls13: Counter,
 }
 
 /// The handshakes with one outcome.
@@ -106,13 +109,22 @@ impl ListenerMeters {
             ),
             logged: RateLimit::per_second(REFUSALS_LOGGED_PER_SECOND),
         };
+        let of_version = |version: &'static str| counter!(TLS_CONNECTIONS, "listener" => listener.to_owned(), "version" => version);
         Self {
+            tls12: of_version("1.2"),
+            tls13: of_version("1.3"),
             handshakes: Outcome::all().map(meter).collect(),
             connections: gauge!(CONNECTIONS, "listener" => listener.to_owned()),
         }
     }
 
-    pub(in crate::serve) fn completed(&self) {
+    pub(in crate::serve) fn completed(&self, version: Option<ProtocolVersion>) {
+        match version {
+            Some(ProtocolVersion::TLSv1_2) => self.tls12.increment(1),
+            Some(ProtocolVersion::TLSv1_3) => self.tls13.increment(1),
+            // rustls speaks no others.
+            _ => {}
+        }
         if let Some(meter) = self.meter(Outcome::Completed) {
             meter.counter.increment(1);
         }

@@ -46,8 +46,12 @@ pub(in crate::serve) const HANDSHAKES: &str = "coalesce_handshakes_total";
 pub(in crate::serve) const CONNECTIONS: &str = "coalesce_connections";
 const RELOADS: &str = "coalesce_reloads_total";
 pub(in crate::serve) const RELOAD_SECONDS: &str = "coalesce_reload_seconds";
-const LAST_REFUSED: &str = "coalesce_reload_refused";
-const LOADED: &str = "coalesce_loaded_timestamp_seconds";
+pub(in crate::serve) const REQUEST_SECONDS: &str = "coalesce_request_duration_seconds";
+const RESPONSES: &str = "coalesce_responses_total";
+pub(in crate::serve) const TLS_CONNECTIONS: &str = "coalesce_tls_connections_total";
+const LAST_SUCCESSFUL: &str = "coalesce_config_last_reload_successful";
+const LAST_SUCCESS: &str = "coalesce_config_last_reload_success_timestamp_seconds";
+const REVISION: &str = "coalesce_config_revision";
 const NAMES: &str = "coalesce_table_names";
 const BYTES: &str = "coalesce_table_bytes";
 const VIRTUAL_HOSTS: &str = "coalesce_virtual_hosts";
@@ -58,7 +62,7 @@ const LIBRARY_UNLOGGED: &str = "coalesce_library_lines_unlogged_total";
 const BUILD: &str = "coalesce_build_info";
 
 /// Every metric.
-pub(in crate::serve) const METRICS: [Metric; 20] = [
+pub(in crate::serve) const METRICS: [Metric; 24] = [
     metric(REQUESTS, MetricKind::Counter, "Requests decided, by group, verdict and reason"),
     metric(
         COALESCED,
@@ -85,8 +89,28 @@ pub(in crate::serve) const METRICS: [Metric; 20] = [
     metric(CONNECTIONS, MetricKind::Gauge, "Connections open, handshakes included, by listener"),
     metric(RELOADS, MetricKind::Counter, "Reloads of the configuration, by outcome"),
     metric(RELOAD_SECONDS, MetricKind::Histogram, "How long reading, checking and building took"),
-    metric(LAST_REFUSED, MetricKind::Gauge, "1 when the last reload was refused, else 0"),
-    metric(LOADED, MetricKind::Gauge, "When the configuration that is served was loaded"),
+    metric(
+        REQUEST_SECONDS,
+        MetricKind::Histogram,
+        "From a served request to the end of its answer, by group",
+    ),
+    metric(RESPONSES, MetricKind::Counter, "Answers, by group and class of the status"),
+    metric(TLS_CONNECTIONS, MetricKind::Counter, "Connections, by listener and TLS version"),
+    metric(
+        LAST_SUCCESSFUL,
+        MetricKind::Gauge,
+        "1 if the newest configuration is served, 0 if it was refused",
+    ),
+    metric(
+        LAST_SUCCESS,
+        MetricKind::Gauge,
+        "When the configuration that is served was loaded, in seconds since 1970",
+    ),
+    metric(
+        REVISION,
+        MetricKind::Gauge,
+        "How many configurations were served since the start, the one of the start included",
+    ),
     metric(NAMES, MetricKind::Gauge, "Entries of the authority table that is served"),
     metric(BYTES, MetricKind::Gauge, "Bytes of the authority table that is served"),
     metric(VIRTUAL_HOSTS, MetricKind::Gauge, "Virtual hosts that are served"),
@@ -104,6 +128,13 @@ pub(in crate::serve) const METRICS: [Metric; 20] = [
     ),
     metric(BUILD, MetricKind::Gauge, "1, labelled with the version"),
 ];
+
+/// The one metric that is not in the registry: its series go with their certificates.
+pub(in crate::serve) const CERTIFICATE_END: Metric = metric(
+    "coalesce_certificate_not_after_timestamp_seconds",
+    MetricKind::Gauge,
+    "When a certificate ends, in seconds since 1970, by its file; those that end first",
+);
 
 /// Tells the recorder what the metrics mean.
 pub(in crate::serve) fn describe() {
@@ -140,8 +171,9 @@ pub(in crate::serve) struct Meters {
     reloaded: Counter,
     refused: Counter,
     seconds: Histogram,
-    last_refused: Gauge,
-    loaded: Gauge,
+    last_successful: Gauge,
+    last_success: Gauge,
+    revision: Gauge,
     names: Gauge,
     bytes: Gauge,
     virtual_hosts: Gauge,
@@ -164,8 +196,9 @@ impl Meters {
             reloaded: reloads(RELOAD_SERVED),
             refused: reloads(RELOAD_REFUSED),
             seconds: histogram!(RELOAD_SECONDS),
-            last_refused: gauge!(LAST_REFUSED),
-            loaded: gauge!(LOADED),
+            last_successful: gauge!(LAST_SUCCESSFUL),
+            last_success: gauge!(LAST_SUCCESS),
+            revision: gauge!(REVISION),
             names: gauge!(NAMES),
             bytes: gauge!(BYTES),
             virtual_hosts: gauge!(VIRTUAL_HOSTS),
@@ -199,20 +232,21 @@ impl Meters {
         self.virtual_hosts.set(site.hosts().len() as f64);
         self.group_count.set(site.groups().len() as f64);
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.loaded.set(since.as_secs_f64());
+        self.last_success.set(since.as_secs_f64());
+        self.last_successful.set(1.0);
+        self.revision.increment(1.0);
         self.snapshots.increment(1.0);
     }
 
     pub(in crate::serve) fn reloaded(&self, took: Duration) {
         self.reloaded.increment(1);
         self.seconds.record(took);
-        self.last_refused.set(0.0);
     }
 
     pub(in crate::serve) fn reload_refused(&self, took: Duration) {
         self.refused.increment(1);
         self.seconds.record(took);
-        self.last_refused.set(1.0);
+        self.last_successful.set(0.0);
     }
 
     /// Sets how many lines the logs have lost and libraries have not logged, all in all.
@@ -238,7 +272,16 @@ pub(in crate::serve) struct GroupMeters {
     observed: [Refusals; Misdirected::ALL.len()],
     pub(in crate::serve) refusal_limits: Counter,
     unlogged: Counter,
+    /// By the class of the status, from 1xx on.
+    responses: [Counter; STATUSES.len()],
+    seconds: Histogram,
 }
+
+/// The classes of statuses (RFC 9110 §15), and the answers that have none.
+const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", NO_STATUS];
+
+/// The stream was reset, or the client left first.
+const NO_STATUS: &str = "none";
 
 /// The refusals for one reason, or what would be some.
 #[derive(Debug)]
@@ -277,6 +320,9 @@ impl GroupMeters {
             }),
             refusal_limits: of_group(REFUSAL_LIMITS),
             unlogged: of_group(UNLOGGED),
+            responses: STATUSES
+                .map(|status| counter!(RESPONSES, "group" => label.to_owned(), "status" => status)),
+            seconds: histogram!(REQUEST_SECONDS, "group" => label.to_owned()),
         }
     }
 
@@ -286,6 +332,21 @@ impl GroupMeters {
         if coalesced {
             self.coalesced.increment(1);
         }
+    }
+
+    /// Counts an answer, `None` where there was none.
+    pub(in crate::serve) fn answered(&self, status: Option<u16>) {
+        let class = status.and_then(|status| usize::from(status / 100).checked_sub(1));
+        let class = class.unwrap_or(STATUSES.len() - 1).min(STATUSES.len() - 1);
+        if let Some(counter) = self.responses.get(class) {
+            counter.increment(1);
+        }
+    }
+
+    /// Counts the answer of a served request.
+    pub(in crate::serve) fn served_within(&self, took: Duration, status: Option<u16>) {
+        self.seconds.record(took);
+        self.answered(status);
     }
 
     pub(in crate::serve) fn unlisted(&self) {

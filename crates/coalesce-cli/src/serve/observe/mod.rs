@@ -2,6 +2,8 @@
 
 pub(super) mod access_log;
 pub(super) mod admin;
+pub(super) mod admin_host;
+pub(super) mod certificates;
 pub(super) mod events;
 pub(super) mod handshakes;
 pub(super) mod hint;

@@ -17,12 +17,14 @@ use crate::serve::observe::meters::{GroupMeters, MALFORMED, MISDIRECTED, Meters}
 pub(crate) struct Observers {
     pub(in crate::serve) meters: Arc<Meters>,
     pub(in crate::serve) access_log: Option<AccessLog>,
+    /// True if the meters have a reader.
+    pub(in crate::serve) counts: bool,
 }
 
 impl Default for Observers {
     /// Meters without a reader, unless a recorder was installed before, and no access log.
     fn default() -> Self {
-        Self { meters: Arc::new(Meters::new()), access_log: None }
+        Self { meters: Arc::new(Meters::new()), access_log: None, counts: false }
     }
 }
 
@@ -34,6 +36,8 @@ pub(in crate::serve) struct Recorder {
     /// The server name as the handshake has it: in lower case, without a trailing dot.
     pub(in crate::serve) server_name: Option<String>,
     pub(in crate::serve) access_log: Option<Arc<ConnectionLog>>,
+    /// True if answers are counted.
+    pub(in crate::serve) counts: bool,
 }
 
 impl Recorder {
@@ -85,7 +89,7 @@ impl Recorder {
         let refused = Refused { status: Some(MISDIRECTED_STATUS), ..reason.into() };
         let decision = self.meters.misdirected(reason);
         self.log(RefusalKind::Misdirected, target, refused, decision, || hint(reason));
-        self.write_access(target, MISDIRECTED, refused);
+        self.refused(target, MISDIRECTED, refused);
     }
 
     /// Records what would be misdirected if the group were not only observed.
@@ -117,7 +121,7 @@ impl Recorder {
         };
         let decision = self.meters.malformed(reason);
         self.log(RefusalKind::Malformed, target, refused, decision, || None);
-        self.write_access(target, MALFORMED, refused);
+        self.refused(target, MALFORMED, refused);
     }
 
     fn log(
@@ -146,7 +150,8 @@ impl Recorder {
         .log();
     }
 
-    fn write_access(&self, target: &RequestTarget<'_>, verdict: &'static str, refused: Refused) {
+    fn refused(&self, target: &RequestTarget<'_>, verdict: &'static str, refused: Refused) {
+        self.meters.answered(refused.status);
         let Some(log) = &self.access_log else { return };
         let Refused { code: reason, step, status, .. } = refused;
         let authority = LoggedAuthority::of_target(target).to_string();
@@ -208,6 +213,7 @@ mod tests {
             meters: Arc::new(Meters::new().group("g")),
             server_name: server_name.map(str::to_owned),
             access_log: None,
+            counts: false,
         };
         for (authority, coalesced) in cases {
             let target = RequestTarget::https(authority.as_bytes());

@@ -14,11 +14,12 @@ use crate::cli::Arguments;
 use crate::config::model;
 use crate::serve::limits;
 use crate::serve::observe::access_log::AccessLine;
+use crate::serve::observe::certificates;
 use crate::serve::observe::events;
 use crate::serve::observe::handshakes::{ListenerMeters, Outcome};
 use crate::serve::observe::meters::{
-    self, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind, RELOAD_REFUSED, RELOAD_SERVED,
-    SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
+    self, CERTIFICATE_END, MALFORMED, METRICS, MISDIRECTED, Meters, MetricKind, RELOAD_REFUSED,
+    RELOAD_SERVED, SERVE, SERVED, UNLISTED, UpstreamFailure, UpstreamMeters,
 };
 use crate::terminal::{log_queue, logging};
 
@@ -91,7 +92,8 @@ fn metrics_and_their_labels() {
         (meters.group("g"), ListenerMeters::new("l"), UpstreamMeters::new())
     });
     drop(site);
-    let rendered = recorder.handle().render();
+    let mut rendered = recorder.handle().render();
+    certificates::render(&vec![("a.pem".to_owned(), 1)], &mut rendered);
     let mut labels: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for line in rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let (series, _) = line.rsplit_once(' ').unwrap();
@@ -103,7 +105,7 @@ fn metrics_and_their_labels() {
         let named = inner.split(',').filter_map(|label| label.split_once('='));
         labels.entry(name).or_default().extend(named.map(|(label, _)| label.to_owned()));
     }
-    let code = METRICS.iter().map(|metric| {
+    let code = METRICS.iter().chain([&CERTIFICATE_END]).map(|metric| {
         let kind = match metric.kind {
             MetricKind::Counter => "counter",
             MetricKind::Gauge => "gauge",
@@ -206,6 +208,8 @@ fn every_limit() {
         row(["METERED_GROUPS_MAX", &limits::METERED_GROUPS_MAX.to_string()]),
         row(["ACCEPTED_IN_A_ROW_MAX", &limits::ACCEPTED_IN_A_ROW_MAX.to_string()]),
         row(["ADMIN_CONNECTIONS_MAX", &limits::ADMIN_CONNECTIONS_MAX.to_string()]),
+        row(["UPKEEP_PAUSE", &seconds(limits::UPKEEP_PAUSE)]),
+        row(["METERED_CERTIFICATES_MAX", &limits::METERED_CERTIFICATES_MAX.to_string()]),
         row(["ADMIN_TIMEOUT", &seconds(limits::ADMIN_TIMEOUT)]),
         row(["ACCESS_BYTES_WAITING_MAX", &limits::ACCESS_BYTES_WAITING_MAX.to_string()]),
         row(["LOGGED_PATH_BYTES_MAX", &limits::LOGGED_PATH_BYTES_MAX.to_string()]),
