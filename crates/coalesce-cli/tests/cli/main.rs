@@ -17,6 +17,7 @@ mod handshakes;
 mod live;
 mod logs;
 mod matching;
+mod observability;
 mod operator;
 mod origins;
 mod policies;
