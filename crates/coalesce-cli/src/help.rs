@@ -70,10 +70,10 @@ stay, with the certificate they were shown. One that does not load is refused, w
 the log, and the one before stays. Listeners are bound at the start: to add, remove or move one
 takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
 
-Every connection announces the hosts that it would serve, in ORIGIN frames (RFC 8336), and after a
-reload those that came: exact names only, so that a client that heeds them (Firefox) coalesces no
-host that table and certificate know by wildcards alone. --no-origins or announce_origins = false
-announces nothing.
+A connection announces the hosts that it would serve, in ORIGIN frames (RFC 8336), and after a
+reload those that came. An origin set has no wildcards, and a client that heeds it (Firefox) asks the
+connection for nothing else. So a connection announces nothing if it would serve hosts that table and
+certificate know by a wildcard only. announce_origins changes that; --no-origins announces nothing.
 
 --admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
 more. docs/operations.md has every metric, log field and limit.";
@@ -85,7 +85,9 @@ The configuration file (TOML; relative paths start at its folder):
                                  # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
-  announce_origins = true        # tell clients which hosts a connection is for (ORIGIN, RFC 8336)
+  announce_origins = \"when-complete\"     # tell clients which hosts a connection is for (ORIGIN,
+                                 # RFC 8336), unless that leaves out hosts below a wildcard; or
+                                 # \"always\" (true), or \"never\" (false)
 
   [admin]
   address = \"127.0.0.1:9421\"    # metrics for Prometheus, at /metrics, and /livez and /readyz for
@@ -168,7 +170,8 @@ JSON (--json):
     \"own_coalesce\":{\"never\":[\"b.example.test\"]},
     \"connections\":[{\"listener\":\"main\",\"certificate\":\"certs/A.pem\",
       \"server_names\":[\"a.example.test\"],\"may_carry\":[\"a.example.test\"],
-      \"server_name_only\":[\"*.example.test\"],\"may_not\":{\"certificate\":[\"c.example.test\"]}}]}],
+      \"server_name_only\":[\"*.example.test\"],\"may_not\":{\"certificate\":[\"c.example.test\"]},
+      \"announces_origins\":false,\"origins_left_out\":[\"*.example.test\"]}]}],
    \"apart\":[{\"groups\":[\"public\",\"m\"],
      \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}],
    \"overlaps\":[{\"listener\":\"foo\",\"reason\":\"OverlappingHostnames\",\"with\":[\"wild\"]}]}
@@ -184,6 +187,9 @@ JSON with HOSTs, one object for each pair and listener:
   may_carry  names of the group that each of these connections may carry
   server_name_only  wildcards of which a connection may carry its own server name and no other host;
              only where there are some
+  announces_origins, origins_left_out
+             whether the connections announce their origins (RFC 8336), and the wildcards whose other
+             hosts an origin set leaves out; only where there are some
   may_not    names of the group that none of them may carry, by the reason code of the 421
   because    the fields that differ, with the values of the two groups
   overlaps   listeners that share a port and overlap, for the reason that the Gateway API's

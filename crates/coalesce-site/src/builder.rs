@@ -16,6 +16,7 @@ use crate::group::GroupSettings;
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::listener_settings::ListenerSettings;
+use crate::origin_policy::OriginPolicy;
 use crate::plan::{HostDraft, Plan};
 use crate::settings::Settings;
 use crate::site::Site;
@@ -165,11 +166,12 @@ impl<T> SiteBuilder<T> {
         self
     }
 
-    /// Sets whether connections announce their origin sets (RFC 8336): those of
-    /// `Site::h2_handshake`, or of a server that asks for them. Default: they do.
+    /// Sets when connections announce their origin sets (RFC 8336): those of `Site::h2_handshake`,
+    /// or of a server that asks for them. `true` is [`OriginPolicy::Always`], `false` is
+    /// [`OriginPolicy::Never`]. Default: [`OriginPolicy::WhenComplete`].
     #[must_use]
-    pub fn announce_origins(mut self, announce: bool) -> Self {
-        self.settings.announces_origins = announce;
+    pub fn announce_origins(mut self, announce: impl Into<OriginPolicy>) -> Self {
+        self.settings.origin_policy = announce.into();
         self
     }
 
@@ -193,6 +195,17 @@ impl<T> SiteBuilder<T> {
     #[must_use]
     pub fn allow(mut self, methods: http::HeaderValue) -> Self {
         self.settings.allow = Some(methods);
+        self
+    }
+
+    /// Removes from requests the fields in which a client could pass for a gateway, like `Forwarded`
+    /// and `X-Forwarded-Host`, as
+    /// [`CoalesceLayer::strip_forwarded_fields`](coalesce_tower::CoalesceLayer::strip_forwarded_fields)
+    /// does. The connections of a site come from clients, so nothing of these fields is true there.
+    #[cfg(feature = "tower")]
+    #[must_use]
+    pub fn strip_forwarded_fields(mut self) -> Self {
+        self.settings.strips_forwarded_fields = true;
         self
     }
 

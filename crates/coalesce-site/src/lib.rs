@@ -118,6 +118,7 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+mod announced;
 #[cfg(feature = "axum")]
 mod axum;
 mod builder;
@@ -149,6 +150,7 @@ mod listeners;
 mod malformed_hints;
 mod names;
 mod nearest;
+mod origin_policy;
 #[cfg(feature = "origin")]
 mod origin_sets;
 mod overlaps;
@@ -173,6 +175,7 @@ pub use crate::axum::RouterService;
 pub use crate::h2::{H2Connection, H2Request};
 #[cfg(feature = "hyper")]
 pub use crate::hyper::HyperConnection;
+pub use announced::AnnouncedOrigins;
 pub use builder::SiteBuilder;
 #[cfg(feature = "tower")]
 pub use coalesce_tower::{ConnectionInfo, Listener, MisdirectedContent};
@@ -187,6 +190,7 @@ pub use identity::{Identity, SiteCertificate};
 pub use layer::{SiteLayer, SiteService};
 pub use listener_settings::ListenerSettings;
 pub use names::{Coverage, NotCovered};
+pub use origin_policy::OriginPolicy;
 pub use overlaps::{Overlap, OverlapReason};
 pub use plan::SiteGroup;
 pub use question::{ClientIdentity, Question};

@@ -7,6 +7,7 @@ use coalesce_core::ListenerId;
 use coalesce_h2::OriginSet;
 use coalesce_tls::HandshakeFacts;
 
+use crate::announced;
 use crate::tables::{Place, Tables};
 
 /// The origin sets of one snapshot.
@@ -28,15 +29,24 @@ struct Key {
 #[derive(Debug)]
 struct Made {
     facts: HandshakeFacts,
-    origins: OriginSet,
+    /// `None` if the connection announces nothing.
+    origins: Option<OriginSet>,
 }
 
 impl OriginSets {
-    /// Returns what a connection with these facts announces.
-    pub(crate) fn for_connection(&self, tables: &Tables, facts: &HandshakeFacts) -> OriginSet {
+    /// Returns what a connection with these facts announces: its set, `always` or if it is complete.
+    pub(crate) fn for_connection(
+        &self,
+        tables: &Tables,
+        facts: &HandshakeFacts,
+        always: bool,
+    ) -> OriginSet {
         let connection = tables.connection(facts);
         let unnamed = || connection.clone().with_server_name(None);
-        let shared = || OriginSet::new(&tables.authorities, &unnamed());
+        let shared = || {
+            let announces = always || announced::is_complete(tables, &connection);
+            announces.then(|| OriginSet::new(&tables.authorities, &unnamed()))
+        };
         let presented = facts.presented().identifiers();
         let (place, listener) = (tables.place(Some(facts)), facts.listener());
         let made = self.made(Key { place, listener, presented: presented.checksum() });
@@ -44,7 +54,10 @@ impl OriginSets {
         let made = made.get_or_init(|| Made { facts: facts.clone(), origins: shared() });
         let same = made.facts.presented().identifiers().as_bytes() == presented.as_bytes();
         let origins = if same { made.origins.clone() } else { shared() };
-        origins.with_server_name(&tables.authorities, &connection)
+        match origins {
+            Some(origins) => origins.with_server_name(&tables.authorities, &connection),
+            None => OriginSet::default(),
+        }
     }
 
     fn made(&self, key: Key) -> Arc<OnceLock<Made>> {

@@ -12,6 +12,7 @@ use rustls::crypto::CryptoProvider;
 
 use crate::error::{Notes, Place, Subject};
 use crate::listener_settings::ListenerSettings;
+use crate::origin_policy::OriginPolicy;
 
 /// What the builder says of the whole site.
 #[derive(Clone)]
@@ -24,13 +25,15 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<(String, ListenerSettings)>,
     /// A compiled table that is not opened yet, with what messages call it.
     pub(crate) compiled: Option<(String, Bytes)>,
-    pub(crate) announces_origins: bool,
+    pub(crate) origin_policy: OriginPolicy,
     /// Whether the site logs its warnings.
     pub(crate) logs_warnings: bool,
     #[cfg(feature = "tower")]
     pub(crate) misdirected_content: MisdirectedContent,
     #[cfg(feature = "tower")]
     pub(crate) allow: Option<http::HeaderValue>,
+    #[cfg(feature = "tower")]
+    pub(crate) strips_forwarded_fields: bool,
 }
 
 impl Default for Settings {
@@ -43,12 +46,14 @@ impl Default for Settings {
             default_host: None,
             listeners: Vec::new(),
             compiled: None,
-            announces_origins: true,
+            origin_policy: OriginPolicy::default(),
             logs_warnings: true,
             #[cfg(feature = "tower")]
             misdirected_content: MisdirectedContent::default(),
             #[cfg(feature = "tower")]
             allow: None,
+            #[cfg(feature = "tower")]
+            strips_forwarded_fields: false,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The handle to a site, and what can be asked of it.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -175,23 +173,20 @@ impl<T> Site<T> {
         self.newest().explain(question)
     }
 
-    /// Returns the origin set of a connection with this server name to the first listener (RFC
-    /// 8336): the names that it would be served and that certificate or site spell out.
+    /// Returns the origins that a connection with this server name to the first listener announces
+    /// (RFC 8336): the names that it would be served and that certificate or site spell out. There
+    /// are none if the connection announces nothing, by the
+    /// [`OriginPolicy`](crate::OriginPolicy) of the site;
+    /// [`SiteSnapshot::announced_origins`] says why.
     ///
     /// # Errors
     /// [`HandshakeRefused`] if there is no such connection.
     pub fn origins(&self, server_name: Option<&str>) -> Result<Vec<String>, HandshakeRefused> {
-        let snapshot = self.newest();
-        let tables = &snapshot.tables;
-        let listener = tables.listeners.first().ok_or(HandshakeRefused::AbsentServerName)?;
-        let facts = listener.handshakes.choose_by_name(server_name)?.facts;
-        let mut origins = BTreeSet::new();
-        // A set that is cut at the limit of candidates is announced as cut.
-        let _ = tables.connection(&facts).origins(&tables.authorities, |origin| {
-            origins.insert(origin.to_string());
-            ControlFlow::Continue(())
-        });
-        Ok(origins.into_iter().collect())
+        let snapshot = self.snapshot();
+        let listener = snapshot.listeners().first().ok_or(HandshakeRefused::AbsentServerName)?;
+        let facts = listener.handshakes().choose_by_name(server_name)?.facts;
+        let found = snapshot.announced_origins(&facts);
+        Ok(if found.is_announced { found.origins } else { Vec::new() })
     }
 }
 

@@ -12,10 +12,13 @@ use coalesce_core::{
 use coalesce_h2::OriginSet;
 use coalesce_tls::HandshakeFacts;
 
+use crate::announced::{self, AnnouncedOrigins};
 use crate::error::SiteWarning;
 use crate::explanation::Explanation;
 use crate::identity::SiteCertificate;
 use crate::names::{Coverage, NotCovered};
+#[cfg(feature = "origin")]
+use crate::origin_policy::OriginPolicy;
 use crate::overlaps::Overlap;
 use crate::plan::SiteGroup;
 use crate::question::Question;
@@ -172,15 +175,24 @@ impl<T> SiteSnapshot<T> {
         self.snapshot.hints(question, explanation)
     }
 
-    /// Returns the origin set that a connection announces (RFC 8336). It is empty if
-    /// [`SiteBuilder::announce_origins`](crate::SiteBuilder::announce_origins) says so. Sets are
-    /// made once for all connections that announce the same.
+    /// Returns the origin set of a connection (RFC 8336), the wildcards that it leaves out, and
+    /// whether the connection announces it.
+    pub fn announced_origins(&self, facts: &HandshakeFacts) -> AnnouncedOrigins {
+        let policy = self.snapshot.plan.settings.origin_policy;
+        announced::of_connection(&self.snapshot.tables, facts, policy)
+    }
+
+    /// Returns the origin set that a connection announces (RFC 8336). It is empty if the connection
+    /// announces nothing, as [`announced_origins`](Self::announced_origins) says. Sets are made once
+    /// for all connections that announce the same.
     #[cfg(feature = "origin")]
     pub fn origin_set(&self, facts: &HandshakeFacts) -> OriginSet {
-        if !self.snapshot.plan.settings.announces_origins {
+        let policy = self.snapshot.plan.settings.origin_policy;
+        if policy == OriginPolicy::Never {
             return OriginSet::default();
         }
-        self.snapshot.origin_sets.for_connection(&self.snapshot.tables, facts)
+        let always = policy == OriginPolicy::Always;
+        self.snapshot.origin_sets.for_connection(&self.snapshot.tables, facts, always)
     }
 
     /// Returns the number of the snapshot: one that comes later has a higher one.

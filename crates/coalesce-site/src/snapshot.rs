@@ -7,6 +7,7 @@ use coalesce_core::{AuthorityTable, AuthorityTableBuilder, VirtualHostId};
 #[cfg(feature = "tower")]
 use coalesce_tower::CoalesceLayer;
 
+use crate::announced;
 use crate::carried::Carried;
 #[cfg(feature = "tower")]
 use crate::decision::Decision;
@@ -87,6 +88,7 @@ impl<T> Snapshot<T> {
         let mut notes = Notes::default();
         own_connections::check(&plan, &tables, &mut notes);
         let overlaps = overlaps::find(&plan, &tables.listeners, &mut notes);
+        announced::warn(&plan, &tables, &mut notes);
         let ((), found) = notes.finish(Some(()))?;
         let warnings: Arc<[SiteWarning]> = plan.warnings.iter().cloned().chain(found).collect();
         let parts = Parts { plan: Arc::new(plan), overlaps: overlaps.into(), warnings, hosts };
@@ -114,10 +116,11 @@ impl<T> Snapshot<T> {
             let settings = &plan.settings;
             let layer = CoalesceLayer::new(Decision(tables.clone()))
                 .misdirected_content(settings.misdirected_content.clone());
-            match &settings.allow {
+            let layer = match &settings.allow {
                 Some(methods) => layer.allow(methods.clone()),
                 None => layer,
-            }
+            };
+            if settings.strips_forwarded_fields { layer.strip_forwarded_fields() } else { layer }
         };
         Self {
             generation,

@@ -9,7 +9,7 @@ use http::Request;
 
 use crate::connection::ConnectionInfo;
 use crate::decide::Undecided;
-use crate::gateway::{Forwarding, GatewayFieldError};
+use crate::gateway::{Forwarding, GatewayFieldError, strip};
 use crate::target::{Head, settle_host, settle_scheme, target_by_gateway, target_of};
 
 /// What all connections share: how to decide, and what to answer.
@@ -17,12 +17,14 @@ use crate::target::{Head, settle_host, settle_scheme, target_by_gateway, target_
 pub(crate) struct Rules<D> {
     pub(crate) decide: D,
     pub(crate) forwarding: Option<Forwarding>,
+    /// Whether fields in which a client could pass for a gateway are removed.
+    pub(crate) strips_claims: bool,
     pub(crate) answers: Answers,
 }
 
 impl<D> Rules<D> {
     pub(crate) fn new(decide: D) -> Self {
-        Self { decide, forwarding: None, answers: Answers::default() }
+        Self { decide, forwarding: None, strips_claims: false, answers: Answers::default() }
     }
 
     /// These rules after a change.
@@ -30,10 +32,11 @@ impl<D> Rules<D> {
     where
         D: Clone,
     {
-        let Self { decide, forwarding, answers } = self;
+        let Self { decide, forwarding, strips_claims, answers } = self;
         let mut rules = Self {
             decide: decide.clone(),
             forwarding: forwarding.clone(),
+            strips_claims: *strips_claims,
             answers: answers.clone(),
         };
         change(&mut rules);
@@ -53,7 +56,18 @@ impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
             settle_scheme(request, scheme);
         }
         settle_host(request);
+        if self.strips_claims {
+            self.strip_claims(info, request);
+        }
         Ok(proof)
+    }
+
+    #[inline(never)]
+    fn strip_claims<B>(&self, info: &ConnectionInfo, request: &mut Request<B>) {
+        let forwarding = self.forwarding.as_ref();
+        if !forwarding.is_some_and(|forwarding| forwarding.gateways.are_at(info.peer())) {
+            strip(request.headers_mut(), forwarding.map(|forwarding| &forwarding.fields));
+        }
     }
 
     /// Returns the proof, and the scheme of the client if a gateway named it.

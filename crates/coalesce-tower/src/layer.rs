@@ -86,6 +86,32 @@ impl<D: for<'a> Decide<Undecided<'a>> + Clone> CoalesceLayer<D> {
         self.changed(|rules| rules.forwarding = Some(Forwarding { gateways, fields }))
     }
 
+    /// The same layer, which removes from requests the fields in which a client could pass for a
+    /// gateway, unless they come from one of the [`trusted_gateways`](Self::trusted_gateways).
+    ///
+    /// These are `Forwarded` (RFC 7239), `Client-Cert` (RFC 9440), `X-Forwarded-…`, `X-Original-…`,
+    /// `X-Real-IP` and their like, also with `_` for `-`, and those of [`GatewayFields`].
+    ///
+    /// # Security
+    /// Applications prefer such a field to the authority that was decided: the extractor `Host` of
+    /// axum-extra reads `Forwarded` and `X-Forwarded-Host` before it reads `Host`. A client could
+    /// then choose the tenant, or the host in a link, of a request that was decided for another
+    /// one. Use this unless a gateway writes these fields; a listed gateway has to remove what its
+    /// clients send. Trailers are not looked at, since a layer does not see them.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_core::AuthorityTable;
+    /// use coalesce_tower::CoalesceLayer;
+    ///
+    /// let table = AuthorityTable::builder().build().unwrap();
+    /// let layer = CoalesceLayer::new(table).strip_forwarded_fields();
+    /// ```
+    #[must_use]
+    pub fn strip_forwarded_fields(self) -> Self {
+        self.changed(|rules| rules.strips_claims = true)
+    }
+
     fn changed(self, change: impl FnOnce(&mut Rules<D>)) -> Self {
         Self { rules: Arc::new(self.rules.changed(change)) }
     }

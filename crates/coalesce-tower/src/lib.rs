@@ -157,6 +157,10 @@
 //! A PROXY protocol header speaks for its whole connection. A gateway in HTTP mode, which sends
 //! requests of several clients on one connection, has to use fields.
 //!
+//! An application that reads `Forwarded` or `X-Forwarded-Host`, as the extractor `Host` of
+//! axum-extra does, prefers them to the authority that was decided.
+//! [`CoalesceLayer::strip_forwarded_fields`] removes them unless they come from a listed gateway.
+//!
 //! # Limits
 //!
 //! Limits are named constants in [`limits`]. Nothing in this crate panics on anything a peer can

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coalesce_site::SiteBuilder;
+use coalesce_site::{OriginPolicy, SiteBuilder};
 
 use crate::config::drafts::{Context, Groups, read_admin, read_hosts, read_listeners};
 use crate::config::entries::{ConfigErrors, Entries, Faults, Notes, Source, parse};
@@ -83,12 +83,13 @@ fn read(
     notes: &mut Notes,
 ) -> SiteBuilder<VirtualHost> {
     let Overrides { listen, no_origins, no_table } = overrides;
-    let announces = entries.announce_origins.as_ref().is_none_or(|announces| *announces.get_ref());
+    let announces = entries.announce_origins.as_ref().map(|announces| announces.get_ref().0);
+    let announces = if no_origins { OriginPolicy::Never } else { announces.unwrap_or_default() };
     let mut builder = coalesce_site::Site::builder()
         .provider(crypto_provider())
         .ticketer(Arc::new(rustls::crypto::ring::Ticketer::new))
         .protocols(["h2"])
-        .announce_origins(announces && !no_origins)
+        .announce_origins(announces)
         .log_warnings(false);
     let profile = entries.profile.as_ref().map(|profile| *profile.get_ref());
     let listeners = take(&mut entries.listeners);

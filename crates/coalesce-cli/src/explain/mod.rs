@@ -8,6 +8,7 @@ use coalesce_site::{Question, SiteListener};
 
 use crate::config::{Configuration, Site};
 use crate::explain::question::{FileAndUrl, QuestionLine, from_arguments, from_line};
+use crate::explain::report::Asked;
 use crate::terminal::batch;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -39,7 +40,9 @@ pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
     if json {
         output.json(&report)?;
     } else {
-        report::text(&report, listener, &question, &explanation, &mut output)?;
+        let origins = explanation.facts().map(|facts| site.announced_origins(facts));
+        let asked = Asked { listener, question: &question, explanation: &explanation };
+        report::text(&report, &asked, origins.as_ref(), &mut output)?;
     }
     output.flush()?;
     Ok(if explanation.is_served() { Exit::Fine } else { Exit::No })

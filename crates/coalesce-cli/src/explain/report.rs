@@ -5,7 +5,9 @@ use std::io::Write;
 use coalesce_core::{
     Authoritative, Malformed, MalformedAnswer, Misdirected, ServedAs, Step, Verdict,
 };
-use coalesce_site::{Explanation, Outcome, Question, Refusal, ServedHost, SiteGroup, SiteListener};
+use coalesce_site::{
+    AnnouncedOrigins, Explanation, Outcome, Question, Refusal, ServedHost, SiteGroup, SiteListener,
+};
 use serde::Serialize;
 
 use crate::config::{HostAnswer, Site};
@@ -137,14 +139,22 @@ pub(crate) fn hints(site: &Site, question: &Question, explanation: &Explanation)
     hints
 }
 
+/// A question, where it was asked, and its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(super) listener: &'a SiteListener,
+    pub(super) question: &'a Question,
+    pub(super) explanation: &'a Explanation,
+}
+
 /// The answer for people.
 pub(crate) fn text(
     report: &ExplainReport<'_>,
-    listener: &SiteListener,
-    question: &Question,
-    explanation: &Explanation,
+    asked: &Asked<'_>,
+    origins: Option<&AnnouncedOrigins>,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
+    let Asked { listener, question, explanation } = *asked;
     let server_name = match question.server_name() {
         Some(name) => format!("server name {name}"),
         None => "no server name".to_owned(),
@@ -158,8 +168,28 @@ pub(crate) fn text(
     } else {
         decided(report, question, explanation, output)?;
     }
+    if let Some(origins) = origins {
+        announced(origins, output)?;
+    }
     for hint in &report.hints {
         output.line(format_args!("hint         {hint}"))?;
+    }
+    Ok(())
+}
+
+/// What the connection announces in ORIGIN frames.
+fn announced(origins: &AnnouncedOrigins, output: &mut Output<impl Write>) -> Result<(), Failure> {
+    let AnnouncedOrigins { origins, wildcards, is_announced, .. } = origins;
+    let named = match (is_announced, origins.is_empty()) {
+        (true, false) => some_of(origins),
+        _ => "none".to_owned(),
+    };
+    output.line(format_args!("announces    {named}"))?;
+    if !wildcards.is_empty() {
+        let wildcards = some_of(wildcards);
+        output.line(format_args!(
+            "             an origin set leaves out the hosts that only {wildcards} matches (RFC 8336)"
+        ))?;
     }
     Ok(())
 }

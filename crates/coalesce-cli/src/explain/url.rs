@@ -77,7 +77,7 @@ mod tests {
                  the '@'",
             ),
             ("https:///path", "URL \"https:///path\": empty host"),
-            ("https://a.test:x", "URL \"https://a.test:x\": port that is no number up to 65535"),
+            ("https://a.test:x", "URL \"https://a.test:x\": invalid port: expected 0 to 65535"),
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse::<Url>().unwrap_err(), expected);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use coalesce_core::{DnsName, GroupId, ListenerId, NamePattern, ServerConnection};
-use coalesce_site::{Question, SiteListener};
+use coalesce_site::{AnnouncedOrigins, Question, SiteListener};
 use coalesce_tls::{CertificateId, HandshakeFacts};
 use serde::{Serialize, Serializer};
 
@@ -26,6 +26,8 @@ pub(super) struct ConnectionReport<'a> {
     shared: Rc<[Refused]>,
     /// The refusals that differ from `shared` on these connections.
     changes: Changes,
+    /// What these connections announce.
+    pub(super) origins: Rc<AnnouncedOrigins>,
 }
 
 /// Refusals by the number of the carried name.
@@ -91,7 +93,12 @@ impl Serialize for ConnectionReport<'_> {
             #[serde(skip_serializing_if = "Vec::is_empty")]
             server_name_only: Vec<&'a str>,
             may_not: BTreeMap<&'static str, Vec<&'a str>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            announces_origins: Option<bool>,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            origins_left_out: &'a [String],
         }
+        let left_out = &self.origins.wildcards;
         let members = Members {
             listener: self.listener,
             certificate: &self.certificate,
@@ -99,6 +106,8 @@ impl Serialize for ConnectionReport<'_> {
             may_carry: self.may_carry(),
             server_name_only: self.server_name_only(),
             may_not: self.may_not(),
+            announces_origins: (!left_out.is_empty()).then_some(self.origins.is_announced),
+            origins_left_out: left_out,
         };
         members.serialize(serializer)
     }
@@ -158,6 +167,7 @@ struct Judge<'a, 'n> {
 struct Shown<'a> {
     certificate: Option<String>,
     shared: Rc<[Refused]>,
+    origins: Rc<AnnouncedOrigins>,
     /// The changes of connections without a server name, which are all alike.
     unnamed: Option<Changes>,
     reports: Vec<(Changes, Vec<&'a str>)>,
@@ -191,7 +201,8 @@ impl<'a, 'n> Judge<'a, 'n> {
             let Some(facts) = facts.filter(|facts| facts.group() == group) else { continue };
             let number =
                 *by_facts.entry((facts.listener(), facts.certificate())).or_insert_with(|| {
-                    shown.push(Shown::new(self.shared(&facts)));
+                    let origins = self.site.announced_origins(&facts);
+                    shown.push(Shown::new(self.shared(&facts), origins));
                     shown.len() - 1
                 });
             let shown = &mut shown[number];
@@ -201,7 +212,7 @@ impl<'a, 'n> Judge<'a, 'n> {
         let listener = self.listener.name();
         let reports = shown.into_iter().flat_map(|shown| {
             let certificate: Rc<str> = shown.certificate.unwrap_or_default().into();
-            let (shared, carried) = (shown.shared, carried.clone());
+            let (shared, carried, origins) = (shown.shared, carried.clone(), shown.origins);
             shown.reports.into_iter().map(move |(changes, server_names)| ConnectionReport {
                 listener,
                 certificate: certificate.clone(),
@@ -209,6 +220,7 @@ impl<'a, 'n> Judge<'a, 'n> {
                 carried: carried.clone(),
                 shared: shared.clone(),
                 changes,
+                origins: origins.clone(),
             })
         });
         reports.collect()
@@ -250,9 +262,9 @@ impl<'a, 'n> Judge<'a, 'n> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(shared: Rc<[Refused]>) -> Self {
-        let (reports, by_changes) = (Vec::new(), BTreeMap::new());
-        Self { certificate: None, shared, unnamed: None, reports, by_changes }
+    fn new(shared: Rc<[Refused]>, origins: AnnouncedOrigins) -> Self {
+        let (reports, by_changes, origins) = (Vec::new(), BTreeMap::new(), Rc::new(origins));
+        Self { certificate: None, shared, origins, unnamed: None, reports, by_changes }
     }
 
     fn add(&mut self, name: &Name<'a>, changes: Changes) {

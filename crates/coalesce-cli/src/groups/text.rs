@@ -63,6 +63,13 @@ fn write_connection(
         let wildcards = some_of(&server_name_only);
         output.line(format_args!("    may carry  only the server name, of {wildcards}"))?;
     }
+    if !connection.origins.wildcards.is_empty() {
+        let wildcards = some_of(&connection.origins.wildcards);
+        let origins = if connection.origins.is_announced { "their origins" } else { "no origins" };
+        output.line(format_args!(
+            "    announce   {origins}: an origin set leaves out the hosts that only {wildcards} matches"
+        ))?;
+    }
     for (reason, names) in connection.may_not() {
         output.line(format_args!("    may not    {} ({reason})", some_of(&names)))?;
     }

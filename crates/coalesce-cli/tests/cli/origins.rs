@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::client::{Client, Server, config};
-use crate::world::{World, virtual_host};
+use crate::world::{World, text, virtual_host};
 
 const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\ndefault_virtual_host = \"a\"\n";
 const A: &str = "a.example.test";
@@ -118,7 +118,8 @@ async fn reload(world: &World, server: &Server, after: &str, times: usize) {
 async fn the_origin_set_comes_right_after_settings() {
     let world = World::lab();
     let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
-    world.write("site.toml", &text.replace("127.0.0.1:8443", "127.0.0.1:0"));
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0");
+    world.write("site.toml", &format!("announce_origins = \"always\"\n{text}"));
     let server = Server::start_with(&world, 1, &["--no-watch"]);
     let mut raw = Raw::connect(&world, server.address(), A).await;
     let (kind, flags, ..) = raw.next().await;
@@ -140,7 +141,7 @@ async fn what_is_announced_is_served_and_nothing_else() {
     let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("ports = [443, 8443]\n", "");
     let strict = text.replace("vhost=b\\n\" }\n", "vhost=b\\n\" }\ncoalesce = \"never\"\n");
     assert_ne!(text, strict);
-    world.write("site.toml", &strict);
+    world.write("site.toml", &format!("announce_origins = \"always\"\n{strict}"));
     let server = Server::start_with(&world, 1, &["--no-watch"]);
     let port = server.address().port();
     let labels = ["a", "b", "xn--bcher-kva", "c", "api", "cdn", "m", "m2"];
@@ -223,12 +224,116 @@ async fn hosts_that_are_known_by_wildcards_alone_are_not_hindered() {
     let server = Server::start_with(&world, 1, &["--no-watch"]);
     let client = Client::connect(&world, server.address(), "x.example.test").await;
     assert_eq!(client.get("y.example.test", "/").await.0.status, 200);
-    // `c` is spelled out by the certificate.
-    let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
-    let port = server.address().port();
-    assert_eq!(raw.announced().await, origins(&["c.example.test"], port));
-    world.issue("B", &["*.example.test"]);
-    reload(&world, &server, &std::fs::read_to_string(world.path("site.toml")).unwrap(), 1).await;
+    // The certificate spells out `c`. To announce it would end sharing among the others.
     let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
     assert!(raw.announced().await.is_empty());
+    let port = server.address().port();
+    let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
+    reload(&world, &server, &format!("announce_origins = \"always\"\n{text}"), 1).await;
+    let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
+    assert_eq!(raw.announced().await, origins(&["c.example.test"], port));
+    world.issue("B", &["*.example.test"]);
+    reload(&world, &server, &format!("announce_origins = \"always\"\n{text}"), 2).await;
+    let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
+    assert!(raw.announced().await.is_empty());
+}
+
+/// Tenants below a wildcard, and the name above them, which everybody has as well.
+fn tenants() -> (World, String) {
+    let world = World::new();
+    world.issue("WILD", &["*.example.test", "example.test"]);
+    let site = [
+        "[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned(),
+        virtual_host("tenants", "*.example.test", "WILD"),
+        virtual_host("apex", "example.test", "WILD"),
+    ];
+    (world, site.concat())
+}
+
+/// RFC 8336 §2.3, §2.4: a client that heeds ORIGIN would ask for `example.test` only.
+#[tokio::test]
+async fn one_exact_name_does_not_end_sharing_below_a_wildcard() {
+    let (world, site) = tenants();
+    for (setting, announces) in [
+        ("", false),
+        ("announce_origins = \"when-complete\"\n", false),
+        ("announce_origins = \"never\"\n", false),
+        ("announce_origins = \"always\"\n", true),
+    ] {
+        world.write("site.toml", &format!("{setting}{site}"));
+        let server = Server::start_with(&world, 1, &["--no-watch"]);
+        let mut raw = Raw::connect(&world, server.address(), "t1.example.test").await;
+        let expected: &[&str] = if announces { &["example.test"] } else { &[] };
+        let expected = origins(expected, server.address().port());
+        assert_eq!(raw.announced().await, expected, "{setting}");
+        // The decision is the same, whatever is announced.
+        let client = Client::connect(&world, server.address(), "t1.example.test").await;
+        assert_eq!(client.get("t2.example.test", "/").await.0.status, 200, "{setting}");
+    }
+}
+
+#[test]
+fn origin_set_that_leaves_out_hosts_is_shown_where_the_operator_looks() {
+    let (world, site) = tenants();
+    let said = |setting: &str, arguments: &[&str]| {
+        world.write("site.toml", &format!("{setting}{site}"));
+        let output = world.run(&[arguments, &["--config", "site.toml"]].concat());
+        (text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    let explain = ["explain", "--server-name", "t1.example.test", "--authority", "example.test"];
+    let left_out = "an origin set leaves out the hosts that only *.example.test matches";
+    for (setting, announces, warning) in [
+        (
+            "",
+            false,
+            Some("connections for tenants announce no origins: hosts that only *.example.test"),
+        ),
+        ("announce_origins = \"never\"\n", false, None),
+        (
+            "announce_origins = true\n",
+            true,
+            Some("connections for tenants announce their origins: hosts that only *.example.test"),
+        ),
+    ] {
+        let (groups, log) = said(setting, &["groups"]);
+        let warns = log.contains("site.toml: announce_origins: connections for tenants");
+        assert_eq!(warns, warning.is_some(), "{setting} {log}");
+        assert!(log.contains(warning.unwrap_or_default()), "{setting} {log}");
+        let whose = if announces { "their" } else { "no" };
+        let line = format!("    announce   {whose} origins: {left_out}\n");
+        assert!(groups.contains(&line), "{setting} {groups}");
+        let (report, _) = said(setting, &["groups", "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let connection = &report["groups"][0]["connections"][0];
+        assert_eq!(connection["announces_origins"], announces);
+        assert_eq!(connection["origins_left_out"], serde_json::json!(["*.example.test"]));
+        let (explained, _) = said(setting, &explain);
+        let named = if announces { "https://example.test" } else { "none" };
+        assert!(explained.contains(&format!("announces    {named}\n")), "{setting} {explained}");
+        assert!(explained.contains(left_out), "{setting} {explained}");
+    }
+}
+
+/// Strict names are not shared at all, so that an origin set takes nothing from a client.
+#[test]
+fn strict_wildcard_leaves_nothing_out() {
+    let (world, site) = tenants();
+    let strict =
+        site.replace("vhost=tenants\\n\" }\n", "vhost=tenants\\n\" }\ncoalesce = \"never\"\n");
+    assert_ne!(site, strict);
+    world.write("site.toml", &strict);
+    let output = world.run(&["groups", "--config", "site.toml"]);
+    assert_eq!(text(&output.stderr), "");
+    assert!(!text(&output.stdout).contains("announce"), "{output:?}");
+}
+
+#[test]
+fn setting_of_origins_that_is_none_of_its_words_is_refused() {
+    let (world, site) = tenants();
+    for value in ["\"sometimes\"", "1"] {
+        world.write("site.toml", &format!("announce_origins = {value}\n{site}"));
+        let said = world.say(&["groups", "--config", "site.toml"], 3);
+        assert!(said.contains("site.toml:1: "), "{said}");
+        assert!(said.contains("\"when-complete\", \"always\", \"never\", true or false"), "{said}");
+    }
 }

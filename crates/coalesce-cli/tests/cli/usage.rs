@@ -80,7 +80,7 @@ fn a_reader_that_leaves_is_no_error() {
     let world = World::lab();
     let mut child = world
         .command()
-        .args(["explain", "--config", "site.toml", "--batch"])
+        .args(["-qq", "explain", "--config", "site.toml", "--batch"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

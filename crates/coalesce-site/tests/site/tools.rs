@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
 use axum::routing::get;
 use coalesce_core::{NamePattern, RequestTarget, Step, Verdict};
 use coalesce_site::{
-    ClientIdentity, GroupSettings, Host, Outcome, Question, ServedHost, Site, SiteSnapshot,
+    ClientIdentity, GroupSettings, Host, OriginPolicy, Outcome, Question, ServedHost, Site,
+    SiteBuilder, SiteSnapshot,
 };
 use coalesce_tls::ClientAuth;
 use http_body_util::BodyExt;
@@ -16,14 +18,16 @@ use tower::ServiceExt;
 
 use crate::support::{Ca, Text, builder};
 
-fn site(ca: &Ca) -> Site<Text> {
+fn builder_of(ca: &Ca) -> SiteBuilder<Text> {
     let shared = ca.identity(&["a.test", "b.test", "*.w.test"]);
     builder()
         .add_host(Host::new("a.test", shared.clone(), Text("a")).name("b.test"))
         .host("*.w.test", shared, Text("w"))
         .host("c.test", ca.identity(&["c.test"]), Text("c"))
-        .build()
-        .unwrap()
+}
+
+fn site(ca: &Ca) -> Site<Text> {
+    builder_of(ca).build().unwrap()
 }
 
 #[test]
@@ -139,11 +143,58 @@ fn hints_say_where_a_misdirected_request_would_be_served() {
 
 #[test]
 fn origins_are_what_is_served_and_spelled_out() {
-    let site = site(&Ca::new());
+    let ca = Ca::new();
+    let site = builder_of(&ca).announce_origins(OriginPolicy::Always).build().unwrap();
     let origins = site.origins(Some("a.test")).unwrap();
     assert_eq!(origins, ["https://a.test", "https://b.test"]);
     assert_eq!(site.origins(Some("c.test")).unwrap(), ["https://c.test"]);
     assert!(site.origins(Some("d.test")).is_err());
+}
+
+/// `*.w.test` is a wildcard of the certificate and of the site. A client that heeds the origins `a`
+/// and `b` would not share its hosts any more (RFC 8336 §2.4).
+#[test]
+fn origins_that_leave_out_hosts_below_a_wildcard_are_not_announced_by_default() {
+    let ca = Ca::new();
+    let warned = |site: &Site<Text>| {
+        let warnings = site.warnings();
+        let of_origins = warnings.iter().find(|warning| warning.field() == "announce_origins");
+        of_origins.map(ToString::to_string).unwrap_or_default()
+    };
+    let site = builder_of(&ca).build().unwrap();
+    assert_eq!(site.origins(Some("a.test")).unwrap(), [""; 0]);
+    assert_eq!(site.origins(Some("c.test")).unwrap(), ["https://c.test"]);
+    let expected = "site: announce_origins: connections for a.test announce no origins: hosts that \
+                    only *.w.test matches are served on them";
+    assert!(warned(&site).starts_with(expected), "{}", warned(&site));
+    let snapshot = site.snapshot();
+    let facts = snapshot.listeners()[0].handshakes().choose_by_name(Some("a.test")).unwrap().facts;
+    let found = snapshot.announced_origins(&facts);
+    assert_eq!(found.origins, ["https://a.test", "https://b.test"]);
+    assert_eq!((found.wildcards, found.is_announced), (vec!["*.w.test".to_owned()], false));
+
+    let site = builder_of(&ca).announce_origins(true).build().unwrap();
+    assert!(warned(&site).contains("connections for a.test announce their origins"));
+    let site = builder_of(&ca).announce_origins(OriginPolicy::Never).build().unwrap();
+    assert_eq!(site.origins(Some("c.test")).unwrap(), [""; 0]);
+    assert_eq!(warned(&site), "");
+}
+
+#[tokio::test]
+async fn forwarded_fields_of_clients_are_removed_where_that_is_set() {
+    let ca = Ca::new();
+    let seen = async |headers: HeaderMap| headers.contains_key("x-forwarded-host").to_string();
+    for strips in [false, true] {
+        let router = Router::new().route("/", get(seen));
+        let site = Site::builder().host("shop.test", ca.identity(&["shop.test"]), router);
+        let site = if strips { site.strip_forwarded_fields() } else { site };
+        let site = site.build().unwrap();
+        let request = site.for_host("shop.test").unwrap().header("x-forwarded-host", "other.test");
+        let request = request.body(Body::empty()).unwrap();
+        let response = site.into_service().oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), 10).await.unwrap();
+        assert_eq!(body, (!strips).to_string());
+    }
 }
 
 #[tokio::test]

@@ -90,11 +90,16 @@ impl GatewayFields {
         Ok(Forwarded { scheme, server_name, certificate_verified, is_gateway: false })
     }
 
-    /// True if a request has none of the fields.
-    fn are_absent(&self, headers: &HeaderMap) -> bool {
+    /// Returns the names of the fields.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let fields =
             [Some(&self.scheme), self.server_name.as_ref(), self.certificate_verified.as_ref()];
-        !fields.into_iter().flatten().any(|field| headers.contains_key(field))
+        fields.into_iter().flatten()
+    }
+
+    /// True if a request has none of the fields.
+    fn are_absent(&self, headers: &HeaderMap) -> bool {
+        !self.names().any(|field| headers.contains_key(field))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Facts from a gateway that has terminated TLS (RFC 9110 §7.4). Nothing here is on by itself.
 
+mod claims;
 mod fields;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use coalesce_core::{DnsName, GroupId, Scheme};
 use ipnet::{IpNet, Ipv4Net};
 
+pub(crate) use claims::strip;
 pub use fields::GatewayFields;
 pub(crate) use fields::{Forwarding, GatewayFieldError};
 #[cfg(feature = "proxy-protocol")]
@@ -94,7 +96,7 @@ impl TrustedGateways {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    fn are_at(&self, peer: Option<SocketAddr>) -> bool {
+    pub(crate) fn are_at(&self, peer: Option<SocketAddr>) -> bool {
         peer.is_some_and(|peer| self.contain(peer.ip()))
     }
 

@@ -188,6 +188,48 @@ async fn health_check_of_a_gateway_is_decided_as_its_own_where_that_is_set() {
     assert_eq!(ask(fields().health_checks(), Some("http")).await, 400);
 }
 
+/// The names of the fields that the application gets of a request from `peer`.
+async fn fields_from(peer: &str, lists_gateways: bool) -> String {
+    let mut layer = layer().strip_forwarded_fields();
+    if lists_gateways {
+        let listed = ["192.0.2.7/32".parse().unwrap()];
+        let gateways = TrustedGateways::new(listed, |_| Some(PUBLIC));
+        layer = layer.trusted_gateways(gateways, GatewayFields::new(SCHEME).server_name(NAME));
+    }
+    let application = service_fn(async |request: Request<Empty<Bytes>>| {
+        let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        Ok::<_, std::convert::Infallible>(Response::new(Full::from(names.join(" "))))
+    });
+    let fields = ["forwarded", "x-forwarded-host", "x_forwarded_host", "x-server-name"];
+    let mut request = Request::get("/").header(HOST, "api.test:443").header(SCHEME, "https");
+    for field in fields {
+        request = request.header(field, "b.test").header(field, "b.test");
+    }
+    request.headers_mut().unwrap().insert(NAME, "api.test".parse().unwrap());
+    let info = ConnectionInfo::trusted_gateway(
+        coalesce_core::Scheme::Https,
+        None,
+        PUBLIC,
+        coalesce_core::ClientCertificates::NotAsked,
+        [443],
+    );
+    let service = info.with_peer(peer.parse().unwrap()).layer(layer.layer(application));
+    let answer = service.oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let names = answer.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(names.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn fields_of_a_gateway_reach_the_application_from_a_listed_one_alone() {
+    let all = "forwarded host x-forwarded-host x-forwarded-proto x-server-name x_forwarded_host";
+    assert_eq!(fields_from(GATEWAY, true).await, all);
+    assert_eq!(fields_from("192.0.2.8:1", true).await, "host");
+    // Where no gateway is listed, no field has a meaning of its own.
+    assert_eq!(fields_from(GATEWAY, false).await, "host x-server-name");
+}
+
 fn addresses() -> ProxiedAddress {
     ProxiedAddress::stream("192.0.2.9:1".parse().unwrap(), "192.0.2.1:443".parse().unwrap())
 }

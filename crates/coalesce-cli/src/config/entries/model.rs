@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use coalesce_core::CoalescePolicy;
+use coalesce_site::OriginPolicy;
 use coalesce_tls::TlsVersion;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -17,6 +18,39 @@ use toml::Spanned;
 pub(crate) enum Profile {
     /// Listeners as in the Kubernetes Gateway API (GEP-3567).
     GatewayApi,
+}
+
+/// `announce_origins = ...`: when connections announce their origin sets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnnounceOrigins(pub(crate) OriginPolicy);
+
+impl<'de> Deserialize<'de> for AnnounceOrigins {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct WordOrBool;
+
+        impl Visitor<'_> for WordOrBool {
+            type Value = AnnounceOrigins;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"when-complete\", \"always\", \"never\", true or false")
+            }
+
+            fn visit_bool<E: de::Error>(self, announce: bool) -> Result<AnnounceOrigins, E> {
+                Ok(AnnounceOrigins(announce.into()))
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<AnnounceOrigins, E> {
+                match word {
+                    "when-complete" => Ok(AnnounceOrigins(OriginPolicy::WhenComplete)),
+                    "always" => Ok(AnnounceOrigins(OriginPolicy::Always)),
+                    "never" => Ok(AnnounceOrigins(OriginPolicy::Never)),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+        }
+
+        value.deserialize_any(WordOrBool)
+    }
 }
 
 /// `[admin]`

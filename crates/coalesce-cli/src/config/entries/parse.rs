@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::entries::model::{
-    AdminEntry, GroupEntry, ListenerEntry, Profile, VirtualHostEntry,
+    AdminEntry, AnnounceOrigins, GroupEntry, ListenerEntry, Profile, VirtualHostEntry,
 };
 use crate::config::entries::source::{ConfigErrors, Faults, Source};
 
@@ -17,7 +17,7 @@ pub(crate) struct Entries {
     pub(crate) profile: Option<Spanned<Profile>>,
     pub(crate) table: Option<Spanned<PathBuf>>,
     pub(crate) map_table: Option<Spanned<bool>>,
-    pub(crate) announce_origins: Option<Spanned<bool>>,
+    pub(crate) announce_origins: Option<Spanned<AnnounceOrigins>>,
     pub(crate) admin: Option<Spanned<AdminEntry>>,
     pub(crate) listeners: Vec<Spanned<ListenerEntry>>,
     pub(crate) groups: Vec<Spanned<GroupEntry>>,
