@@ -20,7 +20,6 @@ use crate::explain;
 use crate::serve::{self, Observers, Server, Signals};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
-use crate::terminal::palette::Palette;
 
 /// The arguments of `coalesce demo`.
 #[derive(Args, Debug)]
@@ -55,7 +54,7 @@ async fn demonstrate(arguments: &DemoArguments, files: &DemoFiles) -> Result<Exi
     if arguments.json {
         report::json(&lines, &mut output)?;
     } else {
-        report::table(&lines, address, Palette::for_stdout(), &mut output)?;
+        report::table(&lines, address, &mut output)?;
     }
     if arguments.keep {
         report::commands(files.folder(), address, &mut output)?;

@@ -109,9 +109,9 @@ pub(super) fn json(lines: &[RowResult], output: &mut Output<impl Write>) -> Resu
 pub(super) fn table(
     lines: &[RowResult],
     address: SocketAddr,
-    palette: Palette,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
+    let palette = output.palette();
     output.line(format_args!(
         "A server on {address} and a client that sends these requests over real TLS and HTTP/2."
     ))?;

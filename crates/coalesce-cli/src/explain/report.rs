@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::config::{HostAnswer, Site};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
+use crate::terminal::palette::Palette;
 use crate::terminal::text::some_of;
 
 /// The answer as an object; `coalesce explain --help` documents its members.
@@ -162,7 +163,8 @@ pub(crate) fn text(
     let name = listener.name();
     output.line(format_args!("connection   {server_name}, listener {name}"))?;
     if let Outcome::Refused(refusal) = explanation.outcome() {
-        output.line(format_args!("verdict      refused: there is no connection"))?;
+        let verdict = output.palette().refused("refused: there is no connection");
+        output.line(format_args!("verdict      {verdict}"))?;
         output.line(format_args!("reason       tls: {}: {refusal}", refusal.code()))?;
         output.line(format_args!("rule         {}", refusal.rule()))?;
     } else {
@@ -206,14 +208,7 @@ fn decided(
     let presented = presented.unwrap_or_default();
     output.line(format_args!("             group {group}, certificate for {presented}"))?;
     output.line(format_args!("request      {}", request(question)))?;
-    let status = report.status.unwrap_or_default();
-    match report.reset {
-        Some(code) => output.line(format_args!(
-            "verdict      {}: the stream is reset with {code} (HTTP/1.1: {status})",
-            report.verdict
-        ))?,
-        None => output.line(format_args!("verdict      {} ({status})", report.verdict))?,
-    }
+    output.line(format_args!("verdict      {}", verdict(report, output.palette())))?;
     if let Some(host) = report.virtual_host {
         output.line(format_args!("virtual host {host}"))?;
     }
@@ -234,6 +229,18 @@ fn decided(
         output.line(format_args!("step         {} {}", step.number(), step_name(step)))?;
     }
     output.line(format_args!("rule         {}", report.rule))
+}
+
+/// The verdict with the status or the reset, in its colour.
+fn verdict(report: &ExplainReport<'_>, palette: Palette) -> String {
+    let (verdict, status) = (report.verdict, report.status.unwrap_or_default());
+    match (report.reset, status) {
+        (Some(code), _) => palette
+            .refused(&format!("{verdict}: the stream is reset with {code} (HTTP/1.1: {status})")),
+        (None, MISDIRECTED) => palette.misdirected(&format!("{verdict} ({status})")),
+        (None, _) if verdict == "serve" => palette.served(&format!("{verdict} ({status})")),
+        (None, _) => palette.refused(&format!("{verdict} ({status})")),
+    }
 }
 
 /// The request in one line. What does not print is escaped.

@@ -31,7 +31,8 @@ pub(super) fn write(
 }
 
 fn write_group(group: &GroupReport<'_>, output: &mut Output<impl Write>) -> Result<(), Failure> {
-    output.line(format_args!("group {}", group.name))?;
+    let heading = output.palette().heading(&format!("group {}", group.name));
+    output.line(heading)?;
     if !group.also.is_empty() {
         output.line(format_args!("  the same as         {}", some_of(group.also)))?;
     }
@@ -55,13 +56,15 @@ fn write_connection(
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
     let ConnectionReport { listener, certificate, server_names, .. } = connection;
+    let palette = output.palette();
+    let (may_carry, may_not) = (palette.served("may carry"), palette.misdirected("may not"));
     let names = some_of(server_names);
     output.line(format_args!("  connections for {names} (listener {listener}, {certificate})"))?;
-    output.line(format_args!("    may carry  {}", some_of(&connection.may_carry())))?;
+    output.line(format_args!("    {may_carry}  {}", some_of(&connection.may_carry())))?;
     let server_name_only = connection.server_name_only();
     if !server_name_only.is_empty() {
         let wildcards = some_of(&server_name_only);
-        output.line(format_args!("    may carry  only the server name, of {wildcards}"))?;
+        output.line(format_args!("    {may_carry}  only the server name, of {wildcards}"))?;
     }
     if !connection.origins.wildcards.is_empty() {
         let wildcards = some_of(&connection.origins.wildcards);
@@ -71,7 +74,7 @@ fn write_connection(
         ))?;
     }
     for (reason, names) in connection.may_not() {
-        output.line(format_args!("    may not    {} ({reason})", some_of(&names)))?;
+        output.line(format_args!("    {may_not}    {} ({reason})", some_of(&names)))?;
     }
     Ok(())
 }

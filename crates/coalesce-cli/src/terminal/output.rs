@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use serde::Serialize;
 
 use crate::terminal::exit::Failure;
+use crate::terminal::palette::Palette;
 
 /// The lines that a command answers with.
 ///
@@ -14,18 +15,26 @@ use crate::terminal::exit::Failure;
 #[derive(Debug)]
 pub(crate) struct Output<W: Write = StdoutLock<'static>> {
     to: BufWriter<W>,
+    palette: Palette,
 }
 
 impl Output {
     /// Locks standard output.
     pub(crate) fn stdout() -> Self {
-        Self::new(io::stdout().lock())
+        Self { to: BufWriter::new(io::stdout().lock()), palette: Palette::for_stdout() }
     }
 }
 
 impl<W: Write> Output<W> {
+    /// Writes to `to`, without colours.
+    #[cfg(test)]
     pub(crate) fn new(to: W) -> Self {
-        Self { to: BufWriter::new(to) }
+        Self { to: BufWriter::new(to), palette: Palette::PLAIN }
+    }
+
+    /// Returns the colours of the output.
+    pub(crate) const fn palette(&self) -> Palette {
+        self.palette
     }
 
     /// Writes one line.

@@ -18,6 +18,10 @@ const REFUSED: Style = AnsiColor::Magenta.on_default();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
 
 impl Palette {
+    /// Leaves all text as it is.
+    #[cfg(test)]
+    pub(crate) const PLAIN: Self = Self { coloured: false };
+
     /// Colours text if standard output is a terminal that shows colours. `NO_COLOR`,
     /// `CLICOLOR_FORCE` and `TERM` count as they do for clap's messages.
     pub(crate) fn for_stdout() -> Self {
@@ -42,7 +46,7 @@ impl Palette {
         self.paint(MISDIRECTED, text)
     }
 
-    /// Colours every other expected result: another status, a reset, a refused handshake.
+    /// Colours every other refusal: a 400 or 405, a reset, a failed handshake.
     pub(crate) fn refused(self, text: &str) -> String {
         self.paint(REFUSED, text)
     }
