@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use coalesce_core::{
-    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
-    PresentedIdentifier, RequestTarget, ServerConnection, VirtualHostId, decide,
+    AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern, Ports,
+    PresentedIdentifier, RequestTarget, Scheme, ServerConnection, VirtualHostId, decide,
 };
 use coalesce_h2::{Accepted, Builder};
 use coalesce_tests::raw::{
@@ -23,6 +23,7 @@ type Field = (Bytes, Bytes);
 #[serde(deny_unknown_fields)]
 struct File {
     row: Vec<Row>,
+    target: Vec<Targets>,
 }
 
 #[derive(Deserialize)]
@@ -39,8 +40,57 @@ struct Row {
     _why: Option<String>,
 }
 
+/// Targets that have one outcome.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Targets {
+    id: String,
+    #[serde(rename = "rule")]
+    _rule: String,
+    method: Option<String>,
+    scheme: Option<String>,
+    #[serde(default)]
+    authorities: Vec<Bytes>,
+    #[serde(default)]
+    hosts: Vec<Bytes>,
+    #[serde(default)]
+    both: Vec<Vec<Bytes>>,
+    outcome: String,
+    #[serde(rename = "why")]
+    _why: Option<String>,
+}
+
+impl Targets {
+    /// The field list of a request for each target.
+    fn lists(&self) -> Vec<Vec<Field>> {
+        let field = |name: &str, value: &[u8]| (Bytes(name.into()), Bytes(value.into()));
+        let authority = |value: &Bytes| field(":authority", &value.0);
+        let host = |value: &Bytes| field("host", &value.0);
+        let mut targets: Vec<(Vec<Field>, Vec<Field>)> = Vec::new();
+        targets.extend(self.authorities.iter().map(|value| (vec![authority(value)], Vec::new())));
+        targets.extend(self.hosts.iter().map(|value| (Vec::new(), vec![host(value)])));
+        targets.extend(self.both.iter().map(|values| {
+            let (first, rest) = values.split_at(values.len().min(1));
+            (first.iter().map(authority).collect(), rest.iter().map(host).collect())
+        }));
+        let is_tunnel = self.method.as_deref() == Some("CONNECT");
+        let method = self.method.as_deref().unwrap_or("GET").as_bytes();
+        let scheme = self.scheme.as_deref().or((!is_tunnel).then_some("https"));
+        let lists = targets.into_iter().map(|(authority, hosts)| {
+            let mut list = vec![field(":method", method)];
+            list.extend(scheme.map(|scheme| field(":scheme", scheme.as_bytes())));
+            list.extend(authority);
+            list.extend((!is_tunnel).then(|| field(":path", b"/")));
+            list.extend(hosts);
+            list
+        });
+        lists.collect()
+    }
+}
+
 /// The host that the connection is for.
 const HOST: &str = "a.example.test";
+const GROUP: GroupId = GroupId::new(1);
 
 impl Row {
     /// All fields of the request.
@@ -116,24 +166,36 @@ async fn answer(accepted: Accepted) {
     }
 }
 
-/// A server whose certificate covers `a.example.test`, and which has `b.example.test` too.
-async fn serve(io: DuplexStream) {
-    let group = GroupId::new(1);
+/// A server with these hosts, on a connection that may serve what `connection` says.
+async fn serve(io: DuplexStream, hosts: &[&str], connection: ServerConnection<'_>) {
     let mut table = AuthorityTable::builder();
-    table.group(group, GroupPolicy::default()).unwrap();
-    for (id, name) in (0..).zip([HOST, "b.example.test"]) {
+    table.group(GROUP, GroupPolicy::default()).unwrap();
+    for (id, name) in (0..).zip(hosts) {
         let pattern = NamePattern::parse(name.as_bytes()).unwrap();
-        table.entry(pattern, VirtualHostId::new(id), group).unwrap();
+        table.entry(pattern, VirtualHostId::new(id), GROUP).unwrap();
     }
     let table = table.build().unwrap();
-    let presented = [PresentedIdentifier::parse_dns(HOST.as_bytes()).unwrap()];
-    let presented = IdentifierSet::build(presented).unwrap();
-    let connection = ServerConnection::tls(&presented, group, ClientCertificates::NotAsked, 443);
     let decide = |target: &RequestTarget<'_>| decide(&table, &connection, target);
     let mut connection = Builder::new().handshake(io, decide).await.unwrap();
     while let Some(Ok(accepted)) = connection.accept().await {
         tokio::spawn(answer(accepted));
     }
+}
+
+/// A server whose certificate covers `a.example.test`, and which has `b.example.test` too.
+async fn serve_one(io: DuplexStream) {
+    let presented = [PresentedIdentifier::parse_dns(HOST.as_bytes()).unwrap()];
+    let presented = IdentifierSet::build(presented).unwrap();
+    let connection = ServerConnection::tls(&presented, GROUP, ClientCertificates::NotAsked, 443);
+    serve(io, &[HOST, "b.example.test"], connection).await;
+}
+
+/// A server of every host on every port, behind a trusted gateway.
+async fn serve_all(io: DuplexStream) {
+    let ports: Ports = (1..=u16::MAX).collect();
+    let clients = ClientCertificates::NotAsked;
+    let connection = ServerConnection::trusted_gateway(Scheme::Https, GROUP, clients, ports);
+    serve(io, &["*"], connection).await;
 }
 
 /// What a client gets.
@@ -163,11 +225,11 @@ impl Client {
                 HEADERS => match &*self.decoder.decode(&payload).unwrap()[0].1 {
                     b"200" => "served",
                     b"421" => "misdirected",
-                    b"400" => "malformed",
+                    b"400" => "bad_request",
                     b"405" => "refused",
                     other => panic!("status {}", other.escape_ascii()),
                 },
-                RST_STREAM if payload == PROTOCOL_ERROR.to_be_bytes() => "malformed",
+                RST_STREAM if payload == PROTOCOL_ERROR.to_be_bytes() => "reset",
                 _ => continue,
             };
             self.outcomes.entry(u32::from_be_bytes([s0, s1, s2, s3])).or_insert(outcome.into());
@@ -176,37 +238,81 @@ impl Client {
     }
 }
 
-/// What becomes of a request in each coding, beside one on the same connection that is not over.
-async fn outcomes(row: &Row) -> String {
-    let (near, io) = duplex(1 << 16);
-    let server = tokio::spawn(serve(near));
+/// What becomes of requests, beside one on the same connection that is not over.
+async fn outcomes(
+    server: impl Future<Output = ()> + Send + 'static,
+    io: DuplexStream,
+    requests: impl Iterator<Item = Vec<u8>>,
+) -> Vec<String> {
+    let server = tokio::spawn(server);
     let mut client = Client { io, decoder: loona_hpack::Decoder::new(), outcomes: BTreeMap::new() };
     client.send(&[PREFACE, &settings(&[])].concat()).await;
     // One stream is open from the first request to the last.
     client.send(&frame(HEADERS, END_HEADERS, 1, &get_fields(HOST, "/"))).await;
     let mut found = Vec::new();
-    for (stream, coding) in (3..).step_by(2).zip(Coding::ALL) {
-        client.send(&row.frames(stream, coding)).await;
+    for (stream, request) in (3..).step_by(2).zip(requests) {
+        client.send(&request).await;
         found.push(client.outcome(stream).await);
     }
     client.send(&frame(DATA, END_STREAM, 1, b"content")).await;
     found.push(format!("{} beside it", client.outcome(1).await));
-    found.dedup();
     drop(client);
     server.await.unwrap();
+    found
+}
+
+/// What becomes of a request in each coding.
+async fn outcomes_of_row(row: &Row) -> String {
+    let (near, io) = duplex(1 << 16);
+    let requests = (3..).step_by(2).zip(Coding::ALL);
+    let requests = requests.map(|(stream, coding)| row.frames(stream, coding));
+    let mut found = outcomes(serve_one(near), io, requests).await;
+    if row.outcome == "malformed" {
+        for outcome in &mut found {
+            if ["bad_request", "reset"].contains(&&**outcome) {
+                "malformed".clone_into(outcome);
+            }
+        }
+    }
+    found.dedup();
     found.join(", ")
+}
+
+async fn outcome_of_target(list: &[Field]) -> String {
+    let (near, io) = duplex(1 << 16);
+    let flags = END_HEADERS | END_STREAM;
+    let request = frame(HEADERS, flags, 3, &Coding::Plain.block(list));
+    outcomes(serve_all(near), io, std::iter::once(request)).await.join(", ")
+}
+
+/// A field list in a line, for messages.
+fn shown(list: &[Field]) -> String {
+    let shown = list.iter().map(|(Bytes(name), Bytes(value))| {
+        format!("{}: {}", name.escape_ascii(), value.escape_ascii())
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 #[test]
 fn every_request_has_its_outcome_and_the_connection_lives() {
-    let File { row: rows } = read("requests");
-    assert_distinct("requests", rows.iter().map(|row| row.id.as_str()));
+    let File { row: rows, target: targets } = read("requests");
+    let ids = rows.iter().map(|row| &row.id).chain(targets.iter().map(|targets| &targets.id));
+    assert_distinct("requests", ids.map(String::as_str));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut report = Report::of("requests");
-    let answers = rows.iter().map(|row| {
-        let expected = format!("{}, served beside it", row.outcome);
-        (&*row.id, expected, runtime.block_on(outcomes(row)))
+    let of_rows = rows.iter().map(|row| {
+        let found = runtime.block_on(outcomes_of_row(row));
+        (row.id.clone(), format!("{}, served beside it", row.outcome), found)
     });
-    report.run("coalesce-h2", answers);
+    let of_targets = targets.iter().flat_map(|targets| {
+        targets.lists().into_iter().map(|list| {
+            let found = runtime.block_on(outcome_of_target(&list));
+            let id = format!("{}, {}", targets.id, shown(&list));
+            (id, format!("{}, served beside it", targets.outcome), found)
+        })
+    });
+    let all: Vec<_> = of_rows.chain(of_targets).collect();
+    let all = all.iter().map(|(id, expected, found)| (&**id, expected.clone(), found.clone()));
+    report.run("coalesce-h2", all);
     report.finish();
 }
