@@ -78,8 +78,9 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
 /// - the connection is polled only when it was woken; the number of polls is limited by the frames
 ///   sent and written; the connection ends when its client has closed.
 ///
-/// A client that keeps to the protocol also gets a complete answer to each of its requests, if
-/// there is window, and a reset for each refused upload, and its connection stays open.
+/// A client that keeps to the protocol, but for malformed fields, also gets a complete answer to each
+/// well-formed request, if there is window, and a reset for each refused upload. Its malformed
+/// requests are not served, and its connection stays open.
 pub fn connection(data: &[u8]) {
     let _ = try_connection(&mut Unstructured::new(data));
 }
@@ -99,6 +100,10 @@ fn try_connection(u: &mut Unstructured<'_>) -> Result<()> {
     let case = Case { world: &world, facts: &facts, requests: &requests };
     case.check_served(&application.served);
     case.check_answers(&answers, &application.served);
+    for stream in &script.malformed {
+        let is_served = application.served.contains_key(stream);
+        assert!(!is_served || !script.orderly, "stream {stream} is malformed and served");
+    }
     case.check_announced(&answers.origins);
     check_windows(&answers, &windows);
     if script.orderly && !has_budget {
@@ -268,7 +273,7 @@ impl Case<'_> {
             }
             // An incomplete request may not count as a request for `h2`.
             let asked = self.requests.streams.get(stream);
-            if !asked.is_some_and(|asked| asked.whole) {
+            if script.malformed.contains(stream) || !asked.is_some_and(|asked| asked.whole) {
                 continue;
             }
             match self.expected(*stream).expect("a valid request is readable") {

@@ -25,6 +25,18 @@ const RESETS_MAX: usize = 3;
 /// Fewer than a server counts as an attack.
 const CONTINUATIONS_MAX: usize = 4;
 
+/// Fields that make a request malformed, and trailers (RFC 9113 §8.1.1).
+const MALFORMED: &[(&[u8], &[u8])] = &[
+    (b"X-A", b"1"),
+    (b"x a", b""),
+    (b"x:a", b"1"),
+    (b":odd", b"1"),
+    (b"x-a", b"\0"),
+    (b"x-a", b"1\r\n2"),
+    (b"x-a", b" 1"),
+    (b"x-a", b"1\t"),
+];
+
 /// The octets of a client, and facts about them.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -32,9 +44,12 @@ pub(super) struct Script {
     pub(super) pieces: Vec<Vec<u8>>,
     /// Whether the frames keep to the protocol.
     pub(super) orderly: bool,
-    /// The streams with a request, and those of them that the client has reset.
+    /// The streams with a request, and those of them that the client has reset, or that the server
+    /// has to reset for malformed trailers.
     pub(super) asked: BTreeSet<u32>,
     pub(super) reset: BTreeSet<u32>,
+    /// The streams whose request is malformed.
+    pub(super) malformed: BTreeSet<u32>,
     /// The streams that the client has neither ended nor reset.
     pub(super) unfinished: BTreeSet<u32>,
     /// The largest dynamic table that the client allows the server.
@@ -80,6 +95,7 @@ pub(super) fn script(
         orderly: client.orderly,
         asked: client.asked,
         reset: client.reset,
+        malformed: client.malformed,
         unfinished: client.open.into_iter().collect(),
         header_table_max: client.header_table_max,
         shrinks: client.shrinks,
@@ -93,6 +109,7 @@ struct Client {
     next_stream: u32,
     asked: BTreeSet<u32>,
     reset: BTreeSet<u32>,
+    malformed: BTreeSet<u32>,
     /// The streams that the client has not ended.
     open: Vec<u32>,
     uploaded: usize,
@@ -114,6 +131,7 @@ impl Client {
             next_stream: 1,
             asked: BTreeSet::new(),
             reset: BTreeSet::new(),
+            malformed: BTreeSet::new(),
             open: Vec::new(),
             uploaded: 0,
             header_table_max: TABLE_MAX,
@@ -241,6 +259,10 @@ impl Client {
         if seldom(u, 4)? {
             fields.push((b"x-a", *u.choose(&[&b"1"[..], b"", b"2"])?));
         }
+        if seldom(u, 8)? {
+            fields.push(*u.choose(MALFORMED)?);
+            self.malformed.insert(self.next_stream.saturating_sub(2));
+        }
         let mut block = Vec::new();
         if seldom(u, 16)? {
             // Empties the table and restores its size (RFC 7541 §4.2).
@@ -277,6 +299,11 @@ impl Client {
         let Some(stream) = self.open.pop() else { return Ok(()) };
         let mut block = Vec::new();
         self.table.encode(u, &mut block, b"x-a", b"1")?;
+        if seldom(u, 4)? {
+            let (name, value) = *u.choose(MALFORMED)?;
+            self.table.encode(u, &mut block, name, value)?;
+            self.reset.insert(stream);
+        }
         self.headers(u, stream, true, &block)
     }
 

@@ -15,6 +15,11 @@ pub(super) const CONTINUATION: u8 = 0x9;
 pub(super) const ORIGIN: u8 = 0xc;
 
 pub(super) const END_HEADERS: u8 = 0x4;
+/// RFC 9113 §6.2.
+const PADDED: u8 = 0x8;
+const PRIORITY_FIELDS: u8 = 0x20;
+/// How long these fields are.
+const PRIORITY_LEN: usize = 5;
 
 /// A frame of a connection, with all its octets.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +36,25 @@ impl Frame {
         let payload: [u8; 4] = self.bytes.get(HEADER_LEN..)?.try_into().ok()?;
         let grants = self.kind == WINDOW_UPDATE && self.stream_id == 0;
         grants.then(|| u64::from(u32::from_be_bytes(payload) & (u32::MAX >> 1)))
+    }
+}
+
+impl Frame {
+    /// Returns the fragment of a header block in the frame; `None` if its type has none.
+    pub(super) fn fragment(&self) -> Option<&[u8]> {
+        let payload = self.bytes.get(HEADER_LEN..)?;
+        if self.kind != HEADERS {
+            return (self.kind == CONTINUATION).then_some(payload);
+        }
+        let (padding, payload) = match payload.split_first() {
+            Some((padding, payload)) if self.flags & PADDED != 0 => {
+                (usize::from(*padding), payload)
+            }
+            _ => (0, payload),
+        };
+        let payload = payload.get(..payload.len().checked_sub(padding)?)?;
+        let start = if self.flags & PRIORITY_FIELDS == 0 { 0 } else { PRIORITY_LEN };
+        payload.get(start..)
     }
 }
 

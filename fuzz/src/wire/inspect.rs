@@ -3,6 +3,7 @@
 use coalesce_core::{Malformed, RequestTarget, Verdict};
 use coalesce_h2::fuzz_bridge;
 
+use super::fields::check_fields;
 use super::script::{Script, read_to_end};
 
 /// The bytes and notes that `h2` and the server half get.
@@ -27,6 +28,7 @@ fn read_all<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, buf_len: usize) -> O
 /// - the outcome does not depend on the pieces, nor on the buffers that `h2` offers;
 /// - the bytes do not grow;
 /// - the bytes for `h2` need no further rewriting;
+/// - `h2` ends the connection for no malformed field, unless sync is lost;
 /// - notes come in the order of their streams.
 pub fn inspect(chunks: &[&[u8]]) {
     let whole = chunks.concat();
@@ -40,6 +42,9 @@ pub fn inspect(chunks: &[&[u8]]) {
     let again = read_all([&*outcome.bytes], 8192);
     assert_eq!(again.bytes, outcome.bytes, "rewritten bytes are rewritten again");
     assert_eq!(again.lost_sync, outcome.lost_sync, "rewriting hides the loss of sync");
+    if !outcome.lost_sync {
+        check_fields(&outcome.bytes);
+    }
     let ordered = outcome.notes.is_sorted_by(|a, b| a.0 < b.0);
     assert!(ordered, "notes are out of order");
 }

@@ -2,6 +2,7 @@
 //! use them too.
 
 mod early;
+mod fields;
 mod frames;
 mod inspect;
 mod origin;
