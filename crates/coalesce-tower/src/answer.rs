@@ -8,6 +8,11 @@ use http_body::Body;
 
 use crate::body::{AnswerBody, AnswerContent};
 
+/// True if content is still to come that nobody reads, on a connection that ends for it.
+pub(crate) fn leaves_content<B: Body>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_2 && !request.body().is_end_stream()
+}
+
 /// Makes the answer to a refused request. The body of the request is not read: the server library
 /// drains, resets or closes as its protocol wants when the request is dropped.
 pub(crate) fn answer<B: Body, R: AnswerBody>(
@@ -30,8 +35,8 @@ pub(crate) fn answer<B: Body, R: AnswerBody>(
     // If an HTTP/1 request was not understood, nobody knows where the next one begins. If its content
     // is still to come, nobody reads it, so no request may follow it (RFC 9112 §9.3). The client must
     // hear of that (§9.6): hyper may write this head before it finds the content.
-    let ends = refusal == Refusal::BadRequest || coming;
-    if ends && request.version() < Version::HTTP_2 {
+    let is_unclear = refusal == Refusal::BadRequest && request.version() < Version::HTTP_2;
+    if is_unclear || leaves_content(request) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -136,6 +136,14 @@ impl ConnectionInfo {
         self
     }
 
+    /// Says that the content of a request is left unread, and the connection closed for it.
+    pub(crate) fn set_leaves_content(&self) {
+        #[cfg(feature = "listener")]
+        if let Some(life) = &self.facts.life {
+            life.set_leaves_content();
+        }
+    }
+
     /// Says that a request of this connection is open until the value is dropped, so that its
     /// listener does not take the connection for idle. The layer does this by itself.
     pub fn open_request(&self) -> OpenRequest {

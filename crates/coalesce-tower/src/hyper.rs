@@ -8,7 +8,7 @@ use coalesce_http::Decide;
 use http::{Method, Request, Response};
 use http_body::Body;
 
-use crate::answer::answer;
+use crate::answer::{answer, leaves_content};
 use crate::body::ResponseBody;
 use crate::connection::ConnectionInfo;
 use crate::decide::Undecided;
@@ -86,7 +86,12 @@ where
                 let is_connect = request.method() == Method::CONNECT;
                 ResponseFuture::application((self.application)(request, proof), is_connect, open)
             }
-            Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
+            Err(refusal) => {
+                if leaves_content(&request) {
+                    self.info.set_leaves_content();
+                }
+                ResponseFuture::answer(answer(&self.rules.answers, refusal, &request))
+            }
         };
         future.into()
     }

@@ -10,7 +10,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::answer::answer;
+use crate::answer::{answer, leaves_content};
 use crate::body::AnswerBody;
 use crate::connection::ConnectionInfo;
 use crate::decide::Undecided;
@@ -213,7 +213,13 @@ where
                 let is_connect = request.method() == Method::CONNECT;
                 ResponseFuture::application(self.inner.call(request), is_connect, open)
             }
-            Err(refusal) => ResponseFuture::answer(answer(&self.rules.answers, refusal, &request)),
+            Err(refusal) => {
+                let info = ConnectionInfo::from_request(request.extensions());
+                if let Some(info) = info.filter(|_| leaves_content(&request)) {
+                    info.set_leaves_content();
+                }
+                ResponseFuture::answer(answer(&self.rules.answers, refusal, &request))
+            }
         }
     }
 }

@@ -63,7 +63,8 @@
 //!
 //! A request body that is still coming is not read. On HTTP/2 its stream ends with the answer and
 //! `RST_STREAM(NO_ERROR)`. On HTTP/1.1 no `100 Continue` is sent, and the answer says `connection:
-//! close`, so no part of the body is taken for a request. A gRPC client gets the same statuses, and in the fields
+//! close`, so no part of the body is taken for a request; a `Listener` drops what still comes, within
+//! bounds, so that the client can read the answer. A gRPC client gets the same statuses, and in the fields
 //! `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
 //!
 //! On HTTP/1 a target in absolute form wins over `Host` (RFC 9112 §3.2.2), and `Host` is made to
@@ -92,7 +93,8 @@
 //! instead), end an HTTP/2 connection after too many refusals (bound requests for each connection
 //! elsewhere, or use coalesce-h2), or look at whether HTTP/2 was negotiated (`auto` servers go by
 //! the first bytes; `Accepted` says what was). hyper resets the stream of an
-//! unread upload together with an answer that has no content, which curl 7 takes for no answer.
+//! unread upload together with an answer that has no content, which curl 7 takes for no answer, and
+//! HAProxy 2.6 passes on as a reset.
 //!
 //! # Extended CONNECT
 //!
@@ -156,6 +158,10 @@
 //!
 //! A PROXY protocol header speaks for its whole connection. A gateway in HTTP mode, which sends
 //! requests of several clients on one connection, has to use fields.
+//!
+//! nginx and HAProxy are tested with fields, over HTTP/1.1, over HTTP/2 in the clear, with gRPC and
+//! with a `WebSocket`. HAProxy sends a `WebSocket` over HTTP/2 as an extended `CONNECT`, so its
+//! group has to take that, and the listener to announce it.
 //!
 //! An application that reads `Forwarded` or `X-Forwarded-Host`, as the extractor `Host` of
 //! axum-extra does, prefers them to the authority that was decided.

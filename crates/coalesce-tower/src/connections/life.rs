@@ -53,6 +53,8 @@ pub(crate) struct Life {
     open: AtomicUsize,
     /// True while the client takes no more bytes.
     write_blocked: AtomicBool,
+    /// True if content was refused unread, so that the connection ends.
+    leaves_content: AtomicBool,
     ended: AtomicBool,
     /// Those who wait for bytes or for room, so that they notice the end.
     waiting: Mutex<[Option<Waker>; 2]>,
@@ -76,6 +78,7 @@ impl Life {
             block: AtomicU64::new(NEVER),
             open: AtomicUsize::new(0),
             write_blocked: AtomicBool::new(false),
+            leaves_content: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             waiting: Mutex::default(),
         }
@@ -135,6 +138,14 @@ impl Life {
 
     pub(crate) fn block_ends(&self) {
         self.block.store(NEVER, Relaxed);
+    }
+
+    pub(crate) fn set_leaves_content(&self) {
+        self.leaves_content.store(true, Relaxed);
+    }
+
+    pub(crate) fn leaves_content(&self) -> bool {
+        self.leaves_content.load(Relaxed)
     }
 
     #[cfg(test)]

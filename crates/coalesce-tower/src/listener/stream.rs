@@ -1,6 +1,7 @@
 //! An accepted connection.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -12,6 +13,7 @@ use super::announcement::Announcement;
 use super::heads::Heads;
 use crate::connection::ConnectionInfo;
 use crate::connections::{Life, Registered, Side};
+use crate::limits::LINGER_BYTES_MAX;
 
 /// The byte stream of a connection, and its facts.
 ///
@@ -32,6 +34,8 @@ pub struct Accepted {
     info: ConnectionInfo,
     heads: Heads,
     announcement: Announcement,
+    /// Once the server has closed its side, how many bytes of refused content may still be dropped.
+    lingers: Option<usize>,
     registered: Registered,
 }
 
@@ -62,7 +66,7 @@ impl Accepted {
         registered.established();
         let info = info.with_life(registered.life());
         let (heads, announcement) = (Heads::default(), Announcement::Passes);
-        Self { stream, info, heads, announcement, registered }
+        Self { stream, info, heads, announcement, lingers: None, registered }
     }
 
     /// Takes back the server's announcement of extended `CONNECT`.
@@ -181,16 +185,48 @@ impl AsyncWrite for Accepted {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = each!(this, stream => stream.poll_shutdown(context));
-        // A client that takes no bytes does not hold up the end.
-        if polled.is_pending() && this.life().ends(Side::Write, context) {
-            return Poll::Ready(Err(ended()));
+        if this.lingers.is_none() {
+            let polled = each!(this, stream => stream.poll_shutdown(context));
+            // A client that takes no bytes does not hold up the end.
+            if polled.is_pending() && this.life().ends(Side::Write, context) {
+                return Poll::Ready(Err(ended()));
+            }
+            if !matches!(polled, Poll::Ready(Ok(()))) || !this.life().leaves_content() {
+                return polled;
+            }
+            this.lingers = Some(LINGER_BYTES_MAX);
+            // Which bounds the time.
+            this.life().head_begins();
         }
-        polled
+        this.poll_linger(context).map(Ok)
     }
 }
 
 impl Accepted {
+    /// Drops what the client still sends, so that it reads the answer before the connection is reset
+    /// (RFC 9112 §9.6).
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let socket = match &mut self.stream {
+            Stream::Tls(stream) => stream.get_mut().0,
+            Stream::Cleartext(stream) => stream,
+        };
+        let life = self.registered.life();
+        let left = self.lingers.get_or_insert(0);
+        let mut dropped = [MaybeUninit::uninit(); 8 * 1024];
+        while *left > 0 && !life.is_ended() {
+            let mut buffer = ReadBuf::uninit(&mut dropped);
+            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *left = left.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if life.ends(Side::Read, context) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(())
+    }
+
     fn write(
         &mut self,
         context: &mut Context<'_>,

@@ -76,6 +76,35 @@ async fn content_of_a_misdirected_request_is_no_request() {
     }
 }
 
+/// Closing over unread bytes would reset the connection, and the client would lose the answer.
+#[tokio::test]
+async fn client_that_sends_all_its_content_first_reads_the_421() {
+    let (acceptor, connector) = acceptor();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let plain = serve(Listener::cleartext(socket, PUBLIC, [80])).await;
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tls = serve(Listener::tls(socket, acceptor, [443])).await;
+    let mut upload =
+        b"POST / HTTP/1.1\r\nHost: staff.test\r\nContent-Length: 4000000\r\n\r\n".to_vec();
+    upload.resize(upload.len() + 4_000_000, b'x');
+    for over_tls in [false, true] {
+        let mut answer = Vec::new();
+        if over_tls {
+            let stream = TcpStream::connect(tls).await.unwrap();
+            let name = rustls::pki_types::ServerName::try_from("api.test").unwrap();
+            let mut client = connector.connect(name, stream).await.unwrap();
+            client.write_all(&upload).await.unwrap();
+            client.read_to_end(&mut answer).await.unwrap();
+        } else {
+            let mut client = TcpStream::connect(plain).await.unwrap();
+            client.write_all(&upload).await.unwrap();
+            client.read_to_end(&mut answer).await.unwrap();
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 421") && answer.ends_with(CONTENT_421), "{answer}");
+    }
+}
+
 /// RFC 9113 §3.3.
 #[tokio::test]
 async fn http2_with_prior_knowledge_is_decided_as_well() {
