@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Passes every test: unit, property, documentation and end-to-end tests with real clients, then the
-# live lab. Installs the clients, browsers and Python packages it needs when they are missing.
+# live lab. Installs the clients, browsers, gateways and Python packages it needs when they are missing.
 #
 #   tests/run.sh
 #
-# The browsers must be there when the environment says CI. Where it says LAB or SCENARIOS, that driver
-# or those scenarios are run as well; see tests/lab/run.sh. The last lines are the summaries: the lab's,
-# then `N passed, N failed`.
+# The browsers and gateways must be there when the environment says CI. Where it says LAB or SCENARIOS,
+# that driver or those scenarios are run as well; see tests/lab/run.sh. The last lines are the summaries:
+# the lab's, then `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,6 +40,12 @@ find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-esse
 # The browsers, which not every system packages under these names. Without them, their tests say so
 # and pass, unless the environment says CI.
 find_missing chromium:chromium firefox-esr:firefox-esr certutil:libnss3-tools
+[ "${#missing[@]}" = 0 ] || install_packages --no-install-recommends "${missing[@]}" ||
+    echo "tests/run.sh: going on without ${missing[*]}"
+
+# The gateways in front of a server behind the layer, likewise. Debian has their programs in a folder
+# that is not everybody's.
+PATH=$PATH:/usr/sbin find_missing nginx:nginx-light haproxy:haproxy
 [ "${#missing[@]}" = 0 ] || install_packages --no-install-recommends "${missing[@]}" ||
     echo "tests/run.sh: going on without ${missing[*]}"
 

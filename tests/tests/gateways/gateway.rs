@@ -1,0 +1,237 @@
+//! Gateways as the system has them, and their clients.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fmt};
+
+use coalesce_tests::{Curl, Server, World, curl, tls};
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::application;
+
+/// For starting a gateway on a machine that has much else to do.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A kind of gateway.
+struct Kind {
+    name: &'static str,
+    program: &'static str,
+    /// How the server is reached.
+    upstream: &'static str,
+    /// Returns the configuration of a gateway at the first address, for the server at the second.
+    configuration: fn(address: SocketAddr, upstream: SocketAddr, world: &World) -> String,
+    arguments: &'static [&'static str],
+}
+
+static KINDS: [Kind; 3] = [
+    Kind {
+        name: "nginx",
+        program: "nginx",
+        upstream: "HTTP/1.1, gRPC",
+        configuration: nginx,
+        arguments: &["-e", "stderr", "-c"],
+    },
+    Kind {
+        name: "HAProxy",
+        program: "haproxy",
+        upstream: "HTTP/1.1",
+        configuration: |address, upstream, world| haproxy(address, upstream, world, ""),
+        arguments: &["-db", "-f"],
+    },
+    Kind {
+        name: "HAProxy",
+        program: "haproxy",
+        upstream: "HTTP/2",
+        configuration: |address, upstream, world| haproxy(address, upstream, world, "proto h2"),
+        arguments: &["-db", "-f"],
+    },
+];
+
+/// Everything of nginx stays in its folder, and it is one process.
+fn nginx(address: SocketAddr, upstream: SocketAddr, world: &World) -> String {
+    let folder = world.path("");
+    let folder = folder.display();
+    let fields = |directive: &str| {
+        format!("{directive} Host $http_host; {directive} X-Forwarded-Proto $scheme;")
+    };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
+        .concat();
+    format!(
+        "daemon off; master_process off; pid {folder}/pid;
+events {{}}
+http {{
+  access_log off;
+  {temporary}
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream server {{ server {upstream}; keepalive 4; }}
+  server {{
+    listen {address} ssl http2;
+    ssl_certificate {folder}/site.pem;
+    ssl_certificate_key {folder}/site.key;
+    client_max_body_size 0;
+    location / {{
+      proxy_pass http://server;
+      proxy_http_version 1.1;
+      {proxy}
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+    }}
+    location /grpc. {{ grpc_pass grpc://server; {grpc} }}
+  }}
+}}
+",
+        proxy = fields("proxy_set_header"),
+        grpc = fields("grpc_set_header"),
+    )
+}
+
+/// gRPC goes to the server over HTTP/2, whatever the others do.
+fn haproxy(address: SocketAddr, upstream: SocketAddr, world: &World, protocol: &str) -> String {
+    let both = ["pem", "key"].map(|end| fs::read(world.path(&format!("site.{end}"))));
+    let both = both.map(|file| file.expect("a file of this world")).concat();
+    fs::write(world.path("both.pem"), both).expect("the folder is writable");
+    let certificate = world.path("both.pem");
+    format!(
+        "global
+  maxconn 100
+defaults
+  mode http
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
+frontend clients
+  bind {address} ssl crt {certificate} alpn h2,http/1.1
+  http-request set-header X-Forwarded-Proto https
+  use_backend grpc if {{ path_beg /grpc. }}
+  default_backend all
+backend all
+  server one {upstream} {protocol}
+backend grpc
+  server one {upstream} proto h2
+",
+        certificate = certificate.display(),
+    )
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    kind: &'static Kind,
+    world: World,
+    server: Server,
+}
+
+/// Starts those that are installed, each for a server of its own.
+pub(crate) fn all() -> impl Iterator<Item = Gateway> {
+    KINDS.iter().filter_map(Gateway::start)
+}
+
+impl Gateway {
+    /// `None` and a line on standard error where the program is not installed, or a panic when the
+    /// environment says CI.
+    fn start(kind: &'static Kind) -> Option<Self> {
+        let Some(program) = find(kind.program) else {
+            let needs = format!("needs {}", kind.program);
+            assert!(env::var_os("CI").is_none_or(|ci| ci.is_empty()), "{needs}");
+            // Past the harness, which keeps to itself what a passing test prints.
+            let line = format!("\nNOT TESTED behind {}: {needs}\n\n", kind.name);
+            io::stderr().write_all(line.as_bytes()).expect("standard error is open");
+            return None;
+        };
+        let world = World::new(&[("site", &["shop.test", "elsewhere.test"])], "");
+        fs::write(world.path("call"), [0; 5]).expect("the folder is writable");
+        fs::write(world.path("upload"), vec![b'x'; 200_000]).expect("the folder is writable");
+        let upstream = application::start();
+        // Free until the gateway takes it: the system gives no port twice in a row.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let address = free.expect("a free port");
+        let configuration = (kind.configuration)(address, upstream, &world);
+        fs::write(world.path("configuration"), configuration).expect("the folder is writable");
+        // Gateways do not say where they listen, so the shell does.
+        let mut command = Command::new("sh");
+        let script = "echo \"listening on $1\"; shift; exec \"$@\"";
+        command.args(["-c", script, "sh", &address.to_string()]);
+        command.arg(program).args(kind.arguments).arg(world.path("configuration"));
+        let server = world.start(command);
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let log = || fs::read_to_string(world.path("log")).unwrap_or_default();
+            assert!(begun.elapsed() < START_MAX, "{} does not start: {}", kind.name, log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { kind, world, server })
+    }
+
+    /// Returns whether it speaks HTTP/1.1 to the server.
+    pub(crate) fn speaks_http1(&self) -> bool {
+        self.kind.upstream.starts_with("HTTP/1.1")
+    }
+
+    pub(crate) fn get(&self, host: &str, more: &[&str]) -> Curl {
+        self.ask(host, "/", more)
+    }
+
+    pub(crate) fn ask(&self, host: &str, path: &str, more: &[&str]) -> Curl {
+        curl(&self.world, &self.server, &format!("https://{host}{path}"), None, more)
+    }
+
+    /// Asks for a WebSocket over HTTP/1.1.
+    pub(crate) fn upgrade(&self, host: &str, path: &str) -> Upgraded {
+        let mut config = tls::config(&self.world, tls::BOTH, None);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let socket = TcpStream::connect(self.server.address).expect("the gateway listens");
+        socket.set_read_timeout(Some(START_MAX)).expect("a timeout");
+        let mut stream = StreamOwned::new(tls::connection(config, host), socket);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("the gateway reads");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("the gateway answers");
+            head.extend(byte);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let status = head.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        Upgraded { status, head, stream }
+    }
+}
+
+impl fmt::Display for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.kind.name, self.kind.upstream)
+    }
+}
+
+/// The answer to a handshake, and the connection after it.
+pub(crate) struct Upgraded {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    stream: StreamOwned<ClientConnection, TcpStream>,
+}
+
+impl Upgraded {
+    /// Sends a message and returns as many bytes of the answer.
+    pub(crate) fn echo(&mut self, message: &str) -> String {
+        self.stream.write_all(message.as_bytes()).expect("the connection is open");
+        let mut answer = vec![0; message.len()];
+        self.stream.read_exact(&mut answer).expect("the connection is open");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// The program of this name, in the folders of the shell and in that for servers.
+fn find(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let server = Path::new("/usr/sbin").to_owned();
+    env::split_paths(&folders)
+        .chain([server])
+        .map(|folder| folder.join(name))
+        .find(|it| it.is_file())
+}
