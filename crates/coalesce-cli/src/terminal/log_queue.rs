@@ -88,7 +88,13 @@ impl LogQueue {
             ended: Condvar::new(),
         });
         let queue = Self { shared };
-        let writer = Writer { shared: queue.shared.clone(), sink, lost, due: Instant::now() };
+        let writer = Writer {
+            shared: queue.shared.clone(),
+            sink,
+            lost,
+            due: Instant::now(),
+            said_at_the_end: false,
+        };
         thread::Builder::new().name(name.to_owned()).spawn(move || writer.run())?;
         let guard = FlushGuard(queue.clone());
         Ok((queue, guard))
@@ -143,6 +149,9 @@ struct Writer<W, L> {
     lost: L,
     /// When the next line may say how many were lost.
     due: Instant,
+    /// True once a line said so while the queue was closing. There is one such line, because it may
+    /// be lost itself.
+    said_at_the_end: bool,
 }
 
 impl<W: Write, L: Fn(LostLines)> Writer<W, L> {
@@ -200,6 +209,9 @@ impl<W: Write, L: Fn(LostLines)> Writer<W, L> {
             return;
         }
         let lines = take(&mut state.unsaid);
+        if state.closing && std::mem::replace(&mut self.said_at_the_end, true) {
+            return;
+        }
         let reason = state.reason.take();
         // Not under the lock: the line goes through the queue as well.
         drop(state);
@@ -364,6 +376,32 @@ mod tests {
         let begun = Instant::now();
         drop(guard);
         assert!(begun.elapsed() >= LOG_FLUSH_TIMEOUT);
+    }
+
+    /// A log whose reader is gone: each line that says so is lost as well.
+    #[test]
+    fn end_does_not_wait_for_a_sink_that_refuses_everything() {
+        struct Broken;
+
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let own: Arc<std::sync::OnceLock<LogQueue>> = Arc::default();
+        let queue = own.clone();
+        let lost = move |_| queue.get().unwrap().push(LINE);
+        let (queue, guard) = LogQueue::start("test", 1 << 20, Broken, lost).unwrap();
+        own.set(queue.clone()).unwrap();
+        queue.push(LINE);
+        drop(guard);
+        assert!(queue.shared.lock().ended);
+        assert!(queue.lost() >= 1);
     }
 
     #[test]

@@ -153,9 +153,9 @@ where
     }
 }
 
-/// Limits how many lines of one kind libraries log in a second. This project limits its own events
-/// where it logs them; a library does not, and a client can cause some of its warnings (`h2` warns
-/// of each PING acknowledgement that nobody asked for).
+/// Limits how many lines of one kind libraries log in a second. The command limits its own events
+/// where it logs them. A library does not, and a client can cause some warnings: `h2` warns of each
+/// PING acknowledgement that no PING asked for, `coalesce-h2` of each connection that it ends.
 #[derive(Clone, Debug, Default)]
 struct LibraryLimit {
     /// One for each place in a library that logs; so they are as many as those.
@@ -168,7 +168,7 @@ impl<S: Subscriber> Layer<S> for LibraryLimit {
         let metadata = event.metadata();
         // What is less than an event of the default levels was asked for with `-v`.
         let is_asked_for = *metadata.level() > Level::INFO;
-        if is_asked_for || OWN_CRATES.iter().any(|own| metadata.target().starts_with(own)) {
+        if is_asked_for || metadata.target().starts_with(OWN_EVENTS) {
             return true;
         }
         let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,6 +205,9 @@ fn filter(logging: &Logging, verbosity: Verbosity) -> Result<EnvFilter, Failure>
 /// The crates of this project, whose logs speak of requests. The libraries below them speak of
 /// frames and records.
 const OWN_CRATES: [&str; 4] = ["coalesce", "coalesce_h2", "coalesce_http", "coalesce_tls"];
+
+/// The start of the targets of the command's own events.
+const OWN_EVENTS: &str = "coalesce_cli";
 
 /// Where every refusal is logged as it comes. `serve` logs them as well, with the group and within
 /// bounds, so that this is for those who want to see all of everything.
@@ -261,7 +264,7 @@ mod tests {
         let begun = Instant::now();
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..1_000 {
-                tracing::warn!(target: "h2::proto", "from a library");
+                tracing::warn!(target: "coalesce_h2::server", "from a library");
                 tracing::debug!(target: "h2::proto", "detail");
                 tracing::warn!(target: "coalesce_cli::serve", "own");
             }
