@@ -41,22 +41,22 @@ pub(crate) enum Command {
     /// Serve the virtual hosts of a configuration file over HTTP/2
     #[command(long_about = help::SERVE, after_long_help = help::CONFIGURATION)]
     Serve(ServeArguments),
-    /// Say what one request would get on one connection, and why; opens no socket
+    /// Show the verdict on one request on one connection, and the reason; opens no socket
     #[command(long_about = help::EXPLAIN, after_long_help = help::EXPLAIN_AFTER)]
     Explain(ExplainArguments),
-    /// Say which virtual hosts may share a connection, and why others may not; opens no socket
+    /// Show which virtual hosts may share a connection, and why others may not; opens no socket
     #[command(long_about = help::GROUPS, after_long_help = help::GROUPS_AFTER)]
     Groups(GroupsArguments),
-    /// Say which hosts a certificate covers
+    /// Show which hosts a certificate covers
     #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
     Match(MatchArguments),
     /// Make a compiled table of a list of names, millions of them if need be
     #[command(long_about = help::COMPILE, after_long_help = help::COMPILE_AFTER)]
     Compile(CompileArguments),
-    /// Say what a compiled table holds, and whether it is sound
+    /// Show the contents of a compiled table, and check them
     #[command(long_about = help::INSPECT, after_long_help = help::INSPECT_AFTER)]
     Inspect(InspectArguments),
-    /// Say which entry of a compiled table stands for a name
+    /// Show which entry of a compiled table matches a name
     #[command(long_about = help::LOOKUP, after_long_help = help::LOOKUP_AFTER)]
     Lookup(LookupArguments),
 }

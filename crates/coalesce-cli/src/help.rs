@@ -8,9 +8,9 @@ Decides which authorities may share one HTTP/2 connection, and answers 421 to th
 
 A browser that has a connection for a.example.test may send requests for b.example.test over it,
 when the certificate of that connection covers b as well (RFC 9113 §9.1.1). Often that is welcome.
-It is not when b lives elsewhere, or demands a client certificate that this connection never
-showed. Then the server answers 421 (Misdirected Request, RFC 9110 §15.5.20), and the browser tries
-again on a connection of its own.
+It is not if another server has b, or if b demands a client certificate that this connection did
+not show. Then the server answers 421 (Misdirected Request, RFC 9110 §15.5.20), and the browser
+sends the request again on a connection that it makes for b.
 
 Each request is decided in eight steps; the first that fails is the reason:
 
@@ -71,9 +71,10 @@ the log, and the one before stays. Listeners are bound at the start: to add, rem
 takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
 
 A connection announces the hosts that it would serve, in ORIGIN frames (RFC 8336), and after a
-reload those that came. An origin set has no wildcards, and a client that heeds it (Firefox) asks the
-connection for nothing else. So a connection announces nothing if it would serve hosts that table and
-certificate know by a wildcard only. announce_origins changes that; --no-origins announces nothing.
+reload those that came. An origin set has no wildcards, and a client that heeds it (Firefox) asks
+the connection for nothing else. So a connection announces nothing if it would serve hosts that
+table and certificate know by a wildcard only. announce_origins changes that; --no-origins
+announces nothing.
 
 --admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
 more. docs/operations.md has every metric, log field and limit.";
@@ -141,9 +142,9 @@ group, unless one of them says isolate; 'coalesce groups' shows what came of it.
 
 With profile = \"gateway-api\", of the listeners with one address the one with the most specific
 hostname is responsible for a host. It is chosen by the server name, and a request for a host that
-another one is responsible for gets a 421. An authority that no virtual host has gets a 404, unless
-another listener is responsible for it; unknown_authority = \"misdirected\" makes it a 421 always. In
-names as in hostnames *.name stands for any depth.
+another one is responsible for gets a 421. An authority that no virtual host has gets a 404,
+unless another listener is responsible for it; unknown_authority = \"misdirected\" makes it a 421
+always. In names as in hostnames *.name stands for any depth.
 
 A file that cannot be read, or that holds none of what it should, refuses the whole configuration.
 
@@ -151,14 +152,16 @@ A connection is in the group of its server name, and stays there: no request on 
 virtual host of another group.";
 
 pub(crate) const GROUPS: &str = "\
-Say which virtual hosts may share a connection, and why others may not; opens no socket.
+Show which virtual hosts may share a connection, and why others may not; opens no socket.
 
-Shows every coalescing group with what it asks of its clients, the connections that are made for its
-names, and what each of them may carry, decided by the same code that serves; then what keeps each
-two groups apart. A compiled table may have further names; those of the configuration are shown.
+For each coalescing group, the report has its policy and its connections. It judges every server
+name by the code that serves. Server names that lead to the same certificate and may carry the
+same names are one row. Then the report lists the fields that keep each two groups apart. Long
+lists are cut, and --json is complete. The report has the names of the configuration, and not
+those that only a compiled table has.
 
-With HOSTs, says of each two of them whether a connection that was made for the one may carry
-requests for the other. The exit code is 0 when all may, else 1.";
+With HOSTs, the command compares each two of them: may a connection that was made for the first
+carry requests for the second? The exit code is 0 if all may, else 1.";
 
 pub(crate) const GROUPS_AFTER: &str = "\
 Examples:
@@ -181,40 +184,42 @@ JSON with HOSTs, one object for each pair and listener:
    \"shares\":false,\"reason\":\"group\",
    \"because\":[{\"field\":\"client_certificate\",\"values\":[\"none\",\"required\"]}]}
 
-  also       names of groups in the file that are equal to this one, and so the same
-  policy     the fields of the configuration as they came out, defaults included
+  also       names of groups in the file that are equal to this one, so they are one group
+  policy     the fields of the configuration with their values, defaults included
   own_coalesce  names that are stricter than the group, or less strict
   may_carry  names of the group that each of these connections may carry
   server_name_only  wildcards of which a connection may carry its own server name and no other host;
-             only where there are some
-  announces_origins, origins_left_out
-             whether the connections announce their origins (RFC 8336), and the wildcards whose other
-             hosts an origin set leaves out; only where there are some
+             absent if there are none
+  origins_left_out  wildcards whose hosts an origin set leaves out (RFC 8336); absent if there are
+             none
+  announces_origins  true if the connections announce their origins all the same; absent without
+             origins_left_out
   may_not    names of the group that none of them may carry, by the reason code of the 421
   because    the fields that differ, with the values of the two groups
-  overlaps   listeners that share a port and overlap, for the reason that the Gateway API's
-             condition OverlappingTLSConfig has; each is a warning when the configuration loads";
+  overlaps   listeners that share a port and overlap, with the reason of the Gateway API's condition
+             OverlappingTLSConfig; loading warns of each";
 
 pub(crate) const EXPLAIN: &str = "\
-Say what one request would get on one connection, and why; opens no socket.
+Show the verdict on one request on one connection, and the reason; opens no socket.
 
-The server name chooses certificate and group exactly as a ClientHello does; then the request is
-decided by the same code that serves. --authority is what a client sends: without a port it means
-the scheme's default port, 443.
+The server name chooses certificate and group as a ClientHello does. Then the code that serves
+decides the request. --authority is the :authority field that a client sends: without a port it
+means the scheme's default port, 443.
 
 A URL sets the authority and the scheme of the request. Without --server-name, the connection is one
-that a client makes for this URL. Path and query make no difference. Of several listeners, the only
-one that answers for the port of the URL is asked, unless --listener names one.
+that a client makes for this URL. Path and query make no difference. If there are several listeners,
+the URL's port chooses the only one that answers for it, unless --listener names one.
 
-Hints say what helps: the nearest name, the ports of the listener, certificates that cover the host,
-its group, what a connection of its own gets.
+A refused request has hints: the nearest name, the ports of the listener, the certificates that
+cover the host, the group of its virtual host, the verdict on a connection that is made for the
+host.
 
-The question is about a connection whose handshake was completed. With --client-certificate it is
-about the handshake too: where the group demands a client certificate and this one does not verify,
-or there is none, the verdict is 'refused', before any request.
+By default, the handshake of the connection is completed. --client-certificate adds the handshake to
+the question: if the group demands a client certificate, and this one does not verify or is missing,
+the verdict is 'refused'.
 
-On an address with port 0 the system chooses the port; the listener is then taken to answer for
-443, unless its configuration says for which.";
+For port 0 in the configuration, the system chooses the port at the start. Until then the listener
+answers for 443, unless 'ports' says otherwise.";
 
 pub(crate) const EXPLAIN_AFTER: &str = "\
 Examples:
@@ -227,30 +232,30 @@ JSON (--json, and one per line with --batch):
    \"group\":\"default\",\"rule\":\"RFC 9110 §7.4, RFC 9113 §9.1.1\",\"step\":5,
    \"hints\":[\"cdn.example.test is covered by certs/CDN.pem\"]}
 
-  verdict       serve, misdirected, malformed, or refused when there is no connection at all
-  reason        served or unlisted, else a stable code for why not
-  status        what the client sees; null when refused
-  virtual_host  who serves it, else null
+  verdict       serve, misdirected, malformed, or refused if there is no connection
+  reason        served or unlisted, else the code of the refusal, which never changes
+  status        the status that the client gets; null when refused
+  virtual_host  the virtual host that serves the request, else null
   group         the group of the connection; null when refused
   step          the number of the deciding step; null when refused
-  observed      why it would be a 421, only where the group is observed
-  reset         PROTOCOL_ERROR, only where HTTP/2 resets the stream instead of sending the status
-  hints         what the operator can do; not with --batch, and not where there is nothing to do
+  observed      the reason of the 421 that the request would get if its group were not observed
+  reset         PROTOCOL_ERROR, where HTTP/2 resets the stream instead of sending the status
+  hints         sentences that help with a refused request; absent with --batch
 
-Batch input, every member optional; null is the same as absent, but for client_certificate it means
-that the client had none to send:
+Batch input: every member is optional, and null is the same as absent. For client_certificate, null
+means that the client sends no certificate:
   {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"..\" or [..],
    \"scheme\":\"https\",\"method\":\"GET\",\"protocol\":\"websocket\",\"client_certificate\":FILE}
 
-A bad line gets
-{\"error\":\"...\",\"line\":N}, and the next one is read. The exit code is 0.";
+A bad line gets {\"error\":\"...\",\"line\":N}, and the batch goes on with the next line. The exit
+code is 0.";
 
 pub(crate) const MATCH: &str = "\
-Say which hosts a certificate covers (RFC 9525).
+Show which hosts a certificate covers (RFC 9525).
 
-A wildcard is the whole left-most label and stands for exactly one label. An address is covered by
-an IP identifier only. The common name never counts. An identifier that breaks these rules is
-ignored and reported.";
+A wildcard is the whole left-most label and matches exactly one label. Only an IP identifier
+covers an address. The common name never counts, so a certificate without a subjectAltName covers
+no host. The command ignores an identifier that breaks these rules, and reports it.";
 
 pub(crate) const MATCH_AFTER: &str = "\
 Examples:
@@ -261,11 +266,11 @@ Batch input and output:
   {\"san\":[\"DNS:*.example.test\",\"DNS:f*.example.test\"],\"host\":\"a.example.test\"}
   {\"matched\":\"DNS:*.example.test\",\"ignored\":[\"DNS:f*.example.test\"],\"error\":null}
 
-A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the next one is read.
+A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the batch goes on with the
+next line.
 
-A certificate without a subjectAltName covers no host. Of several identifiers that cover a host, the
-most specific one is named. The exit code is 0 when every host is
-covered, 1 when one is not; of a batch it is 0.";
+If several identifiers cover a host, the most specific one is named. The exit code is 0 if every
+host is covered, else 1. A batch ends with 0.";
 
 pub(crate) const COMPILE: &str = "\
 Make a compiled table of a list of names, millions of them if need be.
@@ -286,17 +291,18 @@ behind white space:
   GROUP         with --config the group of that virtual host, which need not be said; else a number,
                 by default 0
 
-With --config the table has the names of the configuration as well, which are not to be in the list.
-It is for this configuration: another one, or this one with virtual hosts or groups moved, refuses
-to load it.
+With --config the table also has the names of the configuration, which must not be in the list.
+Such a table is for this configuration only: a configuration with other virtual hosts or groups,
+or with the same ones in another order, refuses to load it.
 
-Every fault is named with its line, the first hundred of them: what is no entry, a duplicate (the
-same name with the same values) and a conflict (with others) with both of their lines. Then nothing
-is written. The table is put in its place whole, once it is on the disk; 'coalesce serve' takes
-it from there by itself, as any file of its configuration.
+The command reports the first hundred faults, each with its line: a line that is no entry, a
+duplicate (the same name with the same values), and a conflict (the same name with other values).
+A duplicate and a conflict come with both lines. If there is a fault, the command writes nothing.
+Otherwise it writes the whole table to the disk and then renames it into place, where 'coalesce
+serve' finds it.
 
-What takes longer than two seconds shows a progress bar, where standard error is a terminal; -v
-logs the progress elsewhere, and -q shows none.";
+Work that takes longer than two seconds shows a progress bar if standard error is a terminal. -v
+logs the progress otherwise, and -q shows none.";
 
 pub(crate) const COMPILE_AFTER: &str = "\
 Examples:
@@ -309,10 +315,10 @@ JSON (--json):
    \"checksum\":\"3f0c7a1de52b9648\",\"seconds\":0.01}";
 
 pub(crate) const INSPECT: &str = "\
-Say what a compiled table holds, and whether it is sound.
+Show the contents of a compiled table, and check them.
 
-All of it is checked first; one that is not sound is refused with what is wrong, and the exit code
-is 3. The depth is the greatest number of labels in a name.
+The command checks the whole table first. If the table is not valid, the exit code is 3, and the
+error names the fault. The depth is the greatest number of labels in a name.
 
 --names lists the entries as 'coalesce compile' reads them, with the numbers of virtual host and
 group: names by their labels from the right, each before those below it, then addresses.";
@@ -333,10 +339,9 @@ JSON, one per entry with --names:
   {\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}";
 
 pub(crate) const LOOKUP: &str = "\
-Say which entry of a compiled table stands for a name: the most specific, as in every request.
+Show which entry of a compiled table matches a name: the most specific one, as for each request.
 
-Names are authorities as requests have them: case, one trailing dot and a port make no difference
-here.";
+Names are authorities of requests: case, one trailing dot and a port make no difference here.";
 
 pub(crate) const LOOKUP_AFTER: &str = "\
 Examples:
@@ -347,8 +352,8 @@ Examples:
 JSON (--json), one per authority:
   {\"name\":\"www.example.test\",\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}
 
-Without an entry the last three are null. A batch has one line of output for each line of input; a
-line that is no authority gets 'line N: ...', with --json {\"error\":\"...\",\"line\":N}, and the next
-one is read.
+If no entry matches, the last three are null. A batch has one line of output for each line of
+input. A line that is no authority gets 'line N: ...', with --json {\"error\":\"...\",\"line\":N}, and
+the batch goes on with the next line.
 
-The exit code is 0 when every name has an entry, 1 when one has none; of a batch it is 0.";
+The exit code is 0 if every name has an entry, else 1. A batch ends with 0.";

@@ -1,4 +1,4 @@
-//! `coalesce lookup`: which entry of a compiled table stands for a name.
+//! `coalesce lookup`: the entry of a compiled table that matches a name.
 
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(crate) struct LookupArguments {
     /// The compiled table
     #[arg(value_name = "TABLE")]
     pub(crate) table: PathBuf,
-    /// Authorities to look for: names and addresses; a port is allowed, and means nothing here
+    /// Authorities to look for: names and addresses; a port is allowed, and makes no difference
     #[arg(value_name = "NAME", required_unless_present = "batch", value_parser = authority)]
     pub(crate) names: Vec<String>,
     /// Read one authority per line from FILE; from standard input for '-' and without FILE

@@ -73,8 +73,8 @@ pub(crate) fn is_complete(tables: &Tables, connection: &ServerConnection<'_>) ->
     unnamed_wildcards(tables, connection).is_empty()
 }
 
-/// Returns the wildcards of the certificate below which `connection` serves some host. A wildcard of
-/// the site matches that host, because no site spells out the example.
+/// Returns the wildcards of the certificate below which `connection` serves some host. A wildcard
+/// of the site matches that host, because no site spells out the example.
 fn unnamed_wildcards(tables: &Tables, connection: &ServerConnection<'_>) -> Vec<String> {
     let Some(port) = connection.ports().as_slice().first() else { return Vec::new() };
     // The client adds the origin of the server name to its set by itself (RFC 8336 §2.3).
@@ -167,8 +167,8 @@ fn reason(policy: OriginPolicy, host: &str, wildcards: &[String], others: usize)
              ORIGIN frames open a connection for each of these hosts"
         ),
         _ => format!(
-            "connections for {host}{more} announce no origins: {left_out}; write these hosts out, or \
-             choose \"always\" or \"never\""
+            "connections for {host}{more} announce no origins: {left_out}; choose \"never\" or \
+             \"always\", or write the hosts out in place of the wildcard"
         ),
     }
 }

@@ -19,8 +19,8 @@ use crate::snapshot::Snapshot;
 /// How many certificates, listeners or CAs a hint lists.
 const LISTED_MAX: usize = 8;
 
-const NO_NAME: &str = "no virtual host can have this name: a name has at most 253 bytes and no empty \
-                       label, and a label at most 63";
+const NO_NAME: &str = "no virtual host can have this name: a name has at most 253 bytes and no \
+                       empty label, and a label at most 63";
 
 impl<T> Snapshot<T> {
     /// Returns sentences that may help with a request that is not served, or only because its group
@@ -184,7 +184,8 @@ impl<T> Snapshot<T> {
         };
         let name = &group.name;
         Some(format!(
-            "on a connection of its own it is served, by virtual host {host} in group {name}{demand}"
+            "on a connection of its own it is served, by virtual host {host} in group \
+             {name}{demand}"
         ))
     }
 }
@@ -195,8 +196,8 @@ fn client_certificate(group: &SiteGroup) -> Option<String> {
     let lists = if rules.revocation_lists().is_empty() { "" } else { ", on no revocation list" };
     let (name, cas) = (&group.name, list(rules.describe_cas()));
     Some(format!(
-        "group {name} accepts certificates for client authentication, in date{lists}, that these CAs \
-         have issued: {cas}"
+        "group {name} accepts certificates for client authentication, in date{lists}, that these \
+         CAs have issued: {cas}"
     ))
 }
 

@@ -3,9 +3,9 @@
 /// When connections announce their origin sets (RFC 8336).
 ///
 /// A client that heeds ORIGIN frames sends a connection requests for its origin set and for the
-/// server name, and for nothing else (RFC 8336 §2.3, §2.4). An origin set has no wildcards (Appendix
-/// B). So the set of a connection leaves out the hosts that certificate and site know by wildcards
-/// only, and to announce it ends sharing among these hosts.
+/// server name, and for nothing else (RFC 8336 §2.3, §2.4). An origin set has no wildcards
+/// (Appendix B). So the set of a connection leaves out the hosts that certificate and site know by
+/// wildcards only, and to announce it ends sharing among these hosts.
 ///
 /// # Examples
 /// ```
@@ -24,8 +24,8 @@ pub enum OriginPolicy {
     /// would serve because of a wildcard. Then the connection announces nothing.
     #[default]
     WhenComplete,
-    /// Each connection announces its origin set. Clients no longer coalesce the hosts that it leaves
-    /// out.
+    /// Each connection announces its origin set. Clients no longer coalesce the hosts that it
+    /// leaves out.
     Always,
 }
 

@@ -34,7 +34,8 @@ struct Made {
 }
 
 impl OriginSets {
-    /// Returns what a connection with these facts announces: its set, `always` or if it is complete.
+    /// Returns what a connection with these facts announces: its set, `always` or if it is
+    /// complete.
     pub(crate) fn for_connection(
         &self,
         tables: &Tables,

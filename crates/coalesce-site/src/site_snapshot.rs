@@ -183,8 +183,8 @@ impl<T> SiteSnapshot<T> {
     }
 
     /// Returns the origin set that a connection announces (RFC 8336). It is empty if the connection
-    /// announces nothing, as [`announced_origins`](Self::announced_origins) says. Sets are made once
-    /// for all connections that announce the same.
+    /// announces nothing, as [`announced_origins`](Self::announced_origins) says. Sets are made
+    /// once for all connections that announce the same.
     #[cfg(feature = "origin")]
     pub fn origin_set(&self, facts: &HandshakeFacts) -> OriginSet {
         let policy = self.snapshot.plan.settings.origin_policy;

@@ -1,4 +1,4 @@
-//! What is asked.
+//! The question to a site, from arguments and from lines of a batch.
 
 use std::path::{Path, PathBuf};
 
@@ -42,8 +42,8 @@ pub(crate) struct ExplainArguments {
     /// The :protocol of an extended CONNECT (RFC 8441)
     #[arg(long)]
     pub(crate) protocol: Option<String>,
-    /// What the client sends when it is asked: its certificate chain, or 'none'; without this, the
-    /// question is about a connection whose handshake was completed
+    /// The certificate chain that the client sends if the handshake asks for one, or 'none';
+    /// without this flag, the handshake is completed
     #[arg(long, value_name = "FILE")]
     pub(crate) client_certificate: Option<PathBuf>,
     /// Answer as one JSON object

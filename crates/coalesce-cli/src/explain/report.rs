@@ -190,13 +190,13 @@ fn announced(origins: &AnnouncedOrigins, output: &mut Output<impl Write>) -> Res
     if !wildcards.is_empty() {
         let wildcards = some_of(wildcards);
         output.line(format_args!(
-            "             an origin set leaves out the hosts that only {wildcards} matches (RFC 8336)"
+            "             an origin set leaves out hosts that only {wildcards} matches (RFC 8336)"
         ))?;
     }
     Ok(())
 }
 
-/// The connection and what becomes of the request on it.
+/// Writes the connection, the request on it, and the verdict.
 fn decided(
     report: &ExplainReport<'_>,
     question: &Question,

@@ -70,7 +70,7 @@ fn write_connection(
         let wildcards = some_of(&connection.origins.wildcards);
         let origins = if connection.origins.is_announced { "their origins" } else { "no origins" };
         output.line(format_args!(
-            "    announce   {origins}: an origin set leaves out the hosts that only {wildcards} matches"
+            "    announce   {origins}: an origin set leaves out hosts that only {wildcards} matches"
         ))?;
     }
     for (reason, names) in connection.may_not() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::client::{Client, Server};
 use crate::world::World;
 
 /// Names, and a certificate that covers them. The ones for addresses are for the default host.
@@ -205,4 +206,49 @@ fn pairs_of_named_hosts_and_explain_agree() {
             assert_eq!(answer["reason"], expected, "{pair} {answer}");
         }
     }
+}
+
+/// What `groups` and `explain` say, a client of `serve` gets.
+#[tokio::test]
+async fn serve_does_what_groups_and_explain_say_of_each_pair() {
+    let world = World::new();
+    world.issue("WITH-ADDRESS", &["e.example.test", "192.0.2.1", "2001:db8::1"]);
+    let mut random = Random(0x0dd0_5eed_0dd0_5eed);
+    let mut statuses = BTreeMap::<u16, usize>::new();
+    for _ in 0..4 {
+        // Requests name the port that the client has connected to.
+        let text = site(&mut random).replace("127.0.0.1:8443\"\nports = [443]", "127.0.0.1:0\"");
+        world.write("site.toml", &text);
+        let said = world.say(&["groups", "--config", "site.toml", "--json"], 0);
+        let has_both = text.contains("\"*.example.test\"");
+        let mut asked = questions(&serde_json::from_str(&said).unwrap(), has_both);
+        // Clients do not accept the certificate for a host that is two labels below its wildcard.
+        asked.retain(|one| {
+            one.question["server_name"].as_str().is_some_and(|name| !name.contains("deep"))
+        });
+        let lines: Vec<String> = asked.iter().map(|one| one.question.to_string()).collect();
+        let arguments = ["-qq", "explain", "--config", "site.toml", "--batch"];
+        let server = Server::start_with(&world, 1, &["--no-watch"]);
+        let mut client: Option<(String, Client)> = None;
+        for (some, lines) in asked.chunks(300).zip(lines.chunks(300)) {
+            let (_, answers) = world.batch(&arguments, &lines.join("\n"));
+            for (Asked { question, groups_says }, answer) in some.iter().zip(&answers) {
+                let [own, host] =
+                    ["server_name", "authority"].map(|it| question[it].as_str().unwrap());
+                if client.as_ref().is_none_or(|(name, _)| name != own) {
+                    let connected = Client::connect(&world, server.address(), own).await;
+                    client = Some((own.to_owned(), connected));
+                }
+                let Some((_, client)) = &client else { continue };
+                let status = client.get(host, "/").await.0.status.as_u16();
+                assert_eq!(answer["status"], status, "{question} {answer}\n{text}");
+                let expected = if groups_says.is_none() { 200 } else { 421 };
+                assert_eq!(status, expected, "{question} {groups_says:?}\n{text}");
+                *statuses.entry(status).or_default() += 1;
+            }
+        }
+        server.terminate();
+    }
+    assert!(statuses.get(&200).is_some_and(|times| *times > 20), "{statuses:?}");
+    assert!(statuses.get(&421).is_some_and(|times| *times > 20), "{statuses:?}");
 }

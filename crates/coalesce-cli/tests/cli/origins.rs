@@ -281,7 +281,7 @@ fn origin_set_that_leaves_out_hosts_is_shown_where_the_operator_looks() {
         (text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
     };
     let explain = ["explain", "--server-name", "t1.example.test", "--authority", "example.test"];
-    let left_out = "an origin set leaves out the hosts that only *.example.test matches";
+    let left_out = "an origin set leaves out hosts that only *.example.test matches";
     for (setting, announces, warning) in [
         (
             "",

@@ -47,8 +47,8 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
             "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
             _ => faults.add(
                 key.span(),
-                "unknown field, expected profile, table, map_table, announce_origins, [admin], [[listener]], \
-                 [[group]] or [[virtual_host]]",
+                "unknown field, expected profile, table, map_table, announce_origins, [admin], \
+                 [[listener]], [[group]] or [[virtual_host]]",
             ),
         }
     }
