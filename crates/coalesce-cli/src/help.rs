@@ -134,7 +134,8 @@ The configuration file (TOML; relative paths start at its folder):
   coalesce = \"strict-server-name\"      # how strict its own names are; default: as the group
   answer = { text = \"hello\\n\" }   # with status and content_type, if you like;
                                  # or { folder = \"public/\" }
-                                 # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\"
+                                 # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\",
+                                 # with client_certificate = \"none\" or \"chain\", if you like
 
 A virtual host without group may have the group's other fields itself. Hosts whose fields are equal
 share a group, which is named by them. Groups that are equal, by what is in their files, are one

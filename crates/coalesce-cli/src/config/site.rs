@@ -10,6 +10,8 @@ use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use rustls::crypto::CryptoProvider;
 
+use crate::config::entries::model::ForwardedCertificate;
+
 /// One version of the site.
 pub(crate) type Site = coalesce_site::SiteSnapshot<VirtualHost>;
 
@@ -65,6 +67,8 @@ pub(crate) struct UpstreamTarget {
     pub(crate) protocol: UpstreamProtocol,
     /// Where to connect.
     pub(crate) authority: Authority,
+    /// What it gets of a client certificate.
+    pub(crate) client_certificate: ForwardedCertificate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::field::display;
 
 use crate::config::{Configuration, Overrides};
+use crate::serve::descriptors;
 use crate::serve::observe::access_log::AccessLog;
 use crate::serve::observe::admin::{self, Admin, Scraped};
 use crate::serve::observe::events;
@@ -64,6 +65,7 @@ pub(crate) fn run(arguments: &ServeArguments, log: LogLosses) -> Result<Exit, Fa
         LoadError::Usage(message) => Failure::usage(message),
     })?;
     loaded.log();
+    descriptors::raise_limit();
     if !arguments.no_watch {
         reloader.watch();
     }

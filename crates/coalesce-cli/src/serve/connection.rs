@@ -20,11 +20,13 @@ use tokio_rustls::server::TlsStream;
 use tracing::{Instrument, Span, field};
 
 use crate::config::VirtualHost;
-use crate::serve::answer::{Peer, Reply};
+use crate::serve::answer::{ClientCertificate, Peer, Reply};
 use crate::serve::connection_state::SharedState;
 use crate::serve::limits::{ACCEPTED_IN_A_ROW_MAX, DRAIN_TIMEOUT, IDLE_TIMEOUT, PREFACE_TIMEOUT};
 use crate::serve::listener::ListenerContext;
-use crate::serve::observe::access_log::{ConnectionLog, RequestLine, RequestRecord, logged_path};
+use crate::serve::observe::access_log::{
+    ConnectionLog, LoggedPeer, RequestLine, RequestRecord, logged_path,
+};
 use crate::serve::observe::handshakes::{FailedHandshake, Outcome};
 use crate::serve::observe::meters::{SERVED, UNLISTED};
 use crate::serve::snapshot::Live;
@@ -50,8 +52,9 @@ pub(super) async fn serve(
         _ = live.wait_for(|state| state.stopping) => return,
     };
     match opened {
-        Ok((connection, state)) => {
-            serve_requests(connection, &state, &Arc::new(Peer::new(address)), live).await;
+        Ok((connection, state, certificate)) => {
+            let peer = Arc::new(Peer::new(address, certificate));
+            serve_requests(connection, &state, &peer, live).await;
         }
         Err(failed) => listener.meters.failed(&failed),
     }
@@ -203,13 +206,16 @@ async fn news_of(mut live: Live) -> News {
 
 type Http2Connection = coalesce_h2::Connection<TlsStream<TcpStream>, SharedState>;
 
+/// A connection that requests may come on, its state, and the client certificate.
+type Opened = (Box<Http2Connection>, SharedState, Option<Box<ClientCertificate>>);
+
 /// Makes the handshakes of TLS and HTTP/2.
 async fn open(
     listener: &ListenerContext,
     stream: TcpStream,
     address: SocketAddr,
     mut live: Live,
-) -> Result<(Box<Http2Connection>, SharedState), FailedHandshake> {
+) -> Result<Opened, FailedHandshake> {
     let snapshot = live.borrow_and_update().snapshot.clone();
     let no_snapshot =
         |what: &str| FailedHandshake::new(Outcome::Failed(HandshakeFailure::Tls), None, what);
@@ -228,7 +234,11 @@ async fn open(
         return Err(FailedHandshake::new(outcome, server_name, NO_ALPN));
     }
     let version = stream.get_ref().1.protocol_version();
-    let state = SharedState::new(facts, listener, address, snapshot, live)
+    // The verifier of the group has accepted it, or the handshake would have failed.
+    let certificates = stream.get_ref().1.peer_certificates();
+    let certificate = certificates.and_then(ClientCertificate::new).map(Box::new);
+    let peer = LoggedPeer { address, has_certificate: certificate.is_some() };
+    let state = SharedState::new(facts, listener, peer, snapshot, live)
         .ok_or_else(|| no_snapshot("no group"))?;
     let origins = state.lock().origins();
     let builder = coalesce_h2::Builder::new().origin_set(origins);
@@ -237,7 +247,7 @@ async fn open(
         // In a box as well, or the task would keep room for each place that it is moved to.
         Ok(Ok(connection)) => {
             listener.meters.completed(version);
-            return Ok((Box::new(connection), state));
+            return Ok((Box::new(connection), state, certificate));
         }
         Ok(Err(error)) => format!("no HTTP/2 preface: {error}"),
         Err(_elapsed) => {

@@ -1,7 +1,6 @@
 //! The state of one connection: the facts of its handshake, and what they mean in the newest
 //! snapshot. Every request of the connection is decided here.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +9,7 @@ use coalesce_h2::{Decide, OriginSet};
 use coalesce_tls::HandshakeFacts;
 
 use crate::serve::listener::ListenerContext;
-use crate::serve::observe::access_log::ConnectionLog;
+use crate::serve::observe::access_log::{ConnectionLog, LoggedPeer};
 use crate::serve::observe::hint::hint;
 use crate::serve::observe::recorder::Recorder;
 use crate::serve::snapshot::{Live, Snapshot};
@@ -45,7 +44,7 @@ impl SharedState {
     pub(super) fn new(
         facts: HandshakeFacts,
         context: &ListenerContext,
-        peer: SocketAddr,
+        peer: LoggedPeer,
         made_with: Arc<Snapshot>,
         live: Live,
     ) -> Option<Self> {

@@ -15,6 +15,17 @@ pub(super) const DISCARD_PAUSE: Duration = Duration::from_secs(1);
 /// systems allow it in file descriptors once asked.
 pub(super) const CONNECTIONS_MAX: usize = 10_000;
 
+/// Open files that are kept for listeners, connections to the admin address, logs, and the files
+/// that a reload reads. Those for [`ADMIN_CONNECTIONS_MAX`] are among them.
+pub(super) const DESCRIPTORS_RESERVED: usize = 64;
+
+/// The part of the other open files that content may have at least, one in so many, where the
+/// system allows fewer than [`CONNECTIONS_MAX`] connections take.
+pub(super) const DESCRIPTORS_FOR_CONTENT_MIN: usize = 4;
+
+/// Lines in a second about requests for which there is no open file to spare.
+pub(super) const DESCRIPTOR_LINES_PER_SECOND: u64 = 1;
+
 /// How long a client may take to send the preface of HTTP/2 once TLS is done.
 pub(super) const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -9,6 +9,7 @@ mod answer;
 mod command;
 mod connection;
 mod connection_state;
+mod descriptors;
 mod limits;
 mod listener;
 mod observe;

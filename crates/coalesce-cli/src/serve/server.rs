@@ -14,7 +14,7 @@ use tracing::field::display;
 
 use crate::config::{Configuration, VirtualHost};
 use crate::serve::connection;
-use crate::serve::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT};
+use crate::serve::limits::{ACCEPT_PAUSE, DRAIN_TIMEOUT};
 use crate::serve::listener::{BoundListener, ListenerContext};
 use crate::serve::observe::events;
 use crate::serve::observe::handshakes::ListenerMeters;
@@ -86,9 +86,10 @@ impl Server {
     pub(crate) fn start(self) -> Running {
         let Self { sockets, bound, snapshot, site, observers } = self;
         observers.meters.serving(&snapshot.site);
+        let connections_max = snapshot.answers.descriptors().connections_max();
+        let places = Arc::new(Semaphore::new(connections_max));
         let state = ServerState { snapshot: Arc::new(snapshot), stopping: false };
         let (states, live) = watch::channel(state);
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut accepting = JoinSet::new();
         for (number, (socket, bound)) in sockets.into_iter().zip(&bound).enumerate() {
             let meters = ListenerMeters::new(&bound.name);
@@ -98,7 +99,7 @@ impl Server {
         }
         let (states, bound, meters) = (Arc::new(states), bound.into(), observers.meters);
         let swapper = Swapper { site, states, bound, meters };
-        Running { swapper, places, accepting }
+        Running { swapper, connections_max, places, accepting }
     }
 }
 
@@ -106,6 +107,7 @@ impl Server {
 #[derive(Debug)]
 pub(crate) struct Running {
     swapper: Swapper,
+    connections_max: usize,
     places: Arc<Semaphore>,
     accepting: JoinSet<()>,
 }
@@ -125,7 +127,7 @@ impl Running {
         if timeout(DRAIN_TIMEOUT, self.swapper.states.closed()).await.is_ok() {
             return Ended::Drained;
         }
-        let connections = CONNECTIONS_MAX.saturating_sub(self.places.available_permits());
+        let connections = self.connections_max.saturating_sub(self.places.available_permits());
         Ended::CutOff { connections }
     }
 }

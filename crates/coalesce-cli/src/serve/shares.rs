@@ -1,12 +1,12 @@
 //! A bounded number of places, shared fairly among clients that may never give theirs back.
 //!
-//! A client that holds `h` places gets another one only while more than `h / (h + 1)` of one half of
-//! all places are free. So greedy clients together leave a quarter of all places to clients that
-//! have none yet, and a client that is alone can have half of them.
+//! A client that holds `h` places gets another one only while enough others are free: half of all,
+//! but `1 / (h + 1)²` of that half. So greedy clients together leave three eighths of all places to
+//! clients that have none yet, and a client that is alone can have half of them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The number of one client connection, which no other has over the life of the process.
@@ -43,6 +43,8 @@ struct State {
 pub(in crate::serve) struct Share {
     places: Arc<Inner>,
     client: ClientId,
+    /// True while the place counts as one of the client.
+    is_owned: AtomicBool,
 }
 
 impl Shares {
@@ -63,14 +65,14 @@ impl Shares {
         state.taken += 1;
         state.of_clients.insert(client, held + 1);
         drop(state);
-        Some(Share { places: self.0.clone(), client })
+        Some(Share { places: self.0.clone(), client, is_owned: AtomicBool::new(true) })
     }
 }
 
 /// Returns how many of `total` places a client that holds `held` leaves to the others.
 fn left_to_others(total: usize, held: usize) -> usize {
-    let half = total / 2;
-    half.saturating_sub(half / held.saturating_add(1))
+    let (half, next) = (total / 2, held.saturating_add(1));
+    half.saturating_sub(half / next.saturating_mul(next))
 }
 
 impl Inner {
@@ -80,16 +82,27 @@ impl Inner {
     }
 }
 
-impl Drop for Share {
-    fn drop(&mut self) {
+impl Share {
+    /// Counts the place as one of its client no longer. It stays taken.
+    pub(in crate::serve) fn disown(&self) {
+        if !self.is_owned.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.places.lock();
-        state.taken = state.taken.saturating_sub(1);
         if let Entry::Occupied(mut held) = state.of_clients.entry(self.client) {
             *held.get_mut() -= 1;
             if *held.get() == 0 {
                 held.remove();
             }
         }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.disown();
+        let mut state = self.places.lock();
+        state.taken = state.taken.saturating_sub(1);
     }
 }
 
@@ -105,7 +118,7 @@ mod tests {
     #[test]
     fn greedy_clients_leave_places_for_the_next_one() {
         for clients in [1, 5, 50, 500] {
-            let shares = Shares::new(4_000);
+            let shares = Shares::new(2_000);
             let take = |_| take_all(&shares, ClientId::next(), 250);
             let held: Vec<Vec<Share>> = (0..clients).map(take).collect();
             assert!(held.iter().all(|held| !held.is_empty()), "{clients} clients");
@@ -122,6 +135,19 @@ mod tests {
             let held = take_all(&shares, client, usize::MAX).len();
             assert!((490..=510).contains(&held), "{held}");
         }
+        let state = shares.0.lock();
+        assert_eq!((state.taken, state.of_clients.len()), (0, 0));
+    }
+
+    #[test]
+    fn place_that_is_disowned_stays_taken_and_counts_for_no_client() {
+        let shares = Shares::new(2);
+        let client = ClientId::next();
+        let first = shares.take(client).unwrap();
+        first.disown();
+        let second = shares.take(client).unwrap();
+        assert!(shares.take(ClientId::next()).is_none());
+        drop((first, second));
         let state = shares.0.lock();
         assert_eq!((state.taken, state.of_clients.len()), (0, 0));
     }

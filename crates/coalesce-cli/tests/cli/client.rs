@@ -14,7 +14,7 @@ use http::response::Parts;
 use http::{Method, Request};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -40,11 +40,24 @@ impl Server {
 
     /// The same, with these arguments as well.
     pub(crate) fn start_with(world: &World, listeners: usize, more: &[&str]) -> Self {
+        let mut command = world.command();
+        command.args(["serve", "--config", "site.toml"]).args(more);
+        Self::run(world, listeners, command)
+    }
+
+    /// Starts `coalesce serve` with a soft limit of some open files, and this hard limit.
+    pub(crate) fn start_with_open_files(world: &World, limit: u32) -> Self {
+        let binary = world.command();
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(world.folder()).env_remove("RUST_LOG");
+        command.args(["-c", "ulimit -n $1 && ulimit -Sn 64 && exec $2 serve --config site.toml"]);
+        command.arg("sh").arg(limit.to_string()).arg(binary.get_program());
+        Self::run(world, 1, command)
+    }
+
+    fn run(world: &World, listeners: usize, mut command: std::process::Command) -> Self {
         let log = world.path("log");
-        let mut child = world
-            .command()
-            .args(["serve", "--config", "site.toml"])
-            .args(more)
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
@@ -158,6 +171,26 @@ pub(crate) fn config_of(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
+/// What trusts the certificates of `world`, and shows this one.
+pub(crate) fn config_with_client_certificate(
+    world: &World,
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = std::fs::read(world.path("certs/ca.pem")).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![certificate], key)
+        .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     Arc::new(config)
 }

@@ -139,3 +139,76 @@ async fn requests_beyond_the_bound_of_a_client_wait_for_others_to_end() {
         drop(client);
     }
 }
+
+/// A folder with `index.html` and `large`, and an upstream, behind a server that may have this many
+/// files open.
+async fn with_open_files(limit: u32) -> (World, Server, Counted) {
+    let upstream = Counted::start(Protocol::Http1, OF_ONE).await;
+    let world = World::new();
+    std::fs::create_dir(world.path("public")).unwrap();
+    world.write("public/index.html", "index");
+    world.write("public/large", &"x".repeat(LARGE));
+    let answers =
+        ["{ folder = \"public\" }", &format!("{{ upstream = \"http://{}\" }}", upstream.address)];
+    let hosts = ["a", "b"].into_iter().zip(answers).map(|(name, answer)| {
+        let host = virtual_host(name, &format!("{name}.example.test"), "A");
+        host.replace(&format!("{{ text = \"vhost={name}\\n\" }}"), answer)
+    });
+    let hosts: String = hosts.collect();
+    world.write("site.toml", &format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{hosts}"));
+    let server = Server::start_with_open_files(&world, limit);
+    (world, server, upstream)
+}
+
+#[tokio::test]
+async fn other_client_is_served_beside_clients_that_take_open_files() {
+    const B: &str = "b.example.test";
+    for (limit, connections, streams) in [(1_024, 5, 249), (1_024, 50, 20), (8_192, 500, 6)] {
+        for (host, method, path) in [(A, Method::GET, "/large"), (B, Method::POST, "/upload")] {
+            let crowd = format!("{connections} clients with {streams} of {method}, limit {limit}");
+            let (world, server, _upstream) = with_open_files(limit).await;
+            let mut kept = Vec::new();
+            for _ in 0..connections {
+                let client = Client::connect_with_window(&world, server.address(), A, 1).await;
+                for _ in 0..streams {
+                    let request = client.request(method.clone(), host, path);
+                    kept.push(client.begin(request, method == Method::GET).await);
+                }
+                kept.push(client.begin(client.request(Method::GET, A, "/"), true).await);
+            }
+            let client = Client::connect(&world, server.address(), A).await;
+            for (host, path) in [(A, "/"), (B, "/large"), (A, "/large")] {
+                let (head, _) = client.get(host, path).await;
+                assert_eq!(head.status, 200, "{host}{path} beside {crowd}");
+            }
+            drop(kept);
+        }
+    }
+}
+
+#[tokio::test]
+async fn request_without_an_open_file_to_spare_is_a_503_that_is_logged() {
+    let (world, server, _upstream) = with_open_files(150).await;
+    let client = Client::connect_with_window(&world, server.address(), A, 1).await;
+    let mut held = Vec::new();
+    let refused = loop {
+        let request = client.request(Method::GET, A, "/large");
+        let answer = client.begin(request, true).await.0.await.unwrap();
+        match answer.status().as_u16() {
+            200 => held.push(answer),
+            503 => break answer,
+            other => panic!("{other} after {}", held.len()),
+        }
+    };
+    assert_eq!(refused.headers()["retry-after"], "5");
+    server.logged("no open file to spare", 1).await;
+    let line = server.logged("open files", 1).await;
+    assert!(line.contains("limit=150") && line.contains("content=21"), "{line}");
+    // Room is free again when an answer has ended.
+    let ended = held.len();
+    assert!(ended > 5, "{ended}");
+    drop(held);
+    while client.get(A, "/").await.0.status != 200 {
+        tokio::task::yield_now().await;
+    }
+}

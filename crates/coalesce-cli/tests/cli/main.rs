@@ -11,6 +11,7 @@ mod crowds;
 mod documents;
 mod explain;
 mod files;
+mod framing;
 mod gateway_api;
 mod groups;
 mod handshakes;

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use toml::Spanned;
 
 use crate::config::entries::Faults;
-use crate::config::entries::model::AnswerEntry;
+use crate::config::entries::model::{AnswerEntry, ForwardedCertificate};
 use crate::config::site::{HostAnswer, TextAnswer, UpstreamProtocol, UpstreamTarget};
 
 /// Reads `answer = { ... }`; relative paths start at `folder`.
@@ -19,9 +19,13 @@ pub(crate) fn read(
 ) -> Option<HostAnswer> {
     let fields = entry.get_ref();
     match (&fields.text, &fields.folder, &fields.upstream) {
-        (Some(text), None, None) => read_text(fields, text.get_ref(), faults),
+        (Some(text), None, None) => {
+            refuse_upstream_fields(fields, faults);
+            read_text(fields, text.get_ref(), faults)
+        }
         (None, Some(path), None) => {
             refuse_text_fields(fields, faults);
+            refuse_upstream_fields(fields, faults);
             let full = folder.join(path.get_ref());
             let checked = check_folder(&full).map_err(|error| {
                 let error = crate::terminal::text::without_code(&error);
@@ -31,9 +35,11 @@ pub(crate) fn read(
         }
         (None, None, Some(upstream)) => {
             refuse_text_fields(fields, faults);
-            faults
-                .take(upstream.span(), parse_upstream(upstream.get_ref()))
-                .map(HostAnswer::Upstream)
+            let parsed = parse_upstream(upstream.get_ref());
+            let mut target = faults.take(upstream.span(), parsed)?;
+            target.client_certificate =
+                fields.client_certificate.as_ref().map(|it| *it.get_ref()).unwrap_or_default();
+            Some(HostAnswer::Upstream(target))
         }
         (None, None, None) => {
             faults.add(entry.span(), "one of text, folder and upstream expected");
@@ -61,6 +67,12 @@ fn refuse_text_fields(fields: &AnswerEntry, faults: &mut Faults) {
     let content_type = fields.content_type.as_ref().map(Spanned::span);
     for span in status.into_iter().chain(content_type) {
         faults.add(span, "only allowed with text");
+    }
+}
+
+fn refuse_upstream_fields(fields: &AnswerEntry, faults: &mut Faults) {
+    if let Some(certificate) = &fields.client_certificate {
+        faults.add(certificate.span(), "only allowed with upstream");
     }
 }
 
@@ -113,7 +125,8 @@ fn parse_upstream(text: &str) -> Result<UpstreamTarget, String> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(format!("a path, which the request brings; {expected}"));
     }
-    Ok(UpstreamTarget { protocol, authority })
+    let client_certificate = ForwardedCertificate::default();
+    Ok(UpstreamTarget { protocol, authority, client_certificate })
 }
 
 #[cfg(test)]
@@ -156,6 +169,13 @@ mod tests {
         };
         assert_eq!(upstream.protocol, UpstreamProtocol::H2c);
         assert_eq!(upstream.authority, "[::1]:3000");
+        assert_eq!(upstream.client_certificate, ForwardedCertificate::Leaf);
+        let Ok(HostAnswer::Upstream(upstream)) =
+            answer("{ upstream = \"http://a.test\", client_certificate = \"none\" }")
+        else {
+            panic!()
+        };
+        assert_eq!(upstream.client_certificate, ForwardedCertificate::None);
     }
 
     #[test]
@@ -174,6 +194,7 @@ mod tests {
                 "cannot read /dev/null: found a file, expected a folder",
             ),
             ("{ upstream = \"http://127.0.0.1\", status = 200 }", "only allowed with text"),
+            ("{ text = \"\", client_certificate = \"leaf\" }", "only allowed with upstream"),
             (
                 "{ upstream = \"127.0.0.1:3000\" }",
                 "http://HOST[:PORT] or h2c://HOST[:PORT] expected",

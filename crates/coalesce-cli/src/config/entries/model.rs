@@ -219,6 +219,19 @@ pub(crate) struct AnswerEntry {
     pub(crate) content_type: Option<Spanned<String>>,
     pub(crate) folder: Option<Spanned<PathBuf>>,
     pub(crate) upstream: Option<Spanned<String>>,
+    pub(crate) client_certificate: Option<Spanned<ForwardedCertificate>>,
+}
+
+/// What an upstream gets of a client certificate that was verified (RFC 9440).
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ForwardedCertificate {
+    None,
+    /// `Client-Cert`.
+    #[default]
+    Leaf,
+    /// `Client-Cert-Chain` as well.
+    Chain,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

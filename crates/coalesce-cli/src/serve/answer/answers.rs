@@ -13,12 +13,14 @@ use crate::serve::answer::folder::Folder;
 use crate::serve::answer::reply::{Peer, Reply};
 use crate::serve::answer::text::Text;
 use crate::serve::answer::upstream::Upstream;
+use crate::serve::descriptors::Descriptors;
 use crate::serve::limits::{DISCARD_PAUSE, DISCARD_TIMEOUT};
 
 /// The answer of every virtual host, by its number.
 #[derive(Debug)]
 pub(in crate::serve) struct Answers {
     hosts: Vec<Responder>,
+    descriptors: Descriptors,
     not_found: Arc<Text>,
     not_implemented: Arc<Text>,
 }
@@ -36,20 +38,30 @@ type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Answers {
     /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
     pub(in crate::serve) fn new(site: &Site, earlier: Option<&Self>) -> Self {
+        let descriptors =
+            earlier.map_or_else(Descriptors::from_limit, |earlier| earlier.descriptors.clone());
         let responder = |answer: &HostAnswer| match answer {
             HostAnswer::Text(text) => Responder::Text(Arc::new(Text::new(text))),
-            HostAnswer::Folder(path) => Responder::Folder(Arc::new(Folder::new(path))),
+            HostAnswer::Folder(path) => {
+                Responder::Folder(Arc::new(Folder::new(path, &descriptors)))
+            }
             HostAnswer::Upstream(target) => {
                 let known = earlier.and_then(|earlier| earlier.upstream(target));
-                let upstream = known.unwrap_or_else(|| Arc::new(Upstream::new(target)));
+                let upstream =
+                    known.unwrap_or_else(|| Arc::new(Upstream::new(target, &descriptors)));
                 Responder::Upstream(target.clone(), upstream)
             }
         };
         Self {
             hosts: site.hosts().iter().map(|host| responder(&host.answer)).collect(),
+            descriptors,
             not_found: Arc::new(Text::error(StatusCode::NOT_FOUND)),
             not_implemented: Arc::new(Text::error(StatusCode::NOT_IMPLEMENTED)),
         }
+    }
+
+    pub(in crate::serve) const fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     fn upstream(&self, wanted: &UpstreamTarget) -> Option<Arc<Upstream>> {
@@ -81,7 +93,7 @@ impl Answers {
                 Some(Box::pin(async move {
                     let (parts, body) = request.into_parts();
                     discard(body).await;
-                    folder.send(Request::from_parts(parts, ()), reply).await;
+                    folder.send(Request::from_parts(parts, ()), reply, peer.client).await;
                     drop(peer);
                 }))
             }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,6 +27,8 @@ enum SendError<E> {
     ClientGone,
     /// The client takes less than the lowest pace.
     TooSlow,
+    /// The content is longer or shorter than the head says.
+    WrongLength,
     /// The content failed on the way here.
     Content(E),
 }
@@ -36,6 +38,9 @@ impl<E: fmt::Display> fmt::Display for SendError<E> {
         match self {
             Self::ClientGone => f.write_str("the client has left"),
             Self::TooSlow => f.write_str("the client takes content too slowly"),
+            Self::WrongLength => {
+                f.write_str("the content does not have the length that was declared")
+            }
             Self::Content(error) => write!(f, "the content broke off: {error}"),
         }
     }
@@ -50,8 +55,15 @@ where
     let (parts, content) = answer.into_parts();
     let status = parts.status;
     let no_content = *method == Method::HEAD || content.is_end_stream();
+    // RFC 9110 §8.6: the length of these is that of other content.
+    let is_of_other = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    let declared = if is_of_other { None } else { length(&parts.headers) };
+    if no_content && declared.is_some_and(|length| length > 0) {
+        tracing::debug!("an answer without content declares a length");
+        return reply.reset(Reason::INTERNAL_ERROR);
+    }
     let Ok(mut sending) = reply.begin(head(status, parts.headers), no_content) else { return };
-    if !no_content && let Err(error) = send(&mut sending, content).await {
+    if !no_content && let Err(error) = send(&mut sending, content, declared).await {
         tracing::debug!(%error, "answer broken off");
         return;
     }
@@ -60,7 +72,11 @@ where
 
 /// Sends `content` to its end, one piece after the other as the client makes room. A stream whose
 /// content breaks off is reset, so that nobody takes a part for the whole.
-async fn send<B>(answer: &mut Sending, content: B) -> Result<(), SendError<B::Error>>
+async fn send<B>(
+    answer: &mut Sending,
+    content: B,
+    mut left: Option<u64>,
+) -> Result<(), SendError<B::Error>>
 where
     B: Body<Data = Bytes>,
 {
@@ -77,6 +93,7 @@ where
         };
         match frame {
             None => {
+                is_whole(answer, left)?;
                 return answer.data(Bytes::new(), true).map_err(|_| SendError::ClientGone);
             }
             Some(Err(error)) => {
@@ -86,6 +103,10 @@ where
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     let last = content.is_end_stream();
+                    left = subtract(answer, left, data.len())?;
+                    if last {
+                        is_whole(answer, left)?;
+                    }
                     send_piece(answer, data, last, &mut pace).await?;
                     if last {
                         return Ok(());
@@ -93,6 +114,7 @@ where
                 }
                 Err(frame) => {
                     if let Ok(mut trailers) = frame.into_trailers() {
+                        is_whole(answer, left)?;
                         upstream_fields::trailers(&mut trailers);
                         return answer.trailers(trailers).map_err(|_| SendError::ClientGone);
                     }
@@ -100,6 +122,31 @@ where
             },
         }
     }
+}
+
+/// Returns how much of the declared length is left after a piece of this length. Content that is
+/// longer resets the stream before any of the piece is sent.
+fn subtract<E>(
+    answer: &mut Sending,
+    left: Option<u64>,
+    piece: usize,
+) -> Result<Option<u64>, SendError<E>> {
+    let Some(left) = left else { return Ok(None) };
+    let rest = u64::try_from(piece).ok().and_then(|piece| left.checked_sub(piece));
+    if rest.is_none() {
+        answer.stream.send_reset(Reason::INTERNAL_ERROR);
+        return Err(SendError::WrongLength);
+    }
+    Ok(rest)
+}
+
+/// Checks that nothing of the declared length is left. Content that is shorter resets the stream.
+fn is_whole<E>(answer: &mut Sending, left: Option<u64>) -> Result<(), SendError<E>> {
+    if left.is_some_and(|left| left > 0) {
+        answer.stream.send_reset(Reason::INTERNAL_ERROR);
+        return Err(SendError::WrongLength);
+    }
+    Ok(())
 }
 
 /// Sends one piece as the window allows.
@@ -154,6 +201,7 @@ struct Progress {
     is_answered: AtomicBool,
     is_waiting: AtomicBool,
     is_too_slow: AtomicBool,
+    has_ended: AtomicBool,
 }
 
 impl UploadProgress {
@@ -163,6 +211,7 @@ impl UploadProgress {
             is_answered: AtomicBool::new(false),
             is_waiting: AtomicBool::new(false),
             is_too_slow: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
         }))
     }
 
@@ -190,6 +239,15 @@ impl UploadProgress {
     /// Returns whether the content broke off because the client is too slow.
     pub(super) fn is_too_slow(&self) -> bool {
         self.0.is_too_slow.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the content was read to its end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Ordering::Relaxed)
+    }
+
+    fn ended(&self) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
     }
 }
 
@@ -242,6 +300,9 @@ impl RequestBody {
     ) -> (http::request::Parts, Self) {
         let (parts, stream) = request.into_parts();
         let ended = stream.is_end_stream();
+        if ended {
+            progress.ended();
+        }
         let left = if ended { Some(0) } else { length(&parts.headers) };
         (parts, Self::new((!ended).then_some(stream), left, progress))
     }
@@ -270,11 +331,15 @@ impl RequestBody {
                 let taken = u64::try_from(data.len()).unwrap_or(u64::MAX);
                 self.left = self.left.map(|left| left.saturating_sub(taken));
                 stream.flow_control().release_capacity(data.len())?;
+                if stream.is_end_stream() {
+                    self.progress.ended();
+                }
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => {
                 let trailers = ready!(stream.poll_trailers(context))?;
+                self.progress.ended();
                 Poll::Ready(trailers.map(|mut trailers| {
                     upstream_fields::request_trailers(&mut trailers);
                     Ok(Frame::trailers(trailers))
@@ -309,7 +374,7 @@ impl RequestBody {
     }
 }
 
-/// `h2` has checked that there is one value, and that the content keeps to it.
+/// Returns the declared length of content. `h2` and [`upstream_fields::answer`] leave one value.
 fn length(fields: &HeaderMap) -> Option<u64> {
     fields.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

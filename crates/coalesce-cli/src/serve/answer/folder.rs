@@ -15,8 +15,10 @@ use crate::serve::answer::body::send_streaming;
 use crate::serve::answer::regular_files::RegularFiles;
 use crate::serve::answer::reply::Reply;
 use crate::serve::answer::text::Text;
+use crate::serve::descriptors::Descriptors;
 use crate::serve::limits::UNREADABLE_LOGGED_PER_SECOND;
 use crate::serve::observe::events;
+use crate::serve::shares::ClientId;
 use crate::terminal::text::without_code;
 
 /// The files below one folder; whatever is not there is a 404.
@@ -26,24 +28,32 @@ pub(super) struct Folder {
     files: ServeDir<DefaultServeDirFallback, RegularFiles>,
     not_found: Text,
     unreadable: Text,
+    unavailable: Text,
+    descriptors: Descriptors,
     unreadable_lines: RateLimit,
     checks: RateLimit,
 }
 
 impl Folder {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, descriptors: &Descriptors) -> Self {
         Self {
             path: path.to_owned(),
             files: ServeDir::with_backend(path, RegularFiles),
             not_found: Text::error(StatusCode::NOT_FOUND),
             unreadable: Text::error(StatusCode::INTERNAL_SERVER_ERROR),
+            unavailable: Text::unavailable(),
+            descriptors: descriptors.clone(),
             unreadable_lines: RateLimit::per_second(UNREADABLE_LOGGED_PER_SECOND),
             checks: RateLimit::per_second(UNREADABLE_LOGGED_PER_SECOND),
         }
     }
 
-    pub(super) async fn send(&self, request: Request<()>, reply: Reply) {
+    pub(super) async fn send(&self, request: Request<()>, reply: Reply, client: ClientId) {
         let method = request.method().clone();
+        // Held until the answer is sent, because the file is open as long.
+        let Some(_descriptor) = self.descriptors.take(client) else {
+            return self.unavailable.send(&method, reply);
+        };
         let found = self.files.clone().try_call(request).await;
         let answer = match found {
             Ok(answer) if answer.status() != StatusCode::NOT_FOUND => answer,

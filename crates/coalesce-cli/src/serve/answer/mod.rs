@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+mod client_certificate;
 mod folder;
 mod pace;
 mod pool;
@@ -13,4 +14,5 @@ mod upstream_connection;
 mod upstream_fields;
 
 pub(super) use answers::Answers;
+pub(super) use client_certificate::ClientCertificate;
 pub(super) use reply::{Peer, Reply};

@@ -11,6 +11,7 @@ use http::header::DATE;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::Semaphore;
 
+use crate::serve::answer::client_certificate::ClientCertificate;
 use crate::serve::limits::UPSTREAM_REQUESTS_OF_CLIENT_MAX;
 use crate::serve::observe::access_log::RequestRecord;
 use crate::serve::shares::ClientId;
@@ -20,14 +21,20 @@ use crate::serve::shares::ClientId;
 pub(in crate::serve) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) client: ClientId,
+    /// The certificate that the client showed, which the handshake has verified.
+    pub(super) certificate: Option<Box<ClientCertificate>>,
     /// What the requests of this connection to each upstream wait for, by the number of the
     /// upstream.
     at_upstreams: Mutex<HashMap<u64, Arc<Semaphore>>>,
 }
 
 impl Peer {
-    pub(in crate::serve) fn new(address: SocketAddr) -> Self {
-        Self { address, client: ClientId::next(), at_upstreams: Mutex::default() }
+    pub(in crate::serve) fn new(
+        address: SocketAddr,
+        certificate: Option<Box<ClientCertificate>>,
+    ) -> Self {
+        let client = ClientId::next();
+        Self { address, client, certificate, at_upstreams: Mutex::default() }
     }
 
     /// Returns the places of this connection at the upstream with this number.
@@ -59,6 +66,11 @@ impl Reply {
         record: Option<Box<RequestRecord>>,
     ) -> Self {
         Self { respond, record }
+    }
+
+    /// Resets the stream, so that there is no answer.
+    pub(super) fn reset(mut self, reason: h2::Reason) {
+        self.respond.send_reset(reason);
     }
 
     /// Begins the answer, which may be all of it.

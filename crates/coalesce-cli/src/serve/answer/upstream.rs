@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep_until, timeout};
 use tracing::field::display;
 
-use crate::config::UpstreamTarget;
+use crate::config::{UpstreamProtocol, UpstreamTarget};
 use crate::serve::answer::body::{RequestBody, UploadProgress, send_streaming};
 use crate::serve::answer::pool::{Lease, Pool, Wanted};
 use crate::serve::answer::reply::{Peer, Reply};
@@ -20,10 +20,11 @@ use crate::serve::answer::upstream_connection::{
     AnswerContent, Connector, SendFailure, Upload, UpstreamError,
 };
 use crate::serve::answer::upstream_fields;
+use crate::serve::descriptors::Descriptors;
 use crate::serve::limits::{ANSWER_TIMEOUT, DISCARD_TIMEOUT, PLACE_TIMEOUT, UPSTREAM_REQUESTS_MAX};
 use crate::serve::observe::events;
 use crate::serve::observe::meters::{UpstreamFailure, UpstreamMeters};
-use crate::serve::shares::{Share, Shares};
+use crate::serve::shares::{ClientId, Share, Shares};
 
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
@@ -54,12 +55,12 @@ struct Place(
 );
 
 impl Upstream {
-    pub(super) fn new(target: &UpstreamTarget) -> Self {
+    pub(super) fn new(target: &UpstreamTarget, descriptors: &Descriptors) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             target: target.clone(),
-            pool: Pool::new(Connector::new(target)),
+            pool: Pool::new(Connector::new(target, descriptors)),
             places: Shares::new(UPSTREAM_REQUESTS_MAX),
             meters: UpstreamMeters::new(),
             bad_gateway: Text::error(StatusCode::BAD_GATEWAY),
@@ -87,11 +88,10 @@ impl Upstream {
                 return;
             }
         }
-        let UpstreamTarget { authority, protocol } = &self.target;
-        upstream_fields::request(&mut parts, *protocol, authority, peer.address);
+        self.make_request(&mut parts, content.is_end_stream(), peer);
         let asked = async {
             tokio::select! {
-                answered = self.ask(Request::from_parts(parts, content), &progress) => answered,
+                answered = self.ask(Request::from_parts(parts, content), &progress, peer.client) => answered,
                 () = silence(&progress) => Err(UpstreamError::TimedOut),
             }
         };
@@ -102,6 +102,20 @@ impl Upstream {
                 self.pass_back(exchange, reply, &method).await;
             }
             Err(failed) => self.fail(&failed).send(&method, reply),
+        }
+    }
+
+    /// Makes the head of the request that the upstream gets out of the one that came.
+    fn make_request(&self, parts: &mut http::request::Parts, no_content: bool, peer: &Peer) {
+        let UpstreamTarget { authority, protocol, client_certificate } = &self.target;
+        upstream_fields::request(parts, *protocol, authority, peer.address);
+        upstream_fields::framing(parts, *protocol, no_content);
+        if let Some(certificate) = &peer.certificate {
+            upstream_fields::client_certificate(
+                &mut parts.headers,
+                certificate,
+                *client_certificate,
+            );
         }
     }
 
@@ -123,11 +137,12 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
         progress: &UploadProgress,
+        client: ClientId,
     ) -> Result<Exchange, UpstreamError> {
         let copy = copy(&request);
-        let mut lease = self.pool.lease(Wanted::Any).await?;
+        let mut lease = self.pool.lease(Wanted::Any, client).await?;
         let failure = match lease.connection.send(request, lease.is_reused).await {
-            Ok((answer, upload)) => return exchange(answer, upload, lease),
+            Ok((answer, upload)) => return self.exchange(answer, upload, lease, progress),
             Err(failure) => failure,
         };
         lease.is_reusable &= !failure.connection_ended;
@@ -139,12 +154,31 @@ impl Upstream {
         let again = unsent.or_else(|| copy.filter(|_| connection_ended));
         let Some(again) = again else { return Err(error) };
         tracing::debug!(%error, "asking the upstream again");
-        let lease = self.pool.lease(Wanted::Fresh).await?;
+        let lease = self.pool.lease(Wanted::Fresh, client).await?;
         match lease.connection.send(again, lease.is_reused).await {
-            Ok((answer, upload)) => exchange(answer, upload, lease),
+            Ok((answer, upload)) => self.exchange(answer, upload, lease, progress),
             Err(_) if progress.is_too_slow() => Err(UpstreamError::SlowClient),
             Err(failure) => Err(failure.error),
         }
+    }
+
+    fn exchange(
+        &self,
+        answer: Response<AnswerContent>,
+        upload: Option<Upload>,
+        mut lease: Lease<Connector>,
+        progress: &UploadProgress,
+    ) -> Result<Exchange, UpstreamError> {
+        // It was not asked to switch, and what follows a 101 would be no HTTP.
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let text = "switches protocols without being asked to".to_owned();
+            return Err(UpstreamError::Broken(text));
+        }
+        // An upstream that has answered may not read the rest of the content, and take it for the
+        // next request.
+        lease.is_reusable &=
+            self.target.protocol != UpstreamProtocol::Http1 || progress.has_ended();
+        Ok(Exchange { answer, upload, lease })
     }
 
     /// Sends the answer of the upstream to the client.
@@ -176,7 +210,9 @@ impl Upstream {
         let (kind, text) = match failed {
             UpstreamError::TimedOut => (UpstreamFailure::TimedOut, &self.bad_gateway),
             UpstreamError::Broken(_) => (UpstreamFailure::Broken, &self.bad_gateway),
-            UpstreamError::Full => (UpstreamFailure::Full, &self.unavailable),
+            UpstreamError::Full | UpstreamError::NoDescriptor => {
+                (UpstreamFailure::Full, &self.unavailable)
+            }
             // It is the client's, and not the upstream's (RFC 9110 §15.5.9).
             UpstreamError::SlowClient => return &self.request_timeout,
         };
@@ -198,18 +234,6 @@ async fn unless_client_leaves<F: Future>(reply: &mut Reply, future: F) -> Option
             None
         }
     }
-}
-
-fn exchange(
-    answer: Response<AnswerContent>,
-    upload: Option<Upload>,
-    lease: Lease<Connector>,
-) -> Result<Exchange, UpstreamError> {
-    // It was not asked to switch, and what follows a 101 would be no HTTP.
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(UpstreamError::Broken("switches protocols without being asked to".to_owned()));
-    }
-    Ok(Exchange { answer, upload, lease })
 }
 
 /// A request that can be made again, once more.

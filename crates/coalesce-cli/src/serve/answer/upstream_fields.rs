@@ -8,10 +8,13 @@ use http::header::{
     TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, request};
 
-use crate::config::UpstreamProtocol;
+use crate::config::{ForwardedCertificate, UpstreamProtocol};
+use crate::serve::answer::client_certificate::ClientCertificate;
 
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -110,6 +113,46 @@ pub(super) fn request(
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 }
 
+/// Says how long the content of a request is, where its head does not, and has a connection that may
+/// not be in step afterwards closed.
+pub(super) fn framing(parts: &mut request::Parts, protocol: UpstreamProtocol, no_content: bool) {
+    let fields = &mut parts.headers;
+    if no_content {
+        if fields.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
+            fields.remove(CONTENT_LENGTH);
+        }
+        return;
+    }
+    if protocol != UpstreamProtocol::Http1 {
+        return;
+    }
+    // hyper sends no content of unknown length with GET and HEAD unless it is told to.
+    if !fields.contains_key(CONTENT_LENGTH) {
+        fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    // RFC 9110 §9.3.1: content of these methods has no meaning, so many servers do not read it, and
+    // take it for the next request on the connection.
+    if ![Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Adds the certificate that the client of a request showed (RFC 9440).
+pub(super) fn client_certificate(
+    fields: &mut HeaderMap,
+    certificate: &ClientCertificate,
+    forwarded: ForwardedCertificate,
+) {
+    if forwarded != ForwardedCertificate::None {
+        fields.insert(CLIENT_CERT, certificate.leaf.clone());
+    }
+    if forwarded == ForwardedCertificate::Chain
+        && let Some(chain) = &certificate.chain
+    {
+        fields.insert(CLIENT_CERT_CHAIN, chain.clone());
+    }
+}
+
 /// Makes the trailers that the upstream gets out of those of a request.
 pub(super) fn request_trailers(fields: &mut HeaderMap) {
     trailers(fields);
@@ -118,11 +161,26 @@ pub(super) fn request_trailers(fields: &mut HeaderMap) {
 
 /// Removes from an answer what HTTP/2 cannot carry, and from a 421 what would send the client to
 /// another endpoint for the same refusal (RFC 7838 §6).
+///
+/// A length that may differ from that of the content goes too. RFC 9112 §6.3: with
+/// `transfer-encoding` the length has no meaning. RFC 9110 §8.6: a 204 has none. Equal lengths become
+/// one.
 pub(super) fn answer(status: StatusCode, fields: &mut HeaderMap) {
+    let length = fields.get(CONTENT_LENGTH).cloned();
+    let is_meant = !fields.contains_key(TRANSFER_ENCODING) && status != StatusCode::NO_CONTENT;
+    let is_one = fields.get_all(CONTENT_LENGTH).iter().all(|other| Some(other) == length.as_ref());
+    fields.remove(CONTENT_LENGTH);
+    if let Some(length) = length.filter(|length| is_meant && is_one && is_digits(length)) {
+        fields.insert(CONTENT_LENGTH, length);
+    }
     remove_hop_by_hop(fields);
     if status == StatusCode::MISDIRECTED_REQUEST {
         fields.remove(ALT_SVC);
     }
+}
+
+fn is_digits(value: &HeaderValue) -> bool {
+    !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
 /// Removes from trailers what must not be in them: fields for one connection, for framing and for
@@ -311,6 +369,71 @@ mod tests {
             fields.insert(ALT_SVC, HeaderValue::from_static("h3=\":443\""));
             answer(StatusCode::from_u16(status).unwrap(), &mut fields);
             assert_eq!(fields.contains_key(ALT_SVC), kept, "{status}");
+        }
+    }
+
+    #[test]
+    fn length_that_may_not_be_that_of_the_content_goes_no_further() {
+        for (status, lengths, more, expected) in [
+            (200, &["5"][..], None, Some("5")),
+            (200, &["5", "5"], None, Some("5")),
+            (200, &["5", "6"], None, None),
+            (200, &["5, 5"], None, None),
+            (200, &["+5"], None, None),
+            (200, &[""], None, None),
+            (200, &["5"], Some((TRANSFER_ENCODING, "chunked")), None),
+            (204, &["5"], None, None),
+            (304, &["5"], None, Some("5")),
+        ] {
+            let mut fields = HeaderMap::new();
+            for length in lengths {
+                fields.append(CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            if let Some((name, value)) = more {
+                fields.append(name, HeaderValue::from_static(value));
+            }
+            answer(StatusCode::from_u16(status).unwrap(), &mut fields);
+            let found: Vec<_> = fields.get_all(CONTENT_LENGTH).iter().collect();
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{status} {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn content_of_a_request_is_framed_whatever_its_method() {
+        let framed = |method: Method, length: Option<&'static str>, no_content| {
+            let mut parts = forwarded_request(UpstreamProtocol::Http1, &[]);
+            parts.method = method;
+            if let Some(length) = length {
+                parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            framing(&mut parts, UpstreamProtocol::Http1, no_content);
+            let value =
+                |name| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].map(value)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(framed(Method::GET, None, false), [None, some("chunked"), some("close")]);
+        assert_eq!(framed(Method::HEAD, Some("5"), false), [some("5"), None, some("close")]);
+        assert_eq!(framed(Method::POST, None, false), [None, some("chunked"), None]);
+        assert_eq!(framed(Method::POST, Some("5"), false), [some("5"), None, None]);
+        assert_eq!(framed(Method::POST, Some("0"), true), [some("0"), None, None]);
+        assert_eq!(framed(Method::GET, Some("5"), true), [None, None, None]);
+    }
+
+    #[test]
+    fn client_certificate_goes_upstream_as_the_setting_says() {
+        let der = |text: &'static str| rustls_pki_types::CertificateDer::from(text.as_bytes());
+        let certificate = ClientCertificate::new(&[der("foo"), der("f")]).unwrap();
+        for (forwarded, expected) in [
+            (ForwardedCertificate::None, [None, None]),
+            (ForwardedCertificate::Leaf, [Some(":Zm9v:"), None]),
+            (ForwardedCertificate::Chain, [Some(":Zm9v:"), Some(":Zg==:")]),
+        ] {
+            let mut fields = HeaderMap::new();
+            client_certificate(&mut fields, &certificate, forwarded);
+            let found = [CLIENT_CERT, CLIENT_CERT_CHAIN]
+                .map(|name| fields.get(name).map(|value| value.to_str().unwrap().to_owned()));
+            assert_eq!(found, expected.map(|value| value.map(str::to_owned)), "{forwarded:?}");
         }
     }
 

@@ -117,6 +117,7 @@ pub(in crate::serve) struct AccessLine<'a> {
     pub(in crate::serve) listener: &'a str,
     pub(in crate::serve) server_name: Option<&'a str>,
     pub(in crate::serve) group: &'a str,
+    pub(in crate::serve) client_certificate: bool,
     pub(in crate::serve) authority: &'a str,
     pub(in crate::serve) method: Option<&'a str>,
     pub(in crate::serve) path: Option<&'a str>,
@@ -140,6 +141,7 @@ impl<'a> AccessLine<'a> {
             listener,
             server_name: None,
             group,
+            client_certificate: false,
             authority: "",
             method: None,
             path: None,
@@ -164,21 +166,37 @@ pub(in crate::serve) fn time() -> String {
     text
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::serve) struct LoggedPeer {
+    pub(in crate::serve) address: SocketAddr,
+    /// True if the client showed a certificate, which the handshake has verified.
+    pub(in crate::serve) has_certificate: bool,
+}
+
 /// What the lines of one connection have in common.
 #[derive(Debug)]
 pub(in crate::serve) struct ConnectionLog {
     pub(in crate::serve) log: AccessLog,
-    pub(in crate::serve) peer: SocketAddr,
+    pub(in crate::serve) peer: LoggedPeer,
     pub(in crate::serve) listener: String,
     pub(in crate::serve) server_name: Option<String>,
     pub(in crate::serve) group: String,
 }
 
 impl ConnectionLog {
+    /// Makes a line about which only the connection is known.
+    fn line(&self) -> AccessLine<'_> {
+        AccessLine {
+            client_certificate: self.peer.has_certificate,
+            ..AccessLine::new(self.peer.address, &self.listener, &self.group)
+        }
+    }
+
     /// Writes the line of a refusal, which is answered at once.
     pub(in crate::serve) fn refused(&self, refused: &RefusalRecord<'_>) {
         let RefusalRecord { authority, verdict, reason, step, status } = *refused;
-        let base = AccessLine::new(self.peer, &self.listener, &self.group);
+        let base = self.line();
         let server_name = self.server_name.as_deref();
         let line = AccessLine { server_name, authority, verdict, reason, step, status, ..base };
         self.log.write(&line);
@@ -231,7 +249,7 @@ impl Drop for RequestRecord {
         self.meters.served_within(took, self.status);
         let Some(request) = &self.line else { return };
         let connection = request.connection.as_ref();
-        let base = AccessLine::new(connection.peer, &connection.listener, &connection.group);
+        let base = connection.line();
         let line = AccessLine {
             server_name: connection.server_name.as_deref(),
             authority: &request.authority,

@@ -51,6 +51,10 @@ events! {
         "reload refused; the configuration that was served before still is";
     warn reload_is_slow(seconds)
         "a reload takes long; the configuration that was served before still is";
+    info descriptors(limit, limit_before, connections, content) "open files";
+    warn cannot_raise_descriptors(reason) "cannot raise the limit of open files";
+    warn no_descriptor(unlogged_before)
+        "no open file to spare for a request; it is answered 503";
     warn cannot_watch_files(reason) "cannot watch files; SIGHUP reloads";
     warn cannot_watch_folder(folder, reason) "cannot watch a folder; SIGHUP reloads";
     warn cannot_accept(error) "cannot accept a connection";

@@ -168,6 +168,9 @@ fn every_limit() {
     let seconds = |duration: Duration| format!("{} s", duration.as_secs_f64());
     let values: BTreeSet<Vec<String>> = BTreeSet::from([
         row(["CONNECTIONS_MAX", &limits::CONNECTIONS_MAX.to_string()]),
+        row(["DESCRIPTORS_RESERVED", &limits::DESCRIPTORS_RESERVED.to_string()]),
+        row(["DESCRIPTORS_FOR_CONTENT_MIN", &limits::DESCRIPTORS_FOR_CONTENT_MIN.to_string()]),
+        row(["DESCRIPTOR_LINES_PER_SECOND", &limits::DESCRIPTOR_LINES_PER_SECOND.to_string()]),
         row(["PREFACE_TIMEOUT", &seconds(limits::PREFACE_TIMEOUT)]),
         row(["IDLE_TIMEOUT", &seconds(limits::IDLE_TIMEOUT)]),
         row(["DRAIN_TIMEOUT", &seconds(limits::DRAIN_TIMEOUT)]),

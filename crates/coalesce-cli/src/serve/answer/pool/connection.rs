@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::task::{Context, Poll};
 
+use crate::serve::shares::ClientId;
+
 /// A connection that carries requests. A clone is another handle of the same connection.
 pub(in crate::serve::answer) trait PooledConnection:
     Clone + Debug + Send + Sync + 'static
@@ -24,14 +26,22 @@ pub(in crate::serve::answer) trait Connect:
 {
     /// A connection that is ready for requests.
     type Connection: PooledConnection;
+    /// The permission to make a connection.
+    type Permit: Send + 'static;
     /// Why there is no connection. All requests that wait for it get a copy.
     type Error: Clone + Debug + Send + 'static;
 
     /// Returns how many requests a new connection is expected to carry at once.
     fn expected_capacity(&self) -> usize;
 
-    /// Makes a connection, within a time limit.
-    fn connect(&self) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
+    /// Returns the permission to make a connection for `client`, or why it has none.
+    fn permit(&self, client: ClientId) -> Result<Self::Permit, Self::Error>;
+
+    /// Makes a connection, within a time limit. It keeps its permission as long as it is open.
+    fn connect(
+        &self,
+        permit: Self::Permit,
+    ) -> impl Future<Output = Result<Self::Connection, Self::Error>> + Send;
 
     /// Returns the error for a request whose attempt to connect was cut off.
     fn cut_off(&self) -> Self::Error;

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::serve::answer::pool::connection::{Connect, PooledConnection};
-use crate::serve::answer::pool::state::{ConnectionId, Delivery, Made, State};
+use crate::serve::answer::pool::state::{ConnectionId, Delivery, Made, State, Waiter};
 use crate::serve::limits::{DISCARD_PAUSE, UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT};
+use crate::serve::shares::ClientId;
 
 /// The connections to one upstream.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl<C: Connect> Pool<C> {
     pub(in crate::serve::answer) async fn lease(
         &self,
         wanted: Wanted,
+        client: ClientId,
     ) -> Result<Lease<C>, C::Error> {
         let waiting = {
             let mut state = self.0.lock();
@@ -61,10 +63,8 @@ impl<C: Connect> Pool<C> {
             if let Some((id, connection)) = free {
                 return Ok(self.0.lease(id, connection, true));
             }
-            let (waiter, waiting) = oneshot::channel();
-            if let Some(attempt) = state.wait(waiter) {
-                Inner::start(&self.0, attempt);
-            }
+            let (sender, waiting) = oneshot::channel();
+            Inner::wait(&self.0, &mut state, Waiter { client, sender });
             Waiting { pool: &self.0, result: waiting }
         };
         waiting.lease().await
@@ -111,12 +111,25 @@ impl<C: Connect> Inner<C> {
         Lease { pool: self.clone(), id, connection, is_reused, is_reusable: true }
     }
 
-    /// Starts an attempt to connect in a task, so that it ends no sooner and no later because of
-    /// the requests that wait for it.
-    fn start(pool: &Arc<Self>, attempt: ConnectionId) {
-        let pool = pool.clone();
+    /// Has `waiter` wait for an attempt to connect. A new one runs in a task, so that it ends no
+    /// sooner and no later because of the requests that wait for it.
+    fn wait(
+        pool: &Arc<Self>,
+        state: &mut State<C::Connection, C::Error>,
+        waiter: Waiter<C::Connection, C::Error>,
+    ) {
+        let Err(waiter) = state.join(waiter) else { return };
+        let permit = match pool.connector.permit(waiter.client) {
+            Ok(permit) => permit,
+            Err(error) => {
+                // The request may have left.
+                let _ = waiter.sender.send(Err(error));
+                return;
+            }
+        };
+        let (pool, attempt) = (pool.clone(), state.begin(waiter));
         tokio::spawn(async move {
-            let result = pool.connector.connect().await;
+            let result = pool.connector.connect(permit).await;
             Self::finish(&pool, attempt, result);
         });
     }
@@ -125,9 +138,9 @@ impl<C: Connect> Inner<C> {
         let is_made = result.is_ok();
         let (deliveries, starts_reaping) = {
             let mut state = pool.lock();
-            let (deliveries, attempts) = state.finish(attempt, result);
-            for attempt in attempts {
-                Self::start(pool, attempt);
+            let (deliveries, left_over) = state.finish(attempt, result);
+            for waiter in left_over {
+                Self::wait(pool, &mut state, waiter);
             }
             let starts_reaping = is_made && !std::mem::replace(&mut state.is_reaped, is_made);
             (deliveries, starts_reaping)
@@ -141,7 +154,7 @@ impl<C: Connect> Inner<C> {
     /// Tells waiting requests their results. The room of one that has left is given back.
     fn deliver(self: &Arc<Self>, deliveries: Vec<Delivery<C::Connection, C::Error>>) {
         for (waiter, result) in deliveries {
-            if let Err(Ok((id, connection))) = waiter.send(result) {
+            if let Err(Ok((id, connection))) = waiter.sender.send(result) {
                 drop(self.lease(id, connection, false));
             }
         }

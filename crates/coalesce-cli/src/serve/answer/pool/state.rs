@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::serve::answer::pool::connection::PooledConnection;
+use crate::serve::shares::ClientId;
 
 /// The number of a connection, or of the attempt that makes it.
 pub(super) type ConnectionId = u64;
@@ -15,7 +16,11 @@ pub(super) type ConnectionId = u64;
 pub(super) type Made<T, E> = Result<(ConnectionId, T), E>;
 
 /// A waiting request.
-pub(super) type Waiter<T, E> = oneshot::Sender<Made<T, E>>;
+#[derive(Debug)]
+pub(super) struct Waiter<T, E> {
+    pub(super) client: ClientId,
+    pub(super) sender: oneshot::Sender<Made<T, E>>,
+}
 
 #[derive(Debug)]
 pub(super) struct State<T, E> {
@@ -39,6 +44,9 @@ struct Pooled<T> {
 /// What happens once the lock is released: a waiting request is told its result.
 pub(super) type Delivery<T, E> = (Waiter<T, E>, Made<T, E>);
 
+/// What comes of an attempt: what waiting requests are told, and those that found no room.
+type Finished<T, E> = (Vec<Delivery<T, E>>, Vec<Waiter<T, E>>);
+
 impl<T: PooledConnection, E: Clone> State<T, E> {
     pub(super) fn new(expected: usize) -> Self {
         let (connections, attempts) = (BTreeMap::new(), BTreeMap::new());
@@ -56,32 +64,31 @@ impl<T: PooledConnection, E: Clone> State<T, E> {
         Some((*id, pooled.connection.clone()))
     }
 
-    /// Has `waiter` wait for an attempt that has room for it. Returns the number of a new attempt,
-    /// which the caller starts, if there is none.
-    pub(super) fn wait(&mut self, waiter: Waiter<T, E>) -> Option<ConnectionId> {
+    /// Has `waiter` wait for an attempt that has room for it. Returns the waiter if there is none.
+    pub(super) fn join(&mut self, waiter: Waiter<T, E>) -> Result<(), Waiter<T, E>> {
         let expected = self.expected.max(1);
         for waiting in self.attempts.values_mut() {
             if waiting.len() >= expected {
-                waiting.retain(|waiter| !waiter.is_closed());
+                waiting.retain(|waiter| !waiter.sender.is_closed());
             }
             if waiting.len() < expected {
                 waiting.push(waiter);
-                return None;
+                return Ok(());
             }
         }
+        Err(waiter)
+    }
+
+    /// Has `waiter` wait for a new attempt. Returns its number, for the caller to start it.
+    pub(super) fn begin(&mut self, waiter: Waiter<T, E>) -> ConnectionId {
         let id = self.next_id;
         self.next_id += 1;
         self.attempts.insert(id, vec![waiter]);
-        Some(id)
+        id
     }
 
-    /// Ends an attempt. Returns what its waiting requests are told, and the numbers of the attempts
-    /// that the caller starts for those that found no room.
-    pub(super) fn finish(
-        &mut self,
-        id: ConnectionId,
-        result: Result<T, E>,
-    ) -> (Vec<Delivery<T, E>>, Vec<ConnectionId>) {
+    /// Ends an attempt. Returns what its waiting requests are told, and those that found no room.
+    pub(super) fn finish(&mut self, id: ConnectionId, result: Result<T, E>) -> Finished<T, E> {
         let mut waiting = self.attempts.remove(&id).unwrap_or_default();
         let connection = match result {
             Ok(connection) => connection,
@@ -90,16 +97,15 @@ impl<T: PooledConnection, E: Clone> State<T, E> {
                 return (waiting.into_iter().map(tell).collect(), Vec::new());
             }
         };
-        waiting.retain(|waiter| !waiter.is_closed());
+        waiting.retain(|waiter| !waiter.sender.is_closed());
         // A connection that has ended by now fails its requests, which are then asked again.
         self.expected = connection.capacity().max(1);
         let left_over = waiting.split_off(self.expected.min(waiting.len()));
-        let attempts = left_over.into_iter().filter_map(|waiter| self.wait(waiter)).collect();
         let (in_use, idle_since) = (waiting.len(), Instant::now());
         let tell = |waiter| (waiter, Ok((id, connection.clone())));
         let deliveries = waiting.into_iter().map(tell).collect();
         self.connections.insert(id, Pooled { connection, in_use, idle_since });
-        (deliveries, attempts)
+        (deliveries, left_over)
     }
 
     /// Gives back the room of one request. A connection that is not `reusable` is forgotten, and

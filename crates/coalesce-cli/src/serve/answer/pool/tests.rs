@@ -10,11 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::serve::answer::pool::{Connect, Lease, Pool, PooledConnection, Wanted};
 use crate::serve::limits::{UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT};
+use crate::serve::shares::{ClientId, Share, Shares};
 
 #[derive(Clone, Debug)]
 struct FakeConnection {
     capacity: usize,
     is_open: Arc<AtomicBool>,
+    _permit: Arc<Share>,
 }
 
 impl PooledConnection for FakeConnection {
@@ -41,12 +43,20 @@ struct FakeUpstream {
     /// One permit lets one attempt end.
     gate: Arc<Semaphore>,
     made: Arc<Mutex<Vec<FakeConnection>>>,
+    permits: Shares,
 }
 
 impl FakeUpstream {
     fn new(expected: usize, capacity: Option<usize>) -> Self {
         let (attempts, made) = (Arc::default(), Arc::default());
-        Self { expected, capacity, attempts, gate: Arc::new(Semaphore::new(0)), made }
+        Self {
+            expected,
+            capacity,
+            attempts,
+            gate: Arc::new(Semaphore::new(0)),
+            made,
+            permits: Shares::new(10_000),
+        }
     }
 
     fn attempts(&self) -> usize {
@@ -61,16 +71,22 @@ impl FakeUpstream {
 impl Connect for FakeUpstream {
     type Connection = FakeConnection;
     type Error = &'static str;
+    type Permit = Share;
 
     fn expected_capacity(&self) -> usize {
         self.expected
     }
 
-    async fn connect(&self) -> Result<FakeConnection, &'static str> {
+    fn permit(&self, client: ClientId) -> Result<Share, &'static str> {
+        self.permits.take(client).ok_or("full")
+    }
+
+    async fn connect(&self, permit: Share) -> Result<FakeConnection, &'static str> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         self.gate.acquire().await.unwrap().forget();
         let capacity = self.capacity.ok_or("dead")?;
-        let connection = FakeConnection { capacity, is_open: Arc::new(true.into()) };
+        let connection =
+            FakeConnection { capacity, is_open: Arc::new(true.into()), _permit: Arc::new(permit) };
         self.made.lock().unwrap().push(connection.clone());
         Ok(connection)
     }
@@ -82,12 +98,16 @@ impl Connect for FakeUpstream {
 
 type Leased = Result<Lease<FakeUpstream>, &'static str>;
 
+async fn lease(pool: &Pool<FakeUpstream>, wanted: Wanted) -> Leased {
+    pool.lease(wanted, ClientId::next()).await
+}
+
 /// Starts this many requests, and returns once all of them wait.
 async fn start(pool: &Arc<Pool<FakeUpstream>>, count: usize) -> JoinSet<Leased> {
     let mut requests = JoinSet::new();
     for _ in 0..count {
         let pool = pool.clone();
-        requests.spawn(async move { pool.lease(Wanted::Any).await });
+        requests.spawn(async move { lease(&pool, Wanted::Any).await });
     }
     settle().await;
     requests
@@ -131,13 +151,13 @@ async fn pool_grows_when_the_room_of_its_connections_is_taken() {
     let pool = pool(&upstream);
     let mut held = Vec::new();
     for connections in [1, 1, 2, 2, 3] {
-        held.push(pool.lease(Wanted::Any).await.unwrap());
+        held.push(lease(&pool, Wanted::Any).await.unwrap());
         assert_eq!(upstream.attempts(), connections);
     }
     drop(held);
-    let reused = pool.lease(Wanted::Any).await.unwrap();
+    let reused = lease(&pool, Wanted::Any).await.unwrap();
     assert_eq!((upstream.attempts(), reused.is_reused), (3, true));
-    let fresh = pool.lease(Wanted::Fresh).await.unwrap();
+    let fresh = lease(&pool, Wanted::Fresh).await.unwrap();
     assert_eq!((upstream.attempts(), fresh.is_reused), (4, false));
 }
 
@@ -159,11 +179,11 @@ async fn attempt_that_hangs_does_not_hold_up_requests_that_find_room() {
     let upstream = FakeUpstream::new(1, Some(1));
     upstream.let_attempts_end(1);
     let pool = pool(&upstream);
-    let first = pool.lease(Wanted::Any).await.unwrap();
+    let first = lease(&pool, Wanted::Any).await.unwrap();
     let mut waiting = start(&pool, 1).await;
     assert_eq!(upstream.attempts(), 2);
     drop(first);
-    let third = pool.lease(Wanted::Any).await.unwrap();
+    let third = lease(&pool, Wanted::Any).await.unwrap();
     assert!(third.is_reused && waiting.try_join_next().is_none());
     upstream.let_attempts_end(1);
     assert!(waiting.join_next().await.unwrap().unwrap().is_ok());
@@ -177,7 +197,7 @@ async fn connection_made_for_a_request_that_has_left_serves_the_next() {
     waiting.shutdown().await;
     upstream.let_attempts_end(1);
     settle().await;
-    assert!(pool.lease(Wanted::Any).await.unwrap().is_reused);
+    assert!(lease(&pool, Wanted::Any).await.unwrap().is_reused);
     assert_eq!(upstream.attempts(), 1);
 }
 
@@ -186,13 +206,13 @@ async fn connections_that_have_ended_or_must_not_be_used_again_are_forgotten() {
     let upstream = FakeUpstream::new(2, Some(2));
     upstream.let_attempts_end(100);
     let pool = pool(&upstream);
-    let lease = pool.lease(Wanted::Any).await.unwrap();
+    let first = lease(&pool, Wanted::Any).await.unwrap();
     upstream.made.lock().unwrap()[0].is_open.store(false, Ordering::Relaxed);
-    let mut other = pool.lease(Wanted::Any).await.unwrap();
+    let mut other = lease(&pool, Wanted::Any).await.unwrap();
     assert_eq!(upstream.attempts(), 2);
     other.is_reusable = false;
-    drop((lease, other));
-    let _third = pool.lease(Wanted::Any).await.unwrap();
+    drop((first, other));
+    let _third = lease(&pool, Wanted::Any).await.unwrap();
     assert_eq!(upstream.attempts(), 3);
 }
 
@@ -212,10 +232,24 @@ async fn idle_connections_are_bounded_in_number_and_time() {
     assert_eq!(held(&upstream), 2 * UPSTREAM_IDLE_MAX);
     drop(leases);
     assert_eq!(held(&upstream), UPSTREAM_IDLE_MAX);
-    let busy = pool.lease(Wanted::Any).await.unwrap();
+    let busy = lease(&pool, Wanted::Any).await.unwrap();
     tokio::time::sleep(2 * UPSTREAM_IDLE_TIMEOUT + Duration::from_secs(1)).await;
     assert_eq!(held(&upstream), 1, "the one in use");
     drop(busy);
     tokio::time::sleep(2 * UPSTREAM_IDLE_TIMEOUT + Duration::from_secs(1)).await;
     assert_eq!(held(&upstream), 0);
+}
+
+#[tokio::test]
+async fn request_without_a_permit_for_its_connection_is_told_and_others_are_served() {
+    let upstream = FakeUpstream { permits: Shares::new(2), ..FakeUpstream::new(1, Some(1)) };
+    upstream.let_attempts_end(100);
+    let pool = pool(&upstream);
+    let greedy = ClientId::next();
+    let first = pool.lease(Wanted::Any, greedy).await.unwrap();
+    assert_eq!(pool.lease(Wanted::Any, greedy).await.unwrap_err(), "full");
+    let other = lease(&pool, Wanted::Any).await.unwrap();
+    assert_eq!(lease(&pool, Wanted::Any).await.unwrap_err(), "full");
+    drop((first, other));
+    assert!(pool.lease(Wanted::Any, greedy).await.unwrap().is_reused);
 }

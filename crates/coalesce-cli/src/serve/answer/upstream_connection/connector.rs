@@ -14,13 +14,16 @@ use crate::serve::answer::upstream_connection::error::{SendFailure, UpstreamErro
 use crate::serve::answer::upstream_connection::http1::Http1Connection;
 use crate::serve::answer::upstream_connection::http2::Http2Connection;
 use crate::serve::answer::upstream_connection::upload::Upload;
+use crate::serve::descriptors::Descriptors;
 use crate::serve::limits::{CONNECT_TIMEOUT, UPSTREAM_STREAMS_MAX};
+use crate::serve::shares::{ClientId, Share};
 
 /// Connects to one upstream.
 #[derive(Debug)]
 pub(in crate::serve::answer) struct Connector {
-    pub(in crate::serve::answer) authority: Authority,
-    pub(in crate::serve::answer) protocol: UpstreamProtocol,
+    authority: Authority,
+    protocol: UpstreamProtocol,
+    descriptors: Descriptors,
 }
 
 /// A connection to an upstream.
@@ -31,24 +34,29 @@ pub(in crate::serve::answer) enum UpstreamConnection {
 }
 
 impl Connector {
-    pub(in crate::serve::answer) fn new(target: &UpstreamTarget) -> Self {
-        Self { authority: target.authority.clone(), protocol: target.protocol }
+    pub(in crate::serve::answer) fn new(
+        target: &UpstreamTarget,
+        descriptors: &Descriptors,
+    ) -> Self {
+        let (authority, protocol) = (target.authority.clone(), target.protocol);
+        Self { authority, protocol, descriptors: descriptors.clone() }
     }
 
-    async fn open(&self) -> Result<UpstreamConnection, UpstreamError> {
+    async fn open(&self, descriptor: Share) -> Result<UpstreamConnection, UpstreamError> {
         Ok(match self.protocol {
-            UpstreamProtocol::Http1 => {
-                UpstreamConnection::Http1(Http1Connection::connect(&self.authority).await?)
-            }
-            UpstreamProtocol::H2c => {
-                UpstreamConnection::Http2(Http2Connection::connect(&self.authority).await?)
-            }
+            UpstreamProtocol::Http1 => UpstreamConnection::Http1(
+                Http1Connection::connect(&self.authority, descriptor).await?,
+            ),
+            UpstreamProtocol::H2c => UpstreamConnection::Http2(
+                Http2Connection::connect(&self.authority, descriptor).await?,
+            ),
         })
     }
 }
 
 impl Connect for Connector {
     type Connection = UpstreamConnection;
+    type Permit = Share;
     type Error = UpstreamError;
 
     fn expected_capacity(&self) -> usize {
@@ -58,8 +66,12 @@ impl Connect for Connector {
         }
     }
 
-    async fn connect(&self) -> Result<UpstreamConnection, UpstreamError> {
-        let connected = timeout(CONNECT_TIMEOUT, self.open()).await;
+    fn permit(&self, client: ClientId) -> Result<Share, UpstreamError> {
+        self.descriptors.take(client).ok_or(UpstreamError::NoDescriptor)
+    }
+
+    async fn connect(&self, descriptor: Share) -> Result<UpstreamConnection, UpstreamError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.open(descriptor)).await;
         connected.unwrap_or(Err(UpstreamError::TimedOut))
     }
 

@@ -16,6 +16,8 @@ pub(in crate::serve::answer) enum UpstreamError {
     Broken(String),
     /// The client has as many requests under way as it may.
     Full,
+    /// There is no open file to spare for a connection.
+    NoDescriptor,
     /// The client sent its content too slowly.
     SlowClient,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for UpstreamError {
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Broken(text) => f.write_str(text),
             Self::Full => f.write_str("too many requests of one client are under way"),
+            Self::NoDescriptor => f.write_str("no open file to spare for a connection"),
             Self::SlowClient => f.write_str("the client sends its content too slowly"),
         }
     }

@@ -1,7 +1,7 @@
 //! A connection to an upstream over HTTP/1.1, which carries one request at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::uri::Authority;
 use http::{Request, Response};
@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::serve::answer::body::RequestBody;
 use crate::serve::answer::upstream_connection::error::{SendFailure, UpstreamError};
 use crate::serve::answer::upstream_connection::tcp;
+use crate::serve::shares::Share;
 
 /// A handle of the connection, which is closed when the last one is dropped.
 #[derive(Clone, Debug)]
@@ -22,21 +23,25 @@ pub(in crate::serve::answer) struct Http1Connection(Arc<Inner>);
 struct Inner {
     sender: Mutex<http1::SendRequest<RequestBody>>,
     task: AbortHandle,
+    descriptor: Arc<Share>,
 }
 
 impl Http1Connection {
-    pub(super) async fn connect(to: &Authority) -> Result<Self, UpstreamError> {
+    pub(super) async fn connect(to: &Authority, descriptor: Share) -> Result<Self, UpstreamError> {
         let stream = tcp::connect(to).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| UpstreamError::broken(&error))?;
+        let descriptor = Arc::new(descriptor);
+        let held = descriptor.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to the upstream ended");
             }
+            drop(held);
         });
         let (sender, task) = (Mutex::new(sender), task.abort_handle());
-        Ok(Self(Arc::new(Inner { sender, task })))
+        Ok(Self(Arc::new(Inner { sender, task, descriptor })))
     }
 
     /// Sends a request. The upstream may have closed a connection that `is_reused` meanwhile.
@@ -64,7 +69,10 @@ impl Http1Connection {
     /// Waits until the last request and its answer are through. Returns false if the connection has
     /// ended.
     pub(super) fn poll_released(&self, context: &mut Context<'_>) -> Poll<bool> {
-        self.sender().poll_ready(context).map(|ready| ready.is_ok())
+        let ready = ready!(self.sender().poll_ready(context));
+        // From now on the connection is there for all clients.
+        self.0.descriptor.disown();
+        Poll::Ready(ready.is_ok())
     }
 
     fn sender(&self) -> MutexGuard<'_, http1::SendRequest<RequestBody>> {

@@ -24,6 +24,7 @@ use crate::serve::limits::{
     CHUNK_BYTES_MAX, STREAM_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX, UPSTREAM_PING_INTERVAL,
     UPSTREAM_PING_TIMEOUT, UPSTREAM_RESETS_REMEMBERED, UPSTREAM_STREAMS_MAX, UPSTREAM_WINDOW_BYTES,
 };
+use crate::serve::shares::Share;
 
 /// A handle of the connection, which is closed when the last one is dropped and all its requests
 /// have ended.
@@ -55,7 +56,7 @@ type Driven = Connection<TcpStream, Bytes>;
 impl Http2Connection {
     /// Connects to the server at `to`, and waits for its SETTINGS: only they say how many requests
     /// the connection carries, and that the upstream speaks HTTP/2 at all (RFC 9113 §3.4).
-    pub(super) async fn connect(to: &Authority) -> Result<Self, UpstreamError> {
+    pub(super) async fn connect(to: &Authority, descriptor: Share) -> Result<Self, UpstreamError> {
         let stream = tcp::connect(to).await?;
         let (sender, mut connection) = Builder::new()
             .enable_push(false)
@@ -72,6 +73,8 @@ impl Http2Connection {
             .await
             .map_err(|error| UpstreamError::broken(&error))?;
         let has_ended = settings(&mut connection).await?;
+        // From now on the connection is there for all clients.
+        descriptor.disown();
         let streams_max = connection.max_concurrent_send_streams();
         if streams_max == 0 {
             return Err(UpstreamError::Broken("allows no streams".to_owned()));
@@ -80,7 +83,11 @@ impl Http2Connection {
         let state = Arc::new(ConnectionState { streams_max, has_ended });
         let (last_handle, dropped) = oneshot::channel();
         let inner = Arc::new(Inner { sender, state: state.clone(), _last_handle: last_handle });
-        tokio::spawn(drive(connection, state, Arc::downgrade(&inner), dropped));
+        let driven = drive(connection, state, Arc::downgrade(&inner), dropped);
+        tokio::spawn(async move {
+            driven.await;
+            drop(descriptor);
+        });
         Ok(Self(inner))
     }
 
