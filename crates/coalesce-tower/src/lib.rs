@@ -82,7 +82,9 @@
 //! | --- | --- | --- |
 //! | HTTP/2 without `:authority` | h2 drops `:scheme` then, and shows a missing `:path` as the root | 400, whatever `Host` says; from a listed gateway, `Host` is the authority |
 //! | an authority that `http` has no type for (`a%zz`, `[`, a space) | h2 resets the stream first | `PROTOCOL_ERROR`; after 1024 of them h2 ends the connection |
-//! | a pseudo-header field that is no UTF-8; a NUL; a method with a space or without a character; a field name in upper case | h2 ends the connection first | `GOAWAY`, and the other streams end with it |
+//! | a pseudo-header field that is unknown or not UTF-8; a method with a space or without a character; a field name with a capital or a space; a value with NUL, CR, LF or another control octet | h2 ends the connection first | `GOAWAY`, and the other streams end with it |
+//! | any other malformed field, if the header block has several frames | h2 ends the connection over the second frame | the same |
+//! | a value with a space or a tab at an edge; two `content-length` fields | h2 takes both | the application sees them |
 //! | a pseudo-header field in the trailers | h2 drops it | the application does not see it |
 //! | a header list that is too large | h2 and hyper answer first | 431 |
 //! | an HTTP/1 request line that hyper cannot read | hyper answers first | 400 |
