@@ -100,6 +100,11 @@ vectors:
 lab *arguments:
     tests/lab/run.sh "$@"
 
+# The live lab against our servers, nginx, Apache, HAProxy, Caddy and h2o: just lab-servers nginx caddy
+[group("tests")]
+lab-servers *arguments:
+    tests/lab/servers.sh "$@"
+
 # Chromium and Firefox, and what they did.
 [group("tests")]
 browsers:

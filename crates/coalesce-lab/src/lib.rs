@@ -75,6 +75,7 @@
 //! | `method`, `scheme`, `path`, `protocol` | pseudo-header fields; `GET`, `https`, `/`, none by default |
 //! | `omit` | pseudo-header fields that are left out: `"scheme"`, `"path"` |
 //! | `fields` | further fields, as pairs of name and value |
+//! | `exactly` | all fields in this order, in place of all others |
 //! | `content` | `{ bytes = …, sent = "at-once" }`, or `"after-the-answer"`, or `"never"` |
 //! | `times` | how often it is sent |
 //! | `accepts` | accepted outcomes of this request |

@@ -14,7 +14,7 @@ use coalesce_lab::{KnownDifferences, LabError, Record, Report, Scenarios, Target
 
 /// Runs scenarios of misdirected HTTP/2 requests against any server.
 #[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, args_override_self = true, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -168,6 +168,8 @@ pub(crate) struct Request {
     /// Further fields, with any octets.
     #[serde(default)]
     fields: Vec<(Text, Text)>,
+    /// All fields, in this order, in place of all others here.
+    exactly: Option<Vec<(Text, Text)>>,
     pub(crate) content: Option<Content>,
     /// How often the request is sent.
     #[serde(default = "once")]
@@ -307,8 +309,10 @@ impl Scenario {
             if self.accepted(request).is_empty() {
                 return Err("field \"accepts\": found no outcome, expected one or more".into());
             }
-            if request.host.is_some() && request.authority.is_some() {
-                return Err("a request has \"host\" and \"authority\", expected one of them".into());
+            let targets =
+                [request.host.is_some(), request.authority.is_some(), request.exactly.is_some()];
+            if targets.iter().filter(|is_there| **is_there).count() > 1 {
+                return Err(TWO_TARGETS.into());
             }
         }
         Ok(())
@@ -330,6 +334,12 @@ impl Request {
 
     /// Returns its fields, in the order in which they are sent.
     pub(crate) fn fields(&self, places: &Places) -> Vec<Field> {
+        let octets = |fields: &[(Text, Text)]| -> Vec<Field> {
+            fields.iter().map(|(name, value)| (places.octets(name), places.octets(value))).collect()
+        };
+        if let Some(all) = &self.exactly {
+            return octets(all);
+        }
         let mut fields = Vec::new();
         let mut push = |name: &str, value: Vec<u8>| fields.push((name.into(), value));
         push(":method", places.octets(&self.method));
@@ -349,8 +359,7 @@ impl Request {
         if let Some(content) = self.content.filter(|content| content.sent != Sent::Never) {
             push("content-length", content.bytes.to_string().into());
         }
-        let more = self.fields.iter();
-        fields.extend(more.map(|(name, value)| (places.octets(name), places.octets(value))));
+        fields.extend(octets(&self.fields));
         fields
     }
 
@@ -367,6 +376,9 @@ impl Request {
         }
     }
 }
+
+const TWO_TARGETS: &str =
+    "a request has two of \"host\", \"authority\" and \"exactly\", expected one";
 
 /// What the lab calls itself.
 const USER_AGENT: &str = "coalesce-lab";
@@ -390,7 +402,7 @@ mod tests {
             ("requests = [{}]", "field \"accepts\": found no outcome"),
             (
                 "accepts = [\"421\"]\nrequests = [{ host = \"a\", authority = \"a\" }]",
-                "one of them",
+                "expected one",
             ),
         ];
         for (rest, expected) in rows {

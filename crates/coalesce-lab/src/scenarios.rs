@@ -8,7 +8,7 @@ use crate::error::LabError;
 use crate::scenario::{self, Scenario};
 
 /// The files of this crate, in the order in which they are run.
-const BUILT_IN: [(&str, &str); 11] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("own-host.toml", include_str!("../scenarios/own-host.toml")),
     ("shared-connection.toml", include_str!("../scenarios/shared-connection.toml")),
     ("misdirected.toml", include_str!("../scenarios/misdirected.toml")),
@@ -16,6 +16,7 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("port.toml", include_str!("../scenarios/port.toml")),
     ("host-field.toml", include_str!("../scenarios/host-field.toml")),
     ("target.toml", include_str!("../scenarios/target.toml")),
+    ("malformed-field.toml", include_str!("../scenarios/malformed-field.toml")),
     ("server-name.toml", include_str!("../scenarios/server-name.toml")),
     ("client-certificate.toml", include_str!("../scenarios/client-certificate.toml")),
     ("resumption.toml", include_str!("../scenarios/resumption.toml")),
