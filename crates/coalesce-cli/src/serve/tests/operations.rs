@@ -148,7 +148,7 @@ fn reasons() {
 #[test]
 fn outcomes() {
     let code = Outcome::all().map(|outcome| row([outcome.code()]));
-    assert_eq!(columns(&["handshake", "means"], 1), code.collect());
+    assert_eq!(columns(&["handshake", "means", "what to do"], 1), code.collect());
     let code = UpstreamFailure::ALL.iter().map(|failure| row([failure.code()]));
     assert_eq!(columns(&["failure", "means"], 1), code.collect());
     let code = [RELOAD_SERVED, RELOAD_REFUSED].map(|outcome| row([outcome]));
