@@ -178,7 +178,7 @@ pub use crate::hyper::HyperConnection;
 pub use announced::AnnouncedOrigins;
 pub use builder::SiteBuilder;
 #[cfg(feature = "tower")]
-pub use coalesce_tower::{ConnectionInfo, Listener, MisdirectedContent};
+pub use coalesce_tower::{ConnectionInfo, ConnectionLimits, Listener, MisdirectedContent};
 pub use compiled::TableMismatch;
 pub use error::{SiteError, SiteErrors, SiteWarning, Subject};
 pub use explanation::{Explanation, Outcome, Refusal};

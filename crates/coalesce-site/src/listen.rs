@@ -19,6 +19,8 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// takes it ([`GroupSettings::connect`](crate::GroupSettings::connect)), if the server announces
     /// it: `axum::serve` does.
     ///
+    /// The listener bounds its connections and ends silent ones: [`Listener::with_limits`] sets how.
+    ///
     /// # Errors
     /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on
     /// several addresses.

@@ -10,6 +10,7 @@ use http::Request;
 use crate::connection::ConnectionInfo;
 use crate::decide::Undecided;
 use crate::gateway::{Forwarding, GatewayFieldError, strip};
+use crate::lines::{refusal_limit, say};
 use crate::target::{Head, settle_host, settle_scheme, target_by_gateway, target_of};
 
 /// What all connections share: how to decide, and what to answer.
@@ -125,6 +126,9 @@ fn log_target_error(error: TargetError) -> Refusal {
 
 #[cold]
 fn log_gateway(error: &GatewayFieldError) -> Refusal {
-    tracing::warn!(reason = "gateway_field", rule = "RFC 9110 §7.4", %error, "malformed");
+    say(refusal_limit!(), |unlogged| {
+        let (reason, rule) = ("gateway_field", "RFC 9110 §7.4");
+        tracing::warn!(reason, rule, %error, unlogged, "malformed");
+    });
     Refusal::BadRequest
 }

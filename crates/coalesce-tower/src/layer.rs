@@ -17,6 +17,7 @@ use crate::decide::Undecided;
 use crate::future::ResponseFuture;
 use crate::gateway::{Forwarding, GatewayFields, TrustedGateways};
 use crate::judge::Rules;
+use crate::lines::{refusal_limit, say};
 use crate::open_request::OpenRequest;
 
 /// Decides every request before the application gets it, and answers the others itself.
@@ -184,7 +185,10 @@ impl<S, D: for<'a> Decide<Undecided<'a>>> Coalesce<S, D> {
                 open
             })
         } else {
-            tracing::error!("a request without ConnectionInfo: nothing says what it came on");
+            say(refusal_limit!(), |unlogged| {
+                let message = "a request without ConnectionInfo: nothing says what it came on";
+                tracing::error!(unlogged, "{message}");
+            });
             Err(Refusal::NoConnection)
         };
         *request.extensions_mut() = extensions;

@@ -198,6 +198,7 @@ mod hyper;
 mod judge;
 mod layer;
 pub mod limits;
+mod lines;
 #[cfg(feature = "listener")]
 mod listener;
 mod open_request;

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use coalesce_http::log::{LogDecision, RateLimit};
+use coalesce_http::log::RateLimit;
 use tokio::time::{Instant, sleep};
 
 use super::life::{Clock, Life, Patience, Spare};
 use super::limits::ConnectionLimits;
 use crate::limits::{LIMIT_LINES_PER_SECOND, SWEEP_PAUSE_MAX};
+use crate::lines::say;
 
 /// The shortest pause between two sweeps, for limits that are tiny.
 const SWEEP_PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -250,13 +251,6 @@ impl State {
         self.spares.truncate(SPARES_PER_SEARCH);
         self.spares.reverse();
         self.spares.last().copied()
-    }
-}
-
-/// Writes a line with how many were left out before it, unless too many are.
-fn say(limit: &RateLimit, write: impl FnOnce(Option<u64>)) {
-    if let LogDecision::Log { unlogged_before } = limit.decide(std::time::Instant::now()) {
-        write((unlogged_before > 0).then_some(unlogged_before));
     }
 }
 

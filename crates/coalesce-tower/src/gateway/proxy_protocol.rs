@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{Forwarded, TrustedGateways};
 use crate::connection::ConnectionInfo;
 use crate::limits::{PROXY_HEADER_LEN_MAX, PROXY_HEADER_TIMEOUT};
+use crate::lines::{refusal_limit, say};
 
 /// Signature, version and command, family, length.
 const FIXED_LEN: usize = 16;
@@ -51,11 +52,16 @@ impl ProxyProtocol {
         let info = match timeout(limit, self.read(&mut socket, peer, ports)).await {
             Ok(Ok(info)) => info,
             Ok(Err(error)) => {
-                tracing::info!(%peer, %error, "a connection without a gateway's facts is refused");
+                say(refusal_limit!(), |unlogged| {
+                    let message = "a connection without a gateway's facts is refused";
+                    tracing::info!(%peer, %error, unlogged, "{message}");
+                });
                 return None;
             }
             Err(_elapsed) => {
-                tracing::info!(%peer, "no PROXY protocol header in time");
+                say(refusal_limit!(), |unlogged| {
+                    tracing::info!(%peer, unlogged, "no PROXY protocol header in time");
+                });
                 return None;
             }
         };
