@@ -96,6 +96,10 @@ pub(super) const UPSTREAM_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 100;
 const _: () =
     assert!(UPSTREAM_WINDOW_BYTES as usize / STREAM_WINDOW_BYTES as usize == UPSTREAM_STREAMS_MAX);
 
+/// What is read ahead of an answer from an upstream over HTTP/1.1, in bytes, its head included: as
+/// much as [`STREAM_WINDOW_BYTES`]. hyper would read 400 KiB for a client that takes nothing.
+pub(super) const UPSTREAM_BUFFER_BYTES_MAX: usize = STREAM_WINDOW_BYTES as usize;
+
 /// The size of a decoded header list that an answer from an upstream over HTTP/2 may have, in bytes
 /// (RFC 9113 §6.5.2): as large as that of a request.
 pub(super) const UPSTREAM_HEADER_LIST_BYTES_MAX: u32 = coalesce_h2::limits::HEADER_LIST_BYTES_MAX;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 use http::Method;
+use tokio::task::JoinSet;
 
 use crate::client::{Client, Server, read};
 use crate::upstream::{Counted, LARGE, Protocol};
@@ -35,27 +36,35 @@ async fn bystander_is_served(world: &World, server: &Server, beside: &str) {
     assert_eq!((head.status.as_u16(), content.len()), (200, LARGE), "beside {beside}");
 }
 
-/// Answers that have begun, on their connections, of which no content is taken.
+/// A client that takes no content.
+struct Reader {
+    begun: Vec<RecvStream>,
+    _waiting: JoinSet<RecvStream>,
+    _client: Client,
+}
+
+/// Clients whose answers have begun.
 async fn slow_readers(
     world: &World,
     server: &Server,
     connections: usize,
     streams: usize,
-) -> Vec<(Client, Vec<RecvStream>)> {
+) -> Vec<Reader> {
     let mut readers = Vec::new();
     for _ in 0..connections {
         let client = Client::connect_with_window(world, server.address(), A, 1).await;
-        let mut asked = Vec::new();
+        let mut asked = JoinSet::new();
         for _ in 0..streams {
             let request = client.request(Method::GET, A, "/large");
-            asked.push(client.begin(request, true).await.0);
+            let (answer, _) = client.begin(request, true).await;
+            asked.spawn(async move { answer.await.unwrap().into_body() });
         }
         let mut begun = Vec::new();
-        // The requests of a client beyond its bound wait for the others.
-        for answer in asked.into_iter().take(OF_ONE) {
-            begun.push(answer.await.unwrap().into_body());
+        // The requests of a client beyond its bound wait for the others, in any order.
+        while begun.len() < streams.min(OF_ONE) {
+            begun.push(asked.join_next().await.unwrap().unwrap());
         }
-        readers.push((client, begun));
+        readers.push(Reader { begun, _waiting: asked, _client: client });
     }
     readers
 }
@@ -75,7 +84,7 @@ async fn other_client_is_served_beside_slow_readers() {
         let (world, server, _upstream) = behind(protocol).await;
         let readers = slow_readers(&world, &server, connections, streams).await;
         bystander_is_served(&world, &server, &crowd).await;
-        let mut open = readers.iter().flat_map(|(_, answers)| answers);
+        let mut open = readers.iter().flat_map(|reader| &reader.begun);
         assert!(open.all(|answer| !answer.is_end_stream()), "{crowd}");
     }
 }

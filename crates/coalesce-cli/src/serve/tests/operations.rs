@@ -192,6 +192,7 @@ fn every_limit() {
         ]),
         row(["PLACE_TIMEOUT", &seconds(limits::PLACE_TIMEOUT)]),
         row(["RETRY_PAUSE", &seconds(limits::RETRY_PAUSE)]),
+        row(["UPSTREAM_BUFFER_BYTES_MAX", &limits::UPSTREAM_BUFFER_BYTES_MAX.to_string()]),
         row(["UPSTREAM_WINDOW_BYTES", &limits::UPSTREAM_WINDOW_BYTES.to_string()]),
         row([
             "UPSTREAM_HEADER_LIST_BYTES_MAX",

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::serve::answer::body::RequestBody;
 use crate::serve::answer::upstream_connection::error::{SendFailure, UpstreamError};
 use crate::serve::answer::upstream_connection::tcp;
+use crate::serve::limits::UPSTREAM_BUFFER_BYTES_MAX;
 use crate::serve::shares::Share;
 
 /// A handle of the connection, which is closed when the last one is dropped.
@@ -29,7 +30,9 @@ struct Inner {
 impl Http1Connection {
     pub(super) async fn connect(to: &Authority, descriptor: Share) -> Result<Self, UpstreamError> {
         let stream = tcp::connect(to).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(UPSTREAM_BUFFER_BYTES_MAX)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| UpstreamError::broken(&error))?;
         let descriptor = Arc::new(descriptor);
