@@ -24,18 +24,32 @@ pub(super) fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(usual) || HeaderName::from_lowercase(name).is_ok()
 }
 
-/// True if an octet may be in a field value (RFC 9110 §5.5), as `http` reads it.
-fn is_of_value(octet: u8) -> bool {
-    matches!(octet, b'\t' | b' '..=b'~' | 0x80..)
-}
-
-/// True if a value is one that a regular field may have (RFC 9113 §8.2.1).
+/// True if a value is one that a regular field may have (RFC 9113 §8.2.1, RFC 9110 §5.5).
 pub(super) fn is_value(value: &[u8]) -> bool {
     let is_blank = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
-    // Without a way out in the middle, the compiler looks at many octets at once.
-    value.iter().fold(true, |all, &octet| all & is_of_value(octet))
-        && !is_blank(value.first())
-        && !is_blank(value.last())
+    !has_control(value) && !is_blank(value.first()) && !is_blank(value.last())
+}
+
+/// True if a value has a control octet other than the tab, as `http` reads it.
+fn has_control(value: &[u8]) -> bool {
+    // The last word overlaps the one before.
+    let may_have = value.last_chunk().is_none_or(|last| {
+        let (words, _) = value.as_chunks();
+        let found = |word: &[u8; 8]| may_have_control(u64::from_ne_bytes(*word));
+        found(last) || words.iter().any(found)
+    });
+    may_have && value.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t')
+}
+
+/// True if a word has an octet below the space, or DEL. To subtract `n` from an octet below 0x80 sets
+/// its highest bit if the octet is below `n`. A borrow from the octet beside it does so only where
+/// that octet is below `n` itself.
+const fn may_have_control(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    let differs_from_del = word ^ (0x7f * ONES);
+    let below_space = word.wrapping_sub(b' ' as u64 * ONES) & !word;
+    let is_del = differs_from_del.wrapping_sub(ONES) & !differs_from_del;
+    (below_space | is_del) & (0x80 * ONES) != 0
 }
 
 /// Says what is wrong with the value of a field of this kind.
@@ -63,7 +77,7 @@ pub(super) fn is_faultless_code(kind: Kind, code: &[u8]) -> bool {
     }
     !begins_with_space(code)
         && !ends_with_space(code)
-        && !any_word(code, |word| has_fifteen_ones(word) || has_nul(word))
+        && !any_word(code, |word| has_ten_ones(word) && (has_fifteen_ones(word) || has_nul(word)))
 }
 
 /// The code of a space (RFC 7541 Appendix B), of six bits.
@@ -112,14 +126,23 @@ const fn has_fifteen_ones(word: u64) -> bool {
     eight & eight << 7 != 0
 }
 
+/// Where a word has ten ones in a row.
+const fn ten_ones(word: u64) -> u64 {
+    let two = word & word << 1;
+    let four = two & two << 2;
+    four & four << 4 & two << 8
+}
+
+/// True if a word has ten ones in a row, as few do.
+const fn has_ten_ones(word: u64) -> bool {
+    ten_ones(word) != 0
+}
+
 /// True if a word may have a NUL, whose code is ten ones and three zeros. The codes of two octets
 /// together may look like it.
 const fn has_nul(word: u64) -> bool {
-    let two = word & word << 1;
-    let four = two & two << 2;
-    let ten = four & four << 4 & two << 8;
     let zeros = !(word << 10 | word << 11 | word << 12);
-    ten & zeros & u64::MAX << 12 != 0
+    ten_ones(word) & zeros & u64::MAX << 12 != 0
 }
 
 /// True if an authority is one of the usual ones, which need no parser: letters, digits, dots and

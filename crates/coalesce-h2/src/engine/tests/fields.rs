@@ -87,10 +87,14 @@ fn every_octet_of_a_value_is_one_that_h2_takes() {
         for value in [&[octet][..], &[b'x', octet], &[octet, b'x']] {
             assert_eq!(is_value(value), is_taken && !is_blank, "{value:?}");
         }
-        // Where the compiler looks at many octets at once.
-        let mut long = [b'x'; 100];
-        long[67] = octet;
-        assert_eq!(is_value(&long), is_taken, "{octet:#x} in a long value");
+        // A long value is read by words.
+        for (len, at) in (3..28).flat_map(|len| (1..len - 1).map(move |at| (len, at))) {
+            for around in [b'!', b'~', 0x80, 0xff] {
+                let mut value = vec![around; len];
+                value[at] = octet;
+                assert_eq!(is_value(&value), is_taken, "{value:?}");
+            }
+        }
     }
 }
 
