@@ -14,6 +14,13 @@ use crate::origin_policy::OriginPolicy;
 use crate::plan::Plan;
 use crate::tables::Tables;
 
+#[cfg(feature = "origin")]
+use coalesce_h2::limits::ORIGIN_SET_BYTES_MAX;
+
+/// Without frames, there is no limit.
+#[cfg(not(feature = "origin"))]
+const ORIGIN_SET_BYTES_MAX: usize = usize::MAX;
+
 /// The setting that warnings are about.
 const ANNOUNCE_ORIGINS: &str = "announce_origins";
 
@@ -41,6 +48,9 @@ pub struct AnnouncedOrigins {
     /// Wildcards of the certificate below which the connection would serve hosts that no origin set
     /// can name.
     pub wildcards: Vec<String>,
+    /// Whether the set is too large for a connection to announce all of it. Then `origins` has the
+    /// part that fits.
+    pub is_cut: bool,
     /// Whether the connection announces the origins, by the [`OriginPolicy`] of the site.
     pub is_announced: bool,
 }
@@ -52,25 +62,42 @@ pub(crate) fn of_connection(
     policy: OriginPolicy,
 ) -> AnnouncedOrigins {
     let connection = tables.connection(facts);
-    let mut origins = BTreeSet::new();
-    // A set that is cut at the limit of candidates is announced as cut.
-    let _ = connection.origins(&tables.authorities, |origin| {
-        origins.insert(origin.to_string());
-        ControlFlow::Continue(())
-    });
+    let (origins, listing) = origins_that_fit(tables, &connection);
+    let is_cut = listing == Listing::Cut;
     let wildcards = unnamed_wildcards(tables, &connection);
     let is_announced = match policy {
         OriginPolicy::Never => false,
-        OriginPolicy::WhenComplete => wildcards.is_empty(),
+        OriginPolicy::WhenComplete => wildcards.is_empty() && !is_cut,
         OriginPolicy::Always => true,
     };
-    AnnouncedOrigins { origins: origins.into_iter().collect(), wildcards, is_announced }
+    AnnouncedOrigins { origins: origins.into_iter().collect(), wildcards, is_cut, is_announced }
 }
 
-/// Returns whether the origin set of `connection` names every host that a wildcard could serve.
+/// Returns whether the origin set of `connection` names every host that the connection would serve.
 #[cfg(feature = "origin")]
 pub(crate) fn is_complete(tables: &Tables, connection: &ServerConnection<'_>) -> bool {
     unnamed_wildcards(tables, connection).is_empty()
+        && origins_that_fit(tables, connection).1 == Listing::Whole
+}
+
+/// Returns the origins of `connection`, up to the limits of an origin set.
+fn origins_that_fit(
+    tables: &Tables,
+    connection: &ServerConnection<'_>,
+) -> (BTreeSet<String>, Listing) {
+    let (mut origins, mut left) = (BTreeSet::new(), ORIGIN_SET_BYTES_MAX);
+    let listing = connection.origins(&tables.authorities, |origin| {
+        let origin = origin.to_string();
+        // Two bytes before each origin have its length (RFC 8336 §2.1).
+        let Some(rest) = left.checked_sub(origin.len().saturating_add(2)) else {
+            return ControlFlow::Break(());
+        };
+        if origins.insert(origin) {
+            left = rest;
+        }
+        ControlFlow::Continue(())
+    });
+    (origins, listing)
 }
 
 /// Returns the wildcards of the certificate below which `connection` serves some host. A wildcard
@@ -125,8 +152,9 @@ pub(crate) fn warn(plan: &Plan, tables: &Tables, notes: &mut Notes) {
             };
             let connection = tables.connection(&choice.facts);
             let wildcards = unnamed_wildcards(tables, &connection);
+            let (origins, listing) = origins_that_fit(tables, &connection);
             // Without an origin to announce, there is nothing that a client could heed.
-            if wildcards.is_empty() || !has_origin(tables, &connection) {
+            if origins.is_empty() || wildcards.is_empty() && listing == Listing::Whole {
                 continue;
             }
             match first {
@@ -146,21 +174,20 @@ fn has_wildcard(presented: &PresentedNames) -> bool {
     identifiers.any(|one| matches!(one.as_pattern(), Some(NamePattern::OneLabel(_))))
 }
 
-fn has_origin(tables: &Tables, connection: &ServerConnection<'_>) -> bool {
-    let listing = connection.origins(&tables.authorities, |_| ControlFlow::Break(()));
-    listing == Listing::Cut
-}
-
 fn reason(policy: OriginPolicy, host: &str, wildcards: &[String], others: usize) -> String {
     let more = match others {
         0 => String::new(),
         others => format!(", and {others} more kinds of connections"),
     };
-    let wildcard = wildcards.first().map_or("", String::as_str);
-    let left_out = format!(
-        "hosts that only {wildcard} matches are served on them, and no origin set can name these \
-         hosts (RFC 8336)"
-    );
+    let left_out = match wildcards.first() {
+        Some(wildcard) => format!(
+            "hosts that only {wildcard} matches are served on them, and no origin set can name \
+             these hosts (RFC 8336)"
+        ),
+        None => {
+            "their origin set is too large to name all hosts that are served on them".to_owned()
+        }
+    };
     match policy {
         OriginPolicy::Always => format!(
             "connections for {host}{more} announce their origins: {left_out}; clients that heed \
@@ -168,7 +195,7 @@ fn reason(policy: OriginPolicy, host: &str, wildcards: &[String], others: usize)
         ),
         _ => format!(
             "connections for {host}{more} announce no origins: {left_out}; choose \"never\" or \
-             \"always\", or write the hosts out in place of the wildcard"
+             \"always\", or write few hosts out in place of a wildcard"
         ),
     }
 }

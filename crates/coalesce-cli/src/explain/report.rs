@@ -14,7 +14,7 @@ use crate::config::{HostAnswer, Site};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::palette::Palette;
-use crate::terminal::text::some_of;
+use crate::terminal::text::{left_out, some_of};
 
 /// The answer as an object; `coalesce explain --help` documents its members.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -181,17 +181,14 @@ pub(crate) fn text(
 
 /// What the connection announces in ORIGIN frames.
 fn announced(origins: &AnnouncedOrigins, output: &mut Output<impl Write>) -> Result<(), Failure> {
-    let AnnouncedOrigins { origins, wildcards, is_announced, .. } = origins;
-    let named = match (is_announced, origins.is_empty()) {
-        (true, false) => some_of(origins),
+    let named = match (origins.is_announced, origins.origins.is_empty()) {
+        (true, false) => some_of(&origins.origins),
         _ => "none".to_owned(),
     };
     output.line(format_args!("announces    {named}"))?;
-    if !wildcards.is_empty() {
-        let wildcards = some_of(wildcards);
-        output.line(format_args!(
-            "             an origin set leaves out hosts that only {wildcards} matches (RFC 8336)"
-        ))?;
+    if origins.is_cut || !origins.wildcards.is_empty() {
+        let left_out = left_out(origins);
+        output.line(format_args!("             an origin set leaves out {left_out} (RFC 8336)"))?;
     }
     Ok(())
 }

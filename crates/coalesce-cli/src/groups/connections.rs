@@ -64,6 +64,11 @@ impl<'a> ConnectionReport<'a> {
         refused
     }
 
+    /// Returns whether the origin set of these connections leaves out hosts that they would serve.
+    pub(super) fn leaves_hosts_out(&self) -> bool {
+        self.origins.is_cut || !self.origins.wildcards.is_empty()
+    }
+
     fn judged(&self) -> impl Iterator<Item = Judged<'a>> {
         let names = self.carried.iter().zip(self.shared.iter()).enumerate();
         names.map(|(number, (name, shared))| {
@@ -107,7 +112,7 @@ impl Serialize for ConnectionReport<'_> {
             may_carry: self.may_carry(),
             server_name_only: self.server_name_only(),
             may_not: self.may_not(),
-            announces_origins: (!left_out.is_empty()).then_some(self.origins.is_announced),
+            announces_origins: self.leaves_hosts_out().then_some(self.origins.is_announced),
             origins_left_out: left_out,
         };
         members.serialize(serializer)

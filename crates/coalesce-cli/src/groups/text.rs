@@ -6,7 +6,7 @@ use crate::groups::connections::ConnectionReport;
 use crate::groups::report::{GroupPairs, GroupReport, GroupsReport, OverlapReport};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
-use crate::terminal::text::some_of;
+use crate::terminal::text::{left_out, some_of};
 
 /// How many connections of a group are shown. With strict names, each has its own.
 const CONNECTIONS_SHOWN_MAX: usize = 8;
@@ -66,12 +66,11 @@ fn write_connection(
         let wildcards = some_of(&server_name_only);
         output.line(format_args!("    {may_carry}  only the server name, of {wildcards}"))?;
     }
-    if !connection.origins.wildcards.is_empty() {
-        let wildcards = some_of(&connection.origins.wildcards);
+    if connection.leaves_hosts_out() {
+        let left_out = left_out(&connection.origins);
         let origins = if connection.origins.is_announced { "their origins" } else { "no origins" };
-        output.line(format_args!(
-            "    announce   {origins}: an origin set leaves out hosts that only {wildcards} matches"
-        ))?;
+        output
+            .line(format_args!("    announce   {origins}: an origin set leaves out {left_out}"))?;
     }
     for (reason, names) in connection.may_not() {
         output.line(format_args!("    {may_not}    {} ({reason})", some_of(&names)))?;

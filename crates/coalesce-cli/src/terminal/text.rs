@@ -3,6 +3,7 @@
 use std::io;
 
 use coalesce_core::Host;
+use coalesce_site::AnnouncedOrigins;
 
 /// How many names a message shows; a certificate may have thousands.
 const SHOWN_MAX: usize = 8;
@@ -21,6 +22,14 @@ pub(crate) fn some_of<N: AsRef<str>>(names: &[N]) -> String {
 pub(crate) fn first_characters(text: &str, count: usize) -> &str {
     let end = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
     text.get(..end).unwrap_or(text)
+}
+
+/// Names the hosts that an origin set leaves out.
+pub(crate) fn left_out(origins: &AnnouncedOrigins) -> String {
+    match origins.wildcards.as_slice() {
+        [] => "hosts, because it is too large".to_owned(),
+        wildcards => format!("hosts that only {} matches", some_of(wildcards)),
+    }
 }
 
 /// The text of an error of the operating system, without the number that Rust appends.

@@ -197,6 +197,33 @@ async fn forwarded_fields_of_clients_are_removed_where_that_is_set() {
     }
 }
 
+/// A client would not send requests for the hosts that do not fit.
+#[test]
+fn origin_set_that_is_too_large_is_not_announced_by_default() {
+    let ca = Ca::new();
+    let names: Vec<String> = (0..3_000).map(|number| format!("host-{number}.w.test")).collect();
+    let identity = ca.identity(&["*.w.test"]);
+    let host = || {
+        let host = Host::new("first.w.test", identity.clone(), Text("w"));
+        names.iter().fold(host, |host, name| host.name(name.clone()))
+    };
+    for (policy, is_announced) in
+        [(OriginPolicy::WhenComplete, false), (OriginPolicy::Always, true)]
+    {
+        let site = builder().add_host(host()).announce_origins(policy).build().unwrap();
+        let snapshot = site.snapshot();
+        let handshakes = snapshot.listeners()[0].handshakes();
+        let facts = handshakes.choose_by_name(Some("host-7.w.test")).unwrap().facts;
+        let found = snapshot.announced_origins(&facts);
+        assert!(found.is_cut && found.wildcards.is_empty(), "{:?}", found.wildcards);
+        assert!((2_000..3_000).contains(&found.origins.len()), "{}", found.origins.len());
+        assert_eq!(found.is_announced, is_announced);
+        assert_eq!(snapshot.origin_set(&facts).origins().count() > 0, is_announced);
+        let warnings = site.warnings();
+        assert!(warnings.iter().any(|it| it.to_string().contains("origin set is too large")));
+    }
+}
+
 #[tokio::test]
 async fn handler_of_a_router_is_tested_without_a_socket() {
     let ca = Ca::new();
