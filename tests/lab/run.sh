@@ -6,6 +6,7 @@
 #
 # environment  SERVER     `serve` (default), or an example that takes a folder, as `axum` and `hyper`
 #              COALESCE   the server's binary (default: built here)
+#              DRIVER     the driver's binary (default: `coalesce-lab`, built here)
 #              SCENARIOS  a file or folder of scenarios (default: those of the driver)
 #              LAB        the folder of an outside driver in Python, with `lab.py`, `mkcerts.py` and
 #                         `scenarios.toml` (default: the driver of this repository, or, for scenarios
@@ -43,7 +44,7 @@ serve) binary=coalesce ;;
 esac
 wanted=()
 [ -n "${COALESCE:-}" ] || wanted+=(--bin "$binary")
-[ -n "${LAB:-}" ] || wanted+=(--bin coalesce-lab)
+[ -n "${LAB:-}${DRIVER:-}" ] || wanted+=(--bin coalesce-lab)
 if [ "${#wanted[@]}" -gt 0 ]; then
     # Of the whole workspace and beside an example, as the tests build it: with other features all of it
     # would be built again.
@@ -51,6 +52,7 @@ if [ "${#wanted[@]}" -gt 0 ]; then
         --manifest-path "$root/Cargo.toml" || exit 3
 fi
 COALESCE=${COALESCE:-$target/debug/$binary}
+DRIVER=${DRIVER:-$target/debug/coalesce-lab}
 
 work=$(mktemp -d)
 server=
@@ -66,14 +68,14 @@ trap finish EXIT
 # Of each driver: how it makes the certificates in `$work/certs`, and how it runs the scenarios.
 if [ -z "${LAB:-}" ]; then
     make_certificates() {
-        "$target/debug/coalesce-lab" world "$work/certs"
+        "$DRIVER" world "$work/certs"
     }
     run_driver() {
         local arguments=()
         [ -z "$SCENARIOS" ] || arguments+=(--scenarios "$SCENARIOS")
         # Behind hyper some of a request cannot be seen.
         [ "$SERVER" = serve ] || arguments+=(--known "$here/hyper.txt")
-        "$target/debug/coalesce-lab" run --address "$address" --world "$work/certs" \
+        "$DRIVER" run --address "$address" --world "$work/certs" \
             --name "coalesce $SERVER" "${arguments[@]}" "$@"
     }
 else

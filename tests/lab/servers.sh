@@ -64,8 +64,9 @@ if [ "${#names[@]}" = 0 ]; then
     done
 fi
 
-cargo build --quiet --workspace --bin coalesce-lab --example soak \
-    --manifest-path "$root/Cargo.toml" || exit 3
+# All that may be needed at once; see run.sh.
+cargo build --quiet --workspace --bin coalesce-lab --bin coalesce --bin example-axum \
+    --bin example-hyper --example soak --manifest-path "$root/Cargo.toml" || exit 3
 lab=$target/debug/coalesce-lab
 
 work=$(mktemp -d)
@@ -90,9 +91,10 @@ port=443
 
 # Runs the driver against a server of this repository.
 run_own() {
-    local status=0
-    SERVER=$1 COALESCE= LAB= SCENARIOS= "$here/run.sh" --name "$1" --json "$RESULTS/$1.json" "${@:2}" \
-        >"$RESULTS/$1.txt" || status=$?
+    local binary=$target/debug/example-$1 status=0
+    [ "$1" != serve ] || binary=$target/debug/coalesce
+    SERVER=$1 COALESCE=$binary DRIVER=$lab LAB= SCENARIOS= "$here/run.sh" --name "$1" \
+        --json "$RESULTS/$1.json" "${@:2}" >"$RESULTS/$1.txt" || status=$?
     tail -n 1 "$RESULTS/$1.txt"
     [ "$status" -le 1 ] || return 3
 }

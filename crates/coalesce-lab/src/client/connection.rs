@@ -180,16 +180,19 @@ fn ended(error: &io::Error) -> Ended {
     }
 }
 
-/// Returns the name of an alert as RFC 8446 §6 writes it.
+/// Returns the name of an alert as RFC 8446 §6 writes it, from the name that rustls has for it.
 fn in_snake_case(name: &str) -> String {
     let mut snake = String::new();
-    for (at, letter) in name.char_indices() {
-        if letter.is_ascii_uppercase() && at > 0 {
+    let mut after_capital = true;
+    for letter in name.chars() {
+        let is_capital = letter.is_ascii_uppercase();
+        if is_capital && !after_capital {
             snake.push('_');
         }
         snake.push(letter.to_ascii_lowercase());
+        after_capital = is_capital;
     }
-    snake
+    snake.replace("recognised", "recognized")
 }
 
 #[cfg(test)]
@@ -202,6 +205,8 @@ mod tests {
         let inner = rustls::Error::AlertReceived(alert);
         let error = io::Error::new(io::ErrorKind::InvalidData, inner);
         assert_eq!(ended(&error), Ended::Tls("certificate_required".into()));
+        assert_eq!(in_snake_case("UnknownCA"), "unknown_ca");
+        assert_eq!(in_snake_case("UnrecognisedName"), "unrecognized_name");
         assert_eq!(ended(&io::ErrorKind::ConnectionReset.into()), Ended::Closed);
     }
 }
