@@ -7,9 +7,9 @@
 //! staff            staff.test       site          staff-ca
 //! ```
 //!
-//! `site` stands for `site.pem` and `site.key`, `staff-ca` for `staff-ca.pem`. Hosts with the same
-//! client rules are one coalescing group. A client that names nobody gets the first one's
-//! certificate.
+//! `site` means `site.pem` and `site.key`, `staff-ca` means `staff-ca.pem`. Hosts with the same
+//! client rules are one coalescing group. A client without a server name gets
+//! the certificate of the first host.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use coalesce_site::{GroupSettings, Host, Identity, Site};
 /// value of each host is its answer. Clients reach it at port 443 as well, through a port map.
 ///
 /// # Errors
-/// What is missing, or wrong with what is there.
+/// A file is missing or wrong.
 pub fn from_command_line(alpn: &[&str]) -> anyhow::Result<Site<String>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let folder = PathBuf::from(std::env::args_os().nth(1).context("usage: EXAMPLE FOLDER")?);

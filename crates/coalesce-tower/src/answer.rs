@@ -8,7 +8,7 @@ use http_body::Body;
 
 use crate::body::{AnswerBody, AnswerContent};
 
-/// True if content is still to come that nobody reads, on a connection that ends for it.
+/// Returns whether content is still to come, on a connection that is closed because of it.
 pub(crate) fn leaves_content<B: Body>(request: &Request<B>) -> bool {
     request.version() < Version::HTTP_2 && !request.body().is_end_stream()
 }
@@ -32,9 +32,9 @@ pub(crate) fn answer<B: Body, R: AnswerBody>(
     let mut response = Response::new(R::answer(content));
     *response.headers_mut() = if is_grpc { grpc_fields(refusal) } else { answer.fields().clone() };
     *response.status_mut() = answer.status();
-    // If an HTTP/1 request was not understood, nobody knows where the next one begins. If its content
-    // is still to come, nobody reads it, so no request may follow it (RFC 9112 §9.3). The client must
-    // hear of that (§9.6): hyper may write this head before it finds the content.
+    // After a malformed HTTP/1 request, the start of the next one is unknown. Content that is still
+    // to come is not read, so no request may follow it (RFC 9112 §9.3). The answer must say so
+    // (§9.6), because hyper may write its head before it finds the content.
     let is_unclear = refusal == Refusal::BadRequest && request.version() < Version::HTTP_2;
     if is_unclear || leaves_content(request) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -88,7 +88,7 @@ impl Body for AnswerContent {
     }
 }
 
-/// Bytes that say when nobody holds them any more.
+/// Bytes that report when their last holder drops them.
 struct Guarded {
     bytes: Bytes,
     written: Arc<Written>,
@@ -167,8 +167,8 @@ pub trait AnswerBody {
     }
 }
 
-/// Makes `with_open_request` hold the request in a box of its own if the length of the body is not
-/// known: such a body waits for its bytes.
+/// Makes `with_open_request` box the body together with the request if the length of the body is
+/// not known: such a body waits for its bytes.
 macro_rules! hold_in_a_box {
     () => {
         fn with_open_request(self, open: OpenRequest) -> Self {

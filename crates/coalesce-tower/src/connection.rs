@@ -19,7 +19,7 @@ use crate::open_request::OpenRequest;
 /// or in axum's `ConnectInfo`), the layer reads the facts and leaves the proof in the same place,
 /// and the handler finds both.
 ///
-/// Cloning is cheap, and a clone carries the facts alone: nobody copies a proof.
+/// Cloning is cheap. A clone carries the facts without the proof, so a proof cannot be copied.
 ///
 /// # Security
 /// Facts are what their maker says they are. Those of [`tls`](Self::tls) must come from the
@@ -89,7 +89,7 @@ impl ConnectionInfo {
     /// asked for a certificate there or was not.
     ///
     /// # Security
-    /// Whoever can open such a connection can name any virtual host of `group`.
+    /// A client that can open such a connection can name any virtual host of `group`.
     pub fn trusted_gateway(
         scheme: Scheme,
         server_name: Option<DnsName<'_>>,

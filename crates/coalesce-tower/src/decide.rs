@@ -81,7 +81,7 @@ impl<'a> Undecided<'a> {
     /// None.
     #[inline]
     pub fn decide<S: AsRef<[u8]>>(&self, table: &AuthorityTable<S>) -> Verdict {
-        // What is in a table numbers it, so that no caller can give two tables one number.
+        // The checksum of a table is its number, so two different tables never share one.
         self.decide_generation(table, table.checksum())
     }
 

@@ -1,4 +1,4 @@
-//! One request: from what is known of it to a proof or a refusal, and the reason to the log.
+//! Decides one request: makes its target, asks for the verdict, logs the reason of a refusal.
 
 use coalesce_core::{
     Authoritative, Malformed, Misdirected, RefusalHint, RequestTarget, Scheme, Verdict,
@@ -46,7 +46,7 @@ impl<D> Rules<D> {
 }
 
 impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
-    /// Decides a request on its connection, and makes its target and `Host` say what was decided.
+    /// Decides a request on its connection, and sets its target and `Host` to the decided authority.
     pub(crate) fn judge<B>(
         &self,
         info: &ConnectionInfo,

@@ -22,7 +22,7 @@ use crate::open_request::OpenRequest;
 
 /// Decides every request before the application gets it, and answers the others itself.
 ///
-/// Put it around the whole application, not around a part of it: what stands outside is reached
+/// Put it around the whole application, not around a part of it: requests reach all other parts
 /// undecided. With axum that is `layer.layer(router)`, since `Router::layer` wraps only the routes
 /// that were added before.
 ///
@@ -175,7 +175,7 @@ impl<S: Clone, D> Clone for Coalesce<S, D> {
 impl<S, D: for<'a> Decide<Undecided<'a>>> Coalesce<S, D> {
     /// Decides a request, and leaves the proof in its [`ConnectionInfo`].
     fn admit<B>(&self, request: &mut Request<B>) -> Result<OpenRequest, Refusal> {
-        // Taken out for the while, so that nothing is copied and nobody's proof is left behind.
+        // Taken out in the meantime, so that nothing is copied and no old proof stays.
         let mut extensions = std::mem::take(request.extensions_mut());
         let admitted = if let Some(info) = ConnectionInfo::from_request_mut(&mut extensions) {
             info.set_proof(None);

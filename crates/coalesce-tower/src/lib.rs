@@ -1,8 +1,8 @@
-//! A [`tower::Layer`](tower_layer::Layer) that gives the application only what its connection may
-//! serve, and answers everything else itself: 421, on HTTP/2 and HTTP/1.1.
+//! A [`tower::Layer`](tower_layer::Layer) that hands an application the requests that their
+//! connection may serve, and answers all others itself: 421, on HTTP/2 and HTTP/1.1.
 //!
-//! It does not speak TLS or HTTP: something that accepts connections says what they are, and a
-//! server library hands over requests. For hyper, axum, axum-server and tonic both are here.
+//! The layer does not speak TLS or HTTP. A listener supplies the facts of each connection, and a
+//! server library hands over requests. This crate has both for hyper, axum, axum-server and tonic.
 //!
 //! ```text
 //!  Listener ──────► ConnectionInfo (facts) ──► in each request
@@ -49,8 +49,8 @@
 //! | any tower service | [`ConnectionInfo`], as a layer of one connection's service | [`CoalesceLayer`] |
 //!
 //! With hyper the proof is an argument of the application, and nothing is allocated for a request
-//! that is served. Everywhere else facts travel in the extensions of a request, which whoever
-//! carries them there allocates; the layer leaves the proof in the same place and adds nothing.
+//! that is served. Everywhere else facts travel in the extensions of a request, which the server
+//! library allocates; the layer leaves the proof in the same place and allocates nothing.
 //!
 //! # What the client sees
 //!
@@ -91,12 +91,12 @@
 //! | extended `CONNECT` that was not announced | h2 resets it first, unless the server meant to announce it, like `axum::serve` | `PROTOCOL_ERROR`, or 421 and 405 |
 //! | `CONNECT` over HTTP/2 with a `content-length` | hyper does not take it | `INTERNAL_ERROR` |
 //!
-//! And what a service cannot do: reset a stream (RFC 9113 §8.1.1 allows the 400 that is given
-//! instead), end an HTTP/2 connection after too many refusals (bound requests for each connection
-//! elsewhere, or use coalesce-h2), or look at whether HTTP/2 was negotiated (`auto` servers go by
-//! the first bytes; `Accepted` says what was). hyper resets the stream of an
-//! unread upload together with an answer that has no content, which curl 7 takes for no answer, and
-//! HAProxy 2.6 passes on as a reset.
+//! A service cannot reset a stream (RFC 9113 §8.1.1 allows the 400 that is given instead), nor end
+//! an HTTP/2 connection after too many refusals: bound requests for each connection elsewhere, or
+//! use coalesce-h2. It does not see whether HTTP/2 was negotiated: `auto` servers go by the first
+//! bytes, and `Accepted` knows the protocol. hyper resets the stream of an unread upload together
+//! with an answer that has no content. curl 7 takes that for no answer, and HAProxy 2.6 passes it
+//! on as a reset.
 //!
 //! # Extended CONNECT
 //!

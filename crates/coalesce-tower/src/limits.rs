@@ -13,7 +13,7 @@ pub use coalesce_http::limits::ACCEPT_PAUSE;
 pub const CONNECTIONS_MAX: usize = 10_000;
 
 /// How many of the descriptors that the process may open are for connections: three quarters, so
-/// that the application can open files and connections of its own whatever clients do.
+/// that the application can open files and connections whatever clients do.
 #[cfg(feature = "listener")]
 pub const DESCRIPTORS_PERCENT: usize = 75;
 
@@ -39,8 +39,8 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 #[cfg(feature = "listener")]
 pub const LINGER_BYTES_MAX: usize = 10 * 1024 * 1024;
 
-/// How often connections are looked at, at least: what is ended after a timeout may be ended so much
-/// later. A look at 10,000 connections takes some tenths of a millisecond.
+/// The longest pause between two checks of all connections. A connection may be ended as much later
+/// than its timeout says. One check of 10,000 connections takes some tenths of a millisecond.
 #[cfg(feature = "listener")]
 pub const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(1);
 

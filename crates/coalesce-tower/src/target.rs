@@ -39,7 +39,7 @@ pub(crate) fn target_of(request: Head<'_>) -> Result<RequestTarget<'_>, TargetEr
 /// The target of a request that a listed gateway sent on a connection of the scheme `hop`, for a
 /// client whose scheme the gateway names in a field.
 ///
-/// A gateway may write the scheme of its own connection, as nginx does over HTTP/2 in the clear, so
+/// A gateway may write the scheme of the connection to this server, as nginx does over HTTP/2 in the clear, so
 /// that scheme contradicts nothing. It may also send `Host` in place of `:authority` (RFC 9113
 /// §8.3.1 allows an intermediary to do so), as nginx does for gRPC where a configuration sets
 /// `Host`. Then `h2` hides `:scheme` and `:path`, and the gateway is trusted with them.
@@ -155,7 +155,8 @@ fn replace_host<B>(request: &mut Request<B>) {
     let named = request.uri().authority().and_then(|authority| authority.as_str().parse().ok());
     match named {
         Some(named) => drop(request.headers_mut().insert(HOST, named)),
-        // No authority that was served is no field value; nobody is misled by none.
+        // Every authority that was served is a field value. If one were not, no `Host` is safer
+        // than another one.
         None => drop(request.headers_mut().remove(HOST)),
     }
 }

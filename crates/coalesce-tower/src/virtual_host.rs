@@ -8,7 +8,7 @@ use crate::connection::ConnectionInfo;
 /// The virtual host that a request may be served as, from the proof that the request carries.
 ///
 /// With the feature `axum` it is an extractor: a handler that takes one cannot run without the
-/// decision. Where there is no proof it is rejected with 500, and a request that is nobody's
+/// decision. Where there is no proof it is rejected with 500, and a request for no virtual host
 /// ([`ServedAs::Unlisted`], [`ServedAs::Tunnel`]) with 404.
 ///
 /// # Examples

@@ -1,4 +1,4 @@
-//! The server behind the gateways: axum behind the layer, in the clear, on a thread of its own.
+//! The server behind the gateways: axum behind the layer, in the clear, on one thread.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -60,7 +60,7 @@ fn layer() -> CoalesceLayer<AuthorityTable<Vec<u8>>> {
 }
 
 fn router() -> Router {
-    // Reads what was uploaded, so that the connection can be used again.
+    // Reads the upload, so that the connection can be used again.
     let hello = async |uri: Uri, headers: HeaderMap, _: Bytes| {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let host = uri.host().or(text(header::HOST)).unwrap_or("-");
@@ -84,7 +84,7 @@ fn grpc() -> Response {
     response.body(Body::new(body)).expect("a response")
 }
 
-/// Sends back what comes through a connection that was upgraded.
+/// Sends back the bytes that come through a connection that was upgraded.
 async fn tunnel(mut request: Request) -> Response {
     let is_connect = request.method() == Method::CONNECT;
     let upgraded = hyper::upgrade::on(&mut request);

@@ -125,7 +125,7 @@ pub(crate) struct Gateway {
     server: Server,
 }
 
-/// Starts those that are installed, each for a server of its own.
+/// Starts those that are installed, each in front of another server.
 pub(crate) fn all() -> impl Iterator<Item = Gateway> {
     KINDS.iter().filter_map(Gateway::start)
 }

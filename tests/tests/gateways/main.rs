@@ -28,7 +28,7 @@ fn client_of_a_gateway_is_served_by_its_own_scheme_and_host() {
                 "{gateway}: {answer:?}"
             );
             assert_eq!(answer.body, "shop.test by https", "{gateway}");
-            // What a client says in the field of the gateway is not believed.
+            // A client cannot set the field of the gateway.
             let forged = ["--header", "X-Forwarded-Proto: http"];
             let answer = gateway.get("shop.test", &[&[flag][..], &forged].concat());
             assert_eq!(answer.body, "shop.test by https", "{gateway}: {answer:?}");

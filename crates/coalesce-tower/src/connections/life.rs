@@ -185,7 +185,7 @@ impl Life {
     pub(crate) fn end(&self) {
         let wakers = {
             let mut waiting = self.waiting();
-            // Under the lock, so that whoever begins to wait sees it.
+            // Set under the lock, so that a task that begins to wait sees it.
             self.ended.store(true, Relaxed);
             std::mem::take(&mut *waiting)
         };

@@ -16,7 +16,7 @@ use crate::limits::{
 /// | [`idle_timeout`](Self::idle_timeout) | [`IDLE_TIMEOUT`] | the connection is ended |
 /// | [`header_timeout`](Self::header_timeout) | [`HEADER_TIMEOUT`] | the connection is ended |
 ///
-/// A new connection is always preferred to a silent one, so clients that say nothing shut nobody
+/// A new connection is always preferred to a silent one, so silent clients shut no other client
 /// out. A line at the level `warn`, at most once a second, says that a limit was reached.
 ///
 /// [`CoalesceLayer`](crate::CoalesceLayer) counts the open requests of each connection, so a

@@ -152,7 +152,7 @@ impl Register {
         Poll::Pending
     }
 
-    /// Ends what is overdue.
+    /// Ends the connections that are overdue.
     fn sweep(&self, now: u64) {
         self.clock.set(now);
         let mut state = self.state();

@@ -125,7 +125,7 @@ fn one<'a>(headers: &'a HeaderMap, field: &HeaderName) -> Result<&'a [u8], Gatew
     Err(GatewayFieldError { field: field.clone(), found })
 }
 
-/// What is wrong with a trusted gateway's field.
+/// A fault in a field of a trusted gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GatewayFieldError {
     field: HeaderName,
@@ -162,7 +162,7 @@ pub(crate) struct Forwarding {
 }
 
 impl Forwarding {
-    /// The connection of the gateway's client; `None` where `info` is nobody's that is trusted.
+    /// Returns the connection of the gateway's client, or `None` if `info` is no gateway's.
     pub(crate) fn connection<'a>(
         &self,
         info: &'a ConnectionInfo,

@@ -38,8 +38,8 @@ pub(crate) use proxy_protocol::ProxyProtocol;
 ///
 /// # Security
 /// The certificate step of the decision is waived for what they send, and whatever they say of
-/// their clients is believed. They must strip what clients send under the same names, and the
-/// listed addresses must be nobody else's.
+/// their clients is believed. They must strip what clients send under the same names, and no
+/// other host may use a listed address.
 #[derive(Clone)]
 pub struct TrustedGateways {
     networks: Arc<[IpNet]>,

@@ -85,7 +85,7 @@ impl ProxyProtocol {
         {
             return Err(invalid(NO_HEADER));
         }
-        // The length stands in the last two bytes.
+        // The last two bytes are the length.
         let length = header.last_chunk().map_or(0, |bytes| usize::from(u16::from_be_bytes(*bytes)));
         if length > PROXY_HEADER_LEN_MAX {
             return Err(invalid("a PROXY protocol header that is too long"));

@@ -84,7 +84,7 @@ mod tests {
         [&header[..], &payload].concat()
     }
 
-    /// What is written of `bytes` if `piece` of them are taken at a time.
+    /// Returns all that is written for `bytes` if each write takes `piece` bytes.
     fn written(bytes: &[u8], piece: usize) -> Vec<u8> {
         let (mut announcement, mut written) = (Announcement::Awaited, Vec::new());
         while written.len() < bytes.len() {

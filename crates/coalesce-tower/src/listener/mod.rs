@@ -29,7 +29,7 @@ pub use stream::Accepted;
 /// Handshakes are made beside each other. One that fails is logged and never seen here. Dropping the
 /// listener ends the handshakes under way.
 ///
-/// A client that is slow or silent holds nobody up: [`ConnectionLimits`] bound how many connections
+/// A slow or silent client delays no other client: [`ConnectionLimits`] bound how many connections
 /// and handshakes there are, and how long each may be silent. At a bound the one that is silent the
 /// longest is ended, so that a new one is served. The same happens when the process has no more
 /// descriptors.

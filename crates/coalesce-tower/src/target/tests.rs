@@ -8,10 +8,10 @@ fn parts(method: &str, target: &str, version: Version, hosts: &[&str]) -> Reques
     request.body(()).unwrap()
 }
 
-/// Authority, `Host` and scheme of what is decided.
+/// The authority, `Host` and scheme of the target that is decided.
 type Taken = (Option<&'static str>, HostField<'static>, Option<&'static str>);
 
-/// Method, target, the values of `Host`, and what is made of them.
+/// Method, target, the values of `Host`, and the expected target or error.
 type Case<'a> = (&'a str, &'a str, &'a [&'a str], Result<Taken, TargetError>);
 
 /// RFC 9112 §3.2: which forms are taken, and what of them is the target.
@@ -96,7 +96,7 @@ fn other_versions_are_nobodys() {
     assert_eq!(target_of(Head::of(&old)).unwrap_err(), TargetError::Version);
 }
 
-/// The application reads in `Host` what was decided.
+/// The application reads the decided authority in `Host`.
 #[test]
 fn host_follows_an_absolute_form_target() {
     let settled = |target, version, hosts: &[&str]| {

@@ -13,7 +13,7 @@ use tower::Layer;
 use crate::common::{CONTENT_421, PUBLIC, layer};
 use crate::listener::acceptor;
 
-/// The whole answer to a request on a connection of its own.
+/// Returns the whole answer to a request on a new connection.
 pub(crate) async fn ask(address: SocketAddr, preamble: &[u8], fields: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET / HTTP/1.1\r\n{fields}\r\nConnection: close\r\n\r\n");

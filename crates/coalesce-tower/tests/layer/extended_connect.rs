@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::common::{CHAT, PUBLIC, layer, table};
 
-/// An application that sends back what comes through a tunnel.
+/// An application that sends back the bytes that come through a tunnel.
 async fn echo_tunnel(mut request: Request) -> Response {
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

@@ -226,7 +226,7 @@ async fn fields_of_a_gateway_reach_the_application_from_a_listed_one_alone() {
     let all = "forwarded host x-forwarded-host x-forwarded-proto x-server-name x_forwarded_host";
     assert_eq!(fields_from(GATEWAY, true).await, all);
     assert_eq!(fields_from("192.0.2.8:1", true).await, "host");
-    // Where no gateway is listed, no field has a meaning of its own.
+    // Where no gateway is listed, `GatewayFields` names no field.
     assert_eq!(fields_from(GATEWAY, false).await, "host x-server-name");
 }
 

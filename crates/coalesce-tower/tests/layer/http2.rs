@@ -206,7 +206,7 @@ async fn uploads_to_other_hosts_are_refused_unread_and_hold_no_window() {
         let mut client = client.clone().ready().await.unwrap();
         let upload = request(Method::POST, "https://cdn.test/");
         let (response, mut stream) = client.send_request(upload, false).unwrap();
-        // The stream may be reset at any moment from here: nobody wants to read this.
+        // The stream may be reset at any moment from here: the server does not read this.
         let _ = stream.send_data(piece.clone(), false);
         let response = response.await.unwrap();
         assert_eq!(response.status(), 421);

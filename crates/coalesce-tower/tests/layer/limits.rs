@@ -95,7 +95,7 @@ fn http2(authority: &str, flags: u8) -> Vec<u8> {
 
 const END_STREAM_AND_HEADERS: u8 = 5;
 
-/// What a client says before it is silent.
+/// The bytes that a client sends before it is silent.
 fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     let http1 = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
     vec![
@@ -177,7 +177,7 @@ async fn silent_connections_of_axum_server_are_ended() {
     }
 }
 
-/// Returns the status of a request on a connection of its own, which stays open.
+/// Returns the status of a request on this connection, which stays open.
 async fn status(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> String {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n").await.unwrap();
     let mut head = [0; 12];

@@ -30,7 +30,7 @@ async fn full_register_ends_the_connection_without_a_request_for_the_longest() {
     }
     connections.push(connect(&register));
     assert_eq!(ended(&connections), [2]);
-    // Of those with the same time, the oldest.
+    // The oldest of those with the same time.
     connections.push(connect(&register));
     assert_eq!(ended(&connections), [0, 2]);
     // The next one has had a request since the last search.
