@@ -106,6 +106,13 @@ fn summary_has_every_page_once_and_begins_with_the_start() {
     assert_eq!(names, pages);
     assert_eq!(listed.len(), pages.len(), "a page is listed twice");
     let position = |page: &str| listed.iter().position(|listed| *listed == page).unwrap();
-    let order = ["quickstart.md", "decision.md", "groups.md", "operations.md", "browsers.md"];
+    let order = [
+        "quickstart.md",
+        "decision.md",
+        "groups.md",
+        "operations.md",
+        "observing.md",
+        "browsers.md",
+    ];
     assert!(order.is_sorted_by_key(|page| position(page)), "{listed:?}");
 }

@@ -77,7 +77,7 @@ table and certificate know by a wildcard only. announce_origins changes that; --
 announces nothing.
 
 --admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
-more. docs/operations.md has every metric, log field and limit.";
+more. docs/operations.md and docs/observing.md list every limit, metric and log field.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):

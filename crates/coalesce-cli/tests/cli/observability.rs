@@ -9,7 +9,7 @@ use crate::world::{World, virtual_host};
 
 const DASHBOARD: &str = include_str!("../../../../docs/observability/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../../../docs/observability/prometheus-alerts.yaml");
-const DOCUMENT: &str = include_str!("../../../../docs/operations.md");
+const DOCUMENT: &str = include_str!("../../../../docs/observing.md");
 
 /// The metrics of a server: of each its labels, and of each label its values.
 type Exported = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;

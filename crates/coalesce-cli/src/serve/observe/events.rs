@@ -1,6 +1,6 @@
 //! Every event that the server logs at `info` and above, in one list.
 //!
-//! The server logs through the functions here, and the test of `docs/operations.md` compares the
+//! The server logs through the functions here, and the test of `docs/observing.md` compares the
 //! document with the same list. All events have one target, so that a filter in `RUST_LOG` does not
 //! depend on the files of this crate.
 

@@ -1,4 +1,5 @@
-//! `docs/operations.md` says what is: its tables, compared with the code in both directions.
+//! The tables of `docs/operations.md` and `docs/observing.md`, compared with the code in both
+//! directions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,7 +24,10 @@ use crate::serve::observe::meters::{
 };
 use crate::terminal::{log_queue, logging};
 
-const DOCUMENT: &str = include_str!("../../../../../docs/operations.md");
+const DOCUMENT: &str = concat!(
+    include_str!("../../../../../docs/operations.md"),
+    include_str!("../../../../../docs/observing.md")
+);
 
 /// The rows of the table whose head begins with these cells, without backticks.
 fn rows(head: &[&str]) -> Vec<Vec<String>> {
