@@ -89,11 +89,12 @@
 //!
 //! # External types
 //!
-//! The public API has no types of other crates, but implements traits of these:
+//! The public API has no types of other crates, but reports implement the traits of `serde`, which
+//! come from this crate:
 //!
 //! | crates | public |
 //! | --- | --- |
-//! | `serde` | always |
+//! | `serde_core` | always |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
