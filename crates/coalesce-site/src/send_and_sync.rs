@@ -5,6 +5,7 @@
 const fn assert<T: Send + Sync>() {}
 
 const _: () = {
+    assert::<crate::AnnouncedOrigins>();
     assert::<crate::ClientIdentity>();
     assert::<crate::Coverage>();
     assert::<crate::Explanation>();
@@ -13,6 +14,7 @@ const _: () = {
     assert::<crate::Identity>();
     assert::<crate::ListenerSettings>();
     assert::<crate::NotCovered>();
+    assert::<crate::OriginPolicy>();
     assert::<crate::Outcome>();
     assert::<crate::Overlap>();
     assert::<crate::OverlapReason>();
