@@ -1,6 +1,6 @@
-//! The core alone, in a server of threads and blocking sockets: `example-core`, HTTP/1.1 in the
-//! clear, two virtual hosts in two groups of which this listener has one.
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
+//! The core alone in a server with threads and blocking sockets: `example-core`. It speaks plain
+//! HTTP/1.1 and has two virtual hosts in two groups; its listener accepts one of the groups.
+#![allow(clippy::print_stdout, reason = "prints the address it listens on")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -26,13 +26,14 @@ fn main() -> anyhow::Result<()> {
     println!("listening on 127.0.0.1:{port}");
     for socket in listener.incoming() {
         let (socket, table) = (socket?, table.clone());
-        // A connection that fails is its client's affair.
+        // An error ends this connection only.
         thread::spawn(move || serve(socket, &table, port).ok());
     }
     Ok(())
 }
 
-/// One request after the other, none with a body, until the client closes or is not understood.
+/// Serves one request after the other, without bodies, until the client closes or sends a malformed
+/// request.
 fn serve(mut socket: TcpStream, table: &AuthorityTable, port: u16) -> anyhow::Result<()> {
     let connection = ServerConnection::cleartext(PUBLIC, [port, 80]);
     let (mut buffer, mut filled) = ([0; 8192], 0);

@@ -1,6 +1,6 @@
-//! `h2` with the adapter, where one sees everything of a target: `example-h2 FOLDER`, see
-//! `site.rs`.
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
+//! An `h2` server with the adapter, which sees every part of a request's target. Run `example-h2
+//! FOLDER`; `site.rs` describes the folder.
+#![allow(clippy::print_stdout, reason = "prints the address it listens on")]
 
 use coalesce_site::{H2Request, Site};
 use coalesce_tower::Accepted;
@@ -14,7 +14,7 @@ async fn main() -> anyhow::Result<()> {
     loop {
         let (accepted, _) = listener.accept().await;
         let site = site.clone();
-        // A connection that fails is its client's affair.
+        // An error ends this connection only.
         tokio::spawn(async move { serve(&site, accepted).await.ok() });
     }
 }
@@ -24,7 +24,7 @@ async fn serve(site: &Site<String>, accepted: Accepted) -> anyhow::Result<()> {
     while let Some(accepted) = connection.accept().await {
         let H2Request { mut respond, served, .. } = accepted?;
         let text = served.host.map(|host| host.value().clone()).unwrap_or_default();
-        // A stream that is gone by now is the client's business; the connection goes on.
+        // An error means that the client has reset this stream; the connection continues.
         if let Ok(mut body) = respond.send_response(Response::new(()), false) {
             let _ = body.send_data(text.into(), true);
         }

@@ -1,5 +1,6 @@
-//! hyper behind the site, on HTTP/2 and HTTP/1.1: `example-hyper FOLDER`, see `site.rs`.
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
+//! A hyper server behind the site, with HTTP/2 and HTTP/1.1. Run `example-hyper FOLDER`; `site.rs`
+//! describes the folder.
+#![allow(clippy::print_stdout, reason = "prints the address it listens on")]
 
 use std::convert::Infallible;
 
@@ -18,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on {}", listener.local_addr()?);
     loop {
         let (accepted, _) = listener.accept().await;
-        // The application gets each request together with the proof that it may be served.
+        // The application gets each request with the proof that it may be served.
         let hello = |_: Request<Incoming>, served: Served<String>| async move {
             let text = served.host.map(|host| host.value().clone()).unwrap_or_default();
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text))))
@@ -29,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
             builder.http1().timer(TokioTimer::new());
             builder.http2().timer(TokioTimer::new()).enable_connect_protocol();
             let io = TokioIo::new(accepted);
-            // A connection that fails is its client's affair.
+            // An error ends this connection only.
             let _ = builder.serve_connection_with_upgrades(io, service).await;
         });
     }

@@ -1,4 +1,5 @@
-//! What the example servers serve: a folder with certificates and a file `hosts`, one name a line.
+//! The site of the example servers, read from a folder with certificates and a file `hosts` with
+//! one name per line.
 //!
 //! ```text
 //! # virtual host   name             certificate   roots of client certificates
@@ -17,8 +18,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use coalesce_site::{GroupSettings, Host, Identity, Site};
 
-/// Reads the folder that the command line names, for servers of these protocols (RFC 7301). The
-/// value of each host is its answer. Clients reach it at port 443 as well, through a port map.
+/// Reads the folder named on the command line, for servers of these protocols (RFC 7301). The value
+/// of each host is its answer. Clients also reach the server at port 443, through a port map.
 ///
 /// # Errors
 /// A file is missing or wrong.

@@ -1,13 +1,14 @@
-//! tonic behind the site, with the health service of gRPC: `example-tonic FOLDER`, see `site.rs`.
-#![allow(clippy::print_stdout, reason = "it says where it listens")]
+//! A tonic server behind the site, with gRPC's health service. Run `example-tonic FOLDER`;
+//! `site.rs` describes the folder.
+#![allow(clippy::print_stdout, reason = "prints the address it listens on")]
 
 use tonic::transport::Server;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let site = coalesce_examples::from_command_line(&["h2"])?;
-    // Every host has the same service; one that needs to know which it is looks for a `ServedHost`
-    // in the request's extensions.
+    // All hosts have the same service. A service that depends on the host finds a `ServedHost` in
+    // the request's extensions.
     let (_, health) = tonic_health::server::health_reporter();
     let listener = site.listen("127.0.0.1:0").await?;
     println!("listening on {}", listener.local_addr()?);

@@ -1,25 +1,25 @@
-//! Reloads a table of 100,000 names again and again while `h2load` asks on ten connections, and
-//! says what that cost: failed requests, wrong answers, latencies, memory.
+//! Reloads a table of 100,000 names repeatedly while `h2load` sends requests on ten connections.
+//! Reports the cost: failed requests, wrong answers, latencies and memory.
 //!
 //! ```sh
 //! cargo run --release -p coalesce-tests --example soak [-- compiled | built] [RELOADS] [SECONDS]
 //! ```
 //!
-//! `compiled` (the default) replaces a compiled table by renaming; `built` has all names in the
-//! configuration itself, which the server builds a table of. Beside `h2load` a client of this
-//! program checks the content of every answer. The exit code is 0 when nothing failed, nothing was
-//! wrong, the 99th percentile with reloads is within 1.5 times the one without, and the memory is
-//! back to that of one table; else 1.
+//! `compiled` (the default) replaces a compiled table by renaming. `built` has all names in the
+//! configuration, from which the server builds a table. Beside `h2load`, a client of this program
+//! checks the content of every answer. The exit code is 0 if no request failed, no answer was
+//! wrong, the 99th percentile with reloads is at most 1.5 times the one without, and the memory is
+//! back to that of one table. Otherwise the exit code is 1.
 //!
 //! ```sh
 //! cargo run --release -p coalesce-tests --example soak -- chaos [SECONDS]
 //! ```
 //!
-//! reloads nothing and has a client of chaos beside the others, for ten minutes unless it says
-//! otherwise: it resets, breaks uploads and handshakes off, asks for hosts that are not here, sends
-//! garbage and does not read. The exit code is 0 when no served request was lost, no answer was
-//! wrong, and the memory at the end is within 5% of that after a warm-up.
-#![allow(clippy::print_stdout, reason = "a program that reports")]
+//! `chaos` reloads nothing. For ten minutes, or SECONDS, a hostile client runs beside the others:
+//! it resets streams, breaks off uploads and handshakes, requests unknown hosts, sends garbage and
+//! does not read. The exit code is 0 if no served request was lost, no answer was wrong, and the
+//! memory at the end is within 5% of that after a warm-up.
+#![allow(clippy::print_stdout, reason = "the program prints a report")]
 
 #[path = "soak/chaos.rs"]
 mod chaos;
@@ -45,11 +45,11 @@ use load::{CONNECTIONS, Request, load, percentile};
 use memory::{Memory, memory};
 use world::{NAMES, put, world};
 
-/// The promise: the 99th percentile with reloads, in those without.
+/// The largest 99th percentile with reloads, relative to the one without.
 const RATIO_MAX: f64 = 1.5;
 
-/// Half of the measurement is without reloads, in turns with the other half: so that whatever else
-/// the machine does is done to both.
+/// The number of turns. Turns with and without reloads alternate, so that other load of the machine
+/// affects both alike.
 const TURNS: u32 = 10;
 
 fn main() -> ExitCode {
@@ -74,9 +74,9 @@ fn main() -> ExitCode {
 
 /// The figures of one run.
 struct Measured {
-    /// Every request of `h2load`, sorted by latency.
+    /// The requests of `h2load`, sorted by latency.
     requests: Vec<Request>,
-    /// The spans with reloads in them.
+    /// The periods that contain reloads.
     reloading: Vec<Range<u128>>,
     /// The seconds of each reload.
     took: Vec<f64>,
@@ -89,12 +89,12 @@ struct Measured {
     after: Memory,
 }
 
-/// Asks for `seconds` and makes `reloads` in every second turn.
+/// Sends requests for `seconds` and makes `reloads` in every second turn.
 fn measure(built: bool, reloads: u32, seconds: u32) -> Measured {
     let world = world(built, 2);
     let server = world.serve_with(&["--no-watch"]);
     let at_start = memory(server.id());
-    // Whatever grows by serving at all has grown before it is measured.
+    // Warm up first: serving alone grows the memory.
     load(&world, &server, 2, || {});
     let before = memory(server.id());
     let checker = Checker::start(&world, &server);
@@ -153,8 +153,9 @@ impl Measured {
     }
 }
 
-/// The memory of the server once it is below `wanted`, or after a while: the last table but one is
-/// freed when the last handshake with it has ended, and free memory goes back after ten seconds.
+/// Waits until the server's memory is below `wanted`, or 20 seconds, and returns it. The server
+/// frees an old table after the last handshake with it, and the allocator returns memory after ten
+/// seconds.
 fn settled(server: &Server, wanted: u64) -> Memory {
     let begun = Instant::now();
     loop {
@@ -166,13 +167,13 @@ fn settled(server: &Server, wanted: u64) -> Memory {
     }
 }
 
-/// Microseconds since the epoch, as `h2load` logs them.
+/// Returns the microseconds since the epoch, the unit of `h2load`'s log.
 fn now() -> u128 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.expect("a clock that is set").as_micros()
 }
 
-/// Has the other configuration served, the `times`th reload; the seconds until it was.
+/// Makes the `times`th reload with the other configuration; returns the seconds it took.
 fn reload(world: &World, server: &Server, times: usize) -> f64 {
     put(world, times);
     let begun = Instant::now();

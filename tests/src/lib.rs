@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: certificates, running servers, and real clients.
+//! Shared parts of the end-to-end tests: certificates, running servers and real clients.
 #![allow(clippy::exhaustive_structs, reason = "the crate is not published")]
 
 pub mod raw;
@@ -20,20 +20,19 @@ use tempfile::TempDir;
 /// The content of every 421.
 pub const CONTENT_421: &str = r#"{"error":"misdirected_request"}"#;
 
-/// The `coalesce` binary, built when the first test asks for it, optimised where the one who asks
-/// is.
+/// Returns the `coalesce` binary. The first call builds it with the profile of the tests.
 ///
 /// # Panics
-/// When it does not build.
+/// If the build fails.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| build("coalesce"))
 }
 
-/// Builds a binary as these tests were built, and returns where it is.
+/// Builds a binary with the profile of these tests, and returns its path.
 ///
-/// Of the whole workspace and beside an example: cargo then chooses the features of the
-/// dependencies as it did for the tests, and builds none of them again.
+/// The build covers the whole workspace and one example: cargo then selects the same features for
+/// the dependencies as it did for the tests, and compiles none of them again.
 fn build(name: &str) -> PathBuf {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let output = Command::new(env!("CARGO"))
@@ -52,18 +51,18 @@ fn build(name: &str) -> PathBuf {
         .expect("cargo names the binary it built")
 }
 
-/// A folder with a CA, certificates and a configuration.
+/// A temporary folder with a CA, certificates and a configuration.
 #[derive(Debug)]
 pub struct World {
     folder: TempDir,
 }
 
 impl World {
-    /// Makes `ca.pem`, `client-ca.pem`, `client.pem` with its key, and a certificate NAME.pem with
-    /// NAME.key for each name and its identifiers; writes `configuration` as `site.toml`.
+    /// Makes `ca.pem`, `client-ca.pem`, `client.pem` with its key, and NAME.pem with NAME.key for
+    /// each name and its identifiers. Writes `configuration` to `site.toml`.
     ///
     /// # Panics
-    /// When the disk or the random generator fails.
+    /// If the disk or the random generator fails.
     pub fn new(certificates: &[(&str, &[&str])], configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let write = |name: &str, content: &str| {
@@ -85,7 +84,7 @@ impl World {
         Self { folder }
     }
 
-    /// The path of a file of this world.
+    /// Returns the path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -93,26 +92,25 @@ impl World {
     /// Starts `coalesce serve` and waits until it listens.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// If the server does not start.
     pub fn serve(&self) -> Server {
         self.serve_with(&[])
     }
 
-    /// The same, with these arguments as well.
+    /// Starts `coalesce serve` with further arguments and waits until it listens.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// If the server does not start.
     pub fn serve_with(&self, more: &[&str]) -> Server {
         let mut command = Command::new(binary());
         command.args(["serve", "--config"]).arg(self.path("site.toml")).args(more);
         self.start(command)
     }
 
-    /// Starts the example server of this name, with the file `hosts` of this world, and waits until
-    /// it listens.
+    /// Starts an example server with the file `hosts`, and waits until it listens.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// If the server does not start.
     pub fn example(&self, name: &str, hosts: &str) -> Server {
         fs::write(self.path("hosts"), hosts).expect("the temporary folder is writable");
         let mut command = Command::new(build(&format!("example-{name}")));
@@ -120,10 +118,10 @@ impl World {
         self.start(command)
     }
 
-    /// Starts a server that says where it listens in its first line.
+    /// Starts a server whose first line of output names its address.
     ///
     /// # Panics
-    /// When it does not come up.
+    /// If the server does not start.
     pub fn start(&self, mut command: Command) -> Server {
         let mut process = command
             .stdout(Stdio::piped())
@@ -157,7 +155,7 @@ fn leaf(
 ) -> (String, String) {
     let identifiers: Vec<String> = identifiers.iter().map(|&name| name.into()).collect();
     let mut params = CertificateParams::new(identifiers).expect("valid identifiers");
-    // A subject of its own: one that equals the issuer's would look self-signed to OpenSSL.
+    // OpenSSL takes a certificate for self-signed if its subject equals its issuer.
     params.distinguished_name.push(DnType::CommonName, "a leaf of the tests");
     params.extended_key_usages = vec![usage];
     let key = KeyPair::generate().expect("a key");
@@ -165,43 +163,43 @@ fn leaf(
     (certificate.pem() + &issuer.pem(), key.serialize_pem())
 }
 
-/// A running server; ended with this value.
+/// A running server. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
     output: Option<BufReader<ChildStdout>>,
-    /// Where it listens.
+    /// The address that the server listens on.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// A connection to it.
+    /// Connects to the server.
     ///
     /// # Panics
-    /// When there is none to be had.
+    /// If the connection fails.
     pub fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.address).expect("the server listens");
         socket.set_nodelay(true).expect("a socket of TCP");
         socket
     }
 
-    /// The process's number.
+    /// Returns the process number.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// What it prints after its first line.
+    /// Returns the server's output after its first line.
     ///
     /// # Panics
-    /// When that was taken before.
+    /// On the second call.
     pub fn output(&mut self) -> BufReader<ChildStdout> {
         self.output.take().expect("the output is read in one place")
     }
 
-    /// Has it reload its configuration.
+    /// Sends SIGHUP, so the server reloads its configuration.
     ///
     /// # Panics
-    /// When it cannot be signalled.
+    /// If the signal cannot be sent.
     pub fn hang_up(&self) {
         self.signal("-HUP");
     }
@@ -212,10 +210,10 @@ impl Server {
         assert!(kill.success());
     }
 
-    /// Asks it to end, as an operator would, and waits for its exit status.
+    /// Sends SIGTERM, as an operator would, and waits for the exit status.
     ///
     /// # Panics
-    /// When it cannot be signalled or waited for.
+    /// If the signal cannot be sent or the wait fails.
     pub fn terminate(mut self) -> std::process::ExitStatus {
         self.signal("-TERM");
         self.process.wait().expect("the server is a child of this process")
@@ -224,39 +222,39 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Already ended, or not to be ended: there is nothing to do about either.
+        // Fails if the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What curl received.
+/// The result of one run of curl.
 #[derive(Debug)]
 pub struct Curl {
-    /// The status code; 0 when there was no response.
+    /// The status code; 0 without a response.
     pub status: u16,
     /// The protocol, `2` for HTTP/2.
     pub version: String,
-    /// The header fields, one per line, in lower case as HTTP/2 has them.
+    /// The header fields, one per line, in lower case as HTTP/2 requires.
     pub headers: String,
     /// The content.
     pub body: String,
-    /// curl's exit code; 0 when the exchange was complete, 92 when the stream was reset.
+    /// curl's exit code: 0 after a complete exchange, 92 if the stream was reset.
     pub exit: i32,
 }
 
 impl Curl {
-    /// The value of a header field.
+    /// Returns the value of a header field.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
 
-/// Runs `curl --http2` in `world` against `server`: the host of `url` is the server name, and
-/// `authority`, when given, is what the request says instead.
+/// Runs `curl --http2` in `world` against `server`. The host of `url` is the server name. If
+/// `authority` is given, the request carries it instead of that host.
 ///
 /// # Panics
-/// When curl is not there.
+/// If curl is not installed.
 pub fn curl(
     world: &World,
     server: &Server,
@@ -296,10 +294,10 @@ pub fn curl(
     }
 }
 
-/// Runs one of nghttp2's clients to its end and returns what it printed.
+/// Runs one of nghttp2's clients to its end and returns its output.
 ///
 /// # Panics
-/// When it is not there or fails.
+/// If the client is not installed or fails.
 pub fn nghttp2(client: &str, arguments: &[&str]) -> String {
     let output =
         Command::new(client).args(arguments).output().expect("nghttp2's clients are installed");
@@ -308,7 +306,7 @@ pub fn nghttp2(client: &str, arguments: &[&str]) -> String {
     text
 }
 
-/// The README's Rust example must compile.
+/// Compiles the README's Rust example as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

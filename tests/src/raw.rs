@@ -1,6 +1,6 @@
-//! A client of raw frames over TLS, that counts the window it was granted. It panics where the
-//! server does what none does that is not broken.
-#![allow(clippy::missing_panics_doc, reason = "said once, above")]
+//! A client that sends raw frames over TLS and counts the flow-control window granted to it. It
+//! panics if the server breaks HTTP/2.
+#![allow(clippy::missing_panics_doc, reason = "the module's documentation names them")]
 
 mod frames;
 
@@ -16,63 +16,63 @@ use crate::{Server, World, tls};
 
 pub use frames::*;
 
-/// What every window holds at first (RFC 9113 §6.9.2), and what it may hold (§6.9.1).
+/// The initial size of every window (RFC 9113 §6.9.2), and the largest size (§6.9.1).
 const WINDOW: u32 = 65_535;
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
-/// A server that says nothing for so long will never say anything.
+/// The longest wait for the server's next bytes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A frame that the server sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Frame {
-    /// Its type.
+    /// The frame type.
     pub kind: u8,
-    /// Its flags.
+    /// The flags.
     pub flags: u8,
-    /// Its stream.
+    /// The stream identifier.
     pub stream: u32,
-    /// What it holds.
+    /// The payload.
     pub payload: Vec<u8>,
 }
 
-/// What came on one stream.
+/// The frames received on one stream, put together.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Answer {
-    /// The status of its head.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// All content that has come.
+    /// The content received so far.
     pub content: Vec<u8>,
-    /// Whether it is whole.
+    /// True if the response is complete.
     pub ended: bool,
-    /// Why the stream was reset.
+    /// The error code of the reset.
     pub reset: Option<u32>,
 }
 
-/// The client.
+/// A client that sends raw frames.
 pub struct Raw {
     tls: BufReader<StreamOwned<ClientConnection, TcpStream>>,
     decoder: loona_hpack::Decoder<'static>,
-    /// By stream, those that nobody has taken.
+    /// The answers by stream that no call has taken yet.
     pub answers: BTreeMap<u32, Answer>,
     /// The identifier of the next stream.
     next: u32,
-    /// What this client may still send on the connection, on a new stream, and on those that it
-    /// has uploaded something on.
+    /// The window left for sending: on the connection, on a new stream, and on each stream that has
+    /// sent content.
     window: i64,
     initial: i64,
     windows: BTreeMap<u32, i64>,
-    /// Why the server goes away.
+    /// The error code of the server's GOAWAY.
     pub gone: Option<u32>,
-    /// Whether it does what it must about a PING (RFC 9113 §6.7).
+    /// True if the client acknowledges each PING (RFC 9113 §6.7).
     pub answers_pings: bool,
 }
 
 impl Raw {
-    /// A client that has negotiated HTTP/2 under this server name and said nothing yet.
+    /// Connects with HTTP/2 negotiated under this server name, and sends no preface.
     ///
     /// # Panics
-    /// When the server does not complete the handshake.
+    /// If the server does not complete the handshake.
     pub fn silent(world: &World, server: &Server, server_name: &str) -> Self {
         let config = tls::config(world, tls::BOTH, None);
         let socket = server.connect();
@@ -81,7 +81,7 @@ impl Raw {
         Self::over(tls::open(config, server_name, socket))
     }
 
-    /// A client on a TLS connection that is open.
+    /// Makes a client from an open TLS connection.
     pub fn over(tls: StreamOwned<ClientConnection, TcpStream>) -> Self {
         Self {
             tls: BufReader::new(tls),
@@ -96,10 +96,10 @@ impl Raw {
         }
     }
 
-    /// A client that has sent the preface and granted every window there is to grant.
+    /// Connects, sends the preface and grants the largest windows.
     ///
     /// # Panics
-    /// When the server does not complete the handshake.
+    /// If the server does not complete the handshake.
     pub fn connect(world: &World, server: &Server, server_name: &str) -> Self {
         let mut raw = Self::silent(world, server, server_name);
         raw.begin(&[(INITIAL_WINDOW_SIZE, WINDOW_MAX)]);
@@ -108,49 +108,49 @@ impl Raw {
         raw
     }
 
-    /// Sends the preface with these settings.
+    /// Sends the preface and these settings.
     pub fn begin(&mut self, own: &[(u16, u32)]) {
         self.send(&[PREFACE, &settings(own)].concat());
     }
 
-    /// Sends these octets, or none if the server has gone away.
+    /// Sends these bytes, unless the server has closed the connection.
     pub fn send(&mut self, bytes: &[u8]) {
-        // A server that has gone away says why in what it sent before.
+        // The server's last frames name the reason, and the client reads them later.
         let _ = self.try_send(bytes);
     }
 
-    /// Sends these octets.
+    /// Sends these bytes.
     ///
     /// # Errors
-    /// The transport's.
+    /// The transport's errors.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.tls.get_mut().write_all(bytes)?;
         self.tls.get_mut().flush()
     }
 
-    /// What is under TLS.
+    /// Returns the TCP socket below TLS.
     pub fn socket(&self) -> &TcpStream {
         self.tls.get_ref().get_ref()
     }
 
-    /// Ends this direction, of TLS too or of TCP alone.
+    /// Closes the sending direction: of TLS and TCP, or of TCP alone.
     pub fn shut(&mut self, close_notify: bool) {
         if close_notify {
             let tls = self.tls.get_mut();
             tls.conn.send_close_notify();
             let _ = tls.flush();
         }
-        // A server that has gone away has ended both.
+        // Fails if the server has closed the connection.
         let _ = self.socket().shutdown(std::net::Shutdown::Write);
     }
 
-    /// The identifier of a new stream.
+    /// Returns the identifier of a new stream.
     pub fn stream(&mut self) -> u32 {
         self.next += 2;
         self.next - 2
     }
 
-    /// Takes the next frame into account; `None` once the server has closed the connection.
+    /// Reads and processes the next frame; `None` once the server has closed the connection.
     pub fn frame(&mut self) -> Option<Frame> {
         let mut header = [0; 9];
         self.take(&mut header)?;
@@ -162,14 +162,14 @@ impl Raw {
         Some(frame)
     }
 
-    /// The next octets, unless the connection ends before.
+    /// Reads the next bytes; `None` if the connection ends before.
     fn take(&mut self, octets: &mut [u8]) -> Option<()> {
-        // An end is one of TLS, or of TCP without a word, or a reset.
+        // The end may be a close_notify, a TCP FIN without one, or a TCP reset.
         self.tls
             .read_exact(octets)
             .map_err(|error| {
                 let kind = error.kind();
-                assert_ne!(kind, io::ErrorKind::WouldBlock, "the server says nothing more");
+                assert_ne!(kind, io::ErrorKind::WouldBlock, "the server sends no more bytes");
             })
             .ok()
     }
@@ -196,7 +196,7 @@ impl Raw {
             }
             GOAWAY => self.gone = Some(word(4)),
             HEADERS => {
-                assert!(frame.flags & END_HEADERS != 0, "no answer here is so long");
+                assert!(frame.flags & END_HEADERS != 0, "the answer fits in one HEADERS frame");
                 let status = self.status(&frame.payload);
                 let answer = self.answers.entry(frame.stream).or_default();
                 answer.status = answer.status.or(status);
@@ -207,7 +207,7 @@ impl Raw {
                 answer.content.extend_from_slice(&frame.payload);
                 answer.ended |= frame.flags & END_STREAM != 0;
             }
-            // The first counts; what comes later is about frames that crossed it.
+            // Keep the first error code: a later reset answers frames that crossed the first.
             RST_STREAM => {
                 self.answers.entry(frame.stream).or_default().reset.get_or_insert(word(0));
             }
@@ -215,10 +215,10 @@ impl Raw {
         }
     }
 
-    /// The status of an answer with this header block.
+    /// Returns the status of a response with this header block.
     fn status(&mut self, block: &[u8]) -> Option<u16> {
         let number = |octets: &[u8]| std::str::from_utf8(octets).ok()?.parse().ok();
-        // A literal that enters no table, as no other field of such a block does.
+        // The status is a literal that enters no table, like all other fields of such a block.
         if let Some(status) = block.strip_prefix(&[0x08, 0x03]) {
             return number(status.get(..3)?);
         }
@@ -226,26 +226,26 @@ impl Raw {
         number(&fields.iter().find(|(name, _)| name == b":status")?.1)
     }
 
-    /// Reads on until `done`, or to the end of the connection.
+    /// Reads frames until `done` returns true or the connection ends.
     pub fn until(&mut self, mut done: impl FnMut(&Self) -> bool) {
         while !done(self) && self.frame().is_some() {}
     }
 
-    /// Reads until a stream is over, and forgets it.
+    /// Reads until a stream ends, and returns its answer.
     pub fn answer(&mut self, stream: u32) -> Answer {
         self.until(|raw| raw.answers.get(&stream).is_some_and(|it| it.ended || it.reset.is_some()));
         self.answers.remove(&stream).unwrap_or_default()
     }
 
-    /// The answer to a `GET` of `/` on a new stream.
+    /// Sends a `GET` of `/` on a new stream and returns the answer.
     pub fn ask(&mut self, host: &str) -> Answer {
         let stream = self.stream();
         self.send(&get(stream, host));
         self.answer(stream)
     }
 
-    /// Reads all that the server has to say by now: to the answer of a PING, or to the end. Twice,
-    /// because it comes before other things that `h2` has to say.
+    /// Reads all frames that the server has ready, up to the answer of a PING or the end. Pings
+    /// twice, because `h2` sends the first acknowledgement ahead of other frames.
     pub fn settle(&mut self) {
         for payload in [b"settle 1", b"settle 2"] {
             self.send(&frame(PING, 0, 0, payload));
@@ -257,13 +257,13 @@ impl Raw {
         }
     }
 
-    /// Reads to the end of the connection; why the server ended it, if it said so.
+    /// Reads to the end of the connection; returns the error code of the server's GOAWAY, if any.
     pub fn end(&mut self) -> Option<u32> {
         self.until(|_| false);
         self.gone
     }
 
-    /// Sends content on a stream as the windows allow, in frames of `len` octets at most.
+    /// Sends content on a stream as the windows allow, in frames of at most `len` bytes.
     pub fn upload(&mut self, stream: u32, content: usize, len: usize, end: bool) {
         let mut left = content;
         while left > 0 {
@@ -276,8 +276,7 @@ impl Raw {
         }
     }
 
-    /// Sends one frame of content, on a stream that may be closed, as the connection's window
-    /// allows.
+    /// Sends one frame of content as the connection's window allows. The stream may be closed.
     pub fn send_data(&mut self, stream: u32, len: usize, end: bool) {
         let octets = i64::try_from(len).unwrap();
         self.until(|raw| raw.window >= octets);

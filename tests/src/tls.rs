@@ -1,5 +1,5 @@
-//! Clients of TLS, well-behaved ones and others. They panic where a file is not there.
-#![allow(clippy::missing_panics_doc, reason = "said once, above")]
+//! Well-behaved and hostile TLS clients. They panic if a file is missing.
+#![allow(clippy::missing_panics_doc, reason = "the module's documentation names them")]
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ pub type Versions = &'static [&'static SupportedProtocolVersion];
 
 /// Both versions.
 pub static BOTH: Versions = rustls::ALL_VERSIONS;
-/// Both versions, each alone.
+/// TLS 1.2 alone and TLS 1.3 alone.
 pub static EACH: [Versions; 2] = [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
-/// A client that trusts the CA of `world`, resumes nothing, and has the certificate in the files
-/// `identity.pem` and `identity.key`.
+/// Makes a client configuration that trusts the CA of `world`, never resumes, and presents the
+/// certificate in `identity.pem` and `identity.key`.
 pub fn config(world: &World, versions: Versions, identity: Option<&str>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(world.path("ca.pem")).unwrap();
@@ -47,13 +47,14 @@ pub fn config(world: &World, versions: Versions, identity: Option<&str>) -> Clie
     config
 }
 
-/// A client's side of a connection under this name.
+/// Makes the client's side of a connection with this server name.
 pub fn connection(config: impl Into<Arc<ClientConfig>>, name: &str) -> ClientConnection {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     ClientConnection::new(config.into(), name).unwrap()
 }
 
-/// The handshake, as far as a client sees it: one that the server refuses in TLS 1.3 ends later.
+/// Runs the handshake until the client considers it complete. If the server refuses a TLS 1.3
+/// handshake, the client learns so later.
 pub fn open(
     config: impl Into<Arc<ClientConfig>>,
     name: &str,
@@ -66,7 +67,7 @@ pub fn open(
     StreamOwned::new(connection, socket)
 }
 
-/// The record with the ClientHello that `config` sends for `name`.
+/// Returns the record with the ClientHello that `config` sends for `name`.
 pub fn client_hello(config: impl Into<Arc<ClientConfig>>, name: &str) -> Vec<u8> {
     let mut record = Vec::new();
     connection(config, name).write_tls(&mut record).unwrap();

@@ -1,4 +1,4 @@
-//! The documents form a book, and their links lead somewhere.
+//! Checks that the documents form a book and that their links are valid.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -15,7 +15,7 @@ fn rows_all_have_the_expected_result() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(rows.iter().all(|row| row["holds"] == true), "{rows:#?}");
-    // The kinds of rows that the demo exists for.
+    // The kinds of rows that the demo must show.
     let shows = |got: &str, reason: &str, connection: u64| {
         let wanted = |row: &&serde_json::Value| {
             row["got"] == got && row["reason"] == reason && row["connection"] == connection
@@ -31,7 +31,7 @@ fn rows_all_have_the_expected_result() {
     assert_eq!(rows.last().unwrap()["connection"], 1, "the first connection lives to the end");
 }
 
-/// Runs `coalesce demo` with one variable more, and returns its output.
+/// Runs `coalesce demo` with one more variable, and returns its output.
 fn demo(variable: &str) -> String {
     let output = Command::new(binary()).arg("demo").env(variable, "1").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -75,7 +75,7 @@ fn printed_commands_work_while_the_demo_stays_up() {
     let id = demo.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(demo.wait().unwrap().success());
-    assert!(!std::path::Path::new(folder).exists(), "nothing is left behind");
+    assert!(!std::path::Path::new(folder).exists(), "the folder is removed");
 
     let expected = ["www\n", "img\n", CONTENT_421, "cdn\n", "admin\n"];
     assert_eq!(answers.len(), expected.len());

@@ -1,4 +1,4 @@
-//! The example servers, under curl, on both versions of HTTP.
+//! Runs the example servers and sends requests with curl, over both versions of HTTP.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn world() -> World {
     World::new(&[("site", &site), ("cdn", &["cdn.example.test"])], "")
 }
 
-/// Asks `server` for `authority` on a connection for `server_name`.
+/// Sends a request for `authority` on a connection for `server_name`.
 fn get(world: &World, server: &Server, server_name: &str, authority: &str, more: &[&str]) -> Curl {
     let port = server.address.port();
     let url = format!("https://{server_name}:{port}/");
@@ -42,7 +42,7 @@ fn assert_decides(name: &str, versions: &[(&str, &str)]) {
         assert_eq!(get("shop", "shop", &[]), (200, "vhost=shop\n".into()));
         assert_eq!(get("shop", "img", &[]), (200, "vhost=img\n".into()), "coalesced");
         assert_eq!(get("shop", "cdn", &[]), misdirected, "another certificate");
-        assert_eq!(get("cdn", "cdn", &[]), (200, "vhost=cdn\n".into()), "and asked again");
+        assert_eq!(get("cdn", "cdn", &[]), (200, "vhost=cdn\n".into()), "and a second time");
         assert_eq!(get("shop", "nobody", &[]), misdirected);
         assert_eq!(get("shop", "staff", &CLIENT_CERTIFICATE), misdirected, "another group");
         assert_eq!(get("staff", "staff", &CLIENT_CERTIFICATE), (200, "vhost=staff\n".into()));

@@ -30,7 +30,7 @@ key = "cdn.key"
 answer = { text = "vhost=cdn\n" }
 "#;
 
-/// Streams in flight at once; below what the server announces.
+/// Streams in flight at once; fewer than the server announces.
 const IN_FLIGHT: usize = 100;
 
 async fn answer(response: ResponseFuture) -> (u16, Vec<u8>) {
@@ -47,7 +47,7 @@ async fn answer(response: ResponseFuture) -> (u16, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection() {
+async fn misdirected_and_served_streams_by_thousands_share_a_connection() {
     let world = World::new(
         &[("api", &["api.example.test"]), ("cdn", &["cdn.example.test"])],
         CONFIGURATION,
@@ -99,6 +99,6 @@ async fn a_thousand_misdirected_and_a_thousand_served_streams_share_a_connection
         .body(())
         .unwrap();
     let (response, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
-    assert_eq!(answer(response).await, (200, b"vhost=api\n".to_vec()), "the connection lives");
+    assert_eq!(answer(response).await, (200, b"vhost=api\n".to_vec()), "the connection stays open");
     assert!(!connection.is_finished());
 }

@@ -1,11 +1,11 @@
-//! The lab turns red where a server, or an expectation, is wrong.
+//! Checks that the lab finds wrong servers and wrong expectations.
 
 use std::path::Path;
 
 use coalesce_lab::{Report, Scenarios, Target, Verdict};
 use coalesce_tests::{Server, World};
 
-/// Starts `coalesce serve` on the hosts of the lab, with `found` in its configuration replaced.
+/// Starts `coalesce serve` with the hosts of the lab, after one replacement in the configuration.
 fn serve(found: &str, replacement: &str) -> (World, Server) {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/fixture.toml");
     let fixture = std::fs::read_to_string(fixture).unwrap();

@@ -1,4 +1,4 @@
-//! The commands of `docs/421.md`, against a server with the two hosts that the page names.
+//! Runs the commands of `docs/421.md` against a server with the two hosts that the page names.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ key = "admin.key"
 answer = { text = "admin\n" }
 "#;
 
-/// Leads the names of the page to the server under test, and lets curl trust its CA.
+/// Makes curl resolve the page's names to the server under test and trust its CA.
 fn prelude(address: &str) -> String {
     let coalesce = binary().display();
     format!(

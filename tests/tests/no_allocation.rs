@@ -1,6 +1,6 @@
-//! The hot path allocates nothing: counted, not promised.
+//! Counts that the hot path allocates nothing.
 //!
-//! Tables and certificates are built first; what is counted is what happens for each request.
+//! Tables and certificates are built before the count; only the work of each request is counted.
 
 use std::hint::black_box;
 
@@ -44,7 +44,7 @@ fn table_in(layout: Layout) -> AuthorityTable<Vec<u8>> {
         let pattern = NamePattern::parse(text.as_bytes()).unwrap();
         table.entry(pattern, VirtualHostId::new(number), group).unwrap();
     }
-    // A table of a real size, so that nothing rests on few entries.
+    // A table of a realistic size.
     for number in 0..10_000 {
         let text = format!("host-{number}.bulk.example.test");
         let pattern = NamePattern::parse(text.as_bytes()).unwrap();
@@ -63,14 +63,14 @@ fn presented() -> IdentifierSet<Vec<u8>> {
     IdentifierSet::build(names.chain([address])).unwrap()
 }
 
-/// A name of 8 KiB, which no table holds.
+/// A name of 8 KiB, longer than any name in a table.
 fn huge() -> String {
     format!("{}test", "abcdefg.".repeat(1_024))
 }
 
-/// Runs `work` often enough that a rare allocation shows as well, and wants none.
+/// Runs `work` often enough that a rare allocation shows too; panics if there is one.
 fn assert_no_allocation(what: &str, mut work: impl FnMut()) {
-    // What an operating system sets up once is not what is asked about.
+    // Leave out the allocations of the first call in a process.
     work();
     let counted = measure(|| (0..100).for_each(|_| work()));
     assert_eq!(counted.count_total, 0, "{what}: {counted:?}");
@@ -85,7 +85,7 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn deciding_allocates_nothing_whatever_the_verdict() {
+fn deciding_allocates_nothing_for_any_verdict() {
     let (table, presented, huge) = (table(), presented(), huge());
     let name = DnsName::parse(b"s.example.test").ok();
     let open = ServerConnection::tls(&presented, OPEN, ClientCertificates::NotAsked, 443);
@@ -160,13 +160,13 @@ fn deciding_allocates_nothing_whatever_the_verdict() {
             assert_eq!(code, *expected);
         });
     }
-    // Every stable name that a verdict can have stands above.
+    // The list has every stable name of a verdict.
     let tried = |code: &str| cases.iter().any(|(.., expected)| *expected == code);
     assert!(coalesce_core::Misdirected::ALL.iter().all(|reason| tried(reason.code())));
 }
 
 #[test]
-fn connections_without_a_certificate_allocate_nothing_either() {
+fn connections_without_a_certificate_allocate_nothing() {
     let table = table();
     let http = RequestTarget { scheme: Some(b"http"), ..RequestTarget::https(b"a.example.test") };
     for connection in [
@@ -240,7 +240,7 @@ fn remembering_the_last_authority_allocates_nothing() {
     });
 }
 
-/// What a table and a set say of themselves is said without copies, one name at a time.
+/// Tables and sets list their entries one at a time, without copies.
 #[test]
 fn listing_allocates_nothing() {
     let presented = presented();
@@ -267,7 +267,7 @@ fn listing_allocates_nothing() {
     });
 }
 
-/// A snapshot that is mapped from a file or baked into a binary needs no allocator to be read.
+/// A compiled table that is mapped from a file or part of a binary needs no allocator.
 #[test]
 fn reading_images_allocates_nothing() {
     let presented = presented();
@@ -286,7 +286,7 @@ fn reading_images_allocates_nothing() {
     }
 }
 
-/// What was collected, what building needs beside it, and the image: all of it together.
+/// The bound covers the collected entries, the builder's working memory and the compiled table.
 #[test]
 fn building_a_fast_table_takes_at_most_three_times_its_image() {
     let mut len = 0;

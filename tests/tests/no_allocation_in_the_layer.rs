@@ -1,4 +1,4 @@
-//! The layer allocates nothing on the way of a request that is served: counted, call by call.
+//! Counts that the layer allocates nothing for a served request.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -40,7 +40,7 @@ fn info(group: GroupId) -> ConnectionInfo {
     ConnectionInfo::tls(presented, server_name, group, ClientCertificates::NotAsked, [443])
 }
 
-/// A request as a server library makes it, with what the connection is in its extensions.
+/// Makes a request as a server library does, with the connection's description in its extensions.
 fn request(group: GroupId, version: Version, target: &str, host: Option<&str>) -> Request<Body> {
     let mut request = Request::get(target).version(version).header("accept", "*/*");
     if let Some(host) = host {
@@ -54,7 +54,7 @@ type Body = Empty<Bytes>;
 fn poll<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("everything here is ready"),
+        Poll::Pending => panic!("the service is always ready"),
     }
 }
 
@@ -108,7 +108,7 @@ fn the_layer_adds_none() {
     }
 }
 
-/// Beyond the one case where `Host` says something else than what was decided.
+/// Except in one case: `Host` differs from the decided authority, so it is replaced.
 #[test]
 fn replacing_a_host_costs_one_copy_of_it() {
     let application = tower::service_fn(|request: Request<Body>| {

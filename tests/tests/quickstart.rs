@@ -1,4 +1,4 @@
-//! `docs/quickstart.md`, to the letter, in a new folder beside the checkout.
+//! Runs every step of `docs/quickstart.md` unchanged, in a new folder.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use coalesce_tests::World;
 
-/// The most lines that the server of the page may have, empty ones not counted.
+/// The most lines of the page's server, without empty ones.
 const LINES_MAX: usize = 15;
 
 /// The code blocks of a language, in order.
@@ -25,7 +25,7 @@ fn shell(folder: &Path, script: &str) -> Output {
     output
 }
 
-/// A server that ends with its test, and what it logs.
+/// A running server and its log. Dropping it kills the process.
 struct Server {
     process: Child,
     log: Lines<BufReader<ChildStdout>>,
@@ -64,7 +64,7 @@ fn quickstart_to_the_letter_gives_a_421_and_its_reason() {
     let lines = program.lines().filter(|line| !line.is_empty()).count();
     assert!(lines <= LINES_MAX, "the server has {lines} lines");
 
-    // The versions are those of the workspace; the port is one that is free.
+    // Take the versions of the workspace, and a free port.
     let world = World::new(&[], "");
     symlink(&root, world.path("coalesce")).unwrap();
     shell(&world.path(""), project);

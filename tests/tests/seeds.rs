@@ -59,7 +59,7 @@ impl Fixture {
             &[
                 ("api", &["api.example.test", "localhost"]),
                 ("cdn", &["cdn.example.test"]),
-                // Names the staff host as well, which demands what this connection never asked for.
+                // Also covers the staff host, which requires a client certificate.
                 ("files", &["files.example.test", "staff.example.test"]),
                 ("staff", &["staff.example.test"]),
             ],
@@ -75,7 +75,7 @@ impl Fixture {
         self.server.address.port()
     }
 
-    /// A request on a connection for `host`.
+    /// Sends a request on a connection for `host`.
     fn get(&self, host: &str, path: &str, authority: Option<&str>, more: &[&str]) -> Curl {
         let url = format!("https://{host}:{}{path}", self.port());
         let authority = authority.map(|name| format!("{name}:{}", self.port()));
@@ -90,7 +90,7 @@ fn assert_is_the_421(answer: &Curl) {
     assert_eq!(answer.body, CONTENT_421);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    // No routing detail: these fields and no others.
+    // These fields only, so no detail of routing leaks.
     let names: Vec<&str> =
         answer.headers.lines().skip(1).filter_map(|line| line.split(": ").next()).collect();
     let mut found: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
@@ -118,7 +118,7 @@ fn cdn_on_a_connection_for_api_is_misdirected() {
 }
 
 #[test]
-fn a_fresh_connection_for_the_misdirected_host_is_served() {
+fn fresh_connection_for_the_misdirected_host_is_served() {
     let fixture = Fixture::start();
     assert_eq!(fixture.get("api.example.test", "/", Some("cdn.example.test"), &[]).status, 421);
     let retried = fixture.get("cdn.example.test", "/", None, &[]);
@@ -126,7 +126,7 @@ fn a_fresh_connection_for_the_misdirected_host_is_served() {
 }
 
 #[test]
-fn a_missing_path_is_404_and_bad_syntax_400_or_a_reset() {
+fn missing_path_is_404_and_bad_syntax_400_or_a_reset() {
     let fixture = Fixture::start();
     let there = fixture.get("files.example.test", "/there.txt", None, &[]);
     assert_eq!((there.status, there.body.as_str()), (200, "here\n"));
@@ -138,7 +138,7 @@ fn a_missing_path_is_404_and_bad_syntax_400_or_a_reset() {
         assert_eq!((answer.status, answer.exit), (400, 0), "{bad}: {answer:?}");
     }
     let answer = curl(&fixture.world, &fixture.server, &url, Some("user@api.example.test"), &[]);
-    assert_eq!((answer.status, answer.exit), (0, 92), "curl's word for a reset stream: {answer:?}");
+    assert_eq!((answer.status, answer.exit), (0, 92), "curl reports a reset stream: {answer:?}");
 }
 
 #[test]
@@ -150,24 +150,24 @@ fn missing_credentials_are_never_421_on_their_own_connection() {
     let certificate = ["--cert", "client.pem", "--key", "client.key"];
     let with = fixture.get("staff.example.test", "/", None, &certificate);
     assert_eq!((with.status, with.body.as_str()), (200, "vhost=staff\n"));
-    // Covered by the certificate of `files`, but that connection never asked for credentials.
+    // The certificate of `files` covers it, but that connection requested no client certificate.
     let coalesced =
         fixture.get("files.example.test", "/", Some("staff.example.test"), &certificate);
     assert_is_the_421(&coalesced);
 }
 
 #[test]
-fn a_misdirected_upload_is_refused_unread() {
+fn misdirected_upload_is_refused_unread() {
     let fixture = Fixture::start();
     std::fs::write(fixture.world.path("upload"), vec![b'x'; 4 << 20]).unwrap();
     let upload = ["--data-binary", "@upload", "--header", "Expect: 100-continue"];
     let answer = fixture.get("api.example.test", "/", Some("cdn.example.test"), &upload);
     assert_eq!((answer.status, answer.body.as_str()), (421, CONTENT_421), "{answer:?}");
-    assert!(!answer.headers.contains(" 100"), "no invitation to send what nobody reads");
+    assert!(!answer.headers.contains(" 100"), "no 100 Continue for an unread upload");
 }
 
-/// nghttp takes its server name from the authority, so it misdirects by the port, and by a name
-/// that only the default virtual host's certificate can be shown for.
+/// nghttp takes its server name from the authority. So the test misdirects by the port, and by a
+/// name that falls to the default host's certificate.
 #[test]
 fn nghttp_sees_the_same_on_one_connection() {
     let fixture = Fixture::start();
@@ -181,7 +181,7 @@ fn nghttp_sees_the_same_on_one_connection() {
     assert_eq!(own.matches(":status: 200").count(), 2, "{own}");
     assert_eq!(own.matches("vhost=api").count(), 2);
 
-    // The server name follows: a fresh connection for the host that `api`'s misdirects.
+    // The server name follows the authority: a new connection for the host that `api` misdirects.
     let cdn = nghttp(&format!("cdn.example.test:{}", fixture.port()));
     assert_eq!(cdn.matches("vhost=cdn").count(), 2, "{cdn}");
 
@@ -190,14 +190,14 @@ fn nghttp_sees_the_same_on_one_connection() {
         let other = nghttp(authority);
         assert_eq!(other.matches(":status: 421").count(), 2, "{other}");
         assert_eq!(other.matches(CONTENT_421).count(), 2);
-        assert!(!other.contains("recv RST_STREAM"), "the streams had ended: nothing to reset");
+        assert!(!other.contains("recv RST_STREAM"), "the streams had ended, so no reset is due");
         assert!(!other.contains("recv GOAWAY"), "the connection stays usable");
     }
 }
 
-/// nghttp2 reads ORIGIN frames (RFC 8336) by a parser of its own.
+/// nghttp2 parses ORIGIN frames (RFC 8336) independently of this project.
 #[test]
-fn nghttp_is_told_what_its_connection_is_for() {
+fn nghttp_gets_the_origins_of_its_connection() {
     let fixture = Fixture::start();
     let port = fixture.port();
     let said =
@@ -221,7 +221,7 @@ fn h2load_counts_a_421_for_every_misdirected_request() {
 }
 
 #[test]
-fn an_answer_to_an_upload_that_nobody_reads_arrives() {
+fn answer_to_an_unread_upload_arrives() {
     let fixture = Fixture::start();
     std::fs::write(fixture.world.path("upload"), vec![b'x'; 4 << 20]).unwrap();
     let upload = ["--data-binary", "@upload"];
@@ -233,7 +233,7 @@ fn an_answer_to_an_upload_that_nobody_reads_arrives() {
 
 /// RFC 9113 §3.2: HTTP/2 over TLS is negotiated.
 #[test]
-fn a_client_that_negotiates_nothing_gets_nothing() {
+fn client_without_alpn_gets_no_answer() {
     let fixture = Fixture::start();
     let answer = fixture.get("api.example.test", "/", None, &["--no-alpn"]);
     assert_eq!(answer.status, 0, "{answer:?}");
@@ -241,7 +241,7 @@ fn a_client_that_negotiates_nothing_gets_nothing() {
 }
 
 #[test]
-fn the_server_ends_in_peace_when_asked() {
+fn server_exits_with_success_on_sigterm() {
     let fixture = Fixture::start();
     assert_eq!(fixture.get("api.example.test", "/", None, &[]).status, 200);
     assert!(fixture.server.terminate().success());

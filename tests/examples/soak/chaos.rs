@@ -1,4 +1,4 @@
-//! A client that does what no client should, again and again, beside those that are served.
+//! A hostile client that runs beside well-behaved ones.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -15,18 +15,18 @@ use crate::load::{CONNECTIONS, load};
 use crate::memory::memory;
 use crate::world::NAMES;
 
-/// Served, and misdirected on a connection that the other is served on.
+/// Two hosts: each connection serves the first and refuses the second as misdirected.
 const OWN: &str = "a.example.test";
 const OTHER: &str = "m.example.test";
 
-/// What the memory may be after the run, in hundredths of what it was after the warm-up.
+/// The most memory after the run, in percent of that after the warm-up.
 const MEMORY_MAX: u64 = 105;
 
-/// How long connections may take to be noticed as closed.
+/// The longest wait for closed connections to disappear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs `h2load`, a client that checks contents, and chaos, for some seconds, and says what came of
-/// it.
+/// Runs `h2load`, a client that checks contents, and the hostile client for some seconds. Prints
+/// the results.
 pub(super) fn run(world: &World, seconds: u32) -> ExitCode {
     let server = world.serve_with(&["--no-watch"]);
     let warm_up = (seconds / 5).max(5);
@@ -52,7 +52,7 @@ pub(super) fn run(world: &World, seconds: u32) -> ExitCode {
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What came of one run.
+/// The results of one run.
 struct Seen {
     requests: usize,
     failed: usize,
@@ -83,13 +83,13 @@ fn all_at_once(world: &World, server: &Server, seconds: u32) -> Seen {
     seen
 }
 
-/// The files and sockets that the process has open.
+/// Counts the open files and sockets of the process.
 fn open_files(server: &Server) -> usize {
     let folder = std::fs::read_dir(format!("/proc/{}/fd", server.id()));
     folder.expect("Linux's /proc").count()
 }
 
-/// What is done, in turns; whether what was answered is right.
+/// One kind of attack. Returns true if the answers were right.
 type Deed = fn(&World, &Server, usize) -> bool;
 
 const DEEDS: [(&str, Deed); 6] = [
@@ -101,7 +101,7 @@ const DEEDS: [(&str, Deed); 6] = [
     ("not reading", not_reading),
 ];
 
-/// Until it is over: how often each was done, and how often the answer was wrong.
+/// Runs the attacks in turns until `over`; returns the runs of each and the wrong answers.
 fn chaos(world: &World, server: &Server, over: &AtomicBool) -> ([usize; DEEDS.len()], usize) {
     let (mut times, mut wrong) = ([0; DEEDS.len()], 0);
     let mut turn = 0;
@@ -122,7 +122,7 @@ fn connect(world: &World, server: &Server) -> Raw {
     Raw::connect(world, server, OWN)
 }
 
-/// The authorities of both hosts: the server answers for the port it listens on.
+/// Returns the authorities of both hosts, with the port that the server listens on.
 fn authorities(server: &Server) -> [String; 2] {
     [OWN, OTHER].map(|host| format!("{host}:{}", server.address.port()))
 }
@@ -135,7 +135,7 @@ fn is_refused(answer: &raw::Answer) -> bool {
     answer.status == Some(421) && answer.content == CONTENT_421.as_bytes()
 }
 
-/// Requests that are reset at once, a few at a time, so that the connection bears it.
+/// Resets requests at once, a few at a time, so that the connection stays open.
 fn resets(world: &World, server: &Server, turn: usize) -> bool {
     let (mut raw, hosts) = (connect(world, server), authorities(server));
     for nth in 0..50 {
@@ -149,7 +149,7 @@ fn resets(world: &World, server: &Server, turn: usize) -> bool {
     is_served(&raw.ask(&hosts[0]))
 }
 
-/// Uploads to either host of which half comes, then the end of the connection.
+/// Sends half an upload to either host, then closes the connection.
 fn half_uploads(world: &World, server: &Server, turn: usize) -> bool {
     let (mut raw, hosts) = (connect(world, server), authorities(server));
     for nth in 0..20 {
@@ -160,7 +160,7 @@ fn half_uploads(world: &World, server: &Server, turn: usize) -> bool {
     is_served(&raw.ask(&hosts[0]))
 }
 
-/// Requests for a host that is not here, of which every one is refused.
+/// Sends requests for an unknown host; each must be refused.
 fn storm(world: &World, server: &Server, _: usize) -> bool {
     let (mut raw, [own, other]) = (connect(world, server), authorities(server));
     (0..20).all(|_| {
@@ -171,20 +171,20 @@ fn storm(world: &World, server: &Server, _: usize) -> bool {
     })
 }
 
-/// What is no preface, and what is no TLS: the server ends both.
+/// Sends a wrong preface or bytes that are not TLS; the server must close the connection.
 fn garbage(world: &World, server: &Server, turn: usize) -> bool {
     let octets = vec![u8::try_from(turn % 256).unwrap_or(0); 1_000];
     let mut raw = Raw::silent(world, server, OWN);
     raw.send(&octets);
     raw.end();
     let mut socket = server.connect();
-    // The server may be gone before all of it is sent, or answer with a reset.
+    // The server may close or reset the connection before the last byte.
     let _ = socket.write_all(&octets);
     let _ = socket.read_to_end(&mut Vec::new());
     raw.answers.is_empty()
 }
 
-/// A ClientHello that breaks off, and one whose answer nobody waits for.
+/// Sends a partial ClientHello, or a whole one without waiting for the answer.
 fn dropped_handshakes(world: &World, server: &Server, turn: usize) -> bool {
     for versions in tls::EACH {
         let hello = tls::client_hello(tls::config(world, versions, None), OWN);
@@ -195,7 +195,7 @@ fn dropped_handshakes(world: &World, server: &Server, turn: usize) -> bool {
     true
 }
 
-/// A client that asks for much and leaves without a look at it.
+/// Sends many requests and closes the connection without reading.
 fn not_reading(world: &World, server: &Server, _: usize) -> bool {
     let mut raw = connect(world, server);
     for _ in 0..40 {

@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 use crate::world::NAMES;
 
-/// A client that looks at what it is answered.
+/// A client that checks each answer in a thread.
 pub(crate) struct Checker {
     done: Arc<AtomicBool>,
     thread: JoinHandle<(usize, usize)>,
@@ -32,20 +32,20 @@ impl Checker {
         Self { done, thread }
     }
 
-    /// How many answers were looked at, and how many of them were wrong.
+    /// Ends the client; returns the number of checked answers and of wrong ones.
     pub(crate) fn end(self) -> (usize, usize) {
         self.done.store(true, Ordering::Relaxed);
         self.thread.join().expect("the checker ends")
     }
 }
 
-/// What each host may be answered under either configuration: contents, or the status.
+/// Returns the authority of a turn, and the contents or statuses that either configuration allows.
 fn expected(turn: usize) -> (String, &'static [&'static str]) {
     match turn % 5 {
         0 => ("a.example.test".to_owned(), &["a\n"]),
         1 => ("b.example.test".to_owned(), &["b\n", "c\n"]),
         2 => ("m.example.test".to_owned(), &["421"]),
-        // In both tables, and in one.
+        // A name in both tables, and a name in one.
         3 => (format!("h{}.bulk.example.test", turn * 2 % NAMES), &["a\n"]),
         _ => (format!("h{}.bulk.example.test", (turn * 2 + 1) % (2 * NAMES)), &["a\n", "421"]),
     }
@@ -76,13 +76,13 @@ async fn check(ca: &[u8], address: SocketAddr, done: &AtomicBool) -> (usize, usi
             println!("{host}: {got:?}, and {allowed:?} expected");
         }
         checked += 1;
-        // A little of the machine is for the measurement.
+        // Leave the machine to the measurement.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     (checked, wrong)
 }
 
-/// The content of a 200, or the status.
+/// Requests a URL; returns the content of a 200, or the status.
 async fn ask(send: h2::client::SendRequest<Bytes>, url: &str) -> Result<String, h2::Error> {
     let request = http::Request::get(url).body(()).expect("a request");
     let (response, _) = send.ready().await?.send_request(request, true)?;

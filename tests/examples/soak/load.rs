@@ -1,11 +1,11 @@
-//! `h2load`, and what it logs of its requests.
+//! Runs `h2load` and reads its log of requests.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use coalesce_tests::{Server, World};
 
-/// How many connections `h2load` asks on.
+/// The number of connections of `h2load`.
 pub(crate) const CONNECTIONS: usize = 10;
 
 /// A request of `h2load`.
@@ -13,11 +13,11 @@ pub(crate) const CONNECTIONS: usize = 10;
 pub(crate) struct Request {
     pub(crate) began: u128,
     pub(crate) failed: bool,
-    /// Until the end of its answer, in microseconds.
+    /// Microseconds until the end of the answer.
     latency: f64,
 }
 
-/// The latency that this part of the requests does not exceed, which are sorted by it.
+/// Returns a percentile of the latencies of sorted requests.
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -29,7 +29,7 @@ pub(crate) fn percentile(sorted: &[Request], part: f64) -> f64 {
     sorted.get(at).map_or(f64::NAN, |request| request.latency)
 }
 
-/// Asks for `seconds`, while `meanwhile` runs.
+/// Runs `h2load` for `seconds`, and `meanwhile` beside it.
 pub(crate) fn load(
     world: &World,
     server: &Server,
@@ -52,13 +52,13 @@ pub(crate) fn load(
     meanwhile();
     let output = child.wait_with_output().expect("h2load ends");
     assert!(output.status.success(), "{output:?}");
-    // Whatever it lost without an answer: a line of the log is about one that was answered.
+    // The log has a line for each answered request only, so count lost requests from the summary.
     let summary = String::from_utf8_lossy(&output.stdout);
     let complete =
         [" 0 failed,", " 0 errored,", " 0 timeout"].iter().all(|none| summary.contains(none));
     assert!(complete, "{summary}");
     let log = fs::read_to_string(&log).expect("a log");
-    // When it began, status, microseconds.
+    // A line has the start, the status and the microseconds.
     let request = |line: &str| {
         let mut fields = line.split('\t');
         Some(Request {

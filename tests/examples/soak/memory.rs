@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// What a process has in memory, in KiB: its own, and mapped files.
+/// The memory of a process in KiB: private memory and mapped files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     anonymous: u64,

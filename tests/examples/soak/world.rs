@@ -1,4 +1,4 @@
-//! The configurations that the server changes between.
+//! The configurations between which the server changes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,18 +6,18 @@ use std::process::{Command, Stdio};
 
 use coalesce_tests::{World, binary};
 
-/// How many names a table has beside those that clients look at.
+/// The number of names in a table beside those that the clients request.
 pub(crate) const NAMES: usize = 100_000;
 
-/// Configurations, two at most, that differ in who serves one name, in half of the other names and
-/// in the order of their groups.
+/// Writes at most two configurations. They differ in the owner of one name, in half of the other
+/// names and in the order of the groups.
 pub(crate) fn world(built: bool, configurations: usize) -> World {
     let identifiers = ["a.example.test", "b.example.test", "m.example.test", "*.bulk.example.test"];
     let world = World::new(&[("A", &identifiers)], "");
     for turn in 0..configurations {
         let mut list = String::new();
         for name in 0..NAMES {
-            // Every second name is in one of them only.
+            // Odd names are in one configuration only.
             let name = if name % 2 == 0 { name } else { name + turn * NAMES };
             writeln!(list, "h{name}.bulk.example.test a").expect("a string");
         }
@@ -44,7 +44,7 @@ pub(crate) fn world(built: bool, configurations: usize) -> World {
             )
         };
         let file = |end: &str| world.path(&format!("{turn}.{end}"));
-        // Compiled in both cases: it says how large a table is.
+        // Compile the table in both cases, because its file size is needed.
         fs::write(file("list"), &list).expect("a list");
         fs::write(file("toml"), config("", "")).expect("a configuration");
         let status = Command::new(binary())
@@ -68,7 +68,7 @@ pub(crate) fn world(built: bool, configurations: usize) -> World {
     world
 }
 
-/// Puts a configuration in its place.
+/// Makes a configuration current.
 pub(crate) fn put(world: &World, turn: usize) {
     let new = world.path("new.toml");
     fs::copy(world.path(&format!("{}.toml", turn % 2)), &new).expect("a copy");

@@ -1,6 +1,7 @@
-//! Proof by linking: reading images, parsing authorities and deciding need no allocator, no
-//! standard library and no operating system. There is no `#[global_allocator]` here and no crate
-//! that brings one, so if anything on this path could allocate, this would not link.
+//! Proves by linking that reading compiled tables, parsing authorities and deciding need no
+//! allocator, no standard library and no operating system. This program has no
+//! `#[global_allocator]`, and none of its crates brings one. If any function on this path
+//! allocated, the program would not link.
 //!
 //! ```text
 //! cargo build --release --target x86_64-unknown-none --manifest-path tests/no-alloc/Cargo.toml
@@ -22,9 +23,9 @@ static COMPACT: &[u8] =
 static IDENTIFIERS: &[u8] =
     include_bytes!("../../../crates/coalesce-core/tests/golden/identifiers.image");
 
-/// Where the loader jumps to. Every input goes through `black_box`, so that nothing is decided at
-/// compile time, and so does the answer, so that the decision is not left out.
-#[allow(unsafe_code, reason = "an entry point keeps its name; that is all the attribute does")]
+/// The entry point that the loader jumps to. `black_box` hides every input from the compiler, so
+/// the decision is not made at compile time, and uses the answer, so the decision is not removed.
+#[allow(unsafe_code, reason = "the loader finds the entry point by its unmangled name")]
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     for table in [FAST, COMPACT] {
@@ -38,14 +39,14 @@ extern "C" fn _start() -> ! {
     }
 }
 
-/// The status of an answer to a request for `authority`, or 500 for an image that is none.
+/// Returns the status for a request for `authority`, or 500 if `table` is not a compiled table.
 #[inline(never)]
 fn status(table: &[u8], authority: &[u8]) -> u16 {
     let table = AuthorityTable::from_bytes(black_box(table));
     let presented = IdentifierSet::from_bytes(black_box(IDENTIFIERS));
     let (Ok(table), Ok(presented)) = (table, presented) else { return 500 };
     let server_name = DnsName::parse(black_box(b"a.example.test")).ok();
-    // Lookups by bytes, beside what the decision looks up.
+    // Link the lookups by bytes too: the decision does not call them.
     black_box((table.lookup_authority(authority), presented.find_authority(authority)));
     let group = GroupId::new(black_box(1));
     let (clients, ports) = (ClientCertificates::NotAsked, black_box(&[443, 8443]));
@@ -65,7 +66,7 @@ fn status(table: &[u8], authority: &[u8]) -> u16 {
     }
 }
 
-/// How many of a table's entries are found by their own names.
+/// Counts the entries of a table that a lookup of their own name finds.
 #[inline(never)]
 fn listed(table: &[u8]) -> usize {
     let Ok(table) = AuthorityTable::from_bytes(black_box(table)) else { return 0 };

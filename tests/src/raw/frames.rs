@@ -1,5 +1,5 @@
-//! Frames, as octets.
-#![allow(clippy::missing_panics_doc, reason = "no frame of a test is as long as that")]
+//! HTTP/2 frames as bytes.
+#![allow(clippy::missing_panics_doc, reason = "test frames are shorter than the longest frame")]
 
 /// A frame type (RFC 9113 §6.1).
 pub const DATA: u8 = 0x0;
@@ -39,42 +39,43 @@ pub const CANCEL: u32 = 0x8;
 /// An error code.
 pub const ENHANCE_YOUR_CALM: u32 = 0xb;
 
-/// What a client says first (RFC 9113 §3.4).
+/// The connection preface of a client (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// One frame.
+/// Makes one frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A SETTINGS frame.
+/// Makes a SETTINGS frame.
 pub fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
     let setting = |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
     frame(SETTINGS, 0, 0, &settings.iter().flat_map(setting).collect::<Vec<u8>>())
 }
 
-/// A `WINDOW_UPDATE` frame.
+/// Makes a `WINDOW_UPDATE` frame.
 pub fn window_update(stream: u32, increment: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
 }
 
-/// An `RST_STREAM` frame of a client that has lost interest.
+/// Makes an `RST_STREAM` frame with CANCEL.
 pub fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
 }
 
-/// A literal without indexing, name and value as they are (RFC 7541 §6.2.2).
+/// Makes a literal field without indexing, without Huffman coding (RFC 7541 §6.2.2).
 pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0x00], &*string(name), &*string(value)].concat()
 }
 
-/// The same, with a name of the static table.
+/// Makes a literal field without indexing whose name is in the static table.
 fn named(name: u8, value: &[u8]) -> Vec<u8> {
     [&[name], &*string(value)].concat()
 }
 
-/// A string as it is (RFC 7541 §5.2), its length with a prefix of seven bits (§5.1).
+/// Makes a string without Huffman coding (RFC 7541 §5.2). Its length has a prefix of seven bits
+/// (§5.1).
 pub fn string(octets: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(octets.len() + 4);
     let mut len = octets.len();
@@ -92,32 +93,32 @@ pub fn string(octets: &[u8]) -> Vec<u8> {
     [&out, octets].concat()
 }
 
-/// The fields of a request, by static indices and literals that enter no table.
+/// Makes the fields of a request from static indices and literals that enter no table.
 fn fields(method: u8, host: &str, path: &str) -> Vec<u8> {
     [&[method, 0x87], &*named(0x01, host.as_bytes()), &named(0x04, path.as_bytes())].concat()
 }
 
-/// The header block of a `GET`.
+/// Makes the header block of a `GET`.
 pub fn get_fields(host: &str, path: &str) -> Vec<u8> {
     fields(0x82, host, path)
 }
 
-/// The header block of a `POST` of `/`.
+/// Makes the header block of a `POST` of `/`.
 pub fn post_fields(host: &str) -> Vec<u8> {
     fields(0x83, host, "/")
 }
 
-/// A `GET` of `/`.
+/// Makes a `GET` of `/`.
 pub fn get(stream: u32, host: &str) -> Vec<u8> {
     get_path(stream, host, "/")
 }
 
-/// A `GET`, complete.
+/// Makes a complete `GET`.
 pub fn get_path(stream: u32, host: &str, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &get_fields(host, path))
 }
 
-/// The head of a `POST` whose content follows.
+/// Makes the header block of a `POST`; its content follows.
 pub fn post(stream: u32, host: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &post_fields(host))
 }

@@ -1,4 +1,4 @@
-//! Requests and uploads without number, to hosts that are not here.
+//! Floods of requests and uploads to hosts that this connection must not serve.
 
 use super::server::{A, C, Target, misdirected, served};
 use coalesce_tests::raw::{DATA, NO_ERROR, REFUSED_STREAM};
@@ -6,16 +6,16 @@ use coalesce_tests::raw::{
     END_HEADERS, END_STREAM, HEADERS, Raw, frame, get, get_fields, literal, post,
 };
 
-/// What the allocator may keep for itself in the threads of the runtime. A hundred octets left
-/// behind by each of the streams below would be more, and `h2` has some hundreds for each.
+/// The memory that the allocator may keep for the threads of the runtime. A leak of a hundred bytes
+/// on each stream below would exceed it; `h2` has some hundreds of bytes for each stream.
 const GROWTH: u64 = 2 << 20;
 
-/// Streams that are open at once; the server announces 250.
+/// The streams open at once; the server announces 250.
 const AT_ONCE: usize = 200;
 
-/// Asks for `c` on so many streams, on a connection that serves `a` once in 5,000, which keeps it
-/// below the limit of 10,000 refusals in a row. In turns the header block alone settles the
-/// request, and `h2` has to.
+/// Requests `c` on `count` streams of a connection. One request in 5,000 is for `a` and is served,
+/// because 10,000 refusals in a row would end the connection. The header block alone settles half
+/// of the requests; `h2` answers the others.
 fn misdirected_streams(raw: &mut Raw, count: usize) {
     let late = [get_fields(C, "/"), literal(b"te", b"trailers")].concat();
     for burst in 0..count / AT_ONCE {
@@ -37,17 +37,17 @@ fn misdirected_streams(raw: &mut Raw, count: usize) {
     }
 }
 
-/// Attack: a client asks for a host that is not here and never learns. A hundred thousand times,
-/// and to the octet, it does so in [`super::refusal_limit`].
+/// Attack: a client repeats misdirected requests. [`super::refusal_limit`] does so a hundred
+/// thousand times and counts each byte.
 #[test]
-fn thousands_of_misdirected_streams_leave_nothing_behind() {
+fn misdirected_streams_by_thousands_leak_nothing() {
     let target = Target::start();
-    // What grows by being used at all has grown.
+    // Warm up first: serving alone grows the memory.
     target.under(|| misdirected_streams(&mut target.connect(A), 5_000));
     target.under_within(GROWTH, || {
         let mut raw = target.connect(A);
         misdirected_streams(&mut raw, 30_000);
-        // No stream is leaked: as many as the server announces are open at once, all served.
+        // No stream leaked: the announced number of streams opens at once, and all are served.
         let streams: Vec<u32> = (0..250).map(|_| raw.stream()).collect();
         let heads = streams.iter().flat_map(|stream| post(*stream, A)).collect::<Vec<u8>>();
         raw.send(&heads);
@@ -57,7 +57,7 @@ fn thousands_of_misdirected_streams_leave_nothing_behind() {
         for stream in streams {
             assert_eq!(raw.answer(stream), served());
         }
-        // No window is leaked: an upload of four of them arrives.
+        // No window leaked: an upload of four times the window arrives.
         let stream = raw.stream();
         raw.send(&post(stream, A));
         raw.upload(stream, 4 << 20, 16_384, true);
@@ -65,11 +65,11 @@ fn thousands_of_misdirected_streams_leave_nothing_behind() {
     });
 }
 
-/// Attack: a thousand uploads begin at once, each with as much content as a frame holds, to a host
-/// that is not here. They are refused unread; those beyond what the server announced may be refused
-/// as streams. Their content is sixteen times the window of the connection.
+/// Attack: a thousand uploads to a misdirected host begin at once, each with a full frame of
+/// content. The server refuses them unread, and may reset those beyond the announced number of
+/// streams. Their content is sixteen times the window of the connection.
 #[test]
-fn a_thousand_misdirected_uploads_at_once_leave_room_for_a_served_one() {
+fn misdirected_uploads_at_once_leave_the_window_for_a_served_one() {
     let target = Target::start();
     target.under_within(4 * GROWTH, || {
         let mut raw = target.connect(A);
@@ -97,10 +97,10 @@ fn a_thousand_misdirected_uploads_at_once_leave_room_for_a_served_one() {
     });
 }
 
-/// Attack: an upload to a host that is not here goes on after it was refused and reset, for as long
-/// as the client likes; here for sixteen windows of the connection.
+/// Attack: an upload to a misdirected host continues after its refusal and reset, here for sixteen
+/// windows of the connection.
 #[test]
-fn an_upload_that_never_ends_gets_its_answer_and_no_more_memory() {
+fn endless_misdirected_upload_gets_one_answer_and_no_memory() {
     let target = Target::start();
     target.under_within(GROWTH, || {
         let mut raw = target.connect(A);
@@ -118,11 +118,10 @@ fn an_upload_that_never_ends_gets_its_answer_and_no_more_memory() {
     });
 }
 
-/// Attack: the same on many streams at once of which the server cannot know that they never end:
-/// they are for a host that is here, which reads what comes and answers when it has waited long
-/// enough for more.
+/// Attack: many uploads to a served host pause forever at once. The server cannot know that they
+/// never end: it reads their content and answers after a timeout.
 #[test]
-fn uploads_that_pause_for_ever_are_answered() {
+fn paused_uploads_are_answered_after_a_timeout() {
     let target = Target::start();
     target.under_within(4 * GROWTH, || {
         let mut raw = target.connect(A);

@@ -1,4 +1,4 @@
-//! From one group into another: by a ticket, and by a certificate.
+//! Attempts to cross from one group into another with a ticket or a certificate.
 
 use std::sync::Arc;
 
@@ -13,8 +13,7 @@ use super::server::{A, M, N, Target, misdirected, served};
 use coalesce_tests::raw::{Answer, Raw};
 use coalesce_tests::tls::{self, Versions};
 
-/// A client's session memory that forgets which server name a session was made under: it offers
-/// any session to any server.
+/// A client's session store that ignores server names: it offers any session to any server.
 #[derive(Debug)]
 struct AnyName(ClientSessionMemoryCache);
 
@@ -58,8 +57,8 @@ fn resuming(target: &Target, versions: Versions, identity: Option<&str>) -> Arc<
     Arc::new(config)
 }
 
-/// A connection under `name`, and what it is answered about each of `hosts`; nothing where the
-/// server ends it.
+/// Connects under `name` and returns the answer for each of `hosts`; no answers if the server
+/// refuses the handshake.
 fn visit(
     target: &Target,
     config: &Arc<ClientConfig>,
@@ -85,11 +84,11 @@ fn served_by(name: &str) -> Answer {
 }
 
 /// CVE-2014-3616, CVE-2022-21654, CVE-2025-23419, CVE-2025-23048, CVE-2025-68121. Attack: a client
-/// makes a session in a group that asks for no certificate, or with a certificate of another CA,
-/// and offers it under the name of a host that asks for one. It is not resumed: the host asks, and
-/// gets none that it would accept.
+/// gets a session in a group that requires no certificate, or with a certificate of another CA. It
+/// offers the session under the name of a host that requires one. The server does not resume it: it
+/// requests a certificate, and the client has none that the host accepts.
 #[test]
-fn a_ticket_of_one_group_opens_no_other() {
+fn ticket_of_another_group_is_not_resumed() {
     let target = Target::start();
     target.under(|| {
         for versions in tls::EACH {
@@ -108,7 +107,7 @@ fn a_ticket_of_one_group_opens_no_other() {
                 assert_ne!(kind, Some(HandshakeKind::Resumed), "{identity:?} {from} to {to}");
                 assert!(answers.is_empty(), "{identity:?} {from} to {to}: {answers:?}");
             }
-            // And where it belongs it opens what it opened before, and no more than that.
+            // In its own group, the ticket is resumed and serves the same hosts as before.
             let config = resuming(&target, versions, Some("client"));
             let (kind, answers) = visit(&target, &config, M, &[M, N, A]);
             assert_eq!(kind, Some(HandshakeKind::Full));
@@ -119,11 +118,11 @@ fn a_ticket_of_one_group_opens_no_other() {
     });
 }
 
-/// Attack: a client whose certificate was accepted in one group asks the same connection for a host
-/// of another, which the certificate of the server covers as well, and which asks for certificates
-/// of another CA, or for none.
+/// Attack: a client's certificate was accepted in one group. On the same connection the client
+/// requests a host of another group, which the server's certificate covers too. That group requires
+/// certificates of another CA, or none.
 #[test]
-fn a_client_certificate_counts_in_its_own_group_only() {
+fn client_certificate_counts_in_its_own_group_only() {
     let target = Target::start();
     target.under(|| {
         for versions in tls::EACH {
@@ -132,10 +131,10 @@ fn a_client_certificate_counts_in_its_own_group_only() {
                 let (_, answers) = visit(&target, &config, own, &[own, other, A, own]);
                 let all = [served_by(name), misdirected(), misdirected(), served_by(name)];
                 assert_eq!(answers, all, "{identity}");
-                // Nor does it where it was not asked for.
+                // Nor if the server did not request it.
                 let (_, answers) = visit(&target, &config, A, &[A, own, other]);
                 assert_eq!(answers, [served(), misdirected(), misdirected()], "{identity}");
-                // Of the wrong CA.
+                // A certificate of the wrong CA.
                 let (_, answers) = visit(&target, &config, other, &[other]);
                 assert!(answers.is_empty(), "{identity}: {answers:?}");
             }

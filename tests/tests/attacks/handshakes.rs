@@ -1,4 +1,4 @@
-//! Handshakes that are not carried on.
+//! Handshakes that the client does not complete.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,31 +9,31 @@ use super::server::{A, C, M, Target, served};
 use coalesce_tests::raw::Raw;
 use coalesce_tests::tls::{self, client_hello};
 
-/// What the allocator may keep: see [`super::floods`].
+/// The memory that the allocator may keep: see [`super::floods`].
 const GROWTH: u64 = 2 << 20;
 
-/// Says this and no more. A server that has heard enough is gone before all of it is said.
+/// Sends these bytes. The server may close the connection before the last one.
 fn say(socket: &mut TcpStream, octets: &[u8]) {
     let _ = socket.write_all(octets);
     let _ = socket.shutdown(Shutdown::Write);
 }
 
-/// What the server says to the end of the connection.
+/// Reads the server's bytes to the end of the connection.
 fn all(mut socket: TcpStream) -> Vec<u8> {
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut answer = Vec::new();
     match socket.read_to_end(&mut answer) {
         Ok(_) => {}
-        // What it had not read.
+        // The server resets a connection that has unread bytes.
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
     }
     answer
 }
 
-/// Attack: the ClientHello breaks off at each of its octets, of each version, and behind its last:
-/// there the server has said what it has to say, and waits for a Finished that never comes.
+/// Attack: the client stops after each byte of the ClientHello, in each version. After the last
+/// byte, the server has sent its flight and waits for a Finished that never comes.
 #[test]
-fn a_client_hello_may_break_off_anywhere() {
+fn client_hello_cut_at_any_byte_ends_the_connection() {
     let target = Target::start();
     target.under_within(GROWTH, || {
         for versions in tls::EACH {
@@ -41,7 +41,7 @@ fn a_client_hello_may_break_off_anywhere() {
             for len in 0..=hello.len() {
                 let mut socket = target.server.connect();
                 say(&mut socket, &hello[..len]);
-                // Nothing, or the flight that answers a whole ClientHello, or an alert.
+                // No bytes, an alert, or the flight that answers a whole ClientHello.
                 let answer = all(socket);
                 assert!(answer.is_empty() || len == hello.len(), "{len}: {answer:?}");
             }
@@ -49,10 +49,10 @@ fn a_client_hello_may_break_off_anywhere() {
     });
 }
 
-/// Attack: handshakes are left by a reset of the connection, hundreds of them, when the server has
-/// answered: nothing waits for those who left.
+/// Attack: a client resets hundreds of connections after the server's flight. The server keeps
+/// nothing for them.
 #[test]
-fn dropped_handshakes_leave_nothing_behind() {
+fn dropped_handshakes_leak_nothing() {
     let target = Target::start();
     let attack = |times| {
         for _ in 0..times {
@@ -61,7 +61,7 @@ fn dropped_handshakes_leave_nothing_behind() {
                 let mut socket = target.server.connect();
                 socket.write_all(&hello).unwrap();
                 socket.read_exact(&mut [0; 5]).unwrap();
-                // Unread octets make it a reset.
+                // The kernel sends a reset because the client left bytes unread.
                 drop(socket);
             }
         }
@@ -70,13 +70,13 @@ fn dropped_handshakes_leave_nothing_behind() {
     target.under_within(GROWTH, || attack(300));
 }
 
-/// Attack: no TLS at all. An alert and an end, or an end.
+/// Attack: bytes that are not TLS. The server closes the connection, with or without an alert.
 #[test]
-fn garbage_is_no_handshake() {
+fn garbage_instead_of_tls_ends_the_connection() {
     let target = Target::start();
     let hello = client_hello(tls::config(&target.world, tls::BOTH, None), A);
     let mut flipped = hello.clone();
-    // Not a ClientHello but a ServerHello.
+    // A ServerHello instead of a ClientHello.
     flipped[5] = 2;
     let cases: [&[u8]; 6] = [
         b"GET / HTTP/1.1\r\nhost: a.example.test\r\n\r\n",
@@ -98,11 +98,12 @@ fn garbage_is_no_handshake() {
     });
 }
 
-/// CVE-2026-32305. Attack: the ClientHello comes in records of one octet, so that a server that
-/// looks for the server name in the first record finds none and takes the weaker rules. Here it has
-/// the same server name, group and certificate as in one piece: `m` asks for a client certificate.
+/// CVE-2026-32305. Attack: the ClientHello comes in records of one byte. A server that looks for
+/// the server name in the first record only finds none, and takes weaker rules. Here the server
+/// name, group and certificate are those of a ClientHello in one record: `m` requires a client
+/// certificate.
 #[test]
-fn a_client_hello_in_records_of_one_octet_is_the_same_client_hello() {
+fn client_hello_in_records_of_one_byte_gets_the_rules_of_its_host() {
     let target = Target::start();
     let refused = |versions, name: &str, identity| {
         let config = Arc::new(tls::config(&target.world, versions, identity));

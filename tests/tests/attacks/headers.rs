@@ -1,4 +1,4 @@
-//! Header blocks without end, and small ones that mean large ones.
+//! Header blocks that never end, and small blocks that decode to large lists.
 
 use super::server::{A, C, Target, misdirected, served};
 use coalesce_tests::raw::{
@@ -6,15 +6,15 @@ use coalesce_tests::raw::{
     get_fields, literal, string,
 };
 
-/// One header list of the largest size that is taken, 32 KiB, sixty times over, and what the
-/// allocator keeps.
+/// The memory that the allocator may keep, and sixty header lists of the largest accepted size, 32
+/// KiB.
 const GROWTH: u64 = 4 << 20;
 
-/// Attack: CVE-2024-27316 and its kin. A header block that CONTINUATION frames never end: full
-/// ones, of which the list soon is too large, and empty ones, which add nothing to it. `h2` counts
-/// both, and the transport under it holds no more of a block than `h2` would.
+/// Attack: CVE-2024-27316 and similar. CONTINUATION frames never end a header block: full frames,
+/// whose list is soon too large, and empty frames, which add nothing to it. `h2` counts both, and
+/// the transport below it buffers no more of a block than `h2` would.
 #[test]
-fn continuation_without_end_ends_the_connection() {
+fn endless_continuation_ends_the_connection() {
     let target = Target::start();
     let fields = literal(b"x-some", &[b'y'; 1_000]).repeat(16);
     for (what, piece) in [("full", &fields[..16_000]), ("one octet", b"\x82"), ("empty", b"")] {
@@ -24,7 +24,7 @@ fn continuation_without_end_ends_the_connection() {
             raw.send(&frame(HEADERS, END_STREAM, stream, &get_fields(A, "/")));
             let flood = frame(CONTINUATION, 0, stream, piece);
             let at_once = flood.repeat(64 * 1024 / flood.len());
-            // At most 64 MiB; the server has gone away long before.
+            // At most 64 MiB; the server closes the connection long before.
             let taken = (0..1_000).take_while(|_| raw.try_send(&at_once).is_ok()).count();
             let said = raw.end();
             let calm = [None, Some(ENHANCE_YOUR_CALM), Some(PROTOCOL_ERROR)].contains(&said);
@@ -34,14 +34,13 @@ fn continuation_without_end_ends_the_connection() {
     }
 }
 
-/// Attack: an entry of 4 KiB is put into the table of HPACK once and pointed at again and again: an
-/// octet that means four thousand. A list of more than 32 KiB is too large, whatever it is packed
-/// in, and only its own stream's fault; one of a thousand pointers, four megabytes, is abuse and
-/// ends the connection.
+/// Attack: an entry of 4 KiB enters the HPACK table once and is repeated by an index of one byte. A
+/// list over 32 KiB is too large even if its block is small, and ends its stream only. A block of a
+/// thousand indices, four megabytes, is abuse and ends the connection.
 #[test]
-fn a_header_bomb_is_too_large_whatever_it_is_packed_in() {
+fn header_bomb_is_too_large_by_its_decoded_size() {
     let target = Target::start();
-    // With incremental indexing (RFC 7541 §6.2.1), which makes it the newest entry, 62.
+    // Incremental indexing (RFC 7541 §6.2.1) makes the entry the newest one, index 62.
     let entry = [&[0x40], &*string(b"x-bomb"), &string(&[b'y'; 4_000])].concat();
     let bomb = |stream, host, pointers| {
         let block = [get_fields(host, "/"), vec![0x80 | 0x3e; pointers]].concat();
@@ -68,10 +67,9 @@ fn a_header_bomb_is_too_large_whatever_it_is_packed_in() {
     });
 }
 
-/// Attack: header lists of the largest size that is taken, on as many streams as there are, for a
-/// host that is not here.
+/// Attack: header lists of the largest accepted size on every stream, for a misdirected host.
 #[test]
-fn the_largest_header_lists_leave_nothing_behind() {
+fn largest_header_lists_leak_nothing() {
     let target = Target::start();
     let attack = |times| {
         let mut raw = target.connect(A);

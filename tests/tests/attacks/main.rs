@@ -1,9 +1,9 @@
-//! Attacks on `coalesce serve`, over loopback, and what becomes of each.
+//! Attacks on `coalesce serve` over loopback, and their outcomes.
 //!
-//! Every test first says what the attacker does, then does it to a server process of its own, and
-//! looks at four things: what the attacker is told, that a [`Bystander`](server::Bystander) on a
-//! connection of its own gets every answer, that the process holds no connection afterwards, and
-//! that its memory has not grown by more than a bound that the test argues for.
+//! The documentation of each test describes the attack. The test attacks its own server process and
+//! checks four things: the answers that the attacker gets, that a [`Bystander`](server::Bystander)
+//! on another connection gets all its answers, that the process has no connection left afterwards,
+//! and that its memory grew by no more than a bound that the test explains.
 
 mod disclosure;
 mod floods;

@@ -1,4 +1,4 @@
-//! Clients that do not read, and clients that have said all they had to say.
+//! Clients that do not read, and clients that close their sending direction.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use coalesce_tests::raw::{
     DATA, END_STREAM, INITIAL_WINDOW_SIZE, Raw, frame, get, get_path, post, window_update,
 };
 
-/// Who asks until nothing more is taken has been told nothing for so long.
+/// The socket counts as full after a write has waited this long.
 const FULL: Duration = Duration::from_millis(500);
 
-/// Attack: a client asks and never reads, until the server takes nothing more from it: for a host
-/// that is not here, whose answers have no stream to wait in. What waits for one connection is
-/// bounded by 64 KiB of early answers, 250 streams, and a TLS record or two; so is what ten take.
+/// Attack: a client sends misdirected requests and never reads, until the server reads no more.
+/// Their answers wait outside of streams. The waiting bytes of one connection are bounded by 64 KiB
+/// of early answers, 250 streams, and one or two TLS records. Ten clients take ten times as much.
 #[test]
-fn a_client_that_never_reads_is_soon_not_listened_to() {
+fn client_that_never_reads_is_soon_not_read() {
     let target = Target::start();
     let before = target.memory();
     target.under(|| {
@@ -25,18 +25,20 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
                 raw.socket().set_write_timeout(Some(FULL)).unwrap();
                 let mut asked = 0_usize;
                 let error = loop {
-                    // One that is served among them, so that the refusal limit is not what ends it.
+                    // One served request among the others, so the refusal limit does not end the
+                    // connection.
                     let hosts = [C; 100].into_iter().chain([A]);
                     let streams: Vec<u8> = hosts.flat_map(|host| get(raw.stream(), host)).collect();
                     match raw.try_send(&streams) {
                         Ok(()) => asked += 100,
                         Err(error) => break error,
                     }
-                    // Far more than the buffers of both sockets hold the answers of.
-                    assert!(asked < 1_000_000, "everything is taken");
+                    // The answers to a million requests are far more than both sockets' buffers
+                    // hold.
+                    assert!(asked < 1_000_000, "the server reads without a limit");
                 };
-                // Nothing more is read, or the server has gone away: its answers to streams beyond
-                // those that it announced are numbered.
+                // The server stopped reading, or closed the connection: it limits the answers to
+                // streams beyond the announced number.
                 let kinds =
                     [ErrorKind::WouldBlock, ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
                 assert!(kinds.contains(&error.kind()), "{error}");
@@ -49,11 +51,11 @@ fn a_client_that_never_reads_is_soon_not_listened_to() {
     });
 }
 
-/// Attack: windows of any size are granted, 200 large files asked for, and nothing of them read.
-/// Each answer holds 64 KiB in `h2`, as much in the piece that waits for room, and as much twice
-/// where the file is read, not its file; the allocator may keep half as much again.
+/// Attack: a client grants the largest windows, requests 200 large files, and does not read. Each
+/// answer holds 64 KiB in `h2`, 64 KiB in the piece that waits for room, and 128 KiB where the file
+/// is read. The allocator may keep half as much again.
 #[test]
-fn files_wait_on_the_disk_for_a_client_that_never_reads() {
+fn files_are_not_read_ahead_for_a_client_that_never_reads() {
     const FILES: usize = 200;
     let target = Target::start();
     let before = target.memory();
@@ -61,7 +63,7 @@ fn files_wait_on_the_disk_for_a_client_that_never_reads() {
         let mut raw = target.connect(A);
         let files: Vec<u8> = (0..FILES).flat_map(|_| get_path(raw.stream(), B, "/large")).collect();
         raw.send(&files);
-        // Two looks at the same: nothing grows any more.
+        // The memory has stopped growing if two measurements in a row are equal.
         let mut last = 0;
         eventually("the answers wait", || {
             std::thread::sleep(FULL);
@@ -73,10 +75,10 @@ fn files_wait_on_the_disk_for_a_client_that_never_reads() {
     });
 }
 
-/// Attack: no window is granted, so that no answer can be sent; then one octet at a time. Every
-/// answer comes, whole, and others are not held up by it.
+/// Attack: a client grants no window, so no answer can be sent, and then grants one byte at a time.
+/// Every answer arrives whole, and other connections are not delayed.
 #[test]
-fn answers_wait_for_a_window_and_come_octet_by_octet() {
+fn answers_wait_for_a_window_and_arrive_byte_by_byte() {
     let target = Target::start();
     target.under_within(2 << 20, || {
         let mut raw = target.silent(A);
@@ -98,10 +100,10 @@ fn answers_wait_for_a_window_and_come_octet_by_octet() {
     });
 }
 
-/// A client that ends its own direction, of TLS and TCP or of TCP alone, within a request or behind
-/// one, has no more to say: the connection ends, and no half of a request is served.
+/// Attack: a client closes its sending direction, of TLS and TCP or of TCP alone, during a request
+/// or after one. The connection ends, and the server processes no partial request.
 #[test]
-fn a_connection_that_is_half_closed_is_closed() {
+fn half_closed_connection_is_closed() {
     let target = Target::start();
     target.under(|| {
         for close_notify in [true, false] {
@@ -115,7 +117,7 @@ fn a_connection_that_is_half_closed_is_closed() {
                 let served = raw.answers.values().find(|answer| answer.status.is_some());
                 assert_eq!(served, None, "half a request");
             }
-            // A whole one may be answered, and wholly.
+            // A whole request may be answered, and then in full.
             let mut raw = target.connect(A);
             raw.send(&get(1, A));
             raw.send(&[post(3, A), frame(DATA, END_STREAM, 3, b"x")].concat());
@@ -128,7 +130,7 @@ fn a_connection_that_is_half_closed_is_closed() {
     });
 }
 
-/// The same from many clients at once, which then keep the other direction open for ever: the
+/// Attack: many clients close their sending direction and keep the other one open forever. The
 /// server does not wait for them.
 #[test]
 fn half_closed_connections_do_not_pile_up() {

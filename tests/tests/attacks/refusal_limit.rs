@@ -1,5 +1,5 @@
-//! The same without a limit of refusals, which the command line cannot switch off: a server of the
-//! libraries in this process, whose memory is counted to the byte.
+//! Floods of misdirected requests without a refusal limit. The command line cannot switch the limit
+//! off, so a server of the libraries runs in this process, whose memory is counted to the byte.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use coalesce_tests::tls;
 
 const GROUP: GroupId = GroupId::new(0);
 
-/// Serves one connection to its end; says on which port.
+/// Sends its port, and serves one connection to its end.
 async fn serve(world: &World, builder: Builder, port: std::sync::mpsc::Sender<u16>) -> u64 {
     let file = |name: &str| std::fs::read(world.path(name)).unwrap();
     let pattern = |name: &'static str| NamePattern::parse(name.as_bytes()).unwrap();
@@ -48,7 +48,7 @@ async fn serve(world: &World, builder: Builder, port: std::sync::mpsc::Sender<u1
     let decide = |target: &RequestTarget<'_>| decide(&table, &connection, target);
     let mut connection = builder.handshake(stream, decide).await.unwrap();
     let mut served = 0;
-    // An error is the end, and the client looks at its reason.
+    // An error ends the connection, and the client checks its error code.
     while let Some(Ok(accepted)) = connection.accept().await {
         let (_, mut respond, _) = accepted.into_parts();
         let _ = respond.send_response(Response::new(()), true);
@@ -57,8 +57,8 @@ async fn serve(world: &World, builder: Builder, port: std::sync::mpsc::Sender<u1
     served
 }
 
-/// What a server of its own thread allocated while the client asked for `count` misdirected streams
-/// and one that is served; the largest sum at any time.
+/// Sends `count` misdirected requests and one that is served. Returns the allocations of the
+/// server's thread, with the largest sum at any time.
 fn attack(world: &World, builder: &Builder, count: usize) -> AllocationInfo {
     std::thread::scope(|scope| {
         let (port, of_server) = std::sync::mpsc::channel();
@@ -84,17 +84,17 @@ fn attack(world: &World, builder: &Builder, count: usize) -> AllocationInfo {
                 assert_eq!(raw.answer(stream), misdirected());
             }
         }
-        assert_eq!(raw.ask(A).status, Some(200), "a served one after all of them");
+        assert_eq!(raw.ask(A).status, Some(200), "a served request after the misdirected ones");
         drop(raw);
         server.join().unwrap()
     })
 }
 
-/// Attack: a hundred thousand misdirected streams on one connection, none served among them, where
-/// the operator wants no limit of refusals. Answered early or late, what the server has at any time
-/// for all of them is what it has for a thousand: the sum differs by less than one octet a stream.
+/// Attack: a hundred thousand misdirected requests on one connection, none served among them, and
+/// an operator who set no refusal limit. Answered early or late, the server's largest memory is
+/// that for a thousand requests: the difference is less than one byte a stream.
 #[test]
-fn memory_is_as_flat_without_a_refusal_limit() {
+fn memory_stays_flat_without_a_refusal_limit() {
     let world = World::new(&[("A", &[A])], "");
     for (early, many) in [(true, 100_000), (false, 20_000)] {
         let builder = Builder::new().refused_in_a_row(None).answer_early(early);

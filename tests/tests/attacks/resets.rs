@@ -1,4 +1,4 @@
-//! Streams that their client gives up.
+//! Streams that the client resets.
 
 use super::server::{A, B, C, LARGE, Target, misdirected, served};
 use coalesce_tests::raw::{
@@ -7,15 +7,15 @@ use coalesce_tests::raw::{
 };
 use coalesce_tests::raw::{END_HEADERS, HEADERS};
 
-/// What the allocator may keep: see [`super::floods`].
+/// The memory that the allocator may keep: see [`super::floods`].
 const GROWTH: u64 = 2 << 20;
 
-/// Attack: CVE-2023-44487. A request and its reset, again and again, a hundred at a time.
-/// `h2` ends a connection that does so with requests it has not handed out yet; those that are
-/// refused early count towards the refusal limit. Either way the end has a reason, and costs nobody
-/// else anything.
+/// Attack: CVE-2023-44487. A client repeats a request and its reset, a hundred pairs at a time.
+/// `h2` ends a connection that resets too many requests before the server accepts them. Early
+/// refusals count towards the refusal limit. Either way the connection ends with an error code, and
+/// other connections are not affected.
 #[test]
-fn rapid_resets_end_the_connection_that_sends_them() {
+fn rapid_resets_end_their_connection() {
     let target = Target::start();
     for host in [A, C] {
         target.under_within(GROWTH, || {
@@ -27,7 +27,8 @@ fn rapid_resets_end_the_connection_that_sends_them() {
                     bytes.extend([get(stream, host), reset(stream)].concat());
                 }
                 raw.send(&bytes);
-                // Reads as well: what an end leaves unread on the way costs the reason of it.
+                // Read too: bytes left unread at the end would turn the server's GOAWAY into a TCP
+                // reset.
                 raw.settle();
                 if raw.gone.is_some() {
                     break;
@@ -38,12 +39,12 @@ fn rapid_resets_end_the_connection_that_sends_them() {
     }
 }
 
-/// Attack: a stream is reset at each point of its life, which must free all that it has: the place
-/// among the streams, the window that its content took, the file that its answer comes from.
+/// Attack: a client resets a stream at each point of its life. The reset must free the place among
+/// the streams, the window that the content used, and the file that the answer comes from.
 #[test]
-fn a_stream_may_be_reset_at_any_point() {
-    // So many that one leak of each kind fills what there is: 250 streams, and the window of a
-    // connection, which 16 KiB of each take four times.
+fn stream_reset_at_any_point_leaks_nothing() {
+    // Enough that one leak of each kind uses up the limit: 250 streams, or the connection's window,
+    // which 300 times 16 KiB fill four times.
     const TIMES: usize = 300;
     const CONTENT: usize = 16 << 10;
     let target = Target::start();
@@ -51,11 +52,11 @@ fn a_stream_may_be_reset_at_any_point() {
         let mut raw = target.connect(A);
         for host in [A, B, C] {
             for _ in 0..TIMES {
-                // Before the server can have looked at it, which it is made to do by and by.
+                // Before the server has processed the request, in most cases.
                 let stream = raw.stream();
                 raw.send(&[get_path(stream, host, "/large"), reset(stream)].concat());
                 raw.settle();
-                // With content under way.
+                // While content is arriving.
                 let stream = raw.stream();
                 raw.send(&post(stream, host));
                 raw.send_data(stream, CONTENT, false);
@@ -64,7 +65,7 @@ fn a_stream_may_be_reset_at_any_point() {
                 raw.answers.clear();
             }
         }
-        // Within an answer: of a large file something has come, and not all.
+        // During an answer: a part of a large file has arrived.
         for _ in 0..20 {
             let stream = raw.stream();
             raw.send(&get_path(stream, B, "/large"));
@@ -74,7 +75,7 @@ fn a_stream_may_be_reset_at_any_point() {
             raw.settle();
             raw.answers.clear();
         }
-        // After its end.
+        // After the stream has ended.
         for host in [A, C] {
             let stream = raw.stream();
             raw.send(&get(stream, host));
@@ -93,10 +94,11 @@ fn a_stream_may_be_reset_at_any_point() {
     });
 }
 
-/// Attack: a stream is reset between HEADERS and CONTINUATION, where nothing else may stand
-/// (RFC 9113 §6.10). What follows would be decoded with the wrong table: the connection ends.
+/// Attack: a client resets a stream between HEADERS and CONTINUATION, where no other frame may
+/// occur (RFC 9113 §6.10). Later blocks would be decoded with the wrong table, so the connection
+/// ends.
 #[test]
-fn a_reset_within_a_header_block_ends_the_connection() {
+fn reset_within_a_header_block_ends_the_connection() {
     let target = Target::start();
     target.under(|| {
         let mut raw = target.connect(A);
@@ -110,11 +112,11 @@ fn a_reset_within_a_header_block_ends_the_connection() {
     });
 }
 
-/// Attack: the server is made to reset streams (the "made you reset" of CVE-2025-8671): malformed
-/// requests, each answered by a reset of the server's, which is remembered for a while. Memory for
-/// that is bounded, and so is the number.
+/// Attack: a client makes the server reset streams ("made you reset", CVE-2025-8671) by malformed
+/// requests. The server remembers each reset stream for a while. Their memory and number are
+/// bounded.
 #[test]
-fn resets_that_the_server_is_made_to_send_are_numbered() {
+fn resets_provoked_by_the_client_are_limited() {
     let target = Target::start();
     target.under_within(2 * GROWTH, || {
         let mut raw = target.connect(A);
@@ -137,19 +139,20 @@ fn resets_that_the_server_is_made_to_send_are_numbered() {
     });
 }
 
-/// Attack: all window of the connection is used up and none is granted, so that further answers,
-/// refusals or not, queue for it in `h2`, where they are given up. `h2` keeps what it has of such a
-/// stream until the connection ends, which is therefore sent away.
+/// Attack: a client uses up the connection's window and grants none. Further answers, refusals or
+/// not, queue in `h2`, and the client resets their streams. `h2` keeps the data of such a stream
+/// until the connection ends, so the server ends the connection.
 #[test]
-fn streams_that_are_given_up_for_want_of_window_are_numbered() {
-    // A little more than the limit says of each, and what the allocator may keep.
+fn resets_of_streams_without_window_are_limited() {
+    // A little more than the limit allows for each stream, and the memory that the allocator may
+    // keep.
     const KEPT: u64 = (RESETS_MAX as u64) * 1_200 + GROWTH;
     let target = Target::start();
     for host in [A, C] {
         let before = target.memory();
         target.under_within(GROWTH, || {
             let (mut raw, _) = without_window(&target);
-            // One that takes no notice of a farewell, which ends with a PING.
+            // This client ignores a graceful GOAWAY, which `h2` completes after a PING.
             raw.answers_pings = false;
             let mut answered = 0;
             while raw.gone != Some(ENHANCE_YOUR_CALM) {
@@ -165,10 +168,10 @@ fn streams_that_are_given_up_for_want_of_window_are_numbered() {
     }
 }
 
-/// No attack: so many are given up in the long life of a connection, which is told early enough to
-/// say farewell, and has the answers that it waits for first.
+/// Not an attack: a client resets as many streams over a long connection. The server sends GOAWAY
+/// early enough that the client gets the outstanding answers.
 #[test]
-fn a_client_that_gives_up_many_streams_is_asked_to_connect_anew() {
+fn client_that_resets_many_streams_is_sent_goaway() {
     let target = Target::start();
     target.under_within(GROWTH, || {
         let (mut raw, first) = without_window(&target);
@@ -187,10 +190,10 @@ fn a_client_that_gives_up_many_streams_is_asked_to_connect_anew() {
 
 const RESETS_MAX: usize = coalesce_h2::limits::RESETS_MAX as usize;
 
-/// How many streams are given up at a time.
+/// The number of streams reset at a time.
 const AT_ONCE: usize = 100;
 
-/// A client that has used up the connection's window, and the stream that it used it for.
+/// Makes a client that has used up the connection's window, and returns the stream that used it.
 fn without_window(target: &Target) -> (Raw, u32) {
     let mut raw = target.silent(A);
     raw.begin(&[]);
@@ -200,8 +203,8 @@ fn without_window(target: &Target) -> (Raw, u32) {
     (raw, first)
 }
 
-/// Gives up streams once their answers have begun; says how many were. One more is served, so that
-/// the refusal limit is not what ends it.
+/// Resets streams after their answers have begun; returns their number. One more request is served,
+/// so the refusal limit does not end the connection.
 fn give_up(raw: &mut Raw, host: &str) -> usize {
     let mut streams: Vec<u32> = (0..AT_ONCE).map(|_| raw.stream()).collect();
     let asked = streams[1..].iter().flat_map(|stream| get(*stream, host));
@@ -211,7 +214,7 @@ fn give_up(raw: &mut Raw, host: &str) -> usize {
             || streams.iter().all(|stream| raw.answers.contains_key(stream))
     });
     streams.retain(|stream| raw.answers.remove(stream).is_some_and(|it| it.status.is_some()));
-    assert!(!streams.is_empty(), "nothing is answered, {:?}", raw.gone);
+    assert!(!streams.is_empty(), "no stream is answered, {:?}", raw.gone);
     raw.send(&streams.iter().flat_map(|stream| reset(*stream)).collect::<Vec<u8>>());
     raw.settle();
     streams.len()

@@ -1,4 +1,4 @@
-//! The server under attack, and a client that is not to notice.
+//! The attacked server, and a client that must not be affected.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use coalesce_tests::{CONTENT_421, Server, World};
 
 use coalesce_tests::raw::{Answer, Raw};
 
-/// `a` and `b` share certificate and group; `c` is another certificate's; `m` and `n` are covered
-/// by the certificate of `a`, and each asks for client certificates of its own CA.
+/// `a` and `b` share a certificate and a group. `c` has another certificate. The certificate of `a`
+/// also covers `m` and `n`, each of which requires client certificates of a different CA.
 const CONFIGURATION: &str = r#"
 [[listener]]
 address = "127.0.0.1:0"
@@ -56,29 +56,29 @@ client_ca = "other-ca.pem"
 answer = { text = "vhost=n\n" }
 "#;
 
-/// Served on connections for itself, and for `B`.
+/// A host that connections for `A` and `B` serve.
 pub(crate) const A: &str = "a.example.test";
-/// The folder.
+/// The host of the folder.
 pub(crate) const B: &str = "b.example.test";
-/// Misdirected on every connection but its own.
+/// A host that is misdirected on every connection but its own.
 pub(crate) const C: &str = "c.example.test";
-/// Asks for certificates of `client-ca`, of which `client` is one.
+/// Requires certificates of `client-ca`, such as `client`.
 pub(crate) const M: &str = "m.example.test";
-/// Asks for certificates of `other-ca`, of which `other` is one.
+/// Requires certificates of `other-ca`, such as `other`.
 pub(crate) const N: &str = "n.example.test";
 
-/// The file `large` of the folder, in bytes: more than the largest window that anybody has by
-/// default, and than a socket's buffers.
+/// The size of the folder's file `large` in bytes: more than the largest default window of any
+/// client, and more than a socket's buffers.
 pub(crate) const LARGE: usize = 8 << 20;
 
-/// Long enough for a busy machine, short enough to fail.
+/// The longest wait for a condition: enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server process of this test's own.
+/// The server process of one test.
 pub(crate) struct Target {
     pub(crate) world: World,
     pub(crate) server: Server,
-    /// What it has open without any connection.
+    /// The number of open files and sockets without any connection.
     idle: usize,
 }
 
@@ -101,26 +101,26 @@ impl Target {
         Self { world, server, idle }
     }
 
-    /// A client on a connection under this name, with all the window that there is.
+    /// Connects under this name with the largest windows.
     pub(crate) fn connect(&self, server_name: &str) -> Raw {
         Raw::connect(&self.world, &self.server, server_name)
     }
 
-    /// A client that has not even sent the preface.
+    /// Connects under this name without sending the preface.
     pub(crate) fn silent(&self, server_name: &str) -> Raw {
         Raw::silent(&self.world, &self.server, server_name)
     }
 
-    /// The memory that the process has of its own, in bytes: files that it maps are not counted.
+    /// Returns the private memory of the process in bytes, without mapped files.
     pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Does `attack` while a bystander asks for a page again and again, and must get all of them,
-    /// the last one when the attack is over. Then every connection and file that the attack opened
-    /// must be closed: the attack closes its own ends.
+    /// Runs `attack` while a bystander requests a page repeatedly, at least once after the attack.
+    /// The bystander must get all answers. Then all connections and files that the attack opened
+    /// must be closed; the attack closes its own ends.
     pub(crate) fn under<T>(&self, attack: impl FnOnce() -> T) -> T {
         let bystander = Bystander::start(self.connect(A));
         let result = attack();
@@ -129,8 +129,8 @@ impl Target {
         result
     }
 
-    /// The same; the memory that the attack has taken for good must not be more than this. What is
-    /// free again is given back by and by.
+    /// Runs `attack` like [`under`](Self::under), and checks that the memory grew by at most
+    /// `growth`. Waits for the allocator, which returns free memory later.
     pub(crate) fn under_within(&self, growth: u64, attack: impl FnOnce()) {
         let before = self.memory();
         self.under(attack);
@@ -143,17 +143,17 @@ impl Target {
     }
 }
 
-/// The files and sockets that the process has open.
+/// Counts the open files and sockets of the process.
 fn open_files(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count()
 }
 
-/// Waits for what must come.
+/// Waits until a condition holds; panics if it does not.
 pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
     assert!(comes_true(is_so), "not so: {what}");
 }
 
-/// Whether it is so before patience ends.
+/// Waits until a condition holds; returns false after [`PATIENCE`].
 fn comes_true(mut is_so: impl FnMut() -> bool) -> bool {
     let begun = Instant::now();
     while !is_so() {
@@ -165,7 +165,7 @@ fn comes_true(mut is_so: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// A client on a connection of its own.
+/// A client on another connection, which the attack must not affect.
 struct Bystander {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Answer>>,
@@ -177,7 +177,7 @@ impl Bystander {
         let ended = over.clone();
         let thread = spawn(move || {
             loop {
-                // One more when it is over, so that there is one in any case.
+                // Make one more request after the end, so that there is at least one.
                 let last = ended.load(Ordering::Relaxed);
                 let got = vec![raw.ask(A), raw.ask(C)];
                 if last || got != [served(), misdirected()] {
@@ -192,7 +192,7 @@ impl Bystander {
     fn end(self) {
         self.over.store(true, Ordering::Relaxed);
         let last = self.thread.join().expect("the bystander ends");
-        assert_eq!(last, [served(), misdirected()], "what a bystander got");
+        assert_eq!(last, [served(), misdirected()], "the bystander's last answers");
     }
 }
 
@@ -200,12 +200,12 @@ fn whole(status: u16, content: &str) -> Answer {
     Answer { status: Some(status), content: content.into(), ended: true, reset: None }
 }
 
-/// The answer of `a`.
+/// Returns the answer for `a`.
 pub(crate) fn served() -> Answer {
     whole(200, "vhost=a\n")
 }
 
-/// The answer of `c` to a connection of anybody else.
+/// Returns the answer for `c` on a connection for another host.
 pub(crate) fn misdirected() -> Answer {
     whole(421, CONTENT_421)
 }

@@ -1,8 +1,8 @@
-//! Server names as no client library sends them.
+//! Server names that no client library sends.
 //!
-//! They are written into the octets of a ClientHello, whose handshake then cannot be completed. In
-//! TLS 1.2 its answer is readable all the same, and says all that counts: which certificate is
-//! shown, and whether the client is asked for one.
+//! The tests write them into the bytes of a ClientHello, so the handshake cannot be completed. In
+//! TLS 1.2 the server's answer is readable all the same: it shows the certificate, and whether the
+//! server requests a client certificate.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -19,10 +19,10 @@ const ILLEGAL_PARAMETER: u8 = 47;
 const DECODE_ERROR: u8 = 50;
 const UNRECOGNIZED_NAME: u8 = 112;
 
-/// What the server made of a ClientHello.
+/// The server's answer to a ClientHello.
 #[derive(Debug, Eq, PartialEq)]
 enum Outcome {
-    /// It shows the certificate in this file, and asks the client for one, or does not.
+    /// The certificate in this file, with or without a request for a client certificate.
     Shown {
         certificate: &'static str,
         asks: bool,
@@ -33,8 +33,7 @@ enum Outcome {
 const PUBLIC: Outcome = Outcome::Shown { certificate: "A", asks: false };
 const STRICT: Outcome = Outcome::Shown { certificate: "A", asks: true };
 
-/// What becomes of a ClientHello of TLS 1.2 for `name`, written as `octets` in it, which are as
-/// many.
+/// Sends a TLS 1.2 ClientHello for `name` in which `octets`, of the same length, replace the name.
 fn outcome(target: &Target, name: &str, octets: &[u8]) -> Outcome {
     let mut config = tls::config(&target.world, tls::EACH[0], None);
     config.enable_sni = true;
@@ -47,7 +46,7 @@ fn outcome(target: &Target, name: &str, octets: &[u8]) -> Outcome {
 fn answer_to(target: &Target, hello: &[u8]) -> Outcome {
     let mut socket = target.server.connect();
     socket.write_all(hello).unwrap();
-    // A server that has answered with an alert is gone already.
+    // Fails if the server has closed the connection after an alert.
     let _ = socket.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).unwrap();
@@ -70,7 +69,7 @@ fn answer_to(target: &Target, hello: &[u8]) -> Outcome {
         let of = |file: &&str| {
             let path = target.world.path(&format!("{file}.pem"));
             let leaf = CertificateDer::from_pem_file(path).unwrap();
-            // Behind the lengths of the list and of its first certificate.
+            // Skip the lengths of the list and of its first certificate.
             message.get(6..).is_some_and(|certificate| certificate.starts_with(&leaf))
         };
         if *kind == 11 {
@@ -81,11 +80,11 @@ fn answer_to(target: &Target, hello: &[u8]) -> Outcome {
     Outcome::Shown { certificate: shown.expect("a certificate"), asks }
 }
 
-/// Attack: the server name of a host that asks for client certificates, spelled so that it is
-/// another to whoever compares octets, and the same to the host table: the rules of the host apply,
-/// or none at all, but never those of the default.
+/// Attack: the server name of a host that requires client certificates, spelled differently but
+/// equal for the host table. The server applies the rules of the host or refuses the handshake; it
+/// never applies the rules of the default host.
 #[test]
-fn a_server_name_spelled_otherwise_is_under_no_weaker_rules() {
+fn server_name_spelled_differently_gets_no_weaker_rules() {
     let target = Target::start();
     let other_case = M.to_ascii_uppercase();
     target.under(|| {
@@ -93,7 +92,7 @@ fn a_server_name_spelled_otherwise_is_under_no_weaker_rules() {
         assert_eq!(outcome(&target, M, M.as_bytes()), STRICT);
         assert_eq!(outcome(&target, M, other_case.as_bytes()), STRICT);
         assert_eq!(outcome(&target, M, b"M.eXaMpLe.TeSt"), STRICT);
-        // With a trailing dot, in the place of a longer name.
+        // A trailing dot, in place of a longer name.
         assert_eq!(outcome(&target, "m.example.testx", b"m.example.test."), STRICT);
         assert_eq!(outcome(&target, "a.example.testx", b"a.example.test."), PUBLIC);
         let nul = outcome(&target, M, b"m\0example.test");
@@ -104,7 +103,7 @@ fn a_server_name_spelled_otherwise_is_under_no_weaker_rules() {
             let found = outcome(&target, M, bad);
             assert!(matches!(found, Outcome::Alert(_)), "{}: {found:?}", bad.escape_ascii());
         }
-        // Names that nobody has: the default is for those without a name.
+        // Unknown names are refused: the default host is for clients without a server name.
         for unknown in [&b"x.example.test"[..], b"m.example.tesu"] {
             let found = outcome(&target, M, unknown);
             assert!(found != STRICT, "{}: {found:?}", unknown.escape_ascii());
@@ -112,10 +111,10 @@ fn a_server_name_spelled_otherwise_is_under_no_weaker_rules() {
     });
 }
 
-/// Attack: no server name, an address, or an empty list of names, so that the rules of the default
-/// apply, and then requests for hosts under other rules. They stay misdirected.
+/// Attack: a client sends no server name, an address, or an empty list of names, so that the rules
+/// of the default host apply. Then it requests hosts under other rules. They stay misdirected.
 #[test]
-fn without_a_server_name_only_the_default_and_its_like_are_served() {
+fn connection_without_a_server_name_serves_only_the_default_group() {
     let target = Target::start();
     target.under(|| {
         let mut config = tls::config(&target.world, tls::BOTH, Some("client"));
@@ -124,11 +123,11 @@ fn without_a_server_name_only_the_default_and_its_like_are_served() {
         raw.begin(&[]);
         assert_eq!(raw.ask(A), served());
         assert_eq!(raw.ask(C), misdirected());
-        assert_eq!(raw.ask(M), misdirected(), "covered by the certificate, of another group");
+        assert_eq!(raw.ask(M), misdirected(), "in the certificate, but in another group");
         assert_eq!(raw.ask(A), served());
 
         assert_eq!(outcome(&target, "abcd.test", b"192.0.2.1"), PUBLIC);
-        // An extension without a name in it, by the length of its list.
+        // Empty the list of names by setting its length to 0.
         let mut hello = client_hello(tls::config(&target.world, tls::EACH[0], None), M);
         let at = hello.windows(M.len()).position(|window| window == M.as_bytes()).unwrap();
         hello[at - 5..at - 3].fill(0);

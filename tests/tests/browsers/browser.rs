@@ -1,4 +1,4 @@
-//! Browsers as the system has them, each visit in a profile of its own.
+//! The browsers of the system. Each visit has a new profile.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,34 +13,34 @@ use tempfile::TempDir;
 
 use crate::{chromium, firefox};
 
-/// Where names lead that are not here. Nothing listens there, so nothing leaves this machine.
+/// The address of all other names. No server listens there, so no request leaves this machine.
 pub(crate) const ELSEWHERE: &str = "127.0.0.2";
 
-/// For starting a browser and showing a few pages, on a machine that has much else to do.
+/// The longest time for starting a browser and loading a few pages on a busy machine.
 pub(crate) const VISIT_MAX: Duration = Duration::from_secs(120);
 
-/// What a browser is asked to show.
+/// A page for a browser to load.
 pub(crate) struct Page<'a> {
     pub(crate) url: &'a str,
-    /// The CA that it trusts beside its own.
+    /// The CA to trust in addition.
     pub(crate) ca: &'a Path,
-    /// The names that lead to 127.0.0.1; all others lead [`ELSEWHERE`].
+    /// The names that resolve to 127.0.0.1; all others resolve to [`ELSEWHERE`].
     pub(crate) here: &'a [String],
 }
 
-/// A browser, and what differs between browsers.
+/// A browser, with everything that differs between browsers.
 pub(crate) struct Browser {
     name: &'static str,
-    /// What its program may be called.
+    /// The possible names of its program.
     programs: &'static [&'static str],
-    /// Where in its home it looks for certificates of CAs.
+    /// The folder below the home in which the browser looks for CA certificates.
     trust: &'static str,
-    /// Readies its home and says how the page is opened.
+    /// Prepares the home and adds the arguments that open the page.
     prepare: fn(command: &mut Command, home: &Path, page: &Page<'_>),
     installed: OnceLock<Option<Installed>>,
 }
 
-/// The programs of a browser that is there.
+/// The programs of an installed browser.
 struct Installed {
     program: PathBuf,
     certutil: PathBuf,
@@ -63,24 +63,24 @@ static FIREFOX: Browser = Browser {
     installed: OnceLock::new(),
 };
 
-/// Chromium, where it is installed.
+/// Returns Chromium, if installed.
 pub(crate) fn chromium() -> Option<&'static Browser> {
     CHROMIUM.installed().map(|_| &CHROMIUM)
 }
 
-/// Firefox, where it is installed.
+/// Returns Firefox, if installed.
 pub(crate) fn firefox() -> Option<&'static Browser> {
     FIREFOX.installed().map(|_| &FIREFOX)
 }
 
-/// Those of the two that are installed.
+/// Returns the installed browsers of the two.
 pub(crate) fn both() -> impl Iterator<Item = &'static Browser> {
     chromium().into_iter().chain(firefox())
 }
 
 impl Browser {
-    /// Its programs. Where they are not installed: `None` and a line on standard error, or a panic
-    /// when the environment says CI.
+    /// Returns the programs. If they are not installed, prints a line on standard error and returns
+    /// `None`; in CI, panics.
     fn installed(&self) -> Option<&Installed> {
         let find = || {
             let found = self.programs.iter().find_map(|name| find(name));
@@ -90,7 +90,7 @@ impl Browser {
             }
             let needs = format!("needs {}, and certutil", self.programs.join(" or "));
             assert!(env::var_os("CI").is_none_or(|ci| ci.is_empty()), "{needs}");
-            // Past the harness, which keeps to itself what a passing test prints.
+            // Write directly, because the test harness hides the output of a passing test.
             let line = format!("\nNOT TESTED with {}: {needs}\n\n", self.name);
             io::stderr().write_all(line.as_bytes()).expect("standard error is open");
             None
@@ -98,7 +98,7 @@ impl Browser {
         self.installed.get_or_init(find).as_ref()
     }
 
-    /// Opens `page` in a fresh profile.
+    /// Opens `page` in a new profile.
     pub(crate) fn open(&self, page: &Page<'_>) -> Running {
         let Installed { program, certutil, .. } = self.installed().expect("asked before");
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -110,7 +110,7 @@ impl Browser {
         run(Command::new(certutil).args(add).arg(page.ca));
 
         let output = File::create(home.path().join(OUTPUT)).expect("a file");
-        // It ends soon after a visit would, even if the test does not live to end it.
+        // `timeout` ends the browser soon after the longest visit, even if the test was killed.
         let seconds = (VISIT_MAX + Duration::from_secs(10)).as_secs().to_string();
         let mut command = Command::new("timeout");
         command.args(["--signal=KILL", &seconds]).arg(program);
@@ -122,7 +122,7 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a file"))
             .stderr(output)
-            // So that all of its processes can be ended.
+            // A process group, so that all processes of the browser can be ended.
             .process_group(0)
             .spawn()
             .expect("the browser starts");
@@ -136,8 +136,7 @@ impl fmt::Display for Browser {
     }
 }
 
-/// The program of this name, as a shell would find it. A snap is none: it cannot read a profile in
-/// a temporary folder.
+/// Finds a program in PATH. Skips snaps, because they cannot read a profile in a temporary folder.
 fn find(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     let path =
@@ -147,13 +146,13 @@ fn find(name: &str) -> Option<PathBuf> {
     (!is_link && !is_script).then_some(path)
 }
 
-/// What the program calls itself.
+/// Returns the version that the program prints.
 fn version(program: &Path) -> String {
     let home = tempfile::tempdir().expect("a temporary folder");
     run(Command::new(program).arg("--version").env("HOME", home.path())).trim().to_owned()
 }
 
-/// Runs a short command to its end and returns what it printed.
+/// Runs a short command to its end and returns its output.
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("the program runs");
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -161,17 +160,17 @@ fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The file in its home that has what a browser printed.
+/// The file in the home with the browser's output.
 const OUTPUT: &str = "output";
 
-/// A running browser; ended with this value, with all of its processes.
+/// A running browser. Dropping it ends all of its processes.
 pub(crate) struct Running {
     process: Child,
     home: TempDir,
 }
 
 impl Running {
-    /// What it printed.
+    /// Returns the output so far.
     pub(crate) fn output(&self) -> String {
         let output = fs::read(self.home.path().join(OUTPUT)).unwrap_or_default();
         String::from_utf8_lossy(&output).into_owned()
@@ -180,8 +179,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The number is this group's until its first process has been waited for. Firefox's crash
-        // helper is not in it, and ends when Firefox does.
+        // The group's number stays reserved until its first process has been waited for. Firefox's
+        // crash helper is outside of the group and ends with Firefox.
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.process.wait();

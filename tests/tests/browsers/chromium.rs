@@ -1,11 +1,11 @@
-//! How Chromium is run.
+//! Starts Chromium.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::browser::{ELSEWHERE, Page};
 
-/// What is the same for every visit.
+/// The arguments of every visit.
 const FLAGS: [&str; 13] = [
     "--headless",
     // The sandbox refuses to start for root.
@@ -14,7 +14,7 @@ const FLAGS: [&str; 13] = [
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-breakpad",
-    // No requests but the page's own.
+    // Only the page's own requests.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",

@@ -1,4 +1,4 @@
-//! How Firefox is run.
+//! Starts Firefox.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use crate::browser::{ELSEWHERE, Page};
 
-/// The folder of the profile in its home.
+/// The folder of the profile, below the home.
 pub(crate) const PROFILE: &str = "profile";
 
-/// What is the same for every visit: no requests but the page's own, and no connections in advance.
+/// The settings of every visit: only the page's own requests, and no connections in advance.
 const SETTINGS: &str = r#"
 user_pref("app.update.enabled", false);
 user_pref("browser.aboutwelcome.enabled", false);
@@ -34,7 +34,7 @@ user_pref("toolkit.telemetry.enabled", false);
 "#;
 
 pub(crate) fn prepare(command: &mut Command, home: &Path, page: &Page<'_>) {
-    // Names of the first list are localhost; all others are given the address of the second.
+    // Names of the first list resolve to localhost; all others to the address of the second.
     let names = format!(
         "user_pref(\"network.dns.localDomains\", \"{}\");\n\
          user_pref(\"network.dns.forceResolve\", \"{ELSEWHERE}\");\n",

@@ -1,10 +1,11 @@
-//! Real browsers against `coalesce serve`: what shares a connection, and what becomes of a 421.
+//! Runs real browsers against `coalesce serve`: which requests share a connection, and the outcome
+//! of a 421.
 //!
-//! A page asks for things of other hosts, step by step, and then tells its own host how that went.
-//! Which request came on which connection, and what it was answered, is what the server's access
-//! log says. `--nocapture` shows it.
+//! A page requests resources of other hosts step by step, and then reports the results to its own
+//! host. The server's access log shows the connection of each request and its answer. `--nocapture`
+//! prints the log.
 
-#![allow(clippy::print_stdout, reason = "what browsers did is worth seeing")]
+#![allow(clippy::print_stdout, reason = "prints the access log of each visit")]
 
 mod browser;
 mod chromium;
@@ -16,12 +17,12 @@ use visit::{Request, Site, Visit, name};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 
-/// What a connection for another host has not shown, and need not have. Browsers have none to show.
+/// The client certificate that a connection for another host does not have. The browsers have none.
 const ASKS_FOR_A_CERTIFICATE: &str =
     "client_ca = \"client-ca.pem\"\nclient_certificate = \"optional\"";
 
-/// A certificate for all hosts, at one address: everything that browsers ask for. `a` and `b` are
-/// in one group, `c` is in another. Each connection announces what it is for (RFC 8336).
+/// A certificate for all hosts at one address, which is all that browsers require for sharing. `a`
+/// and `b` are in one group, `c` is in another. Each connection announces its origins (RFC 8336).
 fn site() -> Site {
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned();
     let configuration = listener + &HOSTS.map(virtual_host).concat();
@@ -30,7 +31,7 @@ fn site() -> Site {
     Site { world, flags: &[] }
 }
 
-/// The same, where no connection announces anything.
+/// The same site without ORIGIN frames.
 fn without_origins() -> Site {
     Site { flags: &["--no-origins"], ..site() }
 }
@@ -62,7 +63,7 @@ fn hosts_of_one_group_share_a_connection() {
 }
 
 #[test]
-fn a_page_of_another_group_is_shown_after_a_421() {
+fn page_of_another_group_is_shown_after_a_421() {
     for browser in browser::both() {
         let visit = Visit::new(browser, &without_origins(), &HOSTS, "get=b/1&go=c/2", "c");
         assert_eq!(visit.told("c"), Some("c"), "{visit}");
@@ -77,7 +78,7 @@ fn a_page_of_another_group_is_shown_after_a_421() {
     }
 }
 
-/// Begins with a POST, which is sent again with its content.
+/// The steps. The first is a POST, which the browser repeats with its content.
 const EVERYWHERE: &str = "post=c/1&frame=c/2&get=b/3&get=c/4&get=a/5";
 
 fn assert_all_are_served(visit: &Visit) {
@@ -88,7 +89,7 @@ fn assert_all_are_served(visit: &Visit) {
 }
 
 #[test]
-fn nothing_is_lost_to_a_421_whatever_was_asked_for() {
+fn requests_of_every_kind_are_repeated_after_a_421() {
     for browser in browser::both() {
         let visit = Visit::new(browser, &without_origins(), &HOSTS, EVERYWHERE, "a");
         assert_all_are_served(&visit);
@@ -98,13 +99,13 @@ fn nothing_is_lost_to_a_421_whatever_was_asked_for() {
         assert_eq!(misdirected.iter().copied().filter(of_c).count(), 1, "{visit}");
         for request in misdirected {
             assert_eq!(request.reason, "group", "{visit}");
-            assert_ne!(request.host, request.server_name, "on a connection of its own: {visit}");
+            assert_ne!(request.host, request.server_name, "the connection for this host: {visit}");
         }
     }
 }
 
 #[test]
-fn firefox_asks_for_nothing_that_an_origin_frame_leaves_out() {
+fn firefox_shares_no_host_that_an_origin_frame_leaves_out() {
     let Some(firefox) = browser::firefox() else { return };
     let visit = Visit::new(firefox, &site(), &HOSTS, EVERYWHERE, "a");
     assert_all_are_served(&visit);
@@ -112,9 +113,9 @@ fn firefox_asks_for_nothing_that_an_origin_frame_leaves_out() {
     assert_eq!(visit.served("b", "/3").connection, visit.served("a", "/").connection, "{visit}");
 }
 
-/// `b` leads where nothing listens.
+/// `b` resolves to an address where no server listens.
 #[test]
-fn firefox_shares_what_only_an_origin_frame_announces() {
+fn firefox_shares_a_host_that_only_an_origin_frame_announces() {
     let Some(firefox) = browser::firefox() else { return };
     let visit = Visit::new(firefox, &site(), &["a"], "get=b/1&get=c/2", "a");
     assert_eq!(visit.told("a"), Some("a,answered,failed"), "{visit}");
@@ -123,7 +124,7 @@ fn firefox_shares_what_only_an_origin_frame_announces() {
 }
 
 #[test]
-fn what_leads_elsewhere_and_is_not_announced_shares_no_connection() {
+fn host_elsewhere_without_an_origin_frame_shares_no_connection() {
     for browser in browser::both() {
         let visit = Visit::new(browser, &without_origins(), &["a"], "get=b/1&get=c/2", "a");
         assert_eq!(visit.told("a"), Some("a,failed,failed"), "{visit}");
@@ -131,7 +132,7 @@ fn what_leads_elsewhere_and_is_not_announced_shares_no_connection() {
     }
 }
 
-/// Whether it heeds the frames is its own business, and printed.
+/// Chromium may ignore the frames; the test prints whether it does.
 #[test]
 fn chromium_is_not_disturbed_by_origin_frames() {
     let Some(chromium) = browser::chromium() else { return };

@@ -1,4 +1,4 @@
-//! A visit to a site on a running server, and what the server's access log says of it.
+//! A visit to a site on a running server, and the server's access log of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,27 +12,28 @@ use serde_json::Value;
 
 use crate::browser::{Browser, Page, VISIT_MAX};
 
-/// The whole name of a host.
+/// Returns the full name of a host.
 pub(crate) fn name(host: &str) -> String {
     format!("{host}.example.test")
 }
 
-/// What is visited.
+/// The visited site.
 pub(crate) struct Site {
     pub(crate) world: World,
-    /// Of `coalesce serve`.
+    /// The flags of `coalesce serve`.
     pub(crate) flags: &'static [&'static str],
 }
 
-/// A request, as the access log has it.
+/// A request in the access log.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// The client's end of the connection that it came on.
+    /// The client's address and port of the connection.
     pub(crate) connection: String,
-    /// Of that connection. The part that all names have in common is left out, here and below.
+    /// The server name of the connection, without the suffix that all names share, as all names
+    /// below.
     pub(crate) server_name: String,
     pub(crate) host: String,
-    /// `None` where it was refused.
+    /// The method; `None` if the request was refused.
     method: Option<String>,
     path: Option<String>,
     status: u64,
@@ -60,7 +61,7 @@ impl Request {
     }
 }
 
-/// What a visit came to.
+/// The result of a visit.
 #[derive(Debug)]
 pub(crate) struct Visit {
     browser: String,
@@ -68,8 +69,8 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Opens the page of `a` in `browser`, where only the hosts `here` lead to the server, has it
-    /// do `steps`, and waits until the page of `last` tells that it is shown.
+    /// Opens the page of `a` in `browser`, where only the hosts in `here` resolve to the server.
+    /// The page runs `steps`. Waits until the page of `last` reports that it is shown.
     pub(crate) fn new(
         browser: &Browser,
         site: &Site,
@@ -95,19 +96,20 @@ impl Visit {
         }
         drop(running);
         assert!(server.terminate().success());
-        // A line is written when its answer has ended, which may be after a later one's.
+        // The log has a request at the end of its answer, which may come after that of a later
+        // request.
         visit.requests.extend(lines.iter().map(|line| Request::parse(&line)));
         println!("{steps}: {visit}");
         visit
     }
 
-    /// What the page of `host` told once it was shown: what it shows, and how each step ended.
+    /// Returns the report of the page of `host`: its content, and the result of each step.
     pub(crate) fn told(&self, host: &str) -> Option<&str> {
         let mut of_host = self.requests.iter().filter(|request| request.host == host);
         of_host.find_map(|request| request.path.as_deref()?.strip_prefix("/shown?"))
     }
 
-    /// The one request of `host` for `path` that was served.
+    /// Returns the one served request of `host` for `path`.
     pub(crate) fn served(&self, host: &str, path: &str) -> &Request {
         let mut found = self.requests.iter().filter(|request| request.is(host, path));
         let (Some(request), None) = (found.next(), found.next()) else {
@@ -117,12 +119,12 @@ impl Visit {
         request
     }
 
-    /// The requests that were answered 421.
+    /// Returns the requests that were answered 421.
     pub(crate) fn misdirected(&self) -> Vec<&Request> {
         self.requests.iter().filter(|request| request.status == 421).collect()
     }
 
-    /// The requests on each of the connections that had any.
+    /// Returns the requests of each connection.
     pub(crate) fn connections(&self) -> BTreeMap<&str, Vec<&Request>> {
         let mut all: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
         for request in &self.requests {
@@ -150,13 +152,13 @@ impl fmt::Display for Visit {
     }
 }
 
-/// The lines of the access log, as they are written, until the server ends.
+/// Sends the lines of the access log as the server writes them, until it ends.
 fn lines(server: &mut Server) -> Receiver<String> {
     let output = server.output();
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         for line in output.lines().map_while(Result::ok) {
-            // Nobody need take it.
+            // Fails if the receiver is dropped.
             let _ = send.send(line);
         }
     });

@@ -1,5 +1,5 @@
-//! The form in which the crates would be published: manifests, licences, and READMEs that say what
-//! the documentation says.
+//! The crates as they would be published: manifests, licences, and READMEs generated from the
+//! documentation.
 
 mod public;
 mod readme;
@@ -185,13 +185,17 @@ fn every_public_type_trait_and_function_has_an_example() {
 
 /// Struct-like variants that do not get more fields, with the reason.
 const FIXED_FIELDS: &[(&str, &str, &str)] = &[
-    ("coalesce-http", "LogDecision", "an event is logged or it is not, with the number before it"),
+    (
+        "coalesce-http",
+        "LogDecision",
+        "an event is logged with the number suppressed before it, or not",
+    ),
     ("coalesce-http", "MisdirectedContent", "users write it in their programs"),
     ("coalesce-tls", "ServerNamePolicy", "users write it in their programs"),
 ];
 
-/// The errors of the core are compared whole in the tests of their users; its documentation
-/// promises that their variants keep their fields.
+/// Users compare the errors of the core whole in their tests, so its documentation promises that
+/// their variants keep their fields.
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn struct_like_variants_are_non_exhaustive() {

@@ -1,10 +1,10 @@
-//! The structure of the workspace: no circles of files, nothing too long, dependencies that point
-//! inward, and every folder in `ARCHITECTURE.md`.
+//! The structure of the workspace: no circles of files, no long files or functions, dependencies
+//! that point inward, and every folder in `ARCHITECTURE.md`.
 //!
 //! A circle is a group of files of which each uses, directly or through others, an item of every
 //! other. A file uses another if it names one of its items in a `use` or in a path. `mod` lines,
-//! re-exports and code that only tests have do not count. Of method calls, only those on `self` are
-//! seen, because other receivers have no types here.
+//! re-exports and test code do not count. Method calls count only on `self`, because the checker
+//! does not know the types of other receivers.
 
 mod circles;
 mod lengths;
@@ -28,8 +28,8 @@ const FILE_LINES_MAX: usize = 600;
 /// No function that is not for tests has more lines.
 const FUNCTION_LINES_MAX: usize = 60;
 
-/// Circles that are still to be removed, by their files. A part of one is allowed as well; one that
-/// is gone must leave this list.
+/// Circles still to be removed, by their files. A part of one is allowed as well; remove a circle
+/// from this list when it is gone.
 const KNOWN_CIRCLES: &[&[&str]] = &[];
 
 /// Files that are still too long.

@@ -23,11 +23,11 @@ pub(crate) struct Modules {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     All,
-    /// All but what only tests have.
+    /// All code except tests.
     WithoutTests,
 }
 
-/// A module, or a block of a function that has items of its own.
+/// A module, or a block of a function that defines items.
 pub(crate) struct Module {
     pub(crate) file: String,
     parent: Parent,
@@ -50,7 +50,7 @@ enum Name {
     Import(Vec<String>),
 }
 
-/// Something that a path leads to.
+/// An item or a module that a path leads to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Found {
     Module(ModuleId),
@@ -64,8 +64,8 @@ pub(crate) struct Import {
     name: Option<String>,
 }
 
-/// The imports that a resolution is inside of. Without them, imports that lead back to themselves
-/// would never end.
+/// The imports that the current resolution is inside of. Without this set, circular imports would
+/// never end.
 type Followed = BTreeSet<(ModuleId, String)>;
 
 impl Modules {
@@ -412,7 +412,7 @@ pub(crate) fn is_reexport(item: &ItemUse) -> bool {
     !matches!(item.vis, Visibility::Inherited)
 }
 
-/// True for code that only tests have: `#[cfg(test)]`, `#[test]` and their like.
+/// True for test code: `#[cfg(test)]`, `#[test]` and similar.
 pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let path = attribute.path();

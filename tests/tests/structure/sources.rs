@@ -10,7 +10,7 @@ pub(crate) type Sources = BTreeMap<String, String>;
 /// The folders that have packages in them, or are packages.
 const PACKAGES_IN: [&str; 6] = ["crates", "examples", "benches", "tests", "fuzz", "tests/no-alloc"];
 
-/// Folders of a package that have no code of its own: integration tests and build results.
+/// Folders of a package without code of the package: integration tests and build results.
 const SKIPPED: [&str; 5] = ["tests", "target", "corpus", "artifacts", "no-alloc"];
 
 /// The packages of the workspace: the folder of each, and its `Cargo.toml`.
@@ -87,7 +87,7 @@ fn roots(folder: &str, manifest: &toml::Table, sources: &Sources) -> BTreeSet<St
     named.into_iter().chain(found.cloned()).collect()
 }
 
-/// True for a file that Cargo makes a target of without being told.
+/// True for a file that Cargo makes a target without an entry in the manifest.
 fn is_found_by_cargo(path: &str) -> bool {
     let folders = ["src/bin/", "benches/", "examples/"];
     let in_folder = |path: &str| {

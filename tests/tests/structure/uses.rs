@@ -1,4 +1,4 @@
-//! Which file uses items of which other file, by `use` or by a path.
+//! The files that each file uses, by `use` or by a path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::sources::Sources;
 #[derive(Default)]
 pub(crate) struct Uses {
     pub(crate) names: BTreeMap<(String, String), BTreeSet<String>>,
-    /// Every file that was read: those that are not for tests only.
+    /// Every file that was read; test files are left out.
     pub(crate) files: BTreeSet<String>,
 }
 
@@ -87,7 +87,7 @@ impl Reader<'_> {
     /// Notes the paths in the tokens of a macro, as far as tokens show them.
     fn note_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
-        // True after a `::` that a path goes on with.
+        // True after a `::` that continues a path.
         let mut open = false;
         // True after a dot: a field or a method.
         let mut member = false;
@@ -131,7 +131,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_item(&mut self, item: &'ast Item) {
         match item {
             item if is_test(attributes(item)) => {}
-            // The module tree has it as a module of its own.
+            // The module tree has an own entry for the module.
             Item::Mod(_) => {}
             Item::Use(item) if is_reexport(item) => {}
             Item::Use(item) => {
@@ -150,7 +150,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.owner = around;
     }
 
-    /// Of method calls, only those on `self` show the type.
+    /// Handles method calls on `self` only, because other receivers have no types here.
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
         if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) {
             self.note_associated(self.owner.clone().as_ref(), &call.method.to_string());
@@ -227,8 +227,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// Of attributes, only serde's have paths to items of the crate: in strings, as in
-    /// `#[serde(default = "path::to::function")]`.
+    /// Handles serde's attributes only: their strings are paths, as in `#[serde(default =
+    /// "path::to::function")]`.
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         if !attribute.path().is_ident("serde") {
             return;

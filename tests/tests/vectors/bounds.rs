@@ -1,4 +1,4 @@
-//! What reading costs at most, whatever the bytes are: allocations are counted.
+//! The largest cost of reading any bytes, in counted allocations.
 
 use std::hint::black_box;
 
@@ -16,14 +16,14 @@ use crate::certificates::certificate;
 use crate::generate::{cases, field, identifier, world};
 use crate::rows::Presented;
 
-/// What reading a certificate may hold at once, per byte of it. A name of one byte takes three of
-/// the certificate; it is kept as text, as entry of the set and in what remembers its place, or as
-/// an ignored one with what is wrong with it.
+/// The most memory at once for reading a certificate, per byte of it. A name of one byte takes
+/// three bytes of the certificate. It is kept as text, as an entry of the set and in the record of
+/// its place, or as an ignored name with its fault.
 const BYTES_PER_BYTE: u64 = 128;
-/// And for a certificate of no names at all.
+/// The most memory at once for a certificate without names.
 const BYTES_ALWAYS: u64 = 16 << 10;
 
-/// Allocations of reading `bytes` in every way that promises none.
+/// Counts the allocations of each way of reading `bytes` that promises none.
 fn allocations(bytes: &[u8]) -> u64 {
     let counted = measure(|| {
         let _ = black_box(Authority::parse(bytes));
@@ -104,7 +104,7 @@ thread_local! {
     };
 }
 
-/// As many names as fit a few bytes each are the dearest for their size.
+/// Many names of a few bytes each cost the most for their size.
 #[test]
 fn certificates_of_very_many_names_are_read_within_bounds() {
     let key = KeyPair::generate().expect("a key");

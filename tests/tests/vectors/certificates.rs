@@ -1,4 +1,4 @@
-//! Real certificates with any names, right or wrong, and what other libraries say they cover.
+//! Real certificates with valid or invalid names, and the hosts that other libraries match.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,13 +18,13 @@ const SUBJECT_ALT_NAME: &[u64] = &[2, 5, 29, 17];
 /// `X509_V_ERR_HOSTNAME_MISMATCH` and `X509_V_ERR_IP_ADDRESS_MISMATCH` of `openssl/x509_vfy.h`.
 const MISMATCHES: [i32; 2] = [62, 64];
 
-/// A certificate with these names, whatever they are; without any, it has no subjectAltName.
+/// Makes a certificate with these names, valid or not; without names it has no subjectAltName.
 pub(crate) fn certificate(names: &[Presented], common_name: &str, key: &KeyPair) -> Vec<u8> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     if !names.is_empty() {
-        // By hand, because libraries refuse to write what must be refused by those who read it.
+        // Encoded by hand, because libraries refuse to write names that readers must refuse.
         let names: Vec<u8> = names.iter().flat_map(general_name).collect();
         let extension = CustomExtension::from_oid_content(SUBJECT_ALT_NAME, element(0x30, &names));
         params.custom_extensions.push(extension);
@@ -41,7 +41,7 @@ fn general_name(name: &Presented) -> Vec<u8> {
     }
 }
 
-/// One element of DER.
+/// Encodes one element of DER.
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("names are short").to_be_bytes();
     let mut element = vec![tag];
@@ -54,15 +54,15 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     element
 }
 
-/// The host of a URI as other libraries want to be asked about it.
+/// The host of a URI in the form that other libraries take.
 enum Reference<'a> {
     Name(&'a str),
     Address(IpAddr),
 }
 
 impl<'a> Reference<'a> {
-    /// As RFC 3986 §3.2.2 divides hosts: IPv6 addresses in brackets, then IPv4 addresses, then
-    /// names. What is a name is left to who is asked.
+    /// Divides hosts as RFC 3986 §3.2.2 does: IPv6 addresses in brackets, then IPv4 addresses, then
+    /// names. The other library validates the name.
     fn of(host: &'a [u8]) -> Option<Self> {
         let host = str::from_utf8(host).ok()?;
         if let Some(inner) = host.strip_prefix('[') {
@@ -73,7 +73,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// What rustls asks of a certificate once its chain is good.
+/// Returns true if webpki's check of names passes, which rustls makes after that of the chain.
 pub(crate) fn webpki_covers(certificate: &[u8], host: &[u8]) -> bool {
     let name = match Reference::of(host) {
         Some(Reference::Address(address)) => ServerName::IpAddress(address.into()),
@@ -88,8 +88,8 @@ pub(crate) fn webpki_covers(certificate: &[u8], host: &[u8]) -> bool {
         .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
-/// `X509_check_host` and `X509_check_ip`, which OpenSSL calls when a verification is given a host.
-/// The checks are those of RFC 9525 as far as OpenSSL has them: no common name, no partial
+/// Returns true if `X509_check_host` or `X509_check_ip` passes, which OpenSSL calls if a
+/// verification has a host. OpenSSL's options are set to RFC 9525: no common name, no partial
 /// wildcards.
 pub(crate) fn openssl_covers(certificate: &[u8], host: &[u8]) -> bool {
     let Ok(certificate) = X509::from_der(certificate) else { return false };
@@ -99,7 +99,7 @@ pub(crate) fn openssl_covers(certificate: &[u8], host: &[u8]) -> bool {
     parameters.set_flags(X509VerifyFlags::PARTIAL_CHAIN).expect("a flag");
     let asked = match Reference::of(host) {
         Some(Reference::Address(address)) => parameters.set_ip(address),
-        // No name at all would switch the check off.
+        // An empty name would switch the check off.
         Some(Reference::Name(name)) if !name.is_empty() => parameters.set_host(name),
         _ => return false,
     };
@@ -115,7 +115,7 @@ pub(crate) fn openssl_covers(certificate: &[u8], host: &[u8]) -> bool {
         context.verify_cert().map(|covered| (covered, context.error()))
     });
     let (covered, reason) = verified.expect("a verification");
-    // Nothing but the names may be wrong, or the answer would be about something else.
+    // The names must be the only error, or the result would be about another fault.
     assert!(covered || MISMATCHES.contains(&reason.as_raw()), "{reason}");
     covered
 }

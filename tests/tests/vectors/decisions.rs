@@ -72,11 +72,11 @@ struct Row {
     _why: Option<String>,
 }
 
-/// What a word of the vectors means; a word that means nothing is a fault of theirs.
+/// Returns the meaning of a word of the vectors; panics for an unknown word.
 fn word<T: Copy>(found: Option<&str>, words: &[(&str, T)]) -> T {
     let found = found.unwrap_or(words[0].0);
     let meaning = words.iter().find(|(word, _)| *word == found);
-    meaning.unwrap_or_else(|| panic!("what is {found}?")).1
+    meaning.unwrap_or_else(|| panic!("unknown word {found}")).1
 }
 
 impl Group {
@@ -107,7 +107,7 @@ impl Group {
 }
 
 impl Site {
-    /// Groups and virtual hosts are numbers here: their places among the groups and the entries.
+    /// Numbers the groups and virtual hosts by their positions among the groups and the entries.
     fn world(&self) -> World {
         let groups = self.groups.iter().map(|group| (self.group(&group.name), group.policy()));
         let entry = |(virtual_host, entry): (u32, &Entry)| model::Entry {
@@ -118,7 +118,7 @@ impl Site {
         World { groups: groups.collect(), entries: (0..).zip(&self.entries).map(entry).collect() }
     }
 
-    /// A group that the site does not have is one that it has no longer.
+    /// Returns a group's number. A group that the site lacks gets the number of a removed group.
     fn group(&self, name: &str) -> u32 {
         let place = self.groups.iter().position(|group| group.name == name);
         u32::try_from(place.unwrap_or(self.groups.len())).expect("few groups")

@@ -1,22 +1,22 @@
-//! The decision once more, as the list that it is: eight steps, each a function that has something
-//! to say or not, and the first that has is the answer.
+//! A second model of the decision: the list of eight steps. Each step is a function that returns an
+//! outcome or none, and the first outcome is the answer.
 //!
-//! Written from the list in the documentation, in its order and words, without the code of the
-//! decision or of its other model at hand. What an authority is, it takes from the naive oracle.
+//! It follows the list in the documentation, in its order and words, and was written without a look
+//! at the code of the decision or of the other model. It takes authorities from the naive oracle.
 
 use crate::model::{
     Coalesce, Connect, Entry, Facts, Host, Method, Outcome, Policy, Request, Transport, World,
     authority, covers,
 };
 
-/// Everything that the steps look at.
+/// The input of the steps.
 struct Case<'a> {
     world: &'a World,
     facts: &'a Facts,
     request: &'a Request,
     host: Host,
     port: Option<u16>,
-    /// The most specific entry that stands for the host.
+    /// The most specific entry that matches the host.
     entry: Option<&'a Entry>,
     /// The policies of the connection's group.
     policy: Policy,
@@ -25,7 +25,7 @@ struct Case<'a> {
 type Step = fn(&Case<'_>) -> Option<Outcome>;
 
 const STEPS: [Step; 9] = [
-    // Not numbered, because it never meets a 421: a proxy's business.
+    // Without a number, because only proxies use it: it never answers 421.
     tunnel,
     scheme,
     known_here,
@@ -48,7 +48,7 @@ pub(crate) fn decide(world: &World, facts: &Facts, request: &Request) -> Outcome
     STEPS.iter().find_map(|step| step(&case)).expect("the last step always answers")
 }
 
-/// A group that is not there any more allows what a group allows that says nothing.
+/// Returns the policy of a group. A removed group has the default policy.
 fn policy_of(world: &World, group: u32) -> Policy {
     for (id, policy) in &world.groups {
         if *id == group {
@@ -62,8 +62,8 @@ fn policy_of(world: &World, group: u32) -> Policy {
     }
 }
 
-/// Exact, then the longest wildcard, then a catch-all: tries what an entry for this host could be
-/// called, from the most to the least specific.
+/// Finds an exact entry, then the longest wildcard, then a catch-all. Tries every possible name of
+/// an entry for this host, from the most to the least specific.
 fn most_specific<'a>(world: &'a World, host: &Host) -> Option<&'a Entry> {
     let mut called = Vec::new();
     match host {
@@ -85,7 +85,7 @@ fn most_specific<'a>(world: &'a World, host: &Host) -> Option<&'a Entry> {
     called.iter().find_map(|name| world.entries.iter().find(|entry| entry.pattern == *name))
 }
 
-/// 1. `:authority`, else `Host`.
+/// Step 1: `:authority`, else `Host`.
 fn one_authority(request: &Request) -> Result<(Host, Option<u16>), &'static str> {
     if request.hosts.len() >= 2 {
         return Err("several_hosts");
@@ -99,12 +99,12 @@ fn one_authority(request: &Request) -> Result<(Host, Option<u16>), &'static str>
             _ => "authority_host",
         });
     }
-    // A tunnel's target is `:authority` and nothing else (RFC 9113 §8.5).
+    // The target of a tunnel is `:authority` alone (RFC 9113 §8.5).
     let field = request.hosts.first().filter(|_| request.method != Method::Connect);
     authority(field.ok_or("no_authority")?).map_err(|_| "host_invalid")
 }
 
-/// Plain CONNECT is refused unless the user opts in; it names a port, and no scheme.
+/// Refuses plain CONNECT unless the user allows it; its target has a port and no scheme.
 fn tunnel(case: &Case<'_>) -> Option<Outcome> {
     if case.request.method != Method::Connect {
         return None;
@@ -123,14 +123,15 @@ fn scheme_of(case: &Case<'_>) -> &'static str {
     }
 }
 
-/// 2. A request that names none has the connection's.
+/// Step 2: the scheme. A request without one has the connection's.
 fn scheme(case: &Case<'_>) -> Option<Outcome> {
     let named = case.request.scheme.as_ref()?;
     let same = named.eq_ignore_ascii_case(scheme_of(case).as_bytes());
     (!same).then_some(Outcome::Misdirected("scheme"))
 }
 
-/// 3. By policy, the application may be handed it instead: then no step about hosts follows.
+/// Step 3: the host is known. By policy, the application may get an unknown host: then the later
+/// steps about hosts do not run.
 fn known_here(case: &Case<'_>) -> Option<Outcome> {
     if case.entry.is_some() {
         return None;
@@ -145,13 +146,13 @@ fn default_port(case: &Case<'_>) -> u16 {
     if scheme_of(case) == "https" { 443 } else { 80 }
 }
 
-/// 4. The named port, or the default.
+/// Step 4: the named port, or the default.
 fn port(case: &Case<'_>) -> Option<Outcome> {
     let named = case.port.unwrap_or(default_port(case));
     (!case.facts.ports.contains(&named)).then_some(Outcome::Misdirected("port"))
 }
 
-/// 5. On TLS; a gateway that is trusted has looked itself (RFC 9110 §7.4).
+/// Step 5, on TLS only: the certificate. A trusted gateway has checked it itself (RFC 9110 §7.4).
 fn certificate(case: &Case<'_>) -> Option<Outcome> {
     let presented = &case.facts.certificate;
     let needed = case.facts.transport == Transport::Tls;
@@ -159,7 +160,7 @@ fn certificate(case: &Case<'_>) -> Option<Outcome> {
     (needed && !covered).then_some(Outcome::Misdirected("certificate"))
 }
 
-/// 6. The group, and then what the user set for it: by exact server name, or never.
+/// Step 6: the group, then the user's setting for it: exact server name, or never.
 fn group(case: &Case<'_>) -> Option<Outcome> {
     let entry = case.entry?;
     if entry.group != case.facts.group {
@@ -168,7 +169,7 @@ fn group(case: &Case<'_>) -> Option<Outcome> {
     let address = matches!(case.host, Host::Ip(_));
     let own = match &case.facts.server_name {
         Some(name) => case.host == Host::Name(name.clone()),
-        // No server name is sent in the clear, and none for an address (RFC 6066 §3).
+        // Cleartext has no server name, and clients send none for an address (RFC 6066 §3).
         None if case.facts.transport == Transport::Cleartext => true,
         None => address && case.policy.coalesce == Coalesce::StrictServerName,
     };
@@ -176,7 +177,7 @@ fn group(case: &Case<'_>) -> Option<Outcome> {
     (!any && !own).then_some(Outcome::Misdirected("server_name"))
 }
 
-/// 7. After all of the above.
+/// Step 7, after all of the above: `Host`.
 fn host_field(case: &Case<'_>) -> Option<Outcome> {
     let default = default_port(case);
     another_host(case, case.port.unwrap_or(default), default)
@@ -187,22 +188,22 @@ fn another_host(case: &Case<'_>, port: u16, default: u16) -> Option<Outcome> {
     let field = case.request.hosts.first()?;
     let same = match authority(field) {
         Ok((host, named)) => host == case.host && named.unwrap_or(default) == port,
-        // An empty `Host` is a field of its own right (RFC 9110 §7.2), and names nobody.
+        // An empty `Host` is valid (RFC 9110 §7.2) and names no host.
         Err(_) if field.is_empty() => false,
         Err(_) => return Some(Outcome::Malformed("host_invalid")),
     };
     (!same).then_some(Outcome::Malformed("host_differs"))
 }
 
-/// Extended CONNECT is a request like others, that a user may not want.
+/// Refuses extended CONNECT if the user forbids it; otherwise it is a request like others.
 fn websocket(case: &Case<'_>) -> Option<Outcome> {
     let extended = case.request.method == Method::ExtendedConnect;
     let refused = extended && case.policy.connect == Connect::Refuse;
     refused.then_some(Outcome::Malformed("extended_connect_refused"))
 }
 
-/// 8.
+/// Step 8: serve.
 fn serve(case: &Case<'_>) -> Option<Outcome> {
-    debug_assert!(!case.world.entries.is_empty(), "somebody has this name");
+    debug_assert!(!case.world.entries.is_empty(), "an entry has this name");
     case.entry.map(|entry| Outcome::VirtualHost(entry.virtual_host))
 }

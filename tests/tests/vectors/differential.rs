@@ -1,4 +1,5 @@
-//! The decision against [`design`](crate::design), for generated worlds, and against no model.
+//! Compares the decision with [`design`](crate::design) on generated worlds, and checks properties
+//! without a model.
 
 use coalesce_core::Authority;
 use proptest::prelude::*;
@@ -13,15 +14,15 @@ proptest! {
 
     #[test]
     fn decide_is_the_design((world, mut facts, request) in case()) {
-        // Observing, listeners of one port and parts of groups are beyond the list.
+        // The list does not cover observing, listeners with several ports, and parts of groups.
         facts.extra = Extra::default();
         let found = outcome(&run(&world, &facts, &request));
         prop_assert_eq!(&found, &design::decide(&world, &facts, &request));
         prop_assert_eq!(&found, &model::decide(&world, &facts, &request));
     }
 
-    /// Whatever the models say: a virtual host is served to a connection of its group, whose
-    /// certificate covers the very host that was named, at a port that is answered for.
+    /// A virtual host is served only to a connection of its group, whose certificate covers the
+    /// named host, at a port of the listener. No model is involved.
     #[test]
     fn a_served_host_is_covered_and_in_the_group((world, mut facts, request) in case()) {
         facts.extra = Extra::default();
@@ -40,8 +41,8 @@ proptest! {
         prop_assert!(covered || facts.transport != Transport::Tls);
     }
 
-    /// Where a request is misdirected, it would be so if nobody had any name: who meets a host of
-    /// another group, certificate or port sees what one sees who meets none.
+    /// A refusal does not depend on the table: a host of another group, certificate or port gets
+    /// the same refusal as an unknown host.
     #[test]
     fn a_known_host_elsewhere_is_refused_like_an_unknown_one(
         (mut world, mut facts, request) in case(),
@@ -56,7 +57,7 @@ proptest! {
         if reason == "scheme" || world.groups.iter().any(lenient) {
             return Ok(());
         }
-        // The same request where nobody has any name.
+        // The same request without any entry.
         world.entries.clear();
         let nobody = outcome(&run(&world, &facts, &request));
         prop_assert_eq!(nobody, Outcome::Misdirected("unknown_authority"));

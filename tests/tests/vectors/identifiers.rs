@@ -90,7 +90,7 @@ fn identifier(name: &Presented) -> Option<PresentedIdentifier<'_>> {
     }
 }
 
-/// The frozen trie, asked by bytes and by the parsed host, as it was built and as it is read back.
+/// Looks a host up in the frozen trie: by bytes and by parsed host, as built and as read back.
 fn trie(row: &Row) -> bool {
     let built = IdentifierSet::build(parsed(row)).expect("few identifiers fit");
     let set = IdentifierSet::from_bytes(built.as_bytes()).expect("what was built is whole");
@@ -101,13 +101,13 @@ fn trie(row: &Row) -> bool {
     found.is_some()
 }
 
-/// Identifier by identifier.
+/// Checks the identifiers one by one.
 fn linear(row: &Row) -> bool {
     let Ok(authority) = Authority::parse(&row.reference.0) else { return false };
     parsed(row).iter().any(|identifier| identifier.covers(&authority.host()))
 }
 
-/// The text of an identifier as the naive oracle takes it.
+/// Returns an identifier in the text form of the naive oracle.
 fn text(name: &Presented) -> Option<String> {
     match name {
         Presented::Dns(bytes) => {

@@ -1,5 +1,5 @@
-//! The vectors of `tests/vectors/` on every implementation of the rules, the decision against a
-//! model of its own, and what reading costs at most.
+//! Runs the vectors of `tests/vectors/` on every implementation of the rules, compares the decision
+//! with a second model, and measures the largest cost of reading.
 //!
 //! `cargo test -p coalesce-tests --test vectors -- --nocapture` prints the tables.
 

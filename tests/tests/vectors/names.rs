@@ -1,4 +1,5 @@
-//! What is a DNS name: for this project, and for the library that reads the ClientHello.
+//! DNS names: those that this project accepts, and those that the reader of the ClientHello
+//! accepts.
 
 use coalesce_core::{DnsName, NamePattern};
 use rustls_pki_types::DnsName as ServerName;
@@ -38,7 +39,7 @@ fn every_implementation_takes_the_same_names() {
         report.run(implementation, answers);
     };
     run("coalesce", |name| DnsName::parse(name).is_ok());
-    // A name is the same wherever it stands.
+    // A name is valid or not independently of where it occurs.
     run("table entry", |name| matches!(NamePattern::parse(name), Ok(NamePattern::Exact(_))));
     run("oracle", |name| str::from_utf8(name).is_ok_and(model::is_name));
     run("rustls", |name| ServerName::try_from(name).is_ok());

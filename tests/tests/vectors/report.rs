@@ -1,4 +1,4 @@
-//! What each implementation answered, against the vectors and their exceptions.
+//! The answers of each implementation, compared with the vectors and their exceptions.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ struct Exceptions {
     exception: Vec<Exception>,
 }
 
-/// Rows that an implementation answers otherwise, for one reason.
+/// Rows for which an implementation gives another answer, for one reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exception {
@@ -23,7 +23,7 @@ struct Exception {
     reason: String,
 }
 
-/// One file of vectors, run by every implementation of its rules.
+/// One file of vectors, run on every implementation of its rules.
 pub(crate) struct Report {
     file: &'static str,
     exceptions: Vec<Exception>,
@@ -45,7 +45,7 @@ impl Report {
         }
     }
 
-    /// Takes the answers of one implementation, each as `(row, expected, found)`.
+    /// Records the answers of one implementation, each as `(row, expected, found)`.
     pub(crate) fn run<'a>(
         &mut self,
         implementation: &'static str,
@@ -86,14 +86,18 @@ impl Report {
     /// Prints the table.
     ///
     /// # Panics
-    /// For a divergence that is not excepted, and for an exception that is none.
+    /// For a difference that is not excepted, and for an exception without a difference.
     #[track_caller]
-    #[allow(clippy::print_stdout, reason = "whoever wants to see the table asks for the output")]
+    #[allow(clippy::print_stdout, reason = "`--nocapture` shows the table")]
     pub(crate) fn finish(self) {
         print!("{}", self.lines);
         for exception in &self.exceptions {
             let name = exception.implementation.as_str();
-            assert!(self.implementations.contains(name), "{}: who is {name}?", self.file);
+            assert!(
+                self.implementations.contains(name),
+                "{}: unknown implementation {name}",
+                self.file
+            );
         }
         assert!(self.faults.is_empty(), "\n{}", self.faults);
     }

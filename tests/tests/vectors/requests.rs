@@ -113,7 +113,7 @@ impl Row {
         }
     }
 
-    /// The frames of the request, of which the list in question is coded in this way.
+    /// Returns the frames of the request, with the list under test in this coding.
     fn frames(&self, stream: u32, coding: Coding) -> Vec<u8> {
         let fields = self.fields();
         let Some(trailers) = &self.trailers else {
@@ -127,14 +127,14 @@ impl Row {
     }
 }
 
-/// How a list is coded (RFC 7541 §6).
+/// The coding of a list (RFC 7541 §6).
 #[derive(Clone, Copy, Debug)]
 enum Coding {
     /// Literals that enter no table.
     Plain,
     /// Literals that enter the dynamic table.
     Inserted,
-    /// Indices, if the list is the one that entered the table last.
+    /// Indices, if the list entered the table last.
     Indexed,
 }
 
@@ -152,7 +152,7 @@ impl Coding {
     }
 }
 
-/// Answers a request once it has all of it.
+/// Answers a request after its end.
 async fn answer(accepted: Accepted) {
     let (request, mut respond, _) = accepted.into_parts();
     let mut body = request.into_body();
@@ -210,7 +210,7 @@ impl Client {
         self.io.write_all(bytes).await.unwrap();
     }
 
-    /// What became of a stream, once that is known.
+    /// Waits for the outcome of a stream.
     async fn outcome(&mut self, stream: u32) -> String {
         while !self.outcomes.contains_key(&stream) {
             let mut header = [0; 9];
@@ -247,7 +247,7 @@ async fn outcomes(
     let server = tokio::spawn(server);
     let mut client = Client { io, decoder: loona_hpack::Decoder::new(), outcomes: BTreeMap::new() };
     client.send(&[PREFACE, &settings(&[])].concat()).await;
-    // One stream is open from the first request to the last.
+    // One stream stays open from the first request to the last.
     client.send(&frame(HEADERS, END_HEADERS, 1, &get_fields(HOST, "/"))).await;
     let mut found = Vec::new();
     for (stream, request) in (3..).step_by(2).zip(requests) {

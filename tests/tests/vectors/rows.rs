@@ -1,4 +1,4 @@
-//! Reading the vectors. `tests/vectors/README.md` specifies the format.
+//! Reads the vectors. `tests/vectors/README.md` specifies the format.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
-/// Bytes, as the vectors write them: a string whose every character stands for one byte.
+/// Bytes in the notation of the vectors: a string in which each character is one byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// A presented name, by the kind of `GeneralName` (RFC 5280 §4.2.1.6) that it is.
+/// A presented name, by its kind of `GeneralName` (RFC 5280 §4.2.1.6).
 #[derive(Clone, Debug)]
 pub(crate) enum Presented {
     Dns(Vec<u8>),
@@ -50,7 +50,7 @@ fn octets(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// The address that the octets of an IP-ID are (RFC 5280 §4.2.1.6).
+/// Returns the address in the bytes of an IP-ID (RFC 5280 §4.2.1.6).
 pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     v4.or(<[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
@@ -63,10 +63,10 @@ pub(crate) fn read<T: DeserializeOwned>(file: &str) -> T {
     toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Ids name rows in the exceptions and in what a failing test says, so there is one of each.
+/// Checks that the ids are distinct, because exceptions and messages name rows by them.
 pub(crate) fn assert_distinct<'a>(file: &str, ids: impl IntoIterator<Item = &'a str>) {
     let mut seen = BTreeSet::new();
     for id in ids {
-        assert!(seen.insert(id), "{file}: two rows are called {id}");
+        assert!(seen.insert(id), "{file}: two rows have the id {id}");
     }
 }

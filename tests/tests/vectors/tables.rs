@@ -1,4 +1,4 @@
-//! Authority tables: what may be an entry, and which entry stands for a host.
+//! Authority tables: valid entries, and the entry that matches a host.
 
 use coalesce_core::{
     Authority, AuthorityTable, GroupId, GroupPolicy, Layout, NamePattern, VirtualHostId,
@@ -55,7 +55,8 @@ struct Row {
 }
 
 impl Table {
-    /// A table whose virtual hosts are the numbers of its entries, added in either direction.
+    /// Builds a table whose virtual hosts are the numbers of its entries, added forwards or
+    /// backwards.
     fn build(&self, layout: Layout, backwards: bool) -> AuthorityTable<Vec<u8>> {
         let mut builder = AuthorityTable::builder();
         let group = GroupId::new(0);
@@ -78,10 +79,11 @@ impl Table {
 }
 
 fn shown(found: Option<&str>) -> String {
-    found.unwrap_or("nobody").to_owned()
+    found.unwrap_or("none").to_owned()
 }
 
-/// In this layout, whatever the order of building, as built and as read back, by bytes and by host.
+/// Looks a host up in this layout: for either order of building, as built and as read back, by
+/// bytes and by host.
 fn trie(table: &Table, layout: Layout, authority: &[u8]) -> String {
     let (built, again) = (table.build(layout, false), table.build(layout, true));
     let read = AuthorityTable::from_bytes(built.as_bytes()).expect("what was built is whole");
@@ -93,7 +95,7 @@ fn trie(table: &Table, layout: Layout, authority: &[u8]) -> String {
     shown(found)
 }
 
-/// Every entry is asked, and the most specific one that says yes is taken.
+/// Asks every entry, and returns the most specific one that matches.
 fn oracle(table: &Table, authority: &[u8]) -> String {
     let Ok((host, _)) = model::authority(authority) else { return shown(None) };
     let ranked = |entry: &&Entry| {

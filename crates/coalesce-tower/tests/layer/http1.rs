@@ -148,7 +148,7 @@ async fn a_misdirected_head_leaves_the_connection_in_step() {
 /// RFC 9110 §10.1.1: a final status instead of 100; RFC 9112 §9.3: what is not read ends the
 /// connection.
 #[tokio::test]
-async fn a_misdirected_upload_is_refused_unread() {
+async fn misdirected_upload_is_refused_unread() {
     let mut client = connect(&tls(PUBLIC));
     let expect = "POST / HTTP/1.1\r\nHost: cdn.test\r\nContent-Length: 9999999\r\nExpect: 100-continue\r\n\r\n";
     let (status, fields, content) = ask(&mut client, expect).await;
