@@ -1,4 +1,4 @@
-//! The `date` field, which RFC 9110 §6.6.1 wants of every server that has a clock.
+//! The `date` field, which RFC 9110 §6.6.1 requires of a server with a clock.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 
 thread_local! {
-    /// The date of one second, formatted. Each thread has its own, so that threads neither wait for
-    /// each other nor write to one another's cache line at every answer.
+    /// The formatted date of one second. Each thread has a cache, so threads neither wait for each
+    /// other nor share a cache line that every answer writes.
     static FORMATTED: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// The current time as a `date` field, for answers of the application; this crate's own have it.
+/// Returns the current time as a `date` field, for answers of the application. The answers of this
+/// crate have one.
 ///
-/// Formatted once in a second and thread; the value is shared.
+/// The value is formatted once in each second and thread, and shared.
 ///
 /// # Examples
 /// ```
@@ -31,7 +32,7 @@ pub(crate) fn write_date(out: &mut Vec<u8>) {
 
 fn with_date<R>(mut use_it: impl FnMut(&HeaderValue) -> R) -> R {
     let time = SystemTime::now();
-    // A clock before 1970 is no clock; whatever it says, it says the same all along.
+    // A clock before 1970 is not set, so its date does not matter.
     let second = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let cached = FORMATTED.try_with(|formatted| {
         let mut formatted = formatted.try_borrow_mut().ok()?;
@@ -40,14 +41,14 @@ fn with_date<R>(mut use_it: impl FnMut(&HeaderValue) -> R) -> R {
             other => use_it(&other.insert((second, format(second))).1),
         })
     });
-    // A thread that ends has no cache any more.
+    // A thread that is ending has dropped its cache.
     cached.ok().flatten().unwrap_or_else(|| use_it(&format(second)))
 }
 
 #[cold]
 fn format(second: u64) -> HeaderValue {
     let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
-    // No date has another length than this one (RFC 9110 §5.6.7).
+    // Every date has this length (RFC 9110 §5.6.7).
     HeaderValue::from_str(&text)
         .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_date_is_in_the_preferred_format() {
+    fn date_is_in_the_preferred_format() {
         let now = date();
         let text = now.to_str().unwrap();
         assert!(httpdate::parse_http_date(text).is_ok() && text.ends_with(" GMT"), "{text}");

@@ -1,4 +1,4 @@
-//! The adapter in dialogue with an `h2` client over an in-memory stream.
+//! The adapter against an `h2` client over an in-memory stream.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, RwLock};
@@ -22,7 +22,7 @@ type Table = AuthorityTable<Vec<u8>>;
 const GROUP: GroupId = GroupId::new(7);
 const BODY_421: &[u8] = br#"{"error":"misdirected_request"}"#;
 
-/// A table in which `names` are virtual hosts 0, 1, ... of one group.
+/// Makes a table in which `names` are virtual hosts 0, 1, … of one group.
 fn table(names: &[&str], policy: GroupPolicy) -> Table {
     let mut builder = AuthorityTable::builder();
     builder.group(GROUP, policy).unwrap();
@@ -33,12 +33,12 @@ fn table(names: &[&str], policy: GroupPolicy) -> Table {
     builder.build().unwrap()
 }
 
-/// Two hosts, of which the certificate covers `api` only.
+/// Makes a table of two hosts; the certificate covers `api` only.
 fn api_and_cdn() -> Table {
     table(&["api.test", "cdn.test"], GroupPolicy::default())
 }
 
-/// What the server task found when its connection was over.
+/// The server task's result at the end of its connection.
 struct Outcome {
     served: Vec<String>,
     error: Option<coalesce_h2::Error>,
@@ -51,7 +51,7 @@ struct Pair {
     table: Arc<RwLock<Table>>,
 }
 
-/// A client connected to the adapter, whose certificate covers `api.test`.
+/// Connects a client to the adapter, whose certificate covers `api.test`.
 async fn connect(builder: Builder, table: Table) -> Pair {
     let mut client = h2::client::Builder::new();
     connect_as(client.max_concurrent_reset_streams(1000), builder, table).await
@@ -88,7 +88,7 @@ async fn connect_as(client: &h2::client::Builder, builder: Builder, table: Table
     Pair { client, server, driver, table }
 }
 
-/// Answers 200 with the length of the request's body; `/drain` reads all of it first.
+/// Answers 200 with the length of the request's body; `/drain` reads the whole body first.
 async fn echo(accepted: Accepted) {
     let (request, mut respond, proof) = accepted.into_parts();
     let mut body = request.into_body();
@@ -138,7 +138,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn misdirected_gets_421_and_nothing_else_of_the_connection_changes() {
+async fn misdirected_gets_421_and_the_connection_is_unaffected() {
     let mut pair = connect(Builder::new(), api_and_cdn()).await;
     assert_eq!(pair.get("https://api.test/").await.0, 200);
     let (known, known_body) = pair.send(request(Method::GET, "https://cdn.test/")).await.unwrap();
@@ -150,7 +150,7 @@ async fn misdirected_gets_421_and_nothing_else_of_the_connection_changes() {
     assert_eq!(known.headers()["cache-control"], "no-store");
     assert_eq!(known.headers()["content-length"], "31");
     assert!(!known.headers().contains_key("alt-svc"));
-    // A stranger cannot tell a host that lives elsewhere from one that does not exist.
+    // The answer is the same for a host elsewhere and for an unknown host.
     let (mut known, mut unknown) = (known, unknown);
     assert!(known.headers_mut().remove("date").is_some());
     assert!(unknown.headers_mut().remove("date").is_some());
@@ -172,7 +172,7 @@ async fn head_has_the_fields_without_the_content() {
 }
 
 #[tokio::test]
-async fn content_is_the_users_to_choose() {
+async fn content_of_a_421_is_configurable() {
     let custom = MisdirectedContent::Custom {
         content_type: HeaderValue::from_static("text/plain"),
         body: Bytes::from_static(b"not here\n"),
@@ -215,9 +215,8 @@ async fn interleaved_streams_each_get_their_own_answer() {
     assert!(outcome.error.is_none());
 }
 
-/// Attack: uploads to a host that is not here, together far larger than the connection's window,
-/// none ever read.
-/// Their bytes must not take the connection's window from the streams that are served.
+/// Attack: uploads to a misdirected host, far larger together than the connection's window, which
+/// the application never reads. They must not use up the window of the served streams.
 #[tokio::test]
 async fn refused_uploads_give_their_window_back() {
     let mut pair = connect(Builder::new(), api_and_cdn()).await;
@@ -225,7 +224,7 @@ async fn refused_uploads_give_their_window_back() {
         pair.client = pair.client.clone().ready().await.unwrap();
         let request = request(Method::POST, "https://cdn.test/upload");
         let (response, mut send) = pair.client.send_request(request, false).unwrap();
-        // In flight before the answer can be there.
+        // Sent before the answer can arrive.
         send.send_data(Bytes::from(vec![0; 60_000]), false).unwrap();
         let response = response.await.unwrap();
         assert_eq!(response.status(), 421);
@@ -233,7 +232,7 @@ async fn refused_uploads_give_their_window_back() {
         let reset = std::future::poll_fn(|context| send.poll_reset(context)).await.unwrap();
         assert_eq!(reset, Reason::NO_ERROR);
     }
-    // Twice the connection's window through one served stream.
+    // Twice the connection's window on one served stream.
     pair.client = pair.client.clone().ready().await.unwrap();
     let request = request(Method::POST, "https://api.test/upload");
     let (response, mut send) = pair.client.send_request(request, false).unwrap();
@@ -243,12 +242,12 @@ async fn refused_uploads_give_their_window_back() {
     assert!(body(response.into_body()).await.unwrap().ends_with(b" 2097152"));
 }
 
-/// As many octets of window as there are, so much content is sent; the upload's window is given
-/// back all the same, and its stream ends once everything is said.
+/// The server sends as much content as there is window. It returns the upload's window all the
+/// same, and ends the stream once all content is sent.
 #[tokio::test]
-async fn the_answer_to_an_upload_waits_for_window_and_the_upload_for_nothing() {
+async fn answer_to_an_upload_waits_for_window_and_the_upload_does_not() {
     let dialogue = uploads_that_grant_little_window();
-    timeout(Duration::from_secs(20), dialogue).await.expect("nobody waits in vain");
+    timeout(Duration::from_secs(20), dialogue).await.expect("the dialogue ends");
 }
 
 async fn uploads_that_grant_little_window() {
@@ -265,8 +264,8 @@ async fn uploads_that_grant_little_window() {
         assert_eq!(response.status(), 421);
         let mut content = response.into_body();
         assert_eq!(content.data().await.unwrap().unwrap(), BODY_421[..10]);
-        // More than the window of a stream, of which three are more than the connection's: it is
-        // given back as it is used.
+        // More than a stream's window; three of them are more than the connection's. The server
+        // returns the window as it is used.
         send.send_data(Bytes::from(vec![0; 400_000]), false).unwrap();
         send.reserve_capacity(1);
         let capacity = std::future::poll_fn(|context| send.poll_capacity(context)).await;
@@ -282,18 +281,17 @@ async fn uploads_that_grant_little_window() {
         assert_eq!(reset, Reason::NO_ERROR);
     }
     assert_eq!(pair.get("https://api.test/").await.0, 200);
-    // The others still wait when the client vanishes.
+    // The other uploads still wait when the client disappears.
     pair.driver.abort();
     let outcome = pair.server.await.expect("nothing panics");
     assert_eq!(outcome.served.len(), 1);
 }
 
-/// Whether a request on a connection that could not be followed is given up is not seen, so each
-/// counts as one that is.
+/// The engine does not see resets after it has lost sync, so each request counts as reset.
 #[tokio::test]
-async fn a_connection_that_nobody_can_follow_takes_so_many_streams() {
+async fn connection_without_sync_accepts_a_limited_number_of_streams() {
     let mut pair = connect(Builder::new(), api_and_cdn()).await;
-    // A header block that is too long to be held back, and for `h2` not to be answered 431.
+    // A header block too long to buffer, but short enough that `h2` does not answer 431.
     let mut bomb = request(Method::GET, "https://api.test/");
     bomb.headers_mut().insert("x-a", HeaderValue::from_bytes(&vec![b'~'; 70_000]).unwrap());
     assert_eq!(pair.send(bomb).await.unwrap().0.status(), 431);
@@ -304,21 +302,24 @@ async fn a_connection_that_nobody_can_follow_takes_so_many_streams() {
             Err(error) => break error,
         }
         served += 1;
-        assert!(served < coalesce_h2::limits::RESETS_MAX, "there is no end");
+        assert!(
+            served < coalesce_h2::limits::RESETS_MAX,
+            "the connection accepts streams without a limit"
+        );
     };
     assert_eq!(served, coalesce_h2::limits::RESETS_MAX / 2, "{error}");
     let outcome = pair.server.await.unwrap();
-    assert!(outcome.error.is_none(), "it ends in peace");
+    assert!(outcome.error.is_none(), "the connection ends without an error");
 }
 
 #[tokio::test]
-async fn a_client_that_only_misses_is_sent_away() {
+async fn client_with_only_misdirected_requests_gets_goaway() {
     let builder = Builder::new().refused_in_a_row(NonZeroU32::new(20));
     let mut pair = connect(builder, api_and_cdn()).await;
     for _ in 0..19 {
         assert_eq!(pair.get("https://cdn.test/").await.0, 421);
     }
-    assert_eq!(pair.get("https://api.test/").await.0, 200, "one served request makes it whole");
+    assert_eq!(pair.get("https://api.test/").await.0, 200, "one served request resets the count");
     for _ in 0..19 {
         assert_eq!(pair.get("https://cdn.test/").await.0, 421);
     }
@@ -331,7 +332,7 @@ async fn a_client_that_only_misses_is_sent_away() {
 }
 
 #[tokio::test]
-async fn by_default_ten_thousand_misses_in_a_row_are_borne() {
+async fn default_limit_is_ten_thousand_refusals_in_a_row() {
     let mut pair = connect(Builder::new(), api_and_cdn()).await;
     for _ in 0..9_999 {
         assert_eq!(pair.get("https://cdn.test/").await.0, 421);
@@ -345,7 +346,7 @@ async fn by_default_ten_thousand_misses_in_a_row_are_borne() {
 }
 
 #[tokio::test]
-async fn connect_is_refused_with_405_whatever_it_names() {
+async fn connect_to_any_target_is_refused_with_405() {
     for authority in ["api.test:443", "cdn.test:443"] {
         let mut pair = connect(Builder::new(), api_and_cdn()).await;
         let (response, _) = pair.send(request(Method::CONNECT, authority)).await.unwrap();
@@ -376,7 +377,7 @@ async fn extended_connect_is_announced_only_on_request() {
 }
 
 #[tokio::test]
-async fn a_differing_host_resets_the_stream() {
+async fn differing_host_resets_the_stream() {
     let mut pair = connect(Builder::new(), api_and_cdn()).await;
     let mut differing = request(Method::GET, "https://api.test/");
     differing.headers_mut().insert("host", HeaderValue::from_static("cdn.test"));
@@ -401,12 +402,16 @@ async fn each_request_is_decided_on_the_newest_table() {
 }
 
 #[tokio::test]
-async fn an_unknown_authority_reaches_an_application_that_wants_it() {
+async fn unknown_authority_is_passed_on_if_the_policy_says_so() {
     let mut policy = GroupPolicy::default();
     policy.unknown_authority = UnknownAuthority::HandToApplication;
     let mut pair = connect(Builder::new(), table(&["api.test", "cdn.test"], policy)).await;
     assert_eq!(pair.get("https://wrong.test/").await, (StatusCode::OK, b"Unlisted 0".to_vec()));
-    assert_eq!(pair.get("https://cdn.test/").await.0, 421, "known, and not covered");
+    assert_eq!(
+        pair.get("https://cdn.test/").await.0,
+        421,
+        "in the table, but not in the certificate"
+    );
 }
 
 #[tokio::test]

@@ -1,22 +1,23 @@
-//! Reading one header block, and rewriting it where `h2` would refuse a field.
+//! Reads one header block, and rewrites it where `h2` would refuse a field.
 
 use super::fields::Fields;
 use super::frame::{self, CONTINUATION, FrameHeader, HEADER_LEN, fragment, fragments};
 use super::hpack::{self, Decoder};
 use super::table::TABLE_SIZE_DEFAULT;
 
-/// The longest header block, frame headers included, that is held back to be read. A longer one
-/// passes unread, and the engine loses sync: memory per connection stays bounded, and a block of
-/// this size is beyond what servers accept by default.
+/// The longest header block, with frame headers, that is buffered and read. A longer block passes
+/// unread, and the engine loses sync. So the memory of a connection is bounded. Servers refuse
+/// blocks of this size by default.
 pub(super) const BLOCK_LEN_MAX: usize = 64 * 1024;
 
-/// Buffers that grew beyond this serve one block only.
+/// The largest buffer that is kept for the next block.
 const SCRATCH_LEN_MAX: usize = 4096;
 
-/// Why header blocks can no longer be followed.
+/// The reason why the engine cannot follow header blocks any longer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum LostSync {
-    /// A CONTINUATION out of place, another frame in its place, or `PUSH_PROMISE`.
+    /// A CONTINUATION without a HEADERS frame, another frame instead of a CONTINUATION, or
+    /// `PUSH_PROMISE`.
     StrayFrame,
     /// A header block is longer than [`BLOCK_LEN_MAX`].
     BlockTooLong,
@@ -26,9 +27,9 @@ pub(super) enum LostSync {
     Hpack(hpack::Error),
     /// The connection ended within a frame header or a header block.
     Ended,
-    /// A rewritten block did not fit its frames, which cannot be.
+    /// A rewritten block does not fit its frames; this cannot happen.
     Layout,
-    /// A header block on a stream that is over, and of which `h2` knows nothing.
+    /// A header block on a stream that has ended and that `h2` was not shown.
     StreamHidden,
 }
 
@@ -44,43 +45,44 @@ impl From<hpack::Error> for LostSync {
     }
 }
 
-/// How much of a header block there is.
+/// The part of a header block that has arrived.
 pub(super) enum Extent {
-    /// All of its frames, so many bytes together.
+    /// All frames, with this number of bytes in total.
     Whole(usize),
-    /// So many bytes, at least, are missing.
+    /// At least this number of bytes is missing.
     Missing(usize),
 }
 
-/// The reader of a client's header blocks; its buffers serve block after block.
+/// A reader of a client's header blocks, which reuses its buffers.
 ///
-/// # Staying in step
+/// # Staying in sync
 ///
 /// HPACK compresses with a dynamic table that both ends update alike, entry by entry, and evict
-/// from by size (RFC 7541 §2.3.2, §4.1). Here three tables have to agree: the client's, `h2`'s, and
-/// the one of this reader. So the reader decodes every block, trailers included, and whatever it
-/// rewrites keeps the size of the entry: a refused name or value becomes the letter `a`, repeated to
-/// the same *decoded* length, since the size of an entry counts decoded octets (RFC 7541 §4.1).
-/// Huffman codes the letter in five bits, the shortest code there is, so that the rewritten block
-/// never outgrows its frames. The table of the reader knows what is wrong with an entry and `h2`'s
-/// holds the placeholder, so that a later index to the entry is recognised.
+/// from by size (RFC 7541 §2.3.2, §4.1). Here three tables must agree: the client's, the one in
+/// `h2`, and the one of this reader. So the reader decodes every block, trailers included, and its
+/// changes keep the size of each entry: it replaces a refused name or value by the letter `a`,
+/// repeated to the same *decoded* length, because the size of an entry counts decoded octets (RFC
+/// 7541 §4.1). The Huffman code of `a` has five bits, the shortest there is, so a rewritten block
+/// always fits its frames. The reader's table knows the fault of an entry while the table in `h2`
+/// has the placeholder, so the reader recognises a later index to the entry.
 ///
 /// # Malformed messages
 ///
-/// RFC 9113 §8.1.1 wants a stream error for a malformed message. A malformed request passes with
-/// placeholders, and a note has the server half reset its stream. Malformed trailers pass without
-/// `END_STREAM`, for which `h2` resets the stream (`trailers_without_end_stream_reset_their_stream`).
+/// RFC 9113 §8.1.1 requires a stream error for a malformed message. The reader passes a malformed
+/// request with placeholders, and a note makes the server half reset its stream. It passes
+/// malformed trailers without `END_STREAM`, for which `h2` resets the stream
+/// (`trailers_without_end_stream_reset_their_stream`).
 ///
-/// `h2` resets the streams of other malformed messages itself. But when the first frame of a block
-/// is enough to see the fault, `h2` ends the connection over the CONTINUATION that follows
-/// (`malformed_block_of_several_frames_ends_the_connection`). So a block of several frames is shown
-/// to `h2` in one, if the block fits.
+/// `h2` resets the streams of other malformed messages itself. But if the first frame of a block
+/// already shows the fault, `h2` ends the connection over the CONTINUATION after it
+/// (`malformed_block_of_several_frames_ends_the_connection`). So the reader passes a block of
+/// several frames in one frame, if the block fits.
 #[derive(Debug)]
 pub(super) struct BlockReader {
     pub(super) decoder: Decoder,
     /// The fields of the last block.
     pub(super) fields: Fields,
-    /// Where, in the held bytes, the first frame begins that was not whole.
+    /// The position, in the buffered bytes, of the first frame that was incomplete.
     resume_at: usize,
     /// The fragments of a block, joined.
     joined: Vec<u8>,
@@ -99,8 +101,8 @@ impl BlockReader {
         }
     }
 
-    /// Finds the end of the block whose first frame is at the start of `bytes`. When this is asked
-    /// again with more bytes, it goes on where it stopped.
+    /// Finds the end of the block whose first frame starts `bytes`. A later call with more bytes
+    /// continues at the first incomplete frame.
     pub(super) fn extent(&mut self, first: &FrameHeader, bytes: &[u8]) -> Result<Extent, LostSync> {
         let mut at = self.resume_at;
         loop {
@@ -108,7 +110,7 @@ impl BlockReader {
                 self.resume_at = at;
                 return Ok(Extent::Missing(at + HEADER_LEN - bytes.len()));
             };
-            // Nothing may come between the frames of a block (RFC 9113 §4.3).
+            // Only CONTINUATION may come between the frames of a block (RFC 9113 §4.3).
             if at > 0 && (header.kind != CONTINUATION || header.stream_id != first.stream_id) {
                 return Err(LostSync::StrayFrame);
             }
@@ -129,7 +131,7 @@ impl BlockReader {
     }
 
     /// Reads the block in these whole frames, and rewrites it in place where `h2` would refuse a
-    /// field. Returns how many bytes remain.
+    /// field. Returns the number of bytes after the changes.
     #[inline]
     pub(super) fn read(
         &mut self,
@@ -163,7 +165,7 @@ impl BlockReader {
         Ok(frames.len())
     }
 
-    /// Lays out a block anew that was rewritten, or that has several frames.
+    /// Lays out a block that was rewritten or that has several frames.
     fn lay_out(&mut self, frames: &mut [u8], is_edited: bool) -> Result<usize, LostSync> {
         let (block, out) = if is_edited {
             (&self.rewritten, &mut self.joined)
@@ -176,7 +178,7 @@ impl BlockReader {
         Ok(kept)
     }
 
-    /// Gives back what a long block has grown, if it was one.
+    /// Frees the buffers after a long block.
     #[inline]
     pub(super) fn trim_after(&mut self, block_len: usize) {
         if block_len > SCRATCH_LEN_MAX {

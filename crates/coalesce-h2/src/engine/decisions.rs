@@ -8,27 +8,28 @@ use coalesce_http::{Decide, log};
 
 use crate::refusal_limit::{Left, RefusalLimit};
 
-/// Verdicts that may wait for their streams. A request whose verdict was dropped is decided again.
+/// The most verdicts that wait for their streams. If a verdict is dropped, its request is decided
+/// again.
 const WAITING_MAX: usize = 256;
 
-/// The longest authority that is decided before `h2` sees it: longer ones are hardly anybody's.
+/// The longest authority that is decided before `h2` sees it. Longer ones are rare.
 pub(super) const AUTHORITY_LEN_MAX: usize = 64;
 
-/// The decision of the user, with the verdicts that wait for their streams.
+/// The user's decision, with the verdicts that wait for their streams.
 pub(super) struct Decisions<D> {
     decide: D,
     refusal_limit: RefusalLimit,
-    /// In the order of stream identifiers.
+    /// The waiting verdicts, in the order of stream identifiers.
     waiting: VecDeque<Waiting>,
-    /// True if a GOAWAY is on its way, so that `h2` must say which streams still count.
+    /// True if a GOAWAY is on its way, so `h2` alone knows which streams still count.
     closing: bool,
 }
 
-/// The verdict on a request without a `Host` field whose header block was read.
+/// The verdict on a request without a `Host` field, made when its header block was read.
 struct Waiting {
     stream_id: u32,
     verdict: Verdict,
-    /// The [generation](Decide::generation) that it was decided under.
+    /// The [generation](Decide::generation) of the decision.
     generation: u64,
     authority: Authority,
     https: bool,
@@ -41,7 +42,7 @@ struct Authority {
 }
 
 impl Authority {
-    /// `None` if it is too long.
+    /// Copies an authority; `None` if it is too long.
     fn new(authority: &[u8]) -> Option<Self> {
         let mut bytes = [0; AUTHORITY_LEN_MAX];
         bytes.get_mut(..authority.len())?.copy_from_slice(authority);
@@ -50,7 +51,7 @@ impl Authority {
 }
 
 impl Waiting {
-    /// True if the verdict is about this very target.
+    /// Returns true if the verdict is for exactly this target.
     fn is_about(&self, target: &RequestTarget<'_>) -> bool {
         let scheme: &[u8] = if self.https { b"https" } else { b"http" };
         target.authority == self.authority.bytes.get(..self.authority.len)
@@ -65,27 +66,30 @@ impl<D> Decisions<D> {
         Self { decide, refusal_limit, waiting: VecDeque::new(), closing: false }
     }
 
-    /// Counts a refusal of the server half.
+    /// Counts a refusal by the server half.
     pub(super) fn refused(&mut self) -> Left {
         self.refusal_limit.refused()
     }
 
-    /// Has every later request shown to `h2`, because a GOAWAY says which of them count.
+    /// Stops early answers, because a GOAWAY decides which later requests count.
     pub(super) const fn close(&mut self) {
         self.closing = true;
     }
 }
 
 impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
-    /// Decides a request from its header block. True if it is misdirected and may be answered at
-    /// once: then it was counted and logged. Any other verdict waits for the stream.
+    /// Decides a request from its header block. Returns true if the request is misdirected and may
+    /// be answered at once; the refusal is then counted and logged. Any other verdict waits for the
+    /// stream.
     pub(super) fn refuses_early(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> bool {
-        // The refusal that reaches the limit ends the connection, which the server half has to do.
+        // The server half must make the refusal that reaches the limit, because it ends the
+        // connection.
         if self.closing || self.refusal_limit.is_almost_reached() {
             return false;
         }
         let Some(authority) = target.authority.and_then(Authority::new) else { return false };
-        // Asked before the verdict, so that no verdict can pass for newer than it is.
+        // Read before the verdict, so a reload in between makes the verdict look older, never
+        // newer.
         let generation = self.decide.generation();
         let verdict = self.ask(target);
         if let Verdict::Misdirected(_) = verdict {
@@ -95,7 +99,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
         if self.waiting.len() >= WAITING_MAX {
             self.waiting.pop_front();
         } else if self.waiting.capacity() == 0 {
-            // Most connections never have a second verdict wait.
+            // Most connections never need room for a second verdict.
             self.waiting.reserve_exact(1);
         }
         let https = target.scheme == Some(b"https");
@@ -103,7 +107,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
         false
     }
 
-    /// The verdict on a request as `h2` shows it.
+    /// Returns the verdict on a request as `h2` shows it.
     pub(super) fn verdict(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> Verdict {
         let verdict = match self.take_waiting(stream_id, target) {
             Some(waiting) if waiting.generation == self.decide.generation() => waiting.verdict,
@@ -116,7 +120,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Decisions<D> {
     }
 
     fn take_waiting(&mut self, stream_id: u32, target: &RequestTarget<'_>) -> Option<Waiting> {
-        // A verdict that waits for an earlier stream is of one that `h2` refused:
+        // The stream of an earlier verdict was refused by `h2`:
         // `streams_are_handed_out_in_the_order_of_their_identifiers`.
         while self.waiting.front().is_some_and(|front| front.stream_id < stream_id) {
             self.waiting.pop_front();
@@ -146,7 +150,7 @@ mod tests {
 
     const NAME: &[u8] = b"a.test";
 
-    /// Serves one name, as long as it has it.
+    /// Serves one name until the name is removed.
     #[derive(Default)]
     struct OneName {
         is_gone: bool,
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_that_waits_for_its_stream_holds_for_its_generation_only() {
+    fn waiting_verdict_holds_for_its_generation_only() {
         let limit = RefusalLimit::new(NonZeroU32::new(10));
         let mut decisions = Decisions::new(OneName::default(), limit);
         let target = RequestTarget::https(NAME);
@@ -192,10 +196,10 @@ mod tests {
         assert_eq!(decisions.decide.decided.get(), 3);
     }
 
-    /// A verdict is of the very request that it was made for. None other gets it, be it on the same
-    /// stream, or the same on another stream.
+    /// A waiting verdict applies to its own request only: not to another request on the same
+    /// stream, and not to the same request on another stream.
     #[test]
-    fn a_verdict_that_waits_is_for_its_own_request_only() {
+    fn waiting_verdict_holds_for_its_own_request_only() {
         let mut decisions = Decisions::new(OneName::default(), RefusalLimit::new(None));
         let target = RequestTarget::https(NAME);
         let others = [

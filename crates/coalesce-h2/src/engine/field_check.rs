@@ -1,24 +1,24 @@
-//! Which fields make a message malformed (RFC 9113 §8.1.1), where `h2` would end the connection or
-//! say nothing.
+//! Finds the fields that make a message malformed (RFC 9113 §8.1.1) and for which `h2` would end
+//! the connection or do nothing.
 //!
 //! | field | RFC 9113 | `h2` |
 //! | --- | --- | --- |
-//! | a name with an octet that no name has; an unknown pseudo-header field | §8.2.1, §8.3 | ends the connection |
-//! | a value with NUL, CR, LF or another control octet; a `:method` that is no token | §8.2.1, §8.3.1 | ends the connection |
+//! | a name with an invalid octet; an unknown pseudo-header field | §8.2.1, §8.3 | ends the connection |
+//! | a value with NUL, CR, LF or another control octet; a `:method` that is not a token | §8.2.1, §8.3.1 | ends the connection |
 //! | a `:scheme`, `:path` or `:protocol` that is not UTF-8 | §8.3.1 | ends the connection |
-//! | a value with a blank at an edge | §8.2.1 | takes it |
-//! | two `content-length` fields | §8.1.1, RFC 9110 §8.6 | takes the first |
+//! | a value that begins or ends with a blank | §8.2.1 | accepts it |
+//! | two `content-length` fields | §8.1.1, RFC 9110 §8.6 | uses the first |
 //! | a pseudo-header field in trailers | §8.1 | drops the field |
 //!
-//! `h2` resets the stream of any other malformed field itself. `malformed_field_ends_the_connection`
-//! has what this file has to find.
+//! `h2` resets the stream for every other malformed field. `malformed_field_ends_the_connection`
+//! lists the fields that this file must find.
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method};
 
 use super::table::{Fault, Kind};
 
-/// True if `h2` takes a name, which is no pseudo-header field, for one (RFC 9113 §8.2.1).
+/// Returns true if `h2` accepts a name that is not of a pseudo-header field (RFC 9113 §8.2.1).
 pub(super) fn is_name(name: &[u8]) -> bool {
     let usual = |octet: &u8| matches!(octet, b'a'..=b'z' | b'-' | b'0'..=b'9' | b'_');
     !name.is_empty() && name.iter().all(usual) || HeaderName::from_lowercase(name).is_ok()
@@ -52,7 +52,7 @@ const fn may_have_control(word: u64) -> bool {
     (below_space | is_del) & (0x80 * ONES) != 0
 }
 
-/// Says what is wrong with the value of a field of this kind.
+/// Returns the fault of a value of this kind.
 pub(super) fn fault(kind: Kind, value: &[u8]) -> Fault {
     let faultless = match kind {
         Kind::Authority if is_plain(value) => true,
@@ -61,15 +61,15 @@ pub(super) fn fault(kind: Kind, value: &[u8]) -> Fault {
         Kind::Authority | Kind::Host => true,
         Kind::Scheme | Kind::Path | Kind::Protocol => str::from_utf8(value).is_ok(),
         Kind::Method => Method::from_bytes(value).is_ok(),
-        // Of a response (RFC 9113 §8.3.2).
+        // Pseudo-header fields of responses are invalid in requests (RFC 9113 §8.3.2).
         Kind::Status => false,
         Kind::ContentLength | Kind::Other => is_value(value),
     };
     if faultless { Fault::None } else { Fault::Malformed }
 }
 
-/// True if the code of a Huffman-coded value shows that `fault` finds none, for the kinds whose
-/// values [are skipped](Kind::is_skipped). By this, most values need no decoding.
+/// Returns true if the Huffman code of a value proves that `fault` finds none, for the kinds whose
+/// values [are skipped](Kind::is_skipped). Most values then need no decoding.
 pub(super) fn is_faultless_code(kind: Kind, code: &[u8]) -> bool {
     if matches!(kind, Kind::Path | Kind::Protocol) {
         // ASCII is UTF-8.
@@ -80,15 +80,16 @@ pub(super) fn is_faultless_code(kind: Kind, code: &[u8]) -> bool {
         && !any_word(code, |word| has_ten_ones(word) && (has_fifteen_ones(word) || has_nul(word)))
 }
 
-/// The code of a space (RFC 7541 Appendix B), of six bits.
+/// The Huffman code of a space, six bits (RFC 7541 Appendix B).
 const SPACE: u8 = 0b01_0100;
 
 fn begins_with_space(code: &[u8]) -> bool {
     code.first().is_some_and(|octet| octet >> 2 == SPACE)
 }
 
-/// True if a value may end with a space: its code ends with that of a space and less than an octet
-/// of padding, which is ones (RFC 7541 §5.2). The code of another octet may end so as well.
+/// Returns true if a value may end with a space: its code ends with the code of a space and less
+/// than an octet of padding, all ones (RFC 7541 §5.2). Another octet's code may end in the same
+/// bits.
 fn ends_with_space(code: &[u8]) -> bool {
     let end = match *code {
         [.., high, low] => u16::from_be_bytes([high, low]),
@@ -99,9 +100,10 @@ fn ends_with_space(code: &[u8]) -> bool {
     before_padding & 0b11_1111 == u16::from(SPACE)
 }
 
-/// True if any word of a code has what `is_found` looks for, of at most [`SOUGHT_BITS`].
+/// Returns true if `is_found` holds for any word of a code. `is_found` looks for at most
+/// [`SOUGHT_BITS`] bits.
 fn any_word(code: &[u8], is_found: impl Fn(u64) -> bool) -> bool {
-    // Words overlap, so that everything sought is whole in one of them.
+    // The words overlap, so each pattern of that length lies whole in at least one word.
     const STEP: usize = (u64::BITS - (SOUGHT_BITS - 1)) as usize / 8;
     let mut rest = code;
     while let Some((word, after)) = rest.split_first_chunk()
@@ -117,8 +119,9 @@ fn any_word(code: &[u8], is_found: impl Fn(u64) -> bool) -> bool {
 
 const SOUGHT_BITS: u32 = 15;
 
-/// True if a word has fifteen ones in a row. So begins the code of each octet that is not ASCII, and
-/// of each that no value may have but NUL. Of other octets, the tab's and the backslash's begin so.
+/// Returns true if a word has fifteen ones in a row. The codes of all octets outside of ASCII begin
+/// so, and those of all octets that a value must not have, except NUL. Tab and backslash begin so
+/// too, and go to the exact check.
 const fn has_fifteen_ones(word: u64) -> bool {
     let two = word & word << 1;
     let four = two & two << 2;
@@ -145,8 +148,8 @@ const fn has_nul(word: u64) -> bool {
     ten_ones(word) & zeros & u64::MAX << 12 != 0
 }
 
-/// True if an authority is one of the usual ones, which need no parser: letters, digits, dots and
-/// hyphens, then perhaps a port.
+/// Returns true if an authority is of the usual form, which needs no parser: letters, digits, dots
+/// and hyphens, then an optional port.
 fn is_plain(authority: &[u8]) -> bool {
     let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-');
     let name_len = authority.iter().take_while(|octet| is_name(octet)).count();

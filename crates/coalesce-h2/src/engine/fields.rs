@@ -1,5 +1,5 @@
-//! What one header block says about its target, whether it is malformed, and what must change
-//! before `h2` sees it.
+//! The target that one header block names, whether the block is malformed, and the changes that it
+//! needs before `h2` sees it.
 
 use std::ops::Range;
 
@@ -11,22 +11,23 @@ use super::table::{Fault, Kind};
 /// One change to a block.
 #[derive(Debug)]
 struct Edit {
-    /// What goes.
+    /// The range to replace.
     range: Range<usize>,
-    /// What comes in its place.
+    /// The replacement.
     with: With,
 }
 
-/// What comes in the place of a part of a block.
+/// The replacement for a part of a block.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum With {
-    /// Nothing: a representation goes, which is of this kind.
+    /// Remove the whole representation, which is of this kind.
     Nothing(Kind),
-    /// A string literal of so many decoded octets.
+    /// A string literal with this decoded length.
     Letters(usize),
-    /// The start of a literal that enters the table, with a name of so many letters.
+    /// The start of a literal that enters the table, with a name of this length.
     LetterName(usize),
-    /// The same, with a name of the static table that is as long as `:method` and `:status`.
+    /// The start of a literal that enters the table, with a static name as long as `:method` and
+    /// `:status`.
     SevenLetterName,
 }
 
@@ -36,17 +37,18 @@ const INCREMENTAL: u8 = 0x40;
 /// `expires` in the static table (RFC 7541 Appendix A).
 const SEVEN_LETTER_NAME: u8 = 36;
 
-/// Plans the change that a refused field needs, if any can help.
+/// Plans the change that a refused field needs, if a change can help.
 ///
 /// | field | in the block | change |
 /// | --- | --- | --- |
 /// | `:authority`, `host` | a literal | a placeholder |
-/// | `:authority`, `host` | an index | none: `h2`'s table holds a placeholder |
+/// | `:authority`, `host` | an index | none: the table in `h2` holds a placeholder |
 /// | `:authority`, empty | an index | dropped: no placeholder has that length |
 /// | `:authority`, empty | a literal that enters no table | dropped |
 /// | `:authority`, empty | a literal that enters the table | none: `h2` resets the stream |
 ///
-/// An empty `:authority` in trailers, which are malformed, stays: `h2` drops the field.
+/// An empty `:authority` in trailers stays, because `h2` drops the field; such trailers are
+/// malformed.
 fn mend_refused(field: Field<'_>, in_request: bool) -> Option<Edit> {
     let Field { kind, value, span, form, .. } = field;
     match form {
@@ -60,14 +62,14 @@ fn mend_refused(field: Field<'_>, in_request: bool) -> Option<Edit> {
     }
 }
 
-/// Plans the changes that a malformed field needs, so that `h2` goes on. No application sees what
-/// becomes of the field.
+/// Plans the changes that a malformed field needs, so that `h2` continues. The application never
+/// sees the field.
 ///
 /// | field | change |
 /// | --- | --- |
-/// | an index | none: `h2`'s table holds a placeholder |
+/// | an index | none: the table in `h2` holds a placeholder |
 /// | a literal that enters no table | dropped |
-/// | a literal that enters the table | a placeholder of the value, and of the name if the name is wrong |
+/// | a literal that enters the table | a placeholder for the value, and for the name if the name is wrong |
 fn mend_malformed(field: Field<'_>, edits: &mut Vec<Edit>) {
     let Field { kind, name_malformed, span, form, .. } = field;
     match form {
@@ -77,7 +79,7 @@ fn mend_malformed(field: Field<'_>, edits: &mut Vec<Edit>) {
             let with = match literal_name_len {
                 _ if !name_malformed => None,
                 _ if matches!(kind, Kind::Method | Kind::Status) => Some(With::SevenLetterName),
-                // An index to a wrong name is one to its placeholder.
+                // An index to an invalid name refers to a placeholder in `h2`.
                 len => len.map(With::LetterName),
             };
             edits.extend(with.map(|with| Edit { range: name, with }));
@@ -86,7 +88,7 @@ fn mend_malformed(field: Field<'_>, edits: &mut Vec<Edit>) {
     }
 }
 
-/// What one block holds; its buffers serve block after block.
+/// The fields of one block that matter; the buffers are reused.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     authority: First,
@@ -96,17 +98,17 @@ pub(super) struct Fields {
     pseudo: bool,
     content_lengths: usize,
     malformed: bool,
-    /// In the order of the block.
+    /// The changes, in the order of the block.
     edits: Vec<Edit>,
 }
 
-/// All values of one name: how many, the first of them, and whether any is refused.
+/// All values of one name: their number, the first value, and whether any is refused.
 #[derive(Debug, Default)]
 struct First {
     count: usize,
-    /// Of a block that has none, that of a block before.
+    /// The first value. If the block has none, the value of an earlier block.
     value: Vec<u8>,
-    /// Whether the value is another than before.
+    /// True if the value differs from that of the block before.
     fresh: bool,
     refused: bool,
 }
@@ -119,7 +121,7 @@ impl First {
     }
 
     fn add(&mut self, value: &[u8], refused: bool) {
-        // Most clients repeat themselves, and to compare costs less than to copy.
+        // Most clients repeat the value, and comparing costs less than copying.
         if self.count == 0 && self.value != value {
             self.value.clear();
             self.value.extend_from_slice(value);
@@ -147,7 +149,7 @@ impl Fields {
         self.edits.clear();
     }
 
-    /// Takes note of a field, and plans its rewriting where `h2` would refuse it.
+    /// Records a field, and plans its change where `h2` would refuse it.
     #[inline]
     pub(super) fn add(&mut self, field: Field<'_>, in_request: bool) {
         self.pseudo |= field.kind.is_pseudo();
@@ -170,7 +172,8 @@ impl Fields {
         match field.fault {
             Fault::None => {}
             Fault::Refused => {
-                // The decision judges requests only.
+                // A malformed authority makes trailers malformed; in requests, the decision judges
+                // it.
                 self.malformed |= !in_request;
                 self.edits.extend(mend_refused(field, in_request));
             }
@@ -181,12 +184,12 @@ impl Fields {
         }
     }
 
-    /// Ends the block: no `:authority` is dropped where that would hide a second one from `h2`,
-    /// which must reset the stream for it.
+    /// Ends the block. Restores an `:authority` that was to be dropped if the block has a second
+    /// one, because `h2` must see both to reset the stream.
     #[inline]
     pub(super) fn finish(&mut self, in_request: bool) {
         if in_request {
-            // Even equal ones: RFC 9110 §8.6 lets a recipient refuse them.
+            // Even if they are equal: RFC 9110 §8.6 lets a recipient refuse them.
             self.malformed |= self.content_lengths > 1;
         } else {
             // RFC 9113 §8.1.
@@ -197,12 +200,12 @@ impl Fields {
         }
     }
 
-    /// Whether the request or the trailers are malformed, and `h2` does not see that.
+    /// Returns true if the request or the trailers are malformed and `h2` does not notice.
     pub(super) fn is_malformed(&self) -> bool {
         self.malformed
     }
 
-    /// The target, if `h2` cannot show it as the client named it.
+    /// Returns the target, if `h2` cannot show it as the client named it.
     pub(super) fn target_to_note(&self, stream_id: u32) -> Option<Target> {
         if self.malformed {
             return Some(Target::malformed(stream_id));
@@ -223,28 +226,28 @@ impl Fields {
         })
     }
 
-    /// Whether there is a `host` field.
+    /// Returns true if there is a `host` field.
     pub(super) fn has_host(&self) -> bool {
         self.host.count > 0
     }
 
-    /// The authority and the scheme of a request that names each of them once, and no `host`.
+    /// Returns the authority and the scheme of a request that names each once and has no `host`.
     pub(super) fn named(&self) -> Option<(&[u8], &[u8])> {
         let once = self.authority.count == 1 && self.scheme.count == 1 && self.host.count == 0;
         once.then_some((&self.authority.value, &self.scheme.value))
     }
 
-    /// Whether the authority is another than that of the block before.
+    /// Returns true if the authority differs from that of the block before.
     pub(super) fn is_fresh(&self) -> bool {
         self.authority.fresh
     }
 
-    /// Whether the block must change.
+    /// Returns true if the block must change.
     pub(super) fn edited(&self) -> bool {
         !self.edits.is_empty()
     }
 
-    /// Writes the changed block to `out`; `None` when the edits are not of this block.
+    /// Writes the changed block to `out`; `None` if the changes are not for this block.
     pub(super) fn rewrite(&self, block: &[u8], out: &mut Vec<u8>) -> Option<()> {
         out.clear();
         let mut at = 0;
@@ -265,7 +268,7 @@ impl Fields {
         Some(())
     }
 
-    /// Gives back buffers that one long block has grown.
+    /// Frees buffers that one long block has grown.
     pub(super) fn trim(&mut self, capacity: usize) {
         for first in [&mut self.authority, &mut self.scheme, &mut self.host] {
             first.value.clear();

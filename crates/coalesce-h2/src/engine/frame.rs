@@ -5,9 +5,9 @@ use std::ops::Range;
 /// The length of a frame header.
 pub(crate) const HEADER_LEN: usize = 9;
 
-/// Where a frame header has its flags.
+/// The position of the flags in a frame header.
 const FLAGS_AT: usize = 4;
-/// Where a frame header names its stream.
+/// The position of the stream identifier in a frame header.
 const STREAM_AT: usize = 5;
 
 /// The length of the payload of `RST_STREAM` (RFC 9113 §6.4) and of `WINDOW_UPDATE` (§6.9).
@@ -52,7 +52,7 @@ pub(super) struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// The header at `at`, if it is there whole.
+    /// Reads the header at `at`; `None` if it is incomplete.
     #[inline]
     pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let &[l0, l1, l2, kind, flags, s0, s1, s2, s3] = bytes.get(at..)?.first_chunk()?;
@@ -65,7 +65,7 @@ impl FrameHeader {
         })
     }
 
-    /// The length of header and payload.
+    /// Returns the length of header and payload.
     pub(super) fn len(&self) -> usize {
         HEADER_LEN + self.payload_len
     }
@@ -74,38 +74,38 @@ impl FrameHeader {
         self.flags & flag != 0
     }
 
-    /// Whether nothing follows on its stream.
+    /// Returns true if this frame is the last one of its stream.
     pub(super) fn ends_stream(&self) -> bool {
         self.has(END_STREAM)
     }
 
-    /// Whether this frame ends its header block.
+    /// Returns true if this frame ends its header block.
     pub(super) fn ends_headers(&self) -> bool {
         self.has(END_HEADERS)
     }
 
-    /// The bytes of flow-control window that the frame takes (RFC 9113 §6.9.1).
+    /// Returns the bytes of flow-control window that the frame uses (RFC 9113 §6.9.1).
     pub(super) fn content_len(&self) -> usize {
         if self.kind == DATA { self.payload_len } else { 0 }
     }
 
-    /// True if CONTINUATION must follow (RFC 9113 §4.3).
+    /// Returns true if CONTINUATION must follow (RFC 9113 §4.3).
     pub(super) fn leaves_block_open(&self) -> bool {
         matches!(self.kind, HEADERS | PUSH_PROMISE | CONTINUATION) && !self.ends_headers()
     }
 }
 
-/// Why a frame of a header block carries no fragment.
+/// The reason why a frame of a header block carries no fragment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Error {
     /// The padding or the priority fields exceed the payload; `h2` ends the connection.
     Overrun,
-    /// The stream depends on itself, so `h2` falls out of step with the client:
+    /// The stream depends on itself, so `h2` loses sync with the client:
     /// `headers_that_depend_on_their_own_stream_are_reset_without_decoding`.
     SelfDependency,
 }
 
-/// Appends a frame header; its length and its stream are filled in later, where they are not known.
+/// Appends a frame header. The caller fills in a length or a stream that it does not know yet.
 pub(crate) fn push_header(payload_len: usize, kind: u8, flags: u8, out: &mut Vec<u8>) {
     let [.., l0, l1, l2] = payload_len.to_be_bytes();
     out.extend_from_slice(&[l0, l1, l2, kind, flags, 0, 0, 0, 0]);
@@ -118,20 +118,21 @@ pub(crate) fn set_stream(stream_id: u32, frame: &mut [u8]) {
     }
 }
 
-/// Has a frame say that more follows on its stream.
+/// Removes the `END_STREAM` flag of a frame.
 pub(super) fn clear_end_stream(frame: &mut [u8]) {
     if let Some(flags) = frame.get_mut(FLAGS_AT) {
         *flags &= !END_STREAM;
     }
 }
 
-/// What a whole `WINDOW_UPDATE` frame grants; its first bit is reserved (RFC 9113 §6.9).
+/// Returns the increment of a whole `WINDOW_UPDATE` frame; its first bit is reserved (RFC 9113
+/// §6.9).
 pub(super) fn increment(frame: &[u8]) -> Option<u32> {
     let field = frame.get(HEADER_LEN..)?.first_chunk()?;
     Some(u32::from_be_bytes(*field) & (u32::MAX >> 1))
 }
 
-/// Where the fragment of a whole HEADERS or CONTINUATION `frame` lies in it.
+/// Returns the range of the fragment in a whole HEADERS or CONTINUATION `frame`.
 pub(super) fn fragment(header: &FrameHeader, frame: &[u8]) -> Result<Range<usize>, Error> {
     if header.kind != HEADERS || !(header.has(PADDED) || header.has(PRIORITY)) {
         return Ok(HEADER_LEN..header.len());
@@ -155,9 +156,9 @@ pub(super) fn fragment(header: &FrameHeader, frame: &[u8]) -> Result<Range<usize
     if start > end { Err(Error::Overrun) } else { Ok(start..end) }
 }
 
-/// The frames of one header block, each with the place of its fragment.
+/// Iterates over the frames of one header block, each with the range of its fragment.
 ///
-/// `bytes` holds them whole; the iterator ends where it does not.
+/// `bytes` must hold the frames whole; the iterator ends at the first incomplete one.
 pub(super) fn fragments(
     bytes: &[u8],
 ) -> impl Iterator<Item = Result<(Range<usize>, Range<usize>), Error>> + '_ {
@@ -171,14 +172,14 @@ pub(super) fn fragments(
     })
 }
 
-/// The longest payload of a frame that `h2` takes (RFC 9113 §6.5.2).
+/// The longest payload that `h2` accepts in a frame (RFC 9113 §6.5.2).
 const PAYLOAD_LEN_MAX: usize = 16_384;
 
-/// Lays a block out into `out`: in one frame if it fits, else over the frames of the original.
+/// Lays a block out into `out`: in one frame if it fits, otherwise in the frames of the original.
 ///
-/// The first frame keeps its flags, its padding and its priority fields. Of several frames, each
-/// takes as much of the block as it had room for. So neither their number nor the block grows, and
-/// whatever `h2` limits by number or by length stays within limits.
+/// The first frame keeps its flags, its padding and its priority fields. Each of several frames
+/// gets at most the bytes that it had. So neither the number of frames nor the block grows, and the
+/// limits of `h2` on either hold.
 pub(super) fn lay_out(original: &[u8], block: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let mut rest = block;

@@ -1,27 +1,28 @@
-//! Whether `h2` would take a request for well-formed, as far as that is easily said: yes, or maybe.
+//! Checks whether `h2` would accept a request as well-formed, as far as a cheap check can: yes or
+//! maybe.
 
 use super::field_check;
 use super::table::{Kind, STATIC_LEN};
 
-/// The longest block that is looked at.
+/// The longest block to check.
 pub(super) const BLOCK_LEN_MAX: usize = 1_024;
 
-/// What the entries that a block points at may add to its list (RFC 9113 §6.5.2): together with the
-/// block, far from [`HEADER_LIST_BYTES_MAX`](crate::limits::HEADER_LIST_BYTES_MAX), and twice what
-/// a whole table holds.
+/// The most bytes that indexed entries may add to the block's list (RFC 9113 §6.5.2). Together with
+/// the block it stays far below [`HEADER_LIST_BYTES_MAX`](crate::limits::HEADER_LIST_BYTES_MAX); it
+/// is twice the size of a whole table.
 pub(super) const ENTRIES_LEN_MAX: usize = 8_192;
 
-/// No entry of the static table is longer, overhead included.
+/// The length of the longest static entry, with overhead.
 pub(super) const STATIC_ENTRY_LEN: usize = 64;
 
-/// What a field does to a request.
+/// The effect of a field on the check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {
-    /// One of the four pseudo-header fields of every request (RFC 9113 §8.3.1): its bit.
+    /// One of the four pseudo-header fields of every request (RFC 9113 §8.3.1), as a bit.
     Pseudo(u8),
-    /// A field that may stand in any number.
+    /// A field that may occur any number of times.
     Regular,
-    /// Anything that makes a request worth the attention of `h2`.
+    /// Any field that `h2` must see.
     Doubtful,
 }
 
@@ -30,7 +31,7 @@ pub(super) const SCHEME: u8 = 2;
 pub(super) const AUTHORITY: u8 = 4;
 pub(super) const PATH: u8 = 8;
 
-/// The roles of a block's fields, one after the other.
+/// The roles of a block's fields so far.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
     pseudo: u8,
@@ -38,10 +39,10 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// `None` as soon as the request is not surely well-formed.
+    /// Adds a field; `None` as soon as the request may not be well-formed.
     pub(super) fn add(&mut self, role: Role) -> Option<()> {
         match role {
-            // Each of them once, and before all others (RFC 9113 §8.3).
+            // Each occurs once, before all regular fields (RFC 9113 §8.3).
             Role::Pseudo(bit) if !self.regular && self.pseudo & bit == 0 => self.pseudo |= bit,
             Role::Regular => self.regular = true,
             Role::Pseudo(_) | Role::Doubtful => return None,
@@ -49,16 +50,16 @@ impl Roles {
         Some(())
     }
 
-    /// Whether all four were there.
+    /// Returns true if all four pseudo-header fields occurred.
     pub(super) fn are_complete(&self) -> bool {
         self.pseudo == METHOD | SCHEME | AUTHORITY | PATH
     }
 }
 
-/// The role of an indexed field of the static table (RFC 7541 Appendix A).
+/// Returns the role of an indexed field of the static table (RFC 7541 Appendix A).
 pub(super) fn of_static(index: usize) -> Role {
     match index {
-        // GET and POST. The answers to other methods differ, or might.
+        // GET and POST. The answers to other methods may differ.
         2 | 3 => Role::Pseudo(METHOD),
         4 | 5 => Role::Pseudo(PATH),
         6 | 7 => Role::Pseudo(SCHEME),
@@ -67,15 +68,15 @@ pub(super) fn of_static(index: usize) -> Role {
     }
 }
 
-/// Whether a name of the static table is one of a field that may stand in any request: not a
-/// pseudo-header field, not `content-length` and `host`, which are compared with other things, not
+/// Returns true if any request may have a field with this static name. False for pseudo-header
+/// fields, for `content-length` and `host`, which are compared with other fields, and for
 /// `transfer-encoding` (RFC 9113 §8.2.2).
 pub(super) fn is_regular_static(index: usize) -> bool {
     (15..=STATIC_LEN).contains(&index) && !matches!(index, 28 | 38 | 57)
 }
 
-/// Whether a literal name is one of a regular field: lower-case (RFC 9113 §8.2.1), no
-/// pseudo-header field, none of those that are about a connection (§8.2.2), none of the above.
+/// Returns true if a literal name is of a regular field: lower case (RFC 9113 §8.2.1), no
+/// pseudo-header field, no connection-specific field (§8.2.2), and none of the fields above.
 pub(super) fn is_regular_name(name: &[u8]) -> bool {
     let plain = |octet: &u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
     !name.is_empty()
@@ -93,7 +94,7 @@ pub(super) fn is_regular_name(name: &[u8]) -> bool {
         )
 }
 
-/// Whether a value may stand behind a name: for a path, the plain ones.
+/// Returns true if a field of this kind may have the value; of paths, the plain ones only.
 pub(super) fn is_value(kind: Kind, value: &[u8]) -> bool {
     match kind {
         Kind::Path => {

@@ -1,12 +1,12 @@
-//! A decoder of HPACK (RFC 7541) that follows everything and keeps little.
+//! An HPACK decoder (RFC 7541) that keeps only the fields that matter.
 //!
-//! It must stay in step with two other dynamic tables, the client's and `h2`'s, so it counts the
-//! size of every entry. It finds every field that makes a message malformed unseen by `h2`
-//! ([`field_check`]). It decodes a value where a [`Kind`] asks for the value, where the value enters
-//! the table, and where the value may be at fault.
+//! The decoder must stay in sync with two other dynamic tables, the client's and the one in `h2`,
+//! so it counts the size of every entry. It finds every field that makes a message malformed unseen
+//! by `h2` ([`field_check`]). It decodes a value only if its [`Kind`] needs the value, if the value
+//! enters the table, or if the value may be malformed.
 //!
-//! Where this decoder is laxer than the standard, the input is one for which `h2` ends the
-//! connection: nothing that `h2` accepts may be read differently here.
+//! The decoder is laxer than the standard only for input for which `h2` ends the connection. It
+//! never reads input that `h2` accepts differently from `h2`.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use super::header_check::{self, AUTHORITY, PATH, Role, Roles};
 use super::huffman;
 use super::table::{DynamicTable, Entry, Fault, Kind, STATIC_LEN, STATIC_NAMES, static_field};
 
-/// The longest integer, prefix included (`hpack_integer_has_five_octets_at_most`). RFC 7541 §5.1
-/// asks for such a limit.
+/// The longest integer, with its prefix (`hpack_integer_has_five_octets_at_most`). RFC 7541 §5.1
+/// requires such a limit.
 const INTEGER_LEN_MAX: usize = 5;
 
 /// The mask of the prefix in a literal that enters the dynamic table (RFC 7541 §6.2.1).
 const INCREMENTAL: u8 = 0x3f;
 
-/// Why a header block has no meaning.
+/// The reason why a header block cannot be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Error {
     /// The block ends within a representation.
@@ -31,9 +31,9 @@ pub(super) enum Error {
     IntegerTooLong,
     /// An index is zero or beyond both tables.
     IndexUnknown,
-    /// A string is no Huffman code.
+    /// A string is not valid Huffman code.
     HuffmanInvalid,
-    /// A name that enters the table has no octets, so no placeholder has its length.
+    /// A name that enters the table is empty, so no placeholder has its length.
     NameEmpty,
     /// A size update comes after a field (RFC 7541 §4.2) or exceeds what is allowed (§6.3).
     SizeUpdateRefused,
@@ -45,57 +45,57 @@ impl From<huffman::Invalid> for Error {
     }
 }
 
-/// How a field of interest is represented in its block.
+/// The representation of a field in its block.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Form {
     /// An index into a table; the value is not in the block.
     Indexed,
     /// A literal that enters no table.
     Literal {
-        /// The value's string literal (RFC 7541 §5.2), its length included.
+        /// The range of the value's string literal (RFC 7541 §5.2), with its length prefix.
         string: Range<usize>,
     },
     /// A literal that enters the dynamic table (RFC 7541 §6.2.1).
     Inserted {
-        /// The index of the name, or all before the value if the name is a literal.
+        /// The range of the name's index; for a literal name, of everything before the value.
         name: Range<usize>,
         /// The decoded length of a literal name; `None` for an index.
         literal_name_len: Option<usize>,
-        /// The value's string literal.
+        /// The range of the value's string literal.
         string: Range<usize>,
         /// The decoded length of the value.
         value_len: usize,
     },
 }
 
-/// A field of interest: one whose kind is not [`Kind::Other`], or one that is at fault.
+/// A field that matters: its kind is not [`Kind::Other`], or it has a fault.
 #[derive(Debug)]
 pub(super) struct Field<'a> {
     pub(super) kind: Kind,
-    /// The value that the client means, if the kind [has one](Kind::has_value).
+    /// The value that the client sent, if the kind [has one](Kind::has_value).
     pub(super) value: &'a [u8],
-    /// What is wrong with the field.
+    /// The fault of the field.
     pub(super) fault: Fault,
-    /// True if the name alone is wrong.
+    /// True if the name alone makes the message malformed.
     pub(super) name_malformed: bool,
-    /// Where the whole representation is in the block.
+    /// The range of the whole representation in the block.
     pub(super) span: Range<usize>,
-    /// How it is represented there.
+    /// The form of the representation.
     pub(super) form: Form,
 }
 
-/// The state of one direction of a connection.
+/// The decoder of one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Decoder {
     table: DynamicTable,
-    /// A Huffman-coded value of interest, decoded.
+    /// The buffer for a Huffman-coded value.
     scratch: Vec<u8>,
-    /// The same of a name.
+    /// The buffer for a Huffman-coded name.
     scratch_name: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder with an empty dynamic table that the client may grow to `table_size_max`.
+    /// Makes a decoder with an empty dynamic table that the client may grow to `table_size_max`.
     pub(super) fn new(table_size_max: usize) -> Self {
         Self {
             table: DynamicTable::new(table_size_max),
@@ -104,11 +104,11 @@ impl Decoder {
         }
     }
 
-    /// Decodes one complete block, showing each field of interest to `visit` in order.
+    /// Decodes one complete block and passes each field that matters to `visit`, in order.
     ///
     /// # Errors
     ///
-    /// After an error the tables are out of step; the decoder must not be used again.
+    /// After an error the tables are out of sync, and the decoder must not be used again.
     pub(super) fn decode(
         &mut self,
         block: &[u8],
@@ -141,26 +141,26 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether `h2`'s dynamic table shows a placeholder somewhere.
+    /// Returns true if the dynamic table in `h2` holds a placeholder.
     pub(super) fn holds_placeholder(&self) -> bool {
         self.table.holds_placeholder()
     }
 
-    /// Gives back what one long value has grown.
+    /// Frees a buffer that one long value has grown.
     pub(super) fn trim(&mut self) {
         self.scratch = Vec::new();
         self.scratch_name = Vec::new();
     }
 
-    /// Whether a whole block that was [decoded](Self::decode) before is of a request that `h2`
-    /// would surely hand out, and leaves the dynamic table as it is.
+    /// Returns true if a [decoded](Self::decode) block is a request that `h2` would certainly hand
+    /// out, and leaves the dynamic table unchanged.
     pub(super) fn is_well_formed(&mut self, block: &[u8]) -> bool {
         if block.len() > header_check::BLOCK_LEN_MAX {
             return false;
         }
         let mut input = Input { block, at: 0 };
         let mut roles = Roles::default();
-        // What is in the block itself cannot become too long a list; what it points at can.
+        // The block itself is short; only the entries that it refers to can make the list too long.
         let mut entries_len = 0;
         while let Some(first) = input.octet() {
             let role = if first & 0x80 != 0 {
@@ -179,7 +179,7 @@ impl Decoder {
         roles.are_complete()
     }
 
-    /// The role of a field that is an index, and what its entry adds to the list.
+    /// Returns the role of an indexed field, and the bytes that its entry adds to the list.
     fn role_of_indexed(&self, index: usize) -> (Role, usize) {
         if index <= STATIC_LEN {
             return (header_check::of_static(index), header_check::STATIC_ENTRY_LEN);
@@ -194,7 +194,7 @@ impl Decoder {
         (role, entry.size())
     }
 
-    /// The role of a literal that enters no table.
+    /// Returns the role of a literal that enters no table.
     fn role_of_literal(&mut self, input: &mut Input<'_>, first: u8) -> Result<Role, Error> {
         let index = input.integer(first, 0x0f)?;
         let (kind, role) = match index {
@@ -204,7 +204,7 @@ impl Decoder {
                 (Kind::Other, if regular { Role::Regular } else { Role::Doubtful })
             }
             index @ 1..=STATIC_LEN => match static_field(index).0 {
-                // What is refused was seen by whoever asks.
+                // The caller has already seen any refused value.
                 Kind::Authority => (Kind::Authority, Role::Pseudo(AUTHORITY)),
                 Kind::Path => (Kind::Path, Role::Pseudo(PATH)),
                 _ if header_check::is_regular_static(index) => (Kind::Other, Role::Regular),
@@ -228,7 +228,7 @@ impl Decoder {
     ) -> Result<(), Error> {
         let (kind, value, fault, name_malformed) = if (1..=STATIC_LEN).contains(&index) {
             let (kind, value) = static_field(index);
-            // Of the static values of interest, the empty authority alone is refused.
+            // The empty authority is the only refused value of the static table.
             let fault = if kind == Kind::Authority { Fault::Refused } else { Fault::None };
             (kind, value, fault, false)
         } else {
@@ -267,7 +267,7 @@ impl Decoder {
                 Allows::Nothing => kind == Kind::Path && header_check::is_value(kind, value),
                 Allows::Anything => true,
             };
-        // No placeholder of a status has its length, and none of an empty method.
+        // No placeholder has the length of `:status`, or that of an empty method.
         let name_malformed = name_malformed
             || kind == Kind::Status
             || kind == Kind::Method && fault == Fault::Malformed && value.is_empty();
@@ -296,7 +296,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Shows a literal that enters no table, if it is of interest.
+    /// Passes a literal that enters no table to `visit`, if it matters.
     #[inline]
     fn literal_without_indexing(
         &mut self,
@@ -366,13 +366,13 @@ impl Decoder {
         Ok(name)
     }
 
-    /// The dynamic entry behind an index (RFC 7541 §2.3.3).
+    /// Returns the dynamic entry of an index (RFC 7541 §2.3.3).
     fn dynamic(&self, index: usize) -> Result<&Entry, Error> {
         let position = index.checked_sub(STATIC_LEN + 1).ok_or(Error::IndexUnknown)?;
         self.table.get(position).ok_or(Error::IndexUnknown)
     }
 
-    /// The size and the number of entries of the dynamic table, for tests.
+    /// Returns the size and the number of entries of the dynamic table, for tests.
     #[cfg(test)]
     pub(super) fn measure(&self) -> (usize, usize) {
         self.table.measure()
@@ -382,12 +382,12 @@ impl Decoder {
 /// The name of a literal.
 struct LiteralName {
     kind: Kind,
-    /// Its decoded length.
+    /// The decoded length.
     len: usize,
     allows: Allows,
     /// True if the name alone makes a message malformed.
     malformed: bool,
-    /// True if the name is in the block, and not an index.
+    /// True if the block has the name itself, not an index.
     is_literal: bool,
 }
 
@@ -397,7 +397,7 @@ impl LiteralName {
         let allows = match name {
             b"te" if inserted => Allows::Trailers,
             name if inserted && header_check::is_regular_name(name) => Allows::Anything,
-            // Only entries are asked for it later.
+            // Only entries need the answer later.
             _ => Allows::Nothing,
         };
         let malformed = kind == Kind::Other && !field_check::is_name(name);
@@ -405,14 +405,14 @@ impl LiteralName {
     }
 }
 
-/// The values that a name allows in a request that is surely well-formed.
+/// The values that a name allows in a request that is certainly well-formed.
 #[derive(Clone, Copy)]
 enum Allows {
-    /// Any that a value may be.
+    /// Any valid value.
     Anything,
-    /// The one value of `te` (RFC 9113 §8.2.2).
+    /// The only value of `te` (RFC 9113 §8.2.2).
     Trailers,
-    /// None; of a path, the value decides.
+    /// No value; for a path, its value decides.
     Nothing,
 }
 
@@ -426,14 +426,14 @@ fn read<'a>(string: Str<'a>, scratch: &'a mut Vec<u8>) -> Result<&'a [u8], Error
     Ok(scratch)
 }
 
-/// A string literal (RFC 7541 §5.2) as it stands in the block.
+/// A string literal (RFC 7541 §5.2) as encoded in the block.
 #[derive(Clone, Copy)]
 struct Str<'a> {
     octets: &'a [u8],
     huffman: bool,
 }
 
-/// A block and how far it has been read.
+/// A block, and the position of the reader.
 struct Input<'a> {
     block: &'a [u8],
     at: usize,
@@ -447,7 +447,7 @@ impl<'a> Input<'a> {
         Some(octet)
     }
 
-    /// An integer (RFC 7541 §5.1) whose prefix is `first`, as far as `mask` covers it.
+    /// Reads an integer (RFC 7541 §5.1) whose prefix is the bits of `first` under `mask`.
     #[inline]
     fn integer(&mut self, first: u8, mask: u8) -> Result<usize, Error> {
         let prefix = first & mask;
@@ -458,7 +458,7 @@ impl<'a> Input<'a> {
         let mut value = usize::from(prefix);
         for nth in 0..INTEGER_LEN_MAX - 1 {
             let octet = self.octet().ok_or(Error::Truncated)?;
-            // Four times seven bits and a prefix stay below 2^29.
+            // Four times seven bits and a prefix stay below 2^29, so the sum cannot overflow.
             value += usize::from(octet & 0x7f) << (7 * nth);
             if octet & 0x80 == 0 {
                 return Ok(value);

@@ -1,7 +1,7 @@
-//! The string code of HPACK (RFC 7541 §5.2 and Appendix B).
+//! The Huffman code of HPACK (RFC 7541 §5.2 and Appendix B).
 //!
-//! The code is canonical: codes ascend with length, then with symbol. So the lengths alone
-//! define it, and everything else here is computed from them at compile time.
+//! The code is canonical: codes ascend with length, then with symbol. So the lengths alone define
+//! the code, and all tables here are computed from them at compile time.
 
 use super::integer::push_integer;
 
@@ -29,7 +29,7 @@ const LENGTHS: [u8; SYMBOLS] = [
     30, // EOS
 ];
 
-/// Bits that the direct table resolves: nearly all of what header fields are made of.
+/// The bits that the direct table resolves: enough for nearly all octets of header fields.
 const DIRECT_BITS: u32 = 10;
 
 /// The length of the longest codes, EOS among them.
@@ -51,7 +51,7 @@ struct Row {
     first: u32,
     /// The last bit pattern that starts with a code of this length or of a shorter one.
     last: u32,
-    /// Where the symbols of this length start in [`BY_CODE`].
+    /// The position in [`BY_CODE`] of the first symbol with this length.
     offset: usize,
 }
 
@@ -110,8 +110,8 @@ const fn rows() -> [Row; ROWS] {
         offset += count as usize;
         length += 1;
     }
-    // A complete code uses every bit pattern; a wrong length in the table would not.
-    assert!(code == 2 << CODE_LEN_MAX, "the code lengths define no complete code");
+    // A complete code uses every bit pattern; with a wrong length in the table it would not.
+    assert!(code == 2 << CODE_LEN_MAX, "the code lengths do not define a complete code");
     rows
 }
 
@@ -151,14 +151,14 @@ const fn direct() -> [u16; 1 << DIRECT_BITS] {
     table
 }
 
-/// The string is no code of anything: an incomplete or unknown code, EOS, or wrong padding.
+/// The error of an invalid string: an incomplete or unknown code, EOS, or wrong padding.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Invalid;
 
-/// Decodes `input`, handing each octet to `emit`.
+/// Decodes `input`, and passes each octet to `emit`.
 ///
-/// As strict as RFC 7541 §5.2 asks: padding is shorter than an octet and made of ones, and EOS is
-/// an error.
+/// As strict as RFC 7541 §5.2 requires: padding is shorter than an octet and consists of ones, and
+/// EOS is an error.
 pub(super) fn decode(mut input: &[u8], mut emit: impl FnMut(u8)) -> Result<(), Invalid> {
     // The bits not yet decoded, left-aligned; zeros follow them.
     let mut window = 0_u64;
@@ -179,7 +179,7 @@ pub(super) fn decode(mut input: &[u8], mut emit: impl FnMut(u8)) -> Result<(), I
         }
         let (symbol, length) = lookup(window)?;
         if length > bits {
-            // No code fits in what is left, so it can only be padding.
+            // The rest is shorter than any code, so it can only be padding.
             let padded = bits < 8 && window.leading_ones() >= bits;
             return if padded { Ok(()) } else { Err(Invalid) };
         }
@@ -189,7 +189,7 @@ pub(super) fn decode(mut input: &[u8], mut emit: impl FnMut(u8)) -> Result<(), I
     }
 }
 
-/// The symbol that the left-most bits of `window` stand for, and its length in bits.
+/// Returns the symbol whose code starts `window`, and the length of the code in bits.
 #[inline]
 fn lookup(window: u64) -> Result<(u8, u32), Invalid> {
     let [high, low, ..] = window.to_be_bytes();
@@ -203,14 +203,14 @@ fn lookup(window: u64) -> Result<(u8, u32), Invalid> {
     }
 }
 
-/// As [`lookup`], for the codes of rare octets.
+/// Looks up the long codes of rare octets.
 #[cold]
 fn lookup_long(window: u64) -> Result<(u8, u32), Invalid> {
     let window = u32::try_from(window >> 32).map_err(|_| Invalid)?;
     let row = LONG.iter().find(|row| window <= row.last).ok_or(Invalid)?;
     let nth = window.checked_sub(row.first).ok_or(Invalid)? >> (32 - row.length);
     let symbol = *BY_CODE.get(row.offset + nth as usize).ok_or(Invalid)?;
-    // EOS alone is no octet, and no string may hold it (RFC 7541 §5.2).
+    // EOS is the only symbol above 255, and no string may contain it (RFC 7541 §5.2).
     let octet = u8::try_from(symbol).map_err(|_| Invalid)?;
     Ok((octet, row.length))
 }
@@ -220,14 +220,14 @@ const EIGHT_LETTERS: [u8; 5] = [0x18, 0xc6, 0x31, 0x8c, 0x63];
 
 /// Appends a string literal (RFC 7541 §5.2) that decodes to `len` times the letter `a`.
 ///
-/// No encoding of any string of `len` octets is shorter: no code has fewer bits, and the length
-/// is written in its shortest form.
+/// No encoding of a string of `len` octets is shorter: no code has fewer bits, and the length is in
+/// its shortest form.
 pub(super) fn push_placeholder(len: usize, out: &mut Vec<u8>) {
     let bits = len * 5;
     let octets = bits.div_ceil(8);
     push_integer(octets, 0x7f, 0x80, out);
     out.extend(EIGHT_LETTERS.iter().cycle().take(octets));
-    // The letters end within the last octet, and the padding is ones (RFC 7541 §5.2).
+    // Fill the bits after the last letter with ones (RFC 7541 §5.2).
     let padding = octets * 8 - bits;
     if let Some(last) = out.last_mut().filter(|_| padding > 0) {
         *last |= (1 << padding) - 1;

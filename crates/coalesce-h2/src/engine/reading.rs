@@ -1,4 +1,4 @@
-//! The part of the engine that reads what the client sends.
+//! The part of the engine that reads the client's bytes.
 
 use coalesce_core::{HostField, MethodKind, RequestTarget};
 use coalesce_http::Decide;
@@ -11,40 +11,40 @@ use super::frame::{
 use super::stash::{STASH_READ_LEN, State};
 use super::{Engine, NextRead};
 
-/// The longest SETTINGS frame that is read: far more than there are settings. After a longer one
-/// nothing is answered before `h2` sees it.
+/// The longest SETTINGS frame that is read, far longer than one with all known settings. A longer
+/// frame stops early answers.
 const SETTINGS_LEN_MAX: usize = 1024;
 
-/// What became of the bytes shown to [`Engine::observe`].
+/// The result of [`Engine::observe`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Observed {
-    /// So many bytes at the start are for `h2`.
+    /// The number of bytes at the start that are for `h2`.
     forward: usize,
-    /// From here to the end, bytes must be shown again, followed by more; or, if none are missing,
-    /// they are for `h2`, after the [grant](Engine::take_grant) that is due.
+    /// The start of the bytes to show again, followed by more. If none are missing, they are for
+    /// `h2`, after the [grant](Engine::take_grant) that is due.
     held_from: usize,
-    /// How many bytes, at least, are missing to the held ones. Exactly so many never reach beyond
-    /// the frame that is being held.
+    /// The least number of bytes that are missing. They never extend beyond the frame that is held.
     missing: usize,
 }
 
-/// What the bytes at a frame boundary are.
+/// The engine's step at a frame boundary.
 enum Step {
-    /// A frame of no interest, of this length.
+    /// Pass a frame of this length unread.
     Skip(usize),
-    /// A header block, or another frame that was read, of `length` bytes, of which `kept` remain,
-    /// at the start.
+    /// Pass a header block, or another frame that was read. Of its `length` bytes, the first `kept`
+    /// remain.
     Read { length: usize, kept: usize },
-    /// Too few to tell; so many are missing.
+    /// Wait for this number of bytes.
     Missing(usize),
 }
 
 impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
-    /// Says what the transport does next to give `h2` something to read.
+    /// Returns the transport's next step to give `h2` bytes to read.
     #[inline]
     pub(crate) fn poll_read(&mut self) -> NextRead {
         match self.stash.state {
-            // Everything in it was answered, and to show `h2` nothing would look like the end.
+            // All frames were answered early. An empty read would signal the end to `h2`, so read
+            // on.
             State::Released(_) if self.stash.bytes.is_empty() => self.stash.state = State::Empty,
             State::Released(_) => return NextRead::Released,
             State::Missing(missing) => return NextRead::Missing(missing.min(STASH_READ_LEN)),
@@ -56,7 +56,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         if !self.grant_is_due() {
             return NextRead::Direct;
         }
-        // A frame for `h2` goes between two frames of the client.
+        // Insert the grant between two frames of the client.
         if let Some(grant) = self.take_grant() {
             self.stash.release(grant);
             return NextRead::Released;
@@ -67,7 +67,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
     }
 
     /// Reads the bytes that came straight into the buffer of `h2`, and rewrites them in place where
-    /// necessary. Returns how many of them, at the start, are for `h2`.
+    /// necessary. Returns the number of bytes at the start that are for `h2`.
     pub(crate) fn handle_read(&mut self, bytes: &mut [u8]) -> usize {
         let observed = self.observe(bytes);
         let held = bytes.get(observed.held_from..).unwrap_or_default();
@@ -80,7 +80,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         observed.forward
     }
 
-    /// Reads bytes that were missing, no more than [`poll_read`](Self::poll_read) asked for.
+    /// Reads missing bytes, no more than [`poll_read`](Self::poll_read) asked for.
     pub(crate) fn handle_missing(&mut self, bytes: &[u8]) {
         let State::Missing(missing) = self.stash.state else { return };
         self.stash.bytes.extend_from_slice(bytes);
@@ -102,10 +102,10 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         }
     }
 
-    /// Takes note that the client sends no more, although bytes are missing. Returns true if there
-    /// is nothing for `h2` to read, now or later.
+    /// Records that the client sends no more. Returns true if `h2` has no bytes to read, now or
+    /// later.
     pub(crate) fn handle_end(&mut self) -> bool {
-        // The client will never complete this block; `h2` may see what there is of it.
+        // The block will never be complete, so `h2` may see its beginning.
         if self.skip == 0 {
             self.lose_sync(LostSync::Ended);
         }
@@ -113,12 +113,12 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         self.stash.bytes.is_empty()
     }
 
-    /// The bytes that `h2` reads next.
+    /// Returns the bytes that `h2` reads next.
     pub(crate) fn released(&self) -> &[u8] {
         self.stash.released()
     }
 
-    /// Takes note that `h2` has read so many of the [released](Self::released) bytes.
+    /// Records that `h2` has read `len` of the [released](Self::released) bytes.
     pub(crate) fn handle_released(&mut self, len: usize) {
         self.stash.handle_released(len);
     }
@@ -154,7 +154,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
                         self.mark_error(bytes.get_mut(read..).unwrap_or_default());
                         self.lose_sync(lost);
                         if self.grant_is_due() {
-                            // Frames are told apart no longer, so this is the last place for it.
+                            // The engine does not find frame boundaries from here on, so the grant
+                            // must go out now.
                             return Observed { forward: write, held_from: read, missing: 0 };
                         }
                         continue;
@@ -170,23 +171,23 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
     /// Reads the frame at the start of `bytes`.
     fn step(&mut self, bytes: &mut [u8]) -> Result<Step, LostSync> {
         let Some(header) = FrameHeader::at(bytes, 0) else {
-            // Even a part of a frame header waits: if the frame is HEADERS, its length may change.
+            // Even a partial frame header waits: if the frame is HEADERS, its length may change.
             return Ok(Step::Missing(HEADER_LEN - bytes.len()));
         };
         match header.kind {
             HEADERS => self.headers(&header, bytes),
-            // RFC 9113 §6.10 and §8.4: both end the connection.
+            // Both end the connection (RFC 9113 §6.10 and §8.4).
             CONTINUATION | PUSH_PROMISE => Err(LostSync::StrayFrame),
             SETTINGS | WINDOW_UPDATE | RST_STREAM => Ok(self.control(&header, bytes)),
             _ => Ok(Step::Skip(header.len())),
         }
     }
 
-    /// Reads a frame that early answers have to do with.
+    /// Reads a frame that affects early answers.
     fn control(&mut self, header: &FrameHeader, bytes: &mut [u8]) -> Step {
         let length = header.len();
-        // To `h2` a hidden stream is idle (`frame_on_an_idle_stream_ends_the_connection`). A frame
-        // of another length is an error on every stream (RFC 9113 §6.4, §6.9).
+        // For `h2`, a hidden stream is idle (`frame_on_an_idle_stream_ends_the_connection`). A
+        // frame of another length is an error on every stream (RFC 9113 §6.4, §6.9).
         let hidden = self.streams.hides(header.stream_id)
             && header.kind != SETTINGS
             && header.payload_len == WORD_LEN;
@@ -207,7 +208,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         };
         let no_increment = header.kind == WINDOW_UPDATE && increment(frame) == Some(0);
         match header.kind {
-            // An error as well, on any stream (RFC 9113 §6.9).
+            // An increment of 0 is an error too, on any stream (RFC 9113 §6.9).
             _ if no_increment => {}
             _ if hidden => return Step::Read { length, kept: 0 },
             SETTINGS => self.settings(header, frame),
@@ -216,7 +217,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         Step::Read { length, kept: length }
     }
 
-    /// Reads a header block, once it is whole.
+    /// Reads a header block once it is complete.
     fn headers(&mut self, first: &FrameHeader, bytes: &mut [u8]) -> Result<Step, LostSync> {
         if self.streams.hides(first.stream_id) {
             return Err(LostSync::StreamHidden);
@@ -229,7 +230,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         Ok(Step::Read { length, kept })
     }
 
-    /// Reads a whole header block, and says how many of its bytes remain.
+    /// Reads a whole header block; returns the number of bytes that remain.
     fn block(&mut self, first: &FrameHeader, frames: &mut [u8]) -> Result<usize, LostSync> {
         let stream_id = first.stream_id;
         let opens = self.streams.opens(stream_id);
@@ -252,8 +253,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         Ok(kept)
     }
 
-    /// Answers the request whose block was just read, if it is misdirected and its block alone
-    /// settles everything; see [`early_answer`](super::early_answer) for the conditions.
+    /// Answers the request of the block just read, if the request is misdirected and its block
+    /// alone settles it; see [`early_answer`](super::early_answer) for the conditions.
     #[inline]
     fn answers_early(&mut self, first: &FrameHeader, frames: &[u8]) -> bool {
         let is_changed = self.blocks.fields.edited() || self.blocks.fields.is_malformed();
@@ -287,7 +288,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         refused
     }
 
-    /// Reads the client's SETTINGS, a whole frame.
+    /// Reads a whole SETTINGS frame of the client.
     fn settings(&mut self, header: &FrameHeader, frame: &[u8]) {
         if header.flags & ACK != 0 {
             return;
@@ -298,9 +299,9 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         }
     }
 
-    /// Keeps a share of what a whole `WINDOW_UPDATE` frame grants to the connection.
+    /// Keeps a share of the window that a whole `WINDOW_UPDATE` frame grants to the connection.
     fn grant(&mut self, frame: &mut [u8]) {
-        // An answer without content takes no window.
+        // An answer without content needs no window.
         if self.early.allowed_content_len().is_none_or(|content_len| content_len == 0) {
             return;
         }
@@ -313,8 +314,8 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         }
     }
 
-    /// Takes the frame that gives `h2` what was kept back for no use, if one is due and `h2` has
-    /// read whole frames only.
+    /// Takes the frame that returns unused reserve to `h2`, if one is due and `h2` has read whole
+    /// frames only.
     #[inline]
     fn take_grant(&mut self) -> Option<Vec<u8>> {
         (self.skip == 0 && self.grant_is_due()).then(|| {
@@ -325,35 +326,36 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
         })
     }
 
-    /// Answers nothing early from here on, because something was not understood.
+    /// Stops early answers, because a frame could not be interpreted.
     fn give_up_early_answers(&mut self) {
         self.early.give_up();
         self.take_back_answers();
     }
 
-    /// Takes back the answers that wait. They would come after the acknowledgement of SETTINGS that
-    /// they do not heed (RFC 9113 §6.5.3).
+    /// Replaces the waiting answers by resets. The answers would break SETTINGS whose
+    /// acknowledgement is sent before them (RFC 9113 §6.5.3).
     fn take_back_answers(&mut self) {
         let content_len = self.early.content_len().unwrap_or(0);
         self.reserve.refund(self.answers_out.take_back().saturating_mul(content_len));
         self.reserve.close();
     }
 
-    /// Stops to inspect: from here on `h2` alone judges the bytes, which pass as they are.
+    /// Stops the inspection: from here on `h2` alone judges the bytes, which pass unchanged.
     fn lose_sync(&mut self, lost: LostSync) {
         tracing::debug!(reason = ?lost, "header blocks of this connection are no longer inspected");
         self.is_off = true;
         self.give_up_early_answers();
-        // A table out of step with the client's, by our doing or by that of `h2`, shows values that
-        // the client did not mean.
+        // A table out of sync with the client's, changed by the engine or by `h2`, shows values
+        // that the client did not send.
         let misleading = self.blocks.decoder.holds_placeholder()
             || lost == LostSync::Frame(frame::Error::SelfDependency);
         // The streams that `h2` was shown were inspected.
         self.notes.lose_sync(self.streams.first_not_shown(), misleading);
     }
 
-    /// Moves the frame that ends inspection to stream 0, where it ends the connection (RFC 9113
-    /// §6.2), unless it opens a stream. Else hidden ones could be opened unseen.
+    /// Moves the frame that ends the inspection to stream 0, where it ends the connection (RFC 9113
+    /// §6.2), unless the frame opens a stream. Otherwise the client could open hidden streams
+    /// unseen.
     fn mark_error(&self, bytes: &mut [u8]) {
         let is_new = |first: FrameHeader| self.streams.is_new(first.stream_id);
         let opens = FrameHeader::at(bytes, 0).is_none_or(is_new);
@@ -363,7 +365,7 @@ impl<D: for<'a> Decide<RequestTarget<'a>>> Engine<D> {
     }
 }
 
-/// True if early answers have to look at this frame whole.
+/// Returns true if early answers need this frame whole.
 fn concerns_early_answers(header: &FrameHeader) -> bool {
     match header.kind {
         SETTINGS => true,
@@ -372,9 +374,9 @@ fn concerns_early_answers(header: &FrameHeader) -> bool {
     }
 }
 
-/// Moves `length` bytes at `read` to the end of what is to be forwarded.
+/// Moves `length` bytes at `read` to the end of the bytes for `h2`.
 fn forward(bytes: &mut [u8], read: usize, length: usize, write: &mut usize) {
-    // Until something shrinks, the bytes are where they belong.
+    // Until a block has shrunk, the bytes are in place.
     if *write != read {
         bytes.copy_within(read..read + length, *write);
     }

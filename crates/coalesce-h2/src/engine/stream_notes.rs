@@ -1,19 +1,19 @@
-//! What the engine notes for the server half: targets that `h2` cannot show, and how far to trust
-//! what it shows.
+//! The engine's notes for the server half: targets that `h2` cannot show, and how far the targets
+//! that it shows can be trusted.
 
 use std::collections::VecDeque;
 
 use coalesce_core::HostField;
 
-/// How many notes may wait. The server half takes a note with its stream, so only streams that `h2`
-/// refuses or that the client resets leave any behind.
+/// The most notes that wait. The server half takes a note with its stream, so only streams that
+/// `h2` refuses or that the client resets leave notes behind.
 pub(super) const PENDING_MAX: usize = 1024;
 
-/// How many octets the values of waiting notes may have together.
+/// The most octets in the values of waiting notes.
 pub(super) const PENDING_BYTES_MAX: usize = 256 * 1024;
 
-/// A request target that `h2` cannot show as the client named it, in the octets of the wire; or
-/// that the request is malformed.
+/// A request target that `h2` cannot show as the client sent it, in the octets of the wire; or a
+/// mark that the request is malformed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Target {
     /// The stream of the request.
@@ -22,18 +22,18 @@ pub(crate) struct Target {
     pub(super) authority: Option<Box<[u8]>>,
     /// The first `host` field.
     pub(super) host: Option<Box<[u8]>>,
-    /// How many `host` fields there are.
+    /// The number of `host` fields.
     pub(super) host_count: usize,
     /// The first `:scheme`.
     pub(super) scheme: Option<Box<[u8]>>,
-    /// Whether there is a `:path`.
+    /// True if there is a `:path`.
     pub(super) has_path: bool,
-    /// Whether the request is malformed in a way that `h2` does not see.
+    /// True if the request is malformed in a way that `h2` does not notice.
     pub(super) is_malformed: bool,
 }
 
 impl Target {
-    /// That a request is malformed; nothing else of it counts.
+    /// Makes the note of a malformed request; its other fields do not matter.
     pub(super) const fn malformed(stream_id: u32) -> Self {
         Self {
             stream_id,
@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// One that a test makes up.
+    /// Makes a target for a test.
     #[cfg(test)]
     pub(crate) fn new(authority: Option<&[u8]>, host: Option<&[u8]>, has_path: bool) -> Self {
         let [authority, host] = [authority, host].map(|value| value.map(Box::from));
@@ -55,18 +55,18 @@ impl Target {
         Self { stream_id, authority, host, host_count, scheme, has_path, is_malformed }
     }
 
-    /// The stream of the request.
+    /// Returns the stream of the request.
     #[cfg(any(test, fuzzing))]
     pub(crate) const fn stream_id(&self) -> u32 {
         self.stream_id
     }
 
-    /// The one `:authority`; `Some` of nothing when it is there but empty.
+    /// Returns the one `:authority`; empty if the field is there without a value.
     pub(crate) fn authority(&self) -> Option<&[u8]> {
         self.authority.as_deref()
     }
 
-    /// The `host` fields.
+    /// Returns the `host` fields.
     pub(crate) fn host(&self) -> HostField<'_> {
         match &self.host {
             None => HostField::Absent,
@@ -75,46 +75,46 @@ impl Target {
         }
     }
 
-    /// Whether there is a `:path`.
+    /// Returns true if there is a `:path`.
     pub(crate) const fn has_path(&self) -> bool {
         self.has_path
     }
 
-    /// Whether the request is malformed (RFC 9113 §8.1.1), so that its stream is to be reset.
+    /// Returns true if the request is malformed (RFC 9113 §8.1.1), so its stream must be reset.
     pub(crate) const fn is_malformed(&self) -> bool {
         self.is_malformed
     }
 
-    /// The `:scheme`. A request with two of them never arrives: `h2` resets its stream.
+    /// Returns the `:scheme`. `h2` resets the stream of a request with two of them.
     pub(crate) fn scheme(&self) -> Option<&[u8]> {
         self.scheme.as_deref()
     }
 
-    /// The octets that count towards [`PENDING_BYTES_MAX`].
+    /// Returns the octets that count towards [`PENDING_BYTES_MAX`].
     fn len(&self) -> usize {
         let values = [&self.authority, &self.host, &self.scheme];
         values.into_iter().flatten().map(|value| value.len()).sum()
     }
 }
 
-/// How far to trust what `h2` shows of a stream without a note.
+/// How far the target that `h2` shows can be trusted, for a stream without a note.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SyncState {
-    /// The stream was inspected: `h2` shows its target whole and true.
+    /// The stream was inspected: `h2` shows its whole, true target.
     InSync,
-    /// The stream was not inspected: `h2` shows the true target, without the scheme if the
+    /// The stream was not inspected: `h2` shows the true target, but without the scheme if the
     /// request had no `:authority`.
     LostSync,
-    /// What `h2` shows may be a placeholder, so the request must not be served.
+    /// `h2` may show a placeholder, so the request must not be served.
     Misleading,
 }
 
 /// The notes of one connection.
 #[derive(Debug, Default)]
 pub(super) struct StreamNotes {
-    /// In the order of stream identifiers.
+    /// The waiting targets, in the order of stream identifiers.
     targets: VecDeque<Target>,
-    /// The octets of all values together.
+    /// The octets of all values.
     bytes: usize,
     /// The last stream whose note was dropped for newer ones, or zero.
     discarded_through: u32,
@@ -122,17 +122,17 @@ pub(super) struct StreamNotes {
     lost_sync_from: u32,
     /// True if `h2` held placeholders when the engine lost sync.
     misleading: bool,
-    /// True if any request had a `host` field, or may have had one that was not seen.
+    /// True if any request had a `host` field, or may have had an unseen one.
     hosts: bool,
-    /// How many streams the client has reset, or may have.
+    /// The number of streams that the client has reset, or may have.
     resets: u32,
 }
 
 impl StreamNotes {
     /// Takes the target of a stream, if it was noted.
     ///
-    /// Notes of smaller identifiers are dropped, because those streams never reached the server
-    /// half: `streams_are_handed_out_in_the_order_of_their_identifiers`.
+    /// Drops the notes of smaller identifiers, because those streams never reached the server half:
+    /// `streams_are_handed_out_in_the_order_of_their_identifiers`.
     pub(super) fn take(&mut self, stream_id: u32) -> Option<Target> {
         while self.targets.front().is_some_and(|front| front.stream_id < stream_id) {
             self.pop();
@@ -147,7 +147,7 @@ impl StreamNotes {
         Some(target)
     }
 
-    /// How far to trust what `h2` shows of a stream that has no note.
+    /// Returns how far the target that `h2` shows can be trusted, for a stream without a note.
     pub(super) const fn sync_state(&self, stream_id: u32) -> SyncState {
         if stream_id <= self.discarded_through {
             return SyncState::Misleading;
@@ -161,39 +161,39 @@ impl StreamNotes {
         }
     }
 
-    /// True if any request so far may have had a `host` field. Hardly any client of HTTP/2 sends
-    /// them, and to look for one in a request costs more than to ask here.
+    /// Returns true if any request so far may have had a `host` field. Few HTTP/2 clients send one,
+    /// and this check costs less than a search in each request.
     pub(super) const fn may_have_hosts(&self) -> bool {
         self.hosts
     }
 
-    /// Notes that a request has a `host` field.
+    /// Records that a request has a `host` field.
     pub(super) const fn see_host(&mut self) {
         self.hosts = true;
     }
 
-    /// How many streams of `h2` the client has reset.
+    /// Returns the number of `h2`'s streams that the client has reset.
     pub(super) const fn resets(&self) -> u32 {
         self.resets
     }
 
-    /// Notes that the client has reset a stream, or may come to do so unseen.
+    /// Records that the client has reset a stream, or may reset it unseen.
     pub(super) const fn see_reset(&mut self) {
-        // A connection ends long before: at `limits::RESETS_MAX`.
+        // The connection ends long before, at `limits::RESETS_MAX`.
         self.resets = self.resets.saturating_add(1);
     }
 
-    /// True if header blocks are not inspected for the rest of the connection.
+    /// Returns true if header blocks are not inspected for the rest of the connection.
     pub(super) const fn has_lost_sync(&self) -> bool {
         self.lost_sync_from != 0
     }
 
-    /// Notes the target of a stream later than all others.
+    /// Notes the target of a stream with a higher identifier than all others.
     ///
-    /// At a limit the oldest notes give way, and [`Self::sync_state`] says so for their streams.
-    /// The engine does not give up sync instead: a client that opens and resets streams could then
-    /// switch inspection off at will, and the streams of dropped notes are the least likely to be
-    /// accepted still.
+    /// At a limit the oldest notes are dropped, and [`Self::sync_state`] reports so for their
+    /// streams. The engine does not lose sync instead: a client that opens and resets streams could
+    /// then switch the inspection off at will, and the streams of dropped notes are the least
+    /// likely to be accepted still.
     pub(super) fn push(&mut self, target: Target) {
         self.bytes += target.len();
         self.targets.push_back(target);
@@ -203,14 +203,14 @@ impl StreamNotes {
         }
     }
 
-    /// Notes that no stream from `stream_id` on is inspected.
+    /// Records that no stream from `stream_id` on is inspected.
     pub(super) fn lose_sync(&mut self, stream_id: u32, misleading: bool) {
         self.misleading = misleading;
         self.hosts = true;
         self.lost_sync_from = stream_id.max(1);
     }
 
-    /// Takes all targets that wait.
+    /// Takes all waiting targets.
     #[cfg(any(test, fuzzing))]
     pub(super) fn drain(&mut self) -> Vec<Target> {
         std::iter::from_fn(|| self.pop()).collect()

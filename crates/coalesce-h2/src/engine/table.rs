@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// What the engine wants from a field: of most of them, that it is well-formed.
+/// The kind of a field. The engine only checks that fields of most kinds are well-formed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// `:authority`
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind of a literal name.
+    /// Returns the kind of a literal name.
     pub(super) fn of_name(name: &[u8]) -> Self {
         match name {
             b":authority" => Self::Authority,
@@ -41,34 +41,34 @@ impl Kind {
         }
     }
 
-    /// True if the engine keeps the value.
+    /// Returns true if the engine keeps the value.
     pub(super) const fn has_value(self) -> bool {
         matches!(self, Self::Authority | Self::Scheme | Self::Host)
     }
 
-    /// True if a value is looked at for its faults alone, which its code can rule out.
+    /// Returns true if the engine only needs the value's faults, which its code can rule out.
     pub(super) const fn is_skipped(self) -> bool {
         matches!(self, Self::Path | Self::Protocol | Self::ContentLength | Self::Other)
     }
 
-    /// True for pseudo-header fields, which trailers must not have (RFC 9113 §8.1).
+    /// Returns true for pseudo-header fields, which trailers must not have (RFC 9113 §8.1).
     pub(super) const fn is_pseudo(self) -> bool {
         !matches!(self, Self::Host | Self::ContentLength | Self::Other)
     }
 }
 
-/// What is wrong with a field.
+/// The fault of a field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fault {
-    /// Nothing that `h2` does not see.
+    /// None, or one that `h2` finds.
     None,
-    /// `h2` would refuse the value, which the decision must see.
+    /// `h2` would refuse the value, but the decision must see it.
     Refused,
     /// The field makes its message malformed.
     Malformed,
 }
 
-/// `SETTINGS_HEADER_TABLE_SIZE` before anyone changes it (RFC 9113 §6.5.2).
+/// The initial `SETTINGS_HEADER_TABLE_SIZE` (RFC 9113 §6.5.2).
 pub(super) const TABLE_SIZE_DEFAULT: usize = 4096;
 
 /// The octets that an entry counts beyond its name and value (RFC 7541 §4.1).
@@ -142,7 +142,8 @@ pub(super) const STATIC_NAMES: [&str; 61] = [
     "www-authenticate",
 ];
 
-/// The kind and the value of a static entry, as far as the observer wants it.
+/// Returns the kind and the value of a static entry; the value is empty if the engine does not need
+/// it.
 pub(super) fn static_field(index: usize) -> (Kind, &'static [u8]) {
     match index {
         1 => (Kind::Authority, b""),
@@ -160,32 +161,31 @@ pub(super) fn static_field(index: usize) -> (Kind, &'static [u8]) {
 /// One entry of the dynamic table.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// What the name says.
+    /// The kind of the name.
     pub(super) kind: Kind,
     /// The length of the decoded name, for entries that reuse it.
     pub(super) name_len: usize,
     /// The length of the decoded value.
     pub(super) value_len: usize,
-    /// The true value; empty where the kind asks for none.
+    /// The true value; empty if the kind needs none.
     pub(super) value: Box<[u8]>,
-    /// What is wrong with the field. If anything is, `h2` holds a placeholder, unless a refused
-    /// value is empty.
+    /// The fault of the field. With a fault, `h2` holds a placeholder, unless a refused value is
+    /// empty.
     pub(super) fault: Fault,
-    /// True if the name alone makes a message malformed, so that it does in other fields as well.
+    /// True if the name alone makes a message malformed, so other fields that reuse it do too.
     pub(super) name_malformed: bool,
-    /// Whether a request with this field is [well-formed](super::header_check), as far as this
-    /// field goes.
+    /// True if a request may have this field and be [well-formed](super::header_check).
     pub(super) well_formed: bool,
 }
 
 impl Entry {
-    /// RFC 7541 §4.1.
+    /// Returns the size of the entry (RFC 7541 §4.1).
     pub(super) fn size(&self) -> usize {
         entry_size(self.name_len, self.value_len)
     }
 }
 
-/// The size of an entry (RFC 7541 §4.1).
+/// Returns the size of an entry (RFC 7541 §4.1).
 fn entry_size(name_len: usize, value_len: usize) -> usize {
     name_len.saturating_add(value_len).saturating_add(ENTRY_OVERHEAD)
 }
@@ -196,15 +196,15 @@ pub(super) struct DynamicTable {
     entries: VecDeque<Entry>,
     /// The sum of the entries' sizes.
     size: usize,
-    /// What the encoder chose.
+    /// The size that the encoder chose.
     capacity: usize,
-    /// What the decoder allows it to choose.
+    /// The largest size that the encoder may choose.
     capacity_max: usize,
 }
 
 impl DynamicTable {
-    /// An empty table. It starts with the default size, whatever SETTINGS will say
-    /// (RFC 9113 §6.5.2), and may grow to `capacity_max`.
+    /// Makes an empty table. Its size is the default one, before any SETTINGS (RFC 9113 §6.5.2),
+    /// and may grow to `capacity_max`.
     pub(super) fn new(capacity_max: usize) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -214,27 +214,27 @@ impl DynamicTable {
         }
     }
 
-    /// The entry at `position`, counted from the newest.
+    /// Returns the entry at `position`, counted from the newest.
     pub(super) fn get(&self, position: usize) -> Option<&Entry> {
         self.entries.get(position)
     }
 
-    /// Makes room for an entry of this size; `false` when it fits nowhere, which is no error but
-    /// empties the table (RFC 7541 §4.4).
+    /// Makes room for an entry of this size. Returns `false` if the entry exceeds the table, which
+    /// is not an error but empties the table (RFC 7541 §4.4).
     pub(super) fn reserve(&mut self, name_len: usize, value_len: usize) -> bool {
         let size = entry_size(name_len, value_len);
         self.evict(self.capacity.saturating_sub(size));
         size <= self.capacity
     }
 
-    /// Inserts an entry for which [`Self::reserve`] has found room.
+    /// Inserts an entry for which [`Self::reserve`] has made room.
     pub(super) fn insert(&mut self, entry: Entry) {
         self.size += entry.size();
         self.entries.push_front(entry);
         debug_assert!(self.size <= self.capacity, "an entry was inserted without room for it");
     }
 
-    /// Follows a size update (RFC 7541 §4.3, §6.3); `false` when it exceeds what is allowed.
+    /// Applies a size update (RFC 7541 §4.3, §6.3); returns `false` if it exceeds the allowed size.
     pub(super) fn resize(&mut self, capacity: usize) -> bool {
         if capacity > self.capacity_max {
             return false;
@@ -252,7 +252,7 @@ impl DynamicTable {
         }
     }
 
-    /// Whether `h2`'s copy of this table shows a placeholder somewhere.
+    /// Returns true if the copy of this table in `h2` holds a placeholder.
     pub(super) fn holds_placeholder(&self) -> bool {
         self.entries.iter().any(|entry| match entry.fault {
             Fault::None => false,
@@ -261,7 +261,7 @@ impl DynamicTable {
         })
     }
 
-    /// The size and the number of entries, for tests.
+    /// Returns the size and the number of entries, for tests.
     #[cfg(test)]
     pub(super) fn measure(&self) -> (usize, usize) {
         (self.size, self.entries.len())

@@ -1,4 +1,4 @@
-//! What is announced, and what is not said twice.
+//! The announced origins: none is announced twice.
 
 use coalesce_core::{
     AuthorityTable, ClientCertificates, GroupId, GroupPolicy, IdentifierSet, NamePattern,
@@ -10,7 +10,7 @@ use crate::limits::ORIGIN_SET_BYTES_MAX;
 
 const GROUP: GroupId = GroupId::new(0);
 
-/// The origin set of a connection whose certificate covers `*.test`.
+/// Makes the origin set of a connection whose certificate covers `*.test`.
 fn set(names: impl IntoIterator<Item = String>) -> OriginSet {
     let mut table = AuthorityTable::builder();
     table.group(GROUP, GroupPolicy::default()).unwrap();
@@ -35,7 +35,7 @@ fn said(set: &OriginSet) -> Vec<String> {
 }
 
 #[test]
-fn a_set_without_another_is_what_the_other_has_not() {
+fn set_without_another_has_the_origins_missing_there() {
     let all = of(&["a", "b", "c", "d"]);
     for (other, rest) in [
         (of(&[]), vec!["a", "b", "c", "d"]),
@@ -50,11 +50,11 @@ fn a_set_without_another_is_what_the_other_has_not() {
     }
 }
 
-/// A certificate that covers more than a client is to be told.
+/// A certificate that covers more names than a set may announce.
 #[test]
-fn a_set_is_cut_where_it_would_be_too_large() {
+fn set_is_cut_at_its_size_limit() {
     let names = |count: usize| (0..count).map(|number| format!("n{number:05}.test"));
-    // "https://n00000.test" and its length.
+    // `https://n00000.test` and its length prefix.
     let fit = ORIGIN_SET_BYTES_MAX / 21;
     assert_eq!(said(&set(names(fit))).len(), fit);
     let cut = said(&set(names(fit + 5)));
@@ -73,12 +73,12 @@ fn only_tls_announces() {
 }
 
 #[test]
-fn each_origin_is_announced_when_it_is_new() {
+fn new_origins_are_announced() {
     let mut announcer = Announcer::default();
     assert_eq!(announcer.fresh(&of(&[])), Bytes::new());
     assert_eq!(announcer.fresh(&of(&["a", "b"])), of(&["a", "b"]).frames());
     assert_eq!(announcer.fresh(&of(&["a", "b"])), Bytes::new());
     assert_eq!(announcer.fresh(&of(&["b"])), Bytes::new());
-    // A client that was refused `a` in between has dropped it.
+    // A client that got a 421 for `a` in between has dropped it from its set.
     assert_eq!(announcer.fresh(&of(&["a", "b", "c"])), of(&["a", "c"]).frames());
 }

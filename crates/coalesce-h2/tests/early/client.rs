@@ -1,4 +1,4 @@
-//! A client of raw frames that counts every flow-control window by hand.
+//! A client that sends raw frames and counts every flow-control window.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -24,16 +24,16 @@ pub(crate) const PRIORITY_FLAG: u8 = 0x20;
 pub(crate) const HEADER_TABLE_SIZE: u16 = 0x1;
 pub(crate) const INITIAL_WINDOW_SIZE: u16 = 0x4;
 
-/// What every window holds at first (RFC 9113 §6.9.2).
+/// The initial size of every window (RFC 9113 §6.9.2).
 pub(crate) const WINDOW: u32 = 65_535;
 
-/// One frame.
+/// Makes one frame.
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// A request without content, in one frame.
+/// Makes a request without content, in one frame.
 pub(crate) fn request(stream: u32, block: &[u8]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
 }
@@ -46,19 +46,19 @@ pub(crate) fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])
 }
 
-/// A literal without indexing, name and value as they are (RFC 7541 §6.2.2).
+/// Makes a literal without indexing, without Huffman coding (RFC 7541 §6.2.2).
 pub(crate) fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     let len = |octets: &[u8]| u8::try_from(octets.len()).ok().filter(|&len| len < 0x7f).unwrap();
     [&[0x00, len(name)], name, &[len(value)], value].concat()
 }
 
-/// The same, with a name of the static table.
+/// Makes a literal without indexing whose name is in the static table.
 pub(crate) fn indexed(name: u8, value: &[u8]) -> Vec<u8> {
     let [_, _, value @ ..] = &*literal(b"", value) else { unreachable!() };
     [&[name], value].concat()
 }
 
-/// `GET` of a path, by static indices and literals that enter no table.
+/// Makes a `GET` of a path from static indices and literals that enter no table.
 pub(crate) fn get_path(authority: &str, path: &str) -> Vec<u8> {
     let authority = indexed(0x01, authority.as_bytes());
     [&[0x82, 0x87], &*authority, &indexed(0x04, path.as_bytes())].concat()
@@ -68,7 +68,7 @@ pub(crate) fn get(authority: &str) -> Vec<u8> {
     get_path(authority, "/")
 }
 
-/// The table size that a block begins with (RFC 7541 §6.3), if it does.
+/// Returns the table size update at the start of a block (RFC 7541 §6.3), if any.
 fn table_size(block: &[u8]) -> Option<u32> {
     let first = block[0] & 0x1f;
     if block[0] & 0xe0 != 0x20 || first < 0x1f {
@@ -88,10 +88,10 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// What came on one stream.
+/// The frames received on one stream, put together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
-    /// The first header block, as it stood on the wire.
+    /// The first header block, in the bytes of the wire.
     pub(crate) block: Vec<u8>,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Vec<u8>,
@@ -109,13 +109,13 @@ impl Answer {
         self.field(":status")
     }
 
-    /// Whether the transport wrote it: `:status` is a literal without indexing, which `h2` never
-    /// uses for it.
+    /// Returns true if the transport wrote the answer: its `:status` is a literal without indexing,
+    /// which `h2` never uses.
     pub(crate) fn is_early(&self) -> bool {
         self.block.starts_with(&[0x08, 0x03])
     }
 
-    /// The fields, in one order, without the date, which must be there.
+    /// Returns the fields sorted, without the date, which must be there.
     pub(crate) fn undated(&self) -> Vec<(String, String)> {
         assert!(self.field("date").is_some(), "{self:?}");
         let mut fields = self.fields.clone();
@@ -125,30 +125,30 @@ impl Answer {
     }
 }
 
-/// The client.
+/// A client that sends raw frames.
 pub(crate) struct Raw {
     from: ReadHalf<DuplexStream>,
     to: WriteHalf<DuplexStream>,
     decoder: loona_hpack::Decoder<'static>,
-    /// What the server may still send on the connection, and on a new stream.
+    /// The window left for the server: on the connection, and on a new stream.
     pub(crate) window: i64,
     initial: i64,
-    /// Settings that are not acknowledged.
+    /// Settings that the server has not acknowledged.
     unacknowledged: VecDeque<Vec<(u16, u32)>>,
-    /// The size of the server's table, and whether its next block has to speak of a smaller one.
+    /// The size of the server's table, and whether its next block must signal a smaller size.
     table_size: u32,
     shrinks: bool,
     pub(crate) answers: BTreeMap<u32, Answer>,
-    /// The block of which CONTINUATION is due, with the flags of its HEADERS.
+    /// An unfinished header block, with the flags of its HEADERS.
     open_block: Option<(u32, u8, Vec<u8>)>,
-    /// PINGs of the server that wait for an answer.
+    /// PINGs of the server without an answer.
     pub(crate) pings: Vec<Vec<u8>>,
-    /// Why the server goes away.
+    /// The error code of the server's GOAWAY.
     pub(crate) gone: Option<u32>,
 }
 
 impl Raw {
-    /// A client that has sent its preface and these settings.
+    /// Makes a client that has sent its preface and these settings.
     pub(crate) async fn new(io: DuplexStream, settings: &[(u16, u32)]) -> Self {
         let (from, to) = split(io);
         let mut raw = Self {
@@ -171,16 +171,16 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        // A server that has gone away says why in what it sent before.
+        // The server's last frames name the reason, and the client reads them later.
         let _ = self.to.write_all(bytes).await;
     }
 
-    /// Says no more.
+    /// Closes the sending direction.
     pub(crate) async fn end(&mut self) {
         let _ = self.to.shutdown().await;
     }
 
-    /// A SETTINGS frame, which counts once it is acknowledged.
+    /// Makes a SETTINGS frame; the settings apply once the server acknowledges them.
     pub(crate) fn settings(&mut self, settings: &[(u16, u32)]) -> Vec<u8> {
         let mut payload = Vec::new();
         for &(setting, value) in settings {
@@ -191,7 +191,7 @@ impl Raw {
         frame(SETTINGS, 0, 0, &payload)
     }
 
-    /// Grants window to the connection, or to a stream that was answered before.
+    /// Grants window to the connection, or to a stream with an answer.
     pub(crate) fn grant(&mut self, stream: u32, increment: u32) -> Vec<u8> {
         if stream == 0 {
             self.window += i64::from(increment);
@@ -204,10 +204,10 @@ impl Raw {
         window_update(stream, increment)
     }
 
-    /// Takes the next frame into account; `None` once the server has closed the connection.
+    /// Reads and processes the next frame; `None` once the server has closed the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let read = timeout(Duration::from_secs(20), self.read());
-        let frame = read.await.expect("the server says nothing more")?;
+        let frame = read.await.expect("the server sends no more bytes")?;
         self.account(&frame);
         Some(frame)
     }
@@ -255,7 +255,7 @@ impl Raw {
                 self.table_size = size;
                 self.shrinks = false;
             }
-            assert!(!self.shrinks, "a block says nothing of the smaller table");
+            assert!(!self.shrinks, "the block does not signal the smaller table");
             let fields = self.decoder.decode(&block).expect("the block decodes");
             let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
             let answer = self.answers.get_mut(&stream).unwrap();
@@ -265,7 +265,7 @@ impl Raw {
         }
     }
 
-    /// Settings count from their acknowledgement on (RFC 9113 §6.5.3).
+    /// Applies settings at their acknowledgement (RFC 9113 §6.5.3).
     fn apply(&mut self) {
         for (setting, value) in self.unacknowledged.pop_front().expect("an ACK of nothing") {
             match setting {
@@ -285,20 +285,20 @@ impl Raw {
         }
     }
 
-    /// Reads on until `done`, or to the end.
+    /// Reads frames until `done` returns true or the connection ends.
     pub(crate) async fn until(&mut self, mut done: impl FnMut(&Self) -> bool) {
         while !done(self) && self.next().await.is_some() {}
     }
 
-    /// Reads until a stream is over.
+    /// Reads until a stream ends.
     pub(crate) async fn answer(&mut self, stream: u32) -> Answer {
         let over = |answer: &Answer| answer.ended || answer.reset.is_some();
         self.until(|raw| raw.answers.get(&stream).is_some_and(over)).await;
         self.answers.get(&stream).cloned().unwrap_or_default()
     }
 
-    /// Reads all that the server has to say by now: to the answer of a PING, or to the end. Twice,
-    /// because it comes before other things that `h2` has to say.
+    /// Reads all frames that the server has ready, up to the answer of a PING or the end. Pings
+    /// twice, because `h2` sends the first acknowledgement ahead of other frames.
     pub(crate) async fn settle(&mut self) {
         for payload in [b"settle 1", b"settle 2"] {
             self.send(&frame(PING, 0, 0, payload)).await;
@@ -310,7 +310,7 @@ impl Raw {
         }
     }
 
-    /// What the server says to the end of the connection, which must be an error.
+    /// Reads to the end of the connection, and returns the error code of the GOAWAY.
     pub(crate) async fn goaway(&mut self) -> u32 {
         self.until(|_| false).await;
         self.gone.expect("the connection ends without GOAWAY")

@@ -1,5 +1,5 @@
-//! Requests in every form: the two ways of answering one give the same answer, and what is not
-//! surely well-formed takes the long way.
+//! Requests in every form: early and late answers are equal, and requests that may be malformed are
+//! answered late.
 
 use bytes::Bytes;
 use coalesce_h2::{Builder, MisdirectedContent};
@@ -13,7 +13,7 @@ use super::server::{BODY_421, PLENTY, connect};
 /// `PROTOCOL_ERROR` (RFC 9113 §7).
 const PROTOCOL_ERROR: u32 = 0x1;
 
-/// What stream 1 gets for these bytes; `early` is whether an early answer is possible at all.
+/// Returns the answer on stream 1; `early` is true if an early answer is possible.
 async fn ask(builder: Builder, bytes: &[u8], early: bool) -> (Answer, Option<u32>, Vec<String>) {
     let (server, mut raw) = connect(builder, if early { PLENTY } else { 0 }).await;
     raw.send(bytes).await;
@@ -21,7 +21,7 @@ async fn ask(builder: Builder, bytes: &[u8], early: bool) -> (Answer, Option<u32
     (raw.answers.remove(&1).unwrap_or_default(), raw.gone, server.decided())
 }
 
-/// The content of each kind, and what is sent of it.
+/// Returns each kind of content, and the bytes sent for it.
 fn contents() -> [(MisdirectedContent, Vec<u8>); 4] {
     let custom = |body: &[u8]| MisdirectedContent::Custom {
         content_type: HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -36,9 +36,9 @@ fn contents() -> [(MisdirectedContent, Vec<u8>); 4] {
     ]
 }
 
-/// Nobody can tell from an answer which way it took: not by its fields nor by its content.
+/// Early and late answers have the same fields and content.
 #[tokio::test]
-async fn an_early_answer_says_what_a_late_one_says() {
+async fn early_answer_equals_the_late_one() {
     let get = get("cdn.test");
     let inserting = [&get[..], &[0x40], &literal(b"x-a", b"1")[1..]].concat();
     let upload = [frame(HEADERS, END_HEADERS, 1, &get), frame(DATA, END_STREAM, 1, b"x")].concat();
@@ -54,7 +54,7 @@ async fn an_early_answer_says_what_a_late_one_says() {
         assert_eq!(names, wanted);
         let long_ways = [&request(1, &inserting), &upload, &request(1, &get)];
         for (nth, bytes) in long_ways.into_iter().enumerate() {
-            // The last of them for want of window, which one without content does not need.
+            // The last request lacks window, which an answer without content does not need.
             if nth == 2 && sent.is_empty() {
                 continue;
             }
@@ -67,9 +67,9 @@ async fn an_early_answer_says_what_a_late_one_says() {
     }
 }
 
-/// RFC 9113 §4.2: no frame is longer than the client takes, whatever the user chose to say.
+/// RFC 9113 §4.2: no frame is longer than the client accepts, whatever the user configures.
 #[tokio::test]
-async fn what_is_too_long_for_a_frame_takes_the_long_way() {
+async fn answer_longer_than_a_frame_is_late() {
     for (content_type_len, body_len) in [(20_000, 5), (5, 1_025), (5, 20_000)] {
         let content_type = HeaderValue::from_str(&"x".repeat(content_type_len)).unwrap();
         let body = Bytes::from(vec![b'x'; body_len]);
@@ -82,17 +82,17 @@ async fn what_is_too_long_for_a_frame_takes_the_long_way() {
     }
 }
 
-/// Misdirected requests that are malformed, or not surely well-formed, or special, get what they
-/// get without early answers.
+/// Misdirected requests that are malformed, possibly malformed, or special get the same answers as
+/// without early answers.
 #[tokio::test]
-async fn whatever_is_special_takes_the_long_way() {
+async fn special_requests_are_answered_late() {
     let authority = indexed(0x01, b"cdn.test");
     let list = |parts: &[&[u8]]| parts.concat();
     let with = |field: &[u8]| [&get("cdn.test")[..], field].concat();
     let method = |method: &[u8]| list(&[&indexed(0x02, method), &[0x87, 0x84], &authority]);
     let path = |path: &[u8]| list(&[&[0x82, 0x87], &authority, &indexed(0x04, path)]);
     let blocks = [
-        // Pseudo-header fields: twice, missing, after others, unknown, of answers.
+        // Pseudo-header fields: repeated, missing, after regular fields, unknown, of responses.
         with(&[0x84]),
         with(&[0x82]),
         with(&[0x87]),
@@ -152,7 +152,7 @@ async fn whatever_is_special_takes_the_long_way() {
         list(&[&[0x82, 0x87, 0x84], &indexed(0x01, &[b'x'; 100])]),
         list(&[&[0x82, 0x87, 0x84, 0x81]]),
         list(&[&[0x82, 0x87, 0x84], &literal(b"host", b"cdn.test")]),
-        // Not HPACK.
+        // Invalid HPACK.
         with(&[0x00, 1, b'x', 0x81, 0x18]),
         with(&[0x00, 1, b'x', 0x84, 0xff, 0xff, 0xff, 0xff]),
         with(&[0x00, 1, b'x']),
@@ -162,7 +162,7 @@ async fn whatever_is_special_takes_the_long_way() {
         Vec::new(),
     ];
     let malformed_target = [
-        // What is no authority at all is malformed, and no matter of early or late.
+        // A value that is not an authority is malformed, early or late.
         list(&[&[0x82, 0x87, 0x84], &indexed(0x01, b"user@cdn.test")]),
         list(&[&[0x82, 0x87, 0x84], &indexed(0x01, b"cdn.test:99999")]),
     ];
@@ -177,9 +177,9 @@ async fn whatever_is_special_takes_the_long_way() {
     }
 }
 
-/// Frames that hold a request and are wrong (RFC 9113 §6.2).
+/// Requests in invalid frames (RFC 9113 §6.2).
 #[tokio::test]
-async fn frames_that_are_wrong_are_no_requests() {
+async fn requests_in_invalid_frames_are_not_answered() {
     const PADDED: u8 = 0x8;
     const PRIORITY: u8 = 0x20;
     let get = get("cdn.test");
@@ -200,16 +200,16 @@ async fn frames_that_are_wrong_are_no_requests() {
         assert_eq!((answer.fields.len(), answer.reset, goaway), (0, reset, gone), "{bytes:?}");
         assert_eq!(decided, [] as [&str; 0]);
     }
-    // Flags that HEADERS does not have, and the reserved bit, mean nothing.
+    // Undefined flags of HEADERS and the reserved bit are ignored.
     let (answer, ..) = ask(Builder::new(), &frame(HEADERS, all | 0xd2, 1, &get), true).await;
     assert!(answer.is_early());
     let (answer, ..) = ask(Builder::new(), &request(0x8000_0001, &get), true).await;
     assert!(answer.is_early());
 }
 
-/// Attack: a few octets that name large entries of the table again and again.
+/// Attack: a short block that refers to large entries of the table repeatedly.
 #[tokio::test]
-async fn a_list_that_is_too_large_is_refused_as_such() {
+async fn list_that_is_too_large_is_refused() {
     let (server, mut raw) = connect(Builder::new(), PLENTY).await;
     let large = [&[0x40, 1, b'x', 0x7f, 0x81, 0x1e][..], &[b'y'; 3_968]].concat();
     raw.send(&request(1, &[get("api.test"), large].concat())).await;

@@ -1,4 +1,4 @@
-//! What is written, and in which order; which requests are decided, how often, and on which table.
+//! The order of written frames, and which requests are decided, how often, and on which table.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -13,14 +13,14 @@ use super::client::{
 };
 use super::server::{BODY_421, PLENTY, Server, client, connect, table};
 
-/// A stream that is read and written one octet at a time, and keeps its user waiting before each.
+/// A stream that transfers one octet at a time, and is pending before each.
 struct Slow {
     io: DuplexStream,
     reads: bool,
     writes: bool,
 }
 
-/// Lets every second call through.
+/// Returns true at every second call.
 fn is_ready(turn: &mut bool, context: &Context<'_>) -> bool {
     *turn = !*turn;
     if !*turn {
@@ -68,7 +68,7 @@ impl AsyncWrite for Slow {
     }
 }
 
-/// Asks for bodies and refusals in turn, and counts the early ones.
+/// Requests bodies and refusals in turn, and counts the early refusals.
 async fn in_turn(raw: &mut Raw) -> usize {
     let mut bytes = Vec::new();
     for stream in (1..80).step_by(4) {
@@ -86,22 +86,21 @@ async fn in_turn(raw: &mut Raw) -> usize {
     early
 }
 
-/// Frames of `h2` and of the transport never mix, wherever a write ends, and nothing depends on
-/// where a read does.
+/// Frames of `h2` and of the transport never mix, wherever a write or a read ends.
 #[tokio::test]
-async fn octets_one_by_one_change_nothing() {
+async fn transfers_of_single_octets_change_nothing() {
     let (near, far) = duplex(64);
     let _server = Server::new(Builder::new(), Slow { io: near, reads: false, writes: false });
     let mut raw = client(far, PLENTY).await;
     assert_eq!(in_turn(&mut raw).await, 20);
 }
 
-/// RFC 9113 §3.4: the first frame is SETTINGS, however early the first request.
+/// RFC 9113 §3.4: the server's first frame is SETTINGS, however early the first request.
 #[tokio::test]
-async fn nothing_comes_before_the_settings() {
+async fn settings_come_before_all_other_frames() {
     for builder in [Builder::new(), Builder::new().announce_extended_connect()] {
         let (near, far) = duplex(64 * 1024);
-        // Preface, grant and request are there before the server is.
+        // Preface, grant and request arrive before the server starts.
         let mut raw = Raw::new(far, &[]).await;
         let grant = raw.grant(0, PLENTY);
         raw.send(&[grant, request(1, &get("cdn.test"))].concat()).await;
@@ -112,10 +111,10 @@ async fn nothing_comes_before_the_settings() {
     }
 }
 
-/// RFC 9113 §4.3: nothing comes between HEADERS and CONTINUATION, through a pipe narrower than
-/// either.
+/// RFC 9113 §4.3: no frame comes between HEADERS and CONTINUATION, even through a pipe narrower
+/// than either.
 #[tokio::test]
-async fn nothing_comes_within_a_header_block() {
+async fn no_frame_comes_within_a_header_block() {
     let (near, far) = duplex(100);
     let _server = Server::new(Builder::new(), near);
     let mut raw = client(far, PLENTY).await;
@@ -123,7 +122,7 @@ async fn nothing_comes_within_a_header_block() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    // By now the block is under way, and cannot be written for want of room.
+    // The block is being written, and waits for room in the pipe.
     for stream in (3..40).step_by(2) {
         raw.send(&request(stream, &get("cdn.test"))).await;
     }
@@ -134,10 +133,10 @@ async fn nothing_comes_within_a_header_block() {
     }
 }
 
-/// Attack: a client that asks and does not listen. What waits for it is bounded: beyond that `h2`
-/// takes over, which bounds the streams.
+/// Attack: a client sends requests and does not read. The waiting answers are bounded: beyond the
+/// bound `h2` answers, which limits the streams.
 #[tokio::test]
-async fn a_client_that_does_not_listen_gets_no_memory() {
+async fn client_that_does_not_read_gets_no_memory() {
     let (near, far) = duplex(1024 * 1024);
     let server = Server::new(Builder::new().concurrent_streams(10), Narrow(near));
     let mut raw = Raw::new(far, &[]).await;
@@ -149,12 +148,12 @@ async fn a_client_that_does_not_listen_gets_no_memory() {
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
-    // 64 KiB of answers, one that crosses the line, and the streams of h2.
+    // 64 KiB of answers, one that crosses the bound, and the streams of `h2`.
     let decided = server.decided().len();
     assert!(decided < 64 * 1024 / 100 + 300, "{decided}");
 }
 
-/// A stream of which nothing is ever taken in but the SETTINGS.
+/// A stream that accepts only the SETTINGS and then no more bytes.
 struct Narrow(DuplexStream);
 
 impl AsyncRead for Narrow {
@@ -173,7 +172,7 @@ impl AsyncWrite for Narrow {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A server's SETTINGS and what comes with them are short.
+        // The server's SETTINGS and the frames with them are short.
         if bytes.len() < 100 { Poll::Ready(Ok(bytes.len())) } else { Poll::Pending }
     }
 
@@ -186,10 +185,10 @@ impl AsyncWrite for Narrow {
     }
 }
 
-/// Attack: the client says no more within a request, or right behind one. It hears no more than it
-/// would have, and nothing is made of what did not come whole.
+/// Attack: the client closes its sending direction within a request or after one. It gets no other
+/// answer than before, and the server processes no partial request.
 #[tokio::test]
-async fn an_end_within_a_frame_makes_no_request() {
+async fn end_within_a_frame_makes_no_request() {
     let bytes = [request(1, &get("cdn.test")), request(3, &get("api.test"))].concat();
     let one = request(1, &get("cdn.test")).len();
     for len in 0..=bytes.len() {
@@ -204,16 +203,16 @@ async fn an_end_within_a_frame_makes_no_request() {
     }
 }
 
-/// Each request is decided once, on the table of its time, whichever way it takes.
+/// Each request is decided once, on the table of that moment, early or late.
 #[tokio::test]
-async fn each_request_is_decided_once_and_on_the_newest_table() {
+async fn each_request_is_decided_once_on_the_newest_table() {
     let (server, mut raw) = connect(Builder::new(), PLENTY).await;
     let tables = [&["api.test", "cov.test"][..], &["cov.test"], &["api.test"], &[]];
     let hosts = ["api.test", "api.test", "cov.test", "cdn.test", "cov.test", "api.test"];
     let (mut stream, mut asked) = (1, Vec::new());
     for names in tables.iter().cycle().take(12) {
         *server.table.write().unwrap() = table(names);
-        // All of them at once, so that verdicts wait for their streams.
+        // Sent at once, so that verdicts wait for their streams.
         let first = stream;
         let mut bytes = Vec::new();
         for host in hosts {
@@ -234,9 +233,9 @@ async fn each_request_is_decided_once_and_on_the_newest_table() {
     assert!(raw.answers.values().any(Answer::is_early));
 }
 
-/// An authority that passed last is left to `h2`, until it is refused.
+/// Requests for the authority that was served last are left to `h2`, until one is refused.
 #[tokio::test]
-async fn what_passed_is_asked_about_again_once_it_was_refused() {
+async fn served_authority_is_decided_early_again_once_refused() {
     let (server, mut raw) = connect(Builder::new(), PLENTY).await;
     let mut ask = async |stream| {
         raw.send(&request(stream, &get("api.test"))).await;
@@ -252,13 +251,12 @@ async fn what_passed_is_asked_about_again_once_it_was_refused() {
     assert_eq!(server.decided().len(), 4);
 }
 
-/// Attack: a verdict that was found for one target is asked to serve another, by a request that is
-/// not what the transport judged.
+/// Attack: a request tries to use the verdict on another target, which the transport judged before.
 #[tokio::test]
-async fn a_verdict_is_of_its_own_stream_alone() {
+async fn verdict_holds_for_its_own_stream_only() {
     let (server, mut raw) = connect(Builder::new().concurrent_streams(1), PLENTY).await;
-    // The first is judged and waits; h2 refuses what is beyond one stream at a time, so verdicts of
-    // streams that never come wait as well.
+    // The first request is judged and waits. `h2` refuses the streams beyond one at a time, so
+    // verdicts of streams that never come wait as well.
     let upload = frame(HEADERS, END_HEADERS, 1, &get("api.test"));
     raw.send(&upload).await;
     raw.send(&request(3, &get("api.test"))).await;
@@ -276,10 +274,10 @@ async fn a_verdict_is_of_its_own_stream_alone() {
     assert_eq!(server.served(), [1, 9]);
 }
 
-/// Both ways count towards one refusal limit, in any order; the last refusal ends the connection.
+/// Early and late refusals count towards one limit, in any order; the last one ends the connection.
 #[tokio::test]
-async fn refusals_of_both_ways_count_towards_one_limit() {
-    /// What makes a block one for `h2`.
+async fn early_and_late_refusals_count_towards_one_limit() {
+    /// A field that leaves the block to `h2`.
     const LATE: &[u8] = &[0x40, 1, b'x', 1, b'y'];
     for is_late in [|_| false, |nth| nth % 2 == 0, |nth| nth > 10, |nth| nth < 10, |_| true] {
         let builder = Builder::new().refused_in_a_row(NonZeroU32::new(20));
@@ -294,7 +292,7 @@ async fn refusals_of_both_ways_count_towards_one_limit() {
                 assert_eq!(answer.is_early(), !is_late(nth));
                 stream += 2;
             }
-            // Made whole, once.
+            // One served request resets the count.
             let host = if round == 0 { "api.test" } else { "cdn.test" };
             raw.send(&request(stream, &get(host))).await;
             if round == 0 {
@@ -307,15 +305,15 @@ async fn refusals_of_both_ways_count_towards_one_limit() {
     }
 }
 
-/// RFC 9113 §6.8: GOAWAY says which streams still count, so from then on `h2` sees all of them.
+/// RFC 9113 §6.8: GOAWAY names the streams that count, so `h2` sees all of them from then on.
 #[tokio::test]
-async fn nothing_is_early_once_the_server_shuts_down() {
+async fn no_answer_is_early_after_shutdown_begins() {
     let (server, mut raw) = connect(Builder::new(), PLENTY).await;
     raw.send(&request(1, &get("cdn.test"))).await;
     assert!(raw.answer(1).await.is_early());
     raw.send(&request(3, &get_path("api.test", "/shutdown"))).await;
     assert_eq!(raw.answer(3).await.status(), Some("200"));
-    // The first GOAWAY refuses nothing yet, and waits for a PING.
+    // The first GOAWAY refuses no stream yet, and waits for a PING.
     raw.send(&request(5, &get("cdn.test"))).await;
     let answer = raw.answer(5).await;
     assert_eq!((answer.status(), answer.is_early()), (Some("421"), false));

@@ -1,4 +1,4 @@
-//! A real client, which ends the connection for whatever it was not to be sent.
+//! A real client, which ends the connection if the server breaks the protocol.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::server::{BODY_421, Server};
 
-/// How many requests there are before and after the change; every eighth is for a body.
+/// The number of requests before and after the change; every eighth has a body in its answer.
 const REQUESTS: usize = 1_000;
 
 async fn get(client: SendRequest<Bytes>, nth: usize, body_len: usize) {
@@ -34,7 +34,7 @@ async fn get(client: SendRequest<Bytes>, nth: usize, body_len: usize) {
     }
 }
 
-/// Runs all requests, 50 at a time; in between the stream's window becomes `later`.
+/// Runs all requests, 50 at a time; in the middle the stream's window becomes `later`.
 async fn run(stream_window: u32, connection_window: u32, later: u32) {
     let (near, far) = tokio::io::duplex(16 * 1024);
     let server = Server::new(Builder::new(), near);
@@ -53,7 +53,7 @@ async fn run(stream_window: u32, connection_window: u32, later: u32) {
         connection.set_initial_window_size(later).unwrap();
         connection.await
     });
-    // No more than fits a few hundred windows.
+    // At most a few hundred windows.
     let body_len = 40_000.min(300 * stream_window.min(later) as usize);
     all(&client, body_len).await;
     change.send(()).unwrap();
@@ -77,10 +77,10 @@ async fn all(client: &SendRequest<Bytes>, body_len: usize) {
     }
 }
 
-/// Whatever a client's windows are, and however they change, it gets all it asked for and nothing
-/// it did not grant.
+/// A client with any windows, however they change, gets all its answers and no more than it
+/// granted.
 #[tokio::test]
-async fn a_client_of_any_windows_is_content() {
+async fn client_with_any_windows_gets_all_its_answers() {
     const DEFAULT: u32 = 65_535;
     const HUGE: u32 = (1 << 31) - 1;
     for (stream, connection, later) in [

@@ -1,4 +1,4 @@
-//! The server under attack.
+//! The attacked server.
 
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -21,7 +21,7 @@ const GROUP: GroupId = GroupId::new(7);
 /// The content of every 421.
 pub(crate) const BODY_421: &[u8] = br#"{"error":"misdirected_request"}"#;
 
-/// More window than any answer here takes.
+/// More window than any answer of a test needs.
 pub(crate) const PLENTY: u32 = 1 << 20;
 
 /// A table in which `names` are virtual hosts of one group.
@@ -35,7 +35,7 @@ pub(crate) fn table(names: &[&str]) -> Table {
     builder.build().unwrap()
 }
 
-/// A request as the application got it.
+/// A request as the application gets it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Served {
     pub(crate) stream: u32,
@@ -43,15 +43,15 @@ pub(crate) struct Served {
     pub(crate) fields: Vec<(String, Vec<u8>)>,
 }
 
-/// What happened on the server's side.
+/// The log of the server.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// The authorities that were decided about.
+    /// The authorities that were decided.
     pub(crate) decided: Vec<String>,
     pub(crate) served: Vec<Served>,
 }
 
-/// A server of which the certificate covers `api.test`, `cov.test` and `aaaa`.
+/// A server whose certificate covers `api.test`, `cov.test` and `aaaa`.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) log: Arc<Mutex<Log>>,
@@ -79,14 +79,14 @@ impl Server {
     }
 }
 
-/// A server and a client of it, which has granted `window` to the connection.
+/// Connects a client to a server, with this window granted to the connection.
 pub(crate) async fn connect(builder: Builder, window: u32) -> (Server, Raw) {
     let (near, far) = tokio::io::duplex(256 * 1024);
     let server = Server::new(builder, near);
     (server, client(far, window).await)
 }
 
-/// A client that has granted `window`, beyond what there is, and seen the server's SETTINGS.
+/// Makes a client that has granted `window` more, and read the server's SETTINGS.
 pub(crate) async fn client(io: DuplexStream, window: u32) -> Raw {
     let mut raw = Raw::new(io, &[]).await;
     if window > 0 {
@@ -132,7 +132,8 @@ where
     None
 }
 
-/// Answers 200 with as many bytes as the path says; `/fields` with fields that fill frames.
+/// Answers 200 with as many bytes as the path names; `/fields` answers with fields that fill
+/// frames.
 fn answer(log: &Mutex<Log>, accepted: Accepted) {
     let (request, mut respond, _proof) = accepted.into_parts();
     let fields = request.headers().iter();

@@ -1,4 +1,4 @@
-//! Stream identifiers that were answered early, named once more.
+//! Frames on streams that were answered early.
 
 use coalesce_h2::Builder;
 
@@ -12,11 +12,11 @@ use super::server::{PLENTY, connect};
 const PROTOCOL_ERROR: u32 = 0x1;
 const STREAM_CLOSED: u32 = 0x5;
 
-/// Attack: a stream is refused, and opened again for a host that is here. `h2`, which never saw the
-/// first request, would take the second for a new one.
+/// Attack: a stream is refused, and opened again for a served host. `h2` never saw the first
+/// request, and would take the second for a new one.
 #[tokio::test]
-async fn a_stream_that_was_answered_is_not_opened_again() {
-    // With everything up to the last stream unseen by h2, or with a part.
+async fn answered_stream_is_not_opened_again() {
+    // With all streams hidden from `h2`, or some of them.
     for first in [None, Some("api.test")] {
         for again in ["api.test", "cdn.test", "cov.test"] {
             let (server, mut raw) = connect(Builder::new(), PLENTY).await;
@@ -33,10 +33,9 @@ async fn a_stream_that_was_answered_is_not_opened_again() {
     }
 }
 
-/// Attack: an identifier below one that was answered early, never used, which is closed by now
-/// (RFC 9113 §5.1.1).
+/// Attack: an unused identifier below one that was answered early; it is closed (RFC 9113 §5.1.1).
 #[tokio::test]
-async fn a_stream_that_was_passed_over_is_not_opened() {
+async fn skipped_stream_is_not_opened() {
     for again in ["api.test", "cdn.test"] {
         let (server, mut raw) = connect(Builder::new(), PLENTY).await;
         raw.send(&request(7, &get("cdn.test"))).await;
@@ -47,10 +46,10 @@ async fn a_stream_that_was_passed_over_is_not_opened() {
     }
 }
 
-/// Attack: the same, with what the transport would rewrite in a request and take no note of in
-/// trailers. The virtual host `aaaa` is what such an authority is replaced by.
+/// Attack: a request on an answered stream, with fields that the transport would rewrite in a
+/// request and ignore in trailers. The virtual host `aaaa` has the name of the placeholder.
 #[tokio::test]
-async fn nothing_is_smuggled_through_a_stream_that_was_answered() {
+async fn answered_stream_smuggles_no_request() {
     let authority = [&[0x82, 0x87, 0x84], &*literal(b":authority", b"\xff\xfe\xfd\xfc")].concat();
     let host = [&[0x82, 0x86, 0x84], &*literal(b"host", b"api.test")].concat();
     for block in [authority, host] {
@@ -68,8 +67,8 @@ async fn nothing_is_smuggled_through_a_stream_that_was_answered() {
     }
 }
 
-/// RFC 9113 §5.1: a client may reset a stream, grant it window and give it priority before it
-/// knows that the stream is over, and long after.
+/// RFC 9113 §5.1: a client may reset a stream, grant it window or prioritise it before it knows
+/// that the stream has ended, and long after.
 #[tokio::test]
 async fn late_frames_are_harmless() {
     let (server, mut raw) = connect(Builder::new(), PLENTY).await;
@@ -77,7 +76,7 @@ async fn late_frames_are_harmless() {
         let priority = frame(PRIORITY, 0, stream, &[0, 0, 0, 0, 15]);
         [reset(stream), window_update(stream, 100), priority].concat()
     };
-    // In one write, so that they come before the answer is written.
+    // In one write, so that the frames arrive before the answer is written.
     raw.send(&[request(1, &get("cdn.test")), late(1)].concat()).await;
     raw.send(&[request(3, &get("api.test")), late(1)].concat()).await;
     raw.send(&[request(5, &get("cdn.test")), late(5), late(1)].concat()).await;
@@ -94,9 +93,9 @@ async fn late_frames_are_harmless() {
     assert_eq!(server.served(), [3, 9]);
 }
 
-/// Attack: content and trailers of a request that had ended (RFC 9113 §5.1, half-closed (remote)).
+/// Attack: content and trailers after the end of a request (RFC 9113 §5.1, half-closed (remote)).
 #[tokio::test]
-async fn what_follows_the_end_of_a_request_is_an_error() {
+async fn frames_after_the_end_of_a_request_are_an_error() {
     let trailers = literal(b"x-checksum", b"1");
     for bytes in [
         frame(DATA, 0, 5, b"content"),
@@ -113,7 +112,7 @@ async fn what_follows_the_end_of_a_request_is_an_error() {
             }
             raw.send(&bytes).await;
             raw.settle().await;
-            // An error of the stream or of the connection.
+            // A stream error or a connection error.
             let error = raw.answers[&5].reset.or(raw.gone);
             assert!(matches!(error, Some(PROTOCOL_ERROR | STREAM_CLOSED)), "{error:?}");
             assert!(!server.served().contains(&5));
@@ -121,9 +120,9 @@ async fn what_follows_the_end_of_a_request_is_an_error() {
     }
 }
 
-/// Attack: frames that are wrong whatever the state of their stream (RFC 9113 §6.4, §6.5, §6.9).
+/// Attack: frames that are invalid in any state of their stream (RFC 9113 §6.4, §6.5, §6.9).
 #[tokio::test]
-async fn frames_that_are_wrong_anywhere_end_the_connection() {
+async fn always_invalid_frames_end_the_connection() {
     for bytes in [
         frame(RST_STREAM, 0, 5, &[0; 3]),
         frame(RST_STREAM, 0, 5, &[0; 5]),
@@ -143,7 +142,7 @@ async fn frames_that_are_wrong_anywhere_end_the_connection() {
         raw.send(&request(5, &get("cdn.test"))).await;
         assert!(raw.answer(5).await.is_early());
         raw.send(&bytes).await;
-        // `h2` has one code for all of them.
+        // `h2` uses one code for all of them.
         assert_eq!(raw.goaway().await, PROTOCOL_ERROR, "{bytes:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Flow control: nobody sends what was not granted, and nothing that was granted is lost.
+//! Flow control: the server sends no more than was granted, and loses no window.
 
 use coalesce_h2::Builder;
 
@@ -13,17 +13,16 @@ const PROTOCOL_ERROR: u32 = 0x1;
 const FLOW_CONTROL_ERROR: u32 = 0x3;
 const REFUSED_STREAM: u32 = 0x7;
 
-/// Sends a request for a body of so many bytes, which the stream's window holds.
+/// Requests a body of this many bytes, which the stream's window covers.
 async fn ask_for(raw: &mut Raw, stream: u32, len: usize) {
     let get = request(stream, &get_path("api.test", &format!("/{len}")));
     let grant = raw.grant(stream, 1 << 30);
     raw.send(&[get, grant].concat()).await;
 }
 
-/// Attack: a client that grants window only when all of it is used, and so waits for the last byte
-/// of it.
+/// Attack: a client grants window only when all of it is used, so it waits for the last byte.
 #[tokio::test]
-async fn the_last_byte_of_a_window_is_used() {
+async fn last_byte_of_a_window_is_used() {
     const LEN: usize = 5 << 20;
     for refused_before in [0, 1, 100] {
         let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
@@ -41,7 +40,7 @@ async fn the_last_byte_of_a_window_is_used() {
             }
         }
         assert_eq!(raw.answers[&stream].content.len(), LEN);
-        // The client that was left alone is refused early again, once it was refused.
+        // After the reserve was returned, the first refusal is late and the next is early again.
         for early in [false, true] {
             stream += 2;
             let grant = raw.grant(0, PLENTY);
@@ -51,11 +50,11 @@ async fn the_last_byte_of_a_window_is_used() {
     }
 }
 
-/// Attack: what the client does while its window is kept in part makes early answers impossible for
-/// good. Then what was kept goes back.
+/// Attack: the client ends early answers for good while the engine holds window. The engine then
+/// returns the window to `h2`.
 #[tokio::test]
-async fn a_window_is_whole_when_early_answers_are_over() {
-    // The last one is longer than anybody reads.
+async fn window_is_returned_when_early_answers_end() {
+    // The last SETTINGS frame is too long to be read.
     let cases =
         [vec![(HEADER_TABLE_SIZE, 100)], vec![(INITIAL_WINDOW_SIZE, 30)], vec![(0x4000, 1); 200]];
     for (nth, case) in cases.iter().enumerate() {
@@ -75,14 +74,14 @@ async fn a_window_is_whole_when_early_answers_are_over() {
     }
 }
 
-/// Attack: a block that makes the transport lose sync, which frames it then knows no longer, while
-/// a body is on its way that takes all of the window.
+/// Attack: a block makes the transport lose sync, and with it the frame boundaries, while a body
+/// that needs all of the window is being sent.
 #[tokio::test]
-async fn a_window_is_whole_when_the_transport_loses_sync() {
-    // Depends on itself, which `h2` answers with a reset.
+async fn window_is_returned_when_sync_is_lost() {
+    // The stream depends on itself, so `h2` resets it.
     let losing_sync = frame(HEADERS, END_HEADERS | PRIORITY_FLAG, 5, &[0, 0, 0, 5, 0, 0x82]);
     let ping = frame(PING, 0, 0, b"two cuts");
-    // Together with the first part of another frame, and by octets.
+    // In one write with a part of the next frame, and octet by octet.
     for len in [losing_sync.len() + 12, 1] {
         let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
         raw.send(&request(1, &get("cdn.test"))).await;
@@ -98,10 +97,10 @@ async fn a_window_is_whole_when_the_transport_loses_sync() {
     }
 }
 
-/// Attack: SETTINGS that forbid an answer come after its request, so that they are acknowledged
-/// before it is written.
+/// Attack: SETTINGS that forbid an answer come after its request, and are acknowledged before the
+/// answer is written.
 #[tokio::test]
-async fn nothing_is_answered_that_settings_forbid_by_then() {
+async fn answers_that_new_settings_forbid_are_not_sent() {
     for setting in [(INITIAL_WINDOW_SIZE, 0), (INITIAL_WINDOW_SIZE, 30), (HEADER_TABLE_SIZE, 0)] {
         let (server, mut raw) = connect(Builder::new(), PLENTY).await;
         let two = [request(1, &get("cdn.test")), request(3, &get("cdn.test"))].concat();
@@ -121,15 +120,15 @@ async fn nothing_is_answered_that_settings_forbid_by_then() {
     }
 }
 
-/// Attack: a window that grows, with a request that comes before the acknowledgement. A client may
-/// count by the old value until then.
+/// Attack: SETTINGS enlarge a window, and a request comes before the acknowledgement. The client
+/// may count by the old value until then.
 #[tokio::test]
-async fn a_window_that_grew_waits_for_its_acknowledgement() {
+async fn enlarged_window_waits_for_its_acknowledgement() {
     let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
     let none = raw.settings(&[(INITIAL_WINDOW_SIZE, 0)]);
     raw.send(&none).await;
     raw.settle().await;
-    // So much to write that the acknowledgement has to wait.
+    // Enough to write that the acknowledgement has to wait.
     let mut bytes = Vec::new();
     for stream in (1..=17).step_by(2) {
         bytes.extend(request(stream, &get_path("api.test", "/100000")));
@@ -144,10 +143,10 @@ async fn a_window_that_grew_waits_for_its_acknowledgement() {
     assert_eq!(raw.answer(19).await.content, BODY_421);
 }
 
-/// RFC 7541 §4.2: an encoder that has to shrink its table says so in the next block. The transport,
-/// whose blocks use no table, must not come before that.
+/// RFC 7541 §4.2: an encoder that must shrink its table signals this in the next block. The
+/// transport, whose blocks use no table, must not send a block before that one.
 #[tokio::test]
-async fn a_table_that_shrinks_from_whatever_size_is_spoken_of_first() {
+async fn table_that_shrinks_is_signalled_before_other_blocks() {
     for (sizes, early) in [
         (&[8_192, 4_096][..], true),
         (&[1 << 20, 1 << 19], true),
@@ -161,7 +160,7 @@ async fn a_table_that_shrinks_from_whatever_size_is_spoken_of_first() {
             let settings = raw.settings(&[(HEADER_TABLE_SIZE, size)]);
             raw.send(&settings).await;
             raw.settle().await;
-            // `h2` takes up what it is offered.
+            // `h2` uses the offered table size.
             raw.send(&request(stream, &get("api.test"))).await;
             assert_eq!(raw.answer(stream).await.status(), Some("200"));
             stream += 2;
@@ -171,10 +170,9 @@ async fn a_table_that_shrinks_from_whatever_size_is_spoken_of_first() {
     }
 }
 
-/// Attack: more window than there may be (RFC 9113 §6.9.1), in one grant, in two, and beside what
-/// the transport keeps.
+/// Attack: window beyond the maximum (RFC 9113 §6.9.1), in one grant, in two, and with the reserve.
 #[tokio::test]
-async fn too_much_window_is_an_error() {
+async fn window_beyond_the_maximum_is_an_error() {
     const MAX: u32 = (1 << 31) - 1;
     for grants in [&[MAX][..], &[MAX - WINDOW + 1], &[MAX - WINDOW, 1], &[1 << 30, 1 << 30]] {
         let (_server, mut raw) = connect(Builder::new(), 0).await;
@@ -196,24 +194,24 @@ async fn too_much_window_is_an_error() {
     assert_eq!(raw.goaway().await, FLOW_CONTROL_ERROR);
 }
 
-/// Attack: thousands of refusals among megabytes, from clients that give back what they take in at
-/// once, late, or only at the very end of their window.
+/// Attack: thousands of refusals among megabytes, from clients that return window at once, late, or
+/// only at the end of their window.
 #[tokio::test]
-async fn thousands_of_refusals_among_megabytes() {
+async fn refusals_by_thousands_among_megabytes_keep_the_windows() {
     for first_grant in [0, PLENTY] {
         for threshold in [1, 32_768, 65_535] {
             let (server, mut raw) = connect(Builder::new(), first_grant).await;
             let early = mix(&mut raw, threshold).await;
             assert_eq!(server.served().len(), 50);
-            // The more the bodies need of the window, the less there is to answer early with.
+            // The more window the bodies use, the less is left for early answers.
             let wanted = if first_grant == PLENTY { 500 } else { 1 };
             assert!(early >= wanted, "{first_grant}, {threshold}: {early} early answers");
         }
     }
 }
 
-/// Asks for 50 bodies and 500 refusals, granting the connection's window back once `threshold` of
-/// it is used. Says how many refusals were early.
+/// Requests 50 bodies and 500 refusals, and returns window once `threshold` is used. Returns the
+/// number of early refusals.
 async fn mix(raw: &mut Raw, threshold: i64) -> usize {
     const LAST: u32 = 2 * 550;
     let whole = raw.window;
@@ -270,10 +268,10 @@ async fn refusals_never_take_more_than_was_granted() {
     }
 }
 
-/// Attack: the last of a window is needed while the client is within a frame of its own, so that
-/// there is no place for anything else before `h2` has read all of that.
+/// Attack: the last of a window is needed while the client is in the middle of a frame, so the
+/// grant has no place before `h2` has read the rest of the frame.
 #[tokio::test]
-async fn a_frame_that_is_under_way_does_not_keep_a_window_back() {
+async fn unfinished_frame_does_not_delay_the_last_window() {
     let (_server, mut raw) = connect(Builder::new(), PLENTY).await;
     raw.send(&request(1, &get("cdn.test"))).await;
     assert!(raw.answer(1).await.is_early());
@@ -282,7 +280,7 @@ async fn a_frame_that_is_under_way_does_not_keep_a_window_back() {
     let upload = frame(HEADERS, END_HEADERS, 5, &get("api.test"));
     let content = frame(DATA, 0, 5, &[b'x'; 16_384]);
     raw.send(&[&upload, &content[..100]].concat()).await;
-    // Nothing can be given back now, and h2 comes to the end of what it has.
+    // The reserve cannot be returned now, and `h2` uses up its window.
     raw.until(|raw| raw.window < all / 4).await;
     for _ in 0..100 {
         tokio::task::yield_now().await;

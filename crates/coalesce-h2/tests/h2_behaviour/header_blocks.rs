@@ -1,5 +1,5 @@
-//! Which header blocks `h2` resets, answers or ends the connection for, and what it shows of the
-//! others. `wire` exists because of the first half of them.
+//! The header blocks for which `h2` resets a stream, answers, or ends the connection, and the
+//! fields that it shows of the others. The engine exists because of the first half of these tests.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -15,8 +15,8 @@ use crate::peer::{
     request, upload,
 };
 
-/// The decision must see such an authority, because it answers 400 or 421. So the transport
-/// replaces the value by a placeholder.
+/// The decision must see such an authority, because it answers 400 or 421. So the engine replaces
+/// the value by a placeholder.
 #[test]
 fn authority_that_http_cannot_parse_resets_its_stream() {
     let hard: [&[u8]; 5] = [b"a b", b"[", b"a%zz", b"a/b", b"a?b"];
@@ -29,7 +29,7 @@ fn authority_that_http_cannot_parse_resets_its_stream() {
     }
 }
 
-/// The same, with a higher price: one such request would end all the others of its connection.
+/// Without the engine, one such request would end all other requests of its connection.
 #[test]
 fn authority_that_is_not_utf8_ends_the_connection() {
     let mut server = Server::new();
@@ -38,8 +38,8 @@ fn authority_that_is_not_utf8_ends_the_connection() {
     assert!(matches!(server.ended, Some(Err(_))));
 }
 
-/// No placeholder has the length of an empty value, so the transport drops the field or leaves it
-/// to this reset.
+/// No placeholder has the length of an empty value, so the engine drops the field or relies on this
+/// reset.
 #[test]
 fn empty_authority_resets_its_stream() {
     let mut server = Server::new();
@@ -48,7 +48,7 @@ fn empty_authority_resets_its_stream() {
     server.assert_alive(3);
 }
 
-/// The records of the transport keep one value of each: a request with two never arrives.
+/// The engine's notes keep one value of each field, because a request with two never arrives.
 #[test]
 fn repeated_pseudo_header_field_resets_its_stream() {
     for name in [":method", ":scheme", ":authority", ":path"] {
@@ -72,7 +72,7 @@ fn host_that_http_cannot_hold_ends_the_connection() {
     assert!(frames.goaway().is_some());
 }
 
-/// RFC 9113 §8.1.1 wants the stream to be reset. So the engine replaces such a field, and the server
+/// RFC 9113 §8.1.1 requires a stream error. So the engine replaces such a field, and the server
 /// half resets the stream.
 #[test]
 fn malformed_field_ends_the_connection() {
@@ -102,7 +102,7 @@ fn malformed_field_ends_the_connection() {
     }
 }
 
-/// RFC 9113 §8.2.1 and RFC 9110 §8.6 call such a request malformed. So the engine looks for them.
+/// RFC 9113 §8.2.1 and RFC 9110 §8.6 call such a request malformed. So the engine checks for both.
 #[test]
 fn blank_at_an_edge_and_second_content_length_are_accepted() {
     let lists: [&[(&str, &[u8])]; 3] = [
@@ -133,7 +133,7 @@ fn malformed_block_of_several_frames_ends_the_connection() {
     server.assert_alive(3);
 }
 
-/// The engine takes `END_STREAM` from malformed trailers for this.
+/// The engine removes `END_STREAM` from malformed trailers because of this.
 #[test]
 fn trailers_without_end_stream_reset_their_stream() {
     let mut server = Server::new();
@@ -142,11 +142,11 @@ fn trailers_without_end_stream_reset_their_stream() {
     assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR));
     let body = accepted.request.body_mut();
     let data = body.poll_data(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(data, Poll::Ready(Some(Err(_)))), "the end of the body is not one");
+    assert!(matches!(data, Poll::Ready(Some(Err(_)))), "the body ends with an error");
     server.assert_alive(3);
 }
 
-/// The decision reads the scheme. Without the transport's record of it, such a request is refused.
+/// The decision needs the scheme. Without the engine's note, such a request is refused.
 #[test]
 fn scheme_without_authority_is_not_shown() {
     let fields = [(":method", &b"GET"[..]), (":scheme", b"https"), (":path", b"/"), ("host", b"h")];
@@ -156,7 +156,7 @@ fn scheme_without_authority_is_not_shown() {
     assert_eq!((uri.scheme(), uri.authority(), uri.path()), (None, None, "/"));
 }
 
-/// RFC 9113 §8.3.1 wants a `:path` of every request. `target` checks it because of this.
+/// RFC 9113 §8.3.1 requires a `:path` in every request, so `target` checks it.
 #[test]
 fn missing_path_without_authority_is_shown_as_the_root() {
     let fields = [(":method", &b"GET"[..]), (":scheme", b"https"), ("host", b"h")];
@@ -166,7 +166,7 @@ fn missing_path_without_authority_is_shown_as_the_root() {
     assert_eq!(path.map(http::uri::PathAndQuery::as_str), Some("/"));
 }
 
-/// With an authority `h2` wants a path itself.
+/// With an authority, `h2` requires the path itself.
 #[test]
 fn missing_path_beside_an_authority_resets_its_stream() {
     let fields = [(":method", &b"GET"[..]), (":scheme", b"https"), (":authority", b"a.test")];
@@ -198,7 +198,7 @@ fn field_that_http2_forbids_resets_its_stream() {
     }
 }
 
-/// The decision compares `Host` with `:authority`, and counts it.
+/// The decision compares `Host` with `:authority`, and counts the fields.
 #[test]
 fn host_fields_are_shown_as_they_came() {
     let mut fields = get(b"a.test");
@@ -209,8 +209,8 @@ fn host_fields_are_shown_as_they_came() {
     assert_eq!(hosts.map(HeaderValue::as_bytes).collect::<Vec<_>>(), [&b"b.test"[..], b" "]);
 }
 
-/// The transport may put a placeholder into the `:authority` of trailers, because no application
-/// sees it there.
+/// The engine may put a placeholder into the `:authority` of trailers, because no application sees
+/// it.
 #[test]
 fn authority_in_trailers_is_not_shown() {
     let mut server = Server::new();
@@ -227,7 +227,7 @@ fn authority_in_trailers_is_not_shown() {
     server.assert_alive(3);
 }
 
-/// The observer switches itself off here, and does not trust the table of `h2` from here on.
+/// The engine loses sync here, and does not trust the table of `h2` from here on.
 #[test]
 fn headers_that_depend_on_their_own_stream_are_reset_without_decoding() {
     let on_itself = 1_u32.to_be_bytes();
@@ -237,12 +237,12 @@ fn headers_that_depend_on_their_own_stream_are_reset_without_decoding() {
     let frames = server.answer_to(&frame(HEADERS, flags, 1, &fields));
     assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR));
     assert_eq!(server.ended, None);
-    // The first entry of the dynamic table, which `h2` never made.
+    // Index 62, the first entry of the dynamic table, which `h2` never made.
     let frames = server.answer_to(&request(3, &[&*get(b"a.test"), &[0xbe]].concat()));
     assert!(frames.goaway().is_some());
 }
 
-/// The observer leaves the rest of such a connection to `h2`.
+/// The engine leaves the rest of such a connection to `h2`.
 #[test]
 fn padding_beyond_the_payload_ends_the_connection() {
     let mut server = Server::new();
@@ -251,7 +251,7 @@ fn padding_beyond_the_payload_ends_the_connection() {
     assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::PROTOCOL_ERROR));
 }
 
-/// The observer leaves the rest of such a connection to `h2`.
+/// The engine leaves the rest of such a connection to `h2`.
 #[test]
 fn frame_within_a_header_block_ends_the_connection() {
     let mut server = Server::new();
@@ -261,11 +261,11 @@ fn frame_within_a_header_block_ends_the_connection() {
     assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::PROTOCOL_ERROR));
 }
 
-/// The decoder of the transport may be laxer than RFC 7541, because `h2` ends the connection.
+/// The engine's decoder may be laxer than RFC 7541, because `h2` ends the connection.
 #[test]
 fn hpack_error_ends_the_connection() {
-    // Index 0; an index beyond both tables; a literal that ends too early; a name without octets;
-    // a table size above 4,096; a table size after a field.
+    // Index 0; an index beyond both tables; a literal that ends too early; an empty name; a table
+    // size above 4,096; a table size after a field.
     let wrong: [&[u8]; 5] =
         [&[0x80], &[0xfe], &[0x00, 0x05, b'a'], &[0x3f, 0xe2, 0x1f], &[0x82, 0x20]];
     for fields in wrong {
@@ -275,7 +275,7 @@ fn hpack_error_ends_the_connection() {
     }
 }
 
-/// The decoder of the transport takes as many octets, and no more.
+/// The engine's decoder accepts the same number of octets.
 #[test]
 fn hpack_integer_has_five_octets_at_most() {
     // The table size 4,096 (RFC 7541 §5.1), in five octets and in six.
@@ -309,8 +309,8 @@ fn extended_connect() -> Vec<u8> {
     ])
 }
 
-/// A misdirected extended CONNECT is to be answered 421. So `h2` is told that it is supported, and
-/// the transport takes the setting out of the first frame if it is not to be announced.
+/// A misdirected extended CONNECT must get a 421. So the adapter enables it in `h2`, and the engine
+/// removes the setting from the first frame unless it is announced.
 #[test]
 fn extended_connect_is_handed_out_only_if_it_is_enabled() {
     let mut server = Server::with(Builder::new().enable_connect_protocol(), &[]);
@@ -323,7 +323,7 @@ fn extended_connect_is_handed_out_only_if_it_is_enabled() {
     assert_eq!(frames.reset_of(1), Some(Reason::PROTOCOL_ERROR));
 }
 
-/// The transport looks for the setting there alone.
+/// The engine looks for the setting in this frame only.
 #[test]
 fn extended_connect_is_announced_in_the_first_frame_only() {
     let server = Server::with(Builder::new().enable_connect_protocol(), &[]);
@@ -332,8 +332,8 @@ fn extended_connect_is_announced_in_the_first_frame_only() {
     assert!(frames[1..].iter().all(|(it, _)| it.kind != SETTINGS || it.settings().is_empty()));
 }
 
-/// An early answer says nothing of the size of the table that it is coded with. That is right while
-/// `h2` does not have to say anything either (RFC 7541 §4.2).
+/// An early answer does not signal the size of the table. This is right as long as `h2` need not
+/// signal it either (RFC 7541 §4.2).
 #[test]
 fn larger_header_table_of_the_client_is_not_taken_up() {
     let mut server = Server::with(&Builder::new(), &[(HEADER_TABLE_SIZE, 1 << 16)]);

@@ -1,5 +1,5 @@
-//! A bare `h2` server over a pipe in memory, and a client of raw frames. Nothing here waits: a test
-//! sends bytes, polls the server until it has nothing to do, and reads what it wrote.
+//! A bare `h2` server over an in-memory pipe, and a client that sends raw frames. No test waits: it
+//! sends bytes, polls the server until the server is idle, and reads the written frames.
 
 use std::collections::VecDeque;
 use std::io;
@@ -47,7 +47,7 @@ pub(crate) fn request(stream: u32, block: &[u8]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
 }
 
-/// A request whose content is still to come.
+/// Makes a request whose content is still to come.
 pub(crate) fn upload(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &post("a.test"))
 }
@@ -81,7 +81,7 @@ pub(crate) fn literal(name: &str, value: &[u8]) -> Vec<u8> {
     [&[0x00], &*string(name.as_bytes()), &*string(value)].concat()
 }
 
-/// The same literal, which enters the dynamic table (RFC 7541 §6.2.1).
+/// Makes a literal that enters the dynamic table (RFC 7541 §6.2.1).
 pub(crate) fn inserted(name: &str, value: &[u8]) -> Vec<u8> {
     let mut literal = literal(name, value);
     literal[0] = 0x40;
@@ -135,7 +135,7 @@ impl Frame {
     }
 }
 
-/// The whole frames in `bytes`, and where each of them ends.
+/// Parses the whole frames in `bytes`, each with the position of its end.
 pub(crate) fn parse(mut bytes: &[u8]) -> Vec<(Frame, usize)> {
     let (mut frames, mut end) = (Vec::new(), 0);
     while let Some((header, rest)) = bytes.split_at_checked(HEADER_LEN) {
@@ -150,17 +150,17 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Vec<(Frame, usize)> {
     frames
 }
 
-/// What the server wrote, frame by frame.
+/// Questions about the frames that the server wrote.
 pub(crate) trait Frames {
-    /// The error code with which a stream was reset.
+    /// Returns the error code with which a stream was reset.
     fn reset_of(&self, stream: u32) -> Option<Reason>;
-    /// The last stream and the error code of the last GOAWAY.
+    /// Returns the last stream and the error code of the last GOAWAY.
     fn goaway(&self) -> Option<(u32, Reason)>;
-    /// The windows granted to a stream, or to the connection, together.
+    /// Returns the sum of the windows granted to a stream, or to the connection.
     fn granted(&self, stream: u32) -> u32;
-    /// The content on a stream.
+    /// Returns the content on a stream.
     fn content_of(&self, stream: u32) -> Vec<u8>;
-    /// Whether a stream was answered.
+    /// Returns true if a stream was answered.
     fn has_answer(&self, stream: u32) -> bool;
 }
 
@@ -190,7 +190,7 @@ impl Frames for [Frame] {
     }
 }
 
-/// The pipe, seen from the server.
+/// The server's end of the pipe.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pipe(Arc<Mutex<Ends>>);
 
@@ -199,9 +199,9 @@ pub(crate) struct Ends {
     to_server: VecDeque<u8>,
     client_ended: bool,
     pub(crate) from_server: Vec<u8>,
-    /// How much was written before each flush.
+    /// The number of bytes written before each flush.
     pub(crate) flushes: Vec<usize>,
-    /// What a single write takes at most, and only every other one takes anything; `None` is all.
+    /// The most bytes of a single write, and only every other one takes any; `None` is no limit.
     pub(crate) narrow: Option<usize>,
     stalled: bool,
 }
@@ -275,26 +275,26 @@ pub(crate) struct Accepted {
     pub(crate) respond: SendResponse<Bytes>,
 }
 
-/// How a connection ended: in peace, or with an error code if there is one.
+/// The end of a connection: without an error, or with an error code if there is one.
 pub(crate) type End = Result<(), Option<Reason>>;
 
-/// The server, and what the client saw of it.
+/// The server, and the frames that its client read.
 pub(crate) struct Server {
     pub(crate) pipe: Pipe,
     pub(crate) connection: Connection<Pipe, Bytes>,
     woken: Arc<Woken>,
-    /// How many of the frames were read.
+    /// The number of frames that were read.
     read: usize,
     pub(crate) ended: Option<End>,
 }
 
 impl Server {
-    /// A server with the settings of `h2`, after the handshake.
+    /// Makes a server with the default settings of `h2`, after the handshake.
     pub(crate) fn new() -> Self {
         Self::with(&Builder::new(), &[])
     }
 
-    /// A server with these settings, whose client sends those.
+    /// Makes a server with these settings, whose client sends those.
     pub(crate) fn with(builder: &Builder, client: &[(u16, u32)]) -> Self {
         let pipe = Pipe::default();
         let woken = Arc::new(Woken::default());
@@ -304,7 +304,7 @@ impl Server {
         let mut handshake = pin!(builder.handshake::<_, Bytes>(pipe.clone()));
         let connection = loop {
             if let Poll::Ready(done) = handshake.as_mut().poll(&mut Context::from_waker(&waker)) {
-                break done.expect("a preface and SETTINGS are all that it takes");
+                break done.expect("a preface and SETTINGS complete the handshake");
             }
         };
         let mut server = Self { pipe, connection, woken, read: 0, ended: None };
@@ -312,26 +312,26 @@ impl Server {
         server
     }
 
-    /// Sends bytes of the client, polls until nothing happens any more, and returns the requests
-    /// that came of it.
+    /// Sends bytes of the client, polls until the server is idle, and returns the accepted
+    /// requests.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Vec<Accepted> {
         self.pipe.ends().to_server.extend(bytes);
         self.run()
     }
 
-    /// Sends bytes, and polls for the first request that comes of them.
+    /// Sends bytes, and polls for the first request.
     pub(crate) fn send_and_poll(&mut self, bytes: &[u8]) -> Accepted {
         self.pipe.ends().to_server.extend(bytes);
         self.poll().expect("a request")
     }
 
-    /// The client sends no more.
+    /// Closes the client's sending direction.
     pub(crate) fn end(&mut self) {
         self.pipe.ends().client_ended = true;
         self.run();
     }
 
-    /// Polls until nothing happens any more.
+    /// Polls until the server is idle.
     pub(crate) fn run(&mut self) -> Vec<Accepted> {
         let mut accepted = Vec::new();
         loop {
@@ -362,7 +362,7 @@ impl Server {
         None
     }
 
-    /// The frames that the server wrote since the last call.
+    /// Returns the frames that the server wrote since the last call.
     pub(crate) fn frames(&mut self) -> Vec<Frame> {
         let frames = parse(&self.pipe.ends().from_server);
         let new = frames[self.read..].iter().map(|(frame, _)| frame.clone()).collect();
@@ -370,7 +370,7 @@ impl Server {
         new
     }
 
-    /// Sends bytes, and returns the frames that the server wrote for them.
+    /// Sends bytes, and returns the frames that the server wrote in answer.
     pub(crate) fn answer_to(&mut self, bytes: &[u8]) -> Vec<Frame> {
         self.frames();
         self.send(bytes);
@@ -381,7 +381,7 @@ impl Server {
     pub(crate) fn assert_alive(&mut self, stream: u32) {
         let ids: Vec<_> =
             self.send(&request(stream, &get(b"alive.test"))).iter().map(|it| it.id).collect();
-        // What `h2` does because the request was dropped.
+        // Let `h2` reset the dropped request.
         self.run();
         assert_eq!((ids, self.ended), (vec![stream], None));
     }

@@ -1,4 +1,4 @@
-//! Which streams `h2` hands out, counts, resets and forgets.
+//! The streams that `h2` hands out, counts, resets and forgets.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::peer::{
     reset, upload, window_update,
 };
 
-/// The records of the transport and the verdicts that wait for their streams are queues in this
-/// order; what is left of an earlier stream belongs to one that `h2` refused.
+/// The engine's notes and waiting verdicts are queues in this order; an entry of an earlier stream
+/// belongs to one that `h2` refused.
 #[test]
 fn streams_are_handed_out_in_the_order_of_their_identifiers() {
     let requests = [
@@ -27,7 +27,7 @@ fn streams_are_handed_out_in_the_order_of_their_identifiers() {
     assert_eq!(ids, [1, 3, 7, 11]);
 }
 
-/// A record or a verdict of such a stream is dropped with the next one.
+/// A note or a verdict of such a stream is dropped with the next one.
 #[test]
 fn stream_beyond_the_limit_is_refused_and_not_handed_out() {
     let mut server = Server::with(Builder::new().max_concurrent_streams(1), &[]);
@@ -39,7 +39,7 @@ fn stream_beyond_the_limit_is_refused_and_not_handed_out() {
     server.assert_alive(5);
 }
 
-/// The transport counts the resets of the client by itself: `limits::RESETS_MAX`.
+/// The engine counts the client's resets itself: `limits::RESETS_MAX`.
 #[test]
 fn stream_that_is_reset_before_it_is_accepted_is_handed_out_all_the_same() {
     let mut server = Server::new();
@@ -48,7 +48,7 @@ fn stream_that_is_reset_before_it_is_accepted_is_handed_out_all_the_same() {
     server.assert_alive(3);
 }
 
-/// To `h2` a stream that was answered early is idle, so the transport drops what comes on it.
+/// For `h2` a stream that was answered early is idle, so the engine drops its frames.
 #[test]
 fn frame_on_an_idle_stream_ends_the_connection() {
     for frame in [reset(5), window_update(5, 1), frame(DATA, END_STREAM, 5, b"x")] {
@@ -59,7 +59,7 @@ fn frame_on_an_idle_stream_ends_the_connection() {
     }
 }
 
-/// The transport passes such frames on, once `h2` was shown a later stream.
+/// The engine passes such frames on, once `h2` was shown a later stream.
 #[test]
 fn frame_on_a_stream_that_was_passed_over_is_ignored() {
     let mut server = Server::new();
@@ -80,8 +80,8 @@ fn headers_on_a_stream_that_was_passed_over_end_the_connection() {
     assert!(frames.goaway().is_some(), "{frames:?}");
 }
 
-/// The transport moves a frame to stream 0 that must end the connection. A block on an even stream
-/// opens none.
+/// The engine moves a frame that must end the connection to stream 0. A block on an even stream
+/// opens no stream.
 #[test]
 fn headers_on_stream_0_or_an_even_stream_end_the_connection() {
     for stream in [0, 2] {
@@ -92,7 +92,7 @@ fn headers_on_stream_0_or_an_even_stream_end_the_connection() {
     }
 }
 
-/// The transport passes such frames on, on every stream.
+/// The engine passes such frames on, on every stream.
 #[test]
 fn reset_or_window_update_of_another_length_ends_the_connection() {
     for kind in [RST_STREAM, WINDOW_UPDATE] {
@@ -118,7 +118,7 @@ fn stream_errors_beyond_their_limit_end_the_connection() {
     assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::ENHANCE_YOUR_CALM));
 }
 
-/// Refusals of ours are no errors of the client, so they must not come near that limit.
+/// The adapter's refusals are not errors of the client, so they must not count.
 #[test]
 fn resets_by_the_application_do_not_count_as_stream_errors() {
     let mut server = Server::with(Builder::new().max_local_error_reset_streams(Some(2)), &[]);
@@ -131,7 +131,7 @@ fn resets_by_the_application_do_not_count_as_stream_errors() {
     server.assert_alive(11);
 }
 
-/// What a client sends before it reads the reset must not be held against it (RFC 9113 §5.1):
+/// Frames that a client sends before it reads the reset must not count against it (RFC 9113 §5.1):
 /// `limits::RESET_STREAMS_REMEMBERED`, `limits::RESET_STREAM_DURATION`.
 #[test]
 fn data_on_a_reset_stream_is_ignored_while_the_stream_is_remembered() {
@@ -152,8 +152,8 @@ fn data_on_a_reset_stream_is_ignored_while_the_stream_is_remembered() {
     assert_ne!(answers(10, Duration::ZERO), (None, None, None));
 }
 
-/// `Decisions::close` hands all requests to `h2` from here on, because the last GOAWAY names the
-/// last stream that counts (RFC 9113 §6.8), and `h2` counts those that it was shown.
+/// `Decisions::close` passes all later requests to `h2`, because the last GOAWAY names the last
+/// stream that counts (RFC 9113 §6.8), and `h2` counts only the streams that it was shown.
 #[test]
 fn graceful_shutdown_takes_streams_until_its_ping_is_answered_and_names_the_last() {
     let mut server = Server::new();
@@ -168,7 +168,7 @@ fn graceful_shutdown_takes_streams_until_its_ping_is_answered_and_names_the_last
     assert_eq!(frames.goaway(), Some((3, Reason::NO_ERROR)));
 }
 
-/// `send_away` ends a connection so; what was shown to `h2` by then is not handed out any more.
+/// `send_away` ends a connection this way; `h2` hands out no more of the streams that it was shown.
 #[test]
 fn abrupt_shutdown_names_the_last_stream_and_ends_the_connection() {
     let mut server = Server::new();
@@ -194,7 +194,7 @@ fn reset_of_an_accepted_stream_goes_out_at_the_next_poll() {
 
 /// An answer to a stream that the client has reset is an error of that stream alone.
 #[test]
-fn answer_to_a_reset_stream_fails_and_harms_no_other() {
+fn answer_to_a_reset_stream_fails_and_affects_no_other() {
     let mut server = Server::new();
     let mut accepted = server.send(&upload(1)).remove(0);
     server.send(&reset(1));

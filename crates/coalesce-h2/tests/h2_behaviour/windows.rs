@@ -1,4 +1,4 @@
-//! Flow control, uploads, and how much of a stream `h2` keeps.
+//! Flow control, uploads, and the memory that `h2` keeps for a stream.
 
 use std::task::{Context, Poll, Waker};
 
@@ -13,16 +13,16 @@ use crate::peer::{
     upload, window_update,
 };
 
-/// What every window holds at first (RFC 9113 §6.9.2).
+/// The initial size of every window (RFC 9113 §6.9.2).
 const WINDOW: usize = 65_535;
 
-/// Answers with content and lets go of everything, as an application does.
+/// Answers with content and drops all handles, as an application does.
 fn answer(mut accepted: Accepted, content: impl Into<Bytes>) {
     let mut stream = accepted.respond.send_response(Response::new(()), false).unwrap();
     stream.send_data(content.into(), true).unwrap();
 }
 
-/// Shuts down in peace, and answers the PING that comes with it.
+/// Shuts down gracefully, and answers the PING that comes with it.
 fn shut_down(server: &mut Server) {
     server.connection.graceful_shutdown();
     server.run();
@@ -30,8 +30,8 @@ fn shut_down(server: &mut Server) {
     server.send(&frame(PING, ACK, 0, &ping));
 }
 
-/// The answer to a refused upload ends so (RFC 9113 §8.1): `uploads` drops the body once the
-/// content is with `h2`.
+/// `uploads` drops the body once `h2` has the content, so the answer to a refused upload ends this
+/// way (RFC 9113 §8.1).
 #[test]
 fn answered_upload_is_reset_with_no_error_when_its_body_is_dropped() {
     let mut server = Server::new();
@@ -58,12 +58,12 @@ fn data_of_a_dropped_body_gives_its_window_back() {
     for _ in 0..2 {
         server.send(&frame(DATA, 0, 1, &[0; 16_384]));
     }
-    // It grants once a half is used.
+    // `h2` grants window once half of it is used.
     assert!(server.frames().granted(0) >= 32_768);
     server.assert_alive(3);
 }
 
-/// The adapter releases what comes of a body while its answer waits.
+/// The adapter releases the body's bytes while its answer waits.
 #[test]
 fn released_capacity_is_granted_to_the_connection() {
     let mut server = Server::new();
@@ -81,7 +81,7 @@ fn released_capacity_is_granted_to_the_connection() {
     assert_eq!(server.frames().granted(0), 3 * 16_384);
 }
 
-/// So `uploads` keeps the content of an answer until there is window for it, and the body with it.
+/// So `uploads` keeps the content of an answer, and the body, until there is window for it.
 #[test]
 fn reset_waits_behind_content_without_window() {
     let mut server = Server::with(&Builder::new(), &[(INITIAL_WINDOW_SIZE, 0)]);
@@ -95,7 +95,7 @@ fn reset_waits_behind_content_without_window() {
     assert_eq!(frames.content_of(1), b"refused");
 }
 
-/// The other reason why `uploads` does not leave the content to `h2`.
+/// So `uploads` must not leave such content to `h2`.
 #[test]
 fn connection_does_not_end_while_content_of_a_dropped_stream_has_no_window() {
     let mut server = Server::with(&Builder::new(), &[(INITIAL_WINDOW_SIZE, 0)]);
@@ -105,7 +105,7 @@ fn connection_does_not_end_while_content_of_a_dropped_stream_has_no_window() {
     assert_eq!(server.ended, None);
     server.send(&window_update(1, 100));
     assert_eq!(server.ended, Some(Ok(())));
-    // The same without content that waits.
+    // The same without waiting content.
     let mut server = Server::with(&Builder::new(), &[(INITIAL_WINDOW_SIZE, 0)]);
     let accepted = server.send(&upload(1)).remove(0);
     answer(accepted, "");
@@ -113,10 +113,10 @@ fn connection_does_not_end_while_content_of_a_dropped_stream_has_no_window() {
     assert_eq!(server.ended, Some(Ok(())));
 }
 
-/// An application's answer to an upload can come into this state, which the adapter cannot see. It
-/// is one reason for `limits::RESETS_MAX`.
+/// An upload that the application answers can get into this state, and the adapter cannot see it.
+/// It is one reason for `limits::RESETS_MAX`.
 #[test]
-fn upload_that_is_reset_while_its_answer_waits_counts_as_open_for_ever() {
+fn upload_that_is_reset_while_its_answer_waits_counts_as_open_forever() {
     let mut builder = Builder::new();
     builder.max_concurrent_streams(1);
     let mut server = Server::with(&builder, &[(INITIAL_WINDOW_SIZE, 0)]);
@@ -128,7 +128,7 @@ fn upload_that_is_reset_while_its_answer_waits_counts_as_open_for_ever() {
     assert_eq!(frames.reset_of(3), Some(Reason::REFUSED_STREAM));
     shut_down(&mut server);
     assert_eq!(server.ended, None);
-    // A debug assertion of `h2` says the same when the connection is dropped.
+    // Dropping the connection would fail a debug assertion of `h2` for the same reason.
     std::mem::forget(server);
 }
 
@@ -158,9 +158,9 @@ fn stream_that_is_reset_while_its_answer_waits_for_the_connection_is_kept() {
     assert!((500..3_000).contains(&each), "{each} bytes of each stream");
 }
 
-/// `uploads` writes when this is ready and waits when it is not.
+/// `uploads` writes when the capacity is ready, and waits otherwise.
 #[test]
-fn capacity_is_ready_only_when_there_is_some() {
+fn capacity_is_ready_only_if_non_zero() {
     let mut server = Server::with(&Builder::new(), &[(INITIAL_WINDOW_SIZE, 0)]);
     let mut accepted = server.send(&upload(1)).remove(0);
     let mut stream = accepted.respond.send_response(Response::new(()), false).unwrap();
@@ -175,7 +175,8 @@ fn capacity_is_ready_only_when_there_is_some() {
     assert!(stream.poll_capacity(context).is_pending());
 }
 
-/// `limits::SEND_BUFFER_BYTES` bounds what waits in a stream for a client that does not read.
+/// `limits::SEND_BUFFER_BYTES` bounds the bytes of a stream that wait for a client that does not
+/// read.
 #[test]
 fn capacity_is_bounded_by_the_send_buffer() {
     const LARGE: u32 = 1 << 20;
@@ -191,7 +192,7 @@ fn capacity_is_bounded_by_the_send_buffer() {
     }
 }
 
-/// The transport shows `h2` such a grant whole, and keeps nothing of it.
+/// The engine shows `h2` such a grant whole, and keeps none of it.
 #[test]
 fn window_beyond_its_maximum_ends_the_connection() {
     let mut server = Server::new();
@@ -199,7 +200,7 @@ fn window_beyond_its_maximum_ends_the_connection() {
     assert_eq!(frames.goaway().map(|goaway| goaway.1), Some(Reason::FLOW_CONTROL_ERROR));
 }
 
-/// The transport passes such a frame on, on every stream.
+/// The engine passes such a frame on, on every stream.
 #[test]
 fn window_update_of_zero_is_an_error() {
     for stream in [0, 1] {
@@ -211,8 +212,8 @@ fn window_update_of_zero_is_an_error() {
     }
 }
 
-/// The window that the transport keeps for early answers is safe, because `h2` sends no more than
-/// it was granted.
+/// The window that the engine keeps for early answers is safe, because `h2` sends no more than it
+/// was granted.
 #[test]
 fn content_never_exceeds_the_window_of_the_connection() {
     let mut server = Server::with(&Builder::new(), &[(INITIAL_WINDOW_SIZE, 1 << 20)]);

@@ -8,7 +8,7 @@ use crate::peer::{
     CONTINUATION, END_HEADERS, Frames, HEADERS, SETTINGS, Server, frame, get, parse, request,
 };
 
-/// The transport changes the first frame, and lets ORIGIN follow it.
+/// The engine changes the first frame, and lets ORIGIN frames follow it.
 #[test]
 fn first_frame_is_settings() {
     let server = Server::new();
@@ -16,8 +16,8 @@ fn first_frame_is_settings() {
     assert_eq!((frames[0].0.kind, frames[0].0.flags), (SETTINGS, 0));
 }
 
-/// Frames that `h2` cannot send, and answers of our own, go out from a flush. There they interrupt
-/// neither a frame nor a header block (RFC 9113 §4.3).
+/// A flush sends frames that `h2` cannot send, and early answers. There they interrupt neither a
+/// frame nor a header block (RFC 9113 §4.3).
 #[test]
 fn flush_comes_after_whole_frames_and_whole_header_blocks_only() {
     let mut server = Server::new();
@@ -33,21 +33,23 @@ fn flush_comes_after_whole_frames_and_whole_header_blocks_only() {
     }
     let ends = server.pipe.ends();
     let frames = parse(&ends.from_server);
-    assert!(frames.iter().any(|(it, _)| it.kind == CONTINUATION), "no long header block");
+    assert!(
+        frames.iter().any(|(it, _)| it.kind == CONTINUATION),
+        "one header block has several frames"
+    );
     let between: Vec<_> = frames
         .iter()
         .filter(|(it, _)| !matches!(it.kind, HEADERS | CONTINUATION) || it.flags & END_HEADERS != 0)
         .map(|(_, end)| *end)
         .collect();
     let last = ends.flushes.iter().max();
-    assert_eq!(last, Some(&ends.from_server.len()), "all is flushed");
+    assert_eq!(last, Some(&ends.from_server.len()), "all bytes are flushed");
     for flushed in &ends.flushes {
         assert!(*flushed == 0 || between.contains(flushed), "a flush at {flushed}");
     }
 }
 
-/// So every answer would leave in a record and a system call of its own, which the transport avoids
-/// by holding writes back.
+/// Each answer would go out in its own record and system call, so the engine collects the writes.
 #[test]
 fn answer_is_written_by_the_next_poll_although_more_requests_wait() {
     let requests = [1, 3, 5].map(|stream| request(stream, &get(b"a.test"))).concat();
@@ -61,8 +63,8 @@ fn answer_is_written_by_the_next_poll_although_more_requests_wait() {
     assert!(written.has_answer(1));
 }
 
-/// The transport reads on when all that it read was answered, because to show nothing would look
-/// like this.
+/// The transport reads on after it answered all frames early, because an empty read would end the
+/// connection.
 #[test]
 fn empty_read_is_the_end_of_the_connection() {
     let mut server = Server::new();
@@ -71,7 +73,7 @@ fn empty_read_is_the_end_of_the_connection() {
     assert!(server.ended.is_some());
 }
 
-/// The observer passes them on.
+/// The engine passes them on.
 #[test]
 fn unknown_frame_is_ignored() {
     let mut server = Server::new();
@@ -80,8 +82,8 @@ fn unknown_frame_is_ignored() {
     server.assert_alive(1);
 }
 
-/// The transport counts frames by what they announce; the largest is what RFC 9113 §4.2 allows
-/// before SETTINGS say otherwise.
+/// The engine takes the lengths of frames from their headers; RFC 9113 §4.2 allows this length
+/// before SETTINGS change it.
 #[test]
 fn frame_of_the_client_has_16384_octets_at_most() {
     let mut server = Server::with(&Builder::new(), &[]);

@@ -1,4 +1,4 @@
-//! What is announced, when, and that it is true.
+//! The announced origins: when they are sent, and that they are true.
 
 use coalesce_h2::Builder;
 use tokio::io::duplex;
@@ -6,7 +6,7 @@ use tokio::io::duplex;
 use super::raw::{ACK, GOAWAY, HEADERS, ORIGIN, PING, Raw, SETTINGS, STATUS_200, frame};
 use super::server::{News, Trickle, origins, spawn, table};
 
-/// Room for all that is said here, so that nobody waits for anybody.
+/// Enough room in the pipe that neither end waits.
 const ROOM: usize = 1 << 20;
 
 const NAMES: [&str; 5] = ["a.test", "b.test", "*.wild.test", "other.test", "far.test.example"];
@@ -16,7 +16,7 @@ fn announcing(names: &[&str]) -> Builder {
 }
 
 #[tokio::test]
-async fn the_set_follows_settings_before_anything_else() {
+async fn set_follows_settings_before_all_other_frames() {
     for extended_connect in [false, true] {
         let mut builder = announcing(&NAMES);
         if extended_connect {
@@ -30,17 +30,16 @@ async fn the_set_follows_settings_before_anything_else() {
         raw.settle().await;
         let kinds: Vec<_> = raw.frames.iter().map(|frame| frame.kind).collect();
         assert_eq!(kinds[..2], [SETTINGS, ORIGIN]);
-        assert!(!kinds[2..].contains(&ORIGIN), "it is said once");
+        assert!(!kinds[2..].contains(&ORIGIN), "the set is announced once");
         let expected = ["https://a.test", "https://b.test", "https://x.wild.test"];
         assert_eq!(raw.announced(), expected);
     }
 }
 
-/// Each name that is announced is asked for and served; of the others, each that has a name of its
-/// own in the table is answered 421, and what only a wildcard stands for may be served all the
-/// same.
+/// Requests each announced name, which must be served. Each other name with an entry of its own
+/// gets 421, and a host that only a wildcard covers may be served.
 #[tokio::test]
-async fn what_is_announced_is_the_truth() {
+async fn announced_origins_are_served() {
     let (near, far) = duplex(ROOM);
     spawn(announcing(&NAMES), near, table(NAMES));
     let mut raw = Raw::new(far).await;
@@ -58,12 +57,12 @@ async fn what_is_announced_is_the_truth() {
 }
 
 #[tokio::test]
-async fn a_set_of_3000_names_is_split() {
+async fn set_of_3000_names_is_split() {
     let names: Vec<String> = (0..3_000).map(|number| format!("n{number:04}.test")).collect();
     let table = table(names.iter().map(String::as_str));
     let builder = Builder::new().origin_set(origins(&table));
     for trickle in [false, true] {
-        // Less room than there is to say.
+        // Less room than the announcement needs.
         let (near, far) = duplex(5_000);
         if trickle {
             spawn(builder.clone(), Trickle { io: near, ready: true }, table.clone());
@@ -76,7 +75,7 @@ async fn a_set_of_3000_names_is_split() {
         assert_eq!(raw.announced(), expected);
         let lens = raw.frames.iter().filter(|frame| frame.kind == ORIGIN);
         let lens: Vec<_> = lens.map(|frame| frame.payload.len()).collect();
-        // 20 octets for each name.
+        // 20 bytes for each name.
         assert_eq!(lens, [16_380, 16_380, 16_380, 10_860]);
         let stream = raw.ask("n2999.test", "/").await;
         assert_eq!(raw.answer(stream).await, STATUS_200);
@@ -84,35 +83,35 @@ async fn a_set_of_3000_names_is_split() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_told_what_came() {
+async fn idle_connection_is_told_new_origins() {
     let (near, far) = duplex(ROOM);
     let tell = spawn(announcing(&NAMES), near, table(NAMES));
     let mut raw = Raw::new(far).await;
     raw.settle().await;
     let before = raw.announced();
-    // `b` goes, `c` comes, and another that is not for this connection.
+    // `b` is removed. `c` and two names of another group are added.
     tell.send(News::Table(table(["a.test", "c.test", "other.test", "other2.test"]))).unwrap();
-    // Nothing is asked for.
+    // The frame arrives without a request.
     let frame = raw.next().await;
     assert_eq!(frame.origins(), ["https://c.test"]);
     let stream = raw.ask("c.test", "/").await;
     assert_eq!(raw.answer(stream).await, STATUS_200);
-    // It is back, and said again for those who were refused it.
+    // `b` is back, and announced again for clients that got a 421 for it.
     tell.send(News::Table(table(NAMES))).unwrap();
     assert_eq!(raw.next_announced().await, ["https://b.test", "https://x.wild.test"]);
     assert_eq!(before, ["https://a.test", "https://b.test", "https://x.wild.test"]);
-    // The same again is nothing new.
+    // The same table adds no origin.
     tell.send(News::Table(table(NAMES))).unwrap();
     let said = raw.announced().len();
     raw.settle().await;
     assert_eq!(raw.announced().len(), said);
 }
 
-/// Header blocks of several frames, while there is always something to announce.
+/// Header blocks of several frames, while origins are always waiting.
 #[tokio::test]
-async fn nothing_comes_within_a_header_block() {
+async fn no_frame_comes_within_a_header_block() {
     for (trickle, rounds) in [(false, 5), (true, 2)] {
-        // Less room than one header block takes, so that most writes are partial.
+        // Less room than one header block needs, so most writes are partial.
         let (near, far) = duplex(3_000);
         let tell = if trickle {
             spawn(announcing(&NAMES), Trickle { io: near, ready: true }, table(NAMES))
@@ -126,7 +125,7 @@ async fn nothing_comes_within_a_header_block() {
             let names: Vec<String> = (0..200).map(|n| format!("n{round}-{n}.test")).collect();
             let all = NAMES.into_iter().chain(names.iter().map(String::as_str));
             tell.send(News::Table(table(all))).unwrap();
-            // `next` looks at the order of the frames.
+            // `next` checks the order of the frames.
             for stream in streams {
                 if !raw.frames.iter().any(|it| it.kind == HEADERS && it.stream == stream) {
                     raw.answer(stream).await;
@@ -138,26 +137,26 @@ async fn nothing_comes_within_a_header_block() {
             }
             blocks += raw.frames.iter().filter(|frame| frame.kind == 0x9).count();
         }
-        assert!(blocks > 10, "no block takes several frames");
+        assert!(blocks > 10, "some header blocks have several frames");
         raw.settle().await;
         assert_eq!(raw.announced().len(), 3 + rounds * 200);
     }
 }
 
 #[tokio::test]
-async fn nothing_is_announced_unasked() {
+async fn nothing_is_announced_by_default() {
     let (near, far) = duplex(ROOM);
     let tell = spawn(Builder::new(), near, table(NAMES));
     let mut raw = Raw::new(far).await;
     raw.settle().await;
     assert!(raw.announced().is_empty());
-    // The first may come late.
+    // The first announcement may arrive later.
     tell.send(News::Table(table(NAMES))).unwrap();
     assert_eq!(raw.next_announced().await.len(), 3);
 }
 
 #[tokio::test]
-async fn a_client_that_was_told_to_go_is_told_nothing_more() {
+async fn nothing_is_announced_after_goaway() {
     let (near, far) = duplex(ROOM);
     let tell = spawn(announcing(&NAMES), near, table(NAMES));
     let mut raw = Raw::new(far).await;
@@ -165,7 +164,7 @@ async fn a_client_that_was_told_to_go_is_told_nothing_more() {
     tell.send(News::Shutdown).unwrap();
     tell.send(News::Table(table(["a.test", "new.test"]))).unwrap();
     while raw.next().await.kind != GOAWAY {}
-    // What `h2` asks, to know that nothing crosses its farewell.
+    // The PING with which `h2` checks that the client has read the GOAWAY.
     let asked = raw.next().await;
     assert_eq!((asked.kind, asked.flags), (PING, 0));
     raw.send(&frame(PING, ACK, 0, &asked.payload)).await;

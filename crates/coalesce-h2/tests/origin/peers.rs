@@ -1,4 +1,4 @@
-//! A real client, to which ORIGIN frames mean nothing.
+//! A real client that does not know ORIGIN frames.
 
 use bytes::Bytes;
 use coalesce_h2::Builder;
@@ -7,10 +7,10 @@ use tokio::io::duplex;
 
 use super::server::{News, origins, spawn, table};
 
-/// `h2` ends a connection for a frame out of place, and passes over those it does not know
-/// (RFC 9113 §4.1).
+/// `h2` ends a connection for a misplaced frame, and ignores frames of unknown types (RFC 9113
+/// §4.1).
 #[tokio::test]
-async fn h2_is_served_as_ever_while_there_is_always_something_to_announce() {
+async fn h2_client_is_served_while_origins_are_always_waiting() {
     let before = table(["a.test", "b.test"]);
     for batch in [true, false] {
         let builder = Builder::new().batch_writes(batch).origin_set(origins(&before));

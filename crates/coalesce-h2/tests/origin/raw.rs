@@ -1,4 +1,4 @@
-//! A client that reads frames.
+//! A client that reads raw frames.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// The entries of an ORIGIN frame: RFC 8336 §2.1.
+    /// Returns the entries of an ORIGIN frame (RFC 8336 §2.1).
     pub(crate) fn origins(&self) -> Vec<String> {
         assert_eq!((self.kind, self.flags, self.stream), (ORIGIN, 0, 0));
         assert!(self.payload.len() <= 16_384, "{} octets", self.payload.len());
@@ -45,17 +45,17 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// The client, and all that it was sent.
+/// The client, and all frames that it received.
 pub(crate) struct Raw {
     io: DuplexStream,
     pub(crate) frames: Vec<Frame>,
     next_stream: u32,
-    /// The stream of a header block of which CONTINUATION is due.
+    /// The stream of an unfinished header block.
     open: Option<u32>,
 }
 
 impl Raw {
-    /// A client that has said all that it says unasked.
+    /// Makes a client that has sent its preface, SETTINGS and acknowledgement.
     pub(crate) async fn new(mut io: DuplexStream) -> Self {
         let settings = frame(SETTINGS, 0, 0, &[]);
         io.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &*settings].concat()).await.unwrap();
@@ -66,7 +66,7 @@ impl Raw {
         self.io.write_all(bytes).await.unwrap();
     }
 
-    /// The next frame; nothing may come within a header block (RFC 9113 §4.3).
+    /// Reads the next frame; only CONTINUATION may come within a header block (RFC 9113 §4.3).
     pub(crate) async fn next(&mut self) -> Frame {
         let mut header = [0; 9];
         let read = async {
@@ -76,7 +76,8 @@ impl Raw {
             self.io.read_exact(&mut payload).await.unwrap();
             Frame { kind, flags, stream: u32::from_be_bytes(stream), payload }
         };
-        let frame = timeout(Duration::from_secs(30), read).await.expect("nothing more is said");
+        let frame =
+            timeout(Duration::from_secs(30), read).await.expect("the server sends no more frames");
         if let Some(stream) = self.open {
             assert_eq!((frame.kind, frame.stream), (CONTINUATION, stream), "within a block");
         }
@@ -87,7 +88,7 @@ impl Raw {
         frame
     }
 
-    /// Asks for a path of a host; gives the stream.
+    /// Requests a path of a host; returns the stream.
     pub(crate) async fn ask(&mut self, host: &str, path: &str) -> u32 {
         let literal = |name: u8, value: &str| {
             [&[name, u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
@@ -100,7 +101,7 @@ impl Raw {
         stream
     }
 
-    /// The first octet of the header block of the answer to a request, which says its status.
+    /// Returns the first byte of the answer's header block, which encodes the status.
     pub(crate) async fn answer(&mut self, stream: u32) -> u8 {
         loop {
             let frame = self.next().await;
@@ -111,8 +112,8 @@ impl Raw {
         }
     }
 
-    /// Reads all that the server has to say by now: to the answer of the second PING, since the
-    /// first overtakes what the server finds to say when it reads it.
+    /// Reads all frames that the server has ready, up to the answer of the second PING. The first
+    /// answer overtakes frames that the server makes when it reads the PING.
     pub(crate) async fn settle(&mut self) {
         for payload in [b"settle 1", b"settle 2"] {
             self.send(&frame(PING, 0, 0, payload)).await;
@@ -125,7 +126,7 @@ impl Raw {
         }
     }
 
-    /// The next announcement, whenever it comes.
+    /// Returns the next announcement.
     pub(crate) async fn next_announced(&mut self) -> Vec<String> {
         loop {
             let frame = self.next().await;
@@ -135,15 +136,15 @@ impl Raw {
         }
     }
 
-    /// Reads all that the server says until it closes the connection.
+    /// Reads the server's bytes until the server closes the connection.
     pub(crate) async fn end(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let read = self.io.read_to_end(&mut rest);
-        timeout(Duration::from_secs(30), read).await.expect("the connection stays").unwrap();
+        timeout(Duration::from_secs(30), read).await.expect("the connection ends").unwrap();
         rest
     }
 
-    /// What was announced so far.
+    /// Returns the origins announced so far.
     pub(crate) fn announced(&self) -> Vec<String> {
         self.frames.iter().filter(|it| it.kind == ORIGIN).flat_map(Frame::origins).collect()
     }

@@ -1,4 +1,4 @@
-//! The server, whose table changes.
+//! The server, whose table the tests replace.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -20,7 +20,7 @@ pub(crate) type Table = AuthorityTable<Vec<u8>>;
 const GROUP: GroupId = GroupId::new(7);
 const OTHER: GroupId = GroupId::new(8);
 
-/// A table of names; those that begin with `other` are in another group.
+/// Makes a table of names; those that begin with `other` are in another group.
 pub(crate) fn table<'a>(names: impl IntoIterator<Item = &'a str>) -> Arc<Table> {
     let mut builder = AuthorityTable::builder();
     builder.group(GROUP, GroupPolicy::default()).unwrap();
@@ -33,7 +33,7 @@ pub(crate) fn table<'a>(names: impl IntoIterator<Item = &'a str>) -> Arc<Table> 
     Arc::new(builder.build().unwrap())
 }
 
-/// What every connection here presents.
+/// Returns the certificate names of every connection.
 pub(crate) fn presented() -> IdentifierSet<Vec<u8>> {
     let names = [&b"a.test"[..], b"x.wild.test", b"gone.test", b"*.test", b"*.wild.test"];
     IdentifierSet::build(names.map(|name| PresentedIdentifier::parse_dns(name).unwrap())).unwrap()
@@ -47,10 +47,10 @@ pub(crate) fn origins(table: &Table) -> OriginSet {
     OriginSet::new(table, &connection(&presented()))
 }
 
-/// What is told to a server.
+/// A command to the server.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// Another table decides, and is announced.
+    /// Decide by another table, and announce it.
     Table(Arc<Table>),
     Shutdown,
 }
@@ -86,7 +86,7 @@ where
             },
             accepted = connection.accept() => match accepted {
                 Some(Ok(accepted)) => answer(accepted),
-                // Tests end as they please.
+                // The test has ended.
                 Some(Err(_)) | None => return,
             },
         }
@@ -107,7 +107,7 @@ fn answer(accepted: Accepted) {
     send.send_data(Bytes::from_static(b"hello\n"), true).unwrap();
 }
 
-/// A stream that takes one octet at a time, and every other time none.
+/// A stream that takes one byte at a time, and none at every other call.
 #[derive(Debug)]
 pub(crate) struct Trickle<T> {
     pub(crate) io: T,

@@ -1,4 +1,4 @@
-//! Who is woken by an announcement.
+//! The task that an announcement wakes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,10 +20,9 @@ impl Wake for Counter {
     }
 }
 
-/// Whoever polls an idle connection is told to do it again when there is something to be sent, and
-/// that sends it.
+/// An announcement wakes the task of an idle connection, and the next poll sends it.
 #[tokio::test]
-async fn the_task_of_a_connection_is_woken_to_announce() {
+async fn announcement_wakes_the_task_of_the_connection() {
     let (near, far) = duplex(1 << 16);
     let before = table(["a.test"]);
     let presented = presented();
@@ -33,7 +32,7 @@ async fn the_task_of_a_connection_is_woken_to_announce() {
     let builder = Builder::new().origin_set(origins(&before));
     let (server, mut raw) = tokio::join!(builder.handshake(near, judge), Raw::new(far));
     let mut server = server.unwrap();
-    // What there is to do at the start.
+    // The frames at the start of a connection.
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(counter.clone());
     let mut context = Context::from_waker(&waker);
@@ -44,7 +43,7 @@ async fn the_task_of_a_connection_is_woken_to_announce() {
 
     let woken = counter.0.load(Ordering::SeqCst);
     server.announce(&origins(&before));
-    assert_eq!(counter.0.load(Ordering::SeqCst), woken, "there is nothing to announce");
+    assert_eq!(counter.0.load(Ordering::SeqCst), woken, "an unchanged set wakes no task");
     server.announce(&origins(&table(["a.test", "b.test"])));
     assert_eq!(counter.0.load(Ordering::SeqCst), woken + 1);
     assert!(matches!(server.poll_accept(&mut context), Poll::Pending));

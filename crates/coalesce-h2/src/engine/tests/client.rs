@@ -1,4 +1,4 @@
-//! The bytes of a client, frame by frame, and the way back from bytes to header lists.
+//! Makes the bytes of a client frame by frame, and decodes them to header lists.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream_id: u32, payload: &[u8]) -> Vec<
     out
 }
 
-/// How a header block is spread over frames.
+/// The distribution of a header block over frames.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
     pub(super) padding: Option<u8>,
@@ -107,7 +107,7 @@ impl Client {
     }
 }
 
-/// A frame as it stands in the bytes.
+/// A frame as it is in the bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Frame {
     pub(super) kind: u8,
@@ -116,7 +116,7 @@ pub(super) struct Frame {
     pub(super) payload: Vec<u8>,
 }
 
-/// Parses frames; panics if the bytes do not end with one.
+/// Parses frames; panics if the last one is incomplete.
 pub(super) fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -129,7 +129,7 @@ pub(super) fn parse(mut bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// The header lists in the bytes of a client, by an HPACK decoder that is not ours.
+/// Decodes the header lists in the bytes of a client with an independent HPACK decoder.
 pub(super) fn decode(bytes: &[u8]) -> Vec<(u32, Headers)> {
     let mut decoder = loona_hpack::Decoder::new();
     let mut block = Vec::new();
@@ -158,15 +158,15 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<(u32, Headers)> {
     lists
 }
 
-/// Decodes a block with a decoder that is not ours.
+/// Decodes a block with an independent decoder.
 pub(super) fn reference(decoder: &mut loona_hpack::Decoder<'_>, block: &[u8]) -> Headers {
-    // That decoder refuses a block of size updates alone, so one field follows.
+    // That decoder refuses a block of size updates alone, so append a field.
     let mut list = decoder.decode(&[block, &[0x82]].concat()).unwrap();
     list.pop();
     list
 }
 
-/// Cuts bytes into pieces of the given lengths, again and again.
+/// Cuts bytes into pieces of the given lengths, cyclically.
 pub(super) fn chunks<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     let mut out = Vec::new();
     for &length in lengths.iter().cycle() {

@@ -1,4 +1,4 @@
-//! Early answers below `h2`: which requests are answered, and what `h2` gets to see of the rest.
+//! Early answers below `h2`: the requests that are answered, and the bytes that reach `h2`.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use super::harness;
 use super::support::{Asked, answering, show};
 use crate::MisdirectedContent;
 
-/// Enough for every answer here.
+/// Enough window for all answers of a test.
 const GRANT: u32 = 100_000;
 
 fn grant(increment: u32) -> Vec<u8> {
@@ -28,8 +28,7 @@ fn client() -> Client {
     client
 }
 
-/// What `h2` gets of these bytes, and which streams were refused; asserts the invariants on the
-/// way.
+/// Returns the bytes for `h2` and the refused streams; checks the invariants on the way.
 fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
     harness::answer(&[bytes]);
     let asked = Asked::default();
@@ -42,7 +41,7 @@ fn refuse(bytes: &[u8]) -> (Vec<u8>, Vec<u32>) {
     (shown, frames.iter().map(|frame| frame.stream_id).collect())
 }
 
-/// Which requests of these blocks, on streams 1, 3, ..., are refused.
+/// Returns the refused requests of these blocks, sent on streams 1, 3, ….
 fn refused(blocks: &[Vec<u8>]) -> Vec<u32> {
     let mut client = client();
     for (block, id) in blocks.iter().zip((1..).step_by(2)) {
@@ -60,8 +59,8 @@ fn get(authority: &str) -> Headers {
     ])
 }
 
-/// A block that changes no table, as a client without one would send it: by index what the static
-/// table has, and the rest in this style.
+/// Encodes a block that changes no table: indices for the static table's fields, and literals in
+/// this style for the others.
 fn block_as(list: &Headers, style: Style) -> Vec<u8> {
     const STATIC: [&[u8]; 6] = [b"GET", b"POST", b"http", b"https", b"/", b"/index.html"];
     let mut block = Vec::new();
@@ -78,10 +77,10 @@ fn plain(list: &Headers) -> Vec<u8> {
 }
 
 #[test]
-fn a_refused_request_is_not_shown() {
+fn refused_request_is_not_shown_to_h2() {
     let mut client = client();
     let before = client.bytes.len();
-    // What Huffman code, padding and priority do to a block changes nothing.
+    // Huffman code, padding and priority make no difference.
     let list = get("b.test");
     let coded = Style { huffman_value: true, representation: Representation::Never, ..PLAIN };
     let block = plain(&list);
@@ -94,10 +93,10 @@ fn a_refused_request_is_not_shown() {
 }
 
 #[test]
-fn a_table_keeps_what_answers_may_index() {
+fn refused_requests_may_use_indices_of_the_table() {
     let list = [get("b.test"), headers([("x-a", b"1"), ("te", b"trailers")])].concat();
     let mut client = client();
-    // The first block fills the table, so `h2` must see it; the second is all indices.
+    // The first block fills the table, so `h2` must see it; the second has indices only.
     client.headers(1, &list, USUAL).headers(3, &list, USUAL).headers(5, &get("a.test"), USUAL);
     client.headers(7, &list, USUAL);
     let (shown, refused) = refuse(&client.bytes);
@@ -110,13 +109,13 @@ fn blocks_that_change_a_table_are_shown() {
     let block = plain(&get("b.test"));
     let resized = [&[0x20][..], &block].concat();
     let inserted = [&block[..], &[0x40, 1, b'x', 1, b'y']].concat();
-    // Too large for the table, which it empties.
+    // Too large for the table, so it empties the table.
     let too_large = [&block[..], &[0x40, 1, b'x', 0x7f, 0x81, 0x1f], &[b'y'; 4096][..]].concat();
     assert_eq!(refused(&[inserted, too_large, resized, block]), [7]);
 }
 
 #[test]
-fn blocks_that_are_laid_out_over_frames_or_go_on_are_shown() {
+fn blocks_of_several_frames_or_with_a_body_are_shown() {
     let block = plain(&get("b.test"));
     let mut client = client();
     client.frame(&block_frames(1, &block, &Layout { cuts: vec![3], ..Layout::default() }));
@@ -129,7 +128,7 @@ fn blocks_that_are_laid_out_over_frames_or_go_on_are_shown() {
 }
 
 #[test]
-fn only_what_h2_would_surely_hand_out_is_refused() {
+fn only_certainly_well_formed_requests_are_refused() {
     let with = |fields: &[(&str, &[u8])]| {
         let mut list = get("b.test");
         let fields = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
@@ -206,9 +205,9 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
         [plain(&get("b.test")), b"\0\x01x\x81\x18".to_vec()].concat(),
         [plain(&get("b.test")), b"\0\x01x\x84\xff\xff\xff\xff".to_vec()].concat(),
         [plain(&get("b.test")), b"\0\x82\x18\x18\x01x".to_vec()].concat(),
-        // Ends within a field.
+        // The block ends within a field.
         [plain(&get("b.test")), b"\0\x01x".to_vec()].concat(),
-        // Indices of nothing, and of what no request has.
+        // Unknown indices, and static entries that no request has.
         [plain(&get("b.test")), vec![0x80]].concat(),
         [plain(&get("b.test")), vec![0x88]].concat(),
         [plain(&get("b.test")), vec![0x9c]].concat(),
@@ -236,9 +235,9 @@ fn only_what_h2_would_surely_hand_out_is_refused() {
     }
 }
 
-/// Of what is granted, as much is kept as the content of answers takes.
+/// The reserve keeps as much window as the content of answers takes, here none.
 #[test]
-fn an_answer_without_content_takes_no_window() {
+fn answer_without_content_takes_no_window() {
     let mut client = client();
     client.block(1, &plain(&get("b.test"))).frame(&grant(GRANT));
     for (content, whole) in [(MisdirectedContent::Empty, true), (MisdirectedContent::Json, false)] {
@@ -250,9 +249,9 @@ fn an_answer_without_content_takes_no_window() {
     }
 }
 
-/// What is due to `h2` waits for the end of a frame, which does not come.
+/// A due grant waits for the end of the frame, which never comes.
 #[test]
-fn an_end_within_a_frame_is_the_end() {
+fn end_within_a_frame_ends_the_connection() {
     let mut client = client();
     client.block(1, &plain(&get("b.test")));
     client.frame(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
@@ -313,7 +312,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 impl Step {
-    /// Sends it, and says what was requested: the list, and whether it changed a table.
+    /// Sends the step; returns the requested list and whether it changed a table.
     fn take(self, id: u32, client: &mut Client) -> Option<(Headers, bool)> {
         let back = |by: u32| id.saturating_sub(2 * by + 2).max(1);
         let bytes = match self {
@@ -344,10 +343,10 @@ impl Step {
 }
 
 proptest! {
-    /// Whatever is answered in between, `h2` reads every other request as it was sent, and misses
-    /// none that changed a table.
+    /// With early answers in between, `h2` reads every other request as it was sent, and every
+    /// request that changed a table.
     #[test]
-    fn h2_reads_what_was_not_answered(
+    fn h2_reads_every_request_that_was_not_answered(
         steps in vec(step(), 1..40),
         lengths in vec(1_usize..40, 1..4),
     ) {
@@ -371,7 +370,7 @@ proptest! {
         let wanted: Vec<_> = lists.into_iter().map(|(id, list, ..)| (id, list)).collect();
         let mut seen = decode(&shown);
         for (_, list) in &mut seen {
-            // That may be a placeholder, which is another matter.
+            // The authority may be a placeholder, which other tests check.
             prop_assert_eq!(list.remove(2).0, b":authority");
         }
         prop_assert_eq!(seen, wanted);

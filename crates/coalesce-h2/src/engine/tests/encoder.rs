@@ -1,4 +1,4 @@
-//! An HPACK encoder that uses whatever representation it is told to.
+//! An HPACK encoder that uses the representation that the test chooses.
 
 use std::collections::VecDeque;
 
@@ -22,30 +22,30 @@ pub(super) fn headers<const N: usize>(fields: [(&str, &[u8]); N]) -> Headers {
     fields.map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).into()
 }
 
-/// How a field is to be represented (RFC 7541 §6).
+/// The representation of a field (RFC 7541 §6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Representation {
     /// By index if a table has it; else a literal that enters the table.
     Indexed,
     /// A literal that enters the table.
     Incremental,
-    /// A literal that does not.
+    /// A literal without indexing.
     Without,
-    /// A literal that must never.
+    /// A literal that is never indexed.
     Never,
 }
 
-/// How one field is to be encoded.
+/// The encoding of one field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     pub(super) representation: Representation,
-    /// Whether a literal takes its name from a table that has it.
+    /// True if a literal takes its name from a table that has it.
     pub(super) name_indexed: bool,
     pub(super) huffman_name: bool,
     pub(super) huffman_value: bool,
 }
 
-/// What most clients do.
+/// The style of most clients.
 pub(super) const USUAL: Style = Style {
     representation: Representation::Indexed,
     name_indexed: true,
@@ -53,7 +53,7 @@ pub(super) const USUAL: Style = Style {
     huffman_value: true,
 };
 
-/// Octets as they are, and nothing enters the table.
+/// Strings without Huffman code, and no field enters the table.
 pub(super) const PLAIN: Style = Style {
     representation: Representation::Without,
     name_indexed: true,
@@ -61,7 +61,7 @@ pub(super) const PLAIN: Style = Style {
     huffman_value: false,
 };
 
-/// Octets as they are, and everything enters the table.
+/// Strings without Huffman code, and every field enters the table.
 pub(super) const INCREMENTAL: Style =
     Style { representation: Representation::Incremental, ..PLAIN };
 
@@ -84,7 +84,7 @@ pub(super) fn style() -> impl Strategy<Value = Style> {
     )
 }
 
-/// What became of one field.
+/// The representation used for one field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Used {
     Index,
@@ -107,12 +107,12 @@ impl Default for Encoder {
 }
 
 impl Encoder {
-    /// The size of the table and the number of its entries.
+    /// Returns the size of the table and the number of its entries.
     pub(super) fn measure(&self) -> (usize, usize) {
         (self.size, self.table.len())
     }
 
-    /// Changes the size of the table; belongs at the start of a block.
+    /// Changes the size of the table; must be at the start of a block.
     pub(super) fn resize(&mut self, capacity: usize, out: &mut Vec<u8>) {
         self.capacity = capacity;
         self.evict(capacity);
@@ -173,7 +173,7 @@ impl Encoder {
         }
     }
 
-    /// The lowest index of a field that matches.
+    /// Returns the lowest index of a field that matches.
     fn find(&self, matches: impl Fn((&[u8], &[u8])) -> bool) -> Option<usize> {
         let fixed = STATIC_NAMES.iter().enumerate();
         let fixed = fixed.map(|(at, name)| (name.as_bytes(), static_value(at + 1).as_bytes()));

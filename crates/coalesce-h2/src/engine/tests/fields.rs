@@ -13,7 +13,7 @@ fn refuses(kind: Kind, value: &[u8]) -> bool {
 }
 
 #[test]
-fn refuses_what_h2_refuses_and_nothing_else() {
+fn refused_values_are_exactly_those_that_h2_refuses() {
     const REFUSED: &[&[u8]] = &[
         b"",
         b" ",
@@ -56,7 +56,7 @@ fn refuses_what_h2_refuses_and_nothing_else() {
 
 proptest! {
     #[test]
-    fn the_short_cut_changes_nothing(
+    fn shortcut_does_not_change_the_result(
         value in prop_oneof![
             "[a-zA-Z0-9.:-]{0,12}",
             "[a-z0-9.:@%/\\[\\] _-]{0,12}",
@@ -121,7 +121,7 @@ fn malformed_values_are_those_of_their_kind() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
-    /// A code that is called faultless is of a value that no kind finds fault with.
+    /// If a code is reported faultless, `fault` finds no fault in its value for any kind.
     #[test]
     fn faultless_code_is_of_a_faultless_value(
         before in vec(select(&b"0 /aozjXZ9'#~\\\xff"[..]), 0..20),
@@ -149,7 +149,7 @@ fn code_of_every_malformed_octet_is_found_wherever_it_is() {
     }
 }
 
-/// The short cut is one for what clients send.
+/// The shortcut applies to the values that clients send.
 #[test]
 fn usual_values_are_of_faultless_code() {
     const USUAL: &[&str] = &[

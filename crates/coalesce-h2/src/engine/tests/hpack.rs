@@ -7,7 +7,7 @@ use super::super::integer::push_integer;
 use super::super::table::{Fault, Kind, STATIC_NAMES, static_field};
 use super::encoder::{Encoder, Header, Headers, PLAIN, Style, Styled, USUAL, headers, style};
 
-/// Decodes a block; the fields of interest and whether each is refused.
+/// Decodes a block; returns the fields that matter and whether each is refused.
 fn decode(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<(Kind, Vec<u8>, bool)>, Error> {
     let mut fields = Vec::new();
     decoder.decode(block, |field: Field<'_>| {
@@ -30,7 +30,7 @@ fn kind(name: &[u8]) -> Kind {
     }
 }
 
-/// The fields of interest in a header list; of most kinds, that they are there.
+/// Returns the fields that matter in a header list; for most kinds, without the value.
 fn of_interest(headers: &Headers) -> Vec<(Kind, Vec<u8>)> {
     let shown = |kind: Kind, value: &Vec<u8>| {
         if kind.has_value() { value.clone() } else { Vec::new() }
@@ -39,7 +39,7 @@ fn of_interest(headers: &Headers) -> Vec<(Kind, Vec<u8>)> {
     fields.filter(|(kind, _)| *kind != Kind::Other).collect()
 }
 
-/// The same of what was decoded; other fields are there if they are malformed.
+/// Drops the refusals, and the other fields, which are there only if malformed.
 fn without_refusals(fields: Vec<(Kind, Vec<u8>, bool)>) -> Vec<(Kind, Vec<u8>)> {
     let fields = fields.into_iter().map(|(kind, value, _)| (kind, value));
     fields.filter(|(kind, _)| *kind != Kind::Other).collect()
@@ -51,7 +51,7 @@ fn hex(digits: &str) -> Vec<u8> {
     octets.map(|octet| u8::from_str_radix(&octet, 16).unwrap()).collect()
 }
 
-/// Decodes blocks in order, each with the authority it shows and the table it leaves.
+/// Decodes blocks in order; each must show this authority and leave this table.
 fn check_examples(table_size: usize, examples: &[(&str, Option<&str>, (usize, usize))]) {
     let mut decoder = Decoder::new(4096);
     let mut resize = Vec::new();
@@ -91,7 +91,7 @@ fn decodes_the_requests_of_rfc_7541_c_3_and_c_4() {
     );
 }
 
-/// With a table of 256 octets, so that entries are evicted.
+/// The table has 256 octets, so entries are evicted.
 #[test]
 fn follows_the_table_through_the_responses_of_rfc_7541_c_5_and_c_6() {
     check_examples(
@@ -137,7 +137,7 @@ fn follows_the_table_through_the_responses_of_rfc_7541_c_5_and_c_6() {
 }
 
 #[test]
-fn the_static_table_knows_its_own_kinds() {
+fn static_table_has_the_kinds_of_its_names() {
     for (at, name) in STATIC_NAMES.iter().enumerate() {
         assert_eq!(static_field(at + 1).0, kind(name.as_bytes()), "{name}");
     }
@@ -162,7 +162,7 @@ fn knows_names_of_interest_in_either_coding() {
 }
 
 #[test]
-fn says_where_a_value_stands() {
+fn value_of_a_literal_has_its_range_in_the_block() {
     let mut block = vec![0x82];
     block.extend(Encoder::default().block(&headers([(":authority", b"a b")]), PLAIN));
     let mut seen = Vec::new();
@@ -173,7 +173,7 @@ fn says_where_a_value_stands() {
 }
 
 #[test]
-fn an_entry_beyond_the_table_empties_it() {
+fn entry_larger_than_the_table_empties_it() {
     // RFC 7541 §4.4.
     let mut encoder = Encoder::default();
     let mut decoder = Decoder::new(4096);
@@ -187,7 +187,7 @@ fn an_entry_beyond_the_table_empties_it() {
 }
 
 #[test]
-fn a_name_from_the_entry_that_its_own_insertion_evicts() {
+fn name_of_the_entry_that_its_insertion_evicts_is_kept() {
     // RFC 7541 §4.4 warns of this order.
     let mut encoder = Encoder::default();
     let mut decoder = Decoder::new(4096);
@@ -200,7 +200,7 @@ fn a_name_from_the_entry_that_its_own_insertion_evicts() {
 }
 
 #[test]
-fn refuses_what_has_no_meaning() {
+fn blocks_without_a_meaning_are_refused() {
     const CASES: &[(&str, Error)] = &[
         ("80", Error::IndexUnknown),
         ("be", Error::IndexUnknown),
@@ -224,10 +224,10 @@ fn refuses_what_has_no_meaning() {
 }
 
 #[test]
-fn a_larger_table_is_allowed_where_it_was_announced() {
+fn larger_table_is_allowed_if_announced() {
     assert_eq!(decode(&mut Decoder::new(8192), &hex("3f e1 3f")), Ok(Vec::new()));
     assert_eq!(decode(&mut Decoder::new(8191), &hex("3f e1 3f")), Err(Error::SizeUpdateRefused));
-    // A smaller one counts only once the client has acknowledged it; h2 knows when.
+    // A smaller size counts only once the client has acknowledged it, which `h2` tracks.
     assert_eq!(decode(&mut Decoder::new(0), &hex("3f e1 1f")), Ok(Vec::new()));
 }
 
@@ -264,7 +264,7 @@ fn encode(encoder: &mut Encoder, (resize, fields): &Block) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// Whatever an encoder does, three decoders agree: ours, another, and the encoder's own model.
+    /// Three decoders agree on any encoding: this one, another, and the encoder's model.
     #[test]
     fn decodes_what_was_encoded(blocks in blocks()) {
         let mut encoder = Encoder::default();
@@ -280,7 +280,7 @@ proptest! {
         }
     }
 
-    /// Broken blocks never panic, and are never read otherwise than by another decoder.
+    /// Broken blocks never panic, and are never read differently from another decoder.
     #[test]
     fn agrees_on_broken_blocks(
         blocks in blocks(),
@@ -308,7 +308,7 @@ proptest! {
                     prop_assert!(limits.contains(&error), "{error:?}");
                     return Ok(());
                 }
-                // What we do not need, we do not decode, so we need not fail there.
+                // This decoder skips some values, so it may miss an error in them.
                 (_, Err(_)) => return Ok(()),
             }
         }
@@ -335,7 +335,7 @@ proptest! {
     }
 }
 
-/// RFC 7541 §5.1, as its pseudocode has it.
+/// Reads an integer by the pseudocode of RFC 7541 §5.1.
 fn integer(octets: &[u8], bits: u32) -> usize {
     let max = (1 << bits) - 1;
     let mut value = usize::from(octets[0]) & max;

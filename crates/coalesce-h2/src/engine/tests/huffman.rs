@@ -8,7 +8,7 @@ fn decoded(input: &[u8]) -> Result<Vec<u8>, Invalid> {
     Ok(out)
 }
 
-/// Decodes with a decoder that is not ours.
+/// Decodes with an independent decoder.
 fn reference(input: &[u8]) -> Option<Vec<u8>> {
     // A literal without indexing, with a name of one octet and this value.
     let mut block = vec![0x00, 0x01, b'n'];
@@ -39,7 +39,7 @@ fn decodes_the_examples_of_rfc_7541() {
 #[test]
 fn every_octet_agrees_with_another_implementation() {
     for octet in 0..=u8::MAX {
-        // On its own, and where it crosses octets at every offset.
+        // Alone, and repeated so that it starts at every bit offset.
         for repeat in 1..9 {
             let plain = vec![octet; repeat];
             let coded = encode(&plain);
@@ -60,14 +60,14 @@ fn refuses_wrong_padding_and_the_end_symbol() {
     assert_eq!(decoded(&[0xff]), Err(Invalid));
     // EOS is thirty ones.
     assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), Err(Invalid));
-    // Half of a long code, and then the whole of it.
+    // Half of a long code, then all of it.
     assert_eq!(decoded(&[0xff, 0xff]), Err(Invalid));
     assert_eq!(decoded(&[0xff, 0xff, 0xea]), Ok(b"\t".to_vec()));
     assert_eq!(decoded(&[]), Ok(Vec::new()));
 }
 
 #[test]
-fn a_placeholder_is_as_short_as_any_string_of_its_length() {
+fn placeholder_is_as_short_as_any_string_of_its_length() {
     for len in 0..300 {
         let mut placeholder = Vec::new();
         push_placeholder(len, &mut placeholder);

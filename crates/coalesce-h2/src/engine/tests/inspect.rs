@@ -1,4 +1,4 @@
-//! What `h2` gets to see, and what is recorded beside it.
+//! The bytes that `h2` gets, and the engine's notes.
 
 use coalesce_core::HostField;
 use proptest::collection::vec;
@@ -17,7 +17,7 @@ use super::harness;
 use super::model;
 use super::support::{passing, read_all, read_pieces};
 
-/// What `h2` gets of these bytes, and the records; asserts the invariants on the way.
+/// Returns the bytes for `h2` and the notes; checks the invariants on the way.
 fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
     harness::inspect(&[bytes]);
     harness::answer(&[bytes]);
@@ -26,7 +26,7 @@ fn inspect(bytes: &[u8]) -> (Vec<u8>, Vec<Target>) {
     (outcome.bytes, outcome.targets)
 }
 
-/// What `h2` gets of one header list on stream 1, as another decoder reads it.
+/// Returns one header list on stream 1 as an independent decoder reads it behind the engine.
 fn inspect_list(list: &Headers, style: Style) -> (Headers, Vec<Target>) {
     let mut client = Client::default();
     let (bytes, targets) = inspect(&client.headers(1, list, style).bytes);
@@ -43,14 +43,14 @@ fn get(authority: &[u8]) -> Headers {
 }
 
 #[test]
-fn an_ordinary_request_passes_unchanged_and_unrecorded() {
+fn ordinary_request_passes_unchanged_without_a_note() {
     let mut client = Client::default();
     client.headers(1, &get(b"a.test"), USUAL).headers(3, &get(b"a.test:8443"), USUAL);
     assert_eq!(inspect(&client.bytes), (client.bytes, Vec::new()));
 }
 
 #[test]
-fn a_request_with_host_only_is_recorded_with_its_scheme() {
+fn request_with_host_only_is_noted_with_its_scheme() {
     let list = headers([(":method", b"GET"), (":scheme", b"http"), ("host", b"a.test")]);
     let mut client = Client::default();
     client.headers(1, &list, USUAL).headers(3, &list, USUAL);
@@ -65,7 +65,7 @@ fn a_request_with_host_only_is_recorded_with_its_scheme() {
 }
 
 #[test]
-fn a_request_without_any_target_needs_no_record() {
+fn request_without_a_target_needs_no_note() {
     let list = headers([(":method", b"GET"), (":scheme", b"http"), (":path", b"/")]);
     assert_eq!(inspect_list(&list, USUAL), (list, Vec::new()));
 }
@@ -79,7 +79,7 @@ fn two_host_fields_are_counted() {
 }
 
 #[test]
-fn a_refused_authority_becomes_letters_and_is_recorded_as_it_was() {
+fn refused_authority_becomes_letters_and_is_noted() {
     for authority in [&b"a b"[..], b"%61.test", b"\xc3\xa4.test", b"\xff\xfe", b"[", &[b' '; 500]] {
         for huffman_value in [false, true] {
             let style = Style { huffman_value, ..PLAIN };
@@ -94,7 +94,7 @@ fn a_refused_authority_becomes_letters_and_is_recorded_as_it_was() {
 }
 
 #[test]
-fn a_refused_host_becomes_letters_beside_a_good_authority() {
+fn refused_host_becomes_letters_beside_a_valid_authority() {
     let mut list = get(b"a.test");
     list.push((b"host".to_vec(), b"b\0".to_vec()));
     list.push((b"host".to_vec(), b"c\x7f".to_vec()));
@@ -106,7 +106,7 @@ fn a_refused_host_becomes_letters_beside_a_good_authority() {
 }
 
 #[test]
-fn a_later_index_to_a_rewritten_entry_is_recorded_again() {
+fn index_to_a_rewritten_entry_is_noted_again() {
     let mut client = Client::default();
     client.headers(1, &get(b"a b"), USUAL).headers(3, &get(b"a b"), USUAL);
     let (bytes, targets) = inspect(&client.bytes);
@@ -114,12 +114,12 @@ fn a_later_index_to_a_rewritten_entry_is_recorded_again() {
     assert_eq!(targets.len(), 2);
     assert!(targets.iter().all(|target| target.authority() == Some(b"a b")));
     assert_eq!(targets[1].stream_id, 3);
-    // The second block is five indices, of which not one octet changes.
+    // The second block has indices only, so none of its octets changes.
     assert!(bytes.ends_with(&frame(HEADERS, 5, 3, &[0x82, 0x87, 0xbe, 0x84])));
 }
 
 #[test]
-fn an_empty_authority_is_dropped_where_it_enters_no_table() {
+fn empty_authority_outside_the_table_is_dropped() {
     let without = headers([(":method", b"GET"), (":scheme", b"https"), (":path", b"/")]);
     let indexed = Style { representation: Representation::Indexed, ..PLAIN };
     for style in [PLAIN, indexed, Style { representation: Representation::Never, ..PLAIN }] {
@@ -130,11 +130,11 @@ fn an_empty_authority_is_dropped_where_it_enters_no_table() {
 }
 
 #[test]
-fn an_empty_authority_that_enters_the_table_stays_for_h2_to_refuse() {
+fn empty_authority_that_enters_the_table_is_left_to_h2() {
     let (shown, _) = inspect_list(&get(b""), INCREMENTAL);
     assert_eq!(shown, get(b""));
 
-    // Once it is in the table, an index to it can go.
+    // Once the value is in the table, an index to it can be dropped.
     let mut client = Client::default();
     client.headers(1, &get(b""), INCREMENTAL).block(3, &[0x82, 0xbf, 0x84]);
     let (bytes, targets) = inspect(&client.bytes);
@@ -153,20 +153,20 @@ fn a_block_may_become_empty() {
 }
 
 #[test]
-fn an_empty_block_is_no_trouble() {
+fn empty_block_passes() {
     let mut client = Client::default();
     client.block(1, &[]).headers(3, &get(b"a.test"), USUAL);
     assert_eq!(inspect(&client.bytes), (client.bytes, Vec::new()));
 }
 
 #[test]
-fn two_authorities_stay_two_and_are_not_recorded() {
+fn two_authorities_pass_without_a_note() {
     let mut list = get(b"a.test");
     list.insert(0, (b":authority".to_vec(), Vec::new()));
     let (shown, targets) = inspect_list(&list, PLAIN);
     assert_eq!((shown, targets), (list, Vec::new()));
 
-    // A value that is not UTF-8 would end the connection, so it does not stay.
+    // A value that is not UTF-8 would end the connection, so it is replaced.
     let mut list = get(b"a.test");
     list.insert(0, (b":authority".to_vec(), b"\xff".to_vec()));
     let (shown, targets) = inspect_list(&list, USUAL);
@@ -190,7 +190,7 @@ fn padding_and_priority_survive_a_rewrite() {
 }
 
 #[test]
-fn a_block_of_several_frames_becomes_one_frame() {
+fn block_of_several_frames_becomes_one_frame() {
     for (authority, shown) in [(&b"a.test"[..], &b"a.test"[..]), (&[b' '; 100], &[b'a'; 100])] {
         let mut client = Client::default();
         let block = client.encoder.block(&get(authority), PLAIN);
@@ -208,7 +208,7 @@ fn a_block_of_several_frames_becomes_one_frame() {
 }
 
 #[test]
-fn a_block_that_fits_no_single_frame_keeps_its_frames() {
+fn block_longer_than_a_frame_keeps_its_frames() {
     for (authority, shown) in [(&b"a.test"[..], &b"a.test"[..]), (&[b' '; 100], &[b'a'; 100])] {
         let mut list = get(authority);
         list.push((b"x".to_vec(), vec![b'y'; 17_000]));
@@ -227,7 +227,7 @@ fn a_block_that_fits_no_single_frame_keeps_its_frames() {
 }
 
 #[test]
-fn trailers_count_for_the_table_but_are_never_recorded() {
+fn trailers_change_the_table_but_are_never_noted() {
     let mut client = Client::default();
     client.headers(3, &get(b"a.test"), USUAL);
     let trailers = headers([("host", b"c\0"), (":authority", b"x y"), ("host", b"b.test")]);
@@ -243,7 +243,7 @@ fn trailers_count_for_the_table_but_are_never_recorded() {
     assert_eq!(targets[0].authority(), Some(&b"x y"[..]));
 }
 
-/// Without that flag `h2` resets the stream, and no application takes the placeholder for a value.
+/// Without that flag `h2` resets the stream, so the application never sees the placeholder.
 #[test]
 fn malformed_trailers_do_not_end_their_stream() {
     let good = headers([("x", b"y"), ("host", b"b.test")]);
@@ -274,7 +274,7 @@ fn malformed_trailers_do_not_end_their_stream() {
 }
 
 #[test]
-fn a_malformed_field_is_recorded_and_h2_is_shown_one_of_its_length() {
+fn malformed_field_is_noted_and_replaced_at_its_length() {
     let fields: [(&str, &[u8], &str, &[u8]); 14] = [
         ("X", b"y", "a", b"a"),
         ("x y", b"", "aaa", b""),
@@ -296,7 +296,7 @@ fn a_malformed_field_is_recorded_and_h2_is_shown_one_of_its_length() {
             let style = Style { huffman_name: huffman, huffman_value: huffman, ..INCREMENTAL };
             let list = headers([("y", b"1"), (name, value)]);
             let mut client = Client::default();
-            // The last two are indices, or a literal that enters no table.
+            // Streams 3 and 5 have indices, or a literal that enters no table.
             client.headers(1, &list, style).headers(3, &list, USUAL).headers(5, &list, PLAIN);
             client.headers(7, &headers([("y", b"1")]), USUAL);
             let (bytes, targets) = inspect(&client.bytes);
@@ -309,9 +309,9 @@ fn a_malformed_field_is_recorded_and_h2_is_shown_one_of_its_length() {
     }
 }
 
-/// A name is one, whatever the value was that it came with.
+/// A valid name stays valid if its entry had a malformed value.
 #[test]
-fn a_name_from_a_malformed_entry_is_as_good_as_the_name() {
+fn name_from_an_entry_with_a_malformed_value_is_valid() {
     let named = Style { name_indexed: true, ..INCREMENTAL };
     for (name, shown_name, recorded) in [("x", "x", &[1][..]), ("X", "a", &[1, 3, 5])] {
         let mut client = Client::default();
@@ -328,7 +328,7 @@ fn a_name_from_a_malformed_entry_is_as_good_as_the_name() {
 }
 
 #[test]
-fn two_content_lengths_are_recorded_whatever_they_say() {
+fn two_content_lengths_are_noted_whatever_their_values() {
     let mut list = get(b"a.test");
     list.push((b"content-length".to_vec(), b"1".to_vec()));
     for style in [USUAL, PLAIN, Style { name_indexed: false, ..PLAIN }] {
@@ -340,7 +340,7 @@ fn two_content_lengths_are_recorded_whatever_they_say() {
 }
 
 #[test]
-fn a_name_of_no_octets_is_dropped_where_it_enters_no_table() {
+fn empty_name_outside_the_table_is_dropped() {
     let mut client = Client::default();
     client.block(1, &[0x82, 0x00, 0x00, 0x01, b'x']).headers(3, &get(b"a.test"), USUAL);
     let (bytes, targets) = inspect(&client.bytes);
@@ -349,7 +349,7 @@ fn a_name_of_no_octets_is_dropped_where_it_enters_no_table() {
 }
 
 #[test]
-fn other_frames_pass_whatever_they_hold() {
+fn other_frames_pass_with_any_payload() {
     let mut client = Client::default();
     // The payload looks like a frame, and the type is unknown.
     let inner = frame(HEADERS, 4, 9, &[0xff; 20]);
@@ -361,9 +361,9 @@ fn other_frames_pass_whatever_they_hold() {
     assert_eq!(targets.len(), 1);
 }
 
-/// A client that means no harm allocates nothing here once its connection has settled.
+/// The engine allocates nothing for a well-behaved client after its first requests.
 #[test]
-fn a_usual_request_allocates_nothing() {
+fn usual_request_allocates_nothing() {
     let mut client = Client::default();
     let mut list = get(b"www.example.com");
     list.extend(headers([("user-agent", b"an agent"), ("accept", b"*/*")]));
@@ -381,7 +381,7 @@ fn a_usual_request_allocates_nothing() {
     }
 }
 
-/// A header list as `h2` sees it, and the note of it.
+/// Returns the header list that `h2` must get, and the note of it.
 fn expected(id: u32, list: &Headers, used: &[Used], is_request: bool) -> (Headers, Option<Target>) {
     let count = |wanted: &[u8]| list.iter().filter(|(name, _)| name == wanted).count();
     let (authorities, hosts) = (count(b":authority"), count(b"host"));
@@ -450,10 +450,10 @@ fn field() -> impl Strategy<Value = Header> {
     (select(NAMES).prop_map(|name| name.as_bytes().to_vec()), value)
 }
 
-/// Something a client sends.
+/// One action of a client.
 #[derive(Clone, Debug)]
 enum Act {
-    /// A header block on a stream so many after the last one opened, or on that one.
+    /// A header block on a stream this far after the last one, or on that one.
     Block(u32, Option<usize>, Vec<Styled>, Layout),
     /// Any other frame.
     Frame(u8, Vec<u8>),
@@ -474,10 +474,10 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// A client, an encoder, an observer and another decoder keep one table between them; every
-    /// block shows and records what it should.
+    /// The client, an encoder, the engine and an independent decoder stay in sync; every block is
+    /// shown and noted as it must be.
     #[test]
-    fn every_block_shows_and_records_what_it_should(
+    fn every_block_is_shown_and_noted_as_expected(
         acts in vec(act(), 1..15),
         lengths in vec(1_usize..60, 1..6),
         buf_len in 1_usize..200,
@@ -548,7 +548,7 @@ proptest! {
         harness::answer(&pieces);
     }
 
-    /// Frames whose headers make sense get further than random bytes.
+    /// Valid frame headers reach further into the engine than random bytes.
     #[test]
     fn the_invariants_hold_for_any_frames(
         frames in vec((0_u8..11, any::<u8>(), 0_u32..8, vec(any::<u8>(), 0..40)), 0..20),

@@ -1,4 +1,4 @@
-//! Where the observer gives up, and what it does not give up.
+//! The errors on which the engine loses sync, and those on which it does not.
 
 use super::super::block_reader::BLOCK_LEN_MAX;
 use super::super::frame::{
@@ -21,14 +21,14 @@ fn host_only(host: &[u8]) -> Headers {
     headers([(":method", b"GET"), (":scheme", b"https"), ("host", host)])
 }
 
-/// A client whose stream 1 is recorded, and the bytes so far.
+/// Makes a client with a note for stream 1, and its bytes so far.
 fn client() -> Client {
     let mut client = Client::default();
     client.headers(1, &host_only(b"a.test"), USUAL);
     client
 }
 
-/// Asserts that nothing after stream 1 is changed or recorded.
+/// Asserts that later streams are neither changed nor noted.
 fn assert_lost_sync(client: &mut Client, sync_state: SyncState) {
     client.headers(9, &host_only(b"b.test"), USUAL);
     let (outcome, engine) = inspect(&client.bytes);
@@ -41,7 +41,7 @@ fn assert_lost_sync(client: &mut Client, sync_state: SyncState) {
 }
 
 #[test]
-fn loses_sync_where_the_frames_make_no_sense() {
+fn invalid_frames_lose_sync() {
     let end = END_HEADERS;
     let strays: &[&[Vec<u8>]] = &[
         &[frame(CONTINUATION, end, 3, &[0x82])],
@@ -65,9 +65,9 @@ fn loses_sync_where_the_frames_make_no_sense() {
     }
 }
 
-/// `h2` does not decode the block of a stream that depends on itself, and lives on.
+/// `h2` does not decode the block of a stream that depends on itself, and continues.
 #[test]
-fn a_stream_that_depends_on_itself_is_misleading() {
+fn stream_that_depends_on_itself_is_misleading() {
     let mut client = client();
     let payload = [0x80, 0, 0, 3, 0, 0x82];
     client.frame(&frame(HEADERS, END_HEADERS | PRIORITY, 3, &payload));
@@ -75,7 +75,7 @@ fn a_stream_that_depends_on_itself_is_misleading() {
 }
 
 #[test]
-fn the_reserved_bit_of_a_stream_identifier_is_ignored() {
+fn reserved_bit_of_a_stream_identifier_is_ignored() {
     let mut client = client();
     client.frame(&frame(HEADERS, 0, 0x8000_0003, &[0x82]));
     client.frame(&frame(CONTINUATION, END_HEADERS, 3, &[0x87, 0x66, 0x01, b'x']));
@@ -85,11 +85,11 @@ fn the_reserved_bit_of_a_stream_identifier_is_ignored() {
 }
 
 #[test]
-fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
+fn block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
     for (beyond, lost_sync) in [(0, false), (1, true)] {
         let mut client = client();
         let mut block = client.encoder.block(&host_only(b"b.test"), USUAL);
-        // A literal without indexing fills the block up; its length takes four octets.
+        // A literal without indexing fills the block; its length takes four octets.
         block.extend([0x00, 0x01, b'x']);
         let value_len = BLOCK_LEN_MAX + beyond - 3 * HEADER_LEN - block.len() - 4;
         push_integer(value_len, 0x7f, 0x00, &mut block);
@@ -110,8 +110,8 @@ fn a_block_of_the_longest_length_is_read_and_a_longer_one_is_not() {
 }
 
 #[test]
-fn an_announcement_alone_is_not_waited_for() {
-    // The frame header says more than would ever be held, so it passes at once.
+fn frame_announced_too_long_is_not_buffered() {
+    // The frame header announces more than the engine buffers, so the frame passes at once.
     let mut client = client();
     let mut announcement = frame(HEADERS, END_HEADERS, 3, &[]);
     announcement[0] = 1;
@@ -134,7 +134,7 @@ fn lost_sync_with_placeholders_in_the_table_is_misleading() {
     assert_eq!(engine.lock().sync_state(3), SyncState::InSync);
     assert_eq!(engine.lock().sync_state(5), SyncState::Misleading);
 
-    // A placeholder that entered no table misleads no one, nor does a value that has none.
+    // A placeholder outside of the table is not misleading, nor is a value without a placeholder.
     for (authority, style) in [(&b"a b"[..], PLAIN), (b"", USUAL), (b"", INCREMENTAL)] {
         let mut client = self::client();
         client.headers(3, &headers([(":authority", authority)]), style);
@@ -145,7 +145,7 @@ fn lost_sync_with_placeholders_in_the_table_is_misleading() {
 }
 
 #[test]
-fn the_end_of_the_connection_releases_what_is_held() {
+fn end_of_the_connection_releases_buffered_bytes() {
     let mut client = client();
     let before = client.bytes.len();
     client.headers(3, &host_only(b"b\0"), USUAL);

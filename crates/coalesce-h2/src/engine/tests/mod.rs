@@ -1,11 +1,11 @@
-//! Tests of the engine, by what they look at. `client.rs` and `encoder.rs` are a client of our own:
-//! one that can say all that a well-behaved client never would.
+//! Tests of the engine, by subject. `client.rs` and `encoder.rs` make a client that can send
+//! invalid bytes, which no library client does.
 
 mod client;
 mod early_answer;
 mod encoder;
 mod fields;
-// What the fuzz targets check as well.
+// Shared with the fuzz targets.
 #[expect(unreachable_pub, reason = "public for the fuzz targets")]
 #[path = "../../../../../fuzz/src/wire/mod.rs"]
 mod harness;

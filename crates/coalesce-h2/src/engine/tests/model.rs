@@ -1,11 +1,11 @@
-//! What the engine makes of a header list, told by the types of `http` alone.
+//! A model of the engine's effect on a header list, made of the types of `http` alone.
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method};
 
 use super::encoder::{Header, Used};
 
-/// True if `h2` would refuse the value of a field that the decision judges.
+/// Returns true if `h2` would refuse the value of a field that the decision judges.
 pub(super) fn is_refused(name: &[u8], value: &[u8]) -> bool {
     match name {
         b":authority" => Authority::try_from(value).is_err(),
@@ -14,7 +14,7 @@ pub(super) fn is_refused(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// True if the field makes every message malformed.
+/// Returns true if the field makes every message malformed.
 pub(super) fn is_malformed_field(name: &[u8], value: &[u8]) -> bool {
     let is_blank = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
     match name {
@@ -31,7 +31,7 @@ pub(super) fn is_malformed_field(name: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// True if a list is malformed and `h2` does not see that.
+/// Returns true if a list is malformed and `h2` does not notice.
 pub(super) fn is_malformed(list: &[Header], is_request: bool) -> bool {
     let count = |wanted: &[u8]| list.iter().filter(|(name, _)| name == wanted).count();
     let of_trailers = |(name, value): &Header| {
@@ -43,8 +43,8 @@ pub(super) fn is_malformed(list: &[Header], is_request: bool) -> bool {
         || !is_request && list.iter().any(of_trailers)
 }
 
-/// What `h2` is shown of a field; `None` if the field is dropped. `authorities` is how many the list
-/// has.
+/// Returns the field that `h2` is shown; `None` if it is dropped. `authorities` is the number in
+/// the list.
 pub(super) fn shown(
     (name, value): &Header,
     used: Used,

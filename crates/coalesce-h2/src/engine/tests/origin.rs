@@ -1,4 +1,4 @@
-//! Frames between those of `h2`, below `h2`.
+//! Injected frames between the frames of `h2`.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,9 +18,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
-    /// The same with peers that take single octets.
+    /// The same for peers that take single octets.
     #[test]
-    fn single_octets_do_not_matter(script in vec(1_u8.., 0..200), pause in 0_u8..4) {
+    fn frames_stay_whole_for_writes_of_single_octets(script in vec(1_u8.., 0..200), pause in 0_u8..4) {
         announce(&[&[0, 0, pause], &*script].concat());
     }
 }

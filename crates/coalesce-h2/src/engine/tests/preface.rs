@@ -12,7 +12,7 @@ use super::client::frame;
 use super::support::{Pass, passing};
 use crate::transport::Transport;
 
-/// A peer that takes so many octets at once, and every other time none.
+/// A peer that takes this many octets at once, and none at every other write.
 #[derive(Debug)]
 struct Peer {
     taken: Vec<u8>,
@@ -86,7 +86,7 @@ fn poll<R>(mut operation: impl FnMut(&mut Context<'_>) -> Poll<io::Result<R>>) -
     panic!("never ready");
 }
 
-/// Writes all of it, in pieces of these lengths, and flushes; vectored where `vectored` says so.
+/// Writes all bytes in pieces of these lengths, vectored or not, and flushes.
 fn write(
     transport: &mut Transport<Peer, Pass>,
     mut bytes: &[u8],
@@ -114,7 +114,7 @@ fn transport(peer: Peer, extended_connect: ExtendedConnect) -> Transport<Peer, P
     Transport::new(peer, Shared::new(passing(extended_connect)))
 }
 
-/// What the peer gets of these bytes.
+/// Returns the bytes that the peer gets.
 fn received(bytes: &[u8], extended_connect: ExtendedConnect) -> Vec<u8> {
     let mut transport = transport(Peer::new(usize::MAX), extended_connect);
     write(&mut transport, bytes, &[usize::MAX], false);
@@ -140,16 +140,16 @@ fn extended_connect_is_withheld_from_the_first_frame_only() {
 }
 
 #[test]
-fn settings_may_hold_nothing_else() {
+fn settings_with_this_setting_alone_become_empty() {
     assert_eq!(received(&settings(&[(8, 1)]), ExtendedConnect::Withheld), settings(&[]));
     assert_eq!(received(&settings(&[]), ExtendedConnect::Withheld), settings(&[]));
-    // An identifier whose low octet is the same is another setting.
+    // Another setting whose identifier has the same low octet.
     let others = settings(&[(0x108, 1), (0x800, 1)]);
     assert_eq!(received(&others, ExtendedConnect::Withheld), others);
 }
 
 #[test]
-fn any_other_first_frame_passes() {
+fn other_first_frame_passes() {
     let setting = [0, 8, 0, 0, 0, 1];
     for first in [
         frame(HEADERS, 0, 0, &setting),
@@ -163,7 +163,7 @@ fn any_other_first_frame_passes() {
 }
 
 #[test]
-fn a_first_frame_of_absurd_length_is_not_waited_for() {
+fn first_frame_beyond_the_limit_is_not_buffered() {
     let mut transport = transport(Peer::new(usize::MAX), ExtendedConnect::Withheld);
     let header = &frame(SETTINGS, 0, 0, &vec![8; 60_000])[..9];
     write(&mut transport, header, &[usize::MAX], false);
@@ -171,7 +171,7 @@ fn a_first_frame_of_absurd_length_is_not_waited_for() {
 }
 
 #[test]
-fn a_flush_sends_the_first_frame_before_it_is_done() {
+fn flush_completes_after_the_first_frame_is_sent() {
     let mut transport = transport(Peer::new(1), ExtendedConnect::Withheld);
     write(&mut transport, &settings(&[(8, 1), (4, 1)]), &[usize::MAX], false);
     let peer = transport.into_io();
@@ -180,7 +180,7 @@ fn a_flush_sends_the_first_frame_before_it_is_done() {
 }
 
 #[test]
-fn a_shutdown_sends_half_a_frame() {
+fn shutdown_sends_a_partial_frame() {
     let mut transport = transport(Peer::new(2), ExtendedConnect::Withheld);
     let half = &settings(&[(8, 1)])[..12];
     write(&mut transport, half, &[5], false);
@@ -202,7 +202,7 @@ fn vectored_writes_stay_vectored() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_an_error() {
+fn peer_that_takes_no_bytes_is_an_error() {
     let mut transport = transport(Peer::new(0), ExtendedConnect::Withheld);
     let mut context = Context::from_waker(Waker::noop());
     let bytes = settings(&[]);

@@ -1,4 +1,4 @@
-//! A real `h2` server above the transport: what it accepts, and that it keeps its table.
+//! A real `h2` server above the transport: it accepts the right requests and stays in sync.
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ const RST_STREAM: u8 = 0x3;
 /// GOAWAY, RFC 9113 §6.8.
 const GOAWAY: u8 = 0x7;
 
-/// The stream and the path of the request that ends a conversation.
+/// The stream of the last request of a conversation.
 const LAST_ID: u32 = 9_999;
 
-/// A request as the server above gets it, with the record beside it.
+/// A request as the server gets it, with the engine's note.
 #[derive(Debug, Eq, PartialEq)]
 struct Request {
     id: u32,
@@ -39,11 +39,11 @@ struct Request {
     sync_state: SyncState,
 }
 
-/// What came of a conversation.
+/// The result of a conversation.
 #[derive(Debug)]
 struct Conversation {
     requests: Vec<Request>,
-    /// What the server sent.
+    /// The bytes that the server sent.
     sent: Vec<u8>,
 }
 
@@ -72,8 +72,8 @@ fn request(
     }
 }
 
-/// Lets `client` speak to a server over a pipe this wide, and one last request after that; panics
-/// if the connection ends before it.
+/// Sends the client's bytes to a server over a pipe of this width, and one last request after them;
+/// panics if the connection ends before it.
 async fn converse(mut client: Client, width: usize) -> Conversation {
     client.headers(LAST_ID, &get(b"last.test"), PLAIN);
     let (near, far) = duplex(width);
@@ -110,7 +110,7 @@ async fn serve(io: DuplexStream) -> Vec<Request> {
         }
         requests.push(request(&engine, id, &message));
     }
-    // What is still to be sent goes out, as far as the pipe is wide enough.
+    // Write the rest, as far as it fits the pipe.
     let _ = timeout(Duration::ZERO, connection.accept()).await;
     requests
 }
@@ -125,7 +125,7 @@ fn get(authority: &[u8]) -> Headers {
 }
 
 #[tokio::test]
-async fn a_connection_survives_authorities_that_h2_cannot_bear() {
+async fn connection_survives_authorities_that_h2_refuses() {
     let hard: &[&[u8]] = &[b"", b" ", b"\xff\xfe", b"\xc3\xa4.test", b"%61.test", b"[", b"a/b"];
     let mut client = Client::default();
     let ids = (1..).step_by(2).zip(hard);
@@ -145,9 +145,9 @@ async fn a_connection_survives_authorities_that_h2_cannot_bear() {
     }
 }
 
-/// What this whole module is for: without it, the same bytes end the connection.
+/// Shows why the transport is needed: without it, the same bytes end the connection.
 #[tokio::test]
-async fn without_the_transport_the_connection_ends() {
+async fn refused_authority_without_the_transport_ends_the_connection() {
     let (near, mut far) = duplex(4096);
     let mut client = Client::default();
     client.headers(1, &get(b"\xff"), PLAIN).headers(3, &get(b"a.test"), PLAIN);
@@ -157,11 +157,11 @@ async fn without_the_transport_the_connection_ends() {
 }
 
 #[tokio::test]
-async fn a_connection_survives_hosts_that_h2_cannot_bear() {
+async fn connection_survives_hosts_that_h2_refuses() {
     let mut list = get(b"a.test");
     list.push((b"host".to_vec(), b"b\0".to_vec()));
     let mut client = Client::default();
-    // The second time, host is an index.
+    // In the second block, `host` is an index.
     client.headers(1, &list, USUAL).headers(3, &list, USUAL);
     let conversation = converse(client, 4096).await;
     for request in &conversation.requests {
@@ -175,7 +175,7 @@ async fn a_connection_survives_hosts_that_h2_cannot_bear() {
 }
 
 #[tokio::test]
-async fn the_scheme_of_a_request_with_host_only_is_known() {
+async fn request_with_host_only_has_its_scheme() {
     let list =
         headers([(":method", b"GET"), (":scheme", b"http"), (":path", b"/"), ("host", b"a.test")]);
     let mut client = Client::default();
@@ -188,7 +188,7 @@ async fn the_scheme_of_a_request_with_host_only_is_known() {
 }
 
 #[tokio::test]
-async fn h2_resets_what_is_left_to_it() {
+async fn fields_left_to_h2_reset_their_stream() {
     let mut twice = get(b"\xff");
     twice.insert(0, (b":authority".to_vec(), b"a.test".to_vec()));
     let mut client = Client::default();
@@ -202,7 +202,7 @@ async fn h2_resets_what_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn h2_still_judges_what_turns_the_observer_off() {
+async fn h2_ends_the_connection_after_an_error_that_loses_sync() {
     let (near, far) = duplex(4096);
     let (mut from_server, mut to_server) = tokio::io::split(far);
     let mut client = Client::default();
@@ -219,7 +219,7 @@ async fn h2_still_judges_what_turns_the_observer_off() {
     assert_eq!(parse(&bytes).last().unwrap().kind, GOAWAY);
 }
 
-/// A server that `h2` believes to support extended CONNECT, and its client.
+/// Runs a client against a server that `h2` believes to support extended CONNECT.
 async fn extended_connect(extended_connect: ExtendedConnect) -> (bool, Option<String>) {
     let (near, far) = duplex(4096);
     let server = tokio::spawn(async move {
@@ -249,13 +249,13 @@ async fn extended_connect(extended_connect: ExtendedConnect) -> (bool, Option<St
 }
 
 #[tokio::test]
-async fn a_client_learns_of_extended_connect_only_if_it_is_announced() {
+async fn client_learns_of_extended_connect_only_if_announced() {
     assert!(!extended_connect(ExtendedConnect::Withheld).await.0);
     assert!(extended_connect(ExtendedConnect::Announced).await.0);
 }
 
 #[tokio::test]
-async fn an_extended_connect_arrives_although_it_was_not_announced() {
+async fn extended_connect_arrives_without_an_announcement() {
     let list = headers([
         (":method", b"CONNECT"),
         (":protocol", b"websocket"),
@@ -271,7 +271,7 @@ async fn an_extended_connect_arrives_although_it_was_not_announced() {
     assert_eq!(target.authority(), Some(&b"a b"[..]));
 }
 
-/// One request of the property below: fields with their styles, a table size, a layout.
+/// One request of the property below: styled fields, a table size, a layout.
 type Plan = (Vec<Styled>, Option<usize>, Layout);
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -298,7 +298,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// What the server should get of one request, or nothing if `h2` resets it.
+/// Returns the request that the server must get, or none if `h2` resets it.
 fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
     let of = |wanted: &'static str| {
         let fields = fields.iter().zip(used);
@@ -323,7 +323,7 @@ fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
     };
     let mut others = shown.clone();
     others.retain(|(name, _)| !name.starts_with(b":") && name != b"host");
-    // `http` groups fields by name; the order within a name stays.
+    // `http` groups fields by name, and keeps the order within a name.
     others.sort_by(|a, b| a.0.cmp(&b.0));
     let target = Target {
         stream_id: id,
@@ -348,9 +348,9 @@ fn expected(id: u32, fields: &[Styled], used: &[Used]) -> Option<Request> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// The table of `h2` stays in step whatever is rewritten, dropped or evicted.
+    /// The table of `h2` stays in sync whatever is rewritten, dropped or evicted.
     #[test]
-    fn h2_reads_what_was_meant(plans in vec(plan(), 1..15), width in 1_usize..300) {
+    fn h2_reads_every_request_as_sent(plans in vec(plan(), 1..15), width in 1_usize..300) {
         let mut client = Client::default();
         let mut wanted = Vec::new();
         for ((fields, resize, layout), id) in plans.into_iter().zip((1..).step_by(2)) {

@@ -17,7 +17,7 @@ fn id(nth: usize) -> u32 {
 }
 
 #[test]
-fn takes_the_record_of_a_stream_once() {
+fn note_of_a_stream_is_taken_once() {
     let mut notes = StreamNotes::default();
     assert_eq!(notes.take(1), None);
     notes.push(target(3));
@@ -28,7 +28,7 @@ fn takes_the_record_of_a_stream_once() {
 }
 
 #[test]
-fn records_of_smaller_streams_are_dropped() {
+fn notes_of_smaller_streams_are_dropped() {
     let mut notes = StreamNotes::default();
     for nth in 0..4 {
         notes.push(target(id(nth)));
@@ -40,7 +40,7 @@ fn records_of_smaller_streams_are_dropped() {
 }
 
 #[test]
-fn the_oldest_records_give_way_and_their_streams_are_doubtful() {
+fn oldest_notes_are_dropped_and_their_streams_not_trusted() {
     let mut notes = StreamNotes::default();
     for nth in 0..=PENDING_MAX {
         assert_eq!(notes.sync_state(id(0)), SyncState::InSync);
@@ -54,7 +54,7 @@ fn the_oldest_records_give_way_and_their_streams_are_doubtful() {
 }
 
 #[test]
-fn long_values_give_way_sooner() {
+fn long_values_are_dropped_sooner() {
     let mut notes = StreamNotes::default();
     let long = vec![b'a'; PENDING_BYTES_MAX / 2];
     for nth in 0..3 {
@@ -63,7 +63,7 @@ fn long_values_give_way_sooner() {
     assert_eq!(notes.sync_state(id(1)), SyncState::Misleading);
     let last = notes.take(id(2)).unwrap();
     assert_eq!(last.authority(), Some(&*long));
-    // What was taken no longer counts.
+    // Notes that were taken do not count.
     notes.push(Target { authority: Some(long.clone().into()), ..target(id(3)) });
     assert_eq!(notes.sync_state(id(3)), SyncState::InSync);
     assert!(notes.take(id(3)).is_some());

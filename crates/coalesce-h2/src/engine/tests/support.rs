@@ -1,4 +1,4 @@
-//! Engines to look at, and what comes of a connection.
+//! Engines for tests, and the results of a connection.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::answer::Answers;
 use crate::transport::Transport;
 use crate::{Decide, MisdirectedContent};
 
-/// Decides requests that are not to be looked at: none of them is misdirected.
+/// A decision for tests in which no request is misdirected.
 pub(super) fn pass(_: &RequestTarget<'_>) -> Verdict {
     Verdict::Malformed(Malformed::NoAuthority)
 }
 
 pub(super) type Pass = fn(&RequestTarget<'_>) -> Verdict;
 
-/// An engine that answers early, with this content.
+/// Makes an engine that answers early, with this content.
 pub(super) fn answering<D: for<'a> Decide<RequestTarget<'a>>>(
     decide: D,
     content: &MisdirectedContent,
@@ -26,7 +26,7 @@ pub(super) fn answering<D: for<'a> Decide<RequestTarget<'a>>>(
     Engine::new(decide, settings(content, true, ExtendedConnect::Announced))
 }
 
-/// An engine that answers nothing early.
+/// Makes an engine that answers nothing early.
 pub(super) fn passing(extended_connect: ExtendedConnect) -> Engine<Pass> {
     Engine::new(pass, settings(&MisdirectedContent::Json, false, extended_connect))
 }
@@ -42,7 +42,7 @@ fn settings(
     Settings { refused_in_a_row: None, answers, answer_early, extended_connect }
 }
 
-/// Refuses every authority that does not begin with the letter `a`, and counts what it is asked.
+/// Refuses every authority that does not begin with the letter `a`, and counts its calls.
 #[derive(Debug, Default)]
 pub(super) struct Asked(pub(super) Cell<usize>);
 
@@ -57,7 +57,7 @@ impl<'a> Decide<RequestTarget<'a>> for &Asked {
     }
 }
 
-/// What `h2` and the server half get of a connection.
+/// The bytes for `h2` and the notes of a connection.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Outcome {
     pub(super) bytes: Vec<u8>,
@@ -65,12 +65,12 @@ pub(super) struct Outcome {
     pub(super) lost_sync: bool,
 }
 
-/// Reads a whole connection, of which nothing is answered early.
+/// Reads a whole connection without early answers.
 pub(super) fn read_all(bytes: &[u8]) -> (Outcome, Shared<Engine<Pass>>) {
     read_pieces([bytes], 8192)
 }
 
-/// The same of a client that sends these pieces, `buf_len` bytes at a time.
+/// Reads a connection whose client sends these pieces, `buf_len` bytes at a time.
 pub(super) fn read_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     buf_len: usize,
@@ -84,7 +84,7 @@ pub(super) fn read_pieces<'a>(
     (Outcome { bytes: shown, targets, lost_sync }, engine)
 }
 
-/// What `h2` gets of these bytes.
+/// Returns the bytes that `h2` gets.
 pub(super) fn show<D: for<'a> Decide<RequestTarget<'a>>>(
     bytes: &[u8],
     engine: &Shared<Engine<D>>,
