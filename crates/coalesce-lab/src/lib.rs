@@ -1,8 +1,8 @@
 //! Scenarios of misdirected HTTP/2 requests, and a raw client that runs them against any server.
 //!
-//! A scenario says what a client sends on one connection, and which outcomes the RFCs accept, the best
-//! one first. The client checks nothing on the way out, so a malformed request is as easy to send as a
-//! good one. After each scenario an ordinary request shows whether the connection lives.
+//! A scenario says what a client sends on one connection, and which outcomes the RFCs accept, the
+//! best one first. The client checks nothing on the way out, so a malformed request is as easy to
+//! send as a good one. After each scenario an ordinary request shows whether the connection lives.
 //!
 //! ```text
 //!  scenarios/*.toml ─► Scenarios ─┐

@@ -1,5 +1,5 @@
-//! Asserts that every public type is `Send` and `Sync`: lists are shared between the runs of several
-//! servers.
+//! Asserts that every public type is `Send` and `Sync`: lists are shared between the runs of
+//! several servers.
 
 /// Compiles only if `T` is both.
 const fn assert<T: Send + Sync>() {}

@@ -25,8 +25,8 @@ const SETTINGS_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the client waits for tickets of a session that it is to resume.
 const TICKETS_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long the client waits for an answer before it sends the rest of a late content. A server that
-/// reads all content before it answers is not kept waiting for long.
+/// How long the client waits for an answer before it sends the rest of a late content. A server
+/// that reads all content before it answers is not kept waiting for long.
 const EARLY_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long the client waits for a reset after an early answer.
