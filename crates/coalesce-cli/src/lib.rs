@@ -16,6 +16,7 @@ mod inspect;
 mod lookup;
 mod mapped;
 mod match_command;
+mod name_hint;
 mod private_memory;
 mod serve;
 mod table_image;

@@ -7,6 +7,7 @@ use clap::Args;
 use coalesce_core::{Authority, Host};
 use serde::Serialize;
 
+use crate::name_hint::with_name_hint;
 use crate::table_image::{self, Matched, Storage, Table};
 use crate::terminal::batch::{self, LineError};
 use crate::terminal::exit::{Exit, Failure};
@@ -63,7 +64,9 @@ fn host(text: &[u8]) -> Result<Host<'_>, String> {
     if let Ok(host @ Host::Ip(_)) = Host::parse(text) {
         return Ok(host);
     }
-    Authority::parse(text).map(|authority| authority.host()).map_err(|error| error.to_string())
+    Authority::parse(text)
+        .map(|authority| authority.host())
+        .map_err(|error| with_name_hint(&error.to_string(), &String::from_utf8_lossy(text)))
 }
 
 fn authority(text: &str) -> Result<String, String> {

@@ -6,6 +6,8 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use coalesce_tls::PemError;
+
 use crate::error::Reason;
 
 /// The longest file that is read, in bytes: the bundle of every public CA is a quarter of it.
@@ -130,7 +132,15 @@ impl fmt::Display for FileError {
                 let text = text.rsplit_once(" (os error ").map_or(text.as_str(), |(text, _)| text);
                 write!(f, "cannot read {path}: {text}")
             }
-            Found::Content(reason) => write!(f, "{path}: {reason}"),
+            Found::Content(reason) => {
+                write!(f, "{path}: {reason}")?;
+                let conversion = reason.downcast_ref::<PemError>();
+                let conversion = conversion.and_then(|it| it.conversion(&path.to_string()));
+                match conversion {
+                    Some(command) => write!(f, "; convert it with: {command}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

@@ -147,8 +147,12 @@ impl Identity {
                 ServerCertificate::from_signing_key(chain.clone(), key.clone())
             }
         };
-        let of_key =
-            matches!(loaded, Err(HandshakeTableError::Key(_) | HandshakeTableError::KeyMismatch));
+        let of_key = matches!(
+            loaded,
+            Err(HandshakeTableError::Key(_)
+                | HandshakeTableError::RsaKeyTooShort { .. }
+                | HandshakeTableError::KeyMismatch)
+        );
         let at = if of_key { at_key } else { at_chain };
         match &*self.source {
             Source::Files { chain, key } => {

@@ -7,7 +7,7 @@ use coalesce_core::{BuildError, GroupId};
 use rustls::CipherSuite;
 
 use crate::certificate_id::CertificateId;
-use crate::limits::PROTOCOL_NAME_LEN_MAX;
+use crate::limits::{PROTOCOL_NAME_LEN_MAX, RSA_KEY_BITS_MIN};
 use crate::policy::{TlsVersion, cipher_suite_name};
 use crate::presented::CertificateError;
 
@@ -52,6 +52,13 @@ pub enum HandshakeTableError {
     },
     /// The provider cannot use the private key.
     Key(rustls::Error),
+    /// The provider cannot use the private key, which is an RSA key of fewer than
+    /// [`RSA_KEY_BITS_MIN`] bits.
+    #[non_exhaustive]
+    RsaKeyTooShort {
+        /// The length of its modulus, in bits.
+        bits: usize,
+    },
     /// rustls cannot use the end-entity certificate, although its names can be read.
     CertificateNotUsable(rustls::Error),
     /// The private key belongs to another certificate.
@@ -133,6 +140,12 @@ impl fmt::Display for HandshakeTableError {
                 write!(f, "certificate without a usable name; found {}", Listed(ignored, "and"))
             }
             Self::Key(error) => write!(f, "private key not usable: {error}"),
+            Self::RsaKeyTooShort { bits } => write!(
+                f,
+                "RSA key of {bits} bits, expected at least {RSA_KEY_BITS_MIN}; get a certificate \
+                 for a new key: openssl genpkey -algorithm RSA -pkeyopt \
+                 rsa_keygen_bits:{RSA_KEY_BITS_MIN}"
+            ),
             Self::CertificateNotUsable(error) => write!(f, "certificate not usable: {error}"),
             Self::KeyMismatch => f.write_str("private key belongs to another certificate"),
             Self::DuplicateGroup { group } => write!(f, "group {group} was added before"),

@@ -103,6 +103,7 @@ mod doc_example;
 mod facts;
 #[cfg(feature = "tokio")]
 mod failure;
+mod file_format;
 #[cfg(feature = "tokio")]
 mod first_bytes;
 mod group;
@@ -127,6 +128,7 @@ pub use choice::{HandshakeChoice, HandshakeRefused};
 pub use facts::HandshakeFacts;
 #[cfg(feature = "tokio")]
 pub use failure::HandshakeFailure;
+pub use file_format::FileFormat;
 pub use group::client_verifier;
 pub use pem::{
     CertificateSyntaxError, PemError, certificates_from_pem, client_cas_from_pem,

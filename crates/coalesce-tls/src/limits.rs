@@ -61,3 +61,7 @@ pub const FIRST_BYTES_MAX: usize = 2048;
 /// The bytes of a ClientHello's ALPN protocols that an error contains. Clients offer two or three
 /// short ones (`h2,http/1.1`), but a ClientHello can hold 64 KiB of them.
 pub const LOGGED_PROTOCOLS_LEN_MAX: usize = 100;
+
+/// The shortest RSA key that clients verify, in bits. The providers of rustls refuse shorter ones,
+/// as NIST SP 800-131A and the CA/Browser Forum (Baseline Requirements §6.1.5) do.
+pub const RSA_KEY_BITS_MIN: usize = 2048;

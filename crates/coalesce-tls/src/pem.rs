@@ -10,13 +10,14 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::{Error as SyntaxError, PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use crate::file_format::FileFormat;
 use crate::policy::check_revocation_list;
 
 /// Reads the certificates of a PEM text, in their order: the end-entity certificate first, then the
 /// chain to the root. Other sections are ignored, so the file may hold the key as well.
 ///
 /// # Errors
-/// [`PemError::NoCertificate`], [`PemError::Syntax`].
+/// [`PemError::NoCertificate`], [`PemError::NotPem`], [`PemError::Syntax`].
 ///
 /// # Examples
 /// ```
@@ -36,6 +37,7 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
         certificates.extend(CertificateDer::from_pem(kind, der));
     }
     if certificates.is_empty() {
+        not_pem(pem)?;
         return Err(PemError::NoCertificate { found: labels(pem) });
     }
     Ok(certificates)
@@ -45,7 +47,7 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 ///
 /// # Errors
 /// [`PemError::NoKey`], [`PemError::EncryptedKey`], [`PemError::SeveralKeys`],
-/// [`PemError::Syntax`].
+/// [`PemError::NotPem`], [`PemError::Syntax`].
 ///
 /// # Examples
 /// ```
@@ -60,6 +62,10 @@ pub fn certificates_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
 /// ```
 pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let mut keys = Vec::new();
+    // The header lines of such a key are no base64, so the parser would stop at them.
+    if has_encrypted_section(pem) {
+        return Err(PemError::EncryptedKey);
+    }
     for section in sections(pem) {
         let (kind, der) = section?;
         keys.extend(PrivateKeyDer::from_pem(kind, der));
@@ -69,6 +75,7 @@ pub fn private_key_from_pem(pem: &[u8]) -> Result<PrivateKeyDer<'static>, PemErr
         (Some(key), 1) => Ok(key),
         (Some(_), count) => Err(PemError::SeveralKeys { count }),
         (None, _) => {
+            not_pem(pem)?;
             let found = labels(pem);
             let encrypted = found.iter().any(|label| label == "ENCRYPTED PRIVATE KEY");
             Err(if encrypted { PemError::EncryptedKey } else { PemError::NoKey { found } })
@@ -133,6 +140,7 @@ pub fn revocation_lists_from_pem_or_der(
         }
     }
     if lists.is_empty() {
+        not_pem(bytes)?;
         return Err(PemError::NoRevocationList { found: labels(bytes) });
     }
     for (at, list) in lists.iter().enumerate() {
@@ -142,9 +150,26 @@ pub fn revocation_lists_from_pem_or_der(
     Ok(lists)
 }
 
+/// Returns an error for a file in a known format that is not PEM text.
+fn not_pem(bytes: &[u8]) -> Result<(), PemError> {
+    match FileFormat::detect(bytes) {
+        Some(format) => Err(PemError::NotPem { format }),
+        None => Ok(()),
+    }
+}
+
+/// Returns whether a key is encrypted in the form of RFC 1421 §4.6.1.1, which OpenSSL wrote before
+/// it wrote PKCS #8.
+fn has_encrypted_section(pem: &[u8]) -> bool {
+    let mut lines = pem.split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines.any(|line| line.trim_ascii() == b"Proc-Type: 4,ENCRYPTED")
+}
+
 fn sections(
     pem: &[u8],
 ) -> impl Iterator<Item = Result<(SectionKind, Vec<u8>), PemError>> + use<'_> {
+    // Some editors start a text in UTF-8 with this mark; no line of RFC 7468 starts with it.
+    let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem);
     <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).map(|section| {
         section.map_err(|error| PemError::Syntax(CertificateSyntaxError::from(error)))
     })
@@ -192,6 +217,12 @@ pub enum PemError {
     },
     /// The private key is encrypted. This crate cannot decrypt keys.
     EncryptedKey,
+    /// No PEM text at all, but another format.
+    #[non_exhaustive]
+    NotPem {
+        /// The format.
+        format: FileFormat,
+    },
     /// More than one private key, so the right one is unknown.
     #[non_exhaustive]
     SeveralKeys {
@@ -252,6 +283,54 @@ impl From<SyntaxError> for CertificateSyntaxError {
     }
 }
 
+impl PemError {
+    /// Returns the commands that make what was expected of the file `file`, if there are any. The
+    /// names of their outputs are examples.
+    ///
+    /// # Examples
+    /// ```
+    /// use coalesce_tls::private_key_from_pem;
+    ///
+    /// let pem = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----";
+    /// let error = private_key_from_pem(pem.as_bytes()).unwrap_err();
+    /// let expected = "openssl pkey -in shop.key -out plain.key";
+    /// assert_eq!(error.conversion("shop.key").as_deref(), Some(expected));
+    /// ```
+    pub fn conversion(&self, file: &str) -> Option<String> {
+        let file = &shell_word(file);
+        Some(match self {
+            Self::EncryptedKey => format!("openssl pkey -in {file} -out plain.key"),
+            Self::NotPem { format: FileFormat::Pkcs12 } => format!(
+                "openssl pkcs12 -in {file} -nokeys -out chain.pem, and \
+                 openssl pkcs12 -in {file} -nocerts -nodes -out plain.key"
+            ),
+            Self::NotPem { format: FileFormat::Pkcs7 } => {
+                format!("openssl pkcs7 -inform DER -in {file} -print_certs -out chain.pem")
+            }
+            Self::NotPem { format: FileFormat::Der } => format!(
+                "openssl x509 -inform DER -in {file} -out chain.pem for a certificate, or \
+                 openssl pkey -inform DER -in {file} -out plain.key for a key"
+            ),
+            Self::NotPem { format: FileFormat::Utf16 } => {
+                format!("iconv -f UTF-16 -t UTF-8 {file} > chain.pem")
+            }
+            Self::NoCertificate { found } if found.iter().any(|label| label == "PKCS7") => {
+                format!("openssl pkcs7 -in {file} -print_certs -out chain.pem")
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Quotes a file name for a shell, if it needs that.
+fn shell_word(file: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    if !file.starts_with('-') && file.bytes().all(plain) {
+        return file.to_owned();
+    }
+    format!("'{}'", file.replace('\'', r"'\''"))
+}
+
 impl fmt::Display for PemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -267,6 +346,7 @@ impl fmt::Display for PemError {
             Self::EncryptedKey => {
                 f.write_str("the private key is encrypted; one without a passphrase expected")
             }
+            Self::NotPem { format } => write!(f, "found {format}, expected PEM text"),
             Self::SeveralKeys { count } => {
                 write!(f, "{count} private keys in the PEM text; exactly one expected")
             }
@@ -342,6 +422,8 @@ mod tests {
         let chain = certificates_from_pem(pem.as_bytes()).unwrap();
         assert_eq!(chain, [CertificateDer::from(b.der), CertificateDer::from(a.der)]);
         assert!(matches!(private_key_from_pem(pem.as_bytes()), Ok(PrivateKeyDer::Pkcs8(_))));
+        let marked = format!("\u{feff}{}", a.certificate);
+        assert_eq!(certificates_from_pem(marked.as_bytes()).unwrap().len(), 1);
         let windows = pem.replace('\n', "\r\n");
         assert_eq!(certificates_from_pem(windows.as_bytes()).unwrap().len(), 2);
     }
@@ -387,8 +469,33 @@ mod tests {
             let error = private_key_from_pem(pem.as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), message);
         }
-        // DER is not PEM.
-        assert!(matches!(certificates_from_pem(&made.der), Err(PemError::NoCertificate { .. })));
+        let der = PemError::NotPem { format: FileFormat::Der };
+        assert_eq!(certificates_from_pem(&made.der), Err(der.clone()));
+        assert_eq!(private_key_from_pem(&made.der).unwrap_err(), der);
+        assert_eq!(der.to_string(), "found a certificate or key in DER, expected PEM text");
+    }
+
+    #[test]
+    fn encrypted_key_is_named_in_both_forms() {
+        let headers = "Proc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-256-CBC,00\r\n\r\n";
+        let old =
+            section("RSA PRIVATE KEY").replace("KEY-----\nM", &format!("KEY-----\n{headers}M"));
+        assert!(old.contains(headers));
+        for pem in [old, section("ENCRYPTED PRIVATE KEY")] {
+            assert_eq!(private_key_from_pem(pem.as_bytes()).unwrap_err(), PemError::EncryptedKey);
+        }
+    }
+
+    #[test]
+    fn conversion_names_the_file_as_a_shell_takes_it() {
+        let error = PemError::NotPem { format: FileFormat::Utf16 };
+        let command = |file| error.conversion(file).unwrap();
+        assert_eq!(command("a/b.pem"), "iconv -f UTF-16 -t UTF-8 a/b.pem > chain.pem");
+        assert_eq!(command("a b'c"), r"iconv -f UTF-16 -t UTF-8 'a b'\''c' > chain.pem");
+        assert_eq!(command("-x"), "iconv -f UTF-16 -t UTF-8 '-x' > chain.pem");
+        assert_eq!(PemError::SeveralKeys { count: 2 }.conversion("a"), None);
+        let pkcs7 = certificates_from_pem(section("PKCS7").as_bytes()).unwrap_err();
+        assert!(pkcs7.conversion("a").unwrap().starts_with("openssl pkcs7 -in a -print_certs"));
     }
 
     #[test]

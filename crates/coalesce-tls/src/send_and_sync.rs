@@ -13,6 +13,7 @@ const _: () = {
     assert::<crate::ClientAuth>();
     assert::<crate::ClientRules>();
     assert::<crate::ClientRulesError>();
+    assert::<crate::FileFormat>();
     assert::<crate::HandshakeChoice>();
     assert::<crate::HandshakeFacts>();
     assert::<crate::HandshakeRefused>();

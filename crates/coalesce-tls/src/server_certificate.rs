@@ -7,9 +7,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error as TlsError, InconsistentKeys};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::builder_error::HandshakeTableError;
-use crate::limits::CHAIN_LEN_MAX;
+use crate::limits::{CHAIN_LEN_MAX, RSA_KEY_BITS_MIN};
 use crate::presented::{CertificateError, PresentedNames};
 use crate::validity::ValidityPeriod;
 
@@ -47,15 +49,20 @@ impl ServerCertificate {
     /// # Errors
     /// [`HandshakeTableError::NoCertificate`], [`HandshakeTableError::ChainTooLong`],
     /// [`HandshakeTableError::Certificate`], [`HandshakeTableError::NoUsableName`],
-    /// [`HandshakeTableError::Key`], [`HandshakeTableError::CertificateNotUsable`],
-    /// [`HandshakeTableError::KeyMismatch`].
+    /// [`HandshakeTableError::Key`], [`HandshakeTableError::RsaKeyTooShort`],
+    /// [`HandshakeTableError::CertificateNotUsable`], [`HandshakeTableError::KeyMismatch`].
     pub fn from_der(
         provider: &CryptoProvider,
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, HandshakeTableError> {
         let facts = read_chain(&chain)?;
-        let key = provider.key_provider.load_private_key(key).map_err(HandshakeTableError::Key)?;
+        let key = provider.key_provider.load_private_key(key);
+        // The error of a provider has only its own word for a key that is too short.
+        let key = key.map_err(|error| match chain.first().and_then(|leaf| rsa_key_bits(leaf)) {
+            Some(bits) if bits < RSA_KEY_BITS_MIN => HandshakeTableError::RsaKeyTooShort { bits },
+            _ => HandshakeTableError::Key(error),
+        })?;
         Self::new(chain, facts, key)
     }
 
@@ -101,6 +108,15 @@ impl ServerCertificate {
     /// Returns the chain, the end-entity certificate first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.key.cert
+    }
+}
+
+/// Returns the length of the certificate's key, if that is an RSA key.
+fn rsa_key_bits(der: &[u8]) -> Option<usize> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) => Some(key.key_size()),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use coalesce_core::{NameError, NamePattern, PatternError};
 
+use crate::name_hint::with_name_hint;
 use crate::terminal::exit::Failure;
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::text::without_code;
@@ -64,9 +65,12 @@ impl<'a> ListLine<'a> {
     /// The pattern, or where and why it is none.
     pub(super) fn name_pattern(&self) -> Result<NamePattern<'a>, LineFault> {
         let Field { text, column } = self.pattern;
-        NamePattern::parse(text).map_err(|error| LineFault {
-            column: column + place(text, error),
-            message: format!("{}: {error}; {PATTERN} expected", self.pattern),
+        NamePattern::parse(text).map_err(|error| {
+            let message = format!("{}: {error}; {PATTERN} expected", self.pattern);
+            LineFault {
+                column: column + place(text, error),
+                message: with_name_hint(&message, &String::from_utf8_lossy(text)),
+            }
         })
     }
 }

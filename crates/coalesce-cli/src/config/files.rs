@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use coalesce_site::open_regular_file;
-use coalesce_tls::certificates_from_pem;
+use coalesce_tls::{FileFormat, PemError, certificates_from_pem};
 use rustls_pki_types::CertificateDer;
 
 use crate::terminal::text::without_code;
@@ -17,18 +17,18 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 /// Reads the chain in the file `path`, its own certificate first.
 pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = read(path)?;
-    certificates_from_pem(&pem).map_err(|error| FileError::content(path, error))
+    certificates_from_pem(&pem).map_err(|error| FileError::not_pem(path, &error))
 }
 
 /// Reads the first certificate in the file `path`, which may be DER as well.
 pub(crate) fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, FileError> {
-    /// The tag of a SEQUENCE, which no PEM text begins with.
-    const SEQUENCE: u8 = 0x30;
     let bytes = read(path)?;
-    if bytes.first() == Some(&SEQUENCE) {
-        return Ok(CertificateDer::from(bytes));
-    }
-    let chain = certificates_from_pem(&bytes).map_err(|error| FileError::content(path, error))?;
+    let chain = match certificates_from_pem(&bytes) {
+        Err(PemError::NotPem { format: FileFormat::Der, .. }) => {
+            return Ok(CertificateDer::from(bytes));
+        }
+        read => read.map_err(|error| FileError::not_pem(path, &error))?,
+    };
     chain.into_iter().next().ok_or_else(|| FileError::content(path, "no certificate"))
 }
 
@@ -53,6 +53,16 @@ pub(crate) struct FileError {
 }
 
 impl FileError {
+    /// Names the command that converts the file, if there is one.
+    fn not_pem(path: &Path, error: &PemError) -> Self {
+        match error.conversion(&path.display().to_string()) {
+            Some(command) => {
+                Self::content(path, format_args!("{error}; convert it with: {command}"))
+            }
+            None => Self::content(path, error),
+        }
+    }
+
     fn content(path: &Path, error: impl fmt::Display) -> Self {
         Self { message: format!("{}: {error}", path.display()) }
     }

@@ -8,6 +8,7 @@ use coalesce_core::NamePattern;
 use coalesce_site::{NotCovered, SiteErrors, SiteWarning, Subject, TableMismatch};
 
 use crate::config::entries::{Faults, Source};
+use crate::name_hint::with_name_hint;
 
 /// The places of one listener, group or virtual host.
 #[derive(Debug)]
@@ -126,6 +127,9 @@ impl<'a> Places<'a> {
             Subject::Listener(name) => self.listeners.get(name).map(|it| it.of(field, item)),
             Subject::Group(name) => self.groups.get(name).map(|it| it.of(field, item)),
             Subject::Host(name) => self.hosts.get(name).map(|(places, certificate)| {
+                if field == "name" {
+                    message = with_name_hint(&message, item.unwrap_or_default());
+                }
                 if let Some(uncovered) = reason.downcast_ref::<NotCovered>() {
                     message = not_covered(uncovered, certificate, item.unwrap_or_default());
                 }

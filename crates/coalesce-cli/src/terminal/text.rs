@@ -5,6 +5,8 @@ use std::io;
 use coalesce_core::Host;
 use coalesce_site::AnnouncedOrigins;
 
+use crate::name_hint::with_name_hint;
+
 /// How many names a message shows; a certificate may have thousands.
 const SHOWN_MAX: usize = 8;
 
@@ -45,7 +47,7 @@ pub(crate) fn without_code(error: &io::Error) -> String {
 pub(crate) fn host_argument(text: &str) -> Result<String, String> {
     match Host::parse(text.as_bytes()) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(with_name_hint(&error.to_string(), text)),
     }
 }
 

@@ -122,7 +122,7 @@ f.test 4294967295
         format!("bad.list:7:8: \"4294967296\" is no virtual host{number}"),
         format!(
             "bad.list:8:2: \"bücher.test\": byte '\\xc3' at 1; only letters, digits, '-' and '_' \
-             allowed in a label; {form}"
+             allowed in a label; {form}; write its A-labels (IDNA): \"xn--bcher-kva.test\""
         ),
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);

@@ -207,7 +207,7 @@ fn a_configuration_that_does_not_load_compiles_nothing() {
 fn a_table_that_is_no_table_is_a_fault_of_the_configuration() {
     let world = world();
     let expected = "site.toml:1: table: cannot read names.table: No such file or directory\n";
-    assert_eq!(misfit(&world), expected);
+    assert!(misfit(&world).starts_with(expected), "{}", misfit(&world));
     world.write("names.table", "nonsense");
     assert!(misfit(&world).starts_with("site.toml:1: table: names.table: "), "{}", misfit(&world));
     world.say(&COMPILE, 2);
@@ -217,7 +217,11 @@ fn a_table_that_is_no_table_is_a_fault_of_the_configuration() {
     fs::write(world.path("names.table"), &table[..table.len() - 1]).unwrap();
     assert!(misfit(&world).starts_with("site.toml:1: table: names.table: "), "{}", misfit(&world));
     replace(&world, "site.toml", "\"names.table\"", "7");
-    assert!(misfit(&world).starts_with("site.toml:1: table: invalid type"), "{}", misfit(&world));
+    assert!(
+        misfit(&world).starts_with("site.toml:1: table: found the number 7"),
+        "{}",
+        misfit(&world)
+    );
 }
 
 /// What changes in the configuration once the table was compiled, and what is said then.

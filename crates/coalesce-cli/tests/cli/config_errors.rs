@@ -41,17 +41,37 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "site.toml:15: virtual_host \"a\": name: string values must be quoted",
     ),
     ("[[group]]", "[group", "site.toml:7: "),
-    ("[[group]]", "[[groups]]", "site.toml:7: groups: unknown field"),
+    (
+        "[[group]]",
+        "[[groups]]",
+        "site.toml:7: groups: unknown field \"groups\"; did you mean \"group\"?",
+    ),
     ("[[group]]", "[group]", "site.toml:7: group: expected a list of tables"),
-    ("ports = [443]", "ports = \"443\"", "site.toml:4: listener \"main\": ports: invalid type"),
-    ("ports = [443]", "ports = [70000]", "site.toml:4: listener \"main\": ports: invalid value"),
-    ("ports", "port", "site.toml:4: listener \"main\": port: unknown field `port`"),
-    ("\"1.2\"", "\"1.1\"", "site.toml:9: group \"public\": minimum_version: unknown variant `1.1`"),
-    ("key = \"certs/M.key\"\n", "", "site.toml:22: virtual_host \"m\": missing field `key`"),
+    (
+        "ports = [443]",
+        "ports = \"443\"",
+        "site.toml:4: listener \"main\": ports: found the text \"443\"",
+    ),
+    (
+        "ports = [443]",
+        "ports = [70000]",
+        "site.toml:4: listener \"main\": ports: found the number 70000",
+    ),
+    (
+        "ports",
+        "port",
+        "site.toml:4: listener \"main\": port: unknown field \"port\"; did you mean \"ports\"?",
+    ),
+    (
+        "\"1.2\"",
+        "\"1.1\"",
+        "site.toml:9: group \"public\": minimum_version: found \"1.1\", expected \"1.2\"",
+    ),
+    ("key = \"certs/M.key\"\n", "", "site.toml:22: virtual_host \"m\": missing field \"key\""),
     (
         "text = \"m\"",
         "text = \"m\", code = 1",
-        "site.toml:28: virtual_host \"m\": answer.code: unknown field `code`",
+        "site.toml:28: virtual_host \"m\": answer.code: unknown field \"code\", expected \"text\"",
     ),
     // Listeners.
     ("127.0.0.1:8443", "localhost", "site.toml:3: listener \"main\": address: \"localhost\" is no"),
@@ -131,7 +151,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "client_ca = \"certs/client-ca1.pem\"",
         "client_ca = 1",
-        "site.toml:27: virtual_host \"m\": client_ca: invalid type: integer `1`, expected a file",
+        "site.toml:27: virtual_host \"m\": client_ca: found the number 1, expected a file",
     ),
     (
         "client_ca = ",
@@ -227,7 +247,45 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "{ text = \"m\" }",
         "{ upstream = \"https://127.0.0.1\" }",
-        "site.toml:28: virtual_host \"m\": answer.upstream: https is not spoken",
+        "site.toml:28: virtual_host \"m\": answer.upstream: \"https://127.0.0.1\": https is not",
+    ),
+    (
+        "\"m.example.test\"",
+        "\"münchen.example.test\"",
+        "virtual_host \"m\": names: \"münchen.example.test\": ",
+    ),
+    (
+        "\"m.example.test\"",
+        "\"münchen.example.test\"",
+        "; write its A-labels (IDNA): \"xn--mnchen-3ya.example.test\"",
+    ),
+    (
+        "\"m.example.test\"",
+        "\"https://m.example.test:8443/\"",
+        "; expected a name without scheme and port: \"m.example.test\"",
+    ),
+    // Files in other forms.
+    (
+        "certs/M.pem",
+        "certs/wide.pem",
+        "certificate: certs/wide.pem: found UTF-16 text, expected PEM text; convert it with: iconv",
+    ),
+    (
+        "certs/M.key",
+        "certs/locked.key",
+        "key: certs/locked.key: the private key is encrypted; one without a passphrase expected; \
+         convert it with: openssl pkey -in certs/locked.key -out plain.key",
+    ),
+    (
+        "certs/M.key",
+        "certs/M.p12",
+        "key: certs/M.p12: found a PKCS #12 file, expected PEM text; convert it with: openssl pkcs12",
+    ),
+    (
+        "certs/M.pem\"\nkey = \"certs/M.key",
+        "certs/short.pem\"\nkey = \"certs/short.key",
+        "site.toml:26: virtual_host \"m\": key: certs/short.key: RSA key of 1024 bits, expected at \
+         least 2048",
     ),
     // What the parts do not show, and the whole does.
     (
@@ -246,6 +304,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 fn each_fault_names_file_line_entry_and_field() {
     let world = World::new();
     world.write("certs/empty.pem", "");
+    write_other_forms(&world);
     world.write("site.toml", SOUND);
     let explain = ["explain", "--config", "site.toml", "--authority", "a.example.test"];
     let sound = world.run(&explain);
@@ -265,6 +324,33 @@ fn each_fault_names_file_line_entry_and_field() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Writes certificates and keys in forms that are not read.
+fn write_other_forms(world: &World) {
+    let pem = std::fs::read_to_string(world.path("certs/M.pem")).unwrap();
+    let wide: Vec<u8> = pem.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(world.path("certs/wide.pem"), [b"\xff\xfe", &wide[..]].concat()).unwrap();
+    let locked =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    world.write("certs/locked.key", locked);
+    let archive =
+        b"\x30\x82\x0a\x00\x02\x01\x03\x30\x82\x09\xc6\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+    std::fs::write(world.path("certs/M.p12"), archive).unwrap();
+    world.write("certs/short.pem", include_str!("short-rsa.pem"));
+    world.write("certs/short.key", include_str!("short-rsa.key"));
+}
+
+#[test]
+fn configuration_in_utf_16_is_named() {
+    let world = World::new();
+    let wide: Vec<u8> = SOUND.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(world.path("site.toml"), [b"\xff\xfe", &wide[..]].concat()).unwrap();
+    let said = world.say(&["groups", "--config", "site.toml"], 3);
+    assert!(said.starts_with("site.toml: found UTF-16 text, expected UTF-8; convert it"), "{said}");
+    std::fs::write(world.path("site.toml"), b"# a\n# \xff\n").unwrap();
+    let said = world.say(&["groups", "--config", "site.toml"], 3);
+    assert_eq!(said, "site.toml: found a byte that is no UTF-8 in line 2\n");
+}
+
 #[test]
 fn all_faults_are_shown_at_once_in_the_order_of_the_file() {
     let world = World::new();
@@ -277,7 +363,23 @@ fn all_faults_are_shown_at_once_in_the_order_of_the_file() {
     let said = text(&output.stderr);
     let places: Vec<&str> =
         said.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    let places: Vec<&str> = places.into_iter().filter(|it| it.starts_with("site.toml")).collect();
     assert_eq!(places, ["site.toml:3", "site.toml:19", "site.toml:24"], "{said}");
+    // Below each of them, the line of the file with a mark below the value.
+    let shown: Vec<&str> = said.lines().filter(|line| !line.starts_with("site.toml")).collect();
+    let expected = [
+        "  |",
+        "3 | address = \"nowhere\"",
+        "  |           ^^^^^^^^^",
+        "   |",
+        "19 | key = \"certs/missing.key\"",
+        "   |       ^^^^^^^^^^^^^^^^^^^",
+        "   |",
+        "24 | names = [\"x.example.test\"]",
+        "   |          ^^^^^^^^^^^^^^^^",
+    ];
+    let trimmed: Vec<&str> = shown.iter().map(|line| line.trim_end()).collect();
+    assert_eq!(trimmed, expected, "{said}");
 }
 
 #[test]

@@ -191,7 +191,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "",
         "listener \"https-with-hostname\": hostname: only allowed with profile = \"gateway-api\"",
     ),
-    ("gateway-api", "gateway", "site.toml:1: profile: unknown variant `gateway`"),
+    ("gateway-api", "gateway", "site.toml:1: profile: found \"gateway\", expected \"gateway-api\""),
     (
         "hostname = \"*.wildcard.org\"",
         "hostname = \"second-example.org\"",
@@ -206,7 +206,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "hostname = \"*.wildcard.org\"",
         "hostname = \"a.*.wildcard.org\"",
-        "hostname: '*' must be alone or in a leading",
+        "hostname: \"a.*.wildcard.org\": '*' must be alone or in a leading",
     ),
     (
         "hostname = \"*.wildcard.org\"",

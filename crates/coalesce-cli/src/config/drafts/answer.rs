@@ -35,7 +35,8 @@ pub(crate) fn read(
         }
         (None, None, Some(upstream)) => {
             refuse_text_fields(fields, faults);
-            let parsed = parse_upstream(upstream.get_ref());
+            let parsed = parse_upstream(upstream.get_ref())
+                .map_err(|error| format!("{:?}: {error}", upstream.get_ref()));
             let mut target = faults.take(upstream.span(), parsed)?;
             target.client_certificate =
                 fields.client_certificate.as_ref().map(|it| *it.get_ref()).unwrap_or_default();

@@ -9,6 +9,7 @@ use toml::Spanned;
 use crate::config::entries::Faults;
 use crate::config::entries::model::{ListenerEntry, Profile};
 use crate::config::places::{PartPlaces, Places};
+use crate::name_hint::with_name_hint;
 
 /// The pattern of a listener without a hostname.
 const ANY: &str = "*";
@@ -80,7 +81,9 @@ fn hostname(
     if profile != Some(Profile::GatewayApi) {
         faults.add(written.span(), "only allowed with profile = \"gateway-api\"");
     }
-    let pattern = NamePattern::parse(written.get_ref().as_bytes());
+    let text = written.get_ref();
+    let pattern = NamePattern::parse(text.as_bytes())
+        .map_err(|error| with_name_hint(&format!("{text:?}: {error}"), text));
     match faults.take(written.span(), pattern) {
         Some(NamePattern::Exact(name)) => name.to_string(),
         Some(NamePattern::OneLabel(parent)) => NamePattern::AnyDepth(parent).to_string(),

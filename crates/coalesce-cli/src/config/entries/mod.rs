@@ -2,6 +2,8 @@
 
 pub(crate) mod model;
 mod parse;
+mod plain_words;
+mod snippet;
 mod source;
 mod watched;
 

@@ -1,5 +1,6 @@
 //! From the file's text to its entries.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::entries::model::{
     AdminEntry, AnnounceOrigins, GroupEntry, ListenerEntry, Profile, VirtualHostEntry,
 };
+use crate::config::entries::plain_words::{plain, unknown_field};
 use crate::config::entries::source::{ConfigErrors, Faults, Source};
 
 /// The entries, each with its place, in the order of the file.
@@ -24,6 +26,39 @@ pub(crate) struct Entries {
     pub(crate) virtual_hosts: Vec<Spanned<VirtualHostEntry>>,
 }
 
+/// Defines the reading of a field outside of all entries, and the list of these fields.
+macro_rules! root_fields {
+    ($($name:literal $read:ident $field:ident,)*) => {
+        /// The fields outside of all entries, and the entries.
+        pub(crate) const ROOT_FIELDS: &[&str] = &[$($name),*];
+
+        impl Entries {
+            fn read(
+                &mut self,
+                key: &Spanned<Cow<'_, str>>,
+                value: Spanned<DeValue<'_>>,
+                faults: &mut Faults,
+            ) {
+                match key.get_ref().as_ref() {
+                    $($name => self.$field = $read(value, faults),)*
+                    unknown => faults.add(key.span(), unknown_field(unknown, ROOT_FIELDS)),
+                }
+            }
+        }
+    };
+}
+
+root_fields! {
+    "profile" one profile,
+    "table" one table,
+    "map_table" one map_table,
+    "announce_origins" one announce_origins,
+    "admin" one admin,
+    "listener" list listeners,
+    "group" list groups,
+    "virtual_host" list virtual_hosts,
+}
+
 /// Reads every entry by itself, so that a fault in one does not hide those of the others.
 pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     let mut faults = Faults::default();
@@ -36,21 +71,7 @@ pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     }
     let mut entries = Entries::default();
     for (key, value) in root.into_inner() {
-        match key.get_ref().as_ref() {
-            "profile" => entries.profile = one(value, &mut faults),
-            "table" => entries.table = one(value, &mut faults),
-            "map_table" => entries.map_table = one(value, &mut faults),
-            "announce_origins" => entries.announce_origins = one(value, &mut faults),
-            "admin" => entries.admin = one(value, &mut faults),
-            "listener" => entries.listeners = list(value, &mut faults),
-            "group" => entries.groups = list(value, &mut faults),
-            "virtual_host" => entries.virtual_hosts = list(value, &mut faults),
-            _ => faults.add(
-                key.span(),
-                "unknown field, expected profile, table, map_table, announce_origins, [admin], \
-                 [[listener]], [[group]] or [[virtual_host]]",
-            ),
-        }
+        entries.read(&key, value, &mut faults);
     }
     if faults.is_empty() { Ok(entries) } else { Err(source.errors(faults)) }
 }
@@ -73,7 +94,7 @@ fn one<T: DeserializeOwned>(
     let span = value.span();
     match T::deserialize(ValueDeserializer::from(value)) {
         Ok(entry) => return Some(Spanned::new(span, entry)),
-        Err(error) if error.span().is_none() => faults.add(span, error.message()),
+        Err(error) if error.span().is_none() => faults.add(span, plain(error.message())),
         Err(error) => add(faults, &error),
     }
     None
@@ -81,7 +102,7 @@ fn one<T: DeserializeOwned>(
 
 fn add(faults: &mut Faults, error: &toml::de::Error) {
     match error.span() {
-        Some(span) => faults.add(span, error.message()),
+        Some(span) => faults.add(span, plain(error.message())),
         None => faults.add_about_file(error.message()),
     }
 }

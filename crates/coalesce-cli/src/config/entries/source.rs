@@ -9,6 +9,8 @@ use coalesce_site::open_regular_file;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::entries::snippet::snippet;
+
 /// A configuration file's text.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -59,20 +61,43 @@ pub(crate) struct Notes {
     pub(crate) warnings: Faults,
 }
 
-/// Why a configuration does not load: one line for each fault, in the order of the file.
+/// The reasons why a configuration does not load, in the order of the file.
+///
+/// `Display` writes a line for each, and below it the line of the file with a mark below the place,
+/// if there is one.
 #[derive(Debug)]
-pub(crate) struct ConfigErrors(Vec<String>);
+pub(crate) struct ConfigErrors(Vec<ConfigError>);
+
+#[derive(Debug)]
+struct ConfigError {
+    line: String,
+    snippet: Option<String>,
+}
 
 impl ConfigErrors {
-    /// All of them, for a log.
+    fn about_file(path: &Path, message: impl fmt::Display) -> Self {
+        Self(vec![ConfigError { line: format!("{}: {message}", path.display()), snippet: None }])
+    }
+
+    /// Returns all of them, for a log.
     pub(crate) fn in_one_line(&self) -> String {
-        self.0.join("; ")
+        let lines: Vec<&str> = self.0.iter().map(|error| error.line.as_str()).collect();
+        lines.join("; ")
     }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        for (number, ConfigError { line, snippet }) in self.0.iter().enumerate() {
+            if number > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(line)?;
+            if let Some(snippet) = snippet {
+                write!(f, "\n{snippet}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -87,15 +112,29 @@ impl Source {
 
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let mut text = String::new();
-        let read = open_regular_file(path).and_then(|mut file| file.read_to_string(&mut text));
-        match read {
-            Ok(_) => Ok(Self::new(path, text)),
-            Err(error) => {
-                let error = crate::terminal::text::without_code(&error);
-                Err(ConfigErrors(vec![format!("{}: cannot read: {error}", path.display())]))
-            }
+        let mut bytes = Vec::new();
+        let read = open_regular_file(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        if let Err(error) = read {
+            let error = crate::terminal::text::without_code(&error);
+            return Err(ConfigErrors::about_file(path, format_args!("cannot read: {error}")));
         }
+        if matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            let path_text = path.display();
+            return Err(ConfigErrors::about_file(
+                path,
+                format_args!(
+                    "found UTF-16 text, expected UTF-8; convert it with: \
+                     iconv -f UTF-16 -t UTF-8 {path_text} > new.toml"
+                ),
+            ));
+        }
+        String::from_utf8(bytes).map(|text| Self::new(path, text)).map_err(|error| {
+            let sound = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().iter().take(sound);
+            let line = before.filter(|byte| **byte == b'\n').count() + 1;
+            let message = format_args!("found a byte that is no UTF-8 in line {line}");
+            ConfigErrors::about_file(path, message)
+        })
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -108,16 +147,39 @@ impl Source {
     }
 
     pub(crate) fn errors(&self, faults: Faults) -> ConfigErrors {
-        ConfigErrors(self.lines(faults))
+        let (faults, lines) = self.faults_and_lines(faults);
+        let errors = faults.into_iter().zip(lines).map(|(fault, line)| ConfigError {
+            line,
+            snippet: fault.at.map(|at| self.snippet(&at)),
+        });
+        ConfigErrors(errors.collect())
     }
 
-    /// One line of text for each fault: `site.toml:14: virtual_host "a": certificate: ...`.
+    /// Returns one line of text for each fault:
+    /// `site.toml:14: virtual_host "a": certificate: ...`.
     pub(crate) fn lines(&self, faults: Faults) -> Vec<String> {
+        self.faults_and_lines(faults).1
+    }
+
+    /// Returns the line of the file that `at` begins in, with a mark below the place.
+    fn snippet(&self, at: &Range<usize>) -> String {
+        let number = self.line_number(at.start);
+        let before = number.checked_sub(2).and_then(|earlier| self.line_ends.get(earlier));
+        let start = before.map_or(0, |end| end + 1);
+        let end = self.line_ends.get(number - 1).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..end).unwrap_or_default();
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        snippet(line, number, at.start.saturating_sub(start)..at.end.saturating_sub(start))
+    }
+
+    /// Returns the faults in the order of the file, and a line of text for each.
+    fn faults_and_lines(&self, faults: Faults) -> (Vec<Fault>, Vec<String>) {
         let mut faults = faults.0;
         faults.sort_by_key(|fault| fault.at.as_ref().map_or(0, |at| at.start));
         // Parsed a second time, on the failing path only, for the place of every key.
         let (root, _) = DeTable::parse_recoverable(&self.text);
-        faults.iter().map(|fault| self.line(fault, root.get_ref())).collect()
+        let lines = faults.iter().map(|fault| self.line(fault, root.get_ref())).collect();
+        (faults, lines)
     }
 
     fn line(&self, fault: &Fault, root: &DeTable<'_>) -> String {
