@@ -1,4 +1,4 @@
-//! `coalesce inspect`: what a compiled table holds.
+//! `coalesce inspect`: reports the content of a compiled table.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -88,7 +88,7 @@ fn names(
     }
 }
 
-/// What there is to say about a table.
+/// The report about a table.
 #[derive(Debug, Serialize)]
 struct TableReport {
     table: String,

@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-/// A reload builds the next configuration while the last one serves, and then frees that one. This
-/// allocator gives such memory back to the system within seconds. That of the C library keeps it,
-/// and so does mimalloc while the server is idle.
+/// jemalloc, because it returns memory to the system within seconds. A reload builds the next
+/// configuration while the last one serves, and then frees the last one. The C library's allocator
+/// keeps that memory, and so does mimalloc while the server is idle.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,4 +1,4 @@
-//! Files mapped into memory: the one place of this crate that needs `unsafe`.
+//! Files mapped into memory: the only module of this crate that needs `unsafe`.
 
 use std::fmt;
 use std::fs::File;
@@ -6,11 +6,11 @@ use std::io;
 
 use memmap2::{Mmap, MmapOptions};
 
-/// A whole file, mapped for reading. Nothing is read until it is looked at, and every process that
-/// maps the same file shares the memory.
+/// A whole file, mapped for reading. A page is read from disk at its first access, and all
+/// processes that map the file share the memory.
 ///
-/// The file must not change while it is mapped. Only an operator who asks for a mapped table gets
-/// one, and answers for that; [`PrivateMemory`](crate::private_memory::PrivateMemory) is the
+/// The file must not change while it is mapped. Only operators who ask for a mapped table get one,
+/// and they must ensure this; [`PrivateMemory`](crate::private_memory::PrivateMemory) is the
 /// default.
 pub(crate) struct MappedFile {
     map: Mmap,
@@ -19,17 +19,16 @@ pub(crate) struct MappedFile {
 impl MappedFile {
     /// Maps a regular file.
     pub(crate) fn new(file: &File) -> io::Result<Self> {
-        // SAFETY: the map is private and for reading only, it outlives every slice of it that is
-        // handed out, and no code of this process writes to it. This process cannot prevent that
-        // another one changes the file in place while it is mapped, and then Rust promises nothing
-        // of a `&[u8]` whose bytes change: that is the operator's part of the contract, which the
-        // setting `map_table` and the flag `--map` name, and which their documentation states. What
-        // a breach comes to with this program's readers: they are total on any bytes, keep only the
-        // numbers of the header, and check each offset that they make of what they read against the
-        // length of the slice, so that they give wrong answers, and read nothing outside the map. A
-        // file that is cut short ends the process with SIGBUS, at the first read behind its new
-        // end. `coalesce compile` does neither: it renames a new file to the name of the old one,
-        // and a process that has mapped the old one keeps that.
+        // SAFETY: the map is private and read-only, it outlives every slice of it, and no code of
+        // this process writes to it. This process cannot prevent that another one changes the file
+        // in place while it is mapped, and Rust makes no promise for a `&[u8]` whose bytes change.
+        // The operator must ensure that the file does not change, as the documentation of the
+        // setting `map_table` and the flag `--map` requires. If the file changes all the same, this
+        // program's readers give wrong answers but read nothing outside of the map: they accept any
+        // bytes, keep only the numbers of the header, and check each offset against the length of
+        // the slice. If the file is truncated, the first read behind its new end ends the process
+        // with SIGBUS. `coalesce compile` does neither: it renames a new file to the old name, and
+        // a process that has mapped the old file keeps it.
         #[allow(unsafe_code, reason = "mapping a file is unsafe by nature; see SAFETY above")]
         let map = unsafe { MmapOptions::new().map_copy_read_only(file)? };
         Ok(Self { map })
@@ -42,7 +41,7 @@ impl AsRef<[u8]> for MappedFile {
     }
 }
 
-/// A table of millions of names is no debug output.
+/// Prints no content, because a table may have millions of names.
 impl fmt::Debug for MappedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MappedFile").field("len", &self.map.len()).finish()
@@ -54,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_mapped_whole_and_outlives_its_name() {
+    fn mapped_file_is_whole_and_outlives_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let map = || MappedFile::new(&File::open(&path).unwrap()).unwrap();

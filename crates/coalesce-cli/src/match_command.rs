@@ -1,4 +1,4 @@
-//! `coalesce match`: what a certificate covers.
+//! `coalesce match`: reports the hosts that a certificate covers.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -48,7 +48,7 @@ pub(crate) struct MatchArguments {
 pub(crate) struct San {
     text: String,
     kind: SanKind,
-    /// Where the value starts, behind the prefix.
+    /// The position of the value, after the prefix.
     value_at: usize,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct San {
 enum SanKind {
     Dns,
     Ip,
-    /// A kind that certificates carry and HTTPS has no use for.
+    /// A kind that certificates contain and HTTPS does not use.
     Other,
 }
 
@@ -91,12 +91,12 @@ impl FromStr for San {
 }
 
 impl San {
-    /// Text without a prefix that is known: no identifier, and ignored as one.
+    /// Makes an identifier from text without a known prefix; it never matches.
     fn of_no_kind(text: &str) -> Self {
         Self { text: text.to_owned(), kind: SanKind::Other, value_at: 0 }
     }
 
-    /// The identifier, or why it never matches.
+    /// Returns the identifier, or the reason why it never matches.
     fn identifier(&self) -> Result<PresentedIdentifier<'_>, String> {
         let value = &self.text[self.value_at..];
         match self.kind {
@@ -119,7 +119,7 @@ struct Ignored {
     reason: String,
 }
 
-/// The identifiers to look in.
+/// The identifiers of the certificate.
 #[derive(Debug)]
 struct Identifiers {
     set: IdentifierSet<Vec<u8>>,
@@ -141,7 +141,7 @@ impl Identifiers {
         }
         let set = IdentifierSet::build(used.iter().filter_map(|san| san.identifier().ok()))
             .map_err(|error| error.to_string())?;
-        // Of a name that is repeated the first counts.
+        // If a name is repeated, the first one counts.
         let mut texts = BTreeMap::new();
         for san in used {
             if let Some(number) = san.identifier().ok().and_then(|name| set.number(&name)) {
@@ -233,8 +233,8 @@ pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Reads the names of the first certificate in a file. A certificate without names is no error: it
-/// covers no host (RFC 9525 §2). The inner error says so.
+/// Reads the names of the first certificate in a file. A certificate without names is not an error:
+/// it covers no host (RFC 9525 §2), and the inner error says so.
 fn read_certificate(path: &Path) -> Result<Result<PresentedNames, CertificateError>, Failure> {
     let unusable = |error: &dyn std::fmt::Display| {
         Failure::usage(format_args!("--certificate {}: {error}", path.display()))
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_identifier_is_named_as_it_was_given() {
+    fn most_specific_identifier_is_reported_as_given() {
         let cases: [(&[&str], &str, Option<&str>); 12] = [
             (&["DNS:*.example.test"], "a.example.test", Some("DNS:*.example.test")),
             (&["DNS:*.Example.TEST"], "A.example.test.", Some("DNS:*.Example.TEST")),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_matches_is_reported() {
+    fn identifiers_that_never_match_are_reported() {
         let never = ["DNS:f*.test", "DNS:*", "DNS:a.test.", "IP:1.2.3", "URI:https://a.test"];
         let answer = ask(&never, "a.test");
         assert_eq!(answer.ignored, never);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_without_kind_is_ignored_and_a_host_that_is_none_is_an_error() {
+    fn identifier_without_a_kind_is_ignored_and_invalid_host_is_an_error() {
         let answer = ask(&["a.test", "DNS:*.test"], "a.test");
         assert_eq!(answer.ignored, ["a.test"]);
         assert_eq!(answer.matched.unwrap(), "DNS:*.test");

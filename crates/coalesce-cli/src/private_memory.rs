@@ -1,4 +1,4 @@
-//! Files read into memory that nobody else can change.
+//! Files read into memory that no other process can change.
 
 use std::fmt;
 use std::fs::File;
@@ -6,20 +6,20 @@ use std::io::{self, Read};
 
 use memmap2::{Mmap, MmapMut};
 
-/// The whole content of a file, in memory of this process that is made read-only.
+/// The whole content of a file, in read-only memory of this process.
 ///
-/// The file can be overwritten, cut short or removed afterwards: none of this changes the content.
+/// Overwriting, truncating or removing the file afterwards does not change the content.
 pub(crate) struct PrivateMemory {
-    /// `None` for an empty file, because no memory can be mapped for nothing.
+    /// `None` for an empty file, because a mapping cannot be empty.
     map: Option<Mmap>,
 }
 
-/// The pages that are asked for.
+/// The size of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// Large ones if the system has them: fewer misses of the processor's table of pages.
+    /// Huge pages if the system has them, for fewer TLB misses.
     Huge,
-    /// Those that the system gives by itself.
+    /// The system's default pages.
     #[cfg(test)]
     Default,
 }
@@ -28,7 +28,7 @@ impl PrivateMemory {
     /// Reads the `len` bytes of `file`.
     ///
     /// # Errors
-    /// Those of reading, and one if the file has another length by now.
+    /// If reading fails, or if the length of the file has changed.
     pub(crate) fn read(mut file: &File, len: usize, pages: Pages) -> io::Result<Self> {
         let changed = || io::Error::other("its length changed while it was read");
         let mut memory = if len == 0 { None } else { Some(MmapMut::map_anon(len)?) };
@@ -49,8 +49,8 @@ impl PrivateMemory {
     }
 }
 
-/// Asks for huge pages, before the first byte is written: memory that has small pages already would
-/// be copied later, if at all. A system without them is slower and nothing else.
+/// Requests huge pages before the first byte is written: the kernel would copy small pages later,
+/// if at all. A system without huge pages is only slower.
 #[cfg(target_os = "linux")]
 fn advise_huge_pages(memory: &MmapMut) {
     if let Err(error) = memory.advise(memmap2::Advice::HugePage) {
@@ -67,7 +67,7 @@ impl AsRef<[u8]> for PrivateMemory {
     }
 }
 
-/// A table of millions of names is no debug output.
+/// Prints no content, because a table may have millions of names.
 impl fmt::Debug for PrivateMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PrivateMemory").field("len", &self.as_ref().len()).finish()
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn content_stays_when_its_file_is_overwritten_and_cut_short() {
         let mut file = tempfile::tempfile().unwrap();
-        // More than one page, so that a mapped file would end the process below.
+        // More than one page: a mapped file would end the process below.
         let content: Vec<u8> = (0..100_000_u32).map(|number| number.to_le_bytes()[1]).collect();
         file.write_all(&content).unwrap();
         file.rewind().unwrap();

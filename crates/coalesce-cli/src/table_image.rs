@@ -1,4 +1,4 @@
-//! Authority tables as the commands hold them, and the file that `coalesce compile` writes.
+//! Authority tables of the commands, and the file that `coalesce compile` writes.
 
 use std::fmt;
 use std::fs::File;
@@ -14,35 +14,35 @@ use crate::private_memory::{Pages, PrivateMemory};
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
-/// An authority table from anywhere: made by this process, or read from a file.
+/// An authority table, built by this process or read from a file.
 pub(crate) type Table = AuthorityTable<Bytes>;
 
-/// Where the bytes of a compiled table are while it is used.
+/// The memory that holds a compiled table in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// In memory of this process, which nothing changes after the table was checked.
+    /// Private memory, which cannot change after the check.
     #[default]
     Private,
-    /// In the file itself, which must not change while it is used.
+    /// The mapped file, which must not change while in use.
     Mapped,
 }
 
 impl Storage {
-    /// Returns the storage for an operator who asks for a mapped file, or does not.
+    /// Returns the storage for the flag or setting that asks for a mapped file.
     pub(crate) const fn mapped_if(mapped: bool) -> Self {
         if mapped { Self::Mapped } else { Self::Private }
     }
 }
 
-/// The longest compiled table, in bytes: its format has offsets of 32 bits. A longer file is no
-/// table, and is not read.
+/// The longest compiled table, in bytes: its format has offsets of 32 bits. A longer file is not
+/// read.
 const TABLE_LEN_MAX: u64 = 1 << 32;
 
 /// The number of bytes at the start of a table that are the same for each version.
 const MAGIC_LEN: usize = 4;
 
-/// Reads or maps the file `path`. Nothing is checked but that the file starts as a table does, so
-/// that no other file is read to its end.
+/// Reads or maps the file `path`. Only checks that the file starts as a table does, so that no
+/// other file is read to its end.
 pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
     let display = path.display();
     let unreadable = |error: io::Error| {
@@ -61,7 +61,7 @@ pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
     };
     let start = start_of(&file).map_err(unreadable)?;
     if !is_start_of_table(&start) {
-        // Enough for `AuthorityTable` to say what is wrong with it.
+        // `AuthorityTable` reports the fault from these bytes.
         return Ok(start.into());
     }
     let memory = PrivateMemory::read(&file, len, Pages::Huge).map_err(unreadable)?;
@@ -88,12 +88,12 @@ pub(crate) fn open(path: &Path, storage: Storage) -> Result<Table, OpenError> {
         .map_err(|error| OpenError::NoTable(format!("{}: {error}", path.display())))
 }
 
-/// Why a file gives no table; the messages name the file.
+/// The reason why a file has no table; the messages name the file.
 #[derive(Debug)]
 pub(crate) enum OpenError {
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable(String),
-    /// It can, and holds something else.
+    /// The file can be read, and is not a valid table.
     NoTable(String),
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for OpenError {
     }
 }
 
-/// The entry that stands for `host`, with its pattern.
+/// Returns the entry that matches `host`, with its pattern.
 pub(crate) fn matched(table: &Table, host: &Host<'_>) -> Option<Matched> {
     let (pattern, entry) = table.lookup_pattern(host)?;
     Some(Matched { pattern: pattern.to_string(), entry })
@@ -118,7 +118,7 @@ pub(crate) struct Matched {
     pub(crate) entry: Entry,
 }
 
-/// The layout as the command line calls it.
+/// Returns the layout as the command line names it.
 pub(crate) fn layout_name(layout: Layout) -> &'static str {
     match layout {
         Layout::Compact => "compact",
@@ -126,12 +126,12 @@ pub(crate) fn layout_name(layout: Layout) -> &'static str {
     }
 }
 
-/// The checksum as text: not every reader of JSON keeps 64 bits of a number.
+/// Returns the checksum as text, because some readers of JSON round 64-bit numbers.
 pub(crate) fn checksum<S: AsRef<[u8]>>(table: &AuthorityTable<S>) -> String {
     format!("{:016x}", table.checksum())
 }
 
-/// What one name costs; 0 for a table without names.
+/// Returns the bytes per name; 0 for a table without names.
 #[allow(clippy::cast_precision_loss, reason = "tables are far smaller than 2^52 bytes")]
 pub(crate) fn bytes_per_name<S: AsRef<[u8]>>(table: &AuthorityTable<S>) -> f64 {
     if table.is_empty() { 0.0 } else { table.as_bytes().len() as f64 / table.len() as f64 }
@@ -163,16 +163,16 @@ mod tests {
         std::fs::write(&path, "garbage").unwrap();
         assert_eq!(load(&path, Storage::Private).unwrap(), "garb");
         assert_eq!(message(Storage::Private), message(Storage::Mapped));
-        // A file with a hole is as long as it says, and takes no place.
+        // A sparse file has this length and takes no space on disk.
         File::create(&path).unwrap().set_len(TABLE_LEN_MAX + 1).unwrap();
         assert!(message(Storage::Private).ends_with("bytes, expected at most 4294967296"));
         File::create(&path).unwrap().set_len(TABLE_LEN_MAX).unwrap();
         assert!(message(Storage::Private).contains("it does not start with COAL"));
     }
 
-    /// One of the names of a table with `names` of them, in no order.
+    /// Returns one of the `names` names of a table, in scattered order.
     fn name(number: u64, names: u64) -> String {
-        // Multiplied by a prime, numbers below `names` are the same numbers in another order.
+        // Multiplication by a prime permutes the numbers below `names`.
         format!("{:08x}.example.test", number * 0x9e37_79b1 % names)
     }
 
@@ -193,7 +193,7 @@ mod tests {
         Bytes::from_owner(PrivateMemory::read(&file, len, pages).unwrap())
     }
 
-    /// The way from a file to the bytes of a table.
+    /// A way to get the bytes of a table from a file.
     type Way<'a> = (&'a str, &'a dyn Fn(&Path) -> Bytes);
 
     /// Prints the figures of `docs/performance.md`.

@@ -1,6 +1,6 @@
-//! What is wrong with a list: the first faults by name, the others by number.
+//! The faults of a list: the first ones with their messages, the others as a number.
 
-/// How many faults are named. A list made by a broken program has millions.
+/// The number of faults with a message. A list from a broken program can have millions.
 pub(super) const SHOWN_MAX: usize = 100;
 
 /// Faults, each with its line.
@@ -11,7 +11,7 @@ pub(super) struct ListFaults {
 }
 
 impl ListFaults {
-    /// Notes a fault in `line`; 0 is the list as a whole.
+    /// Adds a fault in `line`; 0 means the list as a whole.
     pub(super) fn add(&mut self, line: u64, message: impl FnOnce() -> String) {
         if self.room() > 0 {
             self.shown.push((line, message()));
@@ -20,12 +20,12 @@ impl ListFaults {
         }
     }
 
-    /// Counts faults that there was no room for.
+    /// Counts faults without a message.
     pub(super) fn add_unshown(&mut self, count: usize) {
         self.more += count;
     }
 
-    /// How many more are named.
+    /// Returns how many more faults get a message.
     pub(super) fn room(&self) -> usize {
         SHOWN_MAX.saturating_sub(self.shown.len())
     }
@@ -34,12 +34,12 @@ impl ListFaults {
         self.shown.is_empty()
     }
 
-    /// All of it, in the order of the list.
+    /// Returns the messages in the order of the list.
     pub(super) fn message(mut self) -> String {
         self.shown.sort_by_key(|(line, _)| *line);
         let mut lines: Vec<String> = self.shown.into_iter().map(|(_, message)| message).collect();
         if self.more > 0 {
-            lines.push(format!("and {} more faults; {SHOWN_MAX} are named at once", self.more));
+            lines.push(format!("and {} more faults; only {SHOWN_MAX} are shown", self.more));
         }
         lines.join("\n")
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_are_named_in_order_and_the_rest_counted() {
+    fn first_faults_are_shown_in_order_and_the_rest_counted() {
         let mut faults = ListFaults::default();
         assert!(faults.is_empty());
         faults.add(2, || "second".to_owned());
@@ -65,6 +65,6 @@ mod tests {
         faults.add_unshown(7);
         let message = faults.message();
         assert_eq!(message.lines().count(), SHOWN_MAX + 1);
-        assert!(message.ends_with("\n99\nand 57 more faults; 100 are named at once"), "{message}");
+        assert!(message.ends_with("\n99\nand 57 more faults; only 100 are shown"), "{message}");
     }
 }

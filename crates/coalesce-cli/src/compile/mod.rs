@@ -1,4 +1,4 @@
-//! `coalesce compile`: a list of names, frozen into a table that is loaded instead of built.
+//! `coalesce compile`: compiles a list of names into a table that is loaded instead of built.
 
 mod faults;
 mod list;
@@ -23,7 +23,7 @@ use crate::terminal::logging::Logging;
 use crate::terminal::output::Output;
 use crate::terminal::progress::Progress;
 
-/// How many lines are read between two looks at the clock.
+/// The number of lines between two looks at the clock.
 const LINES_BETWEEN_REPORTS: u64 = 1 << 12;
 
 /// The arguments of `coalesce compile`.
@@ -65,7 +65,7 @@ impl From<TableLayout> for Layout {
 }
 
 pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exit, Failure> {
-    // The table is about to be made.
+    // The configuration may name the table that this command is about to make.
     let overrides = Overrides { no_table: true, ..Overrides::default() };
     let configuration = match &arguments.config {
         None => None,
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exi
     Ok(Exit::Fine)
 }
 
-/// What was made.
+/// The summary of a compiled table.
 #[derive(Debug, Serialize)]
 struct Summary {
     table: String,
@@ -129,18 +129,18 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A table on its way from a list.
+/// A table that is being built from a list.
 struct Compiler<'a> {
     owners: &'a Owners<'a>,
     builder: AuthorityTableBuilder,
     list: List,
     faults: ListFaults,
-    /// How many entries the configuration itself has; they come before those of the list.
+    /// The number of entries of the configuration; they come before those of the list.
     configured: u32,
     open_ended: Option<OpenEnded>,
 }
 
-/// Entries that stand for more names than a certificate can cover.
+/// The entries that match more names than a certificate can cover.
 struct OpenEnded {
     first_line: u64,
     count: u64,
@@ -155,7 +155,7 @@ impl<'a> Compiler<'a> {
         Ok(Self { owners, builder, list, faults, configured, open_ended: None })
     }
 
-    /// Reads the list and adds its entries; what is wrong with a line is noted.
+    /// Reads the list, adds its entries, and collects the faults of its lines.
     fn read(&mut self, progress: &mut Progress) -> Result<(), Failure> {
         let Self { owners, builder, list, faults, open_ended, .. } = self;
         let (mut entries, mut full, mut last_group) = (0_u64, false, None);
@@ -176,7 +176,7 @@ impl<'a> Compiler<'a> {
                     return Ok(());
                 }
                 let added = add(builder, &entry, &mut last_group);
-                // One message says that there is no room for any of the rest.
+                // If the table is full, one message is enough for all later lines.
                 full = matches!(added, Err(BuildError::TooLarge));
                 added.map_err(|error| line.pattern.fault(error))
             });
@@ -185,7 +185,7 @@ impl<'a> Compiler<'a> {
             }
         })?;
         if entries == 0 {
-            // An empty input is a producer that failed rather than a site without names.
+            // An empty input is more likely a failed producer than a site without names.
             self.faults.add(0, || format!("{name}: no names; at least one expected"));
         }
         Ok(())
@@ -201,7 +201,7 @@ impl<'a> Compiler<'a> {
                     self.warn();
                     return Ok(table);
                 }
-                // One pair is named there, and all of them below.
+                // The error names one pair; all pairs are reported below.
                 Err(BuildError::Duplicate { .. }) => {}
                 Err(error) => self.faults.add(0, || format!("{}: {error}", self.list.name)),
             }
@@ -221,7 +221,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Names both places of every entry that is there twice. The list is read again for it.
+    /// Reports both lines of every repeated entry. Reads the list again to find them.
     fn note_duplicates(&mut self) -> Result<(), Failure> {
         let duplicates = self.builder.duplicates();
         let (shown, more) = duplicates.split_at(duplicates.len().min(self.faults.room()));
@@ -243,8 +243,8 @@ impl<'a> Compiler<'a> {
                 places.get(index)
             };
             let Some(later) = place(pair.later) else {
-                // It was changed between the two readings.
-                self.faults.add(0, || format!("{}: names that are there twice", self.list.name));
+                // The file was changed between the two readings.
+                self.faults.add(0, || format!("{}: names occur twice", self.list.name));
                 continue;
             };
             let name = &self.list.name;
@@ -260,7 +260,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// The places of the entries with these numbers, counted from the list's first.
+    /// Finds the lines of the entries with these numbers, counted from the first entry of the list.
     fn places(&mut self, wanted: &[u32]) -> Result<Vec<Entered>, Failure> {
         let mut places = Vec::with_capacity(wanted.len());
         let mut number = 0_u32;

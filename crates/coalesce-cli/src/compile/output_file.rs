@@ -1,4 +1,4 @@
-//! Where a compiled table goes: all of it, or what was there before.
+//! The output of `coalesce compile`: either the whole new table or the old content.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
@@ -12,21 +12,21 @@ use crate::table_image;
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
-/// A file to be written, or written anew.
+/// A file to create or to replace.
 #[derive(Debug)]
 pub(super) struct OutputFile {
-    /// As the user calls it.
+    /// The path as the user wrote it.
     named: PathBuf,
-    /// Behind all links: they stay, and what they lead to is replaced.
+    /// The path behind all symbolic links. The links stay, and their target is replaced.
     path: PathBuf,
     folder: PathBuf,
 }
 
-/// What any user of a new file may do with it, unless the process's umask says otherwise.
+/// The permissions of a new file, before the process's umask.
 const MODE: u32 = 0o666;
 
 impl OutputFile {
-    /// Looks at what is there already, before hours of work: another kind of file is not replaced.
+    /// Checks the existing file before the long work: only tables are replaced.
     pub(super) fn find(named: &Path) -> Result<Self, Failure> {
         let path = match named.canonicalize() {
             Ok(path) => {
@@ -57,8 +57,8 @@ impl OutputFile {
         Ok(Self { named: named.to_owned(), path, folder })
     }
 
-    /// Puts `bytes` in the place of what is there. Whoever opens the file at any time, or after any
-    /// failure, a power cut included, finds the old content or the new one, whole.
+    /// Replaces the file's content by `bytes`. Every reader finds the old or the new content,
+    /// whole, at any time and after any failure, even a power cut.
     pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
         self.try_replace(bytes).map_err(|error| cannot_write(&self.named, &error))
     }
@@ -66,22 +66,22 @@ impl OutputFile {
     fn try_replace(&self, bytes: &[u8]) -> io::Result<()> {
         let mut name = OsStr::new(".").to_owned();
         name.push(self.path.file_name().unwrap_or_default());
-        // In the same folder, since nothing is renamed across file systems. It is removed on
-        // failure.
+        // In the same folder, because a rename cannot cross file systems. Removed on failure.
         let mut file = tempfile::Builder::new()
             .prefix(&name)
             .suffix(".tmp")
             .permissions(Permissions::from_mode(MODE))
             .tempfile_in(&self.folder)?;
         file.write_all(bytes)?;
-        // The content before the name: else a power cut could leave the name on an empty file.
+        // Write the content to disk before the name; otherwise a power cut could leave an empty
+        // file.
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
         File::open(&self.folder)?.sync_all()
     }
 }
 
-/// Whether `path` is a regular file that is empty or begins as every table does.
+/// Returns true if `path` is a regular file that is empty or begins as every table does.
 fn is_replaceable(path: &Path) -> io::Result<bool> {
     if !fs::metadata(path)?.is_file() {
         return Ok(false);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_replaced_and_nothing_else_is() {
+    fn only_a_table_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table");
         let find = |path: &Path| OutputFile::find(path).map_err(|failure| failure.exit());
@@ -118,14 +118,14 @@ mod tests {
             find(&path).unwrap().replace(b"newer").unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"newer");
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
         assert_eq!(find(folder.path()).unwrap_err(), Exit::Usage, "a folder");
         assert_eq!(find(Path::new("/dev/null")).unwrap_err(), Exit::Usage, "a device");
         assert_eq!(find(&folder.path().join("no/table")).unwrap_err(), Exit::Runtime);
     }
 
     #[test]
-    fn a_link_stays_a_link() {
+    fn symbolic_link_stays_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("table"), folder.path().join("link"));
         fs::write(&path, table()).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn others_may_read_it_as_any_new_file() {
+    fn new_table_has_the_permissions_of_a_new_file() {
         let folder = tempfile::tempdir().unwrap();
         let (path, plain) = (folder.path().join("table"), folder.path().join("plain"));
         OutputFile::find(&path).unwrap().replace(b"new").unwrap();

@@ -1,4 +1,4 @@
-//! Whose a name is: numbers as the list has them, or virtual hosts of a configuration.
+//! The owner of each name: numbers from the list, or virtual hosts of a configuration.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use coalesce_site::{Coverage, ServedHost, SiteGroup};
 use crate::compile::list::{Field, LineFault, ListLine};
 use crate::config::{Site, VirtualHost, not_covered};
 
-/// What the lines of a list may say.
+/// The kind of owner that the lines of a list may name.
 #[derive(Debug)]
 pub(super) enum Owners<'a> {
-    /// Numbers, which mean something to whoever reads the table. Every group has the default
+    /// Numbers, whose meaning the program that reads the table knows. Every group has the default
     /// policies.
     Numbers,
     /// Names of virtual hosts.
@@ -34,15 +34,15 @@ pub(super) struct Owner {
     pub(super) group: GroupId,
 }
 
-/// A line that was understood.
+/// A parsed line.
 #[derive(Debug)]
 pub(super) struct ListEntry<'a> {
     pub(super) pattern: NamePattern<'a>,
     pub(super) owner: Owner,
     pub(super) policy: GroupPolicy,
-    /// Its own strictness, if it has one.
+    /// The strictness of this entry, if it differs from that of its group.
     pub(super) coalesce: Option<CoalescePolicy>,
-    /// Whether it stands for more names than its certificate can cover.
+    /// True if the entry matches more names than its certificate can cover.
     pub(super) open_ended: bool,
 }
 
@@ -56,8 +56,8 @@ impl<'a> Owners<'a> {
         Self::Configured { site, path, hosts }
     }
 
-    /// Adds what the configuration itself has: every group, and the names of its virtual hosts, so
-    /// that the table is all that is served. Gives the number of entries.
+    /// Adds every group of the configuration and the names of its virtual hosts, so that the table
+    /// has all served names. Returns the number of entries.
     pub(super) fn add_configured(
         &self,
         builder: &mut AuthorityTableBuilder,
@@ -69,7 +69,7 @@ impl<'a> Owners<'a> {
         let mut added = 0;
         for (host, number) in site.hosts().iter().zip(0..) {
             for name in host.names() {
-                // A site that loads has no other names.
+                // A site that loads has valid names only.
                 if let Ok(pattern) = NamePattern::parse(name.as_bytes()) {
                     let mut entry = Entry::new(VirtualHostId::new(number), host.group_id());
                     entry.coalesce = host.coalesce();
@@ -81,7 +81,7 @@ impl<'a> Owners<'a> {
         Ok(added)
     }
 
-    /// What a line stands for, or what is wrong with it.
+    /// Returns the entry of a line, or the fault of the line.
     pub(super) fn entry<'l>(&self, line: &ListLine<'l>) -> Result<ListEntry<'l>, LineFault> {
         let pattern = line.name_pattern()?;
         match self {
@@ -135,7 +135,7 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// The owner in words.
+    /// Returns the owner as text.
     pub(super) fn text(&self, owner: Owner) -> String {
         match self {
             Self::Numbers => format!("virtual host {}, group {}", owner.virtual_host, owner.group),
@@ -146,7 +146,7 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// What is wrong with an entry of the list that has the pattern of one in the configuration.
+    /// Returns the message for an entry whose pattern is already in the configuration.
     pub(super) fn after_configured(&self, pair: &Duplicate, later: &Entered) -> String {
         let what = if pair.conflicting { "conflict" } else { "duplicate" };
         let start = format!("{what}: {} is ", later.pattern);
@@ -164,18 +164,18 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// Where the list has an entry, and what it says of it.
+/// The line of an entry in the list, and its text.
 pub(super) struct Entered {
     pub(super) line: u64,
     pub(super) column: usize,
-    /// As it was written, quoted.
+    /// The pattern as written, quoted.
     pub(super) pattern: String,
-    /// In words.
+    /// The owner as text.
     pub(super) owner: String,
 }
 
 impl Entered {
-    /// What is wrong with this entry after `earlier`, which has the same pattern.
+    /// Returns the message for this entry after `earlier`, which has the same pattern.
     pub(super) fn after(&self, earlier: &Self, conflicting: bool) -> String {
         let Self { pattern, owner, .. } = self;
         let Self { line, pattern: written, .. } = earlier;
@@ -191,11 +191,11 @@ impl Entered {
     }
 }
 
-/// The number in `field`; 0 when there is none.
+/// Parses the number in `field`; 0 without a field.
 fn number(field: Option<Field<'_>>, of: &str) -> Result<u32, LineFault> {
     let Some(field) = field else { return Ok(0) };
     let text = std::str::from_utf8(field.text).ok();
-    // No sign, which `parse` would take.
+    // `parse` would accept a sign.
     let digits = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|text| text.parse().ok()).ok_or_else(|| {
         field.fault(format_args!(

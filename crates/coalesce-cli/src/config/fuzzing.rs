@@ -1,4 +1,4 @@
-//! What must hold for any text as a configuration.
+//! The properties that must hold for any text as a configuration.
 
 use std::fs;
 use std::path::Path;
@@ -9,15 +9,15 @@ use coalesce_core::{NamePattern, VirtualHostId};
 use crate::config::{Configuration, Overrides, Site};
 use crate::demo::files::DemoFiles;
 
-/// Folder and files of the demo, which the text may name.
+/// The folder and files of the demo, which the text may name.
 static FILES: LazyLock<DemoFiles> =
     LazyLock::new(|| DemoFiles::make().expect("a temporary folder"));
 
-/// Loads `text` as a server does that loads it twice: it is refused with a message for each fault
-/// that says in which file, or every name in it is whose it was said to be, in a group that exists.
+/// Loads `text` twice, as a server does. Either each fault has a message with its file, or the
+/// table has every name with the owner and the group that the text names.
 ///
 /// # Panics
-/// When that does not hold, or the temporary folder cannot be written.
+/// If this does not hold, or if the temporary folder cannot be written.
 pub fn config(text: &[u8]) {
     let path = FILES.configuration();
     fs::write(&path, text).expect("the temporary folder is writable");
@@ -62,10 +62,10 @@ fn assert_is_what_it_says(site: &Site) {
     }
 }
 
-/// What the fuzzer begins with, and each of it without one of its lines, and without all behind it.
+/// The fuzzer's seeds: each without one of its lines, and each cut off after a line.
 #[cfg(test)]
 #[test]
-fn a_configuration_that_lacks_a_line_is_refused_or_is_what_it_says() {
+fn configuration_without_a_line_is_refused_or_has_its_names() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/config");
     let mut lines_seen = 0;
     for seed in fs::read_dir(seeds).unwrap() {

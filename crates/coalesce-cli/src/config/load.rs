@@ -1,4 +1,4 @@
-//! From the file to the site: all of it, or every reason why not.
+//! Loads the site from the file: all of it, or all reasons why not.
 
 use std::mem::take;
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use crate::config::places::Places;
 use crate::config::site::{Configuration, VirtualHost, crypto_provider};
 use crate::table_image::{self, Storage};
 
-/// What the command line says in the place of the file.
+/// Settings of the command line that replace those of the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overrides {
     /// The address of the one listener.
     pub(crate) listen: Option<SocketAddr>,
-    /// Whether no connection announces its origin set.
+    /// True if no connection announces its origin set.
     pub(crate) no_origins: bool,
-    /// Whether the compiled table is not read, because it is about to be made.
+    /// True if the compiled table is not read, because the command is about to make it.
     pub(crate) no_table: bool,
 }
 
@@ -55,7 +55,7 @@ impl Configuration {
         }
         let builder = read(&mut entries, overrides, &source, &mut places, &mut notes);
         if !notes.faults.is_empty() {
-            // What the site as a whole would say is not to be trusted then.
+            // Report the faults of the site as a whole only if all parts are valid.
             if let Err(errors) = builder.check() {
                 places.add_errors(&errors, &mut notes.faults);
             }

@@ -1,4 +1,4 @@
-//! The demo's client: real TLS, real HTTP/2, and no judgement of its own about what to reuse.
+//! The demo's client: real TLS and real HTTP/2. It reuses connections exactly as the demo demands.
 
 use std::future::poll_fn;
 use std::io::Cursor;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use crate::demo::files::DemoFiles;
 use crate::demo::rows::{DemoCertificate, Got};
 
-/// How long one answer may take on loopback before the demo gives up on it.
+/// The longest wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Room for the server's first frames.
@@ -31,7 +31,7 @@ pub(super) struct DemoClient {
     certified: TlsConnector,
 }
 
-/// One connection, which sends whatever it is told to.
+/// One connection, which sends any request.
 pub(super) struct DemoConnection {
     send: SendRequest<Bytes>,
 }
@@ -75,8 +75,8 @@ impl DemoClient {
             let name = ServerName::try_from(server_name).map_err(failed)?;
             let socket = TcpStream::connect(self.address).await.map_err(failed)?;
             let mut stream = connector.connect(name, socket).await.map_err(refused)?;
-            // With TLS 1.3 a client learns only after its own last word whether its certificate
-            // was accepted: by the server's first bytes, or by an alert in their place.
+            // In TLS 1.3 a client has finished before the server checks its certificate. The
+            // server's first bytes, or an alert in their place, show the result.
             let mut first = vec![0; FIRST_READ_BYTES];
             let len = stream.read(&mut first).await.map_err(refused)?;
             first.truncate(len);
@@ -92,7 +92,7 @@ impl DemoClient {
 }
 
 impl DemoConnection {
-    /// Sends a request as it is and waits for what comes back.
+    /// Sends a request unchanged and waits for the result.
     pub(super) async fn send(&self, request: Request<()>) -> Got {
         tokio::time::timeout(ANSWER_TIMEOUT, self.exchange(request))
             .await
@@ -128,8 +128,8 @@ fn failed(error: impl std::fmt::Display) -> Got {
     Got::Failed(error.to_string())
 }
 
-/// What a failed handshake, or a read that found an alert, says.
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err calls")]
+/// Returns the result for a failed handshake, or for a read that returned an alert.
+#[allow(clippy::needless_pass_by_value, reason = "map_err passes the error by value")]
 fn refused(error: std::io::Error) -> Got {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(alert)) => Got::Refused(*alert),

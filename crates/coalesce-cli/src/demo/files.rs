@@ -31,13 +31,13 @@ const CERTIFICATES: &[(&str, &[&str])] = &[
     ("admin", &["admin.example.test"]),
 ];
 
-/// A folder of files that lives as long as this value.
+/// A temporary folder of files, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct DemoFiles {
     folder: TempDir,
     /// The authority that the demo's client trusts.
     pub(super) ca: CertificateDer<'static>,
-    /// The client's certificate, which `admin.example.test` demands.
+    /// The client's certificate, which `admin.example.test` requires.
     pub(super) client: CertificateDer<'static>,
     client_key: Vec<u8>,
 }
@@ -75,17 +75,17 @@ impl DemoFiles {
         })
     }
 
-    /// The folder of all files.
+    /// Returns the folder of all files.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The configuration file.
+    /// Returns the configuration file.
     pub(crate) fn configuration(&self) -> PathBuf {
         self.folder.path().join("site.toml")
     }
 
-    /// The key of [`client`](Self::client).
+    /// Returns the key of [`client`](Self::client).
     pub(super) fn client_key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.client_key.clone()).into()
     }
@@ -115,7 +115,7 @@ fn leaf(
     Ok((params.signed_by(&key, issuer)?, key))
 }
 
-/// Why the demo's files could not be made.
+/// The reason why the demo's files could not be made.
 #[derive(Debug)]
 pub(crate) enum DemoFilesError {
     Certificate(rcgen::Error),

@@ -1,4 +1,4 @@
-//! `coalesce demo`: the whole path on made-up hosts, every verdict shown.
+//! `coalesce demo`: shows every verdict on made-up hosts, over the whole path.
 
 mod client;
 pub(crate) mod files;
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Exit, Failure> {
 async fn demonstrate(arguments: &DemoArguments, files: &DemoFiles) -> Result<Exit, Failure> {
     let mut signals = Signals::new()?;
     let loaded = Configuration::load(&files.configuration()).map_err(Failure::configuration)?;
-    // It is asked for the reason, which no response carries.
+    // A separate reference, to look up the reasons, which responses do not carry.
     let explained = loaded.site.clone();
     let server = Server::bind(loaded, Observers::default()).await?;
     let address = server
@@ -66,8 +66,8 @@ async fn demonstrate(arguments: &DemoArguments, files: &DemoFiles) -> Result<Exi
     Ok(if lines.iter().all(|line| line.holds) { Exit::Fine } else { Exit::No })
 }
 
-/// Puts every row to the server, in order; rows with the same server name and certificate share a
-/// connection, which is numbered as it is opened.
+/// Sends every row to the server, in order. Rows with the same server name and certificate share a
+/// connection; connections are numbered as they are opened.
 async fn ask_everything(
     files: &DemoFiles,
     site: &Site,
@@ -103,7 +103,7 @@ async fn ask(connection: &DemoConnection, row: &Row) -> Result<Got, Failure> {
     Ok(connection.send(request).await)
 }
 
-/// What `coalesce explain` says of the row.
+/// Returns the reason that `coalesce explain` reports for the row.
 fn reason(site: &Site, row: &Row) -> &'static str {
     let question = Question::new()
         .with_server_name(row.server_name)

@@ -32,7 +32,7 @@ pub(super) struct RowResult {
     expected: String,
     got: String,
     reason: &'static str,
-    /// The number of the connection, in the order of opening; none when it was refused.
+    /// The number of the connection, in the order of opening; `None` if the handshake was refused.
     connection: Option<usize>,
     pub(super) holds: bool,
     shows: &'static str,
@@ -61,7 +61,7 @@ impl RowResult {
         }
     }
 
-    /// The authority of the request, and the parts that an ordinary request does not have.
+    /// Returns the authority of the request, and the parts that an ordinary request lacks.
     fn request(&self) -> String {
         if let Some(host) = self.host {
             return format!("Host: {host}");
@@ -76,7 +76,7 @@ impl RowResult {
         text
     }
 
-    /// The result without its details, unless it is not the expected one.
+    /// Returns the result; with its details if it is not the expected one.
     fn result(&self, palette: Palette) -> String {
         if !self.holds {
             return palette.failed(&format!("{} <- FAILED, expected {}", self.got, self.expected));
@@ -89,7 +89,7 @@ impl RowResult {
         }
     }
 
-    /// The heading of the rows of one connection.
+    /// Returns the heading of the rows of one connection.
     fn connection(&self, seen: usize) -> String {
         let certificate = if self.client_certificate { ", with a client certificate" } else { "" };
         let connection = match self.connection {
@@ -149,7 +149,7 @@ fn row(branch: &str, line: &RowResult, palette: Palette) -> String {
     .to_owned()
 }
 
-/// Commands to paste while the server stays up.
+/// Prints commands to paste while the server keeps running.
 pub(super) fn commands(
     folder: &Path,
     address: SocketAddr,

@@ -48,12 +48,12 @@ pub(crate) fn run(arguments: ExplainArguments) -> Result<Exit, Failure> {
     Ok(if explanation.is_served() { Exit::Fine } else { Exit::No })
 }
 
-/// The reason code of one answer, for the demo.
+/// Returns the reason code of one answer, for the demo.
 pub(crate) fn reason(site: &Site, question: &Question) -> &'static str {
     report::json(site, &site.explain(question)).reason
 }
 
-/// Returns the listener with this name, else the only one, else the only one that answers for the
+/// Returns the listener with this name; without a name, the only listener, or the only one for the
 /// port of the URL.
 fn choose_listener<'a>(
     site: &'a Site,

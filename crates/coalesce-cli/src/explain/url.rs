@@ -1,4 +1,4 @@
-//! The URL of a request, as far as it says where the request goes.
+//! The parts of a request's URL that determine its connection and its target.
 
 use std::str::FromStr;
 
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_url_is_refused_with_the_reason() {
+    fn invalid_url_is_refused_with_the_reason() {
         let cases = [
             ("a.test", "URL \"a.test\" does not begin with https:// or http://"),
             ("wss://a.test", "URL \"wss://a.test\" does not begin with https:// or http://"),

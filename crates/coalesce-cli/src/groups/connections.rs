@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use crate::config::Site;
 use crate::groups::judge::{self, Refused};
 
-/// Connections that show one certificate and may carry the same names.
+/// Connections with one certificate that may carry the same names.
 #[derive(Debug)]
 pub(super) struct ConnectionReport<'a> {
     pub(super) listener: &'a str,
@@ -27,7 +27,7 @@ pub(super) struct ConnectionReport<'a> {
     shared: Rc<[Refused]>,
     /// The refusals that differ from `shared` on these connections.
     changes: Changes,
-    /// What these connections announce.
+    /// The origins that these connections announce.
     pub(super) origins: Rc<AnnouncedOrigins>,
 }
 
@@ -47,7 +47,8 @@ impl<'a> ConnectionReport<'a> {
         carried.filter(|judged| !judged.server_name_only).map(|judged| judged.text).collect()
     }
 
-    /// Returns the wildcards of which these connections may carry one host, their server name.
+    /// Returns the wildcards for which these connections may carry one host only, their server
+    /// name.
     pub(super) fn server_name_only(&self) -> Vec<&'a str> {
         let judged = self.judged().filter(|judged| judged.refused.is_none());
         judged.filter(|judged| judged.server_name_only).map(|judged| judged.text).collect()
@@ -74,7 +75,7 @@ impl<'a> ConnectionReport<'a> {
         names.map(|(number, (name, shared))| {
             let own = self.changes.get(&number);
             let refused = *own.unwrap_or(shared);
-            // Another host of the wildcard gets `shared`.
+            // The other hosts of the wildcard get the `shared` verdict.
             let server_name_only = name.is_wildcard && own.is_some() && refused.is_none();
             Judged { text: name.text, refused, server_name_only }
         })
@@ -88,7 +89,8 @@ struct Judged<'a> {
 }
 
 impl Serialize for ConnectionReport<'_> {
-    /// Makes the lists of one connection at a time: with n strict names, all of them have n² names.
+    /// Makes the lists of one connection at a time, because n strict names would need n² names in
+    /// memory.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Members<'a> {
@@ -131,7 +133,7 @@ pub(super) fn connections(site: &Site, group: GroupId) -> Vec<ConnectionReport<'
     found
 }
 
-/// A name of the group, with the client that comes for one of its hosts.
+/// A name of the group, and the client that connects for one of its hosts.
 struct Name<'a> {
     text: &'a str,
     certificate: String,
@@ -156,7 +158,7 @@ fn names(site: &Site, group: GroupId) -> impl Iterator<Item = Name<'_>> {
     })
 }
 
-/// Judges the connections that come to one listener.
+/// Judges the connections to one listener.
 struct Judge<'a, 'n> {
     site: &'a Site,
     listener: &'a SiteListener,
@@ -165,16 +167,16 @@ struct Judge<'a, 'n> {
     authorities: Vec<String>,
     /// The numbers of the names whose request has this host.
     by_host: HashMap<&'n str, Vec<usize>>,
-    /// A name that is none of these hosts.
+    /// A name that differs from all of these hosts.
     stranger: String,
 }
 
-/// Connections that show one certificate.
+/// Connections with one certificate.
 struct Shown<'a> {
     certificate: Option<String>,
     shared: Rc<[Refused]>,
     origins: Rc<AnnouncedOrigins>,
-    /// The changes of connections without a server name, which are all alike.
+    /// The changes of connections without a server name; all of these are equal.
     unnamed: Option<Changes>,
     reports: Vec<(Changes, Vec<&'a str>)>,
     by_changes: BTreeMap<Changes, usize>,
@@ -232,7 +234,7 @@ impl<'a, 'n> Judge<'a, 'n> {
         reports.collect()
     }
 
-    /// Returns the refusals of each name where the server name is none of them.
+    /// Returns the refusal of each name on a connection for an unrelated server name.
     fn shared(&self, facts: &HandshakeFacts) -> Rc<[Refused]> {
         let stranger = DnsName::parse(self.stranger.as_bytes()).ok();
         let connection = self.site.connection(facts).with_server_name(stranger);
@@ -274,7 +276,7 @@ impl<'a> Shown<'a> {
     }
 
     fn add(&mut self, name: &Name<'a>, changes: Changes) {
-        // A client that sends no server name is shown the certificate of the default host.
+        // A client without a server name gets the certificate of the default host.
         if self.certificate.is_none() && name.client.server_name().is_some() {
             self.certificate = Some(name.certificate.clone());
         }

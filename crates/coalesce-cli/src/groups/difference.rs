@@ -1,20 +1,20 @@
-//! What two groups do not have in common.
+//! The differences between two groups.
 
 use coalesce_core::{CoalescePolicy, Enforcement, UnknownAuthority};
 use coalesce_site::SiteGroup;
 use coalesce_tls::{CipherSuites, ClientAuth, ClientRules, cipher_suite_name};
 use serde::Serialize;
 
-/// One thing that keeps two groups apart.
+/// One difference that keeps two groups apart.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Difference {
     /// The field of the configuration.
     pub(super) field: &'static str,
-    /// What each of the two has there, in their order.
+    /// The values of the two groups, in their order.
     pub(super) values: [String; 2],
 }
 
-/// Everything that keeps two groups apart.
+/// Returns all differences that keep two groups apart.
 pub(super) fn between(one: &SiteGroup, other: &SiteGroup) -> Vec<Difference> {
     let (mine, others) = (fields(one), fields(other));
     let rules = [one, other].map(|group| group.tls_policy().client_auth.rules());
@@ -22,7 +22,7 @@ pub(super) fn between(one: &SiteGroup, other: &SiteGroup) -> Vec<Difference> {
     let [my_lists, other_lists] = rules.map(|rules| rules.map(ClientRules::revocation_lists));
     let mut differences = Vec::new();
     for ((field, one), (_, other)) in mine.into_iter().zip(others) {
-        // Files may differ in what a description leaves out.
+        // Groups with equal descriptions may still name different files.
         let differs = match field {
             "client_ca" => my_cas != other_cas,
             "client_crl" => my_lists != other_lists,
@@ -36,7 +36,7 @@ pub(super) fn between(one: &SiteGroup, other: &SiteGroup) -> Vec<Difference> {
     differences
 }
 
-/// What a group asks of its clients and of their requests, as text.
+/// Returns the rules of a group for its clients and their requests, as text.
 pub(super) fn fields(group: &SiteGroup) -> [(&'static str, String); 11] {
     let tls = group.tls_policy();
     let rules = tls.client_auth.rules();

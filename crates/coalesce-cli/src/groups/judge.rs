@@ -1,4 +1,4 @@
-//! Asks the tables of a site: the handshake of a client, and a request on its connection.
+//! Decides by the tables of a site: the handshake of a client, and a request on its connection.
 
 use coalesce_core::{Misdirected, NamePattern, RequestTarget, ServerConnection, Verdict, decide};
 use coalesce_site::{Question, SiteListener};
@@ -9,10 +9,10 @@ use crate::config::Site;
 /// The code of a 421, or of a malformed request; `None` if the request is served.
 pub(super) type Refused = Option<&'static str>;
 
-/// Returns the client that comes for a host of the name `text`. `None` if no host has this name.
+/// Returns the client that connects for a host of the name `text`. `None` if no host has this name.
 ///
-/// A host one label below `**.a.test` may belong to `*.a.test`. The client then comes for a host
-/// that is two labels below.
+/// A host one label below `**.a.test` may belong to `*.a.test`. The client then connects for a host
+/// two labels below.
 pub(super) fn client_for(site: &Site, text: &str) -> Option<Question> {
     let pattern = NamePattern::parse(text.as_bytes()).ok()?;
     let first = Question::for_pattern(&pattern)?;

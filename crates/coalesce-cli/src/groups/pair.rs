@@ -1,4 +1,4 @@
-//! Pairs of hosts: may a connection that was made for the one carry requests for the other?
+//! Pairs of hosts: may a connection for one carry requests for the other?
 
 use std::fmt;
 
@@ -18,13 +18,13 @@ pub(super) struct Pair<'a> {
     pub(super) connection: &'a str,
     pub(super) request: &'a str,
     pub(super) shares: bool,
-    /// Why not: the code of a 421, or of a handshake that fails.
+    /// The reason why not: the code of a 421, or of a failed handshake.
     pub(super) reason: Option<&'static str>,
-    /// What keeps the groups of the two apart, where that is the reason.
+    /// The differences of the two groups, if the groups are the reason.
     pub(super) because: Vec<Difference>,
 }
 
-/// Every pair of two different hosts, on every listener.
+/// Returns the answer for every pair of two different hosts, on every listener.
 pub(super) fn pairs<'a>(site: &'a Site, hosts: &'a [String]) -> impl Iterator<Item = Pair<'a>> {
     let pairs = hosts.iter().flat_map(move |from| {
         hosts.iter().filter(move |to| *to != from).map(move |to| (from.as_str(), to.as_str()))
@@ -48,7 +48,7 @@ fn pair<'a>(site: &'a Site, listener: &'a SiteListener, from: &'a str, to: &'a s
         pair.reason = Some("unrecognized_name");
         return pair;
     };
-    // Text that is a host and no name, because it is too long.
+    // The text is a valid host, but too long for a name.
     let Some(other) = judge::client_for(site, to) else {
         pair.reason = Some(Misdirected::UnknownAuthority.code());
         return pair;

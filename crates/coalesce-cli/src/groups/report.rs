@@ -1,4 +1,4 @@
-//! Every group, its connections and what they may carry, and what keeps groups apart.
+//! Every group, the names that its connections may carry, and the differences between groups.
 
 use std::collections::BTreeMap;
 
@@ -22,16 +22,16 @@ pub(super) struct GroupsReport<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct GroupReport<'a> {
     pub(super) name: &'a str,
-    /// Groups of the file that are equal, and so the same.
+    /// The groups of the file that are equal to this one, and therefore the same.
     pub(super) also: &'a [String],
     #[serde(serialize_with = "as_map")]
     pub(super) policy: Vec<(&'static str, String)>,
-    /// Names with another `coalesce` than the group, by that.
+    /// The names whose `coalesce` differs from that of the group, by its value.
     pub(super) own_coalesce: BTreeMap<&'static str, Vec<&'a str>>,
     pub(super) connections: Vec<ConnectionReport<'a>>,
 }
 
-/// What a listener has in common with others on its port.
+/// The overlap of a listener with others on its port.
 #[derive(Debug, Serialize)]
 pub(super) struct OverlapReport<'a> {
     pub(super) listener: &'a str,
@@ -42,7 +42,7 @@ pub(super) struct OverlapReport<'a> {
 
 impl<'a> From<&'a Overlap> for OverlapReport<'a> {
     fn from(overlap: &'a Overlap) -> Self {
-        // The API's own words.
+        // These are the terms of the Gateway API.
         let reason = match overlap.reason {
             OverlapReason::OverlappingHostnames => "OverlappingHostnames",
             _ => "OverlappingCertificates",
@@ -51,11 +51,12 @@ impl<'a> From<&'a Overlap> for OverlapReport<'a> {
     }
 }
 
-/// Every two groups. They are compared when the report is written, because n groups make n² pairs.
+/// All pairs of groups. They are compared when the report is written, because n groups make n²
+/// pairs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupPairs<'a>(&'a [SiteGroup]);
 
-/// Two groups, and why no connection is in both.
+/// Two groups, and the reasons why no connection is in both.
 #[derive(Debug, Serialize)]
 pub(super) struct Apart<'a> {
     pub(super) groups: [&'a str; 2],

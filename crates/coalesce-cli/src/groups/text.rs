@@ -1,4 +1,4 @@
-//! The report for people. It is bounded: `--json` has the whole of it.
+//! The report as text. Its length is bounded; `--json` writes the whole report.
 
 use std::io::Write;
 
@@ -8,10 +8,10 @@ use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 use crate::terminal::text::{left_out, some_of};
 
-/// How many connections of a group are shown. With strict names, each has its own.
+/// The number of connections shown for a group. With strict names, each name has a connection.
 const CONNECTIONS_SHOWN_MAX: usize = 8;
 
-/// How many pairs of groups are shown: those of eight groups.
+/// The number of pairs of groups shown: those of eight groups.
 const PAIRS_SHOWN_MAX: usize = 28;
 
 /// Writes the report.

@@ -1,4 +1,4 @@
-//! The command: starts everything, and ends it in order.
+//! The command: starts all parts of the server, and ends them in order.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -78,12 +78,12 @@ pub(crate) fn run(arguments: &ServeArguments, log: LogLosses) -> Result<Exit, Fa
         None => (None, None),
         Some(path) => AccessLog::open(path).map(|(log, guard)| (Some(log), Some(guard)))?,
     };
-    // After the recorder is there: handles are of the one that was when they were made.
+    // After the recorder is installed, because handles belong to the recorder of their creation.
     let observers = Observers { access_log, counts: scraped.is_some(), ..Observers::default() };
     block_on(arguments.workers, serve(loaded, reloader, observers, scraped, log))
 }
 
-/// Logs a panic. The default hook would write it to standard error itself, and wait for its reader.
+/// Logs a panic. The default hook writes to standard error directly and can block on its reader.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let at = info.location().map(display);
     let payload = info.payload();
@@ -92,7 +92,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     events::panicked(at, text.unwrap_or_default());
 }
 
-/// Runs `future` to its end, on so many threads, or on as many as there are cores.
+/// Runs `future` to its end on this number of threads, by default one for each core.
 pub(crate) fn block_on(
     workers: Option<NonZeroUsize>,
     future: impl Future<Output = Result<Exit, Failure>>,
@@ -106,7 +106,7 @@ pub(crate) fn block_on(
         .build()
         .map_err(|error| Failure::runtime(format_args!("cannot start: {error}")))?;
     let ended = runtime.block_on(future);
-    // A file that is still being read keeps nobody waiting.
+    // Do not wait for files that are still being read.
     runtime.shutdown_background();
     ended
 }
@@ -118,7 +118,7 @@ async fn serve(
     scraped: Option<(SocketAddr, PrometheusHandle)>,
     log: LogLosses,
 ) -> Result<Exit, Failure> {
-    // Before the address is announced, so that no signal in between ends the process rudely.
+    // Before the address is announced, so that a signal in between ends the server in order.
     let mut signals = Signals::new()?;
     let hangups = listen_for(SignalKind::hangup())?;
     let admin = match scraped {

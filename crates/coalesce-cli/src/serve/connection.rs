@@ -31,24 +31,25 @@ use crate::serve::observe::handshakes::{FailedHandshake, Outcome};
 use crate::serve::observe::meters::{SERVED, UNLISTED};
 use crate::serve::snapshot::Live;
 
-/// Serves one connection until it ends, or until `live` says so and its requests are answered.
+/// Serves one connection until it ends, or until `live` asks it to end and its requests are
+/// answered.
 pub(super) async fn serve(
     listener: &ListenerContext,
     stream: TcpStream,
     address: SocketAddr,
     mut live: Live,
 ) {
-    // Answers are small and complete; none may wait for the acknowledgement of another.
+    // Answers are small and complete, so none should wait for the acknowledgement of another.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let _open = listener.meters.connection();
-    // In a box that is freed after the handshakes: a task keeps the room of every future in it as
-    // long as the connection lives.
+    // Boxed, and freed after the handshakes: a task reserves memory for its largest future for its
+    // whole life.
     let opening = Box::pin(open(listener, stream, address, live.clone()));
     let opened = tokio::select! {
         opened = opening => opened,
-        // Nothing is lost: the client has not made a request yet.
+        // No request is lost: the client has made none yet.
         _ = live.wait_for(|state| state.stopping) => return,
     };
     match opened {
@@ -102,7 +103,7 @@ async fn serve_requests(
                 DRAIN_TIMEOUT
             }
             ConnectionEvent::TimeOut => {
-                // Every open request holds its peer.
+                // Every open request holds a reference to its peer.
                 let busy = Arc::strong_count(peer) > 1;
                 match phase.after_timeout(busy, || state.was_asked()) {
                     AfterTimeout::Wait => IDLE_TIMEOUT,
@@ -122,17 +123,17 @@ async fn serve_requests(
     }
 }
 
-/// How far a connection has come towards its end.
+/// The phase of a connection on its way to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// The client was told to go, because it made no requests.
+    /// GOAWAY was sent, because the client made no requests.
     Farewell,
-    /// The client was told to go, because the server is stopping.
+    /// GOAWAY was sent, because the server is stopping.
     Stopping,
 }
 
-/// What to do when a deadline has passed.
+/// The action after a deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterTimeout {
     Wait,
@@ -141,8 +142,8 @@ enum AfterTimeout {
 }
 
 impl Phase {
-    /// A request that crossed a farewell on its way was accepted all the same, and is answered; so
-    /// a busy connection is closed only when the server stops.
+    /// A request that crossed the GOAWAY on its way was accepted and is answered. So a busy
+    /// connection is closed only if the server stops.
     fn after_timeout(self, busy: bool, was_asked: impl FnOnce() -> bool) -> AfterTimeout {
         match self {
             Self::Stopping => AfterTimeout::Close,
@@ -153,7 +154,7 @@ impl Phase {
     }
 }
 
-/// What a connection has to see to.
+/// The next event of a connection.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, and a box is not free")]
 enum ConnectionEvent {
     Accepted(Option<Result<Accepted, coalesce_h2::Error>>),
@@ -161,10 +162,10 @@ enum ConnectionEvent {
     TimeOut,
 }
 
-/// Polls for the next event of a connection; without `news`, the server has nothing more to say.
+/// Polls for the next event of a connection; without `news`, the server will send no more news.
 ///
-/// Requests go first, because the other events are rare and each look at them has a cost. But they
-/// must not wait for a pause between requests, which a busy client never makes.
+/// Polls requests first, because other events are rare and each check costs time. But the other
+/// checks must not wait for a pause between requests, which a busy client never makes.
 #[inline]
 fn poll_event(
     connection: &mut Http2Connection,
@@ -191,7 +192,7 @@ fn poll_event(
     Poll::Pending
 }
 
-/// What the server tells its connections.
+/// A message of the server to its connections.
 enum News {
     /// There is a newer snapshot; the receiver waits for the one after it.
     Snapshot(Live),
@@ -199,7 +200,7 @@ enum News {
 }
 
 async fn news_of(mut live: Live) -> News {
-    // A server that is gone has stopped.
+    // If the server was dropped, it has stopped.
     let gone = live.changed().await.is_err();
     if gone || live.borrow_and_update().stopping { News::Stopping } else { News::Snapshot(live) }
 }
@@ -227,8 +228,8 @@ async fn open(
     if let Some(name) = &server_name {
         Span::current().record("server_name", field::display(name));
     }
-    // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed. A client that offers other
-    // protocols only does not come this far: it fails in TLS (RFC 7301 §3.2).
+    // RFC 9113 §3.2: HTTP/2 over TLS is negotiated, never assumed. The TLS handshake of a client
+    // that offers only other protocols has already failed (RFC 7301 §3.2).
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         let outcome = Outcome::Failed(HandshakeFailure::NoProtocol);
         return Err(FailedHandshake::new(outcome, server_name, NO_ALPN));
@@ -244,7 +245,8 @@ async fn open(
     let builder = coalesce_h2::Builder::new().origin_set(origins);
     let handshake = builder.handshake(stream, state.clone());
     let detail = match timeout(PREFACE_TIMEOUT, handshake).await {
-        // In a box as well, or the task would keep room for each place that it is moved to.
+        // Boxed, because the task would otherwise reserve memory for each place that it is moved
+        // to.
         Ok(Ok(connection)) => {
             listener.meters.completed(version);
             return Ok((Box::new(connection), state, certificate));
@@ -260,8 +262,8 @@ async fn open(
 /// The detail of a handshake without ALPN.
 const NO_ALPN: &str = "the client offers no ALPN protocol; h2 expected";
 
-/// Answers an accepted request with the snapshot that it was decided on. The state still has it,
-/// because a request is answered before the next one is decided.
+/// Answers an accepted request with the snapshot that decided it. The state still has that
+/// snapshot, because a request is answered before the next one is decided.
 fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
     let (request, respond, proof) = accepted.into_parts();
     let state = state.lock();
@@ -278,12 +280,12 @@ fn answer(state: &SharedState, accepted: Accepted, peer: &Arc<Peer>) {
     let reply = Reply::new(respond, record);
     let later = state.snapshot.answers.answer(request, reply, &proof, peer);
     drop(state);
-    // Most requests are answered at once: a task would cost more than the answer.
+    // Most requests are answered at once, because a task would cost more than the answer.
     let Some(later) = later else { return };
     tokio::spawn(later.in_current_span());
 }
 
-/// What the access log will say of a request that is served.
+/// Makes the record of a served request for the access log.
 fn request_line(
     connection: &Arc<ConnectionLog>,
     request: &Request<RecvStream>,
@@ -297,7 +299,7 @@ fn request_line(
         authority: authority
             .map(|bytes| LoggedAuthority::new(bytes).to_string())
             .unwrap_or_default(),
-        // A client may invent a method as long as a header block.
+        // A client may send a method as long as a header block.
         method: LoggedAuthority::new(request.method().as_str().as_bytes()).to_string(),
         path: request.uri().path_and_query().map(|it| logged_path(it.as_str())).unwrap_or_default(),
         reason: if host.is_some() { SERVED } else { UNLISTED },

@@ -1,5 +1,5 @@
-//! The state of one connection: the facts of its handshake, and what they mean in the newest
-//! snapshot. Every request of the connection is decided here.
+//! The state of one connection: the facts of its handshake, applied to the newest snapshot. Every
+//! request of the connection is decided here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,28 +19,27 @@ use crate::serve::snapshot::{Live, Snapshot};
 #[derive(Clone, Debug)]
 pub(super) struct SharedState {
     state: Arc<Mutex<ConnectionState>>,
-    /// True when a request has come since this was read last. Refused requests count, because their
-    /// connection is in use as well.
+    /// True if a request has come since the last read. Refused requests count too, because they
+    /// show that the connection is in use.
     asked: Arc<AtomicBool>,
 }
 
-/// The facts of a handshake, which never change, and what they come to in one snapshot.
+/// The facts of a handshake, which never change, applied to one snapshot.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     facts: HandshakeFacts,
     pub(super) recorder: Recorder,
     live: Live,
     pub(super) snapshot: Arc<Snapshot>,
-    /// How often the connection has moved to a newer snapshot: the number of `snapshot` for the
-    /// memo.
+    /// The number of moves to a newer snapshot, which the memo uses as the number of the snapshot.
     moves: u64,
-    /// The connection as `snapshot` decides it, and what it was served last.
+    /// The connection as `snapshot` decides it, and the result of its last request.
     memo: Memo<'static>,
 }
 
 impl SharedState {
-    /// Makes the state of a connection from `peer` whose handshake was made with the snapshot
-    /// `made_with`. Returns `None` when that snapshot has no such group.
+    /// Makes the state of a connection from `peer` whose handshake used the snapshot `made_with`.
+    /// Returns `None` if that snapshot has no such group.
     pub(super) fn new(
         facts: HandshakeFacts,
         context: &ListenerContext,
@@ -69,14 +68,14 @@ impl SharedState {
             moves: 0,
             memo,
         };
-        // The handshake may have taken longer than a reload.
+        // A reload may have completed during the handshake.
         state.move_to_newest();
         let state = Arc::new(Mutex::new(state));
         Some(Self { state, asked: Arc::default() })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, ConnectionState> {
-        // No part of it is ever half written.
+        // The state is consistent at any moment, even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,7 +85,7 @@ impl SharedState {
         self.lock().renew();
     }
 
-    /// Returns whether a request has come since the last call.
+    /// Returns true if a request has come since the last call.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.swap(false, Ordering::Relaxed)
     }
@@ -106,7 +105,7 @@ impl<'a> Decide<RequestTarget<'a>> for SharedState {
 }
 
 impl ConnectionState {
-    /// Decides one request on the newest snapshot, which is the one to be asked for the answer.
+    /// Decides one request on the newest snapshot, which must also answer it.
     fn decide(&mut self, target: &RequestTarget<'_>) -> Verdict {
         self.renew();
         let table = self.snapshot.table.as_ref();

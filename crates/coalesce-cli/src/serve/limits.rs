@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// How long a request body that nobody wants is read before the answer is given all the same.
-/// nginx's default for such reading.
+/// How long an unneeded request body is read before the answer is sent all the same. nginx has the
+/// same default (`lingering_time`).
 pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long such a body may pause: a lost segment that is retransmitted after one timeout at its
-/// least (RFC 6298 §2.4) still arrives.
+/// How long such a body may pause: a lost segment that is retransmitted after the shortest timeout
+/// (RFC 6298 §2.4) still arrives.
 pub(super) const DISCARD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connections open at once, over all listeners. Beyond it none is accepted until one ends: they
-/// wait in the kernel, where they cost least. Above what one process serves in comfort, below what
-/// systems allow it in file descriptors once asked.
+/// Connections open at once, over all listeners. Further connections wait in the kernel, where they
+/// cost least, until one ends. The number is above the comfortable load of one process, and below
+/// the file descriptors that systems allow on request.
 pub(super) const CONNECTIONS_MAX: usize = 10_000;
 
 /// Open files that are kept for listeners, connections to the admin address, logs, and the files
@@ -29,12 +29,13 @@ pub(super) const DESCRIPTOR_LINES_PER_SECOND: u64 = 1;
 /// How long a client may take to send the preface of HTTP/2 once TLS is done.
 pub(super) const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be without a request, at least; looked at once in this time, so at
-/// most twice as long. Browsers close theirs after some minutes; nginx's default is 75 seconds.
+/// How long a connection may be without a request, at least. It is checked once in this time, so
+/// the longest time is twice as long. Browsers close theirs after some minutes; nginx's default is
+/// 75 seconds.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Requests of one connection that are accepted before anything else about it is looked at: as many
-/// as a burst has, so that a look costs none of them anything.
+/// Requests of one connection that are accepted before its other events are checked: the size of a
+/// burst, so that no request of a burst pays for the check.
 pub(super) const ACCEPTED_IN_A_ROW_MAX: u32 = 128;
 
 /// How long open requests may take once the server has been told to end.
@@ -47,12 +48,12 @@ pub(super) const ACCEPT_PAUSE: Duration = coalesce_http::limits::ACCEPT_PAUSE;
 /// seconds (RFC 6298 §2), still arrive.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an upstream may be silent before its answer begins, counted from the last byte that it
-/// was sent. nginx's default for the same.
+/// How long an upstream may be silent before its answer begins, counted from the last byte sent to
+/// it. nginx has the same default.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often an upstream that is being waited for over HTTP/2 is pinged, and how long it may take
-/// to answer: a lost one is found in half the time that [`ANSWER_TIMEOUT`] allows it.
+/// How often an upstream with open requests over HTTP/2 is pinged. A lost one is found in half the
+/// time that [`ANSWER_TIMEOUT`] allows.
 pub(super) const UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// See [`UPSTREAM_PING_INTERVAL`].
 pub(super) const UPSTREAM_PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,19 +80,19 @@ pub(super) const UPSTREAM_REQUESTS_OF_CLIENT_MAX: usize = 100;
 /// How long a request waits for another of its client to end: as long as an upstream may be silent.
 pub(super) const PLACE_TIMEOUT: Duration = ANSWER_TIMEOUT;
 
-/// What a client is told to wait for before it makes a request again that was beyond a limit.
+/// The `retry-after` of a request beyond a limit.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-/// The largest piece of content that is asked room for at once, in bytes: what HTTP/2 frames carry
-/// by default (RFC 9113 §4.2), four times.
+/// The largest piece of content for which room is requested at once, in bytes: four frames of the
+/// default size (RFC 9113 §4.2).
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
-/// The receive window of one stream from an upstream over HTTP/2, in bytes: what a slow client
-/// makes this server hold of one answer. Enough for 500 Mbit/s at 1 ms (RFC 9113 §6.9.2).
+/// The receive window of one stream from an upstream over HTTP/2, in bytes: the most of one answer
+/// that a slow client makes this server hold. Enough for 500 Mbit/s at 1 ms (RFC 9113 §6.9.2).
 pub(super) const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 
-/// The receive window of a connection to an upstream over HTTP/2, in bytes: what all its streams
-/// may hold, so that clients that take nothing cannot hold up the others.
+/// The receive window of a connection to an upstream over HTTP/2, in bytes: the sum of its streams'
+/// windows, so that clients that do not read cannot delay the others.
 pub(super) const UPSTREAM_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 100;
 const _: () =
     assert!(UPSTREAM_WINDOW_BYTES as usize / STREAM_WINDOW_BYTES as usize == UPSTREAM_STREAMS_MAX);
@@ -116,23 +117,23 @@ pub(super) const PACE_TIME: Duration = Duration::from_secs(60);
 /// the lowest rate of Kestrel (`MinResponseDataRate`, `MinRequestBodyDataRate`).
 pub(super) const PACE_BYTES_MIN: u64 = 240 * 60;
 
-/// How long nothing must have happened in a folder before its files are read: those who write two
-/// files, or one in two pieces, do so within a moment.
+/// How long a folder must be quiet before its files are read: a program that writes two files, or
+/// one in two pieces, does so within a moment.
 pub(super) const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long that is waited for where something happens all the time.
+/// The longest wait for a folder that is never quiet.
 pub(super) const SETTLE_MAX: Duration = Duration::from_secs(2);
 
 /// Symbolic links that are followed on the way to a file: as many as Linux does (`path_resolution`
 /// of its manual, section 7).
 pub(super) const LINKS_MAX: usize = 40;
 
-/// How often is looked whether anybody still has an old configuration. Connections let go of it as
-/// soon as they are told; handshakes that have begun with it may take some seconds.
+/// How often the server checks whether an old configuration is still in use. Connections release it
+/// as soon as they are notified; handshakes that began with it may take some seconds.
 pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Refusals for one reason, of one group or listener, that are logged in a second: enough to see what is going
-/// on, and no disk full of it. All of them are counted.
+/// Refusals logged in a second for one reason of one group or listener: enough to see the problem,
+/// too few to fill a disk. All refusals are counted.
 pub(super) const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
 
 /// Groups that have metrics of their own, over the life of the process; those beyond share a label.

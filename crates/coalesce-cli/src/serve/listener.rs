@@ -1,4 +1,4 @@
-//! A listener whose socket is bound, and what its connections share.
+//! A bound listener, and the state that its connections share.
 
 use std::net::SocketAddr;
 
@@ -11,22 +11,22 @@ use crate::serve::observe::recorder::Observers;
 #[derive(Clone, Debug)]
 pub(super) struct BoundListener {
     pub(super) name: String,
-    /// Where the configuration says.
+    /// The address in the configuration.
     pub(super) configured: SocketAddr,
-    /// Where it is, with the port that the system chose.
+    /// The actual address, with the port that the system chose.
     pub(super) address: SocketAddr,
 }
 
 impl BoundListener {
-    /// Whether this is the socket of `listener`. Listeners that share an address, told apart by
-    /// their hostnames, may come and go: the socket is that of the address.
+    /// Returns true if this socket is for `listener`. Listeners that share an address, told apart
+    /// by their hostnames, may be added and removed; the socket belongs to the address.
     pub(super) fn is(&self, listener: &SiteListener) -> bool {
         let same = listener.is_shared() || listener.name() == self.name;
         listener.address() == self.configured && same
     }
 }
 
-/// What the connections of one listener share.
+/// The state that the connections of one listener share.
 #[derive(Debug)]
 pub(super) struct ListenerContext {
     /// The number of the listener, in the order in which they were bound.

@@ -1,9 +1,9 @@
-//! `coalesce serve`: a configuration, served over HTTP/2 with TLS.
+//! `coalesce serve`: serves a configuration over HTTP/2 with TLS.
 //!
-//! The way of a request: [`server`] accepts its connection, [`connection`] makes the handshakes and
-//! accepts the request, [`connection_state`] decides it on the newest [`snapshot`], [`answer`]
-//! sends what its virtual host answers. [`observe`] counts and logs on the way; [`reload`] puts the
-//! next snapshot in the place of the last.
+//! The path of a request: [`server`] accepts its connection, [`connection`] makes the handshakes
+//! and accepts the request, [`connection_state`] decides it on the newest [`snapshot`], and
+//! [`answer`] sends the answer of its virtual host. [`observe`] counts and logs each step;
+//! [`reload`] replaces the snapshot.
 
 mod answer;
 mod command;

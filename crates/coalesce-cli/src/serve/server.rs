@@ -34,14 +34,14 @@ pub(crate) struct Server {
     observers: Observers,
 }
 
-/// How a server has ended.
+/// The end of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// Every open request was answered.
     Drained,
-    /// Some were not, in the time they had.
+    /// Some requests were cut off at the time limit.
     CutOff {
-        /// How many connections they were on.
+        /// The number of their connections.
         connections: usize,
     },
 }
@@ -63,21 +63,21 @@ impl Server {
                     "cannot listen on {configured} (listener {name:?}): {error}"
                 ))
             })?;
-            // Of listeners that share the address, any name is that of all.
+            // Listeners that share an address have one context, named after the first.
             if let Some(name) = listener.names().first() {
                 handle.bound_to(name, address.port());
             }
             sockets.push(socket);
             bound.push(BoundListener { name, configured, address });
         }
-        // With the ports that the listeners are bound to.
+        // The site needs the actual ports.
         let site = handle.snapshot();
         let snapshot = Snapshot::new(site, admin, &bound, &observers.meters, None);
         let snapshot = snapshot.map_err(Failure::runtime)?;
         Ok(Self { sockets, bound, snapshot, site: handle, observers })
     }
 
-    /// The addresses that are listened on, with the ports that the system chose.
+    /// Returns the addresses of the listeners, with the ports that the system chose.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.bound.iter().map(|bound| bound.address)
     }
@@ -103,7 +103,7 @@ impl Server {
     }
 }
 
-/// A server that serves.
+/// A running server.
 #[derive(Debug)]
 pub(crate) struct Running {
     swapper: Swapper,
@@ -113,17 +113,17 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Puts newer snapshots in the place of the one that is served.
+    /// Returns the handle that replaces the snapshot.
     pub(super) fn swapper(&self) -> Swapper {
         self.swapper.clone()
     }
 
-    /// Accepts nothing more, and lets open requests finish for a while.
+    /// Stops accepting connections, and lets open requests finish until a time limit.
     pub(crate) async fn end(mut self) -> Ended {
         events::ending();
         self.swapper.states.send_modify(|state| state.stopping = true);
         while self.accepting.join_next().await.is_some() {}
-        // Each connection holds a receiver; when the last is gone, all are.
+        // Each connection holds a receiver, so the channel closes with the last connection.
         if timeout(DRAIN_TIMEOUT, self.swapper.states.closed()).await.is_ok() {
             return Ended::Drained;
         }
@@ -138,7 +138,7 @@ async fn bind_one(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> 
     Ok((socket, address))
 }
 
-/// Accepts connections until told to stop.
+/// Accepts connections until the server stops.
 async fn accept(
     socket: TcpListener,
     context: Arc<ListenerContext>,
@@ -167,7 +167,7 @@ async fn accept(
     }
 }
 
-/// The next connection and its place, or `None` when the system has none to give right now.
+/// Returns the next connection and its place; `None` if the system refuses one at the moment.
 async fn next(
     socket: &TcpListener,
     places: &Arc<Semaphore>,

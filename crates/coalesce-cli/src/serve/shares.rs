@@ -53,8 +53,8 @@ impl Shares {
         Self(Arc::new(Inner { total, state: Mutex::default() }))
     }
 
-    /// Takes a place for `client`. Returns `None` if too few are free for a client that holds as many
-    /// as this one.
+    /// Takes a place for `client`. Returns `None` if too few are free for a client with as many
+    /// places.
     pub(in crate::serve) fn take(&self, client: ClientId) -> Option<Share> {
         let mut state = self.0.lock();
         let free = self.0.total.saturating_sub(state.taken);
@@ -77,7 +77,7 @@ fn left_to_others(total: usize, held: usize) -> usize {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The counts change together, and nothing in between can panic.
+        // The counts change together, and no code between the changes can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

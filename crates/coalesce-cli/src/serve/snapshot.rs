@@ -1,4 +1,4 @@
-//! What is served: one configuration, whole and immutable, until the next one takes its place.
+//! The served configuration: whole and immutable, until the next one replaces it.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::table_image::Table;
 
 /// One configuration, ready to serve.
 ///
-/// Virtual hosts and groups are numbers in it, and they are numbers of this snapshot alone: a
-/// virtual host's number is used with the snapshot that gave it, and the place of a connection is
-/// found in every snapshot anew ([`Site::connection`]).
+/// The numbers of virtual hosts and groups are valid in one snapshot only: use a virtual host's
+/// number with the snapshot that returned it. The group of a connection is looked up anew in every
+/// snapshot ([`Site::connection`]).
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) site: Site,
@@ -28,14 +28,13 @@ pub(super) struct Snapshot {
     /// When its certificates end.
     pub(super) certificate_ends: CertificateEnds,
     pub(super) answers: Answers,
-    /// By the number of the listener, as it was bound.
+    /// The acceptors by the number of the bound listener.
     acceptors: Vec<Acceptor>,
-    /// What counts for the connections of each group, by the number of their [`GroupId`]. Parts of
-    /// a group have none.
+    /// The meters of each group, by the number of its [`GroupId`]. Parts of a group have none.
     meters: Vec<Arc<GroupMeters>>,
 }
 
-/// What connections are told: the newest snapshot, and whether the server is about to end.
+/// The state sent to connections: the newest snapshot, and whether the server is stopping.
 #[derive(Clone, Debug)]
 pub(super) struct ServerState {
     pub(super) snapshot: Arc<Snapshot>,
@@ -46,11 +45,11 @@ pub(super) struct ServerState {
 pub(super) type Live = watch::Receiver<ServerState>;
 
 impl Snapshot {
-    /// Makes a snapshot of `site` for the listeners that are `bound`; what `earlier` has and is the
-    /// same is shared with it.
+    /// Makes a snapshot of `site` for the `bound` listeners; shares the parts that `earlier` has
+    /// equally.
     ///
     /// # Errors
-    /// A message when the listeners of `site` are not the ones that are bound.
+    /// A message if the listeners of `site` differ from the bound ones.
     pub(super) fn new(
         site: Site,
         admin: AdminSettings,
@@ -70,19 +69,19 @@ impl Snapshot {
         Ok(Self { site, table, admin, certificate_ends, answers, acceptors, meters })
     }
 
-    /// Returns what makes the handshakes of the listener with this number.
+    /// Returns the acceptor for the handshakes of the listener with this number.
     pub(super) fn acceptor(&self, number: usize) -> Option<&Acceptor> {
         self.acceptors.get(number)
     }
 
-    /// What counts for the group with this number.
+    /// Returns the meters of the group with this number.
     pub(super) fn meters(&self, id: GroupId) -> Option<&Arc<GroupMeters>> {
         self.meters.get(id.get() as usize)
     }
 }
 
-/// Sockets are bound at the start and never again, so that a reload cannot leave a listener behind
-/// that nobody has, or lose one that everybody uses.
+/// Finds the acceptor of each bound listener. Sockets are bound at the start only, so that a reload
+/// can neither leave an unused listener open nor lose one in use.
 fn acceptors(site: &Site, bound: &[BoundListener]) -> Result<Vec<Acceptor>, String> {
     let listeners = site.listeners();
     let is_new = |it: &&SiteListener| bound.iter().all(|old| !old.is(it) && old.name != it.name());
@@ -106,5 +105,5 @@ fn acceptors(site: &Site, bound: &[BoundListener]) -> Result<Vec<Acceptor>, Stri
     bound.iter().map(acceptor).collect()
 }
 
-/// What to do about what a reload cannot change.
+/// The advice for a change that a reload cannot make.
 const RESTART: &str = "listeners are bound at the start, so that this takes a restart";

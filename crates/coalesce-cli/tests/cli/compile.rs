@@ -174,7 +174,7 @@ fn of_many_faults_the_first_hundred_are_named_and_all_are_counted() {
     assert_eq!(said.lines().count(), 101);
     assert!(said.contains("bad.list:301:3: \"a..b\": "), "{said}");
     assert!(said.contains("bad.list:2:1: conflict: \"a0.test\" "), "{said}");
-    assert_eq!(said.lines().last(), Some("and 51 more faults; 100 are named at once"));
+    assert_eq!(said.lines().last(), Some("and 51 more faults; only 100 are shown"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Coalescing groups: those that the file names, and those that virtual hosts make by their fields.
+//! Coalescing groups: those that the file names, and those that virtual hosts make with their
+//! fields.
 
 use std::path::Path;
 
@@ -17,9 +18,9 @@ use crate::config::places::{PartPlaces, Places};
 #[derive(Debug)]
 pub(crate) struct Groups<'a> {
     pub(crate) found: Vec<(String, GroupSettings)>,
-    /// The number of those that the file names.
+    /// The number of groups that the file names.
     named: usize,
-    /// What virtual hosts wrote that makes a group.
+    /// The fields of each group that virtual hosts make.
     made: Vec<PolicyKey>,
     profile: Option<Profile>,
     folder: &'a Path,
@@ -52,7 +53,7 @@ impl<'a> Groups<'a> {
         groups
     }
 
-    /// Returns the name of a virtual host's group, and how strict the host's own names are.
+    /// Returns the name of a virtual host's group, and the strictness of the host's names.
     pub(crate) fn of_host(
         &mut self,
         host: &mut VirtualHostEntry,
@@ -60,7 +61,7 @@ impl<'a> Groups<'a> {
         notes: &mut Notes,
     ) -> (String, Option<CoalescePolicy>) {
         let mut fields = host.take_policy();
-        // How strict its names are is for a virtual host to say, whatever group it is in.
+        // The strictness of its names is a property of the virtual host, in any group.
         let own = fields.coalesce.take().map(|written| written.into_inner().into());
         if let Some(name) = &host.group {
             if let Some((field, at)) = fields.places().into_iter().next() {
@@ -71,7 +72,7 @@ impl<'a> Groups<'a> {
         }
         let key = fields.key();
         let name = if fields.isolated() { host.name.get_ref().clone() } else { key.to_string() };
-        // A file that has a group "default" says what the default is.
+        // If the file has a group "default", that group defines the default.
         let is_default = !fields.isolated() && key == PolicyKey::default();
         let default_is_named = self.found.iter().take(self.named).any(|(name, _)| name == DEFAULT);
         let known = !fields.isolated() && self.made.contains(&key);

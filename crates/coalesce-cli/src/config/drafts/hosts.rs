@@ -15,7 +15,7 @@ use crate::config::entries::{Notes, Source};
 use crate::config::places::{PartPlaces, Places};
 use crate::config::site::{HostAnswer, TextAnswer, VirtualHost};
 
-/// What virtual hosts are read with.
+/// The context for reading virtual hosts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) profile: Option<Profile>,
@@ -82,7 +82,7 @@ fn read_one(
         .entry((path.clone(), key.clone()))
         .or_insert_with(|| Identity::from_pem_files(path.clone(), key));
     let lines = names.iter().map(|name| source.line_number(name.span().start)).collect();
-    // Without an answer there is a fault, and no site.
+    // A missing answer has been reported, so the site is not built.
     let answer = answer.unwrap_or_else(no_answer);
     let value = VirtualHost { lines, certificate: path, answer };
     let mut names = names.into_iter().map(Spanned::into_inner);
@@ -98,7 +98,7 @@ fn no_answer() -> HostAnswer {
     })
 }
 
-/// Takes the `*.` of a name as the Gateway API does, for any depth.
+/// Rewrites the `*.` of a name to any depth, as the Gateway API means it.
 fn any_depth(name: &mut Spanned<String>) {
     if name.get_ref().starts_with("*.") {
         name.get_mut().insert(0, '*');

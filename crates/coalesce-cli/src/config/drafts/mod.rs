@@ -1,4 +1,4 @@
-//! What each entry means, one kind after the other.
+//! Converts each entry of the file, one module for each kind.
 
 mod admin;
 mod answer;

@@ -12,8 +12,8 @@ use crate::config::entries::Faults;
 use crate::config::entries::model::{ClientCertificate, FileList, PolicyFields};
 use crate::config::site::crypto_provider;
 
-/// Reads what the fields say of TLS. The site reads the files: one that cannot be read is a fault,
-/// and then the whole configuration is refused.
+/// Reads the TLS fields. The site reads the files: if one cannot be read, the whole configuration
+/// is refused.
 pub(crate) fn read(fields: &PolicyFields, folder: &Path, faults: &mut Faults) -> GroupSettings {
     let mut settings = client_rules(fields, folder, faults);
     let versions = [&fields.minimum_version, &fields.maximum_version];
@@ -38,7 +38,7 @@ fn client_rules(fields: &PolicyFields, folder: &Path, faults: &mut Faults) -> Gr
         let certificate = fields.client_certificate.as_ref().map(Spanned::span);
         let crl = fields.client_crl.as_ref().map(Spanned::span);
         for at in certificate.into_iter().chain(crl) {
-            faults.add(at, "only allowed with client_ca, which says whose certificates count");
+            faults.add(at, "only allowed with client_ca, which names the accepted CAs");
         }
         return settings;
     };

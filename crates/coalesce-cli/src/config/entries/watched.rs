@@ -1,4 +1,4 @@
-//! The files that a configuration is made of, for whoever waits for them to change.
+//! The files that a configuration consists of, for the code that watches them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,8 @@ use toml::Spanned;
 use crate::config::entries::parse::{self, Entries};
 use crate::config::entries::source::Source;
 
-/// The configuration file `path` and every file that it names and that is read when it is loaded,
-/// whatever is wrong with them; `None` when it cannot be known, because the configuration file
-/// itself cannot be read that far.
+/// Returns the configuration file `path` and every file that loading it reads, valid or not. `None`
+/// if the configuration file cannot be parsed far enough to list them.
 pub(crate) fn files_named(path: &Path) -> Option<BTreeSet<PathBuf>> {
     let source = Source::read(path).ok()?;
     let entries = parse::parse(&source).ok()?;

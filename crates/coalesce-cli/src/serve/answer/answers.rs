@@ -1,4 +1,4 @@
-//! Chooses how a served request is answered.
+//! Chooses the answer to a served request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,11 +32,11 @@ enum Responder {
     Upstream(UpstreamTarget, Arc<Upstream>),
 }
 
-/// An answer that takes its time.
+/// The rest of an answer that cannot be completed at once.
 type Later = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Answers {
-    /// The answers of `site`. Connections to upstreams that `earlier` has are kept.
+    /// Makes the answers of `site`. Keeps the connections to upstreams that `earlier` has.
     pub(in crate::serve) fn new(site: &Site, earlier: Option<&Self>) -> Self {
         let descriptors =
             earlier.map_or_else(Descriptors::from_limit, |earlier| earlier.descriptors.clone());
@@ -71,7 +71,7 @@ impl Answers {
         })
     }
 
-    /// Answers a request that may be served; what cannot be done at once is returned.
+    /// Answers a request that may be served; returns the rest of the work if there is any.
     pub(in crate::serve) fn answer(
         &self,
         request: Request<RecvStream>,
@@ -106,7 +106,7 @@ impl Answers {
     }
 }
 
-/// Answers at once, unless a request body is still coming.
+/// Answers at once, unless a request body is still arriving.
 fn answer_text(
     text: &Arc<Text>,
     request: Request<RecvStream>,
@@ -126,13 +126,13 @@ fn answer_text(
     }))
 }
 
-/// Reads a request body that nobody wants. To answer first and reset the stream would be allowed
-/// (RFC 9113 §8.1), but clients such as curl 7 fail on that when the answer is no error. A body
-/// that pauses or goes on for too long is not waited for.
+/// Reads a request body that the answer does not need. RFC 9113 §8.1 would allow to answer first
+/// and reset the stream, but clients such as curl 7 fail on that unless the answer is an error.
+/// Gives up on a body that pauses or lasts too long.
 async fn discard(mut body: RecvStream) {
     let everything = async {
         while let Ok(Some(Ok(data))) = timeout(DISCARD_PAUSE, body.data()).await {
-            // The stream may have ended in the meantime; then there is no window to give back.
+            // Fails if the stream has ended, and its window with it.
             let _ = body.flow_control().release_capacity(data.len());
         }
     };

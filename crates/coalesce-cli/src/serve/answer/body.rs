@@ -20,16 +20,16 @@ use crate::serve::answer::reply::{Reply, Sending, head};
 use crate::serve::answer::upstream_fields;
 use crate::serve::limits::CHUNK_BYTES_MAX;
 
-/// Why content was not sent to its end.
+/// The reason why content was not sent to its end.
 #[derive(Debug)]
 enum SendError<E> {
-    /// The client has left the stream, or the connection.
+    /// The client has reset the stream or closed the connection.
     ClientGone,
-    /// The client takes less than the lowest pace.
+    /// The client reads more slowly than the lowest pace.
     TooSlow,
     /// The content is longer or shorter than the head says.
     WrongLength,
-    /// The content failed on the way here.
+    /// The content failed before it arrived here.
     Content(E),
 }
 
@@ -46,7 +46,7 @@ impl<E: fmt::Display> fmt::Display for SendError<E> {
     }
 }
 
-/// Sends an answer whose content comes piece by piece.
+/// Sends an answer whose content arrives in pieces.
 pub(super) async fn send_streaming<B>(answer: Response<B>, reply: Reply, method: &Method)
 where
     B: Body<Data = Bytes>,
@@ -70,8 +70,8 @@ where
     tracing::debug!(status = status.as_u16(), %method, "answered");
 }
 
-/// Sends `content` to its end, one piece after the other as the client makes room. A stream whose
-/// content breaks off is reset, so that nobody takes a part for the whole.
+/// Sends `content` piece by piece as the client makes room. Resets the stream if the content breaks
+/// off, so the client cannot take a part for the whole.
 async fn send<B>(
     answer: &mut Sending,
     content: B,
@@ -86,7 +86,7 @@ where
         let frame = tokio::select! {
             biased;
             frame = content.frame() => frame,
-            // A client that leaves while the content is being waited for.
+            // The client may leave while the server waits for content.
             _ = poll_fn(|context| answer.stream.poll_reset(context)) => {
                 return Err(SendError::ClientGone);
             }
@@ -181,8 +181,8 @@ async fn send_piece<E>(
     Ok(())
 }
 
-/// Room for the next piece; `None` when the client has left, which alone would wake nobody who
-/// waits for room.
+/// Polls for room for the next piece; `None` if the client has left. Waiting for room alone would
+/// not notice that.
 fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<Option<usize>> {
     if let Poll::Ready(room) = stream.poll_capacity(context) {
         return Poll::Ready(room.and_then(Result::ok));
@@ -190,8 +190,8 @@ fn poll_room(stream: &mut SendStream<Bytes>, context: &mut Context<'_>) -> Poll<
     stream.poll_reset(context).map(|_| None)
 }
 
-/// How far the content of a request has come. Shared between the content and the code that waits for
-/// the answer.
+/// The progress of a request's content, shared by the content and the code that waits for the
+/// answer.
 #[derive(Clone, Debug)]
 pub(super) struct UploadProgress(Arc<Progress>);
 
@@ -215,9 +215,9 @@ impl UploadProgress {
         }))
     }
 
-    /// Returns when content moved last.
+    /// Returns the time of the last progress.
     pub(super) fn last(&self) -> Instant {
-        // An instant is whole at any moment.
+        // An instant is valid at any moment, even after a panic.
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -225,18 +225,18 @@ impl UploadProgress {
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Records that the answer has begun: from now on the client may pause, because requests and
-    /// answers of some protocols are a conversation.
+    /// Records that the answer has begun. From now on the client may pause, because in some
+    /// protocols requests and answers alternate.
     pub(super) fn answered(&self) {
         self.0.is_answered.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether the client is waited for.
+    /// Returns true if the server waits for the client.
     pub(super) fn is_waiting(&self) -> bool {
         self.0.is_waiting.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the content broke off because the client is too slow.
+    /// Returns true if the content broke off because the client is too slow.
     pub(super) fn is_too_slow(&self) -> bool {
         self.0.is_too_slow.load(Ordering::Relaxed)
     }
@@ -251,12 +251,12 @@ impl UploadProgress {
     }
 }
 
-/// Why the content of a request breaks off.
+/// The reason why the content of a request breaks off.
 #[derive(Debug)]
 pub(super) enum UploadError {
-    /// The client has ended it, or what it sends is malformed.
+    /// The client has reset the stream, or its content is malformed.
     Client(h2::Error),
-    /// The client sends less than the lowest pace.
+    /// The client sends more slowly than the lowest pace.
     TooSlow,
 }
 
@@ -271,21 +271,21 @@ impl fmt::Display for UploadError {
 
 impl std::error::Error for UploadError {}
 
-/// The content of a request, read from its stream as the reader asks for it. The window that a
-/// piece took is given back when the reader has it, so that no more than one window of it is here.
+/// The content of a request, read from its stream on demand. The window of a piece returns to the
+/// client when the piece is read, so at most one window of content is in memory.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    /// `None` where there is nothing to come.
+    /// `None` if no content is to come.
     stream: Option<RecvStream>,
-    /// What is to come, when the request says so.
+    /// The bytes still to come, if the request declares its length.
     left: Option<u64>,
     progress: UploadProgress,
     pace: Pace,
-    /// While the client is waited for.
+    /// The current wait for the client.
     wait: Option<Wait>,
 }
 
-/// The server waits for the client since `begun`, and until `end` at most.
+/// A wait for the client since `begun`, until `end` at most.
 #[derive(Debug)]
 struct Wait {
     begun: Instant,
@@ -311,7 +311,7 @@ impl RequestBody {
         Self { stream, left, progress, pace: Pace::default(), wait: None }
     }
 
-    /// The same body, for a second try, when there is nothing in it that could be read once only.
+    /// Returns a copy for a second attempt, if the body is empty.
     pub(super) fn copy_if_empty(&self) -> Option<Self> {
         match self.stream {
             None => Some(Self::new(None, Some(0), self.progress.clone())),
@@ -364,7 +364,7 @@ impl RequestBody {
         }
     }
 
-    /// Records how long the client was waited for.
+    /// Records the time for which the server waited.
     fn end_wait(&mut self) -> Result<(), TooSlow> {
         let Some(wait) = self.wait.take() else { return Ok(()) };
         self.progress.0.is_waiting.store(false, Ordering::Relaxed);

@@ -21,7 +21,7 @@ use crate::serve::observe::events;
 use crate::serve::shares::ClientId;
 use crate::terminal::text::without_code;
 
-/// The files below one folder; whatever is not there is a 404.
+/// The files below one folder; a missing file is a 404.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -73,7 +73,7 @@ impl Folder {
         send_streaming(answer, reply, &method).await;
     }
 
-    /// Looks whether the folder itself is the reason why a file was not found, and logs it.
+    /// Checks whether the folder itself is the reason for a missing file, and logs it.
     async fn check(&self) {
         let LogDecision::Log { .. } = self.checks.decide(Instant::now()) else { return };
         let path = self.path.clone();
@@ -84,7 +84,8 @@ impl Folder {
     }
 }
 
-/// What may not be read is not there, for a stranger.
+/// Returns true for the errors that are answered 404: a client must not learn of files that it may
+/// not read.
 fn is_not_there(error: &io::Error) -> bool {
     matches!(
         error.kind(),

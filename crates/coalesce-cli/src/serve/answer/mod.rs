@@ -1,4 +1,4 @@
-//! What served requests are answered with.
+//! The answers to served requests.
 
 mod answers;
 mod body;

@@ -1,4 +1,4 @@
-//! The lowest pace at which a client takes or sends content.
+//! The lowest pace at which a client may read or send content.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ pub(super) struct Pace {
     moved: u64,
 }
 
-/// The client moves too little.
+/// The error of a client that transfers too little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooSlow;
 
 impl Pace {
-    /// Returns how long the client may be waited for now.
+    /// Returns how long the server may still wait for the client.
     pub(super) fn time_left(&self) -> Duration {
         PACE_TIME.saturating_sub(self.waited)
     }
 
-    /// Records that the client has been waited for.
+    /// Records time for which the server waited for the client.
     pub(super) fn waited(&mut self, time: Duration) -> Result<(), TooSlow> {
         self.waited = self.waited.saturating_add(time);
         if self.waited < PACE_TIME {

@@ -1,4 +1,4 @@
-//! The files of a folder that is served: regular ones, and no others.
+//! Opens the regular files of a folder that is served.
 
 use std::fs::Metadata;
 use std::future::{Ready, ready};
@@ -11,8 +11,8 @@ use coalesce_site::open_regular_file;
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tower_http::services::fs::{Backend, File};
 
-/// Opens regular files, and finds folders. For everything else it says that there is none: opening
-/// a named pipe would hold a thread for as long as nobody writes to it.
+/// Opens regular files, and finds folders. Reports everything else as missing: opening a named pipe
+/// would block a thread until another process writes to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegularFiles;
 
@@ -50,7 +50,7 @@ async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// A file that is not regular is not there.
+/// Turns the error for a file that is not regular into one for a missing file.
 fn not_there(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::InvalidInput => io::ErrorKind::NotFound.into(),
@@ -58,7 +58,7 @@ fn not_there(error: io::Error) -> io::Error {
     }
 }
 
-/// An open file, with what was known of it when it was opened.
+/// An open file, with its metadata from the time of opening.
 #[derive(Debug)]
 pub(super) struct RegularFile {
     file: tokio::fs::File,

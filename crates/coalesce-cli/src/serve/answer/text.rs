@@ -22,14 +22,14 @@ impl Text {
         if !answer.body.is_empty() {
             fields.insert(CONTENT_TYPE, answer.content_type.clone());
         }
-        // RFC 9110 §8.6: none in a 204; in a 304 it would speak of another content.
+        // RFC 9110 §8.6: a 204 has none; in a 304 the length would be that of other content.
         if ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&answer.status) {
             fields.insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
         }
         Self { status: answer.status, fields, body: answer.body.clone() }
     }
 
-    /// An error of this server's own, in the form of its 421.
+    /// Makes an error answer of this server, in the form of its 421.
     pub(super) fn error(status: StatusCode) -> Self {
         let reason = status.canonical_reason().unwrap_or("error");
         let name = reason.to_ascii_lowercase().replace(' ', "_");
@@ -40,7 +40,8 @@ impl Text {
         })
     }
 
-    /// The error of a request beyond a limit, which the client may make again a little later.
+    /// Makes the error answer for a request beyond a limit; the client may repeat it a little
+    /// later.
     pub(super) fn unavailable() -> Self {
         let mut text = Self::error(StatusCode::SERVICE_UNAVAILABLE);
         text.fields.insert(RETRY_AFTER, HeaderValue::from(RETRY_PAUSE.as_secs()));

@@ -29,11 +29,11 @@ use crate::serve::shares::{ClientId, Share, Shares};
 /// A server in the clear that answers for a virtual host.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    /// Which no other upstream has over the life of the process.
+    /// A number that no other upstream of the process has.
     number: u64,
     target: UpstreamTarget,
     pool: Pool<Connector>,
-    /// One for each request that is under way.
+    /// The places for requests in progress.
     places: Shares,
     meters: UpstreamMeters,
     bad_gateway: Text,
@@ -41,15 +41,15 @@ pub(super) struct Upstream {
     request_timeout: Text,
 }
 
-/// An answer that has begun, and what its request uses until its end.
+/// An answer that has begun, and the resources of its request.
 struct Exchange {
     answer: Response<AnswerContent>,
-    /// The content of the request, if that is still on its way.
+    /// The content of the request, if it is still being sent.
     upload: Option<Upload>,
     lease: Lease<Connector>,
 }
 
-/// The permission for one request to be under way.
+/// The permission for one request to be in progress.
 struct Place(
     #[expect(dead_code, reason = "held until it is dropped")] (OwnedSemaphorePermit, Share),
 );
@@ -79,8 +79,8 @@ impl Upstream {
         };
         let progress = UploadProgress::new();
         let (mut parts, content) = RequestBody::take(request, progress.clone());
-        // The upstream's answer is the client's go-ahead only if it comes before the content; the
-        // content is wanted either way.
+        // The upstream's own 100 would reach the client only after the content, which is read
+        // either way. So this server sends the 100.
         if expects_continue(&parts.headers) && !content.is_end_stream() {
             let mut go_ahead = Response::new(());
             *go_ahead.status_mut() = StatusCode::CONTINUE;
@@ -119,7 +119,7 @@ impl Upstream {
         }
     }
 
-    /// Waits until `peer` may have another request under way.
+    /// Waits until `peer` may have another request in progress.
     async fn place(&self, peer: &Peer) -> Result<Place, UpstreamError> {
         let place = timeout(PLACE_TIMEOUT, peer.places_at(self.number).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(UpstreamError::Full) };
@@ -181,7 +181,7 @@ impl Upstream {
         Ok(Exchange { answer, upload, lease })
     }
 
-    /// Sends the answer of the upstream to the client.
+    /// Sends the upstream's answer to the client.
     async fn pass_back(&self, exchange: Exchange, reply: Reply, method: &http::Method) {
         let Exchange { mut answer, upload, lease } = exchange;
         let status = answer.status();
@@ -192,8 +192,8 @@ impl Upstream {
             events::upstream_misdirected(display(&self.target.authority));
         }
         send_streaming(answer, reply, method).await;
-        // An upstream may answer before it has read all of the request. The rest of it is passed on
-        // for a while, as `discard` does it for answers of this server.
+        // An upstream may answer before it has read all of the request. Pass the rest on for a
+        // while, as `discard` reads it for answers of this server.
         let rest = async {
             if let Some(mut upload) = upload {
                 upload.ended().await;
@@ -213,7 +213,7 @@ impl Upstream {
             UpstreamError::Full | UpstreamError::NoDescriptor => {
                 (UpstreamFailure::Full, &self.unavailable)
             }
-            // It is the client's, and not the upstream's (RFC 9110 §15.5.9).
+            // The client is at fault, not the upstream (RFC 9110 §15.5.9).
             UpstreamError::SlowClient => return &self.request_timeout,
         };
         if self.meters.failed(kind) {
@@ -236,7 +236,7 @@ async fn unless_client_leaves<F: Future>(reply: &mut Reply, future: F) -> Option
     }
 }
 
-/// A request that can be made again, once more.
+/// Copies a request that can be sent again.
 fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let body = request.body().copy_if_empty()?;
     if !request.method().is_safe() {
@@ -254,8 +254,8 @@ fn expects_continue(fields: &HeaderMap) -> bool {
     fields.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Ends when the upstream has been silent for too long after it was sent something last. An upstream
-/// that waits for a client is not silent.
+/// Completes when the upstream has been silent for too long after the last byte sent to it. An
+/// upstream that waits for the client does not count as silent.
 async fn silence(progress: &UploadProgress) {
     loop {
         let last = progress.last();

@@ -1,7 +1,7 @@
 //! The access log: one JSON object on one line for each request, once it is answered.
 //!
-//! Lines go through a queue: a request never waits for the disk. If the disk is slower than the
-//! clients, lines are lost, counted, and said in the log.
+//! Lines go through a queue, so a request never waits for the disk. If the disk is slower than the
+//! clients, lines are lost and counted, and the log reports their number.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ use crate::terminal::text::without_code;
 /// The name that stands for standard output.
 const STDOUT: &str = "-";
 
-/// Where lines go.
+/// The destination of the lines.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct AccessLog {
     lines: LogQueue,
@@ -55,18 +55,18 @@ impl AccessLog {
         Ok((Self { lines, reopen }, guard))
     }
 
-    /// Has the file opened anew before the next line: it may have been moved away.
+    /// Reopens the file before the next line, because it may have been moved.
     pub(in crate::serve) fn reopen(&self) {
         self.reopen.store(true, Ordering::Relaxed);
     }
 
-    /// How many lines were lost.
+    /// Returns the number of lost lines.
     pub(in crate::serve) fn lost(&self) -> u64 {
         self.lines.lost()
     }
 
     pub(in crate::serve) fn write(&self, line: &AccessLine<'_>) {
-        // Nothing in a line can fail to be JSON, and one that is lost is counted where it is.
+        // A line always serialises to JSON.
         let Ok(mut bytes) = serde_json::to_vec(line) else { return };
         bytes.push(b'\n');
         self.lines.push(&bytes);
@@ -77,7 +77,7 @@ fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
-/// A file whose name may come to mean another.
+/// A log file that can be reopened by its name.
 struct LogFile {
     path: PathBuf,
     file: File,
@@ -103,7 +103,7 @@ impl Write for LogFile {
     }
 }
 
-/// Returns the path and query of a request as the log has them: escaped, and not too much of them.
+/// Returns the path and query of a request for the log: escaped, and cut at a limit.
 pub(in crate::serve) fn logged_path(path: &str) -> String {
     let path = path.as_bytes();
     path.get(..LOGGED_PATH_BYTES_MAX).unwrap_or(path).escape_ascii().to_string()
@@ -133,7 +133,7 @@ pub(in crate::serve) struct AccessLine<'a> {
 }
 
 impl<'a> AccessLine<'a> {
-    /// Makes the line of a served request about which only its connection is known.
+    /// Makes a line with the fields of the connection only.
     pub(in crate::serve) fn new(peer: SocketAddr, listener: &'a str, group: &'a str) -> Self {
         Self {
             time: time(),
@@ -158,10 +158,10 @@ impl<'a> AccessLine<'a> {
     }
 }
 
-/// The time, as the log on standard error has it (RFC 3339, UTC).
+/// Returns the time in the format of the log on standard error (RFC 3339, UTC).
 pub(in crate::serve) fn time() -> String {
     let mut text = String::with_capacity(32);
-    // Nothing can go wrong in a string.
+    // Writing to a string cannot fail.
     let _ = SystemTime.format_time(&mut Writer::new(&mut text));
     text
 }
@@ -174,7 +174,7 @@ pub(in crate::serve) struct LoggedPeer {
     pub(in crate::serve) has_certificate: bool,
 }
 
-/// What the lines of one connection have in common.
+/// The fields that the lines of one connection share.
 #[derive(Debug)]
 pub(in crate::serve) struct ConnectionLog {
     pub(in crate::serve) log: AccessLog,
@@ -203,14 +203,14 @@ impl ConnectionLog {
     }
 }
 
-/// What a line says of a refusal.
+/// The fields of a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve) struct RefusalRecord<'a> {
     pub(in crate::serve) authority: &'a str,
     pub(in crate::serve) verdict: &'static str,
     pub(in crate::serve) reason: &'static str,
     pub(in crate::serve) step: u8,
-    /// `None` where the stream is reset instead.
+    /// The status; `None` if the stream is reset.
     pub(in crate::serve) status: Option<u16>,
 }
 
@@ -222,9 +222,9 @@ pub(in crate::serve) struct RequestRecord {
     pub(in crate::serve) begun: Instant,
     /// `None` until the answer has begun.
     pub(in crate::serve) status: Option<u16>,
-    /// Of content, that was handed to the connection.
+    /// The bytes of content passed to the connection.
     pub(in crate::serve) bytes: u64,
-    /// Whether all of the answer was.
+    /// True if the whole answer was passed on.
     pub(in crate::serve) complete: bool,
     /// `None` without an access log.
     pub(in crate::serve) line: Option<RequestLine>,
@@ -238,7 +238,7 @@ pub(in crate::serve) struct RequestLine {
     pub(in crate::serve) method: String,
     pub(in crate::serve) path: String,
     pub(in crate::serve) reason: &'static str,
-    /// Why it would be refused, were its group not observed only.
+    /// The reason for which the request would be refused if its group were not only observed.
     pub(in crate::serve) observed: Option<&'static str>,
     pub(in crate::serve) virtual_host: Option<String>,
 }

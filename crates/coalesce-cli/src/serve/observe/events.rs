@@ -74,8 +74,8 @@ events! {
     warn ended_at_once() "ended at once, by a second signal";
 }
 
-/// Makes the span that everything logged about a connection is in. Its server name is recorded when
-/// the ClientHello is there.
+/// Makes the span for everything logged about a connection. Its server name is recorded when the
+/// ClientHello has arrived.
 pub(in crate::serve) fn connection(peer: SocketAddr, listener: &str) -> tracing::Span {
     tracing::info_span!(target: TARGET, "connection", %peer, listener, server_name = Empty)
 }
@@ -90,12 +90,12 @@ fn connection_event() -> LogEvent {
 #[derive(Debug)]
 pub(in crate::serve) struct HandshakeFailed<'a> {
     pub(in crate::serve) reason: &'static str,
-    /// From the ClientHello.
+    /// The server name of the ClientHello.
     pub(in crate::serve) server_name: Option<&'a str>,
     /// The ALPN protocols of the ClientHello.
     pub(in crate::serve) alpn: Option<&'a str>,
     pub(in crate::serve) detail: &'a str,
-    /// How many failures of this kind were not logged since the last one that was.
+    /// The number of unlogged failures of this kind since the last logged one.
     pub(in crate::serve) unlogged_before: u64,
 }
 
@@ -114,7 +114,7 @@ impl HandshakeFailed<'_> {
     }
 }
 
-/// What has happened to a request that is refused, or would be.
+/// The outcome of a request that is refused, or would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum RefusalKind {
     Misdirected,
@@ -143,13 +143,13 @@ pub(in crate::serve) struct Refusal<'a> {
     pub(in crate::serve) group: &'a str,
     pub(in crate::serve) server_name: Option<&'a str>,
     pub(in crate::serve) authority: &'a str,
-    /// What is wrong with a malformed request.
+    /// The fault of a malformed request.
     pub(in crate::serve) detail: Option<Malformed>,
     /// A sentence that may help with a misdirected request.
     pub(in crate::serve) hint: Option<&'a str>,
-    /// `None` when the stream is reset, and for what is only observed.
+    /// `None` if the stream is reset, or if the group is only observed.
     pub(in crate::serve) status: Option<u16>,
-    /// How many refusals of this kind were not logged since the last one that was.
+    /// The number of unlogged refusals of this kind since the last logged one.
     pub(in crate::serve) unlogged_before: u64,
 }
 

@@ -13,11 +13,11 @@ use crate::serve::observe::events::HandshakeFailed;
 use crate::serve::observe::meters::{CONNECTIONS, HANDSHAKES, TLS_CONNECTIONS};
 use crate::terminal::text::first_characters;
 
-/// How a connection's handshakes end.
+/// The outcome of a connection's handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum Outcome {
     Completed,
-    /// TLS is done, and the preface of HTTP/2 is wrong or does not come.
+    /// TLS is complete, and the HTTP/2 preface is wrong or missing.
     NoPreface,
     Failed(HandshakeFailure),
 }
@@ -38,7 +38,7 @@ impl Outcome {
     }
 }
 
-/// A failed handshake, as far as the operator is told.
+/// A failed handshake, with the fields that the log shows.
 #[derive(Debug)]
 pub(in crate::serve) struct FailedHandshake {
     outcome: Outcome,
@@ -47,7 +47,7 @@ pub(in crate::serve) struct FailedHandshake {
     /// The ALPN protocols of the ClientHello, escaped.
     alpn: Option<String>,
     detail: String,
-    /// False for a connection that ended before it said anything, as health checks do.
+    /// False for a connection that ended before it sent any bytes, as health checks do.
     is_logged: bool,
 }
 
@@ -71,7 +71,7 @@ impl From<&AcceptError> for FailedHandshake {
     fn from(error: &AcceptError) -> Self {
         let failure = error.failure();
         let text = error.to_string();
-        // The event says so already.
+        // The event's message already has this prefix.
         let detail = text.strip_prefix("TLS handshake failed: ").unwrap_or(&text).to_owned();
         Self {
             outcome: Outcome::Failed(failure),
@@ -83,7 +83,7 @@ impl From<&AcceptError> for FailedHandshake {
     }
 }
 
-/// What is counted about one listener.
+/// The counters of one listener.
 #[derive(Debug)]
 pub(in crate::serve) struct ListenerMeters {
     handshakes: Vec<HandshakeMeter>,
@@ -130,7 +130,7 @@ impl ListenerMeters {
         }
     }
 
-    /// Counts a failed handshake and logs it, unless too many with its outcome are.
+    /// Counts a failed handshake. Logs it unless too many with its outcome were logged.
     pub(in crate::serve) fn failed(&self, failed: &FailedHandshake) {
         let Some(meter) = self.meter(failed.outcome) else { return };
         meter.counter.increment(1);

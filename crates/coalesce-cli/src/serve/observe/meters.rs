@@ -1,9 +1,8 @@
-//! What is counted, and the handles to count with.
+//! The metrics, and the handles that count.
 //!
-//! Every handle is made before the first request that needs it: to count is to add, without a
-//! lookup and without an allocation. No label comes from a client, so that no client can make a
-//! series: groups and listeners are the configuration's, all other labels have the values that are
-//! listed here.
+//! Every handle is made before the first request that needs it, so counting is an addition without
+//! a lookup or an allocation. No label value comes from a client, so no client can make a series:
+//! groups and listeners come from the configuration, and all other values are listed here.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -136,7 +135,7 @@ pub(in crate::serve) const CERTIFICATE_END: Metric = metric(
     "When a certificate ends, in seconds since 1970, by its file; those that end first",
 );
 
-/// Tells the recorder what the metrics mean.
+/// Describes the metrics to the recorder.
 pub(in crate::serve) fn describe() {
     for Metric { name, kind, help } in &METRICS {
         match kind {
@@ -156,17 +155,17 @@ pub(in crate::serve) const MALFORMED: &str = "malformed";
 pub(in crate::serve) const SERVED: &str = "served";
 pub(in crate::serve) const UNLISTED: &str = "unlisted";
 
-/// How reloads end.
+/// The outcomes of reloads.
 pub(in crate::serve) const RELOAD_SERVED: &str = "served";
 pub(in crate::serve) const RELOAD_REFUSED: &str = "refused";
 
-/// What stands for the names of groups beyond [`METERED_GROUPS_MAX`].
+/// The label of all groups beyond [`METERED_GROUPS_MAX`].
 const OTHER_GROUPS: &str = "(other)";
 
-/// What is counted about the server as a whole.
+/// The meters of the whole server.
 #[derive(Debug)]
 pub(in crate::serve) struct Meters {
-    /// The groups that are told apart.
+    /// The groups with a label.
     groups: Mutex<BTreeSet<String>>,
     reloaded: Counter,
     refused: Counter,
@@ -210,7 +209,7 @@ impl Meters {
         }
     }
 
-    /// The handles of the group of this name.
+    /// Returns the handles of the group with this name.
     pub(in crate::serve) fn group(&self, name: &str) -> GroupMeters {
         let mut known = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let told_apart = known.contains(name) || known.len() < METERED_GROUPS_MAX;
@@ -223,7 +222,7 @@ impl Meters {
         GroupMeters::new(name, label)
     }
 
-    /// `site` is served from now on.
+    /// Records that `site` is served from now on.
     #[allow(clippy::cast_precision_loss, reason = "sizes are far smaller than 2^52")]
     pub(in crate::serve) fn serving(&self, site: &Site) {
         let table = site.authorities();
@@ -249,7 +248,7 @@ impl Meters {
         self.last_successful.set(0.0);
     }
 
-    /// Sets how many lines the logs have lost and libraries have not logged, all in all.
+    /// Sets the total number of lines that the logs have lost and libraries have not logged.
     pub(in crate::serve) fn lost_lines(&self, main: u64, access: u64, libraries: u64) {
         self.lost.absolute(main);
         self.access_lost.absolute(access);
@@ -257,10 +256,10 @@ impl Meters {
     }
 }
 
-/// The reasons why a request is refused, misdirected ones first.
+/// The number of reasons for a refusal, misdirected ones first.
 pub(in crate::serve) const REFUSALS: usize = Misdirected::ALL.len() + Malformed::CODES.len();
 
-/// What is counted about the connections of one group.
+/// The meters for the connections of one group.
 #[derive(Debug)]
 pub(in crate::serve) struct GroupMeters {
     /// The group's own name.
@@ -283,7 +282,7 @@ const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", NO_STATUS];
 /// The stream was reset, or the client left first.
 const NO_STATUS: &str = "none";
 
-/// The refusals for one reason, or what would be some.
+/// The meters of one reason for refusals, real or only observed.
 #[derive(Debug)]
 struct Refusals {
     counter: Counter,
@@ -368,7 +367,7 @@ impl GroupMeters {
     }
 
     fn count(&self, refusals: Option<&Refusals>) -> LogDecision {
-        // Every reason is listed, as its own tests say.
+        // The list has every reason, as its own tests check.
         let Some(refusals) = refusals else { return LogDecision::Log { unlogged_before: 0 } };
         refusals.counter.increment(1);
         let decision = refusals.logged.decide(Instant::now());
@@ -379,12 +378,12 @@ impl GroupMeters {
     }
 }
 
-/// The place of a reason in the list of all.
+/// Returns the position of a reason in the list of all.
 fn position(reason: Misdirected) -> Option<usize> {
     Misdirected::ALL.iter().position(|listed| *listed == reason)
 }
 
-/// Why a request got no answer, or a 421, from the server that a virtual host passes it on to.
+/// The reason why an upstream gave no answer, or the case that it answered 421.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum UpstreamFailure {
     TimedOut,
@@ -407,7 +406,7 @@ impl UpstreamFailure {
     }
 }
 
-/// What is counted about one upstream.
+/// The meters of one upstream.
 #[derive(Debug)]
 pub(in crate::serve) struct UpstreamMeters {
     failures: [Refusals; UpstreamFailure::ALL.len()],
@@ -422,7 +421,7 @@ impl UpstreamMeters {
         Self { failures }
     }
 
-    /// Counts a failure. Returns true if it is logged: a client can cause as many as it likes.
+    /// Counts a failure. Returns true if it may be logged; a client can cause any number.
     pub(in crate::serve) fn failed(&self, failure: UpstreamFailure) -> bool {
         let number = UpstreamFailure::ALL.iter().position(|listed| *listed == failure);
         let Some(failures) = number.and_then(|number| self.failures.get(number)) else {

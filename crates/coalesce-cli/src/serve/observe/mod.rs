@@ -1,4 +1,4 @@
-//! What the operator sees of the server: counters, the log, the access log, and the admin listener.
+//! The operator's view of the server: metrics, the log, the access log, and the admin listener.
 
 pub(super) mod access_log;
 pub(super) mod admin;

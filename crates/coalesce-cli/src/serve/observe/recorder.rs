@@ -1,4 +1,4 @@
-//! Counts and logs the decisions on one connection. Nothing of this is in any answer.
+//! Counts and logs the decisions on one connection. No answer carries any of this.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::serve::observe::access_log::{AccessLog, ConnectionLog, RefusalRecord}
 use crate::serve::observe::events::{Refusal, RefusalKind};
 use crate::serve::observe::meters::{GroupMeters, MALFORMED, MISDIRECTED, Meters};
 
-/// Everything that a server reports to.
+/// The outputs to which a server reports.
 #[derive(Clone, Debug)]
 pub(crate) struct Observers {
     pub(in crate::serve) meters: Arc<Meters>,
@@ -22,18 +22,18 @@ pub(crate) struct Observers {
 }
 
 impl Default for Observers {
-    /// Meters without a reader, unless a recorder was installed before, and no access log.
+    /// Returns meters without a reader, unless a recorder was installed before, and no access log.
     fn default() -> Self {
         Self { meters: Arc::new(Meters::new()), access_log: None, counts: false }
     }
 }
 
-/// Counts and logs, for one connection.
+/// The recorder of one connection.
 #[derive(Debug)]
 pub(in crate::serve) struct Recorder {
     /// The meters of the group that the handshake chose.
     pub(in crate::serve) meters: Arc<GroupMeters>,
-    /// The server name as the handshake has it: in lower case, without a trailing dot.
+    /// The server name of the handshake, in lower case, without a trailing dot.
     pub(in crate::serve) server_name: Option<String>,
     pub(in crate::serve) access_log: Option<Arc<ConnectionLog>>,
     /// True if answers are counted.
@@ -41,7 +41,7 @@ pub(in crate::serve) struct Recorder {
 }
 
 impl Recorder {
-    /// Records a verdict. `hint` is asked for a sentence about a request that is logged.
+    /// Records a verdict. Calls `hint` for a sentence if the request is logged.
     #[inline]
     pub(in crate::serve) fn record(
         &self,
@@ -65,14 +65,14 @@ impl Recorder {
         }
     }
 
-    /// Whether the request names another host than the server name. Without a server name nobody
-    /// can tell whom the connection was made for.
+    /// Returns true if the request names another host than the server name. Without a server name,
+    /// the intended host of the connection is unknown.
     fn is_coalesced(&self, target: &RequestTarget<'_>) -> bool {
         let (Some(server_name), Some(authority)) = (&self.server_name, named_authority(target))
         else {
             return false;
         };
-        // Most requests name it in the way the ClientHello did.
+        // Fast path: most requests spell the name as the ClientHello did.
         match authority.strip_prefix(server_name.as_bytes()) {
             Some([] | [b':', ..]) => false,
             _ => names_another(server_name, authority),
@@ -92,7 +92,7 @@ impl Recorder {
         self.refused(target, MISDIRECTED, refused);
     }
 
-    /// Records what would be misdirected if the group were not only observed.
+    /// Records a request that would be misdirected if the group were not only observed.
     #[cold]
     fn observed(
         &self,
@@ -162,15 +162,15 @@ impl Recorder {
 
 const MISDIRECTED_STATUS: u16 = 421;
 
-/// A reason and what is recorded of it.
+/// A reason, and the fields that are recorded with it.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     code: &'static str,
     step: Step,
     rule: &'static str,
-    /// What is wrong with a malformed request.
+    /// The fault of a malformed request.
     detail: Option<Malformed>,
-    /// `None` when the stream is reset, and for what is only observed.
+    /// `None` if the stream is reset, or if the group is only observed.
     status: Option<u16>,
 }
 
@@ -181,8 +181,8 @@ impl From<Misdirected> for Refused {
     }
 }
 
-/// Whether the host of `authority` is another one than `server_name`, by the one comparison there
-/// is.
+/// Returns true if `authority` has another host than `server_name`, by the comparison that the
+/// decision uses.
 #[inline(never)]
 fn names_another(server_name: &str, authority: &[u8]) -> bool {
     let Ok(authority) = Authority::parse(authority) else { return true };
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_coalesced_when_it_names_another_host_than_the_server_name() {
+    fn request_for_another_host_than_the_server_name_is_coalesced() {
         let cases = [
             ("a.test", false),
             ("a.test:443", false),

@@ -1,11 +1,11 @@
-//! One thread for work that requests are not to wait for.
+//! A thread for work that must not delay requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-/// Does one thing after the other, on a thread that stands back for all others.
+/// Runs one task after the other on a thread of the lowest priority.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Background(mpsc::Sender<Work>);
 
@@ -19,21 +19,21 @@ impl Background {
         thread.spawn(move || {
             stand_back();
             for work in receiver {
-                // Whoever waits for it finds out: the sender of its result is gone.
+                // After a panic the sender of the result is dropped, which the caller notices.
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }
         })?;
         Ok(Self(sender))
     }
 
-    /// Does `work`; `None` when it panicked.
+    /// Runs `work`; returns `None` if it panicked.
     pub(in crate::serve) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (done, result) = oneshot::channel();
         let work = move || {
-            // Nobody waits any longer when the server ends.
+            // Fails if the server is ending and no longer waits.
             let _ = done.send(work());
         };
         self.0.send(Box::new(work)).ok()?;
@@ -41,8 +41,8 @@ impl Background {
     }
 }
 
-/// Takes the lowest priority for this thread. Without it a machine whose cores are all busy has
-/// requests wait for the milliseconds that such a thread may run for at a time.
+/// Gives this thread the lowest priority. On a busy machine, requests would otherwise wait for the
+/// milliseconds that a thread may run at a time.
 #[cfg(target_os = "linux")]
 fn stand_back() {
     const LOWEST: i32 = 19;
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_ends_the_work_and_not_the_thread() {
+    async fn panic_ends_the_work_and_not_the_thread() {
         let background = Background::start().unwrap();
         let id = || std::thread::current().id();
         let first = background.run(id).await.unwrap();
@@ -69,7 +69,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn the_thread_has_the_lowest_priority_and_others_keep_theirs() {
+    async fn background_thread_alone_has_the_lowest_priority() {
         let priority = || rustix::process::getpriority_process(None).unwrap();
         let own = priority();
         assert_eq!(Background::start().unwrap().run(priority).await, Some(19));

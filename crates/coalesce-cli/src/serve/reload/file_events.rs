@@ -1,9 +1,9 @@
-//! Finding out that files have changed.
+//! Detects changes of files.
 //!
-//! Folders are watched, not files: whoever replaces a file by renaming another to its name, as
-//! `coalesce compile`, editors and those who renew certificates do, leaves the old file unchanged.
-//! What happens in a folder says no more than that it is time to look; whether a file has changed
-//! is seen by its [`FileMarks`].
+//! Watches folders instead of files. `coalesce compile`, editors and programs that renew
+//! certificates replace a file by renaming another to its name, and the old file does not change.
+//! An event in a folder only means that it is time to look; the [`FileMarks`] show whether a file
+//! has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -17,16 +17,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::serve::limits::{LINKS_MAX, SETTLE_MAX, SETTLE_PAUSE};
 
-/// What tells one state of a set of files from another, without reading them.
+/// A fingerprint of a set of files, made without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::serve) struct FileMarks(BTreeMap<PathBuf, Option<Mark>>);
 
-/// Device, inode, length, and the times of the last change of content and of anything. The last
-/// one nobody can set, so that a file that was replaced by one of the same length and age is found.
+/// Device, inode, length, and the times of the last change of content and of status. No program can
+/// set the last time, so it reveals a replaced file of the same length and age.
 type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl FileMarks {
-    /// Looks at `files`; one that is not there, or cannot be looked at, has a mark as well.
+    /// Takes the marks of `files`; a missing or unreadable file has a mark too.
     pub(in crate::serve) fn of(files: &BTreeSet<PathBuf>) -> Self {
         Self(files.iter().map(|file| (file.clone(), fs::metadata(file).ok().map(mark))).collect())
     }
@@ -42,18 +42,18 @@ fn mark(of: Metadata) -> Mark {
 #[derive(Debug)]
 pub(in crate::serve) struct FolderWatcher {
     watcher: RecommendedWatcher,
-    /// Device and inode of each folder when it was taken: another one of the same name is another.
+    /// Device and inode of each watched folder. A folder that replaced another has a new inode.
     watched: BTreeMap<PathBuf, (u64, u64)>,
 }
 
-/// Says that something has happened in a watched folder.
+/// The receiver of events in watched folders.
 #[derive(Debug)]
 pub(in crate::serve) struct FileEvents(mpsc::Receiver<()>);
 
 impl FolderWatcher {
-    /// Watches nothing yet.
+    /// Makes a watcher without folders.
     pub(in crate::serve) fn new() -> notify::Result<(Self, FileEvents)> {
-        // One that waits is as good as several.
+        // One pending event is enough, because the reader checks all files.
         let (happened, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().map_or(true, |event| changes_something(event.kind)) {
@@ -63,8 +63,8 @@ impl FolderWatcher {
         Ok((Self { watcher, watched: BTreeMap::new() }, FileEvents(events)))
     }
 
-    /// Watches the folders of `files`, and no others; gives those that cannot be watched, with the
-    /// reason.
+    /// Watches the folders of `files`, and no others. Returns those that cannot be watched, with
+    /// the reason.
     pub(in crate::serve) fn watch(
         &mut self,
         files: &BTreeSet<PathBuf>,
@@ -86,7 +86,7 @@ impl FolderWatcher {
         for (folder, _) in
             self.watched.iter().filter(|(folder, id)| wanted.get(*folder) != Some(*id))
         {
-            // It may be gone, and its watch with it.
+            // Fails if the folder was removed, and its watch with it.
             let _ = self.watcher.unwatch(folder);
         }
         self.watched.retain(|folder, id| wanted.get(folder) == Some(id));
@@ -105,7 +105,7 @@ impl FolderWatcher {
     }
 }
 
-/// Reading files is an event as well, of which there is one for every reload.
+/// Returns false for read events: each reload causes some itself.
 const fn changes_something(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
@@ -114,8 +114,8 @@ const fn changes_something(kind: EventKind) -> bool {
     }
 }
 
-/// Adds every folder in which the name `path` could come to mean another file: its own, and those
-/// of the symbolic links on the way to it. `links` of them are followed.
+/// Adds every folder in which the name `path` could be given to another file: its own folder, and
+/// those of the symbolic links on the way. Follows `links` of them.
 fn add_folders(path: &Path, folders: &mut BTreeSet<PathBuf>, links: usize) {
     folders.insert(folder_of(path).to_owned());
     let Some(links) = links.checked_sub(1) else { return };
@@ -136,8 +136,8 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 impl FileEvents {
-    /// Waits until something has happened, and then until nothing more does for a moment: a
-    /// certificate and its key are two files. `None` when nobody watches any longer.
+    /// Waits for an event, and then until the folders are quiet for a moment, because a certificate
+    /// and its key are two files. Returns `None` when watching has ended.
     pub(in crate::serve) async fn settled(&mut self) -> Option<()> {
         self.0.recv().await?;
         let last = Instant::now() + SETTLE_MAX;
@@ -146,7 +146,7 @@ impl FileEvents {
     }
 }
 
-/// The text of an error of the watcher, which may be the operating system's.
+/// Returns the text of a watcher's error, which may be the operating system's.
 pub(in crate::serve) fn reason(error: &notify::Error) -> String {
     match &error.kind {
         notify::ErrorKind::Io(error) => crate::terminal::text::without_code(error),
@@ -170,18 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_that_a_name_leads_through_a_link_in_is_watched() {
+    fn every_folder_on_the_way_through_links_is_watched() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["1", "2", "plain"] {
             fs::create_dir(at(name)).unwrap();
         }
         fs::write(at("2/file"), "").unwrap();
-        // As Kubernetes mounts secrets: a link to a link to a folder that is exchanged whole.
+        // The layout of Kubernetes secrets: a link to a link to a folder that is replaced whole.
         symlink("../2", at("1/data")).unwrap();
         symlink("data/file", at("1/file")).unwrap();
         let found = folders(&at("1/file"));
-        // Where the links are, where they lead, and where the folder is that is exchanged.
+        // The folder of the links, the folder that they lead to, and the parent of the replaced
+        // folder.
         assert_eq!(found, BTreeSet::from(["1", "1/data", "1/.."].map(at)));
         assert_eq!(folders(Path::new("site.toml")), BTreeSet::from([PathBuf::from(".")]));
         symlink("loop", at("loop")).unwrap();
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_is_another_however_alike() {
+    fn replaced_file_of_equal_length_and_age_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let files = BTreeSet::from([path.clone()]);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_happens_in_a_folder_is_told_once_it_is_over() {
+    async fn events_in_a_folder_are_reported_once_it_is_quiet() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "one").unwrap();
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_no_change() {
+    fn reading_is_not_a_change() {
         use notify::event::CreateKind;
         assert!(!changes_something(EventKind::Access(AccessKind::Open(AccessMode::Any))));
         assert!(!changes_something(EventKind::Access(AccessKind::Close(AccessMode::Read))));

@@ -1,4 +1,4 @@
-//! Putting a newer configuration in the place of the one that is served.
+//! Replaces the served configuration by a newer one.
 
 mod background;
 mod file_events;

@@ -1,9 +1,8 @@
-//! Putting a newer configuration in the place of the one that is served.
+//! Replaces the served configuration by a newer one.
 //!
-//! The new one is read, checked and built beside the one that serves, on a thread of its own that
-//! stands back whenever there is a request to be served. Only a whole one takes its place, in one
-//! step. The old one is let go of by every connection at once and freed here, so that no request
-//! waits for that.
+//! A thread of the lowest priority reads, checks and builds the new configuration while the old one
+//! serves. A complete configuration replaces the old one in one step. Every connection then
+//! releases the old one at once, and it is freed here, so no request waits for that.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -27,19 +26,19 @@ use crate::serve::reload::background::Background;
 use crate::serve::reload::file_events::{FileEvents, FileMarks, FolderWatcher, reason};
 use crate::serve::snapshot::{ServerState, Snapshot};
 
-/// Where the configuration comes from.
+/// The source of the configuration.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct ConfigurationSource {
     path: PathBuf,
     overrides: Overrides,
-    /// What makes a group, a listener and a session of one site those of the next.
+    /// The site, which carries groups, listeners and sessions over to the next version.
     site: Arc<OnceLock<Site<VirtualHost>>>,
 }
 
-/// Why there is no site.
+/// The reason why loading failed.
 pub(in crate::serve) enum LoadError {
     Configuration(ConfigErrors),
-    /// It does not go together with the command line.
+    /// The configuration contradicts the command line.
     Usage(String),
 }
 
@@ -62,7 +61,7 @@ impl ConfigurationSource {
         Ok(loaded)
     }
 
-    /// The files that it is made of; those of `before` as well while it cannot be said.
+    /// Returns the files of the configuration; while they are unknown, those of `before` too.
     fn files(&self, before: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         files_named(&self.path).unwrap_or_else(|| {
             let mut files = before.clone();
@@ -72,7 +71,7 @@ impl ConfigurationSource {
     }
 }
 
-/// What puts snapshots in the place of others.
+/// Replaces the snapshot that is served.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Swapper {
     pub(in crate::serve) site: Site<VirtualHost>,
@@ -89,7 +88,7 @@ impl Swapper {
         Snapshot::new(site, admin, &self.bound, &self.meters, Some(&earlier))
     }
 
-    /// Has `snapshot` served from the next request on; gives the one that was served before.
+    /// Serves `snapshot` from the next request on; returns the previous one.
     fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         self.meters.serving(&snapshot.site);
         self.site.install(&snapshot.site);
@@ -99,23 +98,23 @@ impl Swapper {
     }
 }
 
-/// Reloads when files have changed, and when it is told to.
+/// Reloads when files have changed, or on request.
 #[derive(Debug)]
 pub(in crate::serve) struct Reloader {
     source: ConfigurationSource,
-    /// `None` after a look at them that came to no end, which no file can cause.
+    /// `None` after the look at the files panicked, which no file can cause.
     files: Option<Files>,
-    /// `None` where nobody wants the files to be watched, or nobody can.
+    /// `None` if the files are not watched, by request or after an error.
     file_events: Option<FileEvents>,
     background: Background,
 }
 
-/// The reload that comes next.
+/// The next reload.
 #[derive(Clone, Copy, Debug)]
 enum Due {
-    /// If the files are others than before.
+    /// Only if the files have changed.
     IfChanged,
-    /// Whether or not.
+    /// In any case.
     Always,
 }
 
@@ -124,13 +123,13 @@ enum Due {
 struct Files {
     source: ConfigurationSource,
     paths: BTreeSet<PathBuf>,
-    /// Those of `paths` when they were last looked at.
+    /// The marks of `paths` from the last look.
     marks: FileMarks,
     watcher: Option<FolderWatcher>,
 }
 
 impl Reloader {
-    /// Looks at the files of `source`; to be called before they are loaded.
+    /// Takes the marks of the files of `source`; call it before they are loaded.
     pub(in crate::serve) fn new(source: ConfigurationSource, background: Background) -> Self {
         let paths = source.files(&BTreeSet::new());
         let marks = FileMarks::of(&paths);
@@ -138,7 +137,7 @@ impl Reloader {
         Self { source, files: Some(files), file_events: None, background }
     }
 
-    /// Watches the files from now on. What cannot be watched is logged: SIGHUP is left.
+    /// Starts to watch the files. Logs the folders that cannot be watched; SIGHUP still reloads.
     pub(in crate::serve) fn watch(&mut self) {
         let Some(files) = &mut self.files else { return };
         match FolderWatcher::new() {
@@ -154,14 +153,14 @@ impl Reloader {
         }
     }
 
-    /// Reloads for ever.
+    /// Reloads until the server ends.
     pub(in crate::serve) async fn run(
         mut self,
         swapper: Swapper,
         mut hangups: Signal,
         access_log: Option<AccessLog>,
     ) {
-        // Files may have changed between the first look at them and the beginning of the watch.
+        // Files may have changed between the first look and the start of the watch.
         let mut due = self.file_events.is_some().then_some(Due::IfChanged);
         loop {
             if due.is_none() {
@@ -180,8 +179,8 @@ impl Reloader {
             let Some(next) = due.take() else { continue };
             let slow = |waited: Duration| events::reload_is_slow(waited.as_secs_f64());
             let mut reload = pin!(report_slow(self.reload_due(next, &swapper), slow));
-            // A file system that answers nothing can hold a reload for ever. SIGHUP opens the
-            // access log again all the same, and asks for one more reload.
+            // A file system that does not respond can block a reload forever. SIGHUP still reopens
+            // the access log, and requests one more reload.
             loop {
                 tokio::select! {
                     () = &mut reload => break,
@@ -191,7 +190,7 @@ impl Reloader {
         }
     }
 
-    /// Looks at the files; says whether anything is new.
+    /// Takes new marks; returns true if they differ from the last ones.
     async fn look(&mut self) -> bool {
         let Some(mut files) = self.files.take() else { return true };
         let looked = self.background.run(move || {
@@ -253,8 +252,8 @@ fn hang_up(access_log: Option<&AccessLog>) -> Due {
     Due::Always
 }
 
-/// Awaits `work`, and calls `slow` while it goes on: after [`SLOW_RELOAD`], and then each time that
-/// it has taken twice as long.
+/// Awaits `work`, and calls `slow` after [`SLOW_RELOAD`] and then each time that the duration has
+/// doubled.
 async fn report_slow<T>(work: impl Future<Output = T>, mut slow: impl FnMut(Duration)) -> T {
     let mut work = pin!(work);
     let (mut waited, mut pause) = (Duration::ZERO, SLOW_RELOAD);
@@ -277,12 +276,12 @@ impl Files {
         }
     }
 
-    /// Looks which files there are, and what they are like; says whether anything is new.
+    /// Lists the files and takes their marks; returns true if either has changed.
     fn look(&mut self) -> bool {
         self.paths = self.source.files(&self.paths);
         self.watch_folders();
-        // After that: what changes from here on is told. Before they are read: what changes while
-        // they are read is found the next time.
+        // After watching began, so that later changes cause an event. Before the files are read, so
+        // that a change during reading is found at the next look.
         let marks = FileMarks::of(&self.paths);
         let changed = marks != self.marks;
         self.marks = marks;
@@ -290,8 +289,8 @@ impl Files {
     }
 }
 
-/// Frees a snapshot once no connection has it any longer: to free a large one takes its time, which
-/// no request is to wait for.
+/// Frees a snapshot once no connection uses it. Freeing a large one takes time, so it happens in
+/// the background.
 async fn retire(snapshot: Arc<Snapshot>, meters: Arc<Meters>, background: Background) {
     while Arc::strong_count(&snapshot) > 1 {
         sleep(RETIRE_PAUSE).await;

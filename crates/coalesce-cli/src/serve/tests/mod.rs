@@ -1,4 +1,4 @@
-//! The limits in time, and the document that operators read.
+//! Tests of the time limits, and of the document for operators.
 
 mod operations;
 mod timeouts;

@@ -29,7 +29,7 @@ const DOCUMENT: &str = concat!(
     include_str!("../../../../../docs/observing.md")
 );
 
-/// The rows of the table whose head begins with these cells, without backticks.
+/// Returns the rows of the table whose header begins with these cells, without backticks.
 fn rows(head: &[&str]) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let cells = line.trim_matches('|').split('|');
@@ -43,7 +43,7 @@ fn rows(head: &[&str]) -> Vec<Vec<String>> {
     lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// The first columns of that table.
+/// Returns the first columns of that table.
 fn columns(head: &[&str], count: usize) -> BTreeSet<Vec<String>> {
     let rows = rows(head);
     let set: BTreeSet<Vec<String>> = rows.iter().map(|row| row[..count].to_vec()).collect();
@@ -65,7 +65,7 @@ fn flags() {
     assert_eq!(columns(&["flag", "does"], 1), flags.collect());
 }
 
-/// The fields of an entry, as the parser lists them to whoever writes another.
+/// Returns the fields of an entry, which the parser lists for an unknown field.
 fn fields<T: DeserializeOwned>(entry: &str) -> Vec<Vec<String>> {
     let error = toml::from_str::<T>("no-such-field = 1").err().unwrap().to_string();
     let (_, listed) = error.split_once("expected").unwrap();
@@ -141,7 +141,7 @@ fn reasons() {
     for reason in Misdirected::ALL {
         code.insert(row([MISDIRECTED, reason.code(), &step(reason.step())]));
     }
-    // The steps of the others are not known by their codes alone.
+    // The codes of the other reasons do not name their steps.
     let (malformed, others): (BTreeSet<_>, BTreeSet<_>) =
         documented.into_iter().partition(|row| row[0] == MALFORMED);
     assert_eq!(others, code);
@@ -228,7 +228,7 @@ fn every_limit() {
     let source = include_str!("../limits.rs");
     let constants = source.lines().filter_map(|line| line.strip_prefix("pub(super) const "));
     let constants = constants.filter_map(|line| line.split_once(':')).map(|(name, _)| name);
-    // These belong to the log of every command.
+    // These constants belong to the log of every command.
     let constants = constants.chain(["LOG_BYTES_WAITING_MAX", "LOG_FLUSH_TIMEOUT"]);
     assert_eq!(
         constants.collect::<BTreeSet<_>>(),
@@ -244,7 +244,7 @@ fn events_and_their_fields() {
     assert!(DOCUMENT.contains(&format!("target `{}`", events::TARGET)));
 }
 
-/// An event that is logged elsewhere would not be in the list.
+/// An event that is logged elsewhere would be missing in the list.
 #[test]
 fn only_the_list_of_events_logs_at_info_and_above() {
     fn check(folder: &Path) {

@@ -1,7 +1,7 @@
-//! The limits in time of a connection, with real sockets and a clock that runs ahead.
+//! The time limits of a connection, with real sockets and a paused clock.
 //!
-//! The clock is stopped once everything is as the test wants it; from then on it jumps to the next
-//! limit whenever there is nothing to do.
+//! Each test pauses the clock once its connections are set up. The clock then jumps to the next
+//! timer whenever all tasks are idle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,8 +27,8 @@ use crate::serve::limits::{
 use crate::serve::observe::recorder::Observers;
 use crate::serve::server::{Running, Server};
 
-/// What a limit may be exceeded by: the machine's own time before the clock was stopped, and the
-/// farewells after it.
+/// The allowed excess over a limit: the real time before the clock was paused, and the GOAWAY
+/// exchange.
 const MARGIN: Duration = Duration::from_secs(5);
 
 struct TestServer {
@@ -38,7 +38,7 @@ struct TestServer {
     _folder: TempDir,
 }
 
-/// A server of `a.test`, which answers by itself, and of `b.test` behind `upstream`.
+/// Starts a server of `a.test`, which answers itself, and of `b.test` behind `upstream`.
 async fn start(upstream: &str) -> TestServer {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["a.test", "b.test"].map(str::to_owned)).unwrap();
@@ -74,7 +74,7 @@ impl TestServer {
         TlsConnector::from(self.client.clone()).connect(name, stream).await.unwrap()
     }
 
-    /// A connection, and how it ended.
+    /// Opens a connection; the task returns how it ended.
     async fn connect(&self) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
         let (send, connection) = h2::client::handshake(self.tls().await).await.unwrap();
         (send, tokio::spawn(connection))
@@ -98,36 +98,36 @@ fn within(begun: Instant, limit: Duration) {
 }
 
 #[tokio::test]
-async fn a_connection_without_requests_is_told_to_go() {
+async fn connection_without_requests_gets_goaway() {
     let server = start("http://127.0.0.1:1").await;
     let (send, ended) = server.connect().await;
     assert_eq!(answered(&send, server.get("a.test")).await, 200);
-    // One that is misdirected is a use of the connection as well.
+    // A misdirected request counts as use of the connection.
     assert_eq!(answered(&send, server.get("c.test")).await, 421);
     pause();
     let begun = Instant::now();
     ended.await.unwrap().unwrap();
-    // The refusal is seen at the first end of the limit, and the limit begins anew.
+    // The refusal is noticed at the first end of the limit, which then starts again.
     let took = begun.elapsed();
     assert!(took <= 2 * IDLE_TIMEOUT + DRAIN_TIMEOUT + MARGIN, "{took:?}");
     assert!(took + MARGIN >= 2 * IDLE_TIMEOUT, "{took:?}");
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_after_tls_is_not_waited_for() {
+async fn client_that_is_silent_after_tls_is_disconnected() {
     let server = start("http://127.0.0.1:1").await;
     let mut stream = server.tls().await;
-    // The server is that far as well when it has sent what follows its handshake.
+    // Once the server has sent its first frames, it waits for the preface.
     pause();
     let begun = Instant::now();
     let mut bytes = Vec::new();
-    // What has come until then is no matter, nor whether the end was a polite one.
+    // Neither the received bytes nor the kind of end matter.
     let _ = stream.read_to_end(&mut bytes).await;
     within(begun, PREFACE_TIMEOUT);
 }
 
 #[tokio::test]
-async fn an_end_waits_for_open_requests_so_long_and_no_longer() {
+async fn shutdown_waits_for_open_requests_until_the_limit() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = start(&format!("http://{}", upstream.local_addr().unwrap())).await;
     let (send, ended) = server.connect().await;
@@ -136,16 +136,16 @@ async fn an_end_waits_for_open_requests_so_long_and_no_longer() {
     let silent = upstream.accept().await.unwrap();
     pause();
     let begun = Instant::now();
-    // Connection and server have the same limit, and either may be the first to act on it.
+    // Connection and server have the same limit, and either may act first.
     let _ = server.running.end().await;
     within(begun, DRAIN_TIMEOUT);
     answer.await.unwrap_err();
-    // Whether the client sees an error depends on what it was doing.
+    // The client may or may not see an error.
     let _ = ended.await.unwrap();
     drop(silent);
 }
 
-/// An upstream that takes connections and says nothing; counts them.
+/// An upstream that accepts connections and sends nothing; counts them.
 async fn silent_upstream() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, connections) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -185,7 +185,7 @@ async fn requests_to_a_dead_upstream_fail_together_with_one_status() {
     }
 }
 
-/// Takes one request over HTTP/2 or HTTP/1.1, and returns when its content has broken off.
+/// Reads one request over HTTP/2 or HTTP/1.1, and returns when its content has broken off.
 async fn upload_breaks_off(upstream: TcpListener, over_http2: bool) {
     let mut stream = upstream.accept().await.unwrap().0;
     if !over_http2 {

@@ -1,4 +1,4 @@
-//! What a pool asks of its connections, and of the code that makes them.
+//! The traits of a pool's connections, and of the code that makes them.
 
 use std::fmt::Debug;
 use std::task::{Context, Poll};
@@ -28,7 +28,7 @@ pub(in crate::serve::answer) trait Connect:
     type Connection: PooledConnection;
     /// The permission to make a connection.
     type Permit: Send + 'static;
-    /// Why there is no connection. All requests that wait for it get a copy.
+    /// The error of a failed attempt. All requests that wait for it get a copy.
     type Error: Clone + Debug + Send + 'static;
 
     /// Returns how many requests a new connection is expected to carry at once.

@@ -1,4 +1,4 @@
-//! A pool and what requests get of it.
+//! A pool, and the leases that it gives to requests.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,12 +23,12 @@ struct Inner<C: Connect> {
     state: Mutex<State<C::Connection, C::Error>>,
 }
 
-/// Which connection a request takes.
+/// The kind of connection that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve::answer) enum Wanted {
-    /// Any with room.
+    /// Any connection with room.
     Any,
-    /// One that no request has used: the upstream may have closed the others.
+    /// A new connection, because the upstream may have closed the used ones.
     Fresh,
 }
 
@@ -88,7 +88,7 @@ impl<C: Connect> Waiting<'_, C> {
 
 impl<C: Connect> Drop for Waiting<'_, C> {
     fn drop(&mut self) {
-        // A connection may have been delivered to a request that is no longer there.
+        // The connection may have been delivered after the request was dropped.
         self.result.close();
         if let Ok(Ok((id, connection))) = self.result.try_recv() {
             drop(self.pool.lease(id, connection, false));
@@ -98,7 +98,7 @@ impl<C: Connect> Drop for Waiting<'_, C> {
 
 impl<C: Connect> Inner<C> {
     fn lock(&self) -> MutexGuard<'_, State<C::Connection, C::Error>> {
-        // No method of the state leaves it half changed.
+        // Each method leaves the state consistent, even if it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

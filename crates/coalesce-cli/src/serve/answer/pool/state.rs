@@ -12,7 +12,7 @@ use crate::serve::shares::ClientId;
 /// The number of a connection, or of the attempt that makes it.
 pub(super) type ConnectionId = u64;
 
-/// What a waiting request is told: the number of its connection and a handle of it.
+/// The result for a waiting request: the number of its connection and a handle of it.
 pub(super) type Made<T, E> = Result<(ConnectionId, T), E>;
 
 /// A waiting request.
@@ -24,11 +24,11 @@ pub(super) struct Waiter<T, E> {
 
 #[derive(Debug)]
 pub(super) struct State<T, E> {
-    /// By their age, so that the oldest is used first and the others become idle.
+    /// The connections by age. The oldest is used first, so the newest become idle.
     connections: BTreeMap<ConnectionId, Pooled<T>>,
     attempts: BTreeMap<ConnectionId, Vec<Waiter<T, E>>>,
     next_id: ConnectionId,
-    /// How many requests the next connection is expected to carry at once.
+    /// The number of requests that the next connection is expected to carry at once.
     expected: usize,
     /// True while a task closes idle connections.
     pub(super) is_reaped: bool,
@@ -41,7 +41,7 @@ struct Pooled<T> {
     idle_since: Instant,
 }
 
-/// What happens once the lock is released: a waiting request is told its result.
+/// A delivery to a waiting request, made once the lock is released.
 pub(super) type Delivery<T, E> = (Waiter<T, E>, Made<T, E>);
 
 /// What comes of an attempt: what waiting requests are told, and those that found no room.
@@ -53,7 +53,7 @@ impl<T: PooledConnection, E: Clone> State<T, E> {
         Self { connections, attempts, next_id: 0, expected, is_reaped: false }
     }
 
-    /// Takes room on a connection that is there, and forgets idle ones that have ended.
+    /// Takes room on an existing connection, and removes idle ones that have ended.
     pub(super) fn take(&mut self) -> Option<(ConnectionId, T)> {
         self.connections.retain(|_, pooled| pooled.in_use > 0 || pooled.connection.is_open());
         let has_room = |pooled: &Pooled<T>| {
@@ -98,7 +98,7 @@ impl<T: PooledConnection, E: Clone> State<T, E> {
             }
         };
         waiting.retain(|waiter| !waiter.sender.is_closed());
-        // A connection that has ended by now fails its requests, which are then asked again.
+        // If the connection has ended by now, its requests fail and are then sent again.
         self.expected = connection.capacity().max(1);
         let left_over = waiting.split_off(self.expected.min(waiting.len()));
         let (in_use, idle_since) = (waiting.len(), Instant::now());

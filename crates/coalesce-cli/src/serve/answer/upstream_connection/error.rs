@@ -1,4 +1,4 @@
-//! Why an upstream did not answer.
+//! The reasons why an upstream did not answer.
 
 use std::error::Error;
 use std::fmt;
@@ -7,14 +7,14 @@ use http::Request;
 
 use crate::serve::answer::body::RequestBody;
 
-/// Why there is no answer from upstream.
+/// The reason why there is no answer from the upstream.
 #[derive(Clone, Debug)]
 pub(in crate::serve::answer) enum UpstreamError {
-    /// It was silent for too long.
+    /// The upstream was silent for too long.
     TimedOut,
-    /// It cannot be reached, or speaks something else.
+    /// The upstream cannot be reached, or does not speak the protocol.
     Broken(String),
-    /// The client has as many requests under way as it may.
+    /// The client has as many requests in progress as allowed.
     Full,
     /// There is no open file to spare for a connection.
     NoDescriptor,
@@ -47,12 +47,12 @@ impl fmt::Display for UpstreamError {
     }
 }
 
-/// A request that got no answer on a connection.
+/// The failure of a request on one connection.
 #[derive(Debug)]
 pub(in crate::serve::answer) struct SendFailure {
     pub(in crate::serve::answer) error: UpstreamError,
-    /// The request, if nothing of it was sent.
+    /// The request, if no part of it was sent.
     pub(in crate::serve::answer) unsent: Option<Request<RequestBody>>,
-    /// True if the connection has ended, and not the request was refused.
+    /// True if the connection has ended; false if the upstream refused this request.
     pub(in crate::serve::answer) connection_ended: bool,
 }

@@ -39,7 +39,7 @@ struct Inner {
     _last_handle: oneshot::Sender<()>,
 }
 
-/// What the task of the connection knows of it.
+/// The connection's state, as its task reports it.
 #[derive(Debug)]
 struct ConnectionState {
     /// The streams that the upstream allows.
@@ -116,13 +116,13 @@ impl Http2Connection {
         if ended {
             self.0.state.has_ended.store(true, Ordering::Relaxed);
         }
-        // A refused stream was not looked at (RFC 9113 §8.7).
+        // The upstream has not processed a refused stream (RFC 9113 §8.7).
         let connection_ended = ended || error.reason() == Some(Reason::REFUSED_STREAM);
         SendFailure { error: UpstreamError::broken(error), unsent, connection_ended }
     }
 
-    /// Returns how many requests the connection carries at once: what the upstream allows, as far
-    /// as the window of the connection holds what their streams may hold.
+    /// Returns the number of requests that the connection carries at once: the number that the
+    /// upstream allows, as far as the connection's window covers the windows of their streams.
     pub(super) fn capacity(&self) -> usize {
         self.0.state.streams_max.load(Ordering::Relaxed).min(UPSTREAM_STREAMS_MAX)
     }
@@ -181,8 +181,7 @@ async fn drive(
     state.has_ended.store(true, Ordering::Relaxed);
 }
 
-/// Ends when an upstream that is being waited for has vanished without a word: it no longer answers
-/// pings.
+/// Completes when an upstream with open requests no longer answers pings.
 async fn lost(pings: Option<PingPong>, handles: &Weak<Inner>) {
     /// The pool has one handle, and each request another.
     const IDLE: usize = 1;
