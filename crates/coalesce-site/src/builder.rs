@@ -67,9 +67,9 @@ impl<T> Site<T> {
         self.change(|_, carried| next.snapshot(carried)).map(drop)
     }
 
-    /// Builds what [`reload`](Self::reload) would put in place, and does not. A server that has
-    /// state of its own for each snapshot makes that first, and then [`install`](Self::install)s
-    /// the snapshot.
+    /// Builds the snapshot that [`reload`](Self::reload) would install, without installing it. A
+    /// server with state for each snapshot makes that state first, and then
+    /// [`install`](Self::install)s the snapshot.
     ///
     /// # Errors
     /// [`SiteErrors`].
@@ -198,10 +198,10 @@ impl<T> SiteBuilder<T> {
         self
     }
 
-    /// Removes from requests the fields in which a client could pass for a gateway, like `Forwarded`
-    /// and `X-Forwarded-Host`, as
+    /// Removes the fields of gateways, such as `Forwarded` and `X-Forwarded-Host`, from requests,
+    /// as
     /// [`CoalesceLayer::strip_forwarded_fields`](coalesce_tower::CoalesceLayer::strip_forwarded_fields)
-    /// does. The connections of a site come from clients, so nothing of these fields is true there.
+    /// does. The connections of a site come from clients, so these fields cannot be trusted.
     #[cfg(feature = "tower")]
     #[must_use]
     pub fn strip_forwarded_fields(mut self) -> Self {
@@ -219,8 +219,8 @@ impl<T> SiteBuilder<T> {
         Ok(Site::new(first, carried))
     }
 
-    /// Checks listeners, groups, hosts and their files, and builds nothing. What only a whole site
-    /// shows is not checked: a compiled table, and whether every host is served on its own
+    /// Checks listeners, groups, hosts and their files without building the site. Does not check
+    /// properties of a whole site: the compiled table, and whether every host is served on its own
     /// connections.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a site carries from one snapshot to the next.
+//! The state that a site carries from one snapshot to the next.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,27 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use coalesce_core::ListenerId;
 use coalesce_tls::{SessionStores, TlsPolicy};
 
-/// What a site carries from snapshot to snapshot, so that a connection that was made under one can
-/// be judged under the next. Sites that do not share this value know nothing of each other's
-/// connections.
+/// The state that a site carries from snapshot to snapshot, so that a connection made under one can
+/// be judged under the next. Sites with different values know nothing of each other's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
-    /// The stores that sessions are resumed from.
+    /// The stores from which sessions are resumed.
     pub(crate) sessions: SessionStores,
     policies: Mutex<Vec<Weak<TlsPolicy>>>,
-    /// By the number of their ids.
+    /// The listeners, by the number of their ids.
     listeners: Mutex<Vec<KnownListener>>,
 }
 
-/// A listener that some snapshot has or had. Its id stays the same.
+/// A listener of this or an earlier snapshot. Its id never changes.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownListener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
-    /// Whether it shares the address. One that shares it from some reload on is another listener:
-    /// connections that were made before came to no hostname.
+    /// True if it shares its address. A listener that starts to share an address becomes another
+    /// listener, because earlier connections did not choose it by a hostname.
     pub(crate) shared: bool,
-    /// The ports that it was bound to.
+    /// The ports of its sockets.
     pub(crate) bound: BTreeSet<u16>,
 }
 
@@ -64,7 +63,7 @@ impl Carried {
         lock(&self.listeners).clone()
     }
 
-    /// Notes a port that these listeners are bound to.
+    /// Records a port that these listeners are bound to.
     pub(crate) fn bound(&self, ids: impl IntoIterator<Item = ListenerId>, port: u16) {
         let mut known = lock(&self.listeners);
         for id in ids {
@@ -77,7 +76,7 @@ impl Carried {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while one of these is locked.
+    // No code panics under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

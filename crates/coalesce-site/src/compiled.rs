@@ -1,11 +1,11 @@
-//! A compiled table: the names of the same hosts, in the same groups, or no site.
+//! Compiled tables: a table must have the names of the site's hosts in the same groups, or the
+//! build fails.
 //!
-//! A table knows hosts and groups by their numbers only, so that it would serve anything with any
-//! hosts. What binds it to these: each name that the builder was given for a host must be the same
-//! host's in the table; each entry must be in the group of its host, as strict as the host, and
-//! covered by the host's certificate; the groups must be the same, with the same policies. So a
-//! host that was moved, added or removed since the table was compiled is found by the build, not by
-//! a client.
+//! A table knows hosts and groups by number only, so it could serve any names with any hosts. These
+//! checks bind it to the site: each name of a host in the builder must belong to the same host in
+//! the table; each entry must be in the group of its host, as strict as the host, and covered by
+//! the host's certificate; the groups must be equal, with equal policies. So the build, not a
+//! client, detects a host that was moved, added or removed since the table was compiled.
 
 use std::error::Error;
 use std::fmt;
@@ -48,12 +48,12 @@ impl fmt::Display for TableMismatch {
 
 impl Error for TableMismatch {}
 
-/// The field of a compiled table that its entries are.
+/// The field name for the entries of a compiled table.
 pub(crate) const ENTRIES: &str = "entries";
 
 impl Plan {
-    /// Opens the compiled table of the builder, if it has one, and checks that it is one for this
-    /// plan. One that is open already is checked again, because a certificate may be another.
+    /// Opens the compiled table of the builder, if there is one, and checks it against this plan.
+    /// Checks an open table again, because a certificate may have changed.
     pub(crate) fn open_compiled(mut self) -> Result<Self, SiteErrors> {
         let mut notes = Notes::default();
         let opened = match (self.settings.compiled.take(), self.compiled.take()) {
@@ -182,13 +182,13 @@ impl Fit<'_> {
                 format!("\"{name}\" has another coalesce than its virtual host {host:?} here")
             });
         }
-        // A table that was opened has patterns only.
+        // An open table has patterns only.
         let Some(pattern) = name.as_pattern() else {
             return self.misfit(|| format!("\"{name}\" cannot be checked"));
         };
         match plan.coverage(host.certificate, &pattern, name) {
             Ok(Coverage::Whole) => {}
-            // Those of the builder have their warnings.
+            // The builder warns about its own entries.
             Ok(Coverage::OpenEnded) if host.has_name(&pattern) => {}
             Ok(Coverage::OpenEnded) => self.open_ended = self.open_ended.saturating_add(1),
             Err(not_covered) => self.misfit(|| not_covered),

@@ -1,4 +1,4 @@
-//! What an operator can do about a request that is not served.
+//! Hints for the operator about a request that is not served.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::question::Question;
 use crate::site_listener::SiteListener;
 use crate::snapshot::Snapshot;
 
-/// How many certificates, listeners or CAs a hint lists.
+/// The number of certificates, listeners or CAs in a hint.
 const LISTED_MAX: usize = 8;
 
 const NO_NAME: &str = "no virtual host can have this name: a name has at most 253 bytes and no \
@@ -160,7 +160,7 @@ impl<T> Snapshot<T> {
         Some(format!("virtual host {} is in group {}", host.name(), host.group()))
     }
 
-    /// Returns what a client that tries again on a connection of its own gets. `None` if the
+    /// Returns the result of a second try on a connection for the host itself. `None` if the
     /// question was about such a connection.
     fn own_connection(&self, question: &Question, authority: &Authority<'_>) -> Option<String> {
         let mut again = Question::new().with_authority(authority.to_string());
@@ -190,7 +190,7 @@ impl<T> Snapshot<T> {
     }
 }
 
-/// Says which client certificates a group accepts.
+/// Returns a sentence about the client certificates that a group accepts.
 fn client_certificate(group: &SiteGroup) -> Option<String> {
     let rules = group.tls.client_auth.rules()?;
     let lists = if rules.revocation_lists().is_empty() { "" } else { ", on no revocation list" };

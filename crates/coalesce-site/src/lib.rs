@@ -56,7 +56,7 @@
 //! | `axum::serve`, a router for each host | `Site::into_make_service` |
 //! | axum, tower, tonic: one application for all hosts | `Site::layer` |
 //! | hyper, hyper-util | `Site::serve_connection` |
-//! | `h2` | `Site::h2_handshake`, which sees what hyper hides |
+//! | `h2` | `Site::h2_handshake`, which sees fields that hyper hides |
 //! | any other | [`Site::snapshot`] |
 //!
 //! # Listeners
@@ -88,7 +88,7 @@
 //! * `axum`: a site of routers, the extractor [`ServedHost`].
 //! * `hyper`: `Site::serve_connection`.
 //! * `h2`: `Site::h2_handshake`.
-//! * `origin`: `SiteSnapshot::origin_set`, what a connection announces (RFC 8336).
+//! * `origin`: `SiteSnapshot::origin_set`, the origins that a connection announces (RFC 8336).
 //! * `tonic`: `Site::listen` and `Site::layer` for tonic's server.
 //!
 //! # External types
@@ -109,7 +109,7 @@
 //! # Limits
 //!
 //! Connections in the clear and those of trusted gateways are refused: use `coalesce-tower` for
-//! them. A connection that makes no requests announces what a reload has added with its next one.
+//! them. An idle connection announces origins that a reload has added with its next request.
 //! Files are regular ones and at most 1 MiB long.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -34,7 +34,7 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// Those of [`listen`](Self::listen).
     pub fn listen_on(&self, socket: TcpListener) -> io::Result<Listener> {
         let only = match self.newest().tables.listeners.as_slice() {
-            // Of listeners that share the address, any name is that of all.
+            // Listeners that share the address can all be reached by the first name.
             [only] => Ok(only.names.first().cloned().unwrap_or_default()),
             several => {
                 let count = several.len();

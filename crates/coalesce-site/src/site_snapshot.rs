@@ -169,8 +169,8 @@ impl<T> SiteSnapshot<T> {
 
     /// Returns sentences that help an operator with a request that is not served, or only because
     /// its group is observed: the nearest name, the ports of the listener, the certificates that
-    /// cover the host, its group, what a connection of its own would get. There is at least one for
-    /// every reason.
+    /// cover the host, its group, the result of a connection for the host itself. There is at least
+    /// one for every reason.
     pub fn hints(&self, question: &Question, explanation: &Explanation) -> Vec<String> {
         self.snapshot.hints(question, explanation)
     }

@@ -85,11 +85,11 @@ impl<'a> Undecided<'a> {
         self.decide_generation(table, table.checksum())
     }
 
-    /// Decides the request on another store than a table. `generation` is its number, which the
-    /// [`Memo`] of the connection remembers what was served with.
+    /// Decides the request on another store than a table. `generation` is the store's number, under
+    /// which the connection's [`Memo`] remembers its last result.
     ///
     /// # Security
-    /// Two stores that differ must have two numbers, whatever layers use them: requests of one
+    /// Two different stores must have two numbers, whatever layers use them: requests of one
     /// connection may pass through several.
     ///
     /// # Panics

@@ -101,7 +101,7 @@ impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
     fn log_misdirected(&self, request: &Undecided<'_>, reason: Misdirected) -> Refusal {
         log::misdirected(request.target(), reason, |reason| {
             let hint = self.decide.hint(request, reason);
-            // A closure has no hints of its own.
+            // A closure makes no hints.
             hint.or_else(|| Some(RefusalHint::new(request.connection(), reason)?.to_string()))
         });
         Refusal::Misdirected

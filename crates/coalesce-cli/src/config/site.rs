@@ -79,7 +79,7 @@ pub(crate) enum UpstreamProtocol {
 }
 
 impl Configuration {
-    /// Logs what loads and yet may not be meant, and for the curious what was loaded.
+    /// Logs the warnings about the configuration, and its content at a lower level.
     pub(crate) fn log(&self) {
         for warning in &self.warnings {
             tracing::warn!("{warning}");

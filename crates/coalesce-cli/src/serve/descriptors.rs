@@ -1,8 +1,8 @@
-//! The open files of the process: how many there may be, and what for.
+//! The open files of the process: their number, and their uses.
 //!
-//! A connection that is accepted, a file that is sent and a connection to an upstream are one open
-//! file each. Without a bound for each kind, a few clients that hold many requests open would take
-//! all of them, and the server could not accept a connection any longer.
+//! Each accepted connection, each file that is sent and each connection to an upstream is one open
+//! file. Without a bound for each kind, a few clients with many open requests could take all of
+//! them, and the server could not accept connections any longer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +16,8 @@ use crate::serve::limits::{
 use crate::serve::observe::events;
 use crate::serve::shares::{ClientId, Share, Shares};
 
-/// Raises the soft limit of open files to the hard one, and logs what becomes of it. Soft limits are
-/// low for programs that use `select`, which this one does not.
+/// Raises the soft limit of open files to the hard one, and logs the result. Soft limits are low
+/// for the sake of programs that use `select`, which this one does not.
 pub(super) fn raise_limit() {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };

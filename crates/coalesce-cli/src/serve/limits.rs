@@ -97,8 +97,8 @@ pub(super) const UPSTREAM_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * 100;
 const _: () =
     assert!(UPSTREAM_WINDOW_BYTES as usize / STREAM_WINDOW_BYTES as usize == UPSTREAM_STREAMS_MAX);
 
-/// What is read ahead of an answer from an upstream over HTTP/1.1, in bytes, its head included: as
-/// much as [`STREAM_WINDOW_BYTES`]. hyper would read 400 KiB for a client that takes nothing.
+/// The bytes read ahead of an answer from an upstream over HTTP/1.1, with its head: as many as
+/// [`STREAM_WINDOW_BYTES`]. hyper would read 400 KiB for a client that does not read.
 pub(super) const UPSTREAM_BUFFER_BYTES_MAX: usize = STREAM_WINDOW_BYTES as usize;
 
 /// The size of a decoded header list that an answer from an upstream over HTTP/2 may have, in bytes

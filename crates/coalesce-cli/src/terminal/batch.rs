@@ -1,7 +1,7 @@
-//! JSON lines in, JSON lines out.
+//! Batches: JSON lines in, JSON lines out.
 //!
-//! Every line of input has exactly one line of output, in order, so that the two can be put side by
-//! side; a line that cannot be answered gets an object with `error` and `line`.
+//! Every line of input has exactly one line of output, in order, so that you can put the two side
+//! by side. A line that cannot be answered gets an object with `error` and `line`.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -45,7 +45,7 @@ pub(crate) struct LineError<'a> {
     pub(crate) line: u64,
 }
 
-/// A question, and whatever else stood in its object.
+/// A question, and the unknown members of its object.
 #[derive(Deserialize)]
 struct Asked<Q> {
     #[serde(flatten)]
@@ -54,10 +54,10 @@ struct Asked<Q> {
     other: Map<String, Value>,
 }
 
-/// Answers each line of the file by `answer`, whose error is the line's.
+/// Answers each line of the file by `answer`; an error of `answer` is reported for its line.
 ///
-/// Members that no question has are ignored, with one warning for each name: callers carry ids
-/// and comments along.
+/// Ignores unknown members, with one warning for each name, because callers often add ids and
+/// comments.
 pub(crate) fn run<Q, A>(
     path: &Path,
     output: &mut Output<impl Write>,
@@ -106,22 +106,22 @@ where
             Ok(answer) => output.json(&answer)?,
             Err(error) => output.json(&LineError { error: &error, line: number })?,
         }
-        // A caller that waits for each answer gets it; one that sends everything at once pays for
-        // no system call per line.
+        // Flush before waiting for input: a caller that waits for each answer gets it, and one that
+        // sends all lines at once does not cost a system call per line.
         if !input.buffer().contains(&b'\n') {
             output.flush()?;
         }
     }
 }
 
-/// How many names of unknown members are remembered, so that input cannot grow the memory.
+/// The number of unknown member names that are remembered, so that input cannot grow the memory.
 const IGNORED_NAMES_MAX: usize = 100;
 
 fn parse<Q: DeserializeOwned>(line: &[u8]) -> Result<Asked<Q>, String> {
     serde_json::from_slice(line).map_err(|error| {
-        // One line was read, so serde_json's own line number would mislead.
+        // serde_json has read a single line, so its line number would mislead.
         let text = error.to_string().replacen(" at line 1 column ", " at column ", 1);
-        // The same in words of JSON, not of this program.
+        // Use JSON's terms instead of Rust's.
         if line.trim_ascii().is_empty() {
             "empty line; a JSON object expected".to_owned()
         } else {

@@ -1,4 +1,4 @@
-//! How the process ends.
+//! The exit codes, and failures that end the process.
 
 use std::fmt;
 use std::io;
@@ -7,15 +7,15 @@ use std::process::ExitCode;
 /// The exit codes, as `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All is well: the answer is yes.
+    /// Success: the answer is yes.
     Fine,
-    /// The answer is no: not served, not matched, a row failed.
+    /// The answer is no: not served, not matched, or a failed row.
     No,
-    /// The command line asks for something that is not there to be asked for.
+    /// The command line is invalid or names a missing file.
     Usage,
     /// The configuration does not load.
     Configuration,
-    /// Something failed while running: an address in use, a broken disk.
+    /// A failure at run time: an address in use, a broken disk.
     Runtime,
 }
 
@@ -37,13 +37,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An end before the command had its answer.
+/// A failure that ends the command before its answer is complete.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The reader of standard output has gone (`coalesce ... | head`). Nothing is wrong, and
-    /// there is nobody to tell.
+    /// The reader of standard output has gone (`coalesce ... | head`). This is not an error, and no
+    /// message could reach the reader.
     ReaderGone,
-    /// What to say on standard error, and the exit code.
+    /// The exit code, and the message for standard error.
     Message(Exit, String),
 }
 

@@ -1,15 +1,15 @@
-//! Lines of input, one at a time and none too long.
+//! Reads lines of bounded length.
 
 use std::io::{self, BufRead};
 
-/// The longest line that is read, in bytes: far more than any header list that servers take. The
-/// rest of a longer one is skipped, not held.
+/// The longest line that is read, in bytes: far more than any header list that servers accept. The
+/// rest of a longer line is skipped without buffering.
 pub(crate) const LINE_LEN_MAX: usize = 1 << 20;
 
-/// How much is read at once.
+/// The number of bytes per read.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
-/// What was read.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A line.

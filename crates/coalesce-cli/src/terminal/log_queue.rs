@@ -1,7 +1,7 @@
-//! A queue of log lines, bounded in bytes, that a thread of its own writes.
+//! A queue of log lines, bounded in bytes, with a thread that writes them.
 //!
 //! A task that logs never waits for the reader of the log. If the reader is slower than the tasks,
-//! lines are lost and counted, and one line says how many once there is room again.
+//! lines are lost and counted, and one line reports their number once there is room again.
 
 use std::io::{self, Write};
 use std::mem::{swap, take};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How long the end of the process waits for the lines that are still in the queue: a reader that
-/// takes anything at all takes a queue within this time.
+/// How long the end of the process waits for the lines in the queue: any reader that makes progress
+/// takes a whole queue within this time.
 pub(crate) const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The pause between two lines that say how many were lost.
+/// The pause between two reports of lost lines.
 const LOSS_PAUSE: Duration = Duration::from_secs(1);
 
-/// The pause before a write to a file or terminal that has no room now, but does not block.
+/// The pause before the next write to a non-blocking file or terminal that is full.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// The capacity that the two buffers of a queue keep while it is empty.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
-/// Where tasks put log lines. Cloning is cheap, and all clones are one queue.
+/// The queue that tasks log to. Cloning is cheap, and all clones share the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct LogQueue {
     shared: Arc<Shared>,
@@ -44,12 +44,12 @@ struct Shared {
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
-    /// How many bytes the thread has taken and not yet written.
+    /// The number of bytes that the thread has taken and not yet written.
     writing: usize,
     lost: u64,
-    /// The lost lines that no line has counted yet.
+    /// The lost lines that no report has counted yet.
     unsaid: u64,
-    /// Why the last lines were lost, if the system refused to write them.
+    /// The system's error, if the last lines were lost because a write failed.
     reason: Option<String>,
     closing: bool,
     ended: bool,
@@ -62,7 +62,7 @@ pub(crate) struct LostLines {
     pub(crate) reason: String,
 }
 
-/// Waits for the lines of a queue when it is dropped, for [`LOG_FLUSH_TIMEOUT`] at most.
+/// Waits for the lines of a queue when dropped, for [`LOG_FLUSH_TIMEOUT`] at most.
 #[derive(Debug)]
 pub(crate) struct FlushGuard(LogQueue);
 
@@ -113,12 +113,12 @@ impl LogQueue {
         self.shared.filled.notify_one();
     }
 
-    /// Returns how many lines were lost so far.
+    /// Returns the number of lines lost so far.
     pub(crate) fn lost(&self) -> u64 {
         self.shared.lock().lost
     }
 
-    /// Ends the thread once it has written what is in the queue, and waits for that.
+    /// Waits until the thread has written all lines of the queue and ended.
     fn close(&self, limit: Duration) {
         let mut state = self.shared.lock();
         state.closing = true;
@@ -130,7 +130,7 @@ impl LogQueue {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No part of the state is ever half written.
+        // Each change leaves the state consistent, even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,10 +147,10 @@ struct Writer<W, L> {
     shared: Arc<Shared>,
     sink: W,
     lost: L,
-    /// When the next line may say how many were lost.
+    /// The time from which the next report may be written.
     due: Instant,
-    /// True once a line said so while the queue was closing. There is one such line, because it may
-    /// be lost itself.
+    /// True once a report was queued while the queue was closing. There is only one such report,
+    /// because it may be lost itself.
     said_at_the_end: bool,
 }
 
@@ -177,7 +177,7 @@ impl<W: Write, L: Fn(LostLines)> Writer<W, L> {
     }
 
     /// Waits for lines and takes them all. Returns false at the end. A batch without lines means
-    /// that losses are to be said.
+    /// that losses must be reported.
     fn wait(&self, batch: &mut Vec<u8>) -> bool {
         let mut state = self.shared.lock();
         while state.waiting.is_empty() {
@@ -200,8 +200,8 @@ impl<W: Write, L: Fn(LostLines)> Writer<W, L> {
         true
     }
 
-    /// Says how many lines were lost, unless a line has just said so. The queue has room here,
-    /// because a batch was written.
+    /// Reports the lost lines, unless a report was just written. The queue has room here, because a
+    /// batch was written.
     fn say_losses(&mut self) {
         let mut state = self.shared.lock();
         let now = Instant::now();
@@ -213,7 +213,7 @@ impl<W: Write, L: Fn(LostLines)> Writer<W, L> {
             return;
         }
         let reason = state.reason.take();
-        // Not under the lock: the line goes through the queue as well.
+        // Outside of the lock, because the report goes through the queue as well.
         drop(state);
         let reason = reason.unwrap_or_else(|| "the log is read too slowly".to_owned());
         (self.lost)(LostLines { lines, reason });
@@ -265,7 +265,7 @@ mod tests {
 
     const LINE: &[u8] = b"0123456789\n";
 
-    /// A sink that waits for a word before each write, and passes on what was written.
+    /// A sink that waits for permission before each write, and passes the written lines on.
     struct Gate {
         open: Receiver<io::Result<()>>,
         written: Sender<Vec<u8>>,
@@ -273,7 +273,7 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // A test that has ended lets everything through.
+            // If the test has ended, let all writes pass.
             self.open.recv().unwrap_or(Ok(()))?;
             let _ = self.written.send(bytes.to_vec());
             Ok(bytes.len())
@@ -301,7 +301,7 @@ mod tests {
         Started { queue, guard, open, written, lost }
     }
 
-    /// Waits until the thread has taken what there is.
+    /// Waits until the thread has taken all lines.
     fn taken(queue: &LogQueue) {
         while !queue.shared.lock().waiting.is_empty() {
             thread::yield_now();
@@ -313,7 +313,7 @@ mod tests {
         let Started { queue, guard: _guard, open, written, lost } = start(10 * LINE.len());
         queue.push(LINE);
         taken(&queue);
-        // The line that is being written counts: nine more fit.
+        // The line that is being written counts, so nine more fit.
         for _ in 0..109 {
             queue.push(LINE);
         }
@@ -352,7 +352,7 @@ mod tests {
         open.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         assert_eq!(lost.recv().unwrap(), LostLines { lines: 1, reason: "no storage space".into() });
         open.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
-        // The next line would follow within a second; at the end nothing waits for that.
+        // The next report is due within a second; the end does not wait for it.
         drop(guard);
         assert_eq!(lost.recv().unwrap().lines, 2);
         assert_eq!(queue.lost(), 3);
@@ -378,7 +378,7 @@ mod tests {
         assert!(begun.elapsed() >= LOG_FLUSH_TIMEOUT);
     }
 
-    /// A log whose reader is gone: each line that says so is lost as well.
+    /// The reader of the log is gone, so each report of lost lines is lost as well.
     #[test]
     fn end_does_not_wait_for_a_sink_that_refuses_everything() {
         struct Broken;

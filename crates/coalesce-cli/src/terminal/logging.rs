@@ -1,4 +1,4 @@
-//! Logs, to standard error.
+//! Logging to standard error.
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
@@ -52,16 +52,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How much a command says by itself, before `-v` and `-q`.
+/// The default verbosity of a command, before `-v` and `-q`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
-    /// A question and its answer: only what may be wrong.
+    /// A command that answers a question: warnings and errors only.
     Answering,
-    /// A server: the reason of each refusal as well.
+    /// A server: also the reason of each refusal.
     Serving,
 }
 
-/// The levels from silent to everything.
+/// The levels from the least to the most verbose.
 const LEVELS: [LevelFilter; 6] = [
     LevelFilter::OFF,
     LevelFilter::ERROR,
@@ -78,12 +78,13 @@ pub(crate) const LOG_BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// The log of a command that is running.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    /// For a server, whose tasks must not wait for a reader. The guard writes the rest at the end.
+    /// The log of a server, whose tasks must not wait for a reader. The guard writes the rest at
+    /// the end.
     queue: Option<(LogQueue, FlushGuard)>,
     libraries: LibraryLimit,
 }
 
-/// What the log could not write.
+/// The number of lines that the log could not write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogLosses {
     queue: Option<LogQueue>,
@@ -98,19 +99,20 @@ impl Log {
 }
 
 impl LogLosses {
-    /// Returns how many lines the queue has lost.
+    /// Returns the number of lines that the queue has lost.
     pub(crate) fn lost(&self) -> u64 {
         self.queue.as_ref().map_or(0, LogQueue::lost)
     }
 
-    /// Returns how many lines of libraries were left out, because there were too many of a kind.
+    /// Returns the number of suppressed lines of libraries, of which there were too many of one
+    /// kind.
     pub(crate) fn unlogged(&self) -> u64 {
         self.libraries.unlogged.load(Ordering::Relaxed)
     }
 }
 
-/// Starts logging. `-v` and `-q` count from what the command does by itself; `RUST_LOG` rules when
-/// neither is given. A server logs through a queue, which calls `lost` when lines were lost.
+/// Starts logging. `-v` and `-q` count from the command's default; without them, `RUST_LOG`
+/// applies. A server logs through a queue, which calls `lost` when lines were lost.
 pub(crate) fn start(
     logging: &Logging,
     verbosity: Verbosity,
@@ -135,7 +137,7 @@ pub(crate) fn start(
     Ok(log)
 }
 
-/// Has every event written by `writer`.
+/// Writes every event to `writer`.
 fn init<W>(
     filter: EnvFilter,
     writer: W,
@@ -158,7 +160,7 @@ where
 /// PING acknowledgement that no PING asked for, `coalesce-h2` of each connection that it ends.
 #[derive(Clone, Debug, Default)]
 struct LibraryLimit {
-    /// One for each place in a library that logs; so they are as many as those.
+    /// One counter for each log statement of the libraries, so their number is bounded.
     limits: Arc<Mutex<HashMap<Identifier, RateLimit>>>,
     unlogged: Arc<AtomicU64>,
 }
@@ -166,7 +168,7 @@ struct LibraryLimit {
 impl<S: Subscriber> Layer<S> for LibraryLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // What is less than an event of the default levels was asked for with `-v`.
+        // Events below the default levels were requested with `-v`, so do not limit them.
         let is_asked_for = *metadata.level() > Level::INFO;
         if is_asked_for || metadata.target().starts_with(OWN_EVENTS) {
             return true;
@@ -183,7 +185,7 @@ impl<S: Subscriber> Layer<S> for LibraryLimit {
     }
 }
 
-/// Returns the filter that the flags or `RUST_LOG` ask for.
+/// Returns the filter that the flags or `RUST_LOG` select.
 fn filter(logging: &Logging, verbosity: Verbosity) -> Result<EnvFilter, Failure> {
     let variable = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
     let filter = if variable.is_empty() || logging.verbose > 0 || logging.quiet > 0 {
@@ -202,15 +204,15 @@ fn filter(logging: &Logging, verbosity: Verbosity) -> Result<EnvFilter, Failure>
     filter.map_err(|error| Failure::usage(format_args!("RUST_LOG: {error}")))
 }
 
-/// The crates of this project, whose logs speak of requests. The libraries below them speak of
-/// frames and records.
+/// The crates of this project, whose logs are about requests. The libraries below them log frames
+/// and records.
 const OWN_CRATES: [&str; 4] = ["coalesce", "coalesce_h2", "coalesce_http", "coalesce_tls"];
 
 /// The start of the targets of the command's own events.
 const OWN_EVENTS: &str = "coalesce_cli";
 
-/// Where every refusal is logged as it comes. `serve` logs them as well, with the group and within
-/// bounds, so that this is for those who want to see all of everything.
+/// The target at which every refusal is logged without a limit. `serve` logs refusals too, with the
+/// group and with a limit, so this target is on only at the highest verbosity.
 const REFUSALS_ONE_BY_ONE: &str = "coalesce_http::log";
 
 fn refusals(own: LevelFilter) -> LevelFilter {

@@ -1,4 +1,4 @@
-//! What all commands share: how they read lines, write answers, log, and end.
+//! Shared by all commands: reading lines, writing answers, logging, and exit codes.
 
 pub(crate) mod batch;
 pub(crate) mod exit;

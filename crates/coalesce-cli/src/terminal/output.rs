@@ -1,4 +1,4 @@
-//! Standard output, locked once and written with its errors seen.
+//! Standard output, locked once, with every write error reported.
 
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::terminal::exit::Failure;
 use crate::terminal::palette::Palette;
 
-/// The lines that a command answers with.
+/// The output of a command.
 ///
-/// Lines are buffered; [`flush`](Self::flush) sends them on. A command flushes before it waits
-/// for anything and before it ends.
+/// Lines are buffered until [`flush`](Self::flush). A command flushes before it waits and before it
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Output<W: Write = StdoutLock<'static>> {
     to: BufWriter<W>,
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::terminal::exit::Exit;
 
-    /// A reader that leaves at once.
+    /// A reader that closes at once.
     struct Gone;
 
     impl Write for Gone {

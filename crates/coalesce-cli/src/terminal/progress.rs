@@ -1,4 +1,4 @@
-//! How far a long piece of work has come, on standard error.
+//! The progress of long work, on standard error.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::logging::Logging;
 
-/// Work that is done before this needs no report.
+/// Work that ends before this time is not reported.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a log line is written where there is no terminal to draw on.
+/// The time between log lines if there is no terminal for a bar.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Reports work in stages: a bar on a terminal, lines in the log (with `-v`) elsewhere, nothing
-/// with `-q`. The bar is gone when this is dropped.
+/// Reports work in stages: as a bar on a terminal, as log lines (with `-v`) elsewhere, not at all
+/// with `-q`. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Progress {
     begun: Instant,
@@ -43,7 +43,7 @@ impl Progress {
         self.begun.elapsed()
     }
 
-    /// Says how much of a stage is done, and of how much, if that is known.
+    /// Reports the finished part of a stage, and its size if known.
     pub(crate) fn at(&mut self, stage: &'static str, done: u64, of: Option<u64>) {
         if self.elapsed() < PATIENCE {
             return;
@@ -52,7 +52,7 @@ impl Progress {
             Shown::Nothing => {}
             Shown::Bar(bar) => {
                 let bar = bar.get_or_insert_with(|| new_bar(stage));
-                // The length first: a position behind it would be drawn as the end.
+                // The length first: a position beyond it would be drawn as the end.
                 match of {
                     Some(of) => bar.set_length(of),
                     None => bar.unset_length(),
@@ -73,7 +73,7 @@ impl Progress {
 
 fn new_bar(stage: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(stage);
-    // The default stays if this one is no template.
+    // Keep the default if the template is invalid.
     if let Ok(style) = ProgressStyle::with_template("{msg:10} [{wide_bar}] {percent:>3} %") {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -1,5 +1,5 @@
-//! Hostile certificates, keys and PEM files: each is refused with the file, the field and what was
-//! expected, or accepted as `docs/certificates.md` says.
+//! Hostile certificates, keys and PEM files: each is refused with the file, the field and the
+//! expected content, or accepted as `docs/certificates.md` documents.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use rcgen::{
 use crate::client::{Client, Server};
 use crate::world::{World, text};
 
-/// What is read as a certificate and its key.
+/// A file that is read as a certificate, and its key.
 struct Files {
     pem: Vec<u8>,
     key: String,

@@ -20,14 +20,14 @@ use tokio_rustls::TlsConnector;
 
 use crate::world::World;
 
-/// Long enough for a busy machine, short enough to fail.
+/// The longest wait for a log line: enough for a busy machine.
 const LOGGED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A server that is killed when the test forgets it.
+/// A server process, killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) addresses: Vec<SocketAddr>,
-    /// Standard output after the lines of the addresses.
+    /// Standard output after the lines with the addresses.
     output: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
 }
@@ -38,7 +38,7 @@ impl Server {
         Self::start_with(world, listeners, &[])
     }
 
-    /// The same, with these arguments as well.
+    /// Starts `coalesce serve` with further arguments.
     pub(crate) fn start_with(world: &World, listeners: usize, more: &[&str]) -> Self {
         let mut command = world.command();
         command.args(["serve", "--config", "site.toml"]).args(more);
@@ -72,7 +72,7 @@ impl Server {
         Self { child, addresses, output, log }
     }
 
-    /// The next line of standard output.
+    /// Returns the next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         self.output.next().unwrap().unwrap()
     }
@@ -81,7 +81,7 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Waits until there are `times` lines in the log that have `text`; gives the last of them.
+    /// Waits until `times` lines of the log contain `text`; returns the last of them.
     pub(crate) async fn logged(&self, text: &str, times: usize) -> String {
         let begun = Instant::now();
         loop {
@@ -108,7 +108,7 @@ impl Server {
         self.signal("-HUP");
     }
 
-    /// The number of the process.
+    /// Returns the process number.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -119,7 +119,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Waits for the end; gives the exit code and the log.
+    /// Waits for the end; returns the exit code and the log.
     pub(crate) fn end(mut self, within: Duration) -> (Option<i32>, String) {
         let begun = Instant::now();
         let status = loop {
@@ -135,7 +135,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -146,18 +146,18 @@ impl Drop for Server {
 pub(crate) struct Client {
     send: SendRequest<Bytes>,
     port: u16,
-    /// What the server showed: the certificate in DER.
+    /// The server's certificate in DER.
     pub(crate) shown: Vec<u8>,
-    /// Whether it goes on with an earlier session.
+    /// True if the session was resumed.
     pub(crate) resumed: bool,
 }
 
-/// What trusts the certificates of `world`, and remembers sessions.
+/// Makes a client configuration that trusts the certificates of `world`, and remembers sessions.
 pub(crate) fn config(world: &World) -> Arc<ClientConfig> {
     config_of(world, rustls::ALL_VERSIONS)
 }
 
-/// The same, of some versions of TLS only.
+/// Makes the same configuration for some versions of TLS only.
 pub(crate) fn config_of(
     world: &World,
     versions: &[&'static SupportedProtocolVersion],
@@ -175,7 +175,8 @@ pub(crate) fn config_of(
     Arc::new(config)
 }
 
-/// What trusts the certificates of `world`, and shows this one.
+/// Makes a client configuration that trusts the certificates of `world`, and presents this
+/// certificate.
 pub(crate) fn config_with_client_certificate(
     world: &World,
     certificate: CertificateDer<'static>,
@@ -200,7 +201,7 @@ impl Client {
         Self::connect_with(&config(world), address, server_name).await
     }
 
-    /// The same with the sessions that were remembered with `config`.
+    /// Connects with `config` and the sessions that it remembers.
     pub(crate) async fn connect_with(
         config: &Arc<ClientConfig>,
         address: SocketAddr,
@@ -239,7 +240,7 @@ impl Client {
         Self { send, port: address.port(), shown, resumed }
     }
 
-    /// A request for `path` of `host`, at the port of this connection.
+    /// Makes a request for `path` of `host`, at the port of this connection.
     pub(crate) fn request(&self, method: Method, host: &str, path: &str) -> Request<()> {
         let uri = format!("https://{host}:{}{path}", self.port);
         Request::builder().method(method).uri(uri).body(()).unwrap()
@@ -273,7 +274,7 @@ impl Client {
     }
 }
 
-/// Reads content to its end, giving the window back as it goes.
+/// Reads content to its end, and returns the window as it reads.
 pub(crate) async fn read(content: &mut h2::RecvStream) -> Result<Bytes, h2::Error> {
     let mut all = BytesMut::new();
     while let Some(data) = content.data().await {

@@ -1,4 +1,5 @@
-//! The examples of the documents: each configuration loads, and each command says what is written.
+//! The examples of the documents: each configuration loads, and each command prints the documented
+//! output.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +53,7 @@ fn the_examples_of_groups_are_true() {
         }
     }
     assert_eq!((sites, commands), (4, 6));
-    // Every field of a group is in the table of fields or has a section of its own.
+    // Every field of a group has a row in the table of fields or a section.
     let help = world.run(&["serve", "--help"]);
     let group = text(&help.stdout).split("[[group]]").nth(1).unwrap();
     let group = group.split("[[virtual_host]]").next().unwrap();

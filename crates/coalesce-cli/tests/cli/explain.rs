@@ -258,7 +258,7 @@ fn an_authority_without_port_means_443_and_people_are_told() {
     assert!(said.contains("did you mean a.example.test:8443?"), "{said}");
     let with_port = ["--server-name", "a.example.test", "--authority", "a.example.test:8443"];
     assert_eq!(explain(&world, &with_port).0, 0);
-    // Of a port that the system will choose nothing is known; then 443 is taken for it.
+    // The port is unknown until the system chooses it, so `explain` assumes 443.
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     world.write("site.toml", &site.replace(":8443\"", ":0\""));
     assert_eq!(explain(&world, &asked).0, 0);
@@ -547,7 +547,7 @@ fn url_is_asked_for_on_the_connection_that_a_client_makes_for_it() {
     }
 }
 
-/// Of several listeners, the URL's port chooses the only one that answers for it.
+/// The port of the URL chooses the only listener that answers for it.
 #[test]
 fn url_chooses_the_listener_by_its_port() {
     let world = World::lab();

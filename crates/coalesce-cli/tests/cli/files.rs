@@ -153,7 +153,7 @@ fn folder_that_may_not_be_searched_is_refused_at_load() {
         command.output()
     };
     mode("public", 0o311);
-    // The build folder may be one that nobody else may search.
+    // Other users may not be able to search the build folder.
     let Ok(output) = groups() else { return };
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     mode("public", 0o000);

@@ -1,4 +1,4 @@
-//! Coalescing groups: what makes two one, and what `coalesce groups` says of them.
+//! Coalescing groups: when two are equal, and the report of `coalesce groups`.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn report(world: &World) -> Value {
     serde_json::from_str(&world.say(&["groups", "--config", "site.toml", "--json"], 0)).unwrap()
 }
 
-/// The names of the groups, each with those that are the same.
+/// Returns the names of the groups, each with its equal groups.
 fn names(world: &World) -> Vec<Value> {
     let groups = report(world);
     let groups = groups["groups"].as_array().unwrap();
@@ -81,7 +81,7 @@ fn isolated_groups_are_not() {
     assert!(world.say(&asked, 1).contains("may not, group\n  isolate"));
 }
 
-/// The names of each connection: server names, carried, the server name only, and refused.
+/// Returns the names of each connection: server names, carried, server name only, and refused.
 fn connections(world: &World) -> Vec<Value> {
     let report = report(world);
     let connections = report["groups"][0]["connections"].as_array().unwrap();
@@ -93,7 +93,7 @@ fn connections(world: &World) -> Vec<Value> {
 }
 
 #[test]
-fn each_server_name_is_judged_by_itself() {
+fn each_server_name_is_judged_separately() {
     let site = [
         group("all", "coalesce = \"strict-server-name\"\n"),
         host("a", "group = \"all\"\n"),
@@ -119,9 +119,9 @@ fn each_server_name_is_judged_by_itself() {
     );
 }
 
-/// Names that are stricter than their group are refused to some connections of a certificate only.
+/// Names that are stricter than their group are refused on some connections of a certificate only.
 #[test]
-fn server_names_that_may_carry_the_same_are_shown_together() {
+fn server_names_with_equal_lists_are_shown_together() {
     let site = [
         host("a", ""),
         host("b", "coalesce = \"strict-server-name\"\n"),
@@ -136,9 +136,9 @@ fn server_names_that_may_carry_the_same_are_shown_together() {
     assert_eq!(connections(&world), expected);
 }
 
-/// The server name chooses one of the listeners of an address, whatever certificate they show.
+/// The server name chooses one of the listeners of an address, whatever certificate each shows.
 #[test]
-fn listeners_of_one_address_are_judged_one_by_one() {
+fn listeners_of_one_address_are_judged_separately() {
     let listener = |name: &str, hostname: &str| {
         format!(
             "[[listener]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n\
@@ -162,7 +162,7 @@ fn listeners_of_one_address_are_judged_one_by_one() {
     assert_eq!(connections(&world), expected);
 }
 
-/// A client that comes for an address sends no server name.
+/// A client that connects to an address sends no server name.
 #[test]
 fn connections_without_a_server_name_are_shown_with_the_default_certificate() {
     let world = World::new();
@@ -210,9 +210,9 @@ fn report_for_people_is_bounded_and_json_is_complete() {
     assert!(said.len() < 12_000, "{} bytes", said.len());
 }
 
-/// Each field of a policy, by itself, makes another group, and the report says which it is.
+/// Each field of a policy makes another group, and the report names the field.
 #[test]
-fn every_field_keeps_apart() {
+fn every_policy_field_separates_groups() {
     let site = [
         group("public", ""),
         host("a", "group = \"public\"\n"),
@@ -261,7 +261,7 @@ fn every_field_keeps_apart() {
 
 /// `explain` asks the verifier that serves.
 #[test]
-fn an_optional_certificate_may_be_missing_but_not_wrong() {
+fn optional_certificate_may_be_missing_but_not_invalid() {
     let optional =
         "client_ca = \"certs/client-ca1.pem\"\nclient_certificate = \"optional\"\n".to_owned();
     let world = world(&host("a", &optional));
@@ -276,7 +276,7 @@ fn an_optional_certificate_may_be_missing_but_not_wrong() {
 }
 
 #[test]
-fn the_lab_is_reported_in_words() {
+fn report_of_the_lab_has_its_text() {
     let world = World::lab();
     let said = world.say(&["groups", "--config", "site.toml"], 0);
     let expected = [
@@ -300,9 +300,9 @@ fn the_lab_is_reported_in_words() {
     world.say(&asked, 0);
 }
 
-/// The help shows the members; the report has them.
+/// The members in the help are those of the report.
 #[test]
-fn the_help_is_true() {
+fn members_in_the_help_are_those_of_the_report() {
     let world = World::lab();
     let output = world.run(&["groups", "--help"]);
     let help = text(&output.stdout);

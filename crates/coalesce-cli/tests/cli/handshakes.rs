@@ -1,4 +1,4 @@
-//! A failed handshake has its line in the log and its count, for each reason a client that has it.
+//! Failed handshakes: for each reason a client, its line in the log and its count.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -15,7 +15,7 @@ use crate::world::{World, virtual_host};
 const A: &str = "a.example.test";
 const M: &str = "m.example.test";
 
-/// `a` asks for nothing, `m` for a client certificate, and `modern` for TLS 1.3.
+/// `a` requires nothing, `m` a client certificate, and `modern` TLS 1.3.
 fn world() -> World {
     let world = World::new();
     let listener = "[[listener]]\nname = \"front\"\naddress = \"127.0.0.1:0\"\n".to_owned();
@@ -33,7 +33,7 @@ fn outcome(code: &str) -> String {
     format!("coalesce_handshakes_total{{listener=\"front\",outcome=\"{code}\"}}")
 }
 
-/// Makes a handshake with OpenSSL and leaves when it is done.
+/// Makes a handshake with OpenSSL and closes the connection.
 fn openssl(world: &World, server: &Server, arguments: &[&str]) {
     let address = server.address().to_string();
     let mut command = Command::new("openssl");
@@ -50,7 +50,7 @@ fn send(server: &Server, bytes: &[u8]) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// The ClientHello of a client that says nothing more.
+/// The ClientHello of a client that sends no more bytes.
 fn client_hello(world: &World, name: &str) -> Vec<u8> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut connection = ClientConnection::new(Arc::clone(&config(world)), name).unwrap();
@@ -59,7 +59,7 @@ fn client_hello(world: &World, name: &str) -> Vec<u8> {
     record
 }
 
-/// Arguments of OpenSSL, and the outcome, the server name and the protocols that are logged.
+/// The arguments of OpenSSL, and the logged outcome, server name and protocols.
 type Case<'a> = (&'a [&'a str], &'a str, Option<&'a str>, Option<&'a str>);
 
 const CASES: [Case<'static>; 12] = [
@@ -121,14 +121,14 @@ async fn failed_handshake_is_logged_with_reason_server_name_and_alpn() {
         becomes(admin, &outcome(code), f64::from(u32::try_from(times).unwrap())).await;
     }
     becomes(admin, "coalesce_connections{listener=\"front\"}", 0.0).await;
-    // Somebody who does everything right beside them.
+    // A well-behaved client at the same time.
     let client = Client::connect(&world, server.address(), A).await;
     assert_eq!(client.get(A, "/").await.0.status, 200);
     becomes(admin, &outcome("completed"), 1.0).await;
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_tls_are_logged_by_what_they_are() {
+async fn bytes_that_are_not_tls_are_logged_by_their_kind() {
     let world = world();
     let (server, admin) = with_admin(&world, &[]);
     let hello = client_hello(&world, A);
@@ -146,7 +146,7 @@ async fn bytes_that_are_no_tls_are_logged_by_what_they_are() {
         assert!(line.contains("connection{peer=127.0.0.1:"), "{line}");
         assert_eq!(line.contains(A), code == "lost", "{line}");
     }
-    // A health check connects and says nothing: it is counted, and it is no line.
+    // A health check connects and sends nothing: it is counted and not logged.
     drop(TcpStream::connect(server.address()).unwrap());
     becomes(admin, &outcome("lost"), 2.0).await;
     assert_eq!(server.log().matches("handshake failed").count(), cases.len());
@@ -165,6 +165,6 @@ async fn flood_of_failed_handshakes_writes_few_lines_and_counts_all() {
     let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
     let logged = server.log().matches("handshake failed").count();
     assert!(logged >= 10 && logged <= seconds * 10, "{logged} lines in {seconds} s");
-    // No name that a client has sent is in a metric.
+    // The metrics contain no name that a client has sent.
     assert!(metrics(admin).keys().all(|series| !series.contains("test")));
 }

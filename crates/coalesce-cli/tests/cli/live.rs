@@ -1,4 +1,4 @@
-//! `coalesce serve` while its files change: what connections that are there get, and new ones.
+//! Changes of files while `coalesce serve` runs: their effect on open and new connections.
 
 use std::fs;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn host(name: &str, of: &str) -> String {
     virtual_host(name, of, "A")
 }
 
-/// What a request for `name` gets: the virtual host that answers, or the status.
+/// Requests `name`; returns the virtual host that answers, or the status.
 async fn got(client: &Client, name: &str) -> String {
     let (head, content) = client.get(name, "/").await;
     match head.status.as_u16() {
@@ -33,7 +33,7 @@ async fn got(client: &Client, name: &str) -> String {
     }
 }
 
-/// A server of `before` that reloads on SIGHUP only, and a connection to it for `a`.
+/// Starts a server of `before` that reloads on SIGHUP only, and connects to it for `a`.
 async fn serving(world: &World, before: &str) -> (Server, Client) {
     world.write("site.toml", before);
     let server = Server::start_with(world, 1, &["--no-watch"]);
@@ -41,7 +41,7 @@ async fn serving(world: &World, before: &str) -> (Server, Client) {
     (server, client)
 }
 
-/// Has `after` served, the `times`th reload of this server.
+/// Reloads with `after`, the `times`th reload of this server.
 async fn reload(world: &World, server: &Server, after: &str, times: usize) {
     world.replace("site.toml", after);
     server.hang_up();
@@ -55,7 +55,7 @@ async fn each_request_is_decided_on_the_newest_configuration() {
     let (server, client) = serving(&world, &site(&[&a, &b])).await;
     assert_eq!([got(&client, A).await, got(&client, B).await], ["a", "b"]);
     assert_eq!(got(&client, M).await, "421");
-    // A name is taken away, another added, a third given to another virtual host.
+    // One name is removed, another is added, and a third moves to another virtual host.
     reload(&world, &server, &site(&[&host("other", A), &m]), 1).await;
     assert_eq!([got(&client, A).await, got(&client, M).await], ["other", "m"]);
     assert_eq!(got(&client, B).await, "421");
@@ -75,7 +75,7 @@ async fn virtual_hosts_that_change_places_keep_their_answers() {
     let hosts = [host("a", A), host("b", B), host("m", M)];
     let (server, client) = serving(&world, &site(&[&hosts[0], &hosts[1], &hosts[2]])).await;
     for (times, order) in [[1, 0, 2], [2, 1, 0], [0, 2, 1]].iter().enumerate() {
-        // The last answer is remembered; it is of the virtual host and not of its number.
+        // The connection remembers its last answer by virtual host, not by number.
         assert_eq!(got(&client, A).await, "a");
         let [first, second, third] = order.map(|number| hosts[number].as_str());
         reload(&world, &server, &site(&[first, second, third]), times + 1).await;
@@ -111,10 +111,10 @@ async fn groups_that_change_places_stay_apart() {
     ];
     for (times, order) in orders.into_iter().enumerate() {
         reload(&world, &server, &site(order), times + 1).await;
-        // This connection never showed a client certificate, whatever number its group has.
+        // This connection never sent a client certificate, whatever number its group has.
         assert_eq!([got(&client, A).await, got(&client, M).await], ["a", "421"], "{order:?}");
     }
-    // The group is gone: it is not taken for the one that has its number now.
+    // The group is gone, and another group has its number now.
     reload(&world, &server, &site(&[ADMIN, &m, &host("b", B)]), 5).await;
     assert_eq!([got(&client, A).await, got(&client, M).await], ["421", "421"]);
     assert_eq!(got(&client, B).await, "b", "the default group has the policy of `public`");
@@ -122,14 +122,14 @@ async fn groups_that_change_places_stay_apart() {
     let b = host("b", B) + "group = \"own\"\n";
     reload(&world, &server, &site(&[ADMIN, &isolated, &m, &b]), 6).await;
     assert_eq!([got(&client, B).await, got(&client, M).await], ["421", "421"]);
-    // It is back: the handshake has met its policy.
+    // The group is back, and the handshake met its policy.
     reload(&world, &server, &site(&[ADMIN, PUBLIC, &a, &m]), 7).await;
     assert_eq!([got(&client, A).await, got(&client, M).await], ["a", "421"]);
     server.logged("reason=\"group\"", 1).await;
 }
 
 #[tokio::test]
-async fn a_group_with_another_tls_policy_is_another_group() {
+async fn group_with_another_tls_policy_is_another_group() {
     let world = World::new();
     let (a, m) = in_groups();
     let before = site(&[PUBLIC, ADMIN, &a, &m]);
@@ -145,7 +145,7 @@ async fn a_group_with_another_tls_policy_is_another_group() {
         reload(&world, &server, &before, 2 * number + 2).await;
         assert_eq!(got(&client, A).await, "a", "{public}");
     }
-    // What is no part of it may change.
+    // Fields outside of the TLS policy may change.
     let strict = PUBLIC.to_owned() + "coalesce = \"strict-server-name\"\n";
     let b = host("b", B) + "group = \"public\"\n";
     reload(&world, &server, &site(&[&strict, ADMIN, &a, &m, &b]), 5).await;
@@ -155,7 +155,7 @@ async fn a_group_with_another_tls_policy_is_another_group() {
 }
 
 #[tokio::test]
-async fn a_group_that_leaves_a_listener_is_another_group() {
+async fn group_that_leaves_a_listener_is_another_group() {
     let world = World::new();
     let listeners = "[[listener]]\nname = \"one\"\naddress = \"127.0.0.1:0\"\n\n\
                      [[listener]]\nname = \"two\"\naddress = \"127.0.0.1:0\"\n";
@@ -178,7 +178,7 @@ async fn a_group_that_leaves_a_listener_is_another_group() {
 }
 
 #[tokio::test]
-async fn a_broken_configuration_is_refused_and_the_last_good_one_stays() {
+async fn broken_configuration_is_refused_and_the_last_good_one_stays() {
     let world = World::new();
     let good = site(&[&host("a", A), &host("b", B)]);
     let (server, client) = serving(&world, &good).await;
@@ -222,7 +222,7 @@ async fn certificates_rotate_and_connections_keep_the_one_they_were_shown() {
     let server = Server::start(&world, 1);
     let before = Client::connect(&world, server.address(), A).await;
     assert_eq!([got(&before, A).await, got(&before, B).await], ["a", "b"]);
-    // One that covers less would leave `b` without a certificate that covers it.
+    // A narrower certificate would leave `b` without one.
     world.issue("A", &[A]);
     let line = server.logged(REFUSED, 1).await;
     assert!(line.contains("b.example.test\\\" is not covered"), "{line}");
@@ -232,7 +232,7 @@ async fn certificates_rotate_and_connections_keep_the_one_they_were_shown() {
     let after = Client::connect(&world, server.address(), A).await;
     assert_ne!(before.shown, after.shown);
     assert_eq!([got(&after, A).await, got(&after, B).await], ["a", "421"]);
-    // What this connection showed covers both.
+    // The certificate that this connection received covers both names.
     assert_eq!([got(&before, A).await, got(&before, B).await], ["a", "b"]);
 }
 
@@ -264,7 +264,7 @@ async fn every_file_is_watched() {
     world.replace("site.toml", &site.replace("vhost=a", "vhost=z"));
     server.logged(RELOADED, 4).await;
     assert_eq!(got(&client, A).await, "z");
-    // A table that is none, and the mended one.
+    // An invalid table, and then the valid one again.
     fs::rename(world.path("names.table"), world.path("kept.table")).unwrap();
     world.replace("names.table", "nonsense");
     let line = server.logged(REFUSED, 1).await;
@@ -275,7 +275,7 @@ async fn every_file_is_watched() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_exchanged_behind_a_link_is_noticed() {
+async fn folder_replaced_behind_a_link_is_noticed() {
     let world = World::new();
     for version in ["v1", "v2"] {
         fs::create_dir(world.path(version)).unwrap();
@@ -301,7 +301,7 @@ async fn a_folder_that_is_exchanged_behind_a_link_is_noticed() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn nothing_is_watched_where_nobody_wants_it() {
+async fn files_are_not_watched_with_no_watch() {
     let world = World::new();
     world.write("site.toml", &site(&[&host("a", A)]));
     for (arguments, watching) in [(&[][..], true), (&["--no-watch"][..], false)] {
@@ -314,8 +314,8 @@ async fn nothing_is_watched_where_nobody_wants_it() {
     }
 }
 
-/// Eight connections ask without a pause while tables of different names, certificates and orders
-/// of groups take each other's place.
+/// Eight connections send requests without a pause while tables with different names, certificates
+/// and orders of groups replace each other.
 #[tokio::test]
 async fn no_request_fails_and_no_answer_is_wrong_while_reloading() {
     const RELOADS: usize = 20;
@@ -382,7 +382,7 @@ async fn sessions_are_resumed_after_a_reload_as_long_as_the_policy_is_the_same()
         let config = config_of(&world, &[version]);
         let resumes = async || {
             let client = Client::connect_with(&config, server.address(), A).await;
-            // Its tickets have come once there is an answer.
+            // Its tickets arrive before the first answer.
             assert_eq!(got(&client, A).await, "a");
             client.resumed
         };
@@ -398,11 +398,11 @@ async fn sessions_are_resumed_after_a_reload_as_long_as_the_policy_is_the_same()
     }
 }
 
-/// Clients may show a certificate now: a session without one is of another policy.
+/// A policy that requests client certificates, under which sessions without one are not resumed.
 const OPTIONAL: &str = "client_ca = \"certs/client-ca2.pem\"\nclient_certificate = \"optional\"\n";
 
 #[tokio::test]
-async fn listeners_that_share_an_address_come_and_go() {
+async fn listeners_that_share_an_address_are_added_and_removed() {
     let world = World::new();
     let listener = |name: &str, hostname: &str| {
         format!(
@@ -419,7 +419,7 @@ async fn listeners_that_share_an_address_come_and_go() {
     let server = Server::start_with(&world, 1, &["--no-watch"]);
     let client = Client::connect(&world, server.address(), A).await;
     assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "wild"]);
-    // Another listener is responsible for the name from now on.
+    // The new listener is responsible for the name from now on.
     reload(&world, &server, &both, 1).await;
     assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "421"]);
     server.logged("reason=\"listener\"", 1).await;
@@ -428,7 +428,7 @@ async fn listeners_that_share_an_address_come_and_go() {
     reload(&world, &server, &one, 2).await;
     assert_eq!([got(&client, A).await, got(&client, B).await], ["wild", "wild"]);
     assert_eq!([got(&new, A).await, got(&new, B).await], ["421", "421"]);
-    // An address is not bound later.
+    // A reload binds no new address.
     let moved = one.replace("127.0.0.1:0", "127.0.0.2:0");
     world.replace("site.toml", &moved);
     server.hang_up();

@@ -1,4 +1,4 @@
-//! A log that nobody reads holds no request, and takes little memory.
+//! Unread logs delay no request and take little memory.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::operator::{metrics, with_admin};
 use crate::world::{World, virtual_host};
 
 const A: &str = "a.example.test";
-/// More than any of this takes.
+/// More time than any step takes.
 const WITHIN: Duration = Duration::from_secs(60);
 
 fn world() -> World {
@@ -24,18 +24,18 @@ fn world() -> World {
     world
 }
 
-/// A child that is killed when the test forgets it.
+/// A child process that is killed when dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Asks for `path`, fifty requests at a time.
+/// Requests `path`, fifty requests at a time.
 async fn ask(client: &Client, path: &str, times: usize) {
     for _ in 0..times / 50 {
         let mut answers = Vec::new();
@@ -50,7 +50,7 @@ async fn ask(client: &Client, path: &str, times: usize) {
     }
 }
 
-/// With `-vv` each request has dozens of lines: after a few, the pipe is full.
+/// With `-vv` each request has dozens of lines, so a few requests fill the pipe.
 #[tokio::test]
 async fn unread_standard_error_holds_no_request() {
     let world = world();
@@ -73,7 +73,7 @@ async fn unread_standard_error_holds_no_request() {
     }
     // A new connection as well.
     ask(&Client::connect(&world, address, A).await, "/", 50).await;
-    // Somebody begins to read: the log says what is missing, and goes on.
+    // Once the log is read, it reports the lost lines and continues.
     let stderr = child.0.stderr.take().unwrap();
     let said = std::thread::spawn(move || {
         let lines = BufReader::new(stderr).lines().map(Result::unwrap);
@@ -98,14 +98,14 @@ async fn unread_access_log_of_long_paths_takes_little_memory() {
     let world = world();
     let pipe = world.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    // The server waits for a reader before it starts, so that the test opens it beside.
+    // The server waits for a reader before it starts, so open the pipe in another thread.
     let opening = std::thread::spawn(move || File::open(pipe).unwrap());
     let (server, admin) = with_admin(&world, &["--access-log", "pipe"]);
     let mut reader = opening.join().unwrap();
     let client = Client::connect(&world, server.address(), A).await;
     ask(&client, "/", 50).await;
     let before = resident_kib(server.id());
-    // Each line has the first 1,024 bytes: more than wait in the queue.
+    // Each line has the first 1,024 bytes of the path; together they exceed the queue.
     let path = format!("/{}", "a".repeat(2_000));
     ask(&client, &path, 4_000).await;
     let grown = resident_kib(server.id()).saturating_sub(before);
@@ -124,7 +124,7 @@ async fn end_writes_what_is_in_the_queues() {
     let client = Client::connect(&world, server.address(), A).await;
     ask(&client, "/", 500).await;
     server.terminate();
-    // Beside the client, which says good-bye meanwhile.
+    // While the client closes its connection.
     let (code, log) = tokio::task::spawn_blocking(|| server.end(WITHIN)).await.unwrap();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.trim_end().ends_with("ended"), "{log}");

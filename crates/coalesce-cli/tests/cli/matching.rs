@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::world::{World, text};
 
 #[test]
-fn each_host_is_told_what_covers_it() {
+fn each_host_gets_the_identifier_that_covers_it() {
     let world = World::new();
     let wild = "--san=DNS:*.example.com";
     let run = |arguments: &[&str]| {
@@ -41,7 +41,7 @@ fn ignored_identifiers_are_reported_with_the_reason() {
 }
 
 #[test]
-fn a_certificate_is_read() {
+fn identifiers_are_read_from_a_certificate() {
     let world = World::new();
     let asked = ["match", "--certificate", "certs/A.pem", "x.wild.example.test", "b.example.test"];
     let output = world.run(&asked);
@@ -98,12 +98,12 @@ fn certificate_without_names_covers_no_host() {
     let expected =
         json!({ "host": "a.example.test", "matched": null, "ignored": [], "error": null });
     assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), expected);
-    // Identifiers that are given beside it count.
+    // Identifiers given in addition to the file count.
     let asked = [&asked[..], &["--san", "DNS:a.example.test"]].concat();
     assert!(world.say(&asked, 0).starts_with("a.example.test  DNS:a.example.test\n"));
 }
 
-/// Each command that reads a batch reads it from the same places.
+/// Each command with batches reads them from standard input or a file.
 #[test]
 fn batch_is_read_from_standard_input_or_a_file() {
     let world = World::lab();

@@ -1,4 +1,4 @@
-//! What an operator of `coalesce serve` can see: metrics, logs, the access log.
+//! The operator's view of `coalesce serve`: metrics, logs, the access log.
 #![allow(clippy::float_cmp, reason = "counts")]
 
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub(crate) fn with_admin(world: &World, more: &[&str]) -> (Server, SocketAddr) {
     (server, admin)
 }
 
-/// One request in HTTP/1.1 as it is written, and its whole answer.
+/// Sends one HTTP/1.1 request as written, and returns the whole answer.
 pub(crate) fn exchange(admin: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(admin).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -117,7 +117,7 @@ async fn requests_are_counted_by_group_verdict_and_reason() {
         .map(|(_, value)| value)
         .sum();
     assert!((all - 9.0).abs() < 0.1, "{metrics:#?}");
-    // No name that a client has sent is in it.
+    // The metrics contain no name that a client has sent.
     for name in ["example.test", "no.test", "127.0.0.1"] {
         assert!(metrics.keys().all(|series| !series.contains(name)), "{name}: {metrics:#?}");
     }
@@ -125,7 +125,7 @@ async fn requests_are_counted_by_group_verdict_and_reason() {
 
 /// Ten thousand refusals in a row end the connection; all are counted, few are logged.
 #[tokio::test]
-async fn a_flood_is_counted_and_not_logged_line_by_line() {
+async fn flood_of_refusals_is_counted_and_logged_with_a_limit() {
     let world = world();
     let (server, admin) = with_admin(&world, &[]);
     let client = Client::connect(&world, server.address(), A).await;
@@ -153,7 +153,7 @@ async fn a_flood_is_counted_and_not_logged_line_by_line() {
     let metrics = metrics(admin);
     assert_eq!(metrics[&requests("default", "misdirected", "certificate")], 10_000.0);
     let unlogged = metrics["coalesce_refusals_unlogged_total{group=\"default\"}"];
-    // The last line of all.
+    // The last line of the connection.
     server.logged("too many refused requests in a row", 1).await;
     let log = server.log();
     let logged = log.lines().filter(|line| line.contains("misdirected")).count();
@@ -202,7 +202,7 @@ async fn reloads_are_counted_and_their_memory_is_given_back() {
 }
 
 #[tokio::test]
-async fn the_admin_listener_is_there_when_it_is_wanted() {
+async fn admin_listener_is_open_only_if_configured() {
     let world = world();
     let (server, admin) = with_admin(&world, &[]);
     for (request, status) in [
@@ -214,14 +214,14 @@ async fn the_admin_listener_is_there_when_it_is_wanted() {
         let answer = exchange(admin, &format!("{request} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
     }
-    // It would see what is written from here on.
+    // A reload would read the changes below.
     drop(server);
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     world.write("site.toml", &format!("[admin]\naddress = \"127.0.0.1:0\"\n{site}"));
     let mut server = Server::start_with(&world, 1, &["--no-watch"]);
     let admin = server.line().strip_prefix("admin on ").unwrap().parse().unwrap();
     assert_eq!(metrics(admin)["coalesce_virtual_hosts"], 4.0);
-    // Bound at the start, as the listeners are.
+    // The admin address is bound at the start, as the listeners are.
     world.write("site.toml", &format!("[admin]\naddress = \"127.0.0.1:1\"\n{site}"));
     server.hang_up();
     let line = server.logged("reload refused", 1).await;
@@ -237,7 +237,7 @@ async fn the_admin_listener_is_there_when_it_is_wanted() {
     drop(other);
 }
 
-/// The lines of an access log, once there are so many.
+/// Returns the lines of an access log, once there are `count`.
 async fn lines(world: &World, file: &str, count: usize) -> Vec<Value> {
     let begun = Instant::now();
     loop {
@@ -251,7 +251,7 @@ async fn lines(world: &World, file: &str, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_access_log_has_a_line_for_each_request() {
+async fn access_log_has_a_line_for_each_request() {
     let upstream = upstream::start(Protocol::Http1).await;
     let world = World::new();
     std::fs::create_dir(world.path("public")).unwrap();
@@ -311,11 +311,11 @@ async fn the_access_log_has_a_line_for_each_request() {
     assert_eq!((&line["virtual_host"], &line["bytes"]), (&"f".into(), &7.into()), "{line}");
     let line = find("GET".into(), "nobody.example.test");
     assert_eq!((&line["reason"], &line["status"]), (&"unlisted".into(), &404.into()), "{line}");
-    // What is refused is known by what it named.
+    // The line of a refused request has the host that the request named.
     let line = find(Value::Null, "cdn.example.test");
     assert_eq!((&line["verdict"], &line["status"]), (&"misdirected".into(), &421.into()), "{line}");
     assert_eq!((&line["reason"], &line["step"]), (&"certificate".into(), &5.into()), "{line}");
-    // Moved away, as those who rotate logs do.
+    // Move the file, as log rotation does.
     std::fs::rename(world.path("access.log"), world.path("old.log")).unwrap();
     server.hang_up();
     server.logged("reloaded", 1).await;
@@ -326,7 +326,7 @@ async fn the_access_log_has_a_line_for_each_request() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_not_complete_in_the_access_log() {
+async fn answer_that_breaks_off_is_incomplete_in_the_access_log() {
     let upstream = upstream::start_raw(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nonly").await;
     let world = World::new();
     let a = virtual_host("a", A, "A")
@@ -344,14 +344,14 @@ async fn an_answer_that_breaks_off_is_not_complete_in_the_access_log() {
 }
 
 #[test]
-fn an_access_log_that_cannot_be_written_ends_the_start() {
+fn unwritable_access_log_ends_the_start() {
     let world = world();
     let said = world.say(&["serve", "--config", "site.toml", "--access-log", "no/such"], 4);
     assert_eq!(said.lines().last(), Some("cannot write to no/such: No such file or directory"));
 }
 
 #[tokio::test]
-async fn nothing_of_a_reason_is_in_a_response() {
+async fn no_response_contains_a_reason() {
     let world = world();
     let (server, _admin) = with_admin(&world, &["--access-log", "access.log"]);
     let client = Client::connect(&world, server.address(), A).await;
@@ -367,7 +367,7 @@ async fn nothing_of_a_reason_is_in_a_response() {
     assert_eq!(fields, ["cache-control", "content-length", "content-type"]);
 }
 
-/// What would help the operator is in the log, and in no response.
+/// The log has the hint for the operator, and no response has it.
 #[tokio::test]
 async fn misdirected_request_is_logged_with_a_hint() {
     let world = world();
@@ -399,7 +399,7 @@ async fn misdirected_request_is_logged_with_a_hint() {
 }
 
 #[tokio::test]
-async fn what_is_only_observed_is_counted_and_logged() {
+async fn observed_refusals_are_counted_and_logged() {
     let world = World::new();
     let observed = |name: &str, fields: &str| {
         format!("[[group]]\nname = \"{name}\"\nobserve = true\n{fields}")

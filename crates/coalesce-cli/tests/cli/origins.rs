@@ -1,5 +1,4 @@
-//! What `coalesce serve` announces in ORIGIN frames (RFC 8336), by a client of raw frames; and that
-//! it is true, by one of requests.
+//! The ORIGIN frames of `coalesce serve` (RFC 8336), read as raw frames, and checked by requests.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -25,10 +24,10 @@ const GOAWAY: u8 = 0x7;
 const ORIGIN: u8 = 0xc;
 const ACK: u8 = 0x1;
 
-/// Bounded, so that a server that says nothing fails the test.
+/// The longest wait for a frame.
 const SAID_WITHIN: Duration = Duration::from_secs(30);
 
-/// A client that reads frames.
+/// A client that reads raw frames.
 struct Raw {
     stream: TlsStream<TcpStream>,
 }
@@ -43,9 +42,9 @@ impl Raw {
         Self { stream }
     }
 
-    /// The next frame: type, flags, stream, payload.
+    /// Reads the next frame: type, flags, stream, payload.
     async fn next(&mut self) -> (u8, u8, u32, Vec<u8>) {
-        timeout(SAID_WITHIN, self.read()).await.expect("the server says nothing more")
+        timeout(SAID_WITHIN, self.read()).await.expect("the server sends no more frames")
     }
 
     async fn read(&mut self) -> (u8, u8, u32, Vec<u8>) {
@@ -57,8 +56,8 @@ impl Raw {
         (kind, flags, u32::from_be_bytes(stream), payload)
     }
 
-    /// What is announced by now: up to the answer of a PING. The second, because the first
-    /// overtakes what the server finds to say when it reads it.
+    /// Returns the origins announced so far, up to the answer of the second PING. The first answer
+    /// overtakes frames that the server makes when it reads the PING.
     async fn announced(&mut self) -> Vec<String> {
         let mut origins = Vec::new();
         for payload in [b"settle 1", b"settle 2"] {
@@ -76,7 +75,7 @@ impl Raw {
         origins
     }
 
-    /// The next announcement, whenever it comes.
+    /// Returns the next announcement.
     async fn announcement(&mut self) -> Vec<String> {
         loop {
             let frame = self.next().await;
@@ -87,7 +86,7 @@ impl Raw {
     }
 }
 
-/// The entries of a frame: RFC 8336 §2.1.
+/// Returns the entries of a frame (RFC 8336 §2.1).
 fn entries((_, flags, stream, payload): &(u8, u8, u32, Vec<u8>)) -> Vec<String> {
     assert_eq!((*flags, *stream), (0, 0));
     let (mut origins, mut rest) = (Vec::new(), &payload[..]);
@@ -115,7 +114,7 @@ async fn reload(world: &World, server: &Server, after: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn the_origin_set_comes_right_after_settings() {
+async fn origin_set_comes_right_after_settings() {
     let world = World::lab();
     let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
     let text = text.replace("127.0.0.1:8443", "127.0.0.1:0");
@@ -132,10 +131,10 @@ async fn the_origin_set_comes_right_after_settings() {
     assert!(raw.announced().await.is_empty(), "it is said once");
 }
 
-/// Every name of the lab, on a connection for each: those that are announced are served, those that
-/// are not are answered 421.
+/// Requests every name of the lab on a connection for each: announced names are served, others get
+/// 421.
 #[tokio::test]
-async fn what_is_announced_is_served_and_nothing_else() {
+async fn announced_names_are_served_and_no_others() {
     let world = World::lab();
     let text = std::fs::read_to_string(world.path("site.toml")).unwrap();
     let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("ports = [443, 8443]\n", "");
@@ -162,7 +161,7 @@ async fn what_is_announced_is_served_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_name_that_a_reload_adds_is_announced_on_connections_that_are_there() {
+async fn name_added_by_a_reload_is_announced_on_open_connections() {
     let world = World::new();
     let elsewhere = virtual_host("cdn", "cdn.example.test", "CDN");
     let asking = host("m", "m.example.test") + "client_ca = \"certs/client-ca1.pem\"\n";
@@ -171,7 +170,7 @@ async fn a_name_that_a_reload_adds_is_announced_on_connections_that_are_there() 
     let port = server.address().port();
     let mut raw = Raw::connect(&world, server.address(), A).await;
     assert_eq!(raw.announced().await, origins(&[A], port));
-    // Of three names that came one would be served. The connection is idle.
+    // Of three new names, this idle connection would be served one.
     let after = format!("{LISTENER}{}{}{elsewhere}{asking}", host("a", A), host("b", B));
     reload(&world, &server, &after, 1).await;
     assert_eq!(raw.announcement().await, origins(&[B], port));
@@ -179,11 +178,11 @@ async fn a_name_that_a_reload_adds_is_announced_on_connections_that_are_there() 
     let statuses = [B, "cdn.example.test", "m.example.test"].map(|name| client.get(name, "/"));
     let [b, cdn, m] = statuses;
     assert_eq!([b.await.0.status, cdn.await.0.status, m.await.0.status], [200, 421, 421]);
-    // What goes is not spoken of. When it is back, it is.
+    // A removed name is not announced. When it is back, it is announced again.
     reload(&world, &server, &format!("{LISTENER}{}", host("a", A)), 2).await;
     reload(&world, &server, &after, 3).await;
     assert!(raw.announced().await.iter().all(|origin| origins(&[B], port).contains(origin)));
-    // New connections are told all of it at once.
+    // New connections get the whole set at once.
     let mut new = Raw::connect(&world, server.address(), B).await;
     assert_eq!(new.announced().await, origins(&[A, B], port));
 }
@@ -202,7 +201,7 @@ async fn nothing_is_announced_when_it_is_switched_off() {
         let server = Server::start_with(&world, 1, arguments);
         let mut raw = Raw::connect(&world, server.address(), A).await;
         assert_eq!(!raw.announced().await.is_empty(), announces);
-        // The flag holds for what is loaded later as well.
+        // The flag also applies to configurations loaded later.
         let more = format!("announce_origins = true\n{site}{}", host("b", B));
         reload(&world, &server, &more, 1).await;
         let forever = arguments.contains(&"--no-origins");
@@ -215,16 +214,16 @@ async fn nothing_is_announced_when_it_is_switched_off() {
     }
 }
 
-/// A site of wildcards alone says nothing, so that its hosts are coalesced as ever.
+/// A site of wildcards alone announces nothing, so clients coalesce its hosts as before.
 #[tokio::test]
-async fn hosts_that_are_known_by_wildcards_alone_are_not_hindered() {
+async fn hosts_below_wildcards_alone_stay_coalesced() {
     let world = World::new();
     let wild = virtual_host("wild", "*.example.test", "B");
     world.write("site.toml", &format!("[[listener]]\naddress = \"127.0.0.1:0\"\n{wild}"));
     let server = Server::start_with(&world, 1, &["--no-watch"]);
     let client = Client::connect(&world, server.address(), "x.example.test").await;
     assert_eq!(client.get("y.example.test", "/").await.0.status, 200);
-    // The certificate spells out `c`. To announce it would end sharing among the others.
+    // The certificate has `c` as an exact name. To announce it would end sharing among the others.
     let mut raw = Raw::connect(&world, server.address(), "x.example.test").await;
     assert!(raw.announced().await.is_empty());
     let port = server.address().port();
@@ -238,7 +237,7 @@ async fn hosts_that_are_known_by_wildcards_alone_are_not_hindered() {
     assert!(raw.announced().await.is_empty());
 }
 
-/// Tenants below a wildcard, and the name above them, which everybody has as well.
+/// Tenants below a wildcard, and the name above them, which all tenants share.
 fn tenants() -> (World, String) {
     let world = World::new();
     world.issue("WILD", &["*.example.test", "example.test"]);
@@ -250,9 +249,10 @@ fn tenants() -> (World, String) {
     (world, site.concat())
 }
 
-/// RFC 8336 §2.3, §2.4: a client that heeds ORIGIN would ask for `example.test` only.
+/// RFC 8336 §2.3, §2.4: a client that heeds the set would use the connection for `example.test`
+/// only.
 #[tokio::test]
-async fn one_exact_name_does_not_end_sharing_below_a_wildcard() {
+async fn exact_name_does_not_end_sharing_below_a_wildcard() {
     let (world, site) = tenants();
     for (setting, announces) in [
         ("", false),
@@ -266,7 +266,7 @@ async fn one_exact_name_does_not_end_sharing_below_a_wildcard() {
         let expected: &[&str] = if announces { &["example.test"] } else { &[] };
         let expected = origins(expected, server.address().port());
         assert_eq!(raw.announced().await, expected, "{setting}");
-        // The decision is the same, whatever is announced.
+        // Announcements do not change the decision.
         let client = Client::connect(&world, server.address(), "t1.example.test").await;
         assert_eq!(client.get("t2.example.test", "/").await.0.status, 200, "{setting}");
     }
@@ -314,7 +314,7 @@ fn origin_set_that_leaves_out_hosts_is_shown_where_the_operator_looks() {
     }
 }
 
-/// Strict names are not shared at all, so that an origin set takes nothing from a client.
+/// Hosts of strict names share no connection, so an origin set takes no host from a client.
 #[test]
 fn strict_wildcard_leaves_nothing_out() {
     let (world, site) = tenants();

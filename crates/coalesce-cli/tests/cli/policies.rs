@@ -1,4 +1,4 @@
-//! How strict names are, and groups that are only observed, with a real client.
+//! Strict names and observed groups, with a real client.
 
 use std::fs;
 
@@ -37,9 +37,9 @@ async fn check(world: &World, rows: &[Row]) {
     }
 }
 
-/// `a` and `b` share a group and a certificate; `b` wants connections of its own.
+/// `a` and `b` share a group and a certificate; the names of `b` are strict.
 #[tokio::test]
-async fn a_virtual_host_says_how_strict_its_names_are() {
+async fn virtual_host_sets_the_strictness_of_its_names() {
     const ROWS: &[Row] = &[
         ("a", "a", 200),
         ("a", "b", 421),
@@ -71,9 +71,9 @@ async fn a_virtual_host_says_how_strict_its_names_are() {
     }
 }
 
-/// A compiled table knows how strict its names are.
+/// A compiled table stores the strictness of each name.
 #[tokio::test]
-async fn a_compiled_table_has_the_strictness_of_names() {
+async fn compiled_table_has_the_strictness_of_names() {
     let site = [host("a", "A", ""), host("b", "A", "coalesce = \"never\"\n")];
     let world = world(&site);
     let site = fs::read_to_string(world.path("site.toml")).unwrap();
@@ -91,7 +91,7 @@ async fn a_compiled_table_has_the_strictness_of_names() {
     assert!(explain("b.example.test", "a.example.test", 0).contains("\"served\""));
 }
 
-/// Two public groups and one that asks for client certificates, all observed.
+/// Two public groups and one that requests client certificates, all observed.
 fn observed() -> World {
     let group = |name: &str, fields: &str| {
         format!("[[group]]\nname = \"{name}\"\nobserve = true\n{fields}")
@@ -113,7 +113,7 @@ fn observed() -> World {
 }
 
 #[tokio::test]
-async fn an_observed_group_serves_what_it_would_refuse_but_never_across_client_rules() {
+async fn observed_group_serves_refused_requests_but_never_across_client_rules() {
     check(
         &observed(),
         &[
@@ -121,13 +121,13 @@ async fn an_observed_group_serves_what_it_would_refuse_but_never_across_client_r
             ("a", "cdn", 200),
             ("a", "b", 200),
             ("b", "cdn", 200),
-            // Of one that is enforced, nothing is passed over.
+            // The same requests in an enforced group are refused.
             ("a", "c", 421),
             ("c", "a", 421),
             ("c", "cdn", 421),
-            // Nobody is there to serve it.
+            // No virtual host has this name.
             ("a", "dead", 421),
-            // Client certificates, be they optional.
+            // Never across client-certificate rules, even optional ones.
             ("a", "m", 421),
             ("b", "m", 421),
             ("m", "a", 421),
@@ -155,7 +155,7 @@ fn explain_says_what_is_only_observed() {
     let (_, lines) = world.batch(&["explain", "--config", "site.toml", "--batch"], input);
     let observed: Vec<&Value> = lines.iter().map(|line| &line["observed"]).collect();
     assert_eq!(observed, [&json!("certificate"), &json!("group"), &Value::Null]);
-    // The report is of the rules.
+    // The report is about the rules, observed or not.
     let asked = ["groups", "--config", "site.toml", "a.example.test", "cdn.example.test"];
     assert!(world.say(&asked, 1).contains("may not, certificate"));
 }

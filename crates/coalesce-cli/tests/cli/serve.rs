@@ -13,15 +13,15 @@ use crate::world::{World, text, virtual_host};
 
 const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
 
-/// Long enough for a busy machine, short enough to fail.
+/// The longest wait for a step: enough for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A test that waits for ever tells nothing.
+/// Awaits `future`; panics instead of waiting forever.
 async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(SOON, future).await.expect("nothing happens any more")
+    tokio::time::timeout(SOON, future).await.expect("the step completes in time")
 }
 
-/// A host `a` that says so, and `b`, under the same certificate, with this answer.
+/// A host `a` that answers with its name, and `b`, under the same certificate, with this answer.
 fn world(answer: &str) -> World {
     let world = World::new();
     let a = virtual_host("a", "a.example.test", "A");
@@ -32,7 +32,7 @@ fn world(answer: &str) -> World {
 }
 
 #[tokio::test]
-async fn a_text_is_the_answer_to_everything() {
+async fn text_answers_every_request() {
     let world = world("{ text = \"{}\", status = 503, content_type = \"application/json\" }");
     let server = Server::start(&world, 1);
     let client = Client::connect(&world, server.address(), "a.example.test").await;
@@ -52,9 +52,9 @@ async fn a_text_is_the_answer_to_everything() {
 }
 
 #[tokio::test]
-async fn an_upload_that_nobody_wants_takes_no_window_away() {
+async fn unneeded_upload_returns_its_window() {
     let (_world, _server, client) = behind(Protocol::Http1).await;
-    // Together twice the window of the connection; half of the uploads are never finished.
+    // Together twice the connection's window; half of the uploads never end.
     let part = Bytes::from(vec![0; 50_000]);
     let mut uploads = Vec::new();
     for number in 0..40 {
@@ -66,7 +66,7 @@ async fn an_upload_that_nobody_wants_takes_no_window_away() {
     for (response, _stream) in uploads {
         assert_eq!(soon(response).await.unwrap().status(), 200);
     }
-    // The window was given back: an upload that is wanted has all of it.
+    // The window was returned, so an upload to the echo has all of it.
     let request = client.request(Method::POST, "b.example.test", "/echo");
     let (response, mut stream) = client.begin(request, false).await;
     let wanted = Bytes::from(vec![1; 1_000_000]);
@@ -77,7 +77,7 @@ async fn an_upload_that_nobody_wants_takes_no_window_away() {
 }
 
 #[tokio::test]
-async fn a_folder_is_served_and_nothing_beside_it() {
+async fn folder_is_served_and_no_file_outside_it() {
     let world = world("{ folder = \"public\" }");
     std::fs::create_dir(world.path("public")).unwrap();
     let large: String = "0123456789".repeat(300_000);
@@ -116,7 +116,7 @@ async fn behind(protocol: Protocol) -> (World, Server, Client) {
 }
 
 #[tokio::test]
-async fn an_upstream_learns_who_asked_for_what() {
+async fn upstream_gets_client_and_authority_of_a_request() {
     for protocol in [Protocol::Http1, Protocol::H2c] {
         let (_world, server, client) = behind(protocol).await;
         let mut request = client.request(Method::GET, "b.example.test", "/x?y=z");
@@ -166,13 +166,13 @@ async fn content_flows_both_ways_at_once_and_to_its_end() {
         let (_world, _server, client) = behind(protocol).await;
         let request = client.request(Method::POST, "b.example.test", "/echo");
         let (response, mut stream) = client.begin(request, false).await;
-        // The echo of the first part is here before the second is sent.
+        // The echo of the first part arrives before the second part is sent.
         stream.send_data(Bytes::from_static(b"first"), false).unwrap();
         let mut content = response.await.unwrap().into_body();
         let first = content.data().await.unwrap().unwrap();
         assert_eq!(&first[..], b"first", "{protocol:?}");
         content.flow_control().release_capacity(first.len()).unwrap();
-        // Many windows of it.
+        // Content of many windows.
         let large = Bytes::from(b"0123456789abcdef".repeat(500_000));
         let both = async { tokio::join!(read(&mut content), write(&mut stream, large.clone())) };
         let (echo, ()) = soon(both).await;
@@ -181,7 +181,7 @@ async fn content_flows_both_ways_at_once_and_to_its_end() {
 }
 
 #[tokio::test]
-async fn fields_for_one_hop_go_no_further() {
+async fn fields_for_one_hop_are_not_passed_on() {
     for protocol in [Protocol::Http1, Protocol::H2c] {
         let (_world, _server, client) = behind(protocol).await;
         let (head, _) = client.get("b.example.test", "/hop").await;
@@ -194,7 +194,7 @@ async fn fields_for_one_hop_go_no_further() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_be_told_to_go_on_is() {
+async fn client_that_expects_100_continue_gets_it() {
     let (_world, _server, client) = behind(Protocol::Http1).await;
     let mut request = client.request(Method::POST, "b.example.test", "/echo");
     request.headers_mut().insert("expect", "100-continue".parse().unwrap());
@@ -207,7 +207,7 @@ async fn a_client_that_waits_to_be_told_to_go_on_is() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_fails_is_a_502() {
+async fn failed_upstream_is_a_502() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nonsense = upstream::start_raw(b"nonsense\r\n\r\n").await;
     let switching = upstream::start_raw(
@@ -249,7 +249,7 @@ async fn content_that_breaks_off_is_not_taken_for_the_whole() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_closes_its_connections_is_connected_to_again() {
+async fn request_is_repeated_if_the_upstream_closed_the_connection() {
     // SETTINGS, the acknowledgement of SETTINGS, and GOAWAY with NO_ERROR before any stream.
     const FAREWELL: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\
                               \0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -264,7 +264,7 @@ async fn an_upstream_that_closes_its_connections_is_connected_to_again() {
 }
 
 #[tokio::test]
-async fn an_unlisted_authority_is_not_found_where_the_group_says_so() {
+async fn unlisted_authority_gets_404_if_the_group_says_so() {
     let world = world("{ text = \"b\" }");
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     let group = "\n[[group]]\nname = \"default\"\nunknown_authority = \"not-found\"\n";
@@ -302,7 +302,7 @@ async fn server_told_to_end_does_not_wait_for_connections_without_requests() {
     let world = world("{ text = \"b\" }");
     let server = Server::start(&world, 1);
     let silent = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    // Connections are accepted in their order: when this one is served, the silent one is open.
+    // Connections are accepted in order: once this one is served, the silent one is open.
     let client = Client::connect(&world, server.address(), "a.example.test").await;
     assert_eq!(client.get("a.example.test", "/").await.0.status, 200);
     server.terminate();
@@ -312,7 +312,7 @@ async fn server_told_to_end_does_not_wait_for_connections_without_requests() {
 }
 
 #[tokio::test]
-async fn the_reason_of_a_421_is_in_the_log() {
+async fn reason_of_a_421_is_in_the_log() {
     let world = world("{ text = \"b\" }");
     let server = Server::start(&world, 1);
     let client = Client::connect(&world, server.address(), "a.example.test").await;

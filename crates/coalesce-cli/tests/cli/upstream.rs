@@ -1,4 +1,4 @@
-//! Servers to stand behind `coalesce serve`.
+//! Upstream servers for the tests of `coalesce serve`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// What an upstream speaks.
+/// The protocol of an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
@@ -25,8 +25,8 @@ pub(crate) enum Protocol {
 
 type Content = BoxBody<bytes::Bytes, hyper::Error>;
 
-/// An upstream that answers by path: `/echo` with the content as it comes, anything else with the
-/// request's head as text.
+/// Starts an upstream that answers by path: `/echo` with the content as it arrives, all others with
+/// the request's head as text.
 pub(crate) async fn start(protocol: Protocol) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -40,7 +40,7 @@ pub(crate) async fn start(protocol: Protocol) -> SocketAddr {
 
 async fn converse(protocol: Protocol, stream: TcpStream) {
     let (io, service) = (TokioIo::new(stream), service_fn(answer));
-    // A client that goes away is no fault of the test's.
+    // A client that leaves is not an error of the test.
     let _ = match protocol {
         Protocol::Http1 => http1::Builder::new().serve_connection(io, service).await,
         Protocol::H2c => {
@@ -55,7 +55,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Content>, Infalli
         "/echo" => Response::new(request.into_body().boxed()),
         "/hop" => {
             let mut response = Response::builder().header("x-kept", "1");
-            // HTTP/2 cannot even carry them.
+            // HTTP/2 cannot carry these fields.
             if request.version() == http::Version::HTTP_11 {
                 response = response
                     .header("connection", "x-own")
@@ -77,7 +77,7 @@ fn head(request: &Request<Incoming>) -> String {
     lines.join("\n")
 }
 
-/// An upstream that answers every connection with the same bytes, and closes it.
+/// Starts an upstream that answers every connection with the same bytes, and closes it.
 pub(crate) async fn start_raw(bytes: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -92,7 +92,7 @@ pub(crate) async fn start_raw(bytes: &'static [u8]) -> SocketAddr {
     address
 }
 
-/// An upstream that has one request, and holds back its answer until it is told to give it.
+/// An upstream that takes one request, and holds its answer back until the test releases it.
 pub(crate) struct HeldUpstream {
     pub(crate) address: SocketAddr,
     asked: oneshot::Receiver<()>,
@@ -116,12 +116,12 @@ impl HeldUpstream {
         Self { address, asked, release }
     }
 
-    /// Waits until the request is here.
+    /// Waits until the request has arrived.
     pub(crate) async fn asked(&mut self) {
         (&mut self.asked).await.unwrap();
     }
 
-    /// Gives the answer.
+    /// Sends the answer.
     pub(crate) fn release(self) {
         self.release.send(()).unwrap();
     }
@@ -167,7 +167,7 @@ struct Counts {
 }
 
 impl Counted {
-    /// Starts one that allows this many streams on a connection over HTTP/2.
+    /// Starts an upstream that allows this many streams on a connection over HTTP/2.
     pub(crate) async fn start(protocol: Protocol, streams_max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -203,7 +203,7 @@ impl Counted {
         }
     }
 
-    /// How many requests were answered.
+    /// Returns the number of answered requests.
     pub(crate) fn ended(&self) -> usize {
         self.counts.ended.load(Ordering::Relaxed)
     }

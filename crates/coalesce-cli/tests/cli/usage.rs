@@ -65,7 +65,7 @@ fn exit_codes_are_the_documented_ones() {
         (&["inspect", "site.toml"], 3),
         (&["lookup", "site.toml"], 2),
         (&["lookup", "site.toml", "a"], 3),
-        // An address of documentation (RFC 5737), which no machine has.
+        // An address for documentation (RFC 5737), which no machine has.
         (&["serve", "--config", "site.toml", "--listen", "192.0.2.1:0"], 4),
     ];
     for (arguments, code) in cases {
@@ -76,7 +76,7 @@ fn exit_codes_are_the_documented_ones() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn closed_standard_output_is_not_an_error() {
     let world = World::lab();
     let mut child = world
         .command()
@@ -88,7 +88,7 @@ fn a_reader_that_leaves_is_no_error() {
         .unwrap();
     drop(child.stdout.take());
     let mut input = child.stdin.take().unwrap();
-    // The binary may be gone before it has all of it.
+    // The process may have ended before it reads all input.
     let _ = input.write_all(&b"{}\n".repeat(1000));
     drop(input);
     let output = child.wait_with_output().unwrap();

@@ -1,4 +1,4 @@
-//! The lab's fixture world in a temporary folder, and the binary run in it.
+//! The lab's hosts and certificates in a temporary folder, and the binary run there.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,7 +13,7 @@ use rcgen::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The lab's certificates and what they present.
+/// The lab's certificates and their identifiers.
 const CERTIFICATES: [(&str, &[&str]); 5] = [
     (
         "A",
@@ -32,7 +32,8 @@ const CERTIFICATES: [(&str, &[&str]); 5] = [
     ("M", &["m.example.test", "m2.example.test"]),
 ];
 
-/// What the certificate presents that all listeners of the Gateway API's conformance tests share.
+/// The identifiers of the certificate that all listeners of the Gateway API's conformance tests
+/// share.
 const GATEWAY: [&str; 9] = [
     "example.org",
     "second-example.org",
@@ -89,7 +90,7 @@ impl World {
         world
     }
 
-    /// The same, with the lab's configuration as `site.toml`.
+    /// Makes a world with the lab's configuration as `site.toml`.
     pub(crate) fn lab() -> Self {
         let world = Self::new();
         let mut text = "[[listener]]\naddress = \"127.0.0.1:8443\"\nports = [443, 8443]\n\
@@ -105,7 +106,7 @@ impl World {
         world
     }
 
-    /// Issues a server certificate: `certs/NAME.pem` and its key. One of that name is overwritten.
+    /// Issues a server certificate: `certs/NAME.pem` and its key. Replaces an existing one.
     pub(crate) fn issue(&self, name: &str, identifiers: &[&str]) {
         self.leaf(name, identifiers, &self.ca, ExtendedKeyUsagePurpose::ServerAuth);
     }
@@ -114,7 +115,7 @@ impl World {
         self.leaf_until(name, identifiers, ca, usage, 4096);
     }
 
-    /// The same, until the beginning of this year.
+    /// Issues a certificate that expires at the beginning of this year.
     fn leaf_until(
         &self,
         name: &str,
@@ -146,13 +147,13 @@ impl World {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Puts `text` in the place of a file, whole at any moment.
+    /// Replaces a file by `text` atomically.
     pub(crate) fn replace(&self, name: &str, text: &str) {
         self.write("new", text);
         fs::rename(self.path("new"), self.path(name)).unwrap();
     }
 
-    /// The binary, to be run in this folder.
+    /// Makes a command that runs the binary in this folder.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coalesce"));
         command.current_dir(self.folder()).env_remove("RUST_LOG");
@@ -163,15 +164,15 @@ impl World {
         self.command().args(arguments).output().unwrap()
     }
 
-    /// Runs the binary, which is to exit with `code`, and gives its standard output, or its
-    /// standard error where there is no answer.
+    /// Runs the binary, which must exit with `code`. Returns its standard output, or its standard
+    /// error if there is no answer.
     pub(crate) fn say(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         text(if code < 2 { &output.stdout } else { &output.stderr }).to_owned()
     }
 
-    /// Runs the binary with `input`, and gives its exit code and its lines as JSON.
+    /// Runs the binary with `input`; returns its exit code and its lines as JSON.
     pub(crate) fn batch(&self, arguments: &[&str], input: &str) -> (i32, Vec<Value>) {
         let mut child = self
             .command()
@@ -180,7 +181,7 @@ impl World {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // Small enough for the pipe: nothing waits for anything.
+        // The input fits the pipe, so the write does not block.
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         let lines = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap());
@@ -201,7 +202,7 @@ pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// The list of a CA that has revoked nothing.
+/// Makes a revocation list of a CA that has revoked no certificate.
 fn nothing_revoked(ca: &Ca) -> String {
     let list = CertificateRevocationListParams {
         this_update: date_time_ymd(2020, 1, 1),

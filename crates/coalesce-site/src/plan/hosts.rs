@@ -106,7 +106,7 @@ pub(crate) fn collect_names(plan: &Plan, notes: &mut Notes) -> Option<AuthorityT
                 entry = entry.with_coalesce(coalesce);
             }
             match builder.insert(pattern, entry).map(drop) {
-                // There is no group at all, which is a fault of its own.
+                // The unknown group has its own error.
                 Err(BuildError::UnknownGroup { .. }) => {}
                 inserted => {
                     notes.take(&subject(&host.label).item(NAME, name), inserted)?;

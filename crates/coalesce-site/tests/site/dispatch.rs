@@ -187,7 +187,7 @@ async fn connection_of_another_site_is_refused() {
     assert_eq!(client.get("shop.test").await, misdirected());
 }
 
-/// Every name of a host is looked up in one table, whoever asks.
+/// All lookups of a host's names use one table.
 #[test]
 fn handshakes_and_requests_find_the_same_host() {
     let ca = Ca::new();

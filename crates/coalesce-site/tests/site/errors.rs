@@ -1,4 +1,4 @@
-//! Every fault of a builder, and what is said of it.
+//! Every fault of a builder, with its message.
 
 use coalesce_site::{GroupSettings, Host, Identity, SiteBuilder, Subject};
 use coalesce_tls::{CipherSuites, TlsVersion};

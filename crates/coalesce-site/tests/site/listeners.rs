@@ -1,4 +1,4 @@
-//! Listeners: which hosts they have, which ports, and what becomes of their connections.
+//! Listeners: their hosts, their ports, and the outcomes on their connections.
 
 use std::net::SocketAddr;
 

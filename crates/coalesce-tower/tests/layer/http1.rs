@@ -145,7 +145,7 @@ async fn a_misdirected_head_leaves_the_connection_in_step() {
     assert_eq!(ask(&mut client, &get("api.test")).await.0, 200);
 }
 
-/// RFC 9110 §10.1.1: a final status instead of 100; RFC 9112 §9.3: what is not read ends the
+/// RFC 9110 §10.1.1: a final status instead of 100; RFC 9112 §9.3: unread content ends the
 /// connection.
 #[tokio::test]
 async fn misdirected_upload_is_refused_unread() {

@@ -49,7 +49,7 @@ fn remove_claims(fields: &mut HeaderMap) {
     }
 }
 
-/// Removes what is for one connection only (RFC 9110 §7.6.1).
+/// Removes the fields of a single connection (RFC 9110 §7.6.1).
 fn remove_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<HeaderName> = fields
         .get_all(CONNECTION)
@@ -66,9 +66,9 @@ fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Makes the request that the upstream gets out of the one that came.
+/// Makes the request for the upstream out of the client's.
 ///
-/// The authority stays what the client asked for; `upstream` stands in for one that is missing.
+/// The authority stays the one that the client requested; `upstream` replaces a missing one.
 pub(super) fn request(
     parts: &mut request::Parts,
     protocol: UpstreamProtocol,

@@ -24,7 +24,7 @@ use crate::terminal::exit::Failure;
 use crate::terminal::log_queue::{FlushGuard, LogQueue, LostLines};
 use crate::terminal::text::without_code;
 
-/// The name that stands for standard output.
+/// The file name for standard output.
 const STDOUT: &str = "-";
 
 /// The destination of the lines.

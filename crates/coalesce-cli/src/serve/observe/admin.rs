@@ -1,5 +1,5 @@
-//! The admin listener: metrics for Prometheus and the state for probes, in the clear, for nobody but
-//! the operator.
+//! The admin listener: metrics for Prometheus and the state for probes, without TLS, for the
+//! operator only.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -36,7 +36,7 @@ use crate::terminal::exit::Failure;
 use crate::terminal::logging::LogLosses;
 use crate::terminal::text::without_code;
 
-/// The paths that there are: metrics, whether the process works, and whether it takes connections.
+/// The paths: metrics, whether the process works, and whether it accepts connections.
 const METRICS: &str = "/metrics";
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
@@ -47,13 +47,14 @@ const EXPOSITION: HeaderValue =
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// Where a reload's seconds are told apart: a file of a few names, and tables of millions.
+/// The bounds of the histogram of reloads, in seconds: from a file of a few names to tables of
+/// millions.
 const RELOAD_BUCKETS: [f64; 8] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
-/// Where a request's seconds are told apart: from a text in memory to an upload.
+/// The bounds of the histogram of requests, in seconds: from a text in memory to an upload.
 const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
-/// Begins to count. Without this, what counts does nothing.
+/// Installs the recorder. Without it, counting has no effect.
 pub(in crate::serve) fn install_recorder() -> Result<PrometheusHandle, Failure> {
     let failed = |error| Failure::runtime(format_args!("cannot count: {error}"));
     let recorder = PrometheusBuilder::new()
@@ -78,7 +79,7 @@ pub(in crate::serve) struct Admin {
     pub(in crate::serve) address: SocketAddr,
 }
 
-/// What is asked for metrics.
+/// The sources of a scrape.
 pub(in crate::serve) struct Scraped {
     pub(in crate::serve) recorder: PrometheusHandle,
     pub(in crate::serve) meters: Arc<Meters>,
@@ -86,10 +87,10 @@ pub(in crate::serve) struct Scraped {
     pub(in crate::serve) log: LogLosses,
 }
 
-/// What the connections to the admin listener share.
+/// The state that the connections to the admin listener share.
 struct Shared {
     scraped: Scraped,
-    /// The sender, because a server that ends waits for its receivers.
+    /// The sender of the state. A receiver would keep a stopping server waiting.
     states: Arc<watch::Sender<ServerState>>,
     configured: SocketAddr,
     refused_hosts: RateLimit,
@@ -109,10 +110,10 @@ impl Admin {
         Ok(Self { socket, configured, address })
     }
 
-    /// Answers for ever.
+    /// Answers until the server ends.
     ///
-    /// Where all places are taken, the oldest connection loses its own: a scrape is answered at
-    /// once, so the oldest connections are those that say nothing.
+    /// If all places are taken, the oldest connection is closed: a scrape is answered at once, so
+    /// the oldest connections are silent ones.
     pub(in crate::serve) async fn run(
         self,
         scraped: Scraped,
@@ -148,8 +149,8 @@ impl Admin {
     }
 }
 
-/// Sorts what the histograms have seen into their buckets, which a scrape does as well: without
-/// either, they keep every value.
+/// Sorts the recorded values of the histograms into their buckets, as a scrape does. Without
+/// either, they would keep every value.
 async fn keep_up(recorder: PrometheusHandle) {
     loop {
         sleep(UPKEEP_PAUSE).await;
@@ -157,7 +158,7 @@ async fn keep_up(recorder: PrometheusHandle) {
     }
 }
 
-/// Answers one request on `stream`: a connection that is kept open would be a place that is taken.
+/// Answers one request on `stream`, then closes it, because an idle connection would take a place.
 async fn answer_one(stream: TcpStream, shared: &Shared) {
     let Ok(local) = stream.local_addr() else { return };
     let service = service_fn(|request: Request<Incoming>| {
@@ -185,7 +186,7 @@ impl Shared {
                     return self.refuse(host.as_bytes());
                 }
             }
-            // A client of HTTP/1.0, which no browser is.
+            // HTTP/1.0 permits a request without a host. No browser sends one.
             Err(HostError::Absent) => {}
             Err(HostError::Malformed) => return text(StatusCode::BAD_REQUEST, "malformed Host\n"),
         }
@@ -200,8 +201,8 @@ impl Shared {
         }
         match path {
             METRICS => self.metrics(),
-            // The connection is accepted once the listeners are bound and a configuration is
-            // served, and a reload that fails takes neither away.
+            // The admin listener accepts connections only after all listeners are bound and a
+            // configuration is served; a failed reload changes neither.
             READY if self.states.borrow().stopping => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "ending\n")
             }
@@ -210,8 +211,8 @@ impl Shared {
         }
     }
 
-    /// Refuses a request for another host: a page in a browser can make its own name mean this
-    /// address (DNS rebinding), and would read the answer. The status is 421, because this
+    /// Refuses a request for another host: a page in a browser can make its own name resolve to
+    /// this address (DNS rebinding) and would read the answer. The status is 421, because this
     /// connection is not one for that host (RFC 9110 §15.5.20).
     fn refuse(&self, host: &[u8]) -> Response<Full<Bytes>> {
         let decision = self.refused_hosts.decide(Instant::now());

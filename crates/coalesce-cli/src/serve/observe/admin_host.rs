@@ -6,12 +6,12 @@ use coalesce_core::{Authority, DnsName, Host, HostBuf};
 use http::header::HOST;
 use http::{HeaderValue, Request, Version};
 
-/// Why a request names no host.
+/// The reason why a request names no host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum HostError {
-    /// HTTP/1.0 knows requests without a host.
+    /// HTTP/1.0 permits requests without a host.
     Absent,
-    /// RFC 9112 §3.2: no `Host` in HTTP/1.1, several, or one that is none.
+    /// An HTTP/1.1 request without `Host`, with several, or with an invalid one (RFC 9112 §3.2).
     Malformed,
 }
 
@@ -44,11 +44,11 @@ impl<'a> NamedHost<'a> {
         self.written
     }
 
-    /// Returns whether the host is `localhost`, one of the listener's own addresses, or one of
+    /// Returns true if the host is `localhost`, one of the listener's addresses, or one of
     /// `others`.
     ///
-    /// The port may be any, because a forwarded port has another number here than at the client,
-    /// and because a page that rebinds a name cannot choose the name of an address.
+    /// Any port is accepted: a forwarded port has another number at the client, and a page that
+    /// rebinds a name cannot choose the name of an address.
     pub(in crate::serve) fn is_one_of(
         &self,
         own: impl IntoIterator<Item = IpAddr>,

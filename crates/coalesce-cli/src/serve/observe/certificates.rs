@@ -1,7 +1,7 @@
-//! When the certificates that are served end, for a scrape.
+//! The expiry times of the served certificates, for a scrape.
 //!
-//! The registry of the other metrics forgets no series, but certificates come and go with the
-//! configuration. So these series are written at each scrape, from the configuration that is served.
+//! The registry of the other metrics never forgets a series, but certificates change with the
+//! configuration. So these series are written at each scrape, from the served configuration.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,7 +13,8 @@ use crate::serve::observe::meters::CERTIFICATE_END;
 /// Labels of certificates with the second at which they end, the earliest first.
 pub(in crate::serve) type CertificateEnds = Vec<(String, i64)>;
 
-/// Returns when the certificates of `site` end: of those that end first, if there are many.
+/// Returns the expiry times of `site`'s certificates; if there are many, of those that expire
+/// first.
 pub(in crate::serve) fn ends(site: &Site) -> CertificateEnds {
     let certificates = site.certificates().map(|certificate| {
         let end = certificate.validity_period().not_after().unix_seconds();
@@ -34,10 +35,10 @@ fn earliest(certificates: impl Iterator<Item = (String, i64)>) -> CertificateEnd
     ends
 }
 
-/// Adds the series to what was rendered of the other metrics.
+/// Appends the series to the rendered metrics.
 pub(in crate::serve) fn render(ends: &CertificateEnds, rendered: &mut String) {
     let name = CERTIFICATE_END.name;
-    // Nothing can go wrong in a string.
+    // Writing to a string cannot fail.
     let _ = writeln!(rendered, "# HELP {name} {}\n# TYPE {name} gauge", CERTIFICATE_END.help);
     for (label, end) in ends {
         let label = label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");

@@ -44,7 +44,7 @@ struct Pooled<T> {
 /// A delivery to a waiting request, made once the lock is released.
 pub(super) type Delivery<T, E> = (Waiter<T, E>, Made<T, E>);
 
-/// What comes of an attempt: what waiting requests are told, and those that found no room.
+/// The result of an attempt: deliveries to waiting requests, and the requests that found no room.
 type Finished<T, E> = (Vec<Delivery<T, E>>, Vec<Waiter<T, E>>);
 
 impl<T: PooledConnection, E: Clone> State<T, E> {
