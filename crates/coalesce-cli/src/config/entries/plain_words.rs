@@ -170,7 +170,7 @@ mod tests {
         }
         assert_eq!(
             message::<AdminEntry>("colour = 1").unwrap(),
-            "unknown field \"colour\", expected \"address\""
+            "unknown field \"colour\", expected \"address\" or \"hosts\""
         );
         assert_eq!(
             message::<GroupEntry>("minimum_version = \"1.1\"").unwrap(),
