@@ -31,7 +31,8 @@ text { font: 14px ui-sans-serif, system-ui, sans-serif; fill: #1f2328 }
 text.served { fill: #1a7f37; stroke: none; font-weight: 600 }
 text.misdirected { fill: #bc4c00; stroke: none; font-weight: 600 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .small { fill: #9198a1 } .box { fill: #151b23; stroke: #9198a1 } .pipe { stroke: #9198a1 }
+text { fill: #e6edf3 } .small { fill: #9198a1 }
+.box { fill: #151b23; stroke: #9198a1 } .pipe { stroke: #9198a1 }
 .served { stroke: #3fb950 } .misdirected { stroke: #f0883e }
 text.served { fill: #3fb950 } text.misdirected { fill: #f0883e }
 }";

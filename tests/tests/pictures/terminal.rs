@@ -50,8 +50,10 @@ pub(crate) fn draw(command: &str, output: &str) -> String {
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-labelledby="title">
 <title id="title">The output of {command}</title>
 <style>
-text {{ font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #e6edf3; white-space: pre }}
-.bold {{ font-weight: 700 }} .green {{ fill: #3fb950 }} .yellow {{ fill: #d29922 }} .magenta {{ fill: #bc8cff }} .red {{ fill: #ff7b72 }}
+text {{ font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }}
+text {{ fill: #e6edf3; white-space: pre }}
+.bold {{ font-weight: 700 }} .green {{ fill: #3fb950 }} .yellow {{ fill: #d29922 }}
+.magenta {{ fill: #bc8cff }} .red {{ fill: #ff7b72 }}
 </style>
 <rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>
 <circle cx="20" cy="16" r="5" fill="#ff7b72"/><circle cx="38" cy="16" r="5" fill="#d29922"/><circle cx="56" cy="16" r="5" fill="#3fb950"/>
