@@ -1,4 +1,4 @@
-//! What `--help` teaches.
+//! The texts of `--help`.
 
 pub(crate) const ABOUT: &str =
     "Decides which authorities may share one HTTP/2 connection, and answers 421 to the rest";

@@ -1,8 +1,8 @@
 //! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and for compiled
 //! tables `compile`, `inspect` and `lookup`.
 //!
-//! A library only so that the fuzz targets can link it; what others may use is in the other crates.
-// Forbidden everywhere but in `mapped`, which says why.
+//! This is a library only for the fuzz targets. Use the other crates in programs.
+// Forbidden except in `mapped`, which explains its use.
 #![deny(unsafe_code)]
 
 mod cli;
@@ -31,20 +31,20 @@ use crate::cli::{Arguments, Command};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::logging::{self, Verbosity};
 
-/// What the fuzz targets call.
+/// Entry points for the fuzz targets.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::config::fuzzing::config;
 }
 
-/// The command.
+/// Runs the command.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version go to standard output and are no fault. When nobody reads them
-            // there is nobody to tell.
+            // Help and version go to standard output with success. If standard output is closed, no
+            // message could reach the reader.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Fine }.into();
         }
@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             if let Failure::Message(_, message) = &failure {
-                // As above.
+                // Fails if standard error is closed.
                 let _ = writeln!(io::stderr().lock(), "{message}");
             }
             failure.exit().into()

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &LookupArguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The host of an authority. An IPv6 address needs no brackets where it stands alone.
+/// Parses the host of an authority. A lone IPv6 address needs no brackets.
 fn host(text: &[u8]) -> Result<Host<'_>, String> {
     if let Ok(host @ Host::Ip(_)) = Host::parse(text) {
         return Ok(host);
@@ -136,8 +136,8 @@ fn answer_lines(
             Err(error) if json => output.json(&LineError { error: &error, line: number })?,
             Err(error) => output.line(format_args!("line {number}: {error}"))?,
         }
-        // A caller that waits for each answer gets it; one that sends everything at once pays for
-        // no system call per line.
+        // Flush before waiting for input: a caller that waits for each answer gets it, and one that
+        // sends all lines at once does not cost a system call per line.
         if !input.buffer().contains(&b'\n') {
             output.flush()?;
         }

@@ -21,7 +21,7 @@ use coalesce_h2::limits::ORIGIN_SET_BYTES_MAX;
 #[cfg(not(feature = "origin"))]
 const ORIGIN_SET_BYTES_MAX: usize = usize::MAX;
 
-/// The setting that warnings are about.
+/// The setting that the warnings name.
 const ANNOUNCE_ORIGINS: &str = "announce_origins";
 
 /// The origin set of a connection (RFC 8336), and whether the connection announces it.
@@ -48,14 +48,13 @@ pub struct AnnouncedOrigins {
     /// Wildcards of the certificate below which the connection would serve hosts that no origin set
     /// can name.
     pub wildcards: Vec<String>,
-    /// Whether the set is too large for a connection to announce all of it. Then `origins` has the
-    /// part that fits.
+    /// True if the set is too large to be announced whole. Then `origins` has the part that fits.
     pub is_cut: bool,
-    /// Whether the connection announces the origins, by the [`OriginPolicy`] of the site.
+    /// True if the connection announces the origins, by the [`OriginPolicy`] of the site.
     pub is_announced: bool,
 }
 
-/// Returns what a connection with these facts announces.
+/// Returns the announcement of a connection with these facts.
 pub(crate) fn of_connection(
     tables: &Tables,
     facts: &HandshakeFacts,
@@ -73,7 +72,7 @@ pub(crate) fn of_connection(
     AnnouncedOrigins { origins: origins.into_iter().collect(), wildcards, is_cut, is_announced }
 }
 
-/// Returns whether the origin set of `connection` names every host that the connection would serve.
+/// Returns true if the origin set of `connection` names every host that the connection would serve.
 #[cfg(feature = "origin")]
 pub(crate) fn is_complete(tables: &Tables, connection: &ServerConnection<'_>) -> bool {
     unnamed_wildcards(tables, connection).is_empty()
@@ -88,7 +87,7 @@ fn origins_that_fit(
     let (mut origins, mut left) = (BTreeSet::new(), ORIGIN_SET_BYTES_MAX);
     let listing = connection.origins(&tables.authorities, |origin| {
         let origin = origin.to_string();
-        // Two bytes before each origin have its length (RFC 8336 §2.1).
+        // Each origin has a prefix of two bytes with its length (RFC 8336 §2.1).
         let Some(rest) = left.checked_sub(origin.len().saturating_add(2)) else {
             return ControlFlow::Break(());
         };
@@ -153,7 +152,7 @@ pub(crate) fn warn(plan: &Plan, tables: &Tables, notes: &mut Notes) {
             let connection = tables.connection(&choice.facts);
             let wildcards = unnamed_wildcards(tables, &connection);
             let (origins, listing) = origins_that_fit(tables, &connection);
-            // Without an origin to announce, there is nothing that a client could heed.
+            // Without an origin, no frame is announced that a client could heed.
             if origins.is_empty() || wildcards.is_empty() && listing == Listing::Whole {
                 continue;
             }

@@ -20,7 +20,7 @@ use crate::site::Site;
 use crate::snapshot::Snapshot;
 
 impl Site<Router> {
-    /// Returns the service that decides each request and hands it to the router of its host.
+    /// Returns the service that decides each request and passes it to the router of its host.
     ///
     /// Put other layers around it, and then
     /// `into_make_service_with_connect_info::<ConnectionInfo>()` of `axum::ServiceExt`.
@@ -28,7 +28,7 @@ impl Site<Router> {
         RouterService { site: self }
     }
 
-    /// Returns what `axum::serve` takes, together with a listener of [`listen`](Self::listen).
+    /// Returns the service for `axum::serve`, together with a listener of [`listen`](Self::listen).
     pub fn into_make_service(
         self,
     ) -> IntoMakeServiceWithConnectInfo<RouterService, ConnectionInfo> {
@@ -68,12 +68,12 @@ impl Service<Request> for RouterService {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let snapshot = self.site.newest();
-        // The decision is made by the snapshot that the router is looked up in.
+        // Decide with the snapshot in which the router is looked up.
         snapshot.layer.layer(Dispatch { snapshot: &snapshot }).call(request)
     }
 }
 
-/// Hands a request to the router of the host that its proof names.
+/// Passes a request to the router of the host in its proof.
 struct Dispatch<'a> {
     snapshot: &'a Snapshot<Router>,
 }

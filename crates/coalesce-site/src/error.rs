@@ -1,4 +1,4 @@
-//! Why a site cannot be built, and what may be a mistake: each with its subject and its field.
+//! The errors and warnings of a build, each with its subject and its field.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::slice;
 use std::sync::Arc;
 use std::vec;
 
-/// Every reason why a site cannot be built. There is at least one.
+/// All reasons why a site cannot be built. There is at least one.
 ///
 /// `Display` writes one reason a line.
 ///
@@ -103,7 +103,7 @@ pub struct SiteError(Finding);
 #[derive(Clone, Debug)]
 pub struct SiteWarning(Arc<Finding>);
 
-/// What errors and warnings have in common.
+/// The common part of errors and warnings.
 #[derive(Debug)]
 struct Finding {
     subject: Subject,
@@ -122,12 +122,13 @@ macro_rules! accessors {
                 &self.0.subject
             }
 
-            /// Returns the field of it: the name of the builder's method or argument.
+            /// Returns the field: the name of the builder's method or argument.
             pub fn field(&self) -> &'static str {
                 self.0.field
             }
 
-            /// Returns the one of several values of the field, as the builder was given it.
+            /// Returns the value that is meant, if the field has several, as the builder was given
+            /// it.
             pub fn item(&self) -> Option<&str> {
                 self.0.item.as_deref()
             }
@@ -152,7 +153,7 @@ accessors!(SiteWarning, "warning");
 
 impl Error for SiteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // The message has the reason already.
+        // The message already contains the reason.
         self.0.reason.source()
     }
 }
@@ -199,7 +200,7 @@ pub(crate) struct Notes {
     warnings: Vec<SiteWarning>,
 }
 
-/// A field of a part of the site, and the one of its values that is meant.
+/// A field of a part of the site, and one of its values.
 #[derive(Clone, Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) subject: &'a Subject,
@@ -226,7 +227,7 @@ impl Notes {
         self.warnings.push(SiteWarning(Arc::new(Finding::new(place, reason.into()))));
     }
 
-    /// Returns the value, or notes the error.
+    /// Returns the value, or records the error.
     pub(crate) fn take<T, E: Into<Reason>>(
         &mut self,
         place: &Place<'_>,
@@ -243,7 +244,7 @@ impl Notes {
         match value {
             Some(value) if self.errors.is_empty() => Ok((value, self.warnings)),
             _ => {
-                debug_assert!(!self.errors.is_empty(), "nothing is missing without a reason");
+                debug_assert!(!self.errors.is_empty(), "a missing value has an error");
                 if self.errors.is_empty() {
                     self.error(&Subject::Site.field("build"), "incomplete");
                 }
@@ -252,7 +253,7 @@ impl Notes {
         }
     }
 
-    /// Returns one error as all there are.
+    /// Returns an error list with this error only.
     pub(crate) fn only(place: &Place<'_>, reason: impl Into<Reason>) -> SiteErrors {
         SiteErrors { errors: vec![SiteError(Finding::new(place, reason.into()))] }
     }
@@ -268,8 +269,7 @@ impl Finding {
 /// The number of errors of one kind that a compiled table gets; the rest are counted.
 const SHOWN_MAX: usize = 20;
 
-/// Messages of which there may be as many as a table has entries: the first of them, and how many
-/// more there are.
+/// Collects messages of one kind: the first ones, and the number of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Several {
     shown: Vec<Reason>,

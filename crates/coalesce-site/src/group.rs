@@ -11,8 +11,8 @@ use coalesce_tls::{
 use crate::error::{Notes, Place, Reason, Subject};
 use crate::files;
 
-/// What the hosts of a coalescing group have in common: the rules for client certificates, the
-/// versions of TLS, and what shares a connection.
+/// The common settings of the hosts of a coalescing group: the rules for client certificates, the
+/// versions of TLS, and which hosts share a connection.
 ///
 /// Groups with equal settings are one group, unless one of them is [`isolated`](Self::isolated).
 /// The content of files is compared, not their paths.
@@ -79,7 +79,8 @@ impl GroupSettings {
         self
     }
 
-    /// Asks for such a certificate. A client without one is let in, one with another is not.
+    /// Requests such a certificate. A client without one is accepted, a client with another one is
+    /// refused.
     #[must_use]
     pub fn request_client_ca_files<P: Into<PathBuf>>(
         mut self,
@@ -137,16 +138,17 @@ impl GroupSettings {
         self
     }
 
-    /// Sets which kinds of `CONNECT` are accepted. Default: none. The listeners of the site let a
-    /// server announce extended `CONNECT` (RFC 8441) where it is accepted, for a WebSocket
-    /// over HTTP/2.
+    /// Sets the accepted kinds of `CONNECT`. Default: none. If a server announces extended
+    /// `CONNECT` (RFC 8441) for WebSockets over HTTP/2, the site's listeners pass the announcement
+    /// on to the groups that accept it.
     #[must_use]
     pub fn connect(mut self, connect: ConnectPolicy) -> Self {
         self.connect = connect;
         self
     }
 
-    /// Serves and notes what would be answered 421, where that is safe; see [`Enforcement`].
+    /// Serves and logs requests that would be answered 421, where that is safe; see
+    /// [`Enforcement`].
     #[must_use]
     pub fn observed(mut self) -> Self {
         self.observed = true;
@@ -167,8 +169,8 @@ impl GroupSettings {
         self
     }
 
-    /// Returns the two policies that the settings come to, for the group that is called `name`.
-    /// A file that cannot be read is a fault, and never a weaker rule (CVE-2026-27586).
+    /// Returns the two policies of the group `name`. An unreadable file is an error, never a weaker
+    /// rule (CVE-2026-27586).
     pub(crate) fn load(
         &self,
         name: &str,
@@ -187,7 +189,7 @@ impl GroupSettings {
         tls.cipher_suites = self.cipher_suites.clone();
         tls.alpn = protocols.to_vec();
         tls.isolation = self.isolated.then(|| name.to_owned());
-        // A listener that is added must not make other groups of those that are on all of them.
+        // Without a list of listeners, the group stays the same when a listener is added.
         tls.listeners = self.listeners.iter().flatten().cloned().collect();
         let enforcement = if self.observed { Enforcement::Observe } else { Enforcement::default() };
         let policy = GroupPolicy::default()
@@ -227,7 +229,7 @@ impl GroupSettings {
 const CLIENT_CAS: &str = "client_ca_files";
 const REVOCATION_LISTS: &str = "revocation_list_files";
 
-/// Reads all that is in the files, or notes the first fault of each, with its path as the item.
+/// Reads the contents of all files, or records the first fault of each, with its path as the item.
 fn each<T, E: Into<Reason>>(
     paths: &[PathBuf],
     parse: impl Fn(&[u8]) -> Result<Vec<T>, E>,

@@ -77,10 +77,10 @@ impl<T> Site<T> {
 pub struct H2Connection<T> {
     inner: coalesce_h2::Connection<Accepted, ConnectionDecision<T>>,
     decision: ConnectionDecision<T>,
-    /// The number of moves when the origin set was announced last.
+    /// The number of moves at the last announcement of the origin set.
     announced: u64,
-    /// From the first request on, the connection is not idle for its listener: where a request ends
-    /// is known to the application alone.
+    /// Set from the first request on, and keeps the connection from counting as idle: only the
+    /// application knows when a request ends.
     open: Option<OpenRequest>,
 }
 
@@ -104,19 +104,19 @@ pub struct H2Request<T> {
     pub request: http::Request<h2::RecvStream>,
     /// The way to answer it.
     pub respond: h2::server::SendResponse<bytes::Bytes>,
-    /// Its host and its proof.
+    /// The host and the proof.
     pub served: Served<T>,
 }
 
 impl<T> H2Connection<T> {
-    /// Returns the next request that this connection may serve. Everything else is answered on the
-    /// way. `None` when the connection has ended in peace. Safe to drop and call again.
+    /// Returns the next request that this connection may serve, and answers all others meanwhile.
+    /// Returns `None` when the connection has ended without an error. The future is safe to drop.
     ///
     /// If the connection has moved to a newer snapshot of the site since the last call, this
     /// announces the origins that are new there (RFC 8336).
     ///
     /// # Errors
-    /// [`Error`] when it has ended otherwise; `None` follows.
+    /// [`Error`] if the connection ended with an error. The next call returns `None`.
     pub async fn accept(&mut self) -> Option<Result<H2Request<T>, Error>> {
         let moves = self.decision.newest().moves;
         if moves != self.announced {
@@ -135,7 +135,7 @@ impl<T> H2Connection<T> {
         Some(Ok(H2Request { request, respond, served }))
     }
 
-    /// Takes no new streams and lets the open ones finish (RFC 9113 §6.8). Keep calling
+    /// Accepts no new streams and lets the open ones finish (RFC 9113 §6.8). Keep calling
     /// [`accept`](Self::accept) until it returns `None`.
     pub fn graceful_shutdown(&mut self) {
         self.inner.graceful_shutdown();
@@ -153,7 +153,7 @@ struct ConnectionDecision<T> {
 /// for the lock.
 struct State<T> {
     snapshot: Arc<Snapshot<T>>,
-    /// How often the connection has moved to a newer snapshot.
+    /// The number of moves of the connection to a newer snapshot.
     moves: u64,
     /// The connection as the snapshot decides it.
     memo: Memo<'static>,
@@ -161,7 +161,7 @@ struct State<T> {
 
 impl<T> ConnectionDecision<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // No part of it is ever half written.
+        // The state is consistent at any moment, even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -40,7 +40,7 @@ impl<T> Host<T> {
         Self { label: None, names, identity, group: None, coalesce: None, value }
     }
 
-    /// Sets what errors, warnings and [`Site::explain`](crate::Site::explain) call the host.
+    /// Sets the name of the host in errors, warnings and [`Site::explain`](crate::Site::explain).
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
@@ -61,8 +61,8 @@ impl<T> Host<T> {
         self
     }
 
-    /// Sets which connections may carry requests for the host, other than its group says. With
-    /// [`CoalescePolicy::StrictServerName`], only those that were made for the requested name.
+    /// Sets which connections may carry requests for the host, if that differs from its group. With
+    /// [`CoalescePolicy::StrictServerName`], only connections made for the requested name.
     #[must_use]
     pub fn coalesce(mut self, coalesce: CoalescePolicy) -> Self {
         self.coalesce = Some(coalesce);

@@ -86,7 +86,7 @@ where
         let application = |request: Request<B>, proof: Authoritative| {
             (self.application)(request, Served::new(proof, &snapshot))
         };
-        // The decision is made by the snapshot that the host is looked up in.
+        // Decide with the snapshot in which the host is looked up.
         let service = snapshot.layer.serve(&self.info, application);
         hyper::service::Service::call(&service, request)
     }

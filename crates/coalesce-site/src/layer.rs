@@ -14,12 +14,11 @@ use crate::site::Site;
 use crate::snapshot::Snapshot;
 
 impl<T> Site<T> {
-    /// Returns the layer that decides every request on the newest snapshot, and leaves the
-    /// [`ServedHost`] of those that it hands over in their extensions.
+    /// Returns the layer that decides every request on the newest snapshot. It adds the
+    /// [`ServedHost`] to the extensions of each request that it passes on.
     ///
-    /// Put it around the whole application. With axum that is `router.layer(site.layer())` after
-    /// the last route and the fallback, because `Router::layer` wraps only the routes that are
-    /// there.
+    /// Put it around the whole application. With axum, call `router.layer(site.layer())` after the
+    /// last route and the fallback, because `Router::layer` wraps existing routes only.
     pub fn layer(&self) -> SiteLayer<T> {
         SiteLayer { site: self.clone() }
     }
@@ -87,7 +86,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let snapshot = self.site.newest();
         let admitted = Admitted { inner: &mut self.inner, snapshot: &snapshot };
-        // The decision is made by the snapshot that the host is looked up in.
+        // Decide with the snapshot in which the host is looked up.
         snapshot.layer.layer(admitted).call(request)
     }
 }
@@ -115,7 +114,7 @@ where
         let extensions = request.extensions_mut();
         match served_host(extensions, self.snapshot) {
             Some(host) => drop(extensions.insert(host)),
-            // A host that something outside has left behind is not this request's.
+            // Remove a host that an outer layer has set for another request.
             None => drop(extensions.remove::<ServedHost<T>>()),
         }
         #[cfg(feature = "axum")]

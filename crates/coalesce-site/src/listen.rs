@@ -13,16 +13,17 @@ use crate::site::Site;
 use crate::site_listener::SiteListener;
 
 impl<T: Send + Sync + 'static> Site<T> {
-    /// Listens on `address` for the one listener of the site, wherever the builder has it, and logs
-    /// the address that it got. Listeners that share an address are one here. Each handshake is
-    /// made by the newest snapshot. Extended `CONNECT` (RFC 8441) is announced to clients whose group
-    /// takes it ([`GroupSettings::connect`](crate::GroupSettings::connect)), if the server announces
-    /// it: `axum::serve` does.
+    /// Listens on `address` for the one listener of the site, instead of on the builder's address,
+    /// and logs the resulting address. Listeners that share an address count as one here. The
+    /// newest snapshot makes each handshake. If the server announces extended `CONNECT` (RFC 8441),
+    /// as `axum::serve` does, the announcement reaches only clients whose group accepts it
+    /// ([`GroupSettings::connect`](crate::GroupSettings::connect)).
     ///
-    /// The listener bounds its connections and ends silent ones: [`Listener::with_limits`] sets how.
+    /// The listener bounds its connections and ends silent ones; [`Listener::with_limits`] changes
+    /// the limits.
     ///
     /// # Errors
-    /// Those of the system, and [`io::ErrorKind::InvalidInput`] if the site has listeners on
+    /// The system's errors, and [`io::ErrorKind::InvalidInput`] if the site has listeners on
     /// several addresses.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         self.listen_on(TcpListener::bind(address).await?)
@@ -50,7 +51,7 @@ impl<T: Send + Sync + 'static> Site<T> {
     /// one socket: call this with the name of one of them.
     ///
     /// # Errors
-    /// Those of the system, and [`io::ErrorKind::NotFound`] if there is no such listener.
+    /// The system's errors, and [`io::ErrorKind::NotFound`] if there is no such listener.
     pub async fn listen_named(&self, name: &str) -> io::Result<Listener> {
         let address = self.snapshot().listener(name).map(SiteListener::address);
         let address = address.ok_or_else(|| no_listener(name))?;
@@ -108,7 +109,7 @@ impl<T: Send + Sync + 'static> Site<T> {
             Some(port) if !listener.ports.contains(default) => format!("https://{name}:{port}/"),
             _ => format!("https://{name}/"),
         };
-        // HTTP/2, because HTTP/1.1 wants a `Host` beside the URI.
+        // HTTP/2, because HTTP/1.1 would need a `Host` besides the URI.
         let request = Request::builder().version(Version::HTTP_2).uri(uri);
         Ok(request.extension(info.with_peer(client)))
     }

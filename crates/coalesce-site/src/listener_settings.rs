@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-/// Where connections come in: an address, and what is true for the connections there.
+/// A listener: an address, and the rules for the connections that come to it.
 ///
-/// A site without listeners of its own has one that is called `main`, for all hosts, on whichever
-/// addresses it is bound to.
+/// A site without listeners has one named `main` for all hosts, on every address that it is bound
+/// to.
 ///
 /// # Examples
 /// ```
@@ -27,14 +27,14 @@ pub struct ListenerSettings {
 /// The ports that requests may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PortRule {
-    /// If there are some, the port that the listener is bound to is not one of them.
+    /// If set, requests may name these ports only, and not the port that the listener is bound to.
     pub(crate) only: Option<Vec<u16>>,
-    /// Ports beside that one.
+    /// Ports that requests may name besides the bound one.
     pub(crate) beside: Vec<u16>,
 }
 
 impl ListenerSettings {
-    /// Makes a listener for this address. The system chooses a port in the place of port 0.
+    /// Makes a listener for this address. For port 0, the system chooses a port.
     pub fn new(address: SocketAddr) -> Self {
         let ports = PortRule::default();
         Self { address, hostname: None, ports, default_host: None }

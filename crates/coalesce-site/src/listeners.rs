@@ -32,7 +32,7 @@ pub(crate) fn build(
     let mut built = Vec::with_capacity(plan.listeners.len());
     let mut notes = Notes::default();
     for (number, listener) in plan.listeners.iter().enumerate() {
-        // One that shares its address with an earlier one was built with that.
+        // Listeners that share an address were built together with the first of them.
         let mut earlier = plan.listeners.iter().take(number);
         if earlier.any(|earlier| shares_address(earlier, listener)) {
             continue;
@@ -64,7 +64,8 @@ impl Builder<'_> {
         for (number, listener) in sharing {
             let PlannedListener { name, hostname, .. } = listener;
             let id = self.carried.listener(name, address, hostname.is_some());
-            // A hostname of a plan is a pattern. Without one, every server name is the listener's.
+            // A hostname of a plan is a valid pattern. A listener without one takes every server
+            // name.
             let hostname = hostname.as_deref().and_then(|hostname| pattern(hostname).ok());
             let hostname = hostname.unwrap_or(NamePattern::CatchAll);
             hostnames.push((hostname, id));
@@ -88,8 +89,8 @@ impl Builder<'_> {
         })
     }
 
-    /// Builds the handshake table of one listener: its own groups, certificates and names, and none
-    /// of another's. Server names are looked up in the table that decides the requests.
+    /// Builds the handshake table of one listener with its groups, certificates and names only.
+    /// Server names are looked up in the table that decides the requests.
     fn handshakes(
         &self,
         number: usize,
@@ -139,7 +140,7 @@ fn add_certificate(
     Ok(id)
 }
 
-/// Sets the ports that requests may name, once the listeners have been bound or before.
+/// Sets the ports that requests may name, before or after the listeners are bound.
 pub(crate) fn set_ports(plan: &Plan, listeners: &mut [SiteListener], carried: &Carried) {
     let known = carried.listeners();
     for listener in listeners {
@@ -165,8 +166,8 @@ pub(crate) fn set_ports(plan: &Plan, listeners: &mut [SiteListener], carried: &C
 }
 
 impl SiteListener {
-    /// Returns whether connections that came to `known` are connections of this listener. Listeners
-    /// that share an address may come and go: the socket is that of the address.
+    /// Returns true if connections that came to `known` belong to this listener. Listeners that
+    /// share an address may be added and removed; the socket belongs to the address.
     pub(crate) fn is_of(&self, known: &KnownListener) -> bool {
         self.address == known.address && (self.is_shared() || self.is_named(&known.name))
     }

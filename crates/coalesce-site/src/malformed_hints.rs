@@ -1,4 +1,4 @@
-//! What a client can do about a request that is malformed.
+//! Hints about malformed requests: how the client can correct them.
 
 use coalesce_core::{AuthorityError, Malformed, Scheme};
 

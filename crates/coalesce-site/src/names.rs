@@ -1,4 +1,4 @@
-//! The names of a host: which of them its certificate covers, and how a client comes for them.
+//! The names of a host: the certificate's coverage of each, and the client that connects for it.
 
 use std::error::Error;
 use std::fmt;
@@ -6,23 +6,11 @@ use std::fmt;
 use coalesce_core::{DnsName, Host, NamePattern, PresentedIdentifier};
 use coalesce_tls::PresentedNames;
 
-/// How many of the names that match a pattern a certificate covers.
-///
-/// # Examples
-/// ```
-/// use coalesce_site::Coverage;
-///
-/// fn describe(coverage: Coverage) -> &'static str {
-///     match coverage {
-///         Coverage::Whole => "all names are covered",
-///         _ => "some names may not be covered",
-///     }
-/// }
-/// ```
+/// The part of a pattern's names that a certificate covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coverage {
-    /// All of them.
+    /// All names.
     Whole,
     /// The pattern matches more names than any certificate can cover.
     OpenEnded,
@@ -49,7 +37,7 @@ pub struct NotCovered {
     more: usize,
 }
 
-/// A message has this many names of a certificate and counts the rest.
+/// The number of a certificate's names in a message; the rest are counted.
 const LISTED_MAX: usize = 8;
 
 impl fmt::Display for NotCovered {
@@ -66,8 +54,8 @@ impl fmt::Display for NotCovered {
 
 impl Error for NotCovered {}
 
-/// Returns how much of `pattern` the certificate covers. `name` is the pattern as it was written,
-/// `certificate` what messages call the certificate.
+/// Returns the certificate's coverage of `pattern`. `name` is the pattern as written, `certificate`
+/// is the certificate's name in messages.
 ///
 /// | pattern | certificate | coverage |
 /// | --- | --- | --- |
@@ -115,11 +103,11 @@ pub(crate) fn coverage(
     })
 }
 
-/// A label that no host is likely to have, in the place of the `*` of a wildcard.
+/// An unlikely label, used in place of the `*` of a wildcard.
 pub(crate) const ANY_LABEL: &str = "any-label-0a1b2c3d";
 
-/// Returns the server name of a client that comes for a host of `pattern`, and that host; `None`
-/// if there is no such host.
+/// Returns a host that `pattern` matches, and the server name of a client that connects for it;
+/// `None` if there is no such host.
 pub(crate) fn example_request(pattern: &NamePattern<'_>) -> Option<(Option<String>, String)> {
     let name = match pattern {
         NamePattern::Exact(name) => name.to_string(),
@@ -130,7 +118,7 @@ pub(crate) fn example_request(pattern: &NamePattern<'_>) -> Option<(Option<Strin
         NamePattern::Ip(address) => return Some((None, Host::Ip(*address).to_string())),
         _ => ANY_LABEL.to_owned(),
     };
-    // A suffix may be so long that there is room for shorter labels only.
+    // A long suffix may leave room for shorter labels only.
     DnsName::parse(name.as_bytes()).ok()?;
     Some((Some(name.clone()), name))
 }

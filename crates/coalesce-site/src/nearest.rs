@@ -1,14 +1,14 @@
-//! The names of a site that are near a name that it does not have.
+//! Finds the names of a site that are similar to an unknown name.
 
 use coalesce_core::{AuthorityTable, DnsName, NamePattern};
 
-/// How many names of a table are compared, so that a hint takes a moment for tables of any size.
+/// The number of names to compare, so that a hint is quick for tables of any size.
 const COMPARED_MAX: usize = 100_000;
 
-/// How many bytes may differ: a slip or two of the hand.
+/// The most differences: one or two typing errors.
 const DISTANCE_MAX: usize = 2;
 
-/// Returns sentences about the names of `table` that are near `name`, which `table` does not have.
+/// Returns sentences about the names of `table` that are similar to the unknown `name`.
 pub(crate) fn hints<S: AsRef<[u8]>>(table: &AuthorityTable<S>, name: DnsName<'_>) -> Vec<String> {
     let relative = wildcard_above(table, name).or_else(|| relative(table, name));
     let hint = relative.or_else(|| {
@@ -50,8 +50,8 @@ fn relative<S: AsRef<[u8]>>(table: &AuthorityTable<S>, name: DnsName<'_>) -> Opt
     found.then(|| format!("{www} is a name here, {name} is none"))
 }
 
-/// Returns the name with the fewest differences. Of a wildcard it is the one that starts with the
-/// label of `name`, or the wildcard itself.
+/// Returns the name with the fewest differences. For a wildcard, returns the name that starts with
+/// the label of `name`, or the wildcard itself.
 fn nearest<S: AsRef<[u8]>>(table: &AuthorityTable<S>, name: DnsName<'_>) -> Option<String> {
     let wanted = name.to_string();
     let label = wanted.split('.').next().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! When connections announce their origin sets.
+//! The policy for announcing origin sets.
 
-/// When connections announce their origin sets (RFC 8336).
+/// The policy for announcing origin sets (RFC 8336).
 ///
-/// A client that heeds ORIGIN frames sends a connection requests for its origin set and for the
-/// server name, and for nothing else (RFC 8336 §2.3, §2.4). An origin set has no wildcards
-/// (Appendix B). So the set of a connection leaves out the hosts that certificate and site know by
-/// wildcards only, and to announce it ends sharing among these hosts.
+/// A client that heeds ORIGIN frames uses a connection only for its origin set and for the server
+/// name (RFC 8336 §2.3, §2.4). An origin set has no wildcards (Appendix B), so it leaves out the
+/// hosts that certificate and site know only by wildcards. Announcing the set ends sharing among
+/// these hosts.
 ///
 /// # Examples
 /// ```
@@ -18,10 +18,10 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// No connection announces anything.
+    /// No connection announces an origin set.
     Never,
-    /// A connection announces its origin set, unless the set leaves out hosts that the connection
-    /// would serve because of a wildcard. Then the connection announces nothing.
+    /// A connection announces its origin set unless the set leaves out hosts that the connection
+    /// would serve because of a wildcard.
     #[default]
     WhenComplete,
     /// Each connection announces its origin set. Clients no longer coalesce the hosts that it

@@ -1,4 +1,4 @@
-//! What connections announce (RFC 8336), made once for all that would announce the same.
+//! The origin sets of connections (RFC 8336), made once for all connections with equal sets.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,26 +16,26 @@ pub(crate) struct OriginSets {
     made: Mutex<HashMap<Key, Arc<OnceLock<Made>>>>,
 }
 
-/// What a set depends on beside the tables.
+/// The inputs of a set besides the tables.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Key {
     place: Place,
     listener: Option<ListenerId>,
-    /// The checksum of what the certificate presents.
+    /// The checksum of the certificate's names.
     presented: u64,
 }
 
-/// A set, and the facts of a connection that it was made for.
+/// A set, and the facts of one connection that has it.
 #[derive(Debug)]
 struct Made {
     facts: HandshakeFacts,
-    /// `None` if the connection announces nothing.
+    /// The set; `None` if the connection announces none.
     origins: Option<OriginSet>,
 }
 
 impl OriginSets {
-    /// Returns what a connection with these facts announces: its set, `always` or if it is
-    /// complete.
+    /// Returns the origin set of a connection with these facts: always if `always`, otherwise only
+    /// if it is complete.
     pub(crate) fn for_connection(
         &self,
         tables: &Tables,
@@ -51,7 +51,8 @@ impl OriginSets {
         let presented = facts.presented().identifiers();
         let (place, listener) = (tables.place(Some(facts)), facts.listener());
         let made = self.made(Key { place, listener, presented: presented.checksum() });
-        // Made outside of the lock; those who want the same wait for it.
+        // Made outside of the map's lock. Other connections that need the same set wait for this
+        // one.
         let made = made.get_or_init(|| Made { facts: facts.clone(), origins: shared() });
         let same = made.facts.presented().identifiers().as_bytes() == presented.as_bytes();
         let origins = if same { made.origins.clone() } else { shared() };
@@ -62,7 +63,7 @@ impl OriginSets {
     }
 
     fn made(&self, key: Key) -> Arc<OnceLock<Made>> {
-        // It is whole at any moment.
+        // The map is consistent at any moment, even after a panic.
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry(key).or_default().clone()
     }

@@ -1,6 +1,6 @@
-//! Listeners that share an address and overlap, as the Gateway API's condition
-//! `OverlappingTLSConfig` reports them: clients may use a connection that was made for the one for
-//! hosts of the other.
+//! Overlaps of listeners that share an address, as the Gateway API's condition
+//! `OverlappingTLSConfig` reports them: clients may use a connection for one listener for hosts of
+//! the other.
 
 use std::collections::BTreeSet;
 
@@ -37,30 +37,23 @@ pub struct Overlap {
     pub with: Vec<String>,
 }
 
-/// Why listeners overlap. If both reasons apply, it is the certificates.
-///
-/// # Examples
-/// ```
-/// use coalesce_site::OverlapReason;
-///
-/// assert_ne!(OverlapReason::OverlappingHostnames, OverlapReason::OverlappingCertificates);
-/// ```
+/// The reason of an overlap. If both reasons apply, it is the certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::enum_variant_names, reason = "the Gateway API's own words")]
+#[allow(clippy::enum_variant_names, reason = "the Gateway API's terms")]
 #[non_exhaustive]
 pub enum OverlapReason {
-    /// Some host has both hostnames.
+    /// A host matches both hostnames.
     OverlappingHostnames,
-    /// The certificates of the one are valid for hosts that the other is responsible for.
+    /// The certificates of one listener cover hosts for which the other is responsible.
     OverlappingCertificates,
 }
 
-/// A listener, as far as overlaps go.
+/// The facts of a listener that matter for overlaps.
 struct Facts<'a> {
     name: &'a str,
     id: ListenerId,
     hostname: NamePattern<'a>,
-    /// What its certificates present: `DNS:a.example.test`.
+    /// The names of its certificates: `DNS:a.example.test`.
     presented: BTreeSet<&'a str>,
 }
 
@@ -117,7 +110,7 @@ fn between(of_port: &ListenerTable, one: &Facts<'_>, other: &Facts<'_>) -> Optio
     intersect(&one.hostname, &other.hostname).then_some(OverlapReason::OverlappingHostnames)
 }
 
-/// Whether a certificate with this name is valid for a host that `listener` is responsible for.
+/// Returns true if a certificate with this name is valid for a host of `listener`.
 fn is_valid_for(of_port: &ListenerTable, presented: &str, listener: &Facts<'_>) -> bool {
     let Some(name) = presented.strip_prefix("DNS:") else { return false };
     let responsible = |name: &str| {
@@ -127,7 +120,8 @@ fn is_valid_for(of_port: &ListenerTable, presented: &str, listener: &Facts<'_>) 
     let Some(parent) = name.strip_prefix("*.") else {
         return responsible(name) == Some(listener.id);
     };
-    // The names below `parent` that are hostnames themselves, and all the others.
+    // Check the names below `parent` that are hostnames themselves, and one other name for all the
+    // rest.
     let below = match listener.hostname {
         NamePattern::Exact(name) => name.parent().is_some_and(|of| of.to_string() == parent),
         _ => false,
@@ -135,7 +129,7 @@ fn is_valid_for(of_port: &ListenerTable, presented: &str, listener: &Facts<'_>) 
     below || responsible(&format!("{ANY_LABEL}.{parent}")) == Some(listener.id)
 }
 
-/// Whether some host has both hostnames.
+/// Returns true if a host matches both hostnames.
 fn intersect(one: &NamePattern<'_>, other: &NamePattern<'_>) -> bool {
     use NamePattern::{AnyDepth, CatchAll, Exact, OneLabel};
     match (one, other) {
@@ -156,7 +150,7 @@ fn intersect(one: &NamePattern<'_>, other: &NamePattern<'_>) -> bool {
 mod tests {
     use super::*;
 
-    /// Name, hostname as a pattern, and what the certificates of a listener present.
+    /// The name of a listener, its hostname as a pattern, and its certificates' names.
     type Row<'a> = (&'a str, &'a str, &'a [&'a str]);
 
     fn found(listeners: &[Row<'_>]) -> Vec<(String, OverlapReason, String)> {
@@ -231,18 +225,18 @@ mod tests {
                 ],
                 None,
             ),
-            // Without a word in common between the hostnames.
+            // The hostnames have no label in common.
             (
                 &[("a", "foo.example.com", wildcard), ("b", "bar.example.com", wildcard)],
                 Some(OverlappingCertificates),
             ),
-            // A certificate's wildcard is one label only.
+            // A wildcard in a certificate is one label.
             (&[("a", "foo.example.com", wildcard), ("b", "**.bar.example.com", &[])], None),
             (
                 &[("a", "**.example.com", wildcard), ("b", "**.bar.example.com", &[])],
                 Some(OverlappingHostnames),
             ),
-            // Names of the certificate that no other listener is responsible for.
+            // Names of the certificate for which no other listener is responsible.
             (
                 &[
                     ("a", "foo.example.com", &["DNS:foo.example.com"]),

@@ -1,7 +1,7 @@
 //! The last check: every host is served on the connections that are made for it.
 //!
-//! It asks the tables themselves, as a client would come to them. A host that is served here is
-//! never answered 421 on a connection made for it, or the site is not built.
+//! The check asks the tables as a client would. If a host would get a 421 on a connection made for
+//! it, the site is not built.
 
 use coalesce_core::{DnsName, Host, NamePattern, RequestTarget, Verdict, decide};
 
@@ -17,7 +17,7 @@ pub(crate) fn check(plan: &Plan, tables: &Tables, notes: &mut Notes) {
     for (number, host) in plan.hosts.iter().enumerate() {
         let subject = subject(&host.label);
         for name in &host.names {
-            // Every name of a plan is a pattern.
+            // Every name of a plan is a valid pattern.
             let Ok(parsed) = pattern(name) else { continue };
             let at = subject.item(NAME, name);
             let mut elsewhere = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) fn check(plan: &Plan, tables: &Tables, notes: &mut Notes) {
                     Err(Finding::Unreachable(reason)) => notes.warning(&at, reason),
                 }
             }
-            // A host may be on more addresses than have a listener for each of its names.
+            // A host may be on more addresses than there are responsible listeners for each name.
             for reason in elsewhere.into_iter().filter(|_| !at_home) {
                 notes.error(&at, reason);
             }
@@ -54,8 +54,8 @@ fn listeners_of<'a>(
     })
 }
 
-/// Returns why no connection to this address is ever one for the name, where listeners share it and
-/// none of those that the host is on is responsible.
+/// Returns the reason why no connection to this address is made for the name: the listeners that
+/// share the address include none that is responsible and has the host.
 fn responsible_elsewhere(
     plan: &Plan,
     host: usize,
@@ -85,7 +85,7 @@ fn responsible_elsewhere(
     ))
 }
 
-/// Checks the addresses of a compiled table, whose connections no server name makes.
+/// Checks the addresses in a compiled table, because no server name selects their connections.
 ///
 /// Its names need no such check, because [`Plan::open_compiled`] has made it: the handshakes have
 /// the same names, so a connection made for one of them is in the group of its host, and presents a
@@ -96,7 +96,7 @@ fn check_addresses(plan: &Plan, tables: &Tables, notes: &mut Notes) {
     for entry in compiled.table.entries() {
         let Some(parsed @ NamePattern::Ip(_)) = entry.pattern.as_pattern() else { continue };
         let Ok(number) = usize::try_from(entry.virtual_host.get()) else { continue };
-        // Those that the builder was given have been checked above.
+        // The addresses of the builder have been checked above.
         if plan.hosts.get(number).is_none_or(|host| host.has_name(&parsed)) {
             continue;
         }
@@ -117,7 +117,7 @@ fn check_addresses(plan: &Plan, tables: &Tables, notes: &mut Notes) {
 
 enum Finding {
     Fault(Reason),
-    /// No handshake leads to the name.
+    /// No handshake is possible for the name.
     Unreachable(Reason),
 }
 
@@ -128,7 +128,7 @@ fn own_connection(
     parsed: &NamePattern<'_>,
     name: &str,
 ) -> Result<(), Finding> {
-    // Open-ended names have their warning.
+    // The build has already warned about open-ended names.
     if matches!(parsed, NamePattern::AnyDepth(_) | NamePattern::CatchAll) {
         return Ok(());
     }
@@ -146,7 +146,7 @@ fn own_connection(
         return Err(Finding::Unreachable(reason.into()));
     };
     let connection = tables.connection(&choice.facts);
-    // Which ports the listener answers for is not the question.
+    // The port does not matter here, so take one that the listener answers for.
     let authority = match listener.ports.as_slice().first() {
         Some(port) => format!("{host}:{port}"),
         None => host,

@@ -7,8 +7,8 @@ use crate::names::example_request;
 
 /// One request on one connection, for [`Site::explain_question`](crate::Site::explain_question).
 ///
-/// It begins with a ClientHello without a server name, on a connection that meets the rules for
-/// client certificates, and with `GET` and without an authority.
+/// The default is a `GET` without an authority, after a ClientHello without a server name, on a
+/// connection that meets the rules for client certificates.
 ///
 /// # Examples
 /// ```
@@ -51,10 +51,11 @@ pub struct Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientIdentity {
-    /// Whatever the group wants: the question is about a connection whose handshake was completed.
+    /// A client that the group accepts: the question is about a connection whose handshake
+    /// completed.
     #[default]
     Accepted,
-    /// Nothing.
+    /// No certificate.
     WithoutCertificate,
     /// This chain, its own certificate first.
     Certificate(Vec<CertificateDer<'static>>),
@@ -94,8 +95,9 @@ impl Question {
         Self::default()
     }
 
-    /// Asks as a client that comes for a host that `pattern` matches; `None` if there is no such
-    /// host. A client that connects to an address sends no server name (RFC 6066 §3).
+    /// Makes the question of a client that connects for a host that `pattern` matches; `None` if
+    /// there is no such host. A client that connects to an address sends no server name (RFC 6066
+    /// §3).
     pub fn for_pattern(pattern: &NamePattern<'_>) -> Option<Self> {
         let (server_name, host) = example_request(pattern)?;
         Some(Self { server_name, authority: Some(host), ..Self::default() })
@@ -108,8 +110,8 @@ impl Question {
         self
     }
 
-    /// Sets the protocols that the ClientHello offers (RFC 7301). Without it, the client offers one
-    /// that the site has.
+    /// Sets the protocols that the ClientHello offers (RFC 7301). By default, the client offers one
+    /// of the site's protocols.
     #[must_use]
     pub fn with_offered_protocols<P: Into<Vec<u8>>>(
         mut self,
@@ -119,7 +121,7 @@ impl Question {
         self
     }
 
-    /// Sets what the client sends if the handshake asks for a certificate.
+    /// Sets the client's answer to a request for its certificate.
     #[must_use]
     pub fn with_client(mut self, client: ClientIdentity) -> Self {
         self.client = client;
@@ -131,7 +133,7 @@ impl Question {
         self.server_name.as_deref()
     }
 
-    /// Returns what the client sends if the handshake asks for a certificate.
+    /// Returns the client's answer to a request for its certificate.
     pub fn client(&self) -> &ClientIdentity {
         &self.client
     }

@@ -22,8 +22,8 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Served<T> {
-    /// The host; `None` where the policy of a group hands over requests of no host, and for
-    /// tunnels.
+    /// The host; `None` for tunnels, and for requests without a host that the group's policy passes
+    /// on.
     pub host: Option<ServedHost<T>>,
     /// The proof that the connection may serve the request.
     pub proof: Authoritative,

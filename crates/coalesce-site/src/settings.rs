@@ -1,4 +1,4 @@
-//! The settings of a site that are no host's, no group's and no listener's.
+//! The settings of the whole site.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::error::{Notes, Place, Subject};
 use crate::listener_settings::ListenerSettings;
 use crate::origin_policy::OriginPolicy;
 
-/// What the builder says of the whole site.
+/// The builder's settings for the whole site.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) provider: Option<Arc<CryptoProvider>>,
@@ -23,10 +23,10 @@ pub(crate) struct Settings {
     pub(crate) ports: Vec<u16>,
     pub(crate) default_host: Option<String>,
     pub(crate) listeners: Vec<(String, ListenerSettings)>,
-    /// A compiled table that is not opened yet, with what messages call it.
+    /// An unopened compiled table, with its name in messages.
     pub(crate) compiled: Option<(String, Bytes)>,
     pub(crate) origin_policy: OriginPolicy,
-    /// Whether the site logs its warnings.
+    /// True if the site logs its warnings.
     pub(crate) logs_warnings: bool,
     #[cfg(feature = "tower")]
     pub(crate) misdirected_content: MisdirectedContent,
@@ -94,7 +94,7 @@ impl Settings {
 pub(crate) const PORTS: &str = "ports";
 pub(crate) const DEFAULT_HOST: &str = "default_host";
 
-/// Checks that each port is one that a request can name.
+/// Checks that requests can name each port.
 pub(crate) fn check_ports(place: &Place<'_>, ports: &[u16], notes: &mut Notes) {
     if ports.contains(&0) {
         notes.error(place, "port 0, which no request can name; 1 to 65535 allowed");

@@ -1,4 +1,4 @@
-//! The handle to a site, and what can be asked of it.
+//! The handle of a site.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +50,8 @@ pub struct Site<T> {
 struct Shared<T> {
     newest: ArcSwap<Snapshot<T>>,
     carried: Carried,
-    /// Held while the next snapshot is made, so that no change is lost to another.
+    /// Locked while the next snapshot is made, so that concurrent changes are made one after
+    /// another.
     changing: Mutex<()>,
     /// The number of the next snapshot.
     next: AtomicU64,
@@ -70,7 +71,7 @@ impl<T> Site<T> {
         self.shared.newest.load()
     }
 
-    /// Returns the newest snapshot. Ask for it once for each handshake and once for each request.
+    /// Returns the newest snapshot. Call this once for each handshake and once for each request.
     pub fn snapshot(&self) -> SiteSnapshot<T> {
         SiteSnapshot::new(Arc::clone(&self.newest()))
     }
@@ -85,7 +86,7 @@ impl<T> Site<T> {
         Ok(Arc::new(next))
     }
 
-    /// Swaps the snapshot for the next one, if that can be made.
+    /// Replaces the snapshot by the next one, if that can be made.
     pub(crate) fn change(
         &self,
         next: impl FnOnce(&Snapshot<T>, &Carried) -> Result<Snapshot<T>, SiteErrors>,
@@ -98,11 +99,11 @@ impl<T> Site<T> {
         Ok(())
     }
 
-    /// Puts a snapshot in place that this site has [`prepare`](Self::prepare)d, and returns the one
-    /// that was there before. A change of the site between the two is lost.
+    /// Installs a snapshot that this site has [`prepare`](Self::prepare)d, and returns the previous
+    /// one. A change of the site between the two calls is lost.
     ///
     /// # Security
-    /// In a snapshot of another site, every connection of this one is misdirected.
+    /// Under a snapshot of another site, every request on this site's connections is misdirected.
     pub fn install(&self, snapshot: &SiteSnapshot<T>) -> SiteSnapshot<T> {
         let _changing = self.changing();
         let snapshot = snapshot.inner();
@@ -114,21 +115,20 @@ impl<T> Site<T> {
         self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Exchanges the certificate of the host with this label or name, and of every host that was
-    /// given a clone of the same [`Identity`]. Everything else stays: values, groups, open
-    /// connections.
+    /// Replaces the certificate of the host with this label or name, and of every host that was
+    /// given a clone of the same [`Identity`]. Values, groups and open connections stay.
     ///
-    /// Connections that are open keep the certificate that they were shown.
+    /// Open connections keep the certificate that they presented.
     ///
     /// # Errors
-    /// [`SiteErrors`], and the site is as it was before.
+    /// [`SiteErrors`]; the site is then unchanged.
     pub fn replace_identity(&self, name: &str, identity: &Identity) -> Result<(), SiteErrors> {
         self.change(|earlier, carried| earlier.with_identity(name, identity, carried))
     }
 
-    /// Notes that a listener is bound to this port, so that requests may name it. Servers that
-    /// accept connections themselves call it; `Site::listen` and its like do it. Returns false if
-    /// there is no such listener.
+    /// Records that a listener is bound to this port, so that requests may name it. Call this in a
+    /// server that accepts connections itself; `Site::listen` and similar functions do it for you.
+    /// Returns false if there is no such listener.
     pub fn bound_to(&self, listener: &str, port: u16) -> bool {
         let _changing = self.changing();
         let earlier = self.shared.newest.load_full();
@@ -142,19 +142,19 @@ impl<T> Site<T> {
         true
     }
 
-    /// Returns how often the snapshot was swapped, or more.
+    /// Returns a number that grows with each change of the snapshot.
     pub fn generation(&self) -> u64 {
         self.newest().generation
     }
 
-    /// Returns what the builder accepted, but may be a mistake. It is logged, too, unless
-    /// [`SiteBuilder::log_warnings`](crate::SiteBuilder::log_warnings) says otherwise.
+    /// Returns the warnings about settings that may be mistakes. They are logged too, unless
+    /// [`SiteBuilder::log_warnings`](crate::SiteBuilder::log_warnings) switches that off.
     pub fn warnings(&self) -> Vec<SiteWarning> {
         self.newest().warnings.to_vec()
     }
 
-    /// Explains what a request for `authority` would get on a connection with this server name, by
-    /// the code that serves. The client is assumed to have met the rules for client certificates.
+    /// Explains the answer to a request for `authority` on a connection with this server name, by
+    /// the code that serves. Assumes that the client has met the rules for client certificates.
     ///
     /// ```
     /// # fn ask(site: &coalesce_site::Site<()>) {
@@ -168,16 +168,16 @@ impl<T> Site<T> {
         self.explain_question(&question)
     }
 
-    /// Explains what a request on a connection would get, by the code that serves.
+    /// Explains the answer to a request on a connection, by the code that serves.
     pub fn explain_question(&self, question: &Question) -> Explanation {
         self.newest().explain(question)
     }
 
     /// Returns the origins that a connection with this server name to the first listener announces
-    /// (RFC 8336): the names that it would be served and that certificate or site spell out. There
-    /// are none if the connection announces nothing, by the
+    /// (RFC 8336): the names that it would be served and that certificate or site spell out.
+    /// Returns none if the connection announces nothing, by the
     /// [`OriginPolicy`](crate::OriginPolicy) of the site;
-    /// [`SiteSnapshot::announced_origins`] says why.
+    /// [`SiteSnapshot::announced_origins`] returns the reason.
     ///
     /// # Errors
     /// [`HandshakeRefused`] if there is no such connection.
@@ -190,7 +190,7 @@ impl<T> Site<T> {
     }
 }
 
-/// Logs the warnings of a snapshot that is about to serve.
+/// Logs the warnings of a new snapshot.
 fn log<T>(snapshot: &Snapshot<T>) {
     let logged = snapshot.plan.settings.logs_warnings;
     for warning in snapshot.warnings.iter().filter(|_| logged) {

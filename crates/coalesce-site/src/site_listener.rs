@@ -1,4 +1,4 @@
-//! An address of a site to listen on, and the handshakes there.
+//! An address to listen on, and its handshakes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct SiteListener {
     pub(crate) ports: Ports,
     pub(crate) ports_are_chosen: bool,
     pub(crate) handshakes: Arc<HandshakeTable>,
-    /// Which of the listeners that share the address is responsible for which hosts.
+    /// The listeners' hostnames, if they share the address.
     pub(crate) hostnames: Option<Arc<ListenerTable>>,
     /// The listeners, by their number in the plan, and their ids.
     pub(crate) members: Vec<(usize, ListenerId)>,
@@ -46,18 +46,18 @@ impl SiteListener {
         &self.names
     }
 
-    /// Returns the address that the builder gave it.
+    /// Returns the address in the builder.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns whether it is for listeners with hostnames, which may share the address.
+    /// Returns true for listeners with hostnames, which may share the address.
     pub fn is_shared(&self) -> bool {
         self.hostnames.is_some()
     }
 
-    /// Returns the ports that requests may name: those of the builder, and the port that it is
-    /// bound to. Before it is bound that is the port of its address, or the one that `https` means.
+    /// Returns the ports that requests may name: those of the builder, and the bound port. Before
+    /// the listener is bound, that is the port of its address, or the default port of `https`.
     pub fn ports(&self) -> &Ports {
         &self.ports
     }
@@ -67,15 +67,15 @@ impl SiteListener {
         &self.handshakes
     }
 
-    /// Returns the name of the listener that is responsible for `host`, where several share the
-    /// address. `None` if none of them is, and if there is one listener without a hostname.
+    /// Returns the name of the listener that is responsible for `host`, if several share the
+    /// address. `None` if none is responsible, and for a single listener without a hostname.
     pub fn responsible(&self, host: &Host<'_>) -> Option<&str> {
         let responsible = self.hostnames.as_ref()?.responsible(host)?;
         let at = self.members.iter().position(|(_, id)| *id == responsible)?;
         self.names.get(at).map(String::as_str)
     }
 
-    /// Returns whether `name` is that of the listener, or of one of them.
+    /// Returns true if `name` is the name of the listener, or of one of them.
     pub fn is_named(&self, name: &str) -> bool {
         self.names.iter().any(|one| one == name)
     }

@@ -61,8 +61,8 @@ impl<T> SiteSnapshot<T> {
         &self.snapshot
     }
 
-    /// Returns the listeners, in the order of the builder. Listeners that share an address are one
-    /// here.
+    /// Returns the listeners, in the order of the builder. Listeners that share an address count as
+    /// one.
     pub fn listeners(&self) -> &[SiteListener] {
         &self.snapshot.tables.listeners
     }
@@ -91,7 +91,7 @@ impl<T> SiteSnapshot<T> {
         self.snapshot.tables.connection(facts)
     }
 
-    /// Decides a request on such a connection.
+    /// Decides a request on a connection with these facts.
     ///
     /// # Allocation
     /// None.
@@ -128,8 +128,8 @@ impl<T> SiteSnapshot<T> {
         self.groups().get(usize::try_from(id.get()).ok()?)
     }
 
-    /// Returns how much of `pattern` the certificates of a host cover. `name` is the pattern as it
-    /// was written. A host that is not there covers nothing, and all of it is open-ended.
+    /// Returns how much of `pattern` the certificates of a host cover. `name` is the pattern as
+    /// written. For an unknown host, the result is open-ended.
     ///
     /// # Errors
     /// [`NotCovered`].
@@ -157,7 +157,7 @@ impl<T> SiteSnapshot<T> {
         &self.snapshot.overlaps
     }
 
-    /// Returns what the builder accepted, but may be a mistake.
+    /// Returns the warnings about settings that may be mistakes.
     pub fn warnings(&self) -> &[SiteWarning] {
         &self.snapshot.warnings
     }
@@ -195,7 +195,7 @@ impl<T> SiteSnapshot<T> {
         self.snapshot.origin_sets.for_connection(&self.snapshot.tables, facts, always)
     }
 
-    /// Returns the number of the snapshot: one that comes later has a higher one.
+    /// Returns the number of the snapshot; later snapshots have higher ones.
     pub fn generation(&self) -> u64 {
         self.snapshot.generation
     }

@@ -23,26 +23,26 @@ use crate::tables::{self, Tables};
 
 /// One version of a site, ready to serve.
 ///
-/// Hosts and groups are numbers in it, and they are numbers of this snapshot alone: a host is
-/// looked up in the snapshot whose tables made the proof.
+/// The numbers of hosts and groups are valid in one snapshot only: look a host up in the snapshot
+/// whose tables made the proof.
 pub(crate) struct Snapshot<T> {
-    /// The number of the snapshot: one that comes later has a higher one.
+    /// The number of the snapshot; later snapshots have higher ones.
     pub(crate) generation: u64,
     pub(crate) plan: Arc<Plan>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) overlaps: Arc<[Overlap]>,
     pub(crate) warnings: Arc<[SiteWarning]>,
-    /// By the number of their [`VirtualHostId`].
+    /// The hosts, by the number of their [`VirtualHostId`].
     hosts: Arc<[ServedHost<T>]>,
     #[cfg(feature = "origin")]
     pub(crate) origin_sets: OriginSets,
-    /// Decides by the tables of this snapshot.
+    /// The layer that decides by the tables of this snapshot.
     #[cfg(feature = "tower")]
     pub(crate) layer: CoalesceLayer<Decision>,
 }
 
 impl<T> Snapshot<T> {
-    /// Builds a snapshot of a plan that was read. `values` are those of the hosts, in their order.
+    /// Builds a snapshot of a plan. `values` are the values of the hosts, in their order.
     pub(crate) fn build(
         plan: Plan,
         names: &AuthorityTableBuilder,
@@ -104,7 +104,7 @@ impl<T> Snapshot<T> {
             warnings: self.warnings.clone(),
             hosts: self.hosts.clone(),
         };
-        // The table that decides is the same.
+        // The table that decides is unchanged.
         Self::of_parts(self.generation, parts, tables)
     }
 
@@ -146,7 +146,7 @@ impl<T> Snapshot<T> {
     }
 }
 
-/// What a snapshot is made of beside its tables.
+/// The parts of a snapshot besides its tables.
 struct Parts<T> {
     plan: Arc<Plan>,
     overlaps: Arc<[Overlap]>,

@@ -1,5 +1,5 @@
-//! The tables of a site, made from one plan: the handshakes have no names of their own, they look
-//! them up in the table that decides the requests.
+//! The tables of a site, made from one plan. Handshakes look names up in the table that decides the
+//! requests.
 
 use std::sync::Arc;
 
@@ -23,18 +23,18 @@ use crate::site_listener::SiteListener;
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     pub(crate) authorities: Arc<AuthorityTable<Bytes>>,
-    /// In the order of the plan.
+    /// The listeners, in the order of the plan.
     pub(crate) listeners: Vec<SiteListener>,
-    /// By the number of a [`ListenerId`], the number of the listener that has its connections.
+    /// The number of the listener that has the connections of each [`ListenerId`].
     by_id: Vec<Option<usize>>,
-    /// What the handshakes of each group must meet, by the number of its id.
+    /// The TLS policy of each group, by the number of its id.
     policies: Vec<Arc<TlsPolicy>>,
-    /// Refuses every handshake: for listeners that are no longer there.
+    /// A table that refuses every handshake, for removed listeners.
     #[cfg(feature = "tower")]
     refusing: Arc<HandshakeTable>,
 }
 
-/// Where a connection is in one snapshot, and in no other.
+/// The place of a connection in one snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) group: GroupId,
@@ -42,10 +42,10 @@ pub(crate) struct Place {
     pub(crate) listener: Option<usize>,
 }
 
-/// The group of connections whose handshakes met what no group asks for any more.
+/// The group of connections whose handshakes meet the policy of no group any more.
 pub(crate) const GONE: GroupId = GroupId::new(u32::MAX);
 
-/// A listener that is responsible for nothing.
+/// A listener that is responsible for no host.
 const NO_LISTENER: ListenerId = ListenerId::new(u32::MAX);
 
 impl Tables {
@@ -76,12 +76,12 @@ impl Tables {
     }
 
     /// Returns the place of a connection in these tables, whichever tables its handshake was made
-    /// with. In tables whose groups ask for something else than the handshake met, the connection
-    /// is in no group, and every request on it is misdirected. So is one without a handshake.
+    /// with. If no group has the policy that the handshake met, the connection is in no group, and
+    /// every request on it is misdirected. The same holds for a connection without a handshake.
     ///
     /// # Security
-    /// Policies are compared, and never the server name looked up again: a session that was resumed
-    /// has met the policy of its first handshake.
+    /// Policies are compared; the server name is not looked up again, because a resumed session has
+    /// met the policy of its first handshake.
     pub(crate) fn place(&self, facts: Option<&HandshakeFacts>) -> Place {
         let listener = facts.and_then(HandshakeFacts::listener).and_then(|id| self.listener(id));
         let Some((facts, listener)) = facts.zip(listener) else {
@@ -96,7 +96,7 @@ impl Tables {
         Place { group, listener: Some(listener) }
     }
 
-    /// Returns the number of the listener that has the connections of the one with this id.
+    /// Returns the number of the listener that has the connections of this id.
     fn listener(&self, id: ListenerId) -> Option<usize> {
         *self.by_id.get(usize::try_from(id.get()).ok()?)?
     }
@@ -121,8 +121,8 @@ impl Tables {
         }
     }
 
-    /// Returns whether these tables decide a connection as it is: `connection` was made of `facts`
-    /// alone, when its handshake ended.
+    /// Returns true if these tables decide a connection as it is: `connection` was made from
+    /// `facts` alone, at the end of its handshake.
     #[cfg(feature = "tower")]
     pub(crate) fn keep(
         &self,
@@ -138,14 +138,14 @@ impl Tables {
         })
     }
 
-    /// Returns whether the group of a connection takes extended `CONNECT` (RFC 8441).
+    /// Returns true if the group of a connection accepts extended `CONNECT` (RFC 8441).
     #[cfg(feature = "tower")]
     pub(crate) fn takes_extended_connect(&self, facts: Option<&HandshakeFacts>) -> bool {
         let policy = self.authorities.group_policy(self.place(facts).group);
         policy.is_some_and(|policy| policy.connect != ConnectPolicy::Refuse)
     }
 
-    /// Returns what makes handshakes on the sockets of the listener with this id.
+    /// Returns the handshake table and the ports for the sockets of the listener with this id.
     #[cfg(feature = "tower")]
     pub(crate) fn accepting(&self, id: ListenerId) -> (Arc<HandshakeTable>, Ports) {
         let listener = self.listener(id).and_then(|number| self.listeners.get(number));

@@ -12,7 +12,7 @@ use crate::terminal::exit::Failure;
 use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::text::without_code;
 
-/// One entry as it is written.
+/// One entry as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListLine<'a> {
     pub(super) pattern: Field<'a>,
@@ -24,11 +24,11 @@ pub(super) struct ListLine<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field<'a> {
     pub(super) text: &'a [u8],
-    /// Its first byte, counted from 1.
+    /// The position of the first byte, counted from 1.
     pub(super) column: usize,
 }
 
-/// What is wrong with a line.
+/// A fault of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LineFault {
     pub(super) column: usize,

@@ -1,9 +1,8 @@
 //! The connections of a group, and the names that each of them may carry.
 //!
-//! A policy may compare a host with the server name. So two connections with one certificate may
-//! carry different names, and each server name is judged by itself. Only verdicts that depend on
-//! the server name are decided again for each of them: a report of n names takes about 2n
-//! decisions.
+//! A policy may compare a host with the server name, so two connections with one certificate may
+//! carry different names. Each server name is judged separately, but only verdicts that depend on
+//! the server name are decided again: a report of n names takes about 2n decisions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;

@@ -136,7 +136,7 @@ pub(super) const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 /// too few to fill a disk. All refusals are counted.
 pub(super) const REFUSALS_LOGGED_PER_SECOND: u64 = 10;
 
-/// Groups that have metrics of their own, over the life of the process; those beyond share a label.
+/// Groups with separate metrics, over the life of the process; those beyond share a label.
 /// Each has some 50 series, and Prometheus advises against more than some thousands of them.
 pub(super) const METERED_GROUPS_MAX: usize = 200;
 

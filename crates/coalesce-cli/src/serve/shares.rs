@@ -1,8 +1,8 @@
-//! A bounded number of places, shared fairly among clients that may never give theirs back.
+//! A bounded number of places, shared fairly among clients that may keep theirs forever.
 //!
 //! A client that holds `h` places gets another one only while enough others are free: half of all,
 //! but `1 / (h + 1)²` of that half. So greedy clients together leave three eighths of all places to
-//! clients that have none yet, and a client that is alone can have half of them.
+//! clients without any, and a single client can take half of them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,4 +1,4 @@
-//! The admin listener: to whom it answers, and what.
+//! The admin listener: the hosts for which it answers, and its answers.
 #![allow(clippy::float_cmp, reason = "counts")]
 
 use std::net::{SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ fn site(admin: &str, host: &str) -> String {
     format!("[admin]\naddress = \"127.0.0.1:0\"\n{admin}{listener}{host}")
 }
 
-/// A server that is asked at the address of its configuration.
+/// Starts a server whose admin address is in its configuration.
 fn start(world: &World) -> (Server, SocketAddr) {
     let mut server = Server::start_with(world, 1, &["--no-watch"]);
     let admin = server.line().strip_prefix("admin on ").unwrap().parse().unwrap();
     (server, admin)
 }
 
-/// The status of an answer to `GET`, with these lines of a header.
+/// Returns the status of the answer to a `GET` with these header lines.
 fn status(admin: SocketAddr, path: &str, header: &str) -> u16 {
     let answer = exchange(admin, &format!("GET {path} HTTP/1.1\r\n{header}\r\n"));
     answer.split(' ').nth(1).unwrap().parse().unwrap()
@@ -54,7 +54,7 @@ async fn admin_answers_its_own_hosts_and_configured_ones_only() {
     for host in ["rebound.test", "localhost.rebound.test", "127.0.0.2", "[::1]", A] {
         assert_eq!(get(host), 421, "{host}");
     }
-    // No path is an exception, and no form of the target.
+    // Every path and every form of the target is checked.
     let rebound = "host: rebound.test\r\n";
     for path in ["/", "/livez", "/readyz", "/elsewhere"] {
         assert_eq!(status(admin, path, rebound), 421, "{path}");
@@ -82,7 +82,7 @@ async fn silent_connections_do_not_delay_a_scrape() {
     let world = World::new();
     world.write("site.toml", &site("", &virtual_host("a", A, "A")));
     let (_server, admin) = start(&world);
-    // Three times as many as there are places; each may be silent for ten seconds.
+    // Three times the number of places; each connection may be silent for ten seconds.
     let silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(admin).unwrap()).collect();
     let begun = Instant::now();
     for _ in 0..5 {
@@ -102,12 +102,12 @@ async fn readiness_ends_when_the_server_does_and_liveness_does_not() {
     let (server, admin) = start(&world);
     let asked = |path: &str| status(admin, path, "host: localhost\r\n");
     assert_eq!((asked("/livez"), asked("/readyz")), (200, 200));
-    // A configuration that does not load is no reason to send clients elsewhere.
+    // A reload that fails does not end readiness.
     world.write("site.toml", "broken");
     server.hang_up();
     server.logged("reload refused", 1).await;
     assert_eq!((asked("/livez"), asked("/readyz")), (200, 200));
-    // The server ends, and waits for an upstream that is silent.
+    // The server is stopping, and waits for a silent upstream.
     let client = Client::connect(&world, server.address(), A).await;
     let _unanswered = client.begin(client.request(Method::GET, A, "/"), true).await;
     let accepted = upstream.accept().await.unwrap();
@@ -134,7 +134,7 @@ async fn requests_connections_and_certificates_have_metrics() {
     let begun = Instant::now();
     let all = loop {
         let all = metrics(admin);
-        // A request is counted once its answer is gone.
+        // A request is counted after its answer was sent.
         if all["coalesce_request_duration_seconds_count{group=\"default\"}"] == 3.0 {
             break all;
         }

@@ -1,4 +1,4 @@
-//! `coalesce groups` says of each pair of names what `coalesce explain` says of it.
+//! Checks that `coalesce groups` and `coalesce explain` agree on each pair of names.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Client, Server};
 use crate::world::World;
 
-/// Names, and a certificate that covers them. The ones for addresses are for the default host.
+/// Names, each with a certificate that covers it. Addresses are for the default host.
 const POOL: [(&str, &str); 12] = [
     ("a.example.test", "A"),
     ("b.example.test", "A"),
@@ -26,7 +26,7 @@ const POOL: [(&str, &str); 12] = [
 
 const COALESCE: [&str; 3] = ["certificate-and-group", "strict-server-name", "never"];
 
-/// A xorshift generator: the sites are the same in each run.
+/// A xorshift generator with a fixed seed, so the sites are the same in each run.
 struct Random(u64);
 
 impl Random {
@@ -80,8 +80,8 @@ fn site(random: &mut Random) -> String {
     text
 }
 
-/// Returns a host that the name is for: of a wildcard the one with this label. Hosts of `**.` are
-/// two labels below it where `*.` has those that are one label below it.
+/// Returns a host of the name; for a wildcard, the one with this label. A host of `**.` is two
+/// labels below, because `*.` may have those that are one label below.
 fn host_of(name: &str, label: &str, has_both: bool) -> String {
     match name.rsplit_once("*.") {
         Some(("*", parent)) if has_both => format!("{label}.deep.{parent}"),
@@ -131,7 +131,7 @@ fn questions(report: &Value, has_both: bool) -> Vec<Asked> {
                 asked.push(Asked { question, groups_says });
             };
             for (name, reason) in &carried {
-                // Another host of the wildcard, so that it never is the server name.
+                // Another host of the wildcard, so it differs from the server name.
                 ask(&host_of(name, "other"), reason.clone());
             }
             for name in &only {
@@ -175,7 +175,7 @@ fn groups_and_explain_agree_on_each_pair_of_names() {
     }
 }
 
-/// The same for two hosts that are named.
+/// The same check for two named hosts.
 #[test]
 fn pairs_of_named_hosts_and_explain_agree() {
     let world = World::new();
@@ -208,7 +208,7 @@ fn pairs_of_named_hosts_and_explain_agree() {
     }
 }
 
-/// What `groups` and `explain` say, a client of `serve` gets.
+/// A client of `serve` gets the answers that `groups` and `explain` report.
 #[tokio::test]
 async fn serve_does_what_groups_and_explain_say_of_each_pair() {
     let world = World::new();
@@ -222,7 +222,7 @@ async fn serve_does_what_groups_and_explain_say_of_each_pair() {
         let said = world.say(&["groups", "--config", "site.toml", "--json"], 0);
         let has_both = text.contains("\"*.example.test\"");
         let mut asked = questions(&serde_json::from_str(&said).unwrap(), has_both);
-        // Clients do not accept the certificate for a host that is two labels below its wildcard.
+        // Clients reject the certificate for a host two labels below its wildcard.
         asked.retain(|one| {
             one.question["server_name"].as_str().is_some_and(|name| !name.contains("deep"))
         });

@@ -28,7 +28,7 @@ fn named(name: &str) -> SanType {
     SanType::DnsName(Ia5String::try_from(name).unwrap())
 }
 
-/// A certificate with these names and whatever else is done to it.
+/// Makes a certificate with these names, after `change`.
 fn with(sans: Vec<SanType>, change: impl FnOnce(&mut CertificateParams)) -> Files {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, HOST);
@@ -43,7 +43,7 @@ fn good() -> Files {
     with(vec![named(HOST)], |_| {})
 }
 
-/// A certificate whose subjectAltName holds these octets within its SEQUENCE.
+/// Makes a certificate whose subjectAltName has these bytes within its SEQUENCE.
 fn raw(names: &[&[u8]]) -> Files {
     let names = names.concat();
     let content = [&[0x30, u8::try_from(names.len()).unwrap()], &*names].concat();
@@ -58,7 +58,7 @@ fn name(tag: u8, octets: &[u8]) -> Vec<u8> {
     [&[0x80 | tag, u8::try_from(octets.len()).unwrap()], octets].concat()
 }
 
-/// So many names of four letters, and the host.
+/// Makes a certificate with the host and `count` names of four letters.
 fn many(count: usize) -> Files {
     let letter = |at: usize| char::from(b'a' + u8::try_from(at % 26).unwrap());
     let mut sans = vec![named(HOST)];
@@ -98,12 +98,12 @@ fn changed(change: impl FnOnce(&mut Files)) -> Files {
     files
 }
 
-/// Each hostile pair of files, by the words that the document has for it.
+/// Each hostile pair of files, by its description in the document.
 fn cases() -> Vec<(&'static str, Files)> {
     [names(), certificates(), texts()].into_iter().flatten().collect()
 }
 
-/// What the certificate presents.
+/// Hostile names.
 fn names() -> Vec<(&'static str, Files)> {
     let duplicate = |oid: &'static [u64], content: &'static [u8]| {
         move |params: &mut CertificateParams| {
@@ -167,7 +167,7 @@ fn names() -> Vec<(&'static str, Files)> {
     ]
 }
 
-/// Certificates as a whole, and their chains.
+/// Hostile certificates and chains.
 fn certificates() -> Vec<(&'static str, Files)> {
     let (leaf, ca) = issued();
     let (key_of_leaf, leaf_pem) = (leaf.key.clone(), leaf.pem.clone());
@@ -211,7 +211,7 @@ fn certificates() -> Vec<(&'static str, Files)> {
     ]
 }
 
-/// The text around them, and keys.
+/// Hostile PEM text and keys.
 fn texts() -> Vec<(&'static str, Files)> {
     vec![
         (
@@ -290,8 +290,8 @@ fn put(world: &World, files: &Files) {
     world.write("own.key", &files.key);
 }
 
-/// What the document says of these files: `accepted`, with what of the certificate is ignored, or
-/// the message.
+/// Returns the documented outcome of these files: `accepted` with the ignored parts, or the
+/// message.
 fn outcome(world: &World, files: &Files) -> String {
     put(world, files);
     let loaded = world.run(&["groups", "--config", "site.toml"]);
@@ -300,7 +300,7 @@ fn outcome(world: &World, files: &Files) -> String {
     if loaded.status.code() != Some(0) {
         assert_eq!(loaded.status.code(), Some(3), "{said}");
         let line = said.lines().next().unwrap_or_default();
-        // The place: the line of the field, and whose it is.
+        // Remove the place: the line of the field and its virtual host.
         let said = line.split_once(": virtual_host \"a\": ");
         let (place, said) = said.unwrap_or_else(|| panic!("no place in {line}"));
         assert!(place.starts_with("site.toml:"), "{line}");
@@ -317,7 +317,7 @@ fn outcome(world: &World, files: &Files) -> String {
     }
 }
 
-/// The length of a certificate is not the same twice, as its signature's is not.
+/// Removes the length of a certificate, which varies with the length of its signature.
 fn without_length(line: &str) -> String {
     let words = line.split(' ').zip(line.split(' ').skip(1).chain([""]));
     let words = words.map(|(word, next)| {
@@ -355,7 +355,7 @@ fn each_hostile_file_has_the_outcome_that_is_documented() {
 
 /// The largest certificate that is accepted is served, to a client that checks it.
 #[tokio::test]
-async fn a_certificate_of_ten_thousand_names_is_served() {
+async fn certificate_of_ten_thousand_names_is_served() {
     let world = World::new();
     world.write("site.toml", SITE);
     let files = many(10_000);

@@ -1,4 +1,4 @@
-//! `coalesce compile`: what becomes a table, what is named, and what is left as it was.
+//! `coalesce compile`: the tables it makes, the faults it reports, and the files it leaves alone.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -65,7 +65,7 @@ fn the_order_of_lines_makes_no_difference_and_a_listing_is_a_list() {
     assert_eq!(fs::read(world.path("again.table")).unwrap(), bytes);
 }
 
-/// Compiles standard input, and gives exit code and standard error.
+/// Compiles standard input; returns the exit code and standard error.
 fn compile_input(world: &World, input: &[u8]) -> (i32, String) {
     let mut child = world
         .command()
@@ -86,7 +86,7 @@ fn standard_input_is_a_list_as_well() {
     let (code, said) = compile_input(&world, LIST.as_bytes());
     assert_eq!((code, said.as_str()), (0, ""));
     assert_eq!(entries(&world, "names.table").len(), 5);
-    // Both lines are named, though the input can be read only once.
+    // Both lines are reported, although the input can be read only once.
     let (code, said) = compile_input(&world, b"a.test\nb.test\nA.test 1");
     assert_eq!(code, 3);
     let expected = "standard input:3:1: conflict: \"A.test\" is virtual host 1, group 0 here, and \
@@ -162,7 +162,7 @@ b.test 1 9
 }
 
 #[test]
-fn of_many_faults_the_first_hundred_are_named_and_all_are_counted() {
+fn first_hundred_faults_are_shown_and_all_are_counted() {
     let world = World::new();
     let mut lines = String::new();
     for number in 0..150 {
@@ -186,7 +186,7 @@ fn a_list_without_names_is_a_fault() {
 }
 
 #[test]
-fn what_cannot_be_read_or_written_is_named() {
+fn unreadable_and_unwritable_files_are_reported() {
     let world = World::new();
     world.write("names.list", LIST);
     let said = world.say(&["compile", "missing.list", "-o", "names.table"], 2);
@@ -195,7 +195,7 @@ fn what_cannot_be_read_or_written_is_named() {
     assert_eq!(said, "cannot read certs: is a directory\n");
     let said = world.say(&["compile", "names.list", "-o", "no/names.table"], 4);
     assert!(said.starts_with("cannot write no/names.table: "), "{said}");
-    // The arguments in the wrong order must not cost the list.
+    // Swapped arguments must not overwrite the list.
     let said = world.say(&["compile", "names.list", "-o", "names.list"], 2);
     let expected = "--output names.list: there is a file that is no table with this name, which is \
                     not replaced\n";
@@ -208,7 +208,7 @@ fn what_cannot_be_read_or_written_is_named() {
 }
 
 #[test]
-fn a_failure_leaves_the_older_table_and_nothing_else() {
+fn failure_leaves_the_older_table_and_no_temporary_file() {
     let world = World::new();
     world.write("names.list", LIST);
     world.say(&["compile", "names.list", "-o", "names.table"], 0);
@@ -218,7 +218,7 @@ fn a_failure_leaves_the_older_table_and_nothing_else() {
     world.write("names.list", "a..b\n");
     world.say(&["compile", "names.list", "-o", "names.table"], 3);
     assert_eq!(fs::read(world.path("names.table")).unwrap(), older);
-    // A disk that is full, as far as one process can see it.
+    // A file-size limit behaves like a full disk for one process.
     let many: String = (0..2000).fold(String::new(), |mut lines, number| {
         writeln!(lines, "a{number}.example.test").unwrap();
         lines

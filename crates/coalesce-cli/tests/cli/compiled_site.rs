@@ -1,4 +1,4 @@
-//! A compiled table beside a configuration: what it serves, and what does not fit.
+//! A compiled table beside a configuration: the names that it serves, and tables that do not fit.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::world::{World, text, virtual_host};
 
 const LISTENER: &str = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
 
-/// Virtual hosts `a`, `wild` and `m`, the last in a group of its own, and a list that gives each of
+/// Virtual hosts `a`, `wild` and `m`, which is in a separate group, and a list that gives each of
 /// them names that the configuration does not have.
 fn world() -> World {
     let world = World::new();
@@ -37,7 +37,7 @@ fn explain(world: &World, server_name: &str, authority: &str) -> (i32, String) {
     (output.status.code().unwrap(), text(said).to_owned())
 }
 
-/// What `explain` says of a configuration that does not load.
+/// Returns the message of `explain` for a configuration that does not load.
 fn misfit(world: &World) -> String {
     let (code, said) = explain(world, "a.example.test", "a.example.test");
     assert_eq!(code, 3, "{said}");
@@ -56,7 +56,7 @@ async fn a_compiled_table_is_served() {
     let said = world.say(&COMPILE, 0);
     assert!(said.contains("names     6\n"), "{said}");
     let server = Server::start(&world, 1);
-    // The table has its own life once it is loaded.
+    // A loaded table does not depend on its file.
     fs::remove_file(world.path("names.table")).unwrap();
     for (name, host) in [
         ("a.example.test", "a"),
@@ -88,7 +88,7 @@ async fn answered(world: &World, server: &Server, name: &str, host: &str) {
 #[tokio::test]
 async fn table_that_is_overwritten_or_cut_short_in_place_is_served_on_as_it_was_checked() {
     let world = world();
-    // More than a page, so that a mapped file would end the process once it is cut short.
+    // More than a page, so that truncation would end a process that has mapped the file.
     let more: Vec<_> = (0..2_000).map(|number| format!("n{number}.wild.example.test a")).collect();
     world.write("names.list", &format!("{LIST}{}\n", more.join("\n")));
     world.say(&COMPILE, 0);
@@ -97,7 +97,7 @@ async fn table_that_is_overwritten_or_cut_short_in_place_is_served_on_as_it_was_
     let names = ["a.example.test", "b.example.test", "n1.wild.example.test"];
     let changed: Vec<u8> = sound.iter().map(|byte| !byte).collect();
     for (times, content) in [&changed[..], &sound[..100], b""].into_iter().enumerate() {
-        // Into the file that is there, as `cp` and a full disk do.
+        // Written in place, as `cp` does, or cut short by a full disk.
         fs::write(world.path("names.table"), content).unwrap();
         for name in names {
             answered(&world, &server, name, "a").await;
@@ -224,9 +224,9 @@ fn a_table_that_is_no_table_is_a_fault_of_the_configuration() {
     );
 }
 
-/// What changes in the configuration once the table was compiled, and what is said then.
+/// Replacements in the configuration after the table was compiled, and the messages.
 const CHANGES: &[(&str, &str, &str)] = &[
-    // A name more than the table has.
+    // A name that the table lacks.
     (
         "\"a.example.test\"]",
         "\"a.example.test\", \"dead.example.test\"]",
@@ -274,7 +274,7 @@ fn a_table_of_another_configuration_is_refused() {
         assert!(said.contains(message), "{message:?} missing in:\n{said}");
         world.write("site.toml", &site);
     }
-    // Two virtual hosts change their places, or their names.
+    // Two virtual hosts swap their positions, or their names.
     let parts: Vec<&str> = site.split("[[virtual_host]]").collect();
     let &[head, a, wild, m] = parts.as_slice() else { panic!("{site}") };
     let swapped = [head, wild, a, m].join("[[virtual_host]]");
@@ -291,10 +291,10 @@ fn a_table_of_another_configuration_is_refused() {
         world.write("site.toml", &site);
     }
     world.write("site.toml", &site);
-    // What the table does not depend on may change without it.
+    // Changes of fields outside of the table are accepted.
     replace(&world, "site.toml", "vhost=a", "vhost=other");
     assert_eq!(explain(&world, "a.example.test", "b.example.test").0, 0);
-    // A virtual host less: the last one's names are nobody's.
+    // The last virtual host is removed, so its names have no owner.
     let (without, _) = site.rsplit_once("[[virtual_host]]").unwrap();
     world.write("site.toml", without);
     let said = misfit(&world);

@@ -32,7 +32,7 @@ client_ca = "certs/client-ca1.pem"
 answer = { text = "m" }
 "#;
 
-/// What is replaced in the sound configuration, by what, and what is said then.
+/// Replacements in the valid configuration, and the messages.
 const BROKEN: &[(&str, &str, &str)] = &[
     // Syntax and types.
     (
@@ -287,7 +287,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "site.toml:26: virtual_host \"m\": key: certs/short.key: RSA key of 1024 bits, expected at \
          least 2048",
     ),
-    // What the parts do not show, and the whole does.
+    // Faults of the whole configuration whose parts are valid.
     (
         "certs/M.pem\"\nkey = \"certs/M.key",
         "certs/IP.pem\"\nkey = \"certs/IP.key",
@@ -365,7 +365,7 @@ fn all_faults_are_shown_at_once_in_the_order_of_the_file() {
         said.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
     let places: Vec<&str> = places.into_iter().filter(|it| it.starts_with("site.toml")).collect();
     assert_eq!(places, ["site.toml:3", "site.toml:19", "site.toml:24"], "{said}");
-    // Below each of them, the line of the file with a mark below the value.
+    // Each message is followed by the line of the file, with a mark below the value.
     let shown: Vec<&str> = said.lines().filter(|line| !line.starts_with("site.toml")).collect();
     let expected = [
         "  |",

@@ -39,7 +39,7 @@ async fn bystander_is_served(world: &World, server: &Server, beside: &str) {
     assert_eq!((head.status.as_u16(), content.len()), (200, LARGE), "beside {beside}");
 }
 
-/// A client that takes no content.
+/// A client that reads no content.
 struct Reader {
     begun: Vec<RecvStream>,
     _waiting: JoinSet<RecvStream>,
@@ -72,7 +72,7 @@ async fn slow_readers(
     readers
 }
 
-/// Returns whether more of an answer may come: it has neither ended nor been reset.
+/// Returns true if an answer is still open: neither ended nor reset.
 fn is_open(answer: &mut RecvStream) -> bool {
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -104,7 +104,7 @@ async fn other_client_is_served_beside_slow_readers() {
     }
 }
 
-/// Requests whose content has begun and rests, on their connections.
+/// Starts requests whose content has begun and pauses, on their connections.
 async fn uploads(
     world: &World,
     server: &Server,
@@ -231,7 +231,7 @@ async fn request_without_an_open_file_to_spare_is_a_503_that_is_logged() {
     server.logged("no open file to spare", 1).await;
     let line = server.logged("open files", 1).await;
     assert!(line.contains("limit=150") && line.contains("content=21"), "{line}");
-    // Room is free again when an answer has ended.
+    // An answer that ends frees its file.
     let ended = held.len();
     assert!(ended > 5, "{ended}");
     drop(held);

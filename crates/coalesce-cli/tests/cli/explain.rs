@@ -15,9 +15,9 @@ use crate::world::{World, text};
 type Row =
     (Option<&'static str>, &'static str, &'static str, &'static str, Option<&'static str>, u8);
 
-/// What the lab's README and scenarios say.
+/// The answers that the lab's README and scenarios require.
 const TABLE: &[Row] = &[
-    // Nothing misdirected.
+    // Served requests.
     (Some("a"), r#""authority":"a.example.test""#, "serve", "served", Some("a"), 8),
     (Some("c"), r#""authority":"c.example.test""#, "serve", "served", Some("c"), 8),
     (
@@ -201,7 +201,7 @@ fn a_caller_that_waits_gets_each_answer_at_once() {
         }
     });
     let mut ask = |line: &str| {
-        // The beginning of the next line must not hold the answer to this one back.
+        // The beginning of the next line must not delay this answer.
         write!(input, "{line}\n{{").unwrap();
         input.flush().unwrap();
         answered.recv_timeout(Duration::from_secs(10)).expect("the answer is held back")
@@ -218,7 +218,7 @@ fn explain(world: &World, arguments: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn people_are_told_the_reason_the_step_and_the_rule() {
+fn text_answer_has_reason_step_and_rule() {
     let world = World::lab();
     let (code, said) =
         explain(&world, &["--server-name", "api.example.test", "--authority", "cdn.example.test"]);
@@ -248,7 +248,7 @@ fn people_are_told_the_reason_the_step_and_the_rule() {
 }
 
 #[test]
-fn an_authority_without_port_means_443_and_people_are_told() {
+fn authority_without_a_port_means_443_and_the_hint_says_so() {
     let world = World::lab();
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     world.write("site.toml", &site.replace("ports = [443, 8443]\n", ""));
@@ -265,7 +265,7 @@ fn an_authority_without_port_means_443_and_people_are_told() {
 }
 
 #[test]
-fn a_group_that_demands_a_certificate_accepts_its_own_clients_only() {
+fn group_with_client_certificates_accepts_its_clients_only() {
     let world = World::lab();
     let verdict = |certificate: &[&str]| {
         let asked = ["--server-name", "m.example.test", "--authority", "m.example.test", "--json"];
@@ -298,7 +298,7 @@ fn a_group_that_demands_a_certificate_accepts_its_own_clients_only() {
 }
 
 #[test]
-fn a_server_name_that_leads_nowhere_is_refused_before_any_request() {
+fn unknown_server_name_is_refused_before_any_request() {
     let world = World::lab();
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     world.write("site.toml", &site.replace("default_virtual_host = \"a\"\n", ""));
@@ -333,7 +333,7 @@ fn policies_of_a_group_are_obeyed() {
 }
 
 #[test]
-fn of_several_listeners_one_is_to_be_chosen() {
+fn several_listeners_require_a_choice() {
     let world = World::lab();
     let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
     let site = site.replace("[[listener]]\n", "[[listener]]\nname = \"one\"\n");
@@ -352,7 +352,7 @@ fn hints(world: &World, arguments: &[&str]) -> Vec<String> {
     let answer: Value = serde_json::from_str(&said).unwrap();
     let hints = answer["hints"].as_array().cloned().unwrap_or_default();
     let hints: Vec<String> = hints.iter().map(|hint| hint.as_str().unwrap().to_owned()).collect();
-    // People read the same.
+    // The text answer has the same hints.
     let (_, said) = explain(world, arguments);
     for hint in &hints {
         assert!(said.contains(&format!("\nhint         {hint}\n")), "{hint}\n{said}");

@@ -1,4 +1,4 @@
-//! Content and lengths that pass through, and the client certificate beside them.
+//! Content and its length on the way through the server, and the client certificate for upstreams.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,8 +23,8 @@ fn world(answer: &str, more: &str) -> World {
     world
 }
 
-/// An upstream over HTTP/1.1 that answers every head it gets at once and reads no content, so that
-/// content would be the next head. Keeps the bytes of each connection.
+/// An HTTP/1.1 upstream that answers every head at once and reads no content, so that content would
+/// be taken for the next head. Keeps the bytes of each connection.
 async fn deaf_upstream() -> (std::net::SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -81,7 +81,7 @@ async fn content_of_get_is_not_taken_for_the_next_request() {
         }
         let (answer, mut content) = client.begin(request, false).await;
         assert_eq!(answer.await.unwrap().status(), 200);
-        // The upstream may be asked no more by now.
+        // The connection to the upstream may be closed by now.
         let _ = content.send_data(Bytes::from_static(SMUGGLED), true);
         assert_eq!(client.get(A, "/second").await.0.status, 200);
         let connections = connections.lock().unwrap();
@@ -151,7 +151,7 @@ async fn request_whose_content_breaks_off_never_reaches_an_upstream_whole() {
     }
 }
 
-/// Takes one request, and returns whether its content has come to a proper end.
+/// Takes one request; returns whether its content ended properly.
 async fn what_comes(upstream: TcpListener, over_http2: bool) -> bool {
     let mut stream = upstream.accept().await.unwrap().0;
     if over_http2 {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::client::{Client, Server};
 use crate::world::{World, text};
 
-/// A site of listeners that share a port: name, hostname, the names of its virtual host, which is
-/// called as the listener is and is its default.
+/// A site of listeners that share a port: name, hostname, and the names of its virtual host, which
+/// has the listener's name and is its default.
 fn site(listeners: &[(&str, Option<&str>, &[&str])]) -> String {
     let mut site = "profile = \"gateway-api\"\n".to_owned();
     for (name, hostname, _) in listeners {
@@ -38,8 +38,8 @@ fn world(site: &str) -> World {
 }
 
 /// The Gateway `same-namespace-with-https-listener`, with the routes of the conformance test below.
-/// A virtual host stands for each route; the hostnames of a route on a listener that another one is
-/// responsible for would never be served, and a configuration does not have them.
+/// Each route is a virtual host. Left out are hostnames of a route on a listener when another
+/// listener is responsible for them, because they would never be served.
 fn detect_misdirected_requests() -> World {
     world(&site(&[
         ("https", None, &["example.org"]),
@@ -105,7 +105,7 @@ async fn misdirected_requests_are_detected_as_the_conformance_test_wants() {
     }
 }
 
-/// The same by `explain`, with the reasons.
+/// The same cases with `explain`, with the reasons.
 #[test]
 fn the_reasons_are_explained() {
     let world = detect_misdirected_requests();
@@ -115,7 +115,7 @@ fn the_reasons_are_explained() {
             json!({ "server_name": server_name, "authority": host }).to_string() + "\n"
         })
         .collect();
-    // By the name of any listener on the port; the server name chooses among them.
+    // The question may name any listener on the port; the server name chooses the responsible one.
     let asked = ["--listener", "https-with-hostname", "--batch"];
     let asked = [&["explain", "--config", "site.toml"][..], &asked].concat();
     let (code, lines) = world.batch(&asked, &input);
@@ -133,9 +133,9 @@ fn the_reasons_are_explained() {
     }
 }
 
-/// `GatewayHTTPListenerIsolation`, whose listeners are told apart by hostname alone: each host
-/// reaches its own listener, and on a connection for another one nobody. The paths of that test,
-/// which are how it sees what was reached, are virtual hosts here.
+/// `GatewayHTTPListenerIsolation`, whose listeners are told apart by hostname alone: each host is
+/// reached through its listener, and through no connection for another one. The test recognises
+/// backends by paths; here they are virtual hosts.
 #[tokio::test]
 async fn listeners_are_isolated() {
     let world = world(&site(&[
@@ -184,7 +184,7 @@ fn overlaps_are_reported_at_load() {
     assert!(said.contains(expected), "{said}");
 }
 
-/// What is replaced in the site of the misdirected requests, by what, and what is said then.
+/// Replacements in the site of the misdirected requests, and the messages.
 const BROKEN: &[(&str, &str, &str)] = &[
     (
         "profile = \"gateway-api\"\n",
@@ -223,7 +223,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn contradictory_fields_are_refused() {
     for (from, to, message) in BROKEN {
         let world = detect_misdirected_requests();
         let site = std::fs::read_to_string(world.path("site.toml")).unwrap();
@@ -234,10 +234,10 @@ fn what_cannot_be_meant_is_refused() {
     }
 }
 
-/// A virtual host that says nothing of listeners is on all of them, as a route on a whole Gateway:
-/// each of its names is served where a listener is responsible for it.
+/// A virtual host that names no listener is on all of them, as a route on a whole Gateway. Each of
+/// its names is served if a listener is responsible for it.
 #[test]
-fn a_virtual_host_may_be_on_every_listener() {
+fn virtual_host_without_a_listener_is_on_every_listener() {
     let site = site(&[
         ("https", None, &["example.org"]),
         ("second", Some("second-example.org"), &["second-example.org"]),

@@ -1,4 +1,4 @@
-//! The dashboard and the alert rules name metrics, labels and values that a server exports.
+//! Checks that the dashboard and the alert rules name exported metrics, labels and values only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ const DASHBOARD: &str = include_str!("../../../../docs/observability/grafana-das
 const ALERTS: &str = include_str!("../../../../docs/observability/prometheus-alerts.yaml");
 const DOCUMENT: &str = include_str!("../../../../docs/observing.md");
 
-/// The metrics of a server: of each its labels, and of each label its values.
+/// The exported metrics, each with its labels, each with its values.
 type Exported = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn exported() -> Exported {
@@ -34,7 +34,7 @@ fn exported() -> Exported {
     exported
 }
 
-/// The pairs of a label and a value in a list of them; the operator is left out.
+/// Returns the pairs of label and value in a list of matchers, without the operators.
 fn matchers(labels: &str) -> impl Iterator<Item = (&str, &str)> {
     let pairs = labels.split("\",").filter(|pair| !pair.is_empty());
     pairs.map(|pair| {
@@ -72,7 +72,7 @@ fn check(expression: &str, exported: &Exported) -> usize {
             }
         }
     }
-    // What a sum is by is a label of a metric in it.
+    // The labels of a grouping must be labels of a metric in the sum.
     for grouping in expression.split("by (").skip(1) {
         let (labels, _) = grouping.split_once(')').unwrap();
         for label in labels.split(',').map(str::trim) {

@@ -1,4 +1,4 @@
-//! `coalesce inspect` and `coalesce lookup`, and the help of all that is about compiled tables.
+//! `coalesce inspect`, `coalesce lookup`, and the help of all commands for compiled tables.
 
 use std::fs;
 use std::process::Command;
@@ -147,7 +147,7 @@ fn a_batch_has_a_line_for_each_line() {
 }
 
 #[test]
-fn what_is_no_sound_table_is_refused_by_every_command() {
+fn invalid_table_is_refused_by_every_command() {
     let world = world();
     let table = fs::read(world.path("names.table")).unwrap();
     let refused = |bytes: &[u8], what: &str| {

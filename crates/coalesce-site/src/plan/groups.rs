@@ -10,11 +10,11 @@ use crate::group::GroupSettings;
 use crate::plan::model::{HostDraft, Plan, PlannedListener, SiteGroup, group_id};
 use crate::settings::Cryptography;
 
-/// The group of hosts that name none.
+/// The group of hosts that name no group.
 const DEFAULT_GROUP: &str = "default";
 
-/// Reads every group, and the group of hosts that name none where there is one. Returns false if a
-/// group names a listener that is not there.
+/// Reads every group, and the default group if hosts need it. Returns false if a group names an
+/// unknown listener.
 pub(crate) fn read(
     plan: &mut Plan,
     groups: &[(String, GroupSettings)],
@@ -51,7 +51,7 @@ pub(crate) fn read(
     whole
 }
 
-/// Returns the numbers of the listeners that a group is on, if all are there.
+/// Returns the numbers of a group's listeners, if all are known.
 fn on_listeners(
     listeners: &[PlannedListener],
     settings: &GroupSettings,
@@ -79,7 +79,7 @@ fn on_listeners(
     found
 }
 
-/// Checks a policy as a handshake table does, so that every group's faults are found at once.
+/// Checks a policy as a handshake table does, so that all faults are found at once.
 fn check_tls(
     subject: &Subject,
     tls: &TlsPolicy,
@@ -88,7 +88,7 @@ fn check_tls(
 ) -> bool {
     let mut scratch = HandshakeTableBuilder::new(cryptography.provider.clone());
     let (field, error) = match scratch.group(group_id(0), tls.clone()) {
-        // A protocol's name is the site's, whose fault was found before.
+        // A fault of a protocol name belongs to the site, and has been found before.
         Ok(_) | Err(HandshakeTableError::ProtocolName { .. }) => return true,
         Err(error) => {
             let field = match error {
@@ -103,7 +103,7 @@ fn check_tls(
     false
 }
 
-/// Returns the number of a host's group. If the group itself has a fault, this notes none.
+/// Returns the number of a host's group. Reports no error if the group itself has one.
 pub(crate) fn of_host(
     plan: &Plan,
     host: &HostDraft,

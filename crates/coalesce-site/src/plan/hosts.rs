@@ -11,8 +11,8 @@ use crate::names::{Coverage, pattern};
 use crate::plan::groups;
 use crate::plan::model::{HostDraft, NAME, Plan, PlannedHost, group_id, subject, virtual_host_id};
 
-/// Identities by their address, with the number of their certificate. The clone keeps the address
-/// from being another identity's.
+/// The loaded identities by address, with the number of their certificate. The clone keeps the
+/// address from being reused.
 type Loaded = BTreeMap<usize, (Identity, Option<usize>)>;
 
 /// Reads every host. Returns false if one of them has no group or no certificate.
@@ -34,14 +34,14 @@ pub(crate) fn read(
         let HostDraft { names, coalesce, .. } = host;
         let coalesce = coalesce.filter(|own| Some(*own) != of_group);
         whole &= group.is_some() && certificate.is_some();
-        // Without one of them there is a fault, and no site.
+        // A missing group or certificate has been reported, so the site is not built.
         let (group, certificate) = (group.unwrap_or(0), certificate.unwrap_or(0));
         plan.hosts.push(PlannedHost { label, names, group, certificate, coalesce });
     }
     whole
 }
 
-/// Returns the number of an identity's certificate, which is read once.
+/// Returns the number of an identity's certificate, and reads it on the first call.
 fn certificate(
     plan: &mut Plan,
     identity: &Identity,
@@ -61,8 +61,8 @@ fn certificate(
     number
 }
 
-/// Checks that each name is one, and that the certificate covers it: a name that it does not cover
-/// would be answered 421 on the very connection that was made for it.
+/// Checks that each name is valid, and that the certificate covers it: otherwise requests for the
+/// name would get a 421 on the very connection that was made for it.
 fn check_names(
     plan: &Plan,
     names: &[String],
@@ -88,7 +88,7 @@ fn check_names(
     }
 }
 
-/// Collects the names of all hosts, and notes those that two hosts have.
+/// Collects the names of all hosts, and reports those that two hosts have.
 pub(crate) fn collect_names(plan: &Plan, notes: &mut Notes) -> Option<AuthorityTableBuilder> {
     let mut builder = AuthorityTable::builder();
     for (number, group) in plan.groups.iter().enumerate() {
@@ -99,7 +99,7 @@ pub(crate) fn collect_names(plan: &Plan, notes: &mut Notes) -> Option<AuthorityT
     let mut added: Vec<(&PlannedHost, &str)> = Vec::new();
     for (number, host) in plan.hosts.iter().enumerate() {
         for name in &host.names {
-            // One that is no pattern is a fault, and was found before.
+            // An invalid pattern has been reported before.
             let Ok(pattern) = pattern(name) else { continue };
             let mut entry = Entry::new(virtual_host_id(number), group_id(host.group));
             if let Some(coalesce) = host.coalesce {

@@ -10,12 +10,12 @@ use crate::names::pattern;
 use crate::plan::model::{Plan, PlannedListener};
 use crate::settings::{DEFAULT_HOST, PORTS, check_ports};
 
-/// The name of the listener of a builder that has none.
+/// The name of the listener of a builder without listeners.
 const ONLY: &str = "main";
 
 const HOSTNAME: &str = "hostname";
 
-/// Reads every listener. Default hosts are found once there are hosts.
+/// Reads every listener. Default hosts are looked up after the hosts are read.
 pub(crate) fn read(plan: &mut Plan, notes: &mut Notes) {
     if !plan.has_named_listeners() {
         plan.listeners.push(PlannedListener {
@@ -87,8 +87,8 @@ fn check_together(
     }
 }
 
-/// Finds the default host of each listener. If every host has its group, and every group its
-/// listeners, this notes listeners without hosts as well.
+/// Looks up the default host of each listener. If all groups and listeners are known, also reports
+/// listeners without hosts.
 pub(crate) fn find_hosts(plan: &mut Plan, whole: bool, notes: &mut Notes) {
     let of_all = plan.settings.default_host.clone();
     let found_for_all = of_all.as_deref().map(|name| {

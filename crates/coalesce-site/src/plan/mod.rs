@@ -1,5 +1,5 @@
-//! A site as it was read and checked, before its tables are built: the one list of listeners,
-//! groups and hosts that every table is made from.
+//! A validated site before its tables are built: the one list of listeners, groups and hosts from
+//! which every table is made.
 
 mod groups;
 mod hosts;

@@ -16,27 +16,27 @@ use crate::listener_settings::PortRule;
 use crate::names::{Coverage, NotCovered, coverage, pattern};
 use crate::settings::{Cryptography, Settings};
 
-/// A site that was read and checked.
+/// A validated site.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) cryptography: Cryptography,
     pub(crate) listeners: Vec<PlannedListener>,
-    /// By the number of their [`GroupId`].
+    /// The groups, by the number of their [`GroupId`].
     pub(crate) groups: Vec<SiteGroup>,
-    /// Each with its alternatives.
+    /// The certificates, each with its alternatives.
     pub(crate) certificates: Vec<Vec<SiteCertificate>>,
-    /// By the number of their [`VirtualHostId`].
+    /// The hosts, by the number of their [`VirtualHostId`].
     pub(crate) hosts: Vec<PlannedHost>,
     pub(crate) compiled: Option<CompiledTable>,
-    /// Those that reading has found.
+    /// The warnings found while reading.
     pub(crate) warnings: Vec<SiteWarning>,
 }
 
 /// A compiled table whose bytes were checked.
 #[derive(Clone)]
 pub(crate) struct CompiledTable {
-    /// What messages call it.
+    /// The name of the table in messages.
     pub(crate) label: String,
     pub(crate) table: Arc<AuthorityTable<Bytes>>,
 }
@@ -45,10 +45,10 @@ pub(crate) struct CompiledTable {
 pub(crate) struct PlannedListener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
-    /// A pattern; of listeners that share their address.
+    /// The hostname as a pattern, for listeners that share their address.
     pub(crate) hostname: Option<String>,
     pub(crate) ports: PortRule,
-    /// By number.
+    /// The number of the default host.
     pub(crate) default_host: Option<usize>,
 }
 
@@ -71,24 +71,24 @@ pub struct SiteGroup {
     pub(crate) also: Vec<String>,
     pub(crate) tls: Arc<TlsPolicy>,
     pub(crate) policy: GroupPolicy,
-    /// The listeners that it is on, by number.
+    /// The numbers of its listeners.
     pub(crate) listeners: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedHost {
     pub(crate) label: String,
-    /// Each is a pattern.
+    /// The names, all valid patterns.
     pub(crate) names: Vec<String>,
-    /// By number.
+    /// The number of the group.
     pub(crate) group: usize,
-    /// By number.
+    /// The number of the certificate.
     pub(crate) certificate: usize,
-    /// Other than its group's.
+    /// The strictness, if it differs from the group's.
     pub(crate) coalesce: Option<CoalescePolicy>,
 }
 
-/// A host as the builder has it, without its value.
+/// A host of the builder, without its value.
 #[derive(Clone, Debug)]
 pub(crate) struct HostDraft {
     pub(crate) label: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) struct HostDraft {
 }
 
 impl Plan {
-    /// Returns whether the host with this number is on the listener with that one.
+    /// Returns true if the host with this number is on the listener with that number.
     pub(crate) fn is_on(&self, host: usize, listener: usize) -> bool {
         let group = self.hosts.get(host).and_then(|host| self.groups.get(host.group));
         group.is_some_and(|group| group.listeners.contains(&listener))
@@ -110,8 +110,7 @@ impl Plan {
         self.hosts.iter().enumerate().filter(move |(number, _)| self.is_on(*number, listener))
     }
 
-    /// Returns the number of the host with this label, or else with this name, however it is
-    /// spelled.
+    /// Returns the number of the host with this label, or else with this name in any spelling.
     pub(crate) fn host_called(&self, name: &str) -> Option<usize> {
         let by_label = self.hosts.iter().position(|host| host.label == name);
         by_label.or_else(|| {
@@ -120,8 +119,7 @@ impl Plan {
         })
     }
 
-    /// Returns how much of `pattern`, which was written as `name`, the certificates of this number
-    /// cover.
+    /// Returns how much of `pattern`, written as `name`, the certificate with this number covers.
     pub(crate) fn coverage(
         &self,
         certificate: usize,
@@ -177,17 +175,17 @@ impl SiteGroup {
 
     /// Returns whether one connection may be in both.
     pub(crate) fn equals(&self, other: &Self) -> bool {
-        // All listeners are the same ones, spelled out or not.
+        // Treat a full list of listeners like no list.
         let mut tls = TlsPolicy::clone(&self.tls);
         tls.listeners.clone_from(&other.tls.listeners);
         self.policy == other.policy && self.listeners == other.listeners && tls == *other.tls
     }
 }
 
-/// The field of a host that a name is.
+/// The field name for a name of a host.
 pub(crate) const NAME: &str = "name";
 
-/// Returns what errors call the host with this label.
+/// Returns the subject of errors about the host with this label.
 pub(crate) fn subject(label: &str) -> Subject {
     Subject::Host(label.to_owned())
 }

@@ -10,8 +10,7 @@ use crate::plan::{groups, hosts, listeners};
 use crate::settings::Settings;
 
 impl Plan {
-    /// Reads and checks everything, and returns it with the names of all hosts, or all that is
-    /// wrong with it.
+    /// Reads and checks all parts. Returns the plan with the names of all hosts, or all errors.
     pub(crate) fn read(
         settings: Settings,
         groups: &[(String, GroupSettings)],

@@ -7,7 +7,7 @@ use coalesce_site::{GroupSettings, Host, SiteBuilder, Subject, TableMismatch};
 
 use crate::support::{Ca, Client, Text, builder, misdirected, serve, served};
 
-/// A table of the groups of `site`, with its names and these: pattern, host, group.
+/// Makes a table of the groups of `site`, with its names and these: pattern, host, group.
 fn table(site: SiteBuilder<Text>, more: &[(&str, u32, u32)]) -> Vec<u8> {
     let site = site.build().unwrap();
     let snapshot = site.snapshot();
@@ -27,7 +27,7 @@ fn table(site: SiteBuilder<Text>, more: &[(&str, u32, u32)]) -> Vec<u8> {
     table.build().unwrap().as_bytes().to_vec()
 }
 
-/// Two hosts in groups of their own, whose certificates cover more than their names.
+/// Two hosts in separate groups, whose certificates cover more than their names.
 fn site(ca: &Ca) -> SiteBuilder<Text> {
     let staff =
         Host::new("staff.test", ca.identity(&["staff.test", "*.staff.test"]), Text("staff"));
@@ -78,7 +78,7 @@ fn table_of_other_hosts_or_groups_is_refused() {
     let no_table = refused(site(&ca), b"nonsense");
     assert!(no_table[0].starts_with("compiled table \"names.table\": bytes: "), "{no_table:?}");
 
-    // A name that the table does not have, and one of another host there.
+    // A name that is missing in the table, and one of another host there.
     let third = Host::new("x.test", ca.identity(&["x.test"]), Text("x"));
     let found = refused(site(&ca).add_host(third), &bytes);
     let expected =
@@ -121,7 +121,7 @@ fn table_of_other_hosts_or_groups_is_refused() {
 }
 
 #[test]
-fn fault_of_a_compiled_table_can_be_asked() {
+fn error_of_a_compiled_table_has_its_subject() {
     let ca = Ca::new();
     let mut empty = AuthorityTable::builder();
     empty.group(GroupId::new(0), GroupPolicy::default()).unwrap();

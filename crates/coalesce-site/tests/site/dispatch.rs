@@ -1,4 +1,4 @@
-//! Which host a request reaches.
+//! The host that a request reaches.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::support::{
     Ca, Client, Text, builder, misdirected, serve, serve_with_h2, serve_with_hyper, served,
 };
 
-/// Two hosts of one certificate, the one with three names, and one of another.
+/// Two hosts of one certificate, one of them with three names, and a host of another certificate.
 fn site(ca: &Ca) -> Site<Text> {
     let shared = ca.identity(&["shop.test", "www.shop.test", "*.img.test"]);
     let shop = Host::new("shop.test", shared.clone(), Text("shop")).name("www.shop.test");
@@ -165,7 +165,7 @@ async fn client_gets_the_certificate_whose_signatures_it_can_verify() {
     let address = serve(&site).await;
     let any = Client::config(&ca, None);
     let only_p384 = Client::config_for(&ca, None, &[SignatureScheme::ECDSA_NISTP384_SHA384]);
-    // The certificate that was presented decides about `b.test`.
+    // The presented certificate decides about `b.test`.
     for (config, expected) in [(any, misdirected()), (only_p384, served("b"))] {
         let connected = Client::connect_with(&Arc::new(config), address, "a.test").await;
         let (mut client, _) = connected.unwrap();
@@ -193,7 +193,7 @@ fn handshakes_and_requests_find_the_same_host() {
     let ca = Ca::new();
     let patterns = ["a.test", "x.a.test", "*.a.test", "**.a.test", "*.b.a.test", "*"];
     let names = ["a.test", "X.a.test", "y.a.test", "z.y.a.test", "y.B.a.test", "c.test", "test"];
-    // The last name of each certificate says whose it is; the others cover everything asked for.
+    // The last name of each certificate identifies it; the others cover all requested names.
     let site = patterns.iter().fold(builder(), |site, pattern| {
         let own = format!("id-{}.test", pattern.replace('*', "any"));
         let every = ["*.a.test", "*.y.a.test", "*.b.a.test", "*.test", "test", own.as_str()];

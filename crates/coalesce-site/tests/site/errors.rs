@@ -6,7 +6,7 @@ use rustls::CipherSuite;
 
 use crate::support::{Ca, Text, builder};
 
-/// A builder and how each of its messages begins. What the crates below say is cut short.
+/// A builder and the start of each of its messages. Messages of other crates are cut.
 type Bad = (SiteBuilder<Text>, &'static [&'static str]);
 
 fn of_hosts(ca: &Ca) -> Vec<Bad> {
@@ -103,7 +103,7 @@ fn of_groups_and_site(ca: &Ca) -> Vec<Bad> {
             group(settings()).group("g", settings()),
             &[r#"group "g": group: a group of this name was added before"#],
         ),
-        // The group's fault is said once, and none of its hosts has another.
+        // The group's fault is reported once, and not for its hosts.
         (
             unused().add_host(Host::new("a.test", ca.identity(&["a.test"]), Text("a")).group("g")),
             &[r#"group "g": client_ca_files: cannot read no/such.pem: No such file or directory"#],
@@ -130,7 +130,7 @@ fn every_fault_names_its_host_or_group_and_its_field() {
 }
 
 #[test]
-fn all_faults_are_found_at_once_and_can_be_asked() {
+fn all_faults_are_found_at_once_with_their_subjects() {
     let ca = Ca::new();
     let errors = builder()
         .ports([0])

@@ -32,7 +32,8 @@ async fn no_request_reaches_a_host_whose_client_rules_its_connection_did_not_mee
     assert_eq!(staff.get("shop.test").await, misdirected());
 }
 
-/// Whether hosts of these two groups share connections, by a certificate that covers both.
+/// Returns true if hosts of these two groups share connections, with a certificate that covers
+/// both.
 fn share(one: GroupSettings, other: GroupSettings) -> bool {
     let ca = Ca::new();
     let shared = ca.identity(&["a.test", "b.test"]);
@@ -64,7 +65,7 @@ fn equal_groups_are_one_unless_isolated() {
     assert!(!share(plain(), plain().coalesce(CoalescePolicy::StrictServerName)));
 }
 
-/// Other hosts of the group may share its connections, and it may not share theirs.
+/// Connections for the strict host may carry other hosts of the group, but not the reverse.
 #[test]
 fn strict_host_is_served_on_connections_for_its_name_only() {
     let ca = Ca::new();
@@ -92,7 +93,8 @@ fn group_called_default_has_the_hosts_that_name_none() {
     assert_eq!((explanation.code(), explanation.group()), ("server_name", Some("default")));
 }
 
-/// Whether a request gets through: in TLS 1.3 a client learns of its refusal after the handshake.
+/// Returns true if a request succeeds: in TLS 1.3 a client learns of its refusal after the
+/// handshake.
 async fn is_let_in(site: &Site<Text>, ca: &Ca, own: Option<Issued>) -> bool {
     let address = serve(site).await;
     match Client::try_connect(ca, address, "staff.test", own).await {
@@ -143,7 +145,8 @@ async fn default_host_serves_addresses() {
     assert_eq!(client.get("127.0.0.1").await, served("address"));
 }
 
-/// RFC 8441 §3: `axum::serve` announces it always, the listener of the site where it is taken.
+/// RFC 8441 §3: `axum::serve` always announces it; the site's listener does only for groups that
+/// accept it.
 #[tokio::test]
 async fn extended_connect_is_announced_to_clients_whose_group_takes_it() {
     let ca = Ca::new();
@@ -165,7 +168,7 @@ async fn extended_connect_is_announced_to_clients_whose_group_takes_it() {
         let request = http::Request::get(format!("https://{name}/")).body(()).unwrap();
         let response = client.send_request(request, true).unwrap().0.await.unwrap();
         assert_eq!(response.status(), 200);
-        // The settings came before the response.
+        // The settings arrive before the response.
         assert_eq!(client.is_extended_connect_protocol_enabled(), announced, "{name}");
     }
 }

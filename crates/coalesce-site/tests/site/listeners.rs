@@ -102,7 +102,7 @@ async fn request_for_a_host_of_another_listener_on_the_address_is_misdirected() 
     let site = shared(&ca, &[WILD, OWN, OTHERS], &hosts).build().unwrap();
     let [listener] = site.snapshot().listeners().to_vec().try_into().unwrap();
     assert_eq!((listener.name(), listener.is_shared()), ("wild+own+others", true));
-    // Any of the names is good to bind the socket.
+    // The socket can be bound under any of the names.
     let address = serve(&site, "own").await;
     for (server_name, _) in hosts {
         let mut client = Client::connect(&ca, address, server_name, None).await;
@@ -136,7 +136,7 @@ async fn every_adapter_tells_listeners_of_one_address_apart() {
     }
 }
 
-/// The code of what a request gets on a connection with these facts.
+/// Returns the code of the result of a request on a connection with these facts.
 fn code(site: &Site<Text>, facts: &HandshakeFacts, name: &str) -> &'static str {
     match site.snapshot().decide(facts, &RequestTarget::https(name.as_bytes())) {
         Verdict::Serve(_) => "served",
@@ -150,7 +150,7 @@ fn facts(site: &Site<Text>, name: &str) -> HandshakeFacts {
     snapshot.listeners()[0].handshakes().choose_by_name(Some(name)).unwrap().facts
 }
 
-/// A connection came to the listener whose name it came under, whatever is put beside it.
+/// A connection stays on the listener of its server name when other listeners are added.
 #[test]
 fn connection_stays_on_its_listener() {
     let ca = Ca::new();
@@ -158,21 +158,21 @@ fn connection_stays_on_its_listener() {
     let site = shared(&ca, &[WILD], &hosts).build().unwrap();
     let before = facts(&site, "a.a.test");
     assert_eq!(code(&site, &before, "b.a.test"), "served");
-    // A new listener, in front of the other, takes a name away.
+    // A new listener in front of the other takes over a name.
     let moved = [("a.a.test", "wild"), ("b.a.test", "own")];
     site.reload(shared(&ca, &[OWN, WILD], &moved)).unwrap();
     assert_eq!(code(&site, &before, "a.a.test"), "served");
     assert_eq!(code(&site, &before, "b.a.test"), "listener");
-    // The listener is gone, and its address is not.
+    // The listener is removed; the address stays.
     site.reload(shared(&ca, &[OWN], &[("b.a.test", "own")])).unwrap();
     assert_eq!(code(&site, &before, "b.a.test"), "listener");
-    // So is the address.
+    // The address is removed too.
     let elsewhere = Site::builder().host("a.a.test", ca.identity(&["a.a.test"]), Text("a"));
     site.reload(elsewhere).unwrap();
     assert_eq!(code(&site, &before, "a.a.test"), "port");
 }
 
-/// A connection that was made when the listener had no hostname is on none of several.
+/// A connection made while the listener had no hostname belongs to none of several listeners.
 #[test]
 fn connection_of_a_listener_without_hostname_is_on_none_that_shares_the_address() {
     let ca = Ca::new();
@@ -188,7 +188,7 @@ fn connection_of_a_listener_without_hostname_is_on_none_that_shares_the_address(
     assert_eq!(code(&site, &facts(&site, "a.a.test"), "a.a.test"), "served");
 }
 
-/// A listener more or less changes nothing for groups that are on all of them.
+/// Adding or removing a listener does not change groups that are on all of them.
 #[test]
 fn connection_stays_in_its_group_when_a_listener_is_added() {
     let ca = Ca::new();

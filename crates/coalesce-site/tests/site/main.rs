@@ -1,4 +1,4 @@
-//! A site behind real listeners, asked by real clients.
+//! A site behind real listeners, with real clients.
 
 mod certificates;
 mod compiled;

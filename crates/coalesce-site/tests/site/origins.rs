@@ -1,4 +1,4 @@
-//! What connections announce in ORIGIN frames (RFC 8336).
+//! The ORIGIN frames of connections (RFC 8336).
 
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ async fn connection_announces_its_origins_and_those_that_a_reload_adds() {
 }
 
 #[tokio::test]
-async fn site_can_be_told_to_announce_no_origins() {
+async fn site_announces_no_origins_if_switched_off() {
     let ca = Ca::new();
     let site = site(&ca.identity(&["a.test"]), &["a.test"]).announce_origins(false);
     let site = site.build().unwrap();

@@ -41,7 +41,7 @@ async fn reload_takes_effect_with_the_next_request_of_an_open_connection() {
     }
 }
 
-/// A host whose group asks something of its clients.
+/// A host whose group has rules for clients.
 fn staff(ca: &Ca, settings: GroupSettings) -> SiteBuilder<Text> {
     let staff = Host::new("staff.test", ca.identity(&["staff.test"]), Text("staff")).group("staff");
     builder().group("staff", settings).add_host(staff)
@@ -70,7 +70,7 @@ async fn host_whose_group_changed_its_rules_is_misdirected_on_old_connections() 
     }
 }
 
-/// The number of a group says nothing: the connection stays in the group that asks for what it met.
+/// The number of a group does not matter: the connection stays in the group whose rules it met.
 #[tokio::test]
 async fn connection_is_found_in_its_group_when_groups_are_numbered_otherwise() {
     let (ca, clients) = (Ca::new(), Ca::new());
@@ -88,7 +88,7 @@ async fn connection_is_found_in_its_group_when_groups_are_numbered_otherwise() {
     site.reload(hosts(builder().group("staff", staff()).group("shop", shop()))).unwrap();
     assert_eq!(client.get("shop.test").await, served("shop"));
     assert_eq!(client.get("staff.test").await, misdirected());
-    // The rules change hands: what the connection met is now what `staff` asks for.
+    // The rules change hands: `staff` now has the rules that the connection met.
     site.reload(hosts(builder().group("staff", shop()).group("shop", staff()))).unwrap();
     assert_eq!(client.get("shop.test").await, misdirected());
     assert_eq!(client.get("staff.test").await, served("staff"));
@@ -140,7 +140,7 @@ async fn reload_reads_files_again() {
     assert_eq!(presented(&site), ["DNS:a.test", "DNS:b.test"]);
 }
 
-/// A client comes again with the session of its last connection.
+/// A client connects again with the session of its last connection.
 #[tokio::test]
 async fn sessions_outlive_a_swap_unless_certificate_or_rules_change() {
     let ca = Ca::new();
@@ -171,7 +171,7 @@ async fn sessions_outlive_a_swap_unless_certificate_or_rules_change() {
 }
 
 #[tokio::test]
-async fn what_does_not_build_changes_nothing() {
+async fn failed_build_changes_nothing() {
     let ca = Ca::new();
     let site: Site<_> =
         builder().host("a.test", ca.identity(&["a.test"]), Text("a")).build().unwrap();

@@ -1,4 +1,4 @@
-//! A CA, a site of texts, servers for it, and a client that asks for any authority on one
+//! A CA, a site of texts, servers for it, and a client that requests any authority on one
 //! connection.
 
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ impl Ca {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// A certificate with these names, as PEM: the chain and the key.
+    /// Makes a certificate with these names as PEM: the chain and the key.
     pub(crate) fn pem(&self, names: &[&str]) -> (String, String) {
         self.pem_of(names, &KeyPair::generate().unwrap())
     }
@@ -68,7 +68,7 @@ impl Ca {
         ClientRules::new([self.certificate()], []).unwrap()
     }
 
-    /// A revocation list that has this number, as PEM.
+    /// Makes a revocation list that has this number, as PEM.
     pub(crate) fn revocation_list(&self, number: u64) -> String {
         let revoked = RevokedCertParams {
             serial_number: SerialNumber::from(number),
@@ -109,7 +109,7 @@ impl Ca {
 #[derive(Clone, Copy)]
 pub(crate) struct Text(pub(crate) &'static str);
 
-/// A site whose values are texts, for requests that name port 443.
+/// Makes a builder of texts for requests that name port 443.
 pub(crate) fn builder() -> SiteBuilder<Text> {
     Site::builder().ports([443])
 }
@@ -226,7 +226,7 @@ impl Client {
         config
     }
 
-    /// Connects, and says whether a session was resumed.
+    /// Connects; returns whether a session was resumed.
     pub(crate) async fn connect_with(
         config: &Arc<ClientConfig>,
         address: SocketAddr,
@@ -243,7 +243,7 @@ impl Client {
         Ok((Self(sender), kind))
     }
 
-    /// Asks for the root of this authority.
+    /// Requests the root of this authority.
     pub(crate) async fn get(&mut self, authority: &str) -> (u16, String) {
         self.try_get(authority).await.unwrap()
     }

@@ -66,7 +66,7 @@ fn explanation_reads_as_a_sentence() {
     assert_eq!(said("d.test", "d.test"), "no connection: server name 'd.test' is not known here");
 }
 
-/// Each question as a client with one certificate or another would ask it.
+/// The same question from clients with different certificates.
 #[test]
 fn explanation_asks_the_verifier_that_serves() {
     let (ca, clients, others) = (Ca::new(), Ca::new(), Ca::new());
@@ -142,7 +142,7 @@ fn hints_say_where_a_misdirected_request_would_be_served() {
 }
 
 #[test]
-fn origins_are_what_is_served_and_spelled_out() {
+fn origins_are_the_served_exact_names() {
     let ca = Ca::new();
     let site = builder_of(&ca).announce_origins(OriginPolicy::Always).build().unwrap();
     let origins = site.origins(Some("a.test")).unwrap();
@@ -152,7 +152,7 @@ fn origins_are_what_is_served_and_spelled_out() {
 }
 
 /// `*.w.test` is a wildcard of the certificate and of the site. A client that heeds the origins `a`
-/// and `b` would not share its hosts any more (RFC 8336 §2.4).
+/// and `b` would no longer share the connection for hosts of the wildcard (RFC 8336 §2.4).
 #[test]
 fn origins_that_leave_out_hosts_below_a_wildcard_are_not_announced_by_default() {
     let ca = Ca::new();
@@ -181,7 +181,7 @@ fn origins_that_leave_out_hosts_below_a_wildcard_are_not_announced_by_default() 
 }
 
 #[tokio::test]
-async fn forwarded_fields_of_clients_are_removed_where_that_is_set() {
+async fn forwarded_fields_of_clients_are_removed_if_configured() {
     let ca = Ca::new();
     let seen = async |headers: HeaderMap| headers.contains_key("x-forwarded-host").to_string();
     for strips in [false, true] {
@@ -254,12 +254,12 @@ async fn handler_of_a_served_host_is_tested_without_a_socket() {
     let content = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(content, "a of a.test in default for 127.0.0.1");
 
-    // Without the layer the handler does not run.
+    // Without the layer, the handler does not run.
     let request = site.for_host("b.test").unwrap().body(Body::empty()).unwrap();
     assert_eq!(router.oneshot(request).await.unwrap().status(), 500);
 }
 
-/// The type of the values is the site's, or the handler does not run.
+/// The handler runs only if its type of value is the site's.
 #[tokio::test]
 async fn handler_that_asks_for_values_of_another_type_is_not_run() {
     let site = site(&Ca::new());
@@ -277,7 +277,7 @@ fn site_is_shared_between_threads() {
     assert_shared::<ServedHost<String>>();
 }
 
-/// A snapshot stays as it is, and an earlier handshake is judged by what it met.
+/// A snapshot never changes, and decides an earlier handshake by the policy that it met.
 #[test]
 fn snapshot_decides_and_names_the_host() {
     let ca = Ca::new();

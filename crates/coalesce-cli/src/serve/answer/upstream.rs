@@ -169,7 +169,7 @@ impl Upstream {
         mut lease: Lease<Connector>,
         progress: &UploadProgress,
     ) -> Result<Exchange, UpstreamError> {
-        // It was not asked to switch, and what follows a 101 would be no HTTP.
+        // The request asked for no switch, and the bytes after a 101 would not be HTTP.
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let text = "switches protocols without being asked to".to_owned();
             return Err(UpstreamError::Broken(text));

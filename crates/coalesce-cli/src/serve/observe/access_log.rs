@@ -214,8 +214,8 @@ pub(in crate::serve) struct RefusalRecord<'a> {
     pub(in crate::serve) status: Option<u16>,
 }
 
-/// A request that is being answered. It is counted and its line written when this value is dropped,
-/// so that no way for an answer to end leaves either out.
+/// A request that is being answered. Dropping the record counts the request and writes its line, so
+/// both happen however the answer ends.
 #[derive(Debug)]
 pub(in crate::serve) struct RequestRecord {
     pub(in crate::serve) meters: Arc<GroupMeters>,

@@ -87,7 +87,8 @@ impl<T: PooledConnection, E: Clone> State<T, E> {
         id
     }
 
-    /// Ends an attempt. Returns what its waiting requests are told, and those that found no room.
+    /// Ends an attempt. Returns the results for its waiting requests, and the requests that found
+    /// no room.
     pub(super) fn finish(&mut self, id: ConnectionId, result: Result<T, E>) -> Finished<T, E> {
         let mut waiting = self.attempts.remove(&id).unwrap_or_default();
         let connection = match result {
