@@ -32,7 +32,7 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 /// ```
 pub fn open_regular_file(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
-    // Before it is opened: opening a device may have effects, and opening a socket fails without a
+    // Check before opening: opening a device may have effects, and opening a socket fails without a
     // reason.
     check(&fs::metadata(path)?)?;
     let file = options().open(path)?;
@@ -40,8 +40,8 @@ pub fn open_regular_file(path: impl AsRef<Path>) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reading; without waiting for the other end of a pipe that took the name since the first check,
-/// and without making a terminal the one of this process.
+/// Opens for reading without waiting for a writer, in case a pipe has taken the name since the
+/// first check, and without making a terminal the controlling one of this process.
 #[cfg(unix)]
 fn options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
@@ -66,7 +66,7 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// Returns what kind of file this is, for one that is not regular.
+/// Returns the kind of a file that is not regular.
 fn kind(metadata: &Metadata) -> &'static str {
     #[cfg(unix)]
     {
@@ -103,7 +103,7 @@ pub(crate) fn read<T, E: Into<Reason>>(
     parse(&bytes).map_err(|error| FileError::content(path, error))
 }
 
-/// A file that cannot be read, or does not have the content that it should.
+/// A file that cannot be read, or whose content is invalid.
 #[derive(Debug)]
 pub(crate) struct FileError {
     path: PathBuf,
@@ -128,7 +128,7 @@ impl fmt::Display for FileError {
         match &self.found {
             Found::Unreadable(error) => {
                 let text = error.to_string();
-                // The standard library appends the number of the error.
+                // Remove the error number that the standard library appends.
                 let text = text.rsplit_once(" (os error ").map_or(text.as_str(), |(text, _)| text);
                 write!(f, "cannot read {path}: {text}")
             }
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Nobody ever writes to these pipes, so a function that waits for a writer never returns.
+    /// These pipes have no writer, so a function that waits for one never returns.
     #[cfg(unix)]
     #[test]
     fn named_pipe_is_refused_without_waiting_even_if_it_takes_the_name_late() {

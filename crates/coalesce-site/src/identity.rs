@@ -1,4 +1,4 @@
-//! The certificate of a host and its private key, from wherever they are.
+//! The certificate of a host and its private key, from files or memory.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -47,13 +47,13 @@ enum Source {
 }
 
 impl Identity {
-    /// Names two PEM files: the chain, the end-entity certificate first, and the key. They may be
-    /// one file.
+    /// Takes the paths of two PEM files: the chain, the end-entity certificate first, and the key.
+    /// Both may be in one file.
     pub fn from_pem_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self::new(Source::Files { chain: chain.into(), key: key.into() })
     }
 
-    /// Takes the text of such files.
+    /// Takes the text of PEM files.
     pub fn from_pem(chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self::new(Source::Pem { chain: chain.into(), key: key.into() })
     }
@@ -79,7 +79,7 @@ impl Identity {
         Self { source: Arc::new(source) }
     }
 
-    /// Returns a number that clones of one identity share, as long as one of them is there.
+    /// Returns a number that clones of one identity share while any of them exists.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.source).addr()
     }
@@ -103,13 +103,13 @@ impl Identity {
             }
             return Some(vec![loaded]);
         };
-        // All faults are found before the first one ends it.
+        // Load all parts before returning, so that all faults are found.
         let parts: Vec<_> = parts.iter().map(|part| part.load(provider, subject, notes)).collect();
         let parts: Option<Vec<Vec<_>>> = parts.into_iter().collect();
         parts.map(|parts| parts.into_iter().flatten().collect())
     }
 
-    /// Returns what messages call the certificate.
+    /// Returns the name of the certificate in messages.
     fn label(&self) -> String {
         match &*self.source {
             Source::Files { chain, .. } => chain.display().to_string(),
@@ -141,7 +141,7 @@ impl Identity {
             Source::Der { chain, key } => {
                 ServerCertificate::from_der(provider, chain.clone(), key.clone_key())
             }
-            // Its parts are loaded one by one.
+            // The parts are loaded one by one.
             Source::Several(_) => return None,
             Source::SigningKey { chain, key } => {
                 ServerCertificate::from_signing_key(chain.clone(), key.clone())
@@ -164,7 +164,7 @@ impl Identity {
     }
 }
 
-/// What messages call a certificate that comes from no file.
+/// The name in messages of a certificate without a file.
 const UNNAMED: &str = "the certificate";
 
 /// A certificate of a site, as it was loaded.
@@ -186,13 +186,13 @@ const UNNAMED: &str = "the certificate";
 #[derive(Clone, Debug)]
 pub struct SiteCertificate {
     pub(crate) certificate: ServerCertificate,
-    /// What messages call it.
+    /// The name in messages.
     pub(crate) label: String,
 }
 
 impl SiteCertificate {
-    /// Returns what messages call the certificate: the path of its file, or `the certificate` if
-    /// the builder was given no file.
+    /// Returns the name of the certificate in messages: the path of its file, or `the certificate`
+    /// without a file.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -207,12 +207,12 @@ impl SiteCertificate {
         self.certificate.presented()
     }
 
-    /// Returns the time in which the certificate is valid.
+    /// Returns the period in which the certificate is valid.
     pub const fn validity_period(&self) -> ValidityPeriod {
         self.certificate.validity_period()
     }
 
-    /// Returns the sentence about a certificate that clients refuse at this moment, or will soon.
+    /// Returns a warning if clients refuse the certificate now or soon.
     fn warning(&self, now: SystemTime) -> Option<String> {
         let (label, period) = (&self.label, self.validity_period());
         let (not_before, not_after) = (period.not_before(), period.not_after());
@@ -225,11 +225,11 @@ impl SiteCertificate {
     }
 }
 
-/// The fields of a host that an identity is.
+/// The field name for the identity of a host.
 const CERTIFICATE: &str = "certificate";
 const KEY: &str = "key";
 
-/// Shows where the identity is from, never the key.
+/// Shows the source of the identity, never the key.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Identity");

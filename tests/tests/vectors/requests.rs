@@ -238,7 +238,7 @@ impl Client {
     }
 }
 
-/// What becomes of requests, beside one on the same connection that is not over.
+/// Returns the outcomes of requests, each while another stream of the connection is open.
 async fn outcomes(
     server: impl Future<Output = ()> + Send + 'static,
     io: DuplexStream,
@@ -261,7 +261,7 @@ async fn outcomes(
     found
 }
 
-/// What becomes of a request in each coding.
+/// Returns the outcome of a request in each coding.
 async fn outcomes_of_row(row: &Row) -> String {
     let (near, io) = duplex(1 << 16);
     let requests = (3..).step_by(2).zip(Coding::ALL);

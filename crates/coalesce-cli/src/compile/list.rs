@@ -20,7 +20,7 @@ pub(super) struct ListLine<'a> {
     pub(super) group: Option<Field<'a>>,
 }
 
-/// A piece of a line without white space.
+/// A field of a line, without white space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field<'a> {
     pub(super) text: &'a [u8],
@@ -41,7 +41,7 @@ impl Field<'_> {
     }
 }
 
-/// As it was written, quoted; what does not print is escaped.
+/// Writes the field as in the list, quoted, with unprintable characters escaped.
 impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", String::from_utf8_lossy(self.text))
@@ -49,7 +49,7 @@ impl fmt::Display for Field<'_> {
 }
 
 impl<'a> ListLine<'a> {
-    /// Takes a line apart; `None` when there is nothing on it but white space and a comment.
+    /// Splits a line into fields; `None` if it has only white space and a comment.
     pub(super) fn parse(line: &'a [u8]) -> Result<Option<Self>, LineFault> {
         let mut fields = fields(line);
         let Some(pattern) = fields.next() else { return Ok(None) };
@@ -62,7 +62,7 @@ impl<'a> ListLine<'a> {
         }
     }
 
-    /// The pattern, or where and why it is none.
+    /// Parses the pattern; the error has the place of the fault.
     pub(super) fn name_pattern(&self) -> Result<NamePattern<'a>, LineFault> {
         let Field { text, column } = self.pattern;
         NamePattern::parse(text).map_err(|error| {
@@ -75,13 +75,13 @@ impl<'a> ListLine<'a> {
     }
 }
 
-/// What a line looks like.
+/// The form of a line.
 const FORM: &str = "PATTERN [VIRTUAL-HOST [GROUP]]";
 
-/// What a pattern looks like.
+/// The forms of a pattern.
 const PATTERN: &str = "a name, *.name, **.name, an IP address or *";
 
-/// The fields of a line, up to a comment: a field that begins with `#`.
+/// Returns the fields of a line, up to a comment: a field that begins with `#`.
 fn fields(line: &[u8]) -> impl Iterator<Item = Field<'_>> {
     let mut column = 1;
     let pieces = line.split(u8::is_ascii_whitespace).map(move |text| {
@@ -92,7 +92,7 @@ fn fields(line: &[u8]) -> impl Iterator<Item = Field<'_>> {
     pieces.filter(|field| !field.text.is_empty()).take_while(|field| field.text[0] != b'#')
 }
 
-/// How many bytes into `text` the fault is, where the error tells.
+/// Returns the position of the fault in `text`, if the error has one.
 fn place(text: &[u8], error: PatternError) -> usize {
     let PatternError::Name(error) = error else { return 0 };
     let wildcard = [&b"**."[..], b"*."].into_iter().find(|prefix| text.starts_with(prefix));
@@ -107,25 +107,25 @@ fn place(text: &[u8], error: PatternError) -> usize {
     wildcard.map_or(0, <[u8]>::len) + at
 }
 
-/// A list that can be read more than once. What is no file, standard input for instance, is copied
-/// to one on the way: only lists with faults are read again, to name both lines of a duplicate, so
-/// that a sound one costs no memory for its text.
+/// A list that can be read more than once. Input that is not a file, such as standard input, is
+/// copied to a file on the way. Only lists with faults are read again, to report both lines of a
+/// duplicate, so a valid list costs no memory for its text.
 #[derive(Debug)]
 pub(super) struct List {
-    /// As messages call it.
+    /// The name of the list in messages.
     pub(super) name: String,
     file: File,
-    /// Its length in bytes, if that is known.
+    /// The length in bytes, if known.
     len: Option<u64>,
     copy: Option<File>,
 }
 
-/// What a reader of lines is told beside the line.
+/// The position of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
     /// The line, counted from 1.
     pub(super) line: u64,
-    /// How many bytes were before it.
+    /// The number of bytes before it.
     pub(super) bytes: u64,
 }
 
@@ -142,7 +142,7 @@ impl List {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             let len = metadata.is_file().then_some(metadata.len());
-            // The file itself would be read from where another reader of it has come to.
+            // A copy, because another reader of the same file would move its position.
             let copy =
                 if len.is_some() && !standard_input { None } else { Some(tempfile::tempfile()?) };
             Ok((file, len, copy))
@@ -194,13 +194,13 @@ impl List {
     }
 }
 
-/// Standard input, without the buffer that [`io::Stdin`] would put before ours.
+/// Opens standard input without the buffer of [`io::Stdin`].
 fn stdin() -> io::Result<File> {
     use std::os::fd::AsFd;
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Copies what is read.
+/// A reader that copies the bytes that it reads.
 struct Tee<R, W> {
     from: R,
     to: W,

@@ -1,4 +1,4 @@
-//! Files of certificates that commands are asked about.
+//! Certificate files that commands read.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileErr
     certificates_from_pem(&pem).map_err(|error| FileError::not_pem(path, &error))
 }
 
-/// Reads the first certificate in the file `path`, which may be DER as well.
+/// Reads the first certificate in the file `path`, PEM or DER.
 pub(crate) fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, FileError> {
     let bytes = read(path)?;
     let chain = match certificates_from_pem(&bytes) {
@@ -46,7 +46,7 @@ fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// What is wrong with a file, its path included.
+/// The fault of a file, with its path.
 #[derive(Debug)]
 pub(crate) struct FileError {
     message: String,

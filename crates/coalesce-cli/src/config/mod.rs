@@ -1,8 +1,9 @@
-//! The configuration: read and checked as a whole before anything starts.
+//! The configuration: read and checked as a whole before the server starts.
 //!
-//! One direction: [`entries`] has the file's text as it is written, [`drafts`] what each entry
-//! means, [`places`] where each part of the site is in the file. [`load`] hands the drafts to the
-//! builder of `coalesce-site`, which checks them as a whole, and says of each fault where it is.
+//! The data flows in one direction: [`entries`] holds the file's text as written, [`drafts`] the
+//! meaning of each entry, and [`places`] the place of each part of the site in the file. [`load`]
+//! passes the drafts to the builder of `coalesce-site`, which checks them as a whole, and reports
+//! the place of each fault.
 
 mod drafts;
 mod entries;

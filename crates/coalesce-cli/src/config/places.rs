@@ -1,4 +1,4 @@
-//! Where each part of the site is in the file, so that a fault of the site gets its place.
+//! The place of each part of the site in the file, for the messages about faults of the site.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use crate::name_hint::with_name_hint;
 /// The places of one listener, group or virtual host.
 #[derive(Debug)]
 pub(crate) struct PartPlaces {
-    /// Its name, or its header.
+    /// The place of its name, or of its header.
     own: Range<usize>,
-    /// By the fields of the site's builder.
+    /// The places by the fields of the site's builder.
     fields: Vec<(&'static str, Range<usize>)>,
-    /// Of fields with several values, each value.
+    /// The place of each value, for fields with several values.
     items: Vec<(&'static str, String, Range<usize>)>,
 }
 
@@ -38,7 +38,7 @@ impl PartPlaces {
         let items = self.items.iter();
         let mut items = items.filter(|(of, text, _)| *of == field && Some(text.as_str()) == item);
         let in_field = || self.fields.iter().find(|(of, _)| *of == field).map(|(_, at)| at);
-        // The last of two that are equal is the one too many.
+        // Of two equal values, report the last one.
         let found = items.next_back().map(|(.., at)| at).or_else(in_field);
         found.unwrap_or(&self.own).clone()
     }

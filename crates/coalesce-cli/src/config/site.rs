@@ -1,4 +1,4 @@
-//! What a configuration comes to once all of it was read and checked.
+//! A configuration after all of it was read and checked.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,33 +19,33 @@ pub(crate) type Site = coalesce_site::SiteSnapshot<VirtualHost>;
 #[derive(Debug)]
 pub(crate) struct Configuration {
     pub(crate) site: Site,
-    /// Builds the versions that come after it.
+    /// The handle that builds later versions.
     pub(crate) handle: coalesce_site::Site<VirtualHost>,
     pub(crate) admin: AdminSettings,
-    /// What loads and yet may not be meant.
+    /// Warnings about settings that may be mistakes.
     pub(crate) warnings: Vec<String>,
 }
 
 /// `[admin]`.
 #[derive(Debug, Default)]
 pub(crate) struct AdminSettings {
-    /// Where metrics are served.
+    /// The address of the admin listener.
     pub(crate) address: Option<SocketAddr>,
-    /// The hosts that requests may name, beside the listener's own.
+    /// The hosts that requests may name, besides the listener's addresses.
     pub(crate) hosts: Vec<HostBuf>,
 }
 
-/// A virtual host, as far as the site does not have it.
+/// The part of a virtual host that the site does not hold.
 #[derive(Debug)]
 pub(crate) struct VirtualHost {
     /// The lines of its names, counted from 1. A compiled table may have more names.
     pub(crate) lines: Vec<usize>,
-    /// The file of its certificate, as it was found.
+    /// The path of its certificate file.
     pub(crate) certificate: PathBuf,
     pub(crate) answer: HostAnswer,
 }
 
-/// What a virtual host answers.
+/// The answer of a virtual host.
 #[derive(Clone, Debug)]
 pub(crate) enum HostAnswer {
     Text(TextAnswer),
@@ -53,7 +53,7 @@ pub(crate) enum HostAnswer {
     Upstream(UpstreamTarget),
 }
 
-/// The same for every request.
+/// The same answer for every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TextAnswer {
     pub(crate) status: StatusCode,
@@ -61,13 +61,13 @@ pub(crate) struct TextAnswer {
     pub(crate) body: Bytes,
 }
 
-/// Another server, in the clear.
+/// Another server, reached without TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UpstreamTarget {
     pub(crate) protocol: UpstreamProtocol,
-    /// Where to connect.
+    /// The address to connect to.
     pub(crate) authority: Authority,
-    /// What it gets of a client certificate.
+    /// The parts of a client certificate that the server gets.
     pub(crate) client_certificate: ForwardedCertificate,
 }
 
@@ -93,7 +93,7 @@ impl Configuration {
     }
 }
 
-/// The one provider of cryptography.
+/// Returns the provider of cryptography, the same for all uses.
 pub(crate) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -77,7 +77,7 @@ pub(crate) struct QuestionLine {
     client_certificate: CertificateMember,
 }
 
-/// The one member whose `null` is told from its absence.
+/// The member for which `null` and absence have different meanings.
 #[derive(Debug, Default)]
 enum CertificateMember {
     #[default]
@@ -107,7 +107,7 @@ pub(crate) struct FileAndUrl {
 }
 
 impl FileAndUrl {
-    /// Reads the arguments that need no flag, and `--config`.
+    /// Reads the arguments without a flag, and `--config`.
     pub(crate) fn from_arguments(arguments: &ExplainArguments) -> Result<Self, String> {
         let (config, url) = match (&arguments.config, arguments.file_and_url.as_slice()) {
             (Some(config), []) => (config.clone(), None),
@@ -153,7 +153,7 @@ pub(crate) fn from_arguments(
 /// Makes the question of a line.
 pub(crate) fn from_line(line: QuestionLine) -> Result<Question, String> {
     let client = match &line.client_certificate {
-        // A request there is only on a connection that was accepted.
+        // Without the member, the question is about a completed handshake.
         CertificateMember::Absent => ClientIdentity::Accepted,
         CertificateMember::Null => ClientIdentity::WithoutCertificate,
         CertificateMember::File(path) => read_client(path)?,
@@ -167,7 +167,7 @@ pub(crate) fn from_line(line: QuestionLine) -> Result<Question, String> {
     question(Parts { server_name, authority, hosts, scheme, method, protocol, client })
 }
 
-/// What arguments and lines have in common.
+/// The common parts of arguments and lines.
 struct Parts {
     server_name: Option<String>,
     authority: Option<String>,
@@ -193,7 +193,7 @@ fn question(parts: Parts) -> Result<Question, String> {
     Ok(hosts.into_iter().fold(question, Question::with_host))
 }
 
-/// What HTTP/2 resets before there is a target to decide (RFC 9110 §9.1, RFC 8441 §4).
+/// Checks for the methods that HTTP/2 resets before the decision (RFC 9110 §9.1, RFC 8441 §4).
 fn check_method(method: Option<&str>, protocol: Option<&str>) -> Result<(), String> {
     let Some(name) = method else {
         return if protocol.is_some() { Err(PROTOCOL_ALONE.to_owned()) } else { Ok(()) };

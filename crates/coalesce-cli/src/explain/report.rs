@@ -16,7 +16,7 @@ use crate::terminal::output::Output;
 use crate::terminal::palette::Palette;
 use crate::terminal::text::{left_out, some_of};
 
-/// The answer as an object; `coalesce explain --help` documents its members.
+/// The answer as a JSON object; `coalesce explain --help` documents its members.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ExplainReport<'a> {
     verdict: &'static str,
@@ -47,7 +47,7 @@ const UNLISTED: &str = "RFC 9110 §15.5.5";
 const TUNNEL: &str = "RFC 9110 §9.3.6";
 
 impl<'a> ExplainReport<'a> {
-    /// Reports a request that was decided, and not yet more.
+    /// Makes the report of a decided request, without its details.
     const fn decided(
         verdict: &'static str,
         reason: &'static str,
@@ -69,7 +69,7 @@ impl<'a> ExplainReport<'a> {
         }
     }
 
-    /// Reports that there is no connection.
+    /// Makes the report of a refused handshake.
     const fn refused(refusal: &Refusal) -> Self {
         Self {
             verdict: "refused",
@@ -131,7 +131,7 @@ pub(crate) fn json<'a>(site: &'a Site, explanation: &Explanation) -> ExplainRepo
     report
 }
 
-/// Returns what the operator can do: the hints of the site, and those about the command line.
+/// Returns the hints for the operator: those of the site, and those about the command line.
 pub(crate) fn hints(site: &Site, question: &Question, explanation: &Explanation) -> Vec<String> {
     let mut hints = site.hints(question, explanation);
     if explanation.code() == Malformed::NoAuthority.code() {
@@ -140,7 +140,7 @@ pub(crate) fn hints(site: &Site, question: &Question, explanation: &Explanation)
     hints
 }
 
-/// A question, where it was asked, and its answer.
+/// A question, the configuration it is about, and its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(super) listener: &'a SiteListener,
@@ -148,7 +148,7 @@ pub(crate) struct Asked<'a> {
     pub(super) explanation: &'a Explanation,
 }
 
-/// The answer for people.
+/// Writes the answer as text.
 pub(crate) fn text(
     report: &ExplainReport<'_>,
     asked: &Asked<'_>,
@@ -179,7 +179,7 @@ pub(crate) fn text(
     Ok(())
 }
 
-/// What the connection announces in ORIGIN frames.
+/// Writes the origins that the connection announces in ORIGIN frames.
 fn announced(origins: &AnnouncedOrigins, output: &mut Output<impl Write>) -> Result<(), Failure> {
     let named = match (origins.is_announced, origins.origins.is_empty()) {
         (true, false) => some_of(&origins.origins),
@@ -228,7 +228,7 @@ fn decided(
     output.line(format_args!("rule         {}", report.rule))
 }
 
-/// The verdict with the status or the reset, in its colour.
+/// Returns the verdict with the status or the reset, in its colour.
 fn verdict(report: &ExplainReport<'_>, palette: Palette) -> String {
     let (verdict, status) = (report.verdict, report.status.unwrap_or_default());
     match (report.reset, status) {
@@ -240,7 +240,7 @@ fn verdict(report: &ExplainReport<'_>, palette: Palette) -> String {
     }
 }
 
-/// The request in one line. What does not print is escaped.
+/// Returns the request in one line, with unprintable characters escaped.
 fn request(question: &Question) -> String {
     let scheme = question.scheme().unwrap_or("https");
     let target = match question.authority() {
@@ -255,7 +255,7 @@ fn request(question: &Question) -> String {
     parts.join(", ")
 }
 
-/// The step's name, as `coalesce --help` lists them.
+/// Returns the name of the step in `coalesce --help`.
 const fn step_name(step: Step) -> &'static str {
     match step {
         Step::Authority => "authority",

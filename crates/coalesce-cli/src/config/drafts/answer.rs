@@ -1,4 +1,4 @@
-//! What a virtual host answers.
+//! The answers of virtual hosts.
 
 use std::io;
 use std::path::Path;
@@ -53,13 +53,13 @@ pub(crate) fn read(
     }
 }
 
-/// Checks that the files below `path` can be found: that it is a folder, and that this process may
-/// search it. It need not be allowed to list the folder.
+/// Checks that `path` is a folder in which this process may look up files. The permission to list
+/// the folder is not needed.
 pub(crate) fn check_folder(path: &Path) -> io::Result<()> {
     if !std::fs::metadata(path)?.is_dir() {
         return Err(io::Error::other("found a file, expected a folder"));
     }
-    // To find any name in a folder takes the permission to search it.
+    // Any lookup in a folder needs the permission to search it.
     std::fs::metadata(path.join(".")).map(drop)
 }
 

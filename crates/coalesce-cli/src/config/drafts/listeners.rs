@@ -1,4 +1,4 @@
-//! Listeners: where connections come in.
+//! The listeners of the configuration.
 
 use std::net::SocketAddr;
 
@@ -14,10 +14,10 @@ use crate::name_hint::with_name_hint;
 /// The pattern of a listener without a hostname.
 const ANY: &str = "*";
 
-/// The name of the one listener, when it has none of its own.
+/// The name of the only listener, if the file gives it none.
 const ONLY: &str = "main";
 
-/// Reads every `[[listener]]`. If there is one address, `listen` is in its place.
+/// Reads every `[[listener]]`. If there is one address, `listen` replaces it.
 pub(crate) fn read(
     entries: Vec<Spanned<ListenerEntry>>,
     profile: Option<Profile>,
@@ -71,7 +71,7 @@ pub(crate) fn read(
     settings.collect()
 }
 
-/// The hostname as the Gateway API has it, as a pattern: its `*.` stands for any depth.
+/// Turns a hostname of the Gateway API into a pattern: its `*.` matches any depth.
 fn hostname(
     written: Option<&Spanned<String>>,
     profile: Option<Profile>,

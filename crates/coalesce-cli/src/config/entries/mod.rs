@@ -1,4 +1,4 @@
-//! The file as it is written: its text, its entries, and where in it a fault is.
+//! The file as written: its text, its entries, and the places of faults.
 
 pub(crate) mod model;
 mod parse;

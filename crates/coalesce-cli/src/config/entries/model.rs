@@ -1,4 +1,4 @@
-//! The configuration file as it is written.
+//! The configuration file as written.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-/// `profile = "..."`: whose rules the defaults are.
+/// `profile = "..."`: the source of the default rules.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Profile {
@@ -72,8 +72,7 @@ pub(crate) struct ListenerEntry {
     pub(crate) default_virtual_host: Option<Spanned<String>>,
 }
 
-/// Calls a macro with the fields that a group has, wherever the file has them. The fields are
-/// listed here and nowhere else.
+/// Calls a macro with the fields of a group, so that they are listed only here.
 macro_rules! with_policy_fields {
     ($call:ident! $($own:tt)*) => {
         $call! {
@@ -96,7 +95,7 @@ macro_rules! with_policy_fields {
 /// Defines [`PolicyFields`].
 macro_rules! policy_fields {
     ($($field:ident: $kind:ty,)*) => {
-        /// The fields of a group, wherever the file has them.
+        /// The fields of a group, in a `[[group]]` or a `[[virtual_host]]`.
         #[derive(Debug, Default)]
         pub(crate) struct PolicyFields {
             $(pub(crate) $field: Option<Spanned<$kind>>,)*
@@ -114,7 +113,7 @@ macro_rules! policy_fields {
     };
 }
 
-/// Defines an entry that has the fields of a group among its own.
+/// Defines an entry whose fields include those of a group.
 macro_rules! entry_with_policy {
     (
         { $(#[$meta:meta])* $name:ident { $($own:ident: $own_kind:ty),* $(,)? } }
@@ -147,7 +146,7 @@ with_policy_fields! {
 
 with_policy_fields! {
     entry_with_policy! {
-        /// `[[virtual_host]]`, which may have the fields of a group itself.
+        /// `[[virtual_host]]`, which may have the fields of a group.
         VirtualHostEntry {
             name: Spanned<String>,
             names: Spanned<Vec<Spanned<String>>>,
@@ -167,7 +166,7 @@ pub(crate) enum FileList {
 }
 
 impl FileList {
-    /// Each file, and where it is named; `whole` is where the list stands.
+    /// Returns each file with its place; `whole` is the place of the list.
     pub(crate) fn files(&self, whole: Range<usize>) -> Vec<(&Path, Range<usize>)> {
         match self {
             Self::One(path) => vec![(path, whole)],
@@ -222,7 +221,7 @@ pub(crate) struct AnswerEntry {
     pub(crate) client_certificate: Option<Spanned<ForwardedCertificate>>,
 }
 
-/// What an upstream gets of a client certificate that was verified (RFC 9440).
+/// The parts of a verified client certificate that an upstream gets (RFC 9440).
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ForwardedCertificate {
@@ -230,7 +229,7 @@ pub(crate) enum ForwardedCertificate {
     /// `Client-Cert`.
     #[default]
     Leaf,
-    /// `Client-Cert-Chain` as well.
+    /// `Client-Cert` and `Client-Cert-Chain`.
     Chain,
 }
 
@@ -277,18 +276,18 @@ pub(crate) enum Unknown {
 }
 
 impl PolicyFields {
-    /// Whether the group is to be kept apart from those that are equal to it.
+    /// Returns true if the group is kept apart from equal groups.
     pub(crate) fn isolated(&self) -> bool {
         value_or_default(self.isolate.as_ref())
     }
 
-    /// Whether what is misdirected is only noted.
+    /// Returns true if misdirected requests are only recorded.
     pub(crate) fn observed(&self) -> bool {
         value_or_default(self.observe.as_ref())
     }
 
-    /// What the fields say, without where they say it; a default that is written out is the same
-    /// as none.
+    /// Returns the values of the fields without their places. An explicit default equals an absent
+    /// field.
     pub(crate) fn key(&self) -> PolicyKey {
         let files = |list: Option<&Spanned<FileList>>| {
             list.map(|list| list.get_ref().paths()).unwrap_or_default()
@@ -314,8 +313,8 @@ fn value_or_default<T: Copy + Default>(field: Option<&Spanned<T>>) -> T {
     field.map(|value| *value.get_ref()).unwrap_or_default()
 }
 
-/// The fields of a virtual host that make a group, which is named by them. Equal ones are read
-/// once.
+/// The fields of a virtual host that make a group. They give the group its name, and equal ones are
+/// read once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PolicyKey {
     client_ca: BTreeSet<PathBuf>,
@@ -340,7 +339,7 @@ impl From<Coalesce> for CoalescePolicy {
 }
 
 impl fmt::Display for Coalesce {
-    /// As it is written.
+    /// Writes the value as in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CertificateAndGroup => "certificate-and-group",
@@ -351,7 +350,7 @@ impl fmt::Display for Coalesce {
 }
 
 impl fmt::Display for PolicyKey {
-    /// The name of the group that hosts with this key share.
+    /// Writes the name of the group that hosts with this key share.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default = Self::default();
         let mut parts = Vec::new();
@@ -389,7 +388,7 @@ impl fmt::Display for PolicyKey {
     }
 }
 
-/// The name of the group of virtual hosts that name none and have no fields of one.
+/// The group of virtual hosts that name no group and have no fields of one.
 pub(crate) const DEFAULT: &str = "default";
 
 #[cfg(test)]
@@ -408,7 +407,7 @@ mod tests {
         let cases = [
             ("", "default"),
             ("minimum_version = \"1.2\"\nobserve = false", "default"),
-            // How strict its names are is no matter of the group.
+            // The strictness of names is not a property of the group.
             ("coalesce = \"never\"", "default"),
             ("client_ca = \"ca.pem\"", "client_ca=ca.pem"),
             (

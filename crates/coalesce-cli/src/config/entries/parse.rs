@@ -1,4 +1,4 @@
-//! From the file's text to its entries.
+//! Parses the file's text into entries.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ root_fields! {
     "virtual_host" list virtual_hosts,
 }
 
-/// Reads every entry by itself, so that a fault in one does not hide those of the others.
+/// Reads every entry separately, so that a fault in one does not hide those of the others.
 pub(crate) fn parse(source: &Source) -> Result<Entries, ConfigErrors> {
     let mut faults = Faults::default();
     let (root, errors) = DeTable::parse_recoverable(source.text());

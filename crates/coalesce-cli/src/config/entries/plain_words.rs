@@ -1,6 +1,6 @@
-//! The errors of the parser, in the words of a configuration file.
+//! Turns the parser's errors into the terms of a configuration file.
 
-/// Returns the message of a parser's error without the words of Rust and serde.
+/// Returns the message of a parser's error without the terms of Rust and serde.
 pub(super) fn plain(message: &str) -> String {
     let found_and_expected =
         |start: &str| message.strip_prefix(start).and_then(|rest| rest.rsplit_once(", expected "));
@@ -18,10 +18,10 @@ pub(super) fn plain(message: &str) -> String {
     message.replace('`', "\"")
 }
 
-/// Returns the message about a field that is none of `known`.
+/// Returns the message about an unknown field.
 pub(super) fn unknown_field(found: &str, known: &[&str]) -> String {
     let near = known.iter().map(|name| (strsim::damerau_levenshtein(found, name), name));
-    // One slip in three characters, as rustc and git count.
+    // One wrong character in three, as rustc and git allow.
     let near = near.min().filter(|(slips, name)| *slips <= found.len().max(name.len()) / 3);
     match near {
         Some((_, name)) => format!("unknown field {found:?}; did you mean {name:?}?"),
@@ -34,7 +34,7 @@ fn unquoted(text: &str) -> &str {
     text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text)
 }
 
-/// Returns what is between backticks.
+/// Returns the text between backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
@@ -50,7 +50,7 @@ fn one_of(names: &[&str]) -> String {
     }
 }
 
-/// Takes what serde calls a value that it did not expect.
+/// Removes serde's term for an unexpected value, and returns the rest.
 fn plain_found(found: &str) -> String {
     match found.split_once(' ') {
         Some(("string", text)) => format!("the text {text}"),
@@ -67,7 +67,7 @@ fn plain_found(found: &str) -> String {
     }
 }
 
-/// Takes what serde calls the kind of value that it expected.
+/// Removes serde's term for the expected kind of value, and returns the rest.
 fn plain_expected(expected: &str) -> String {
     let plain = match expected {
         "a string" | "string" | "string or table" | "variant identifier" => "a text in quotes",
@@ -91,7 +91,7 @@ mod tests {
         AdminEntry, AnswerEntry, GroupEntry, ListenerEntry, VirtualHostEntry,
     };
 
-    /// Words of serde, of Rust and of its compiler, and the backtick, which is their quote.
+    /// Terms of serde, of Rust and of its compiler, and the backtick, their quotation mark.
     const FOREIGN: [&str; 16] = [
         "`",
         "u16",
@@ -129,7 +129,7 @@ mod tests {
             for value in VALUES {
                 messages.extend(message::<T>(&format!("{field} = {value}")));
             }
-            // With one slip.
+            // With one wrong character.
             let (first, rest) = field.split_at(1);
             let said = message::<T>(&format!("{first}x{rest} = 1")).unwrap();
             assert!(said.ends_with(&format!("did you mean {field:?}?")), "{said}");

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// The bytes before and behind a place that are shown: more than the width of a terminal, of which
-/// the renderer shows what fits. A list of names may be one line of megabytes.
+/// The bytes shown before and after a place: more than the width of a terminal, to which the
+/// renderer cuts them. A list of names may be one line of megabytes.
 const SHOWN_BYTES: usize = 1_000;
 
-/// Returns `line`, which has this number, with a mark below `at`, a place given in bytes of it.
+/// Returns line `number` with a mark below `at`, a range of its bytes.
 pub(super) fn snippet(line: &str, number: usize, at: Range<usize>) -> String {
     let start = at.start.min(line.len());
     let end = at.end.clamp(start, line.len());

@@ -1,4 +1,4 @@
-//! Where in the file a fault is: every message names file, line, entry and field.
+//! The places of faults: every message names file, line, entry and field.
 
 use std::fmt;
 use std::io::Read;
@@ -16,11 +16,11 @@ use crate::config::entries::snippet::snippet;
 pub(crate) struct Source {
     path: PathBuf,
     text: String,
-    /// Where lines end, in order.
+    /// The ends of the lines, in order.
     line_ends: Vec<usize>,
 }
 
-/// A fault, at a place given in bytes of the text; `None` when it is about the file as a whole.
+/// A fault at a range of bytes of the text; `None` if it is about the file as a whole.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) at: Option<Range<usize>>,
@@ -40,7 +40,7 @@ impl Faults {
         self.0.push(Fault { at: None, message: message.to_string() });
     }
 
-    /// Notes an error at `at`, and gives the value there is otherwise.
+    /// Returns the value; on an error, records the fault at `at` and returns none.
     pub(crate) fn take<T, E: fmt::Display>(
         &mut self,
         at: Range<usize>,
@@ -54,7 +54,7 @@ impl Faults {
     }
 }
 
-/// What reading gives beside the drafts.
+/// The findings of reading besides the drafts.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) faults: Faults,
@@ -79,7 +79,7 @@ impl ConfigErrors {
         Self(vec![ConfigError { line: format!("{}: {message}", path.display()), snippet: None }])
     }
 
-    /// Returns all of them, for a log.
+    /// Returns all reasons in one line, for a log.
     pub(crate) fn in_one_line(&self) -> String {
         let lines: Vec<&str> = self.0.iter().map(|error| error.line.as_str()).collect();
         lines.join("; ")
@@ -141,7 +141,7 @@ impl Source {
         &self.text
     }
 
-    /// The folder that relative paths start at.
+    /// Returns the folder to which paths are relative.
     pub(crate) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
@@ -176,7 +176,7 @@ impl Source {
     fn faults_and_lines(&self, faults: Faults) -> (Vec<Fault>, Vec<String>) {
         let mut faults = faults.0;
         faults.sort_by_key(|fault| fault.at.as_ref().map_or(0, |at| at.start));
-        // Parsed a second time, on the failing path only, for the place of every key.
+        // Parse again, on the error path only, for the place of every key.
         let (root, _) = DeTable::parse_recoverable(&self.text);
         let lines = faults.iter().map(|fault| self.line(fault, root.get_ref())).collect();
         (faults, lines)
@@ -194,15 +194,15 @@ impl Source {
         format!("{path}:{number}: {place}{}", fault.message)
     }
 
-    /// The line of a byte, counted from 1.
+    /// Returns the line of a byte, counted from 1.
     pub(crate) fn line_number(&self, at: usize) -> usize {
         self.line_ends.partition_point(|end| *end < at) + 1
     }
 }
 
-/// The entry and the field that `at` lies in: `virtual_host "a"`, `answer.status`.
+/// Returns the entry and the field that contain `at`: `virtual_host "a"`, `answer.status`.
 fn segments(root: &DeTable<'_>, at: &Range<usize>) -> Vec<String> {
-    // A list that has no business here has no entries either.
+    // An unknown list has no entries to name.
     if let Some((list, _)) = root.iter().find(|(key, _)| key.span() == *at) {
         return vec![list.get_ref().to_string()];
     }
@@ -243,8 +243,8 @@ fn segments(root: &DeTable<'_>, at: &Range<usize>) -> Vec<String> {
     segments
 }
 
-/// The member of `table` whose key or value `at` begins in, or else the one whose header, or the
-/// header of whose last entry, is the last before it.
+/// Returns the member of `table` whose key or value contains the start of `at`. Otherwise returns
+/// the member whose header, or whose last entry's header, is the last one before it.
 fn child<'a, 'i>(
     table: &'a DeTable<'i>,
     at: &Range<usize>,

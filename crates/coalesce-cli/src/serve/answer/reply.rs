@@ -1,4 +1,4 @@
-//! The way to answer one request, and what the access log will say of it.
+//! The reply to one request, and its record for the access log.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,15 +16,14 @@ use crate::serve::limits::UPSTREAM_REQUESTS_OF_CLIENT_MAX;
 use crate::serve::observe::access_log::RequestRecord;
 use crate::serve::shares::ClientId;
 
-/// The other end of a connection, as its requests know it.
+/// The client of a connection, shared by its requests.
 #[derive(Debug)]
 pub(in crate::serve) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) client: ClientId,
-    /// The certificate that the client showed, which the handshake has verified.
+    /// The client's certificate, verified by the handshake.
     pub(super) certificate: Option<Box<ClientCertificate>>,
-    /// What the requests of this connection to each upstream wait for, by the number of the
-    /// upstream.
+    /// The places of this connection's requests at each upstream, by the number of the upstream.
     at_upstreams: Mutex<HashMap<u64, Arc<Semaphore>>>,
 }
 
@@ -49,11 +48,11 @@ impl Peer {
 #[derive(Debug)]
 pub(in crate::serve) struct Reply {
     pub(super) respond: SendResponse<Bytes>,
-    /// For the access log, where there is one; written when this is dropped.
+    /// The record for the access log, if there is one; written when dropped.
     record: Option<Box<RequestRecord>>,
 }
 
-/// An answer whose content is on its way.
+/// An answer whose content is being sent.
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) stream: SendStream<Bytes>,
@@ -68,12 +67,12 @@ impl Reply {
         Self { respond, record }
     }
 
-    /// Resets the stream, so that there is no answer.
+    /// Resets the stream instead of answering.
     pub(super) fn reset(mut self, reason: h2::Reason) {
         self.respond.send_reset(reason);
     }
 
-    /// Begins the answer, which may be all of it.
+    /// Begins the answer, and ends it if it has no content.
     pub(super) fn begin(
         mut self,
         head: Response<()>,
@@ -111,7 +110,7 @@ impl Sending {
     }
 }
 
-/// Makes a response head with these parts and, unless there is one, a date.
+/// Makes a response head with these parts, and a date unless they have one.
 pub(super) fn head(status: StatusCode, mut fields: HeaderMap) -> Response<()> {
     fields.entry(DATE).or_insert_with(coalesce_h2::date);
     let mut response = Response::new(());

@@ -21,20 +21,20 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Names of fields that only a gateway may send to an upstream: RFC 7239, RFC 9440, and `proxy`,
-/// which a CGI program takes for its configuration (CVE-2016-5385).
+/// Fields that only a gateway may send to an upstream: RFC 7239, RFC 9440, and `proxy`, which a CGI
+/// program takes for its configuration (CVE-2016-5385).
 const GATEWAY_NAMES: [&str; 5] =
     ["client-cert", "client-cert-chain", "forwarded", "proxy", "x-real-ip"];
 
-/// What the names of other such fields begin with.
+/// The prefixes of other such fields.
 const GATEWAY_PREFIXES: [&str; 4] =
     ["ssl-client-", "x-client-cert", "x-forwarded-", "x-ssl-client-"];
 
-/// Removes the fields in which a client claims something in place of this server. No gateway is in
-/// front of it, so each of them is the client's own claim.
+/// Removes the fields that only a gateway may send. No gateway is in front of this server, so each
+/// of them comes from the client.
 ///
-/// A name with an underscore goes as well, whatever it is: WSGI, CGI and PHP make one variable of
-/// `x_forwarded_for` and `x-forwarded-for`, so that the claim would replace the field of this
+/// Also removes every field with an underscore in its name: WSGI, CGI and PHP make one variable of
+/// `x_forwarded_for` and `x-forwarded-for`, so the client's field would replace that of this
 /// server.
 fn remove_claims(fields: &mut HeaderMap) {
     let is_claim = |name: &&HeaderName| {
@@ -79,7 +79,7 @@ pub(super) fn request(
     let takes_trailers = parts.headers.get_all(TE).iter().any(|value| value == "trailers");
     let fields = &mut parts.headers;
     remove_hop_by_hop(fields);
-    // Answered here, where the waiting client is.
+    // This server answers the client's `expect` itself.
     fields.remove(EXPECT);
     remove_claims(fields);
     let address = peer.ip().to_canonical();
@@ -87,7 +87,7 @@ pub(super) fn request(
     insert(fields, X_FORWARDED_HOST, asked.as_str());
     insert(fields, X_FORWARDED_PROTO, "https");
     insert(fields, FORWARDED, &forwarded(address, &asked));
-    // RFC 9110 §7.6.3: a gateway says that it was there.
+    // RFC 9110 §7.6.3: a gateway adds itself.
     fields.append(VIA, HeaderValue::from_static("2.0 coalesce"));
     let mut uri = http::uri::Parts::default();
     uri.path_and_query = parts.uri.path_and_query().cloned();
@@ -99,7 +99,7 @@ pub(super) fn request(
             parts.version = Version::HTTP_11;
         }
         UpstreamProtocol::H2c => {
-            // `:authority` says it; a second voice could only differ.
+            // `:authority` has the host; a `Host` beside it could only differ.
             fields.remove(HOST);
             if takes_trailers {
                 fields.insert(TE, HeaderValue::from_static("trailers"));
@@ -109,12 +109,12 @@ pub(super) fn request(
             uri.authority = Some(asked);
         }
     }
-    // All three were parts of a URI before.
+    // All three parts come from valid URIs.
     parts.uri = Uri::from_parts(uri).unwrap_or_default();
 }
 
-/// Says how long the content of a request is, where its head does not, and has a connection that may
-/// not be in step afterwards closed.
+/// Sets the framing of a request's content if its head does not, and closes a connection that may
+/// lose sync after it.
 pub(super) fn framing(parts: &mut request::Parts, protocol: UpstreamProtocol, no_content: bool) {
     let fields = &mut parts.headers;
     if no_content {
@@ -126,18 +126,18 @@ pub(super) fn framing(parts: &mut request::Parts, protocol: UpstreamProtocol, no
     if protocol != UpstreamProtocol::Http1 {
         return;
     }
-    // hyper sends no content of unknown length with GET and HEAD unless it is told to.
+    // hyper sends content of unknown length with GET and HEAD only if told so.
     if !fields.contains_key(CONTENT_LENGTH) {
         fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    // RFC 9110 §9.3.1: content of these methods has no meaning, so many servers do not read it, and
+    // RFC 9110 §9.3.1: content of these methods has no meaning, so many servers do not read it and
     // take it for the next request on the connection.
     if ![Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// Adds the certificate that the client of a request showed (RFC 9440).
+/// Adds the client's certificate to a request (RFC 9440).
 pub(super) fn client_certificate(
     fields: &mut HeaderMap,
     certificate: &ClientCertificate,
@@ -153,18 +153,18 @@ pub(super) fn client_certificate(
     }
 }
 
-/// Makes the trailers that the upstream gets out of those of a request.
+/// Removes the fields from a request's trailers that the upstream must not get.
 pub(super) fn request_trailers(fields: &mut HeaderMap) {
     trailers(fields);
     remove_claims(fields);
 }
 
-/// Removes from an answer what HTTP/2 cannot carry, and from a 421 what would send the client to
-/// another endpoint for the same refusal (RFC 7838 §6).
+/// Removes the fields from an answer that HTTP/2 cannot carry. From a 421, removes those that would
+/// send the client to another endpoint for the same refusal (RFC 7838 §6).
 ///
-/// A length that may differ from that of the content goes too. RFC 9112 §6.3: with
-/// `transfer-encoding` the length has no meaning. RFC 9110 §8.6: a 204 has none. Equal lengths become
-/// one.
+/// Also removes a length that may differ from that of the content. RFC 9112 §6.3: with
+/// `transfer-encoding` the length has no meaning. RFC 9110 §8.6: a 204 has none. Joins equal
+/// lengths.
 pub(super) fn answer(status: StatusCode, fields: &mut HeaderMap) {
     let length = fields.get(CONTENT_LENGTH).cloned();
     let is_meant = !fields.contains_key(TRANSFER_ENCODING) && status != StatusCode::NO_CONTENT;
@@ -183,7 +183,7 @@ fn is_digits(value: &HeaderValue) -> bool {
     !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit)
 }
 
-/// Removes from trailers what must not be in them: fields for one connection, for framing and for
+/// Removes the fields that trailers must not have: those for one connection, for framing and for
 /// routing (RFC 9110 §6.5.1).
 pub(super) fn trailers(fields: &mut HeaderMap) {
     remove_hop_by_hop(fields);
@@ -192,8 +192,8 @@ pub(super) fn trailers(fields: &mut HeaderMap) {
     }
 }
 
-/// Returns the authority of a request as it was decided: `:authority`, else `Host`, in lower case,
-/// without a trailing dot, and without the port that `https` means anyway.
+/// Returns the authority that was decided: `:authority`, else `Host`, in lower case, without a
+/// trailing dot, and without the default port of `https`.
 fn asked_authority(parts: &request::Parts) -> Option<Authority> {
     let asked = match parts.uri.authority() {
         Some(authority) => authority.as_str().as_bytes(),
@@ -233,7 +233,7 @@ fn join_cookies(fields: &mut HeaderMap) {
 }
 
 fn insert(fields: &mut HeaderMap, name: HeaderName, value: &str) {
-    // Addresses and authorities are field values already.
+    // Addresses and authorities are always valid field values.
     if let Ok(value) = HeaderValue::from_str(value) {
         fields.insert(name, value);
     }
