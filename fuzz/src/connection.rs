@@ -78,8 +78,8 @@ fn settings(u: &mut Unstructured<'_>) -> Result<Settings> {
 /// - the connection is polled only when it was woken; the number of polls is limited by the frames
 ///   sent and written; the connection ends when its client has closed.
 ///
-/// A client that keeps to the protocol, but for malformed fields, also gets a complete answer to each
-/// well-formed request, if there is window, and a reset for each refused upload. Its malformed
+/// A client that keeps to the protocol, but for malformed fields, also gets a complete answer to
+/// each well-formed request, if there is window, and a reset for each refused upload. Its malformed
 /// requests are not served, and its connection stays open.
 pub fn connection(data: &[u8]) {
     let _ = try_connection(&mut Unstructured::new(data));

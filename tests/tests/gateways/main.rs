@@ -1,8 +1,8 @@
 //! Real gateways in front of an axum server behind the layer: nginx and HAProxy as the system has
 //! them, each with a configuration and nothing else.
 //!
-//! Clients speak TLS to the gateway, HTTP/1.1 or HTTP/2. The gateway speaks HTTP/1.1 or HTTP/2 in the
-//! clear to the server, and names the client's scheme in a field.
+//! Clients speak TLS to the gateway, HTTP/1.1 or HTTP/2. The gateway speaks HTTP/1.1 or HTTP/2 in
+//! the clear to the server, and names the client's scheme in a field.
 
 mod application;
 mod gateway;
@@ -38,8 +38,8 @@ fn client_of_a_gateway_is_served_by_its_own_scheme_and_host() {
     }
 }
 
-/// Over HTTP/1.1 alone: over HTTP/2 an answer before the end of an upload comes with a reset, by which
-/// HAProxy and curl 7 lose the answer.
+/// Over HTTP/1.1 alone: over HTTP/2 an answer before the end of an upload comes with a reset, by
+/// which HAProxy and curl 7 lose the answer.
 #[test]
 fn misdirected_upload_is_answered_and_leaves_the_gateway_in_step() {
     for gateway in gateway::all().filter(Gateway::speaks_http1) {
@@ -62,8 +62,8 @@ fn grpc_call_reaches_the_server_over_http2_in_the_clear() {
         let answer = call("shop.test", &["--data-binary", "@call"]);
         assert_eq!((answer.status, answer.exit), (200, 0), "{gateway}: {answer:?}");
         assert_eq!(answer.body.as_bytes(), GRPC_ANSWER, "{gateway}");
-        // Without a message: HAProxy and curl 7 lose an answer of fields alone that comes before the
-        // upload ends, because hyper resets the stream at once.
+        // Without a message: HAProxy and curl 7 lose an answer of fields alone that comes before
+        // the upload ends, because hyper resets the stream at once.
         let answer = call("elsewhere.test", &["--request", "POST"]);
         assert_eq!((answer.status, &answer.body[..]), (421, ""), "{gateway}: {answer:?}");
         assert_eq!(answer.header("grpc-status"), Some("14"), "{gateway}");

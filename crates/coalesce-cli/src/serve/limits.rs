@@ -155,8 +155,8 @@ pub(super) const METERED_CERTIFICATES_MAX: usize = 200;
 /// How long a request to the admin listener may take to come, and its answer to be taken.
 pub(super) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The bytes of the access log that wait for the disk; beyond them, lines are lost and counted. Some
-/// 16,000 lines of the usual length, which a disk that stops for a moment catches up with.
+/// The bytes of the access log that wait for the disk; beyond them, lines are lost and counted.
+/// Some 16,000 lines of the usual length, which a disk that stops for a moment catches up with.
 pub(super) const ACCESS_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
 
 /// The bytes of a request's path and query that the access log has: long enough for nearly all

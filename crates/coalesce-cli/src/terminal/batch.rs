@@ -17,7 +17,8 @@ use crate::terminal::lines::{Found, LINE_LEN_MAX, READ_BYTES, read_line};
 use crate::terminal::output::Output;
 use crate::terminal::text::without_code;
 
-/// Opens the input of a batch: standard input for `-`, which `--batch` without a file means as well.
+/// Opens the input of a batch: standard input for `-`, which `--batch` without a file means as
+/// well.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(io::stdin()));

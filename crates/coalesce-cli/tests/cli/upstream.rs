@@ -149,8 +149,8 @@ pub(crate) async fn start_raw_once(bytes: &'static [u8]) -> (SocketAddr, Arc<Ato
     (address, connections)
 }
 
-/// The length of the content of `/large` of a [`Counted`] upstream: more than all buffers on the way
-/// to a client hold.
+/// The length of the content of `/large` of a [`Counted`] upstream: more than all buffers on the
+/// way to a client hold.
 pub(crate) const LARGE: usize = 1_000_000;
 
 /// An upstream that counts its requests. `/large` has [`LARGE`] bytes; for anything else it reads

@@ -85,8 +85,8 @@ fn connection_event() -> LogEvent {
     LogEvent { level: "info", text: "connection", fields: vec!["peer", "listener", "server_name"] }
 }
 
-/// A failed handshake as it is logged, in the span of its connection. A field that is `None` is left
-/// out.
+/// A failed handshake as it is logged, in the span of its connection. A field that is `None` is
+/// left out.
 #[derive(Debug)]
 pub(in crate::serve) struct HandshakeFailed<'a> {
     pub(in crate::serve) reason: &'static str,

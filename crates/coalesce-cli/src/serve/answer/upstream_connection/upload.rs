@@ -32,8 +32,8 @@ impl Drop for Upload {
     }
 }
 
-/// Sends `content` to its end as the upstream makes room. Content that breaks off resets the stream,
-/// so that the upstream does not take a part for the whole.
+/// Sends `content` to its end as the upstream makes room. Content that breaks off resets the
+/// stream, so that the upstream does not take a part for the whole.
 async fn send(mut content: RequestBody, mut stream: SendStream<Bytes>) {
     loop {
         let frame = tokio::select! {
