@@ -48,8 +48,8 @@ pub trait Decide<Request> {
     }
 
     /// Returns a sentence that helps the operator with a request that was refused for this reason,
-    /// such as a [`RefusalHint`](coalesce_core::RefusalHint). An adapter asks for it when it logs the
-    /// refusal; no answer contains it. Default: `None`.
+    /// such as a [`RefusalHint`](coalesce_core::RefusalHint). An adapter asks for it when it logs
+    /// the refusal; no answer contains it. Default: `None`.
     fn hint(&self, _request: &Request, _reason: Misdirected) -> Option<String> {
         None
     }

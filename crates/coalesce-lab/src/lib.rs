@@ -65,8 +65,8 @@
 //! | `accepts` | accepted outcomes, the best one first |
 //! | `requests` | what is sent, in order |
 //!
-//! These are the fields of a request. Each value may be text, `{ hex = "…" }`, `{ host = "…" }` with the
-//! port that an ordinary client adds, or `{ repeat = "…", times = …, then = "…" }`:
+//! These are the fields of a request. Each value may be text, `{ hex = "…" }`, `{ host = "…" }`
+//! with the port that an ordinary client adds, or `{ repeat = "…", times = …, then = "…" }`:
 //!
 //! | field | is |
 //! | --- | --- |

@@ -46,7 +46,8 @@ impl<D> Rules<D> {
 }
 
 impl<D: for<'a> Decide<Undecided<'a>>> Rules<D> {
-    /// Decides a request on its connection, and sets its target and `Host` to the decided authority.
+    /// Decides a request on its connection, and sets its target and `Host` to the decided
+    /// authority.
     pub(crate) fn judge<B>(
         &self,
         info: &ConnectionInfo,

@@ -33,9 +33,9 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The bytes of unwanted content that are read and dropped before an HTTP/1 connection is closed.
-/// Closing over unread bytes resets the connection, and the client loses the answer (RFC 9112 §9.6).
-/// As much as Linux buffers on both ends by default (`tcp_rmem`, `tcp_wmem`: 6 and 4 MiB): all that
-/// a client has sent before it can hear of the answer. [`HEADER_TIMEOUT`] bounds the time.
+/// Closing over unread bytes resets the connection, and the client loses the answer (RFC 9112
+/// §9.6). As much as Linux buffers on both ends by default (`tcp_rmem`, `tcp_wmem`: 6 and 4 MiB):
+/// all that a client has sent before it can hear of the answer. [`HEADER_TIMEOUT`] bounds the time.
 #[cfg(feature = "listener")]
 pub const LINGER_BYTES_MAX: usize = 10 * 1024 * 1024;
 

@@ -55,8 +55,8 @@ impl OpenRequest {
         counted
     }
 
-    /// Leaves the request open as long as its connection. A service does not see where a tunnel or a
-    /// WebSocket ends.
+    /// Leaves the request open as long as its connection. A service does not see where a tunnel or
+    /// a WebSocket ends.
     pub(crate) fn keep(self) {
         #[cfg(feature = "listener")]
         {

@@ -39,10 +39,10 @@ pub(crate) fn target_of(request: Head<'_>) -> Result<RequestTarget<'_>, TargetEr
 /// The target of a request that a listed gateway sent on a connection of the scheme `hop`, for a
 /// client whose scheme the gateway names in a field.
 ///
-/// A gateway may write the scheme of the connection to this server, as nginx does over HTTP/2 in the clear, so
-/// that scheme contradicts nothing. It may also send `Host` in place of `:authority` (RFC 9113
-/// §8.3.1 allows an intermediary to do so), as nginx does for gRPC where a configuration sets
-/// `Host`. Then `h2` hides `:scheme` and `:path`, and the gateway is trusted with them.
+/// A gateway may write the scheme of the connection to this server, as nginx does over HTTP/2 in
+/// the clear, so that scheme contradicts nothing. It may also send `Host` in place of `:authority`
+/// (RFC 9113 §8.3.1 allows an intermediary to do so), as nginx does for gRPC where a configuration
+/// sets `Host`. Then `h2` hides `:scheme` and `:path`, and the gateway is trusted with them.
 pub(crate) fn target_by_gateway(
     request: Head<'_>,
     hop: coalesce_core::Scheme,

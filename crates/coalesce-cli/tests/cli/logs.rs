@@ -109,7 +109,8 @@ async fn unread_access_log_of_long_paths_takes_little_memory() {
     let path = format!("/{}", "a".repeat(2_000));
     ask(&client, &path, 4_000).await;
     let grown = resident_kib(server.id()).saturating_sub(before);
-    assert!(grown < 16 * 1024, "{grown} KiB");
+    // The two buffers of the queue hold 4 MiB each, and grow by doubling.
+    assert!(grown < 32 * 1024, "{grown} KiB");
     assert!(metrics(admin)["coalesce_log_lines_lost_total{log=\"access\"}"] > 100.0);
     let mut head = vec![0; 4096];
     reader.read_exact(&mut head).unwrap();

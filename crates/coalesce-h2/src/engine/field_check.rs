@@ -41,9 +41,9 @@ fn has_control(value: &[u8]) -> bool {
     may_have && value.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t')
 }
 
-/// True if a word has an octet below the space, or DEL. To subtract `n` from an octet below 0x80 sets
-/// its highest bit if the octet is below `n`. A borrow from the octet beside it does so only where
-/// that octet is below `n` itself.
+/// True if a word has an octet below the space, or DEL. To subtract `n` from an octet below 0x80
+/// sets its highest bit if the octet is below `n`. A borrow from the octet beside it does so only
+/// where that octet is below `n` itself.
 const fn may_have_control(word: u64) -> bool {
     const ONES: u64 = u64::MAX / 0xff;
     let differs_from_del = word ^ (0x7f * ONES);

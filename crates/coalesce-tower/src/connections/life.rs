@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-/// The milliseconds since a listener began, as of its last sweep. Reading them costs no system call,
-/// so each read and write of a connection can.
+/// The milliseconds since a listener began, as of its last sweep. Reading them costs no system
+/// call, so each read and write of a connection can.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(AtomicU64);
 
@@ -167,8 +167,8 @@ impl Life {
             || is_over(&self.block, patience.header)
     }
 
-    /// Returns since when the connection is without a request, if it may be ended to make room. With
-    /// open requests it may if nothing was read or written for `silence`.
+    /// Returns since when the connection is without a request, if it may be ended to make room.
+    /// With open requests it may if nothing was read or written for `silence`.
     pub(crate) fn spare_since(&self, silence: Option<u64>) -> Spare {
         let active = self.active.load(Relaxed);
         if !self.has_open_requests() {

@@ -83,8 +83,8 @@ impl ConnectionLimits {
     /// Sets how long a connection may be without a request, or take no byte of a response. `None`
     /// switches it off.
     ///
-    /// Bytes that belong to no request, like those of a `PING`, do not count. A connection on which a
-    /// tunnel or a WebSocket was opened is not idle.
+    /// Bytes that belong to no request, like those of a `PING`, do not count. A connection on which
+    /// a tunnel or a WebSocket was opened is not idle.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = timeout.into();
@@ -92,8 +92,8 @@ impl ConnectionLimits {
     }
 
     /// Sets how long the head of a request may take, from its first byte to its last: on HTTP/1 the
-    /// request line and the fields, on HTTP/2 a header block with its `CONTINUATION` frames, and the
-    /// preface. `None` switches it off.
+    /// request line and the fields, on HTTP/2 a header block with its `CONTINUATION` frames, and
+    /// the preface. `None` switches it off.
     #[must_use]
     pub fn header_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.header_timeout = timeout.into();

@@ -1,5 +1,5 @@
-//! The connections of a listener while they are open: how many there are, since when each is silent,
-//! and which is ended to make room.
+//! The connections of a listener while they are open: how many there are, since when each is
+//! silent, and which is ended to make room.
 
 mod life;
 mod limits;

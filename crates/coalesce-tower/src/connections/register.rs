@@ -129,8 +129,8 @@ impl Register {
         Some(Registered { id, life, register: self.clone() })
     }
 
-    /// Ends the connection that can be spared the most, because the system has none to give. Returns
-    /// how many have left until now.
+    /// Ends the connection that can be spared the most, because the system has none to give.
+    /// Returns how many have left until now.
     pub(crate) fn make_room(&self) -> u64 {
         let mut state = self.state();
         let spare = state.take_spare(self.patience.idle);

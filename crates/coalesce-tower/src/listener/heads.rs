@@ -12,7 +12,8 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
-/// Follows the bytes that a connection reads, so that its [`Life`] knows of a head that is not whole.
+/// Follows the bytes that a connection reads, so that its [`Life`] knows of a head that is not
+/// whole.
 ///
 /// On HTTP/1, a head begins with the first byte that no open request explains, and ends when the
 /// layer gets the request. On HTTP/2, a header block begins with its `HEADERS` frame and ends with

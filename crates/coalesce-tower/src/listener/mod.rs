@@ -26,8 +26,8 @@ pub use stream::Accepted;
 
 /// Accepts connections, and says of each what it is.
 ///
-/// Handshakes are made beside each other. One that fails is logged and never seen here. Dropping the
-/// listener ends the handshakes under way.
+/// Handshakes are made beside each other. One that fails is logged and never seen here. Dropping
+/// the listener ends the handshakes under way.
 ///
 /// A slow or silent client delays no other client: [`ConnectionLimits`] bound how many connections
 /// and handshakes there are, and how long each may be silent. At a bound the one that is silent the
@@ -274,10 +274,10 @@ impl Listener {
     /// connections that `takes` returns true for. By default there are none.
     ///
     /// Announce it where the policy of the connection's group takes it
-    /// ([`ConnectPolicy::Extended`](coalesce_core::ConnectPolicy)), and nowhere else: a browser that
-    /// finds the announcement opens its WebSocket on this connection, and does not try HTTP/1.1
-    /// after a 405. What the server announces on other connections, as `axum::serve` always does,
-    /// is taken back on its way to the client.
+    /// ([`ConnectPolicy::Extended`](coalesce_core::ConnectPolicy)), and nowhere else: a browser
+    /// that finds the announcement opens its WebSocket on this connection, and does not try
+    /// HTTP/1.1 after a 405. What the server announces on other connections, as `axum::serve`
+    /// always does, is taken back on its way to the client.
     ///
     /// # Examples
     /// ```

@@ -203,8 +203,8 @@ impl AsyncWrite for Accepted {
 }
 
 impl Accepted {
-    /// Drops what the client still sends, so that it reads the answer before the connection is reset
-    /// (RFC 9112 §9.6).
+    /// Drops what the client still sends, so that it reads the answer before the connection is
+    /// reset (RFC 9112 §9.6).
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let socket = match &mut self.stream {
             Stream::Tls(stream) => stream.get_mut().0,
