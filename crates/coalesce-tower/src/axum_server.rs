@@ -52,8 +52,8 @@ impl AxumServerAcceptor {
     }
 
     /// Lets the server announce extended `CONNECT`, as
-    /// [`Listener::extended_connect`](crate::Listener::extended_connect) does. axum-server announces
-    /// it if its `http_builder` says so.
+    /// [`Listener::extended_connect`](crate::Listener::extended_connect) does. axum-server
+    /// announces it if its `http_builder` says so.
     #[must_use]
     pub fn extended_connect(
         mut self,

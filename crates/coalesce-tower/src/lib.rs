@@ -61,17 +61,17 @@
 //! | `CONNECT` that the policy does not take | 405 |
 //! | anything, without facts of its connection | 500 |
 //!
-//! A request body that is still coming is not read. On HTTP/2 its stream ends with the answer and
-//! `RST_STREAM(NO_ERROR)`. On HTTP/1.1 no `100 Continue` is sent, and the answer says `connection:
-//! close`, so no part of the body is taken for a request; a `Listener` drops what still comes, within
-//! bounds, so that the client can read the answer. A gRPC client gets the same statuses, and in the fields
-//! `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
+//! The body of a refused request is not read. On HTTP/2 the stream ends with the answer and
+//! `RST_STREAM(NO_ERROR)`. On HTTP/1.1 no `100 Continue` is sent, and the answer has `connection:
+//! close`, so no part of the body is read as a request. A `Listener` drops a bounded amount of the
+//! body, so that the client can read the answer. A gRPC client gets the same statuses, and in the
+//! fields `grpc-status` 14 (UNAVAILABLE) for 421, 13 for 400, 12 for 405.
 //!
-//! On HTTP/1 a target in absolute form wins over `Host` (RFC 9112 §3.2.2), and `Host` is made to
-//! say the same before the application sees it. An extended `CONNECT` (RFC 8441), for a WebSocket
-//! over HTTP/2, is decided like any request where the policy of the connection's group takes it
-//! (`ConnectPolicy::Extended`), and answered 405 elsewhere. HTTP/2 in the clear, by prior knowledge, is what a cleartext [`ConnectionInfo`]
-//! says it is.
+//! On HTTP/1 a target in absolute form takes precedence over `Host` (RFC 9112 §3.2.2), and `Host`
+//! is set to it before the application sees the request. An extended `CONNECT` (RFC 8441), for a
+//! WebSocket over HTTP/2, is decided like any request if the policy of the group accepts it
+//! (`ConnectPolicy::Extended`), and gets a 405 otherwise. For HTTP/2 in the clear, by prior
+//! knowledge, pass a cleartext [`ConnectionInfo`].
 //!
 //! # What a layer cannot see
 //!
@@ -110,8 +110,8 @@
 //! # Silent clients
 //!
 //! `Listener` and `AxumServerAcceptor` bound the connections of their server, because most server
-//! libraries do not: `ConnectionLimits` has how many there may be, how many handshakes, and how long
-//! a handshake, the head of a request, and a connection without a request may take.
+//! libraries do not. `ConnectionLimits` has the numbers of connections and handshakes, and the
+//! times of a handshake, of the head of a request, and of a connection without a request.
 //!
 //! * At a bound, and when the process has no more descriptors, the connection that is without a
 //!   request the longest is ended. A new client is served, whatever many others do not say.

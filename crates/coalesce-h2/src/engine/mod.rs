@@ -4,9 +4,8 @@
 //! is not a valid [`http::uri::Authority`], ends the connection if that value is not UTF-8, and
 //! drops `:scheme` if there is no `:authority`. The decision needs those facts. `h2` also ends the
 //! connection for most malformed fields, although each is the error of one stream (RFC 9113
-//! §8.1.1). So the
-//! [`Engine`] sees every byte between the client and `h2`. It decodes each header block a second time,
-//! and notes malformed requests and the targets that `h2` would hide.
+//! §8.1.1). So the [`Engine`] sees every byte between the client and `h2`. It decodes each header
+//! block a second time, and notes malformed requests and the targets that `h2` would hide.
 //!
 //! ```text
 //! socket ──► Transport::poll_read ──► Engine::handle_read ──► h2 ──► server half

@@ -15,9 +15,9 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 /// on answers, plus the window held.
 ///
 /// From each grant, the reserve first replaces the window that answers have spent. It then keeps a
-/// [share](Share), up to the share of the largest grant, and `h2` gets the rest. As soon as `h2` has
-/// used up its part, it also gets all of the held window, because many clients grant nothing while
-/// some window is left.
+/// [share](Share), up to the share of the largest grant, and `h2` gets the rest. As soon as `h2`
+/// has used up its part, it also gets all of the held window, because many clients grant nothing
+/// while some window is left.
 #[derive(Debug)]
 pub(super) struct WindowReserve {
     held: u32,

@@ -89,9 +89,10 @@ impl Upstream {
             }
         }
         self.make_request(&mut parts, content.is_end_stream(), peer);
+        let request = Request::from_parts(parts, content);
         let asked = async {
             tokio::select! {
-                answered = self.ask(Request::from_parts(parts, content), &progress, peer.client) => answered,
+                answered = self.ask(request, &progress, peer.client) => answered,
                 () = silence(&progress) => Err(UpstreamError::TimedOut),
             }
         };

@@ -20,7 +20,7 @@ proptest! {
 
     /// The same for peers that take single octets.
     #[test]
-    fn frames_stay_whole_for_writes_of_single_octets(script in vec(1_u8.., 0..200), pause in 0_u8..4) {
+    fn frames_stay_whole_for_single_octets(script in vec(1_u8.., 0..200), pause in 0_u8..4) {
         announce(&[&[0, 0, pause], &*script].concat());
     }
 }
