@@ -200,7 +200,7 @@ impl<T> SiteBuilder<T> {
 
     /// Removes the fields of gateways, such as `Forwarded` and `X-Forwarded-Host`, from requests.
     /// The connections of a site come from clients, so these fields cannot be trusted. The layer
-    /// does it: `CoalesceLayer::strip_forwarded_fields` in coalesce-tower lists the fields.
+    /// does it: `CoalesceLayer::strip_forwarded_fields` in `coalesce-tower` lists the fields.
     #[cfg(feature = "tower")]
     #[must_use]
     pub fn strip_forwarded_fields(mut self) -> Self {

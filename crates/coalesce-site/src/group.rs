@@ -139,7 +139,7 @@ impl GroupSettings {
     }
 
     /// Sets the accepted kinds of `CONNECT`. Default: none. If a server announces extended
-    /// `CONNECT` (RFC 8441) for WebSockets over HTTP/2, the site's listeners pass the announcement
+    /// `CONNECT` (RFC 8441) for a WebSocket over HTTP/2, the site's listeners pass the announcement
     /// on to the groups that accept it.
     #[must_use]
     pub fn connect(mut self, connect: ConnectPolicy) -> Self {
