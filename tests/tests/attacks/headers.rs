@@ -2,7 +2,7 @@
 
 use super::server::{A, C, Target, misdirected, served};
 use coalesce_tests::raw::{
-    CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, frame,
+    CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, Raw, frame,
     get_fields, literal, string,
 };
 
@@ -89,4 +89,40 @@ fn largest_header_lists_leak_nothing() {
     };
     target.under(|| attack(2));
     target.under_within(GROWTH, || attack(20));
+}
+
+/// The memory of 200 streams that wait for a window, with the allocator's reserve.
+const HELD: u64 = 16 << 20;
+
+/// Attack: CVE-2026-49975, CVE-2026-47774. A byte of HPACK makes a field, a thousand times on each of
+/// many streams, and a window of zero holds the streams. Each field counts 32 bytes more than it has
+/// (RFC 9113 §6.5.2), so a list of small fields is too large too, and held streams take little
+/// memory.
+#[test]
+fn fields_of_one_byte_are_counted_and_take_little_memory() {
+    const SETTINGS_INITIAL_WINDOW_SIZE: u16 = 0x4;
+    let target = Target::start();
+    // The newest entry of the table has index 62: a name of one byte, and no value.
+    let entry = [&[0x40], &*string(b"x"), &string(b"")].concat();
+    let request = |stream, fields: &[u8]| {
+        let block = [&get_fields(A, "/"), fields].concat();
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
+    };
+    target.under_within(GROWTH, || {
+        let mut raw = target.silent(A);
+        raw.begin(&[(SETTINGS_INITIAL_WINDOW_SIZE, 0)]);
+        let status = |raw: &Raw, stream: &u32| raw.answers.get(stream).and_then(|it| it.status);
+        let mut ask = |fields: &[u8], count| {
+            let streams: Vec<u32> = (0..count).map(|_| raw.stream()).collect();
+            raw.send(&streams.iter().flat_map(|it| request(*it, fields)).collect::<Vec<u8>>());
+            raw.until(|raw| streams.iter().all(|stream| status(raw, stream).is_some()));
+            streams.iter().filter_map(|stream| status(&raw, stream)).collect::<Vec<u16>>()
+        };
+        assert_eq!(ask(&entry, 1), [200]);
+        let before = target.memory();
+        assert_eq!(ask(&[0x80 | 0x3e; 900], 200), [200; 200]);
+        let held = target.memory().saturating_sub(before);
+        assert!(held < HELD, "{held} bytes");
+        assert_eq!(ask(&[0x80 | 0x3e; 1_000], 1), [431]);
+    });
 }

@@ -61,6 +61,25 @@ async fn most_specific_name_chooses_group_and_certificate() {
     }
 }
 
+/// A cache by server name would grow with the names that clients ask for (CVE-2026-6860).
+#[tokio::test]
+async fn names_below_a_wildcard_share_one_configuration_and_leave_nothing() {
+    let ca = Ca::new("server ca");
+    let wide = ca.issue(&["*.example.test"]);
+    let mut builder = builder();
+    builder.group(A, TlsPolicy::default()).unwrap();
+    let wide_id = builder.certificate(wide.chain, wide.key).unwrap();
+    builder.server_name(pattern("*.example.test"), A, wide_id).unwrap();
+    let table = builder.build().unwrap();
+    let choose = |name: &str| table.choose_by_name(Some(name)).unwrap().config;
+    let config = choose("first.example.test");
+    let kept = Arc::strong_count(&config);
+    for number in 0..10_000 {
+        assert!(Arc::ptr_eq(&choose(&format!("n{number}.example.test")), &config));
+    }
+    assert_eq!(Arc::strong_count(&config), kept);
+}
+
 #[tokio::test]
 async fn facts_of_the_handshake_decide_requests() {
     let ca = Ca::new("server ca");
