@@ -136,7 +136,11 @@ impl ConnectionInfo {
         self
     }
 
-    /// Says that the content of a request is left unread, and the connection closed for it.
+    /// Records that the content of a request stays unread, so the connection is closed.
+    #[cfg_attr(
+        not(feature = "listener"),
+        allow(clippy::unused_self, reason = "only a listener closes connections")
+    )]
     pub(crate) fn set_leaves_content(&self) {
         #[cfg(feature = "listener")]
         if let Some(life) = &self.facts.life {
@@ -144,8 +148,8 @@ impl ConnectionInfo {
         }
     }
 
-    /// Says that a request of this connection is open until the value is dropped, so that its
-    /// listener does not take the connection for idle. The layer does this by itself.
+    /// Counts a request of this connection as open until the value is dropped, so that the listener
+    /// does not end the connection as idle. The layer calls this itself.
     pub fn open_request(&self) -> OpenRequest {
         #[cfg(feature = "listener")]
         let open = OpenRequest::new(self.facts.life.as_ref());

@@ -8,10 +8,10 @@ use http::StatusCode;
 #[cfg(feature = "listener")]
 use crate::connections::Life;
 
-/// A request that is being answered: while there is one, its connection is not idle.
+/// A request that is being answered. Its connection is not idle while this value exists.
 ///
 /// [`CoalesceLayer`](crate::CoalesceLayer) holds one from the head of a request to the end of its
-/// response. Counts nothing if the connection comes from something else than a `Listener` or an
+/// response. The value has an effect only for connections of a `Listener` or an
 /// `AxumServerAcceptor`.
 ///
 /// # Examples
@@ -27,6 +27,7 @@ use crate::connections::Life;
 /// ```
 #[derive(Debug)]
 #[must_use = "a request that is dropped is no longer open"]
+#[non_exhaustive]
 pub struct OpenRequest {
     #[cfg(feature = "listener")]
     life: Option<Arc<Life>>,
@@ -46,7 +47,11 @@ impl OpenRequest {
         Self {}
     }
 
-    /// Returns whether somebody counts it.
+    /// Returns true if a listener counts the request.
+    #[cfg_attr(
+        not(feature = "listener"),
+        allow(clippy::unused_self, reason = "only a listener counts requests")
+    )]
     pub(crate) const fn is_counted(&self) -> bool {
         #[cfg(feature = "listener")]
         let counted = self.life.is_some();
@@ -57,6 +62,10 @@ impl OpenRequest {
 
     /// Leaves the request open as long as its connection. A service does not see where a tunnel or
     /// a WebSocket ends.
+    #[cfg_attr(
+        not(feature = "listener"),
+        allow(clippy::unused_self, reason = "only a listener counts requests")
+    )]
     pub(crate) fn keep(self) {
         #[cfg(feature = "listener")]
         {
