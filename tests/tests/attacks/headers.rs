@@ -94,9 +94,9 @@ fn largest_header_lists_leak_nothing() {
 /// The memory of 200 streams that wait for a window, with the allocator's reserve.
 const HELD: u64 = 16 << 20;
 
-/// Attack: CVE-2026-49975, CVE-2026-47774. A byte of HPACK makes a field, a thousand times on each of
-/// many streams, and a window of zero holds the streams. Each field counts 32 bytes more than it has
-/// (RFC 9113 §6.5.2), so a list of small fields is too large too, and held streams take little
+/// Attack: CVE-2026-49975, CVE-2026-47774. A byte of HPACK makes a field, a thousand times on each
+/// of many streams, and a window of zero holds the streams. Each field counts 32 bytes more than it
+/// has (RFC 9113 §6.5.2), so a list of small fields is too large too, and held streams take little
 /// memory.
 #[test]
 fn fields_of_one_byte_are_counted_and_take_little_memory() {
