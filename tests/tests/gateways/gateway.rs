@@ -10,6 +10,7 @@ use std::{env, fmt};
 
 use coalesce_tests::{Curl, Server, World, curl, tls};
 use rustls::{ClientConnection, StreamOwned};
+use serde_json::{Value, json};
 
 use crate::application;
 
@@ -27,7 +28,7 @@ struct Kind {
     arguments: &'static [&'static str],
 }
 
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 5] = [
     Kind {
         name: "nginx",
         program: "nginx",
@@ -49,7 +50,25 @@ static KINDS: [Kind; 3] = [
         configuration: |address, upstream, world| haproxy(address, upstream, world, "proto h2"),
         arguments: &["-db", "-f"],
     },
+    Kind {
+        name: "Envoy",
+        program: "envoy",
+        upstream: "HTTP/1.1",
+        configuration: |address, upstream, world| envoy(address, upstream, world, "all"),
+        arguments: ENVOY_ARGUMENTS,
+    },
+    Kind {
+        name: "Envoy",
+        program: "envoy",
+        upstream: "HTTP/2",
+        configuration: |address, upstream, world| envoy(address, upstream, world, "http2"),
+        arguments: ENVOY_ARGUMENTS,
+    },
 ];
+
+/// Without hot restart, several processes share nothing.
+const ENVOY_ARGUMENTS: &[&str] =
+    &["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
 
 /// Everything of nginx stays in its folder, and it is one process.
 fn nginx(address: SocketAddr, upstream: SocketAddr, world: &World) -> String {
@@ -116,6 +135,81 @@ backend grpc
 ",
         certificate = certificate.display(),
     )
+}
+
+const ENVOY_EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
+
+/// Returns an extension of this kind.
+fn extension(name: &str, kind: &str, mut options: Value) -> Value {
+    options["@type"] = format!("{ENVOY_EXTENSIONS}.{kind}").into();
+    json!({ "name": name, "typed_config": options })
+}
+
+fn envoy_address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": address.port() } })
+}
+
+/// Returns the server at this address, which Envoy reaches by this protocol.
+fn envoy_cluster(name: &str, upstream: SocketAddr, protocol: &Value) -> Value {
+    let endpoint = json!({ "endpoint": { "address": envoy_address(upstream) } });
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [endpoint] }],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": format!("{ENVOY_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions"),
+                "explicit_http_config": protocol,
+            },
+        },
+    })
+}
+
+/// `cluster` gets all requests except gRPC calls, which go to the server over HTTP/2.
+fn envoy(address: SocketAddr, upstream: SocketAddr, world: &World, cluster: &str) -> String {
+    let file = |name: &str| json!({ "filename": world.path(name) });
+    let route = |prefix: &str, cluster: &str| json!({ "match": { "prefix": prefix }, "route": { "cluster": cluster, "timeout": "0s" } });
+    let routes = [route("/grpc.", "http2"), route("/", cluster)];
+    let filter = extension("envoy.filters.http.router", "filters.http.router.v3.Router", json!({}));
+    let manager = json!({
+        "stat_prefix": "clients",
+        "use_remote_address": true,
+        "upgrade_configs": [{ "upgrade_type": "websocket" }],
+        "route_config": {
+            "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }],
+        },
+        "http_filters": [filter],
+    });
+    let manager = extension(
+        "envoy.filters.network.http_connection_manager",
+        "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        manager,
+    );
+    let certificate =
+        json!({ "certificate_chain": file("site.pem"), "private_key": file("site.key") });
+    let tls = extension(
+        "envoy.transport_sockets.tls",
+        "transport_sockets.tls.v3.DownstreamTlsContext",
+        json!({ "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [certificate],
+        } }),
+    );
+    let chain = json!({ "transport_socket": tls, "filters": [manager] });
+    let listener = json!({ "address": envoy_address(address), "filter_chains": [chain] });
+    let clusters = [
+        envoy_cluster("all", upstream, &json!({ "http_protocol_options": {} })),
+        envoy_cluster(
+            "http2",
+            upstream,
+            &json!({ "http2_protocol_options": { "allow_connect": true } }),
+        ),
+    ];
+    let resources = json!({ "listeners": [listener], "clusters": clusters });
+    json!({ "static_resources": resources }).to_string()
 }
 
 /// A running gateway.
@@ -226,12 +320,14 @@ impl Upgraded {
     }
 }
 
-/// The program of this name, in the folders of the shell and in that for servers.
+/// Finds the program of this name in the folders of the shell, in the folder for servers, and in
+/// the one into which `tests/run.sh` installs.
 fn find(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let server = Path::new("/usr/sbin").to_owned();
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/gateways/bin");
     env::split_paths(&folders)
-        .chain([server])
+        .chain([server, installed])
         .map(|folder| folder.join(name))
         .find(|it| it.is_file())
 }

@@ -1,5 +1,5 @@
-//! Real gateways in front of an axum server behind the layer: nginx and HAProxy as the system has
-//! them, each with a configuration and nothing else.
+//! Real gateways in front of an axum server behind the layer: nginx and HAProxy from the packages
+//! of the system and Envoy from its Python package, unmodified, each with a configuration.
 //!
 //! Clients speak TLS to the gateway, HTTP/1.1 or HTTP/2. The gateway speaks HTTP/1.1 or HTTP/2 in
 //! the clear to the server, and names the client's scheme in a field.
