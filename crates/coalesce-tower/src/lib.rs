@@ -161,9 +161,9 @@
 //! A PROXY protocol header speaks for its whole connection. A gateway in HTTP mode, which sends
 //! requests of several clients on one connection, has to use fields.
 //!
-//! The tests run nginx, HAProxy and Envoy with fields, over HTTP/1.1, over HTTP/2 in the clear, with
-//! gRPC and with a `WebSocket`. HAProxy sends a `WebSocket` over HTTP/2 as an extended `CONNECT`, so its
-//! group has to take that, and the listener to announce it.
+//! The tests run nginx, HAProxy and Envoy with fields, over HTTP/1.1, over HTTP/2 in the clear,
+//! with gRPC and with a `WebSocket`. HAProxy and Envoy send a `WebSocket` over HTTP/2 as an
+//! extended `CONNECT`, so the group has to accept it, and the listener to announce it.
 //!
 //! An application that reads `Forwarded` or `X-Forwarded-Host`, as the extractor `Host` of
 //! axum-extra does, prefers them to the authority that was decided.

@@ -83,14 +83,15 @@ impl Register {
         &self.limits
     }
 
-    /// Takes in a connection whose handshake begins, and ends another one if there is no room.
-    /// `None` if there is none and every connection is busy.
+    /// Registers a connection whose handshake begins, and ends another one if there is no room.
+    /// Returns `None` if every connection is busy.
     #[cfg(any(feature = "axum-server", test))]
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Registered> {
         self.enter_or(|_| ())
     }
 
-    /// As [`enter`](Self::enter); waits for a connection to leave if there is no room.
+    /// Registers a connection whose handshake begins. Waits for another one to leave if there is no
+    /// room.
     pub(crate) fn poll_enter(self: &Arc<Self>, context: &Context<'_>) -> Poll<Registered> {
         let wait = |state: &mut State| state.waiting = Some(context.waker().clone());
         self.enter_or(wait).map_or(Poll::Pending, Poll::Ready)
