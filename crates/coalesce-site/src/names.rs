@@ -7,6 +7,18 @@ use coalesce_core::{DnsName, Host, NamePattern, PresentedIdentifier};
 use coalesce_tls::PresentedNames;
 
 /// The part of a pattern's names that a certificate covers.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::Coverage;
+///
+/// fn describe(coverage: Coverage) -> &'static str {
+///     match coverage {
+///         Coverage::Whole => "all names are covered",
+///         _ => "some names may not be covered",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coverage {

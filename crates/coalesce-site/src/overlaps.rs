@@ -38,6 +38,13 @@ pub struct Overlap {
 }
 
 /// The reason of an overlap. If both reasons apply, it is the certificates.
+///
+/// # Examples
+/// ```
+/// use coalesce_site::OverlapReason;
+///
+/// assert_ne!(OverlapReason::OverlappingHostnames, OverlapReason::OverlappingCertificates);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::enum_variant_names, reason = "the Gateway API's terms")]
 #[non_exhaustive]
