@@ -85,7 +85,7 @@ impl World {
             if !description.certificates.contains_key(certificate)
                 || !values.client_ca.as_ref().is_none_or(knows_ca)
             {
-                let message = format_args!(
+                let message = format!(
                     "virtual host \"{host}\": expected a certificate and a client CA of this file"
                 );
                 return Err(LabError::new(name, message));
@@ -155,7 +155,7 @@ impl World {
             let certificate = certificate.filter(|name| !known.contains_key(*name));
             if let Some(name) = host.or(certificate.map(String::as_str)) {
                 let place = format!("scenario \"{}\"", scenario.id());
-                let message = format_args!("the world has no \"{name}\"");
+                let message = format!("the world has no \"{name}\"");
                 return Err(LabError::new(place, message));
             }
         }

@@ -132,7 +132,7 @@ impl Source {
             let sound = error.utf8_error().valid_up_to();
             let before = error.as_bytes().iter().take(sound);
             let line = before.filter(|byte| **byte == b'\n').count() + 1;
-            let message = format_args!("found a byte that is no UTF-8 in line {line}");
+            let message = format!("found a byte that is no UTF-8 in line {line}");
             ConfigErrors::about_file(path, message)
         })
     }
