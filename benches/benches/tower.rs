@@ -4,7 +4,7 @@ use coalesce_benches::client::Protocol;
 use coalesce_benches::servers::{Between, MISDIRECTED, SERVED, on_this_thread, run};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// The requests on one connection, so many that its setup does not count.
+/// The number of requests on one connection, large enough to hide the cost of its setup.
 const REQUESTS: u32 = 1000;
 
 fn servers(criterion: &mut Criterion) {

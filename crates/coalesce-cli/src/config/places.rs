@@ -38,7 +38,7 @@ impl PartPlaces {
         let items = self.items.iter();
         let mut items = items.filter(|(of, text, _)| *of == field && Some(text.as_str()) == item);
         let in_field = || self.fields.iter().find(|(of, _)| *of == field).map(|(_, at)| at);
-        // Of two equal values, report the last one.
+        // If a value occurs twice, report the last one.
         let found = items.next_back().map(|(.., at)| at).or_else(in_field);
         found.unwrap_or(&self.own).clone()
     }

@@ -36,8 +36,9 @@ impl PooledConnection for FakeConnection {
 /// An upstream that answers attempts to connect as the test lets it.
 #[derive(Clone, Debug)]
 struct FakeUpstream {
-    /// What a connection is expected to carry, and what it carries; `None` fails.
+    /// The expected number of requests of a connection.
     expected: usize,
+    /// The real number; with `None`, attempts to connect fail.
     capacity: Option<usize>,
     attempts: Arc<AtomicUsize>,
     /// One permit lets one attempt end.
