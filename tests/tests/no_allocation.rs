@@ -77,7 +77,7 @@ fn assert_no_allocation(what: &str, mut work: impl FnMut()) {
 }
 
 #[test]
-fn the_counter_counts() {
+fn allocation_counter_counts() {
     let counted = measure(|| drop(black_box(Box::new(black_box(1_u64)))));
     assert_eq!((counted.count_total, counted.bytes_total), (1, 8));
     let counted = measure(|| drop(black_box(table())));

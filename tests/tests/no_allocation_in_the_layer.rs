@@ -90,7 +90,7 @@ fn hypers_service_adds_none() {
 }
 
 #[test]
-fn the_layer_adds_none() {
+fn layer_allocates_nothing() {
     for (group, version, target, host) in REQUESTS {
         let application = tower::service_fn(|request: Request<Body>| {
             assert!(VirtualHost::from_request(request.extensions()).is_ok());

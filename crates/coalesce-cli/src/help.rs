@@ -6,21 +6,21 @@ pub(crate) const ABOUT: &str =
 pub(crate) const LONG_ABOUT: &str = "\
 Decides which authorities may share one HTTP/2 connection, and answers 421 to the rest.
 
-A browser that has a connection for a.example.test may send requests for b.example.test over it,
-when the certificate of that connection covers b as well (RFC 9113 §9.1.1). Often that is welcome.
-It is not if another server has b, or if b demands a client certificate that this connection did
-not show. Then the server answers 421 (Misdirected Request, RFC 9110 §15.5.20), and the browser
-sends the request again on a connection that it makes for b.
+A browser that has a connection for a.example.test may send requests for b.example.test over it, if
+the certificate of that connection covers b too (RFC 9113 §9.1.1). The server must refuse such a
+request if another server has b, or if b demands a client certificate that this connection did not
+show. It answers 421 (Misdirected Request, RFC 9110 §15.5.20), and the browser sends the request
+again on a connection that it makes for b.
 
 Each request is decided in eight steps; the first that fails is the reason:
 
-  1 authority    the request names one authority, well-formed           else 400, 405 or a reset
-  2 scheme       its scheme is the connection's                         else 421
+  1 authority    the request names one well-formed authority            else 400, 405 or a reset
+  2 scheme       the request has the scheme of the connection           else 421
   3 known        a virtual host has this name                           else 421
   4 port         the listener answers for this port                     else 421
-  5 certificate  the certificate that was presented covers the host     else 421
+  5 certificate  the presented certificate covers the host              else 421
   6 group        the virtual host is in the connection's group          else 421
-  7 host_field   Host, when there is one, names the same authority      else 400 or a reset
+  7 host_field   Host, if present, names the same authority             else 400 or a reset
   8 serve";
 
 pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit codes.";
@@ -37,47 +37,48 @@ Examples:
   coalesce lookup names.table www.example.test
 
 Exit codes:
-  0  fine: served, matched, ended as asked
+  0  success: served, matched, or ended on request
   1  the answer is no: explain: not served; groups: two hosts may not share a connection; match: a
      host is not covered; lookup: a name has no entry; demo: a row failed
   2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
-  3  configuration: it does not load, or a list or a compiled table does not; each fault is named
-     with file, line and field
+  3  configuration: a configuration, a list or a compiled table does not load; the error names
+     file, line and field of each fault
   4  run time: an address cannot be bound, output or a table cannot be written
 
-'coalesce COMMAND --help' says more about each command; 'coalesce serve --help' has the
+'coalesce COMMAND --help' describes each command; 'coalesce serve --help' describes the
 configuration file.";
 
 pub(crate) const DEMO: &str = "\
 Show every verdict on made-up hosts.
 
-Makes a small CA and certificates in a temporary folder, serves a handful of hosts on a loopback
-port, drives a TLS and HTTP/2 client through them, and prints what was expected and what came. The
-requests are real; the reason, which no response carries, is what 'coalesce explain' says.
+The demo makes a small CA and certificates in a temporary folder and serves a few hosts on a
+loopback port. A TLS and HTTP/2 client sends real requests to them. Each row shows the answer of the
+server, and the reason that 'coalesce explain' gives, because no response contains a reason.
 
-The exit code is 0 when every row came out as expected, else 1.";
+The exit code is 0 if every answer is the expected one, else 1.";
 
 pub(crate) const SERVE: &str = "\
 Serve the virtual hosts of a configuration file over HTTP/2 with TLS.
 
-All listeners are bound before the first connection is taken, or none is. Each prints one line
-'listening on ADDR' on standard output. SIGINT and SIGTERM let the open requests finish; a second
-one ends at once. The reason of every 421 is in the log, never in a response.
+The server binds all listeners before it accepts the first connection. If it cannot bind one of
+them, it ends. Each listener prints one line 'listening on ADDR' on standard output. After SIGINT or
+SIGTERM, the server lets the open requests finish; after a second signal it ends at once. The log
+has the reason of every 421. No response has it.
 
-The configuration is read again when one of its files changes (itself, certificates, keys, CAs, a
-compiled table) and on SIGHUP. A new one that loads is served from the next request on; connections
-stay, with the certificate they were shown. One that does not load is refused, with every fault in
-the log, and the one before stays. Listeners are bound at the start: to add, remove or move one
-takes a restart. Replace files by renaming others to their names, as 'coalesce compile' does.
+The server reads the configuration again on SIGHUP, and when one of its files changes (itself, a
+certificate, a key, a CA, a compiled table). If the new configuration loads, it decides from the
+next request on. Connections stay open with the certificate that they presented. If it does not
+load, the log has every fault, and the previous configuration stays in use. To add, remove or move
+a listener, restart the server. To replace a file, rename another one to its name, as 'coalesce
+compile' does.
 
-A connection announces the hosts that it would serve, in ORIGIN frames (RFC 8336), and after a
-reload those that came. An origin set has no wildcards, and a client that heeds it (Firefox) asks
-the connection for nothing else. So a connection announces nothing if it would serve hosts that
-table and certificate know by a wildcard only. announce_origins changes that; --no-origins
-announces nothing.
+A connection announces the hosts that it serves in ORIGIN frames (RFC 8336), and the new ones after
+a reload. An origin set has no wildcards, and a client that honours it (Firefox) sends requests for
+no other host. A connection therefore announces nothing if it also serves hosts that table and
+certificate know by a wildcard only. announce_origins changes that; --no-origins announces nothing.
 
---admin or [admin] counts requests by group, verdict and reason, and prints one line 'admin on ADDR'
-more. docs/operations.md and docs/observing.md list every limit, metric and log field.";
+--admin or [admin] adds a listener for metrics and probes, and one line 'admin on ADDR' on standard
+output. docs/operations.md and docs/observing.md list every limit, metric and log field.";
 
 pub(crate) const CONFIGURATION: &str = "\
 The configuration file (TOML; relative paths start at its folder):
@@ -86,31 +87,31 @@ The configuration file (TOML; relative paths start at its folder):
                                  # the Kubernetes Gateway API (see below); default: none
   table = \"names.table\"          # a table that 'coalesce compile --config' made for this file: it
                                  # has the names below and others; default: the names below alone
-  announce_origins = \"when-complete\"     # tell clients which hosts a connection is for (ORIGIN,
-                                 # RFC 8336), unless that leaves out hosts below a wildcard; or
+  announce_origins = \"when-complete\"     # announce the hosts of a connection (ORIGIN, RFC 8336)
+                                 # unless the announcement leaves out hosts below a wildcard; or
                                  # \"always\" (true), or \"never\" (false)
 
   [admin]
   address = \"127.0.0.1:9421\"    # metrics for Prometheus, at /metrics, and /livez and /readyz for
-                                 # probes; default: nowhere
+                                 # probes; default: no such listener
   hosts = [\"metrics.test\"]       # hosts that requests to it may name, beside localhost and the
                                  # address itself; default: none
 
   [[listener]]
-  name = \"main\"                  # may be left out when there is one
+  name = \"main\"                  # optional if there is one listener
   address = \"127.0.0.1:8443\"
   hostname = \"*.example.test\"    # with the profile: the hosts that it is responsible for, a name or
                                  # *.name (any depth); default: every host
   ports = [443, 8443]            # ports that requests may name; default: the bound port
-  default_virtual_host = \"a\"     # whose certificate and group serve a ClientHello with no, an
-                                 # unknown or an IP server name; without it they are refused with
-                                 # the alert unrecognized_name
+  default_virtual_host = \"a\"     # its certificate and group serve a ClientHello without a server
+                                 # name, or with an unknown name or an IP address; by default such
+                                 # a ClientHello gets the alert unrecognized_name
 
   [[group]]                      # a coalescing group: one TLS policy, one set of hosts that may
   name = \"public\"                # share a connection
   client_ca = \"ca.pem\"           # demand a client certificate of this CA, or of one in a list of
                                  # files; default: ask for none
-  client_certificate = \"required\"      # or \"optional\": only ask for it
+  client_certificate = \"required\"      # or \"optional\": ask, and accept none
   client_crl = [\"ca.crl\"]        # revocation lists (PEM, or one in DER), one for each CA; default:
                                  # nothing is revoked
   minimum_version = \"1.2\"        # or \"1.3\"
@@ -120,9 +121,9 @@ The configuration file (TOML; relative paths start at its folder):
   coalesce = \"certificate-and-group\"   # or \"strict-server-name\", or \"never\"
   unknown_authority = \"misdirected\"    # or \"not-found\", which is a 404
   listeners = [\"main\"]           # default: all
-  isolate = false                # true: share connections with no other group, were it the same
-  observe = false                # true: decide, and serve what would be a 421 all the same, but
-                                 # never across groups where one asks for client certificates
+  isolate = false                # true: share connections with no other group, even an equal one
+  observe = false                # true: serve and count requests that would get a 421, but none
+                                 # across groups if one of them asks for client certificates
 
   [[virtual_host]]
   name = \"a\"
@@ -131,29 +132,29 @@ The configuration file (TOML; relative paths start at its folder):
   certificate = \"certs/A.pem\"    # the chain, its own certificate first
   key = \"certs/A.key\"
   group = \"public\"               # default: the group \"default\", which needs no [[group]]
-  coalesce = \"strict-server-name\"      # how strict its own names are; default: as the group
-  answer = { text = \"hello\\n\" }   # with status and content_type, if you like;
+  coalesce = \"strict-server-name\"      # the policy of its own names; default: that of the group
+  answer = { text = \"hello\\n\" }   # optional: status, content_type;
                                  # or { folder = \"public/\" }
-                                 # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\",
-                                 # with client_certificate = \"none\" or \"chain\", if you like
+                                 # or { upstream = \"http://127.0.0.1:3000\" }, or \"h2c://...\";
+                                 # optional: client_certificate = \"none\" or \"chain\"
 
-A virtual host without group may have the group's other fields itself. Hosts whose fields are equal
-share a group, which is named by them. Groups that are equal, by what is in their files, are one
-group, unless one of them says isolate; 'coalesce groups' shows what came of it.
+A virtual host without group may have the other fields of a group itself. Hosts with equal fields
+share a group, and the fields are its name. Groups whose fields and files have the same content are
+one group, unless one of them has isolate = true; 'coalesce groups' shows the result.
 
-With profile = \"gateway-api\", of the listeners with one address the one with the most specific
-hostname is responsible for a host. It is chosen by the server name, and a request for a host that
-another one is responsible for gets a 421. An authority that no virtual host has gets a 404,
-unless another listener is responsible for it; unknown_authority = \"misdirected\" makes it a 421
-always. In names as in hostnames *.name stands for any depth.
+With profile = \"gateway-api\", listeners share an address. The listener with the most specific
+hostname is responsible for a host. The server name chooses the listener, and a request for a host
+of another listener gets a 421. An authority that no virtual host has gets a 404, unless another
+listener is responsible for it; with unknown_authority = \"misdirected\" it always gets a 421. In
+names and hostnames, *.name matches names of any depth.
 
-A file that cannot be read, or that holds none of what it should, refuses the whole configuration.
+If a file cannot be read, or lacks the expected content, the server refuses the configuration.
 
-A connection is in the group of its server name, and stays there: no request on it reaches a
-virtual host of another group.";
+A connection stays in the group of its server name: no request on it reaches a virtual host of
+another group.";
 
 pub(crate) const GROUPS: &str = "\
-Show which virtual hosts may share a connection, and why others may not; opens no socket.
+Show which virtual hosts may share a connection, and why others may not, without a socket.
 
 For each coalescing group, the report has its policy and its connections. It judges every server
 name by the code that serves. Server names that lead to the same certificate and may carry the
@@ -201,7 +202,7 @@ JSON with HOSTs, one object for each pair and listener:
              OverlappingTLSConfig; loading warns of each";
 
 pub(crate) const EXPLAIN: &str = "\
-Show the verdict on one request on one connection, and the reason; opens no socket.
+Show the verdict on one request on one connection, and the reason, without a socket.
 
 The server name chooses certificate and group as a ClientHello does. Then the code that serves
 decides the request. --authority is the :authority field that a client sends: without a port it
@@ -248,7 +249,7 @@ means that the client sends no certificate:
   {\"server_name\":\"api.example.test\",\"authority\":\"cdn.example.test\",\"host\":\"..\" or [..],
    \"scheme\":\"https\",\"method\":\"GET\",\"protocol\":\"websocket\",\"client_certificate\":FILE}
 
-A bad line gets {\"error\":\"...\",\"line\":N}, and the batch goes on with the next line. The exit
+A bad line gets {\"error\":\"...\",\"line\":N}, and the batch continues with the next line. The exit
 code is 0.";
 
 pub(crate) const MATCH: &str = "\
@@ -267,19 +268,19 @@ Batch input and output:
   {\"san\":[\"DNS:*.example.test\",\"DNS:f*.example.test\"],\"host\":\"a.example.test\"}
   {\"matched\":\"DNS:*.example.test\",\"ignored\":[\"DNS:f*.example.test\"],\"error\":null}
 
-A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the batch goes on with the
+A line that is no such object gets {\"error\":\"...\",\"line\":N}, and the batch continues with the
 next line.
 
 If several identifiers cover a host, the most specific one is named. The exit code is 0 if every
 host is covered, else 1. A batch ends with 0.";
 
 pub(crate) const COMPILE: &str = "\
-Make a compiled table of a list of names, millions of them if need be.
+Make a compiled table from a list of up to millions of names.
 
-A compiled table is one file that is read into memory as it stands: it is checked once at the start,
-not built. 'table' in a configuration names the one to serve; 'coalesce inspect' and 'coalesce
-lookup' read it. With 'map_table = true' the file itself is mapped and its memory shared; it must
-not change in place then.
+A compiled table is one file. A server reads it into memory and checks it once, and builds nothing.
+The field 'table' of a configuration names the table to serve; 'coalesce inspect' and 'coalesce
+lookup' read it. With 'map_table = true' the server maps the file and shares its memory. Such a file
+must not change in place.
 
 Each line of the list is an entry, in any order; '#' begins a comment, at the start of a line or
 behind white space:
@@ -287,20 +288,20 @@ behind white space:
   PATTERN [VIRTUAL-HOST [GROUP]]
 
   PATTERN       a name, *.name (one more label), **.name (any depth), an IP address, or *
-  VIRTUAL-HOST  with --config the name of one in the configuration, which must be there, and whose
-                certificate must cover the name; else a number, by default 0
-  GROUP         with --config the group of that virtual host, which need not be said; else a number,
-                by default 0
+  VIRTUAL-HOST  with --config, the name of a virtual host of the configuration, whose certificate
+                must cover the name; else a number, by default 0
+  GROUP         with --config, the group of that virtual host (optional); else a number, by
+                default 0
 
-With --config the table also has the names of the configuration, which must not be in the list.
-Such a table is for this configuration only: a configuration with other virtual hosts or groups,
-or with the same ones in another order, refuses to load it.
+With --config, the table also has the names of the configuration. The list must not have them. The
+table is for this configuration only: a configuration with other virtual hosts or groups, or with
+the same ones in another order, refuses to load it.
 
 The command reports the first hundred faults, each with its line: a line that is no entry, a
 duplicate (the same name with the same values), and a conflict (the same name with other values).
-A duplicate and a conflict come with both lines. If there is a fault, the command writes nothing.
-Otherwise it writes the whole table to the disk and then renames it into place, where 'coalesce
-serve' finds it.
+A duplicate or a conflict is reported with both lines. If there is a fault, the command writes
+nothing. Otherwise it writes the whole table to the disk and then renames it into place, where
+'coalesce serve' finds it.
 
 Work that takes longer than two seconds shows a progress bar if standard error is a terminal. -v
 logs the progress otherwise, and -q shows none.";
@@ -340,9 +341,9 @@ JSON, one per entry with --names:
   {\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}";
 
 pub(crate) const LOOKUP: &str = "\
-Show which entry of a compiled table matches a name: the most specific one, as for each request.
+Show the most specific entry of a compiled table that matches a name, as for each request.
 
-Names are authorities of requests: case, one trailing dot and a port make no difference here.";
+Names are authorities of requests: case, one trailing dot and a port make no difference.";
 
 pub(crate) const LOOKUP_AFTER: &str = "\
 Examples:
@@ -354,7 +355,7 @@ JSON (--json), one per authority:
   {\"name\":\"www.example.test\",\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}
 
 If no entry matches, the last three are null. A batch has one line of output for each line of
-input. A line that is no authority gets 'line N: ...', with --json {\"error\":\"...\",\"line\":N}, and
-the batch goes on with the next line.
+input. A line that is no authority gets 'line N: ...', or with --json {\"error\":\"...\",\"line\":N},
+and the batch continues with the next line.
 
 The exit code is 0 if every name has an entry, else 1. A batch ends with 0.";

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authority_is_looked_up_by_its_host() {
+    fn authority_is_looked_up_by_its_host() {
         let texts = ["A.test.:443", "2001:db8::1", "[2001:db8::1]:8443", "192.0.2.1:80", "a..b"];
         let hosts = ["a.test", "[2001:db8::1]", "[2001:db8::1]", "192.0.2.1", "a..b"];
         for (text, expected) in texts.into_iter().zip(hosts) {

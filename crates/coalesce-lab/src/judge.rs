@@ -1,4 +1,4 @@
-//! The verdict of a scenario, from what was observed.
+//! The verdict of a scenario, from the observed outcomes.
 
 use crate::client::connection::Negotiated;
 use crate::outcome::{Accepted, Ended, Outcome};
@@ -6,7 +6,7 @@ use crate::record::{Record, RequestRecord};
 use crate::scenario::{Scenario, Survival};
 use crate::verdict::Verdict;
 
-/// What was seen of a connection.
+/// The outcomes of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     /// The outcome of each request.

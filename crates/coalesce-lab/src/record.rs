@@ -73,7 +73,7 @@ impl Record {
         &self.kind
     }
 
-    /// Returns a sentence about what was sent.
+    /// Returns a sentence about the requests.
     pub fn summary(&self) -> &str {
         &self.summary
     }

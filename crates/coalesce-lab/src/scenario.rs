@@ -241,7 +241,7 @@ impl Scenario {
         &self.kind
     }
 
-    /// Returns a sentence about what is sent.
+    /// Returns a sentence about the requests.
     pub fn summary(&self) -> &str {
         &self.summary
     }

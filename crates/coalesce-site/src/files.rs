@@ -14,7 +14,7 @@ use crate::error::Reason;
 const FILE_LEN_MAX: u64 = 1 << 20;
 
 /// Opens a regular file for reading. Opening a pipe can wait for ever, and a device may have
-/// effects, so the error names what was found instead.
+/// effects, so the error names the kind of file found.
 ///
 /// [`Identity::from_pem_files`](crate::Identity::from_pem_files) and every other file of a site is
 /// opened with this function.

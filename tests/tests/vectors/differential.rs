@@ -24,7 +24,7 @@ proptest! {
     /// A virtual host is served only to a connection of its group, whose certificate covers the
     /// named host, at a port of the listener. No model is involved.
     #[test]
-    fn a_served_host_is_covered_and_in_the_group((world, mut facts, request) in case()) {
+    fn served_host_is_covered_and_in_the_group((world, mut facts, request) in case()) {
         facts.extra = Extra::default();
         let Outcome::VirtualHost(id) = outcome(&run(&world, &facts, &request)) else {
             return Ok(());
@@ -44,7 +44,7 @@ proptest! {
     /// A refusal does not depend on the table: a host of another group, certificate or port gets
     /// the same refusal as an unknown host.
     #[test]
-    fn a_known_host_elsewhere_is_refused_like_an_unknown_one(
+    fn known_host_elsewhere_is_refused_like_an_unknown_one(
         (mut world, mut facts, request) in case(),
     ) {
         facts.extra = Extra::default();

@@ -113,4 +113,17 @@ mod tests {
         }
         assert!(parse(&["--pair", "haproxy:421"]).is_err());
     }
+
+    #[test]
+    fn documented_commands_are_valid() {
+        let page = include_str!("../../../../docs/performance.md").replace("\\\n", " ");
+        let mut count = 0;
+        for line in page.lines().filter(|line| line.starts_with("cargo run ")) {
+            let (_, words) = line.split_once("--bin servers -- ").unwrap();
+            let words = ["servers"].into_iter().chain(words.split_whitespace());
+            assert!(Arguments::try_parse_from(words).is_ok(), "{line}");
+            count += 1;
+        }
+        assert!(count >= 7, "{count} commands");
+    }
 }

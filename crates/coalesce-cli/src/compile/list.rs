@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_pattern_and_what_it_stands_for() {
+    fn list_line_is_pattern_virtual_host_and_group() {
         let texts = |line: &'static str| {
             let line = ListLine::parse(line.as_bytes()).unwrap()?;
             let text =
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_where_it_is() {
+    fn list_fault_names_its_line() {
         for (line, column) in [
             ("a..b", 3),
             ("  a..b", 5),

@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_is_null_was_not_sent() {
+    fn null_certificate_was_not_sent() {
         assert_eq!(*line("{}").unwrap().client(), ClientIdentity::Accepted);
         let without = line(r#"{"client_certificate":null}"#).unwrap();
         assert_eq!(*without.client(), ClientIdentity::WithoutCertificate);

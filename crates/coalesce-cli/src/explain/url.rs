@@ -29,7 +29,7 @@ impl FromStr for Url {
         // RFC 3986 §3.2: a slash, a question mark or a number sign ends the authority.
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
-            let reason = "a client sends no userinfo: leave out what is before the '@'";
+            let reason = "a client sends no userinfo: leave out the part before the '@'";
             return Err(format!("URL {text:?}: {reason}"));
         }
         let parsed = Authority::parse(authority.as_bytes())
@@ -73,7 +73,7 @@ mod tests {
             ("wss://a.test", "URL \"wss://a.test\" does not begin with https:// or http://"),
             (
                 "https://user@a.test",
-                "URL \"https://user@a.test\": a client sends no userinfo: leave out what is before \
+                "URL \"https://user@a.test\": a client sends no userinfo: leave out the part before \
                  the '@'",
             ),
             ("https:///path", "URL \"https:///path\": empty host"),

@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_given_twice_is_an_error() {
+    fn repeated_member_is_an_error() {
         let found = answers(b"{\"word\":\"a\",\"word\":\"b\"}\n");
         assert!(found[0]["error"].as_str().unwrap().contains("duplicate"), "{found:?}");
     }
 
     #[test]
-    fn an_endless_line_is_skipped_and_the_next_one_answered() {
+    fn endless_line_is_skipped_and_the_next_is_answered() {
         let mut input = vec![b'x'; 3 * LINE_LEN_MAX];
         input.extend_from_slice(b"\n{\"word\":\"a\"}\n");
         let found = answers(&input);

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_has_gone_is_no_fault() {
+    fn closed_reader_is_not_a_fault() {
         let gone = Failure::output(&io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!(gone.exit(), Exit::Fine);
         let full = Failure::output(&io::Error::from(io::ErrorKind::StorageFull));

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_ends_in_silence() {
+    fn broken_pipe_ends_without_a_message() {
         let mut output = Output::new(Gone);
         output.json(&[1, 2]).unwrap();
         output.line("buffered").unwrap();

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_is_a_template() {
+    fn progress_bar_template_is_valid() {
         ProgressStyle::with_template("{msg:10} [{wide_bar}] {percent:>3} %").unwrap();
     }
 }

@@ -24,7 +24,7 @@ fn entries(world: &World, table: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_list_becomes_a_table() {
+fn list_compiles_to_a_table() {
     let world = World::new();
     world.write("names.list", LIST);
     let said = world.say(&["compile", "names.list", "-o", "names.table"], 0);
@@ -51,7 +51,7 @@ fn a_list_becomes_a_table() {
 }
 
 #[test]
-fn the_order_of_lines_makes_no_difference_and_a_listing_is_a_list() {
+fn table_ignores_line_order_and_its_listing_is_a_list() {
     let world = World::new();
     world.write("names.list", LIST);
     let reversed: Vec<&str> = LIST.lines().rev().collect();
@@ -178,7 +178,7 @@ fn first_hundred_faults_are_shown_and_all_are_counted() {
 }
 
 #[test]
-fn a_list_without_names_is_a_fault() {
+fn list_without_names_is_a_fault() {
     let world = World::new();
     world.write("empty.list", "# nothing yet\n\n");
     let said = world.say(&["compile", "empty.list", "-o", "names.table"], 3);

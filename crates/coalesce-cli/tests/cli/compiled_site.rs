@@ -51,7 +51,7 @@ fn replace(world: &World, file: &str, from: &str, to: &str) {
 }
 
 #[tokio::test]
-async fn a_compiled_table_is_served() {
+async fn serve_serves_a_compiled_table() {
     let world = world();
     let said = world.say(&COMPILE, 0);
     assert!(said.contains("names     6\n"), "{said}");
@@ -144,7 +144,7 @@ async fn table_is_mapped_only_where_the_configuration_says_so() {
 }
 
 #[test]
-fn a_compiled_table_is_explained() {
+fn explain_reads_a_compiled_table() {
     let world = world();
     world.say(&COMPILE, 0);
     let (code, said) = explain(&world, "b.example.test", "y.wild.example.test");
@@ -195,7 +195,7 @@ m.example.test. wild
 }
 
 #[test]
-fn a_configuration_that_does_not_load_compiles_nothing() {
+fn invalid_configuration_compiles_nothing() {
     let world = world();
     replace(&world, "site.toml", "certs/M.key", "certs/A.key");
     let said = world.say(&COMPILE, 3);
@@ -204,7 +204,7 @@ fn a_configuration_that_does_not_load_compiles_nothing() {
 }
 
 #[test]
-fn a_table_that_is_no_table_is_a_fault_of_the_configuration() {
+fn invalid_table_is_a_fault_of_the_configuration() {
     let world = world();
     let expected = "site.toml:1: table: cannot read names.table: No such file or directory\n";
     assert!(misfit(&world).starts_with(expected), "{}", misfit(&world));
@@ -264,7 +264,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn a_table_of_another_configuration_is_refused() {
+fn table_of_another_configuration_is_refused() {
     let world = world();
     world.say(&COMPILE, 0);
     let site = fs::read_to_string(world.path("site.toml")).unwrap();
@@ -303,7 +303,7 @@ fn a_table_of_another_configuration_is_refused() {
 }
 
 #[test]
-fn an_address_of_the_table_needs_the_default_virtual_host_as_any_other() {
+fn address_in_a_table_needs_the_default_virtual_host() {
     let world = world();
     let ip = virtual_host("ip", "127.0.0.1", "IP");
     let listener = LISTENER.replace("]]\n", "]]\ndefault_virtual_host = \"ip\"\n");

@@ -400,7 +400,7 @@ fn paths_start_at_the_folder_of_the_file() {
 }
 
 #[test]
-fn an_empty_file_lacks_both_lists() {
+fn empty_file_lacks_both_lists() {
     let world = World::new();
     world.write("site.toml", "");
     let output = world.run(&["explain", "--config", "site.toml"]);

@@ -36,7 +36,7 @@ fn run(world: &World, console: &str) -> usize {
 }
 
 #[test]
-fn the_examples_of_groups_are_true() {
+fn documented_group_examples_print_the_documented_output() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/groups.md");
     let document = fs::read_to_string(path).unwrap();
     let world = World::new();

@@ -138,7 +138,7 @@ fn status(verdict: &str, reason: &str) -> u16 {
 }
 
 #[test]
-fn the_lab_is_answered_in_order() {
+fn batch_answers_the_lab_in_order() {
     let world = World::lab();
     let mut input = String::new();
     for (server_name, members, ..) in TABLE {
@@ -166,7 +166,7 @@ fn the_lab_is_answered_in_order() {
 }
 
 #[test]
-fn a_bad_line_has_its_error_and_the_next_one_is_answered() {
+fn bad_line_gets_its_error_and_the_next_is_answered() {
     let world = World::lab();
     let good = r#"{"server_name":"a.example.test","authority":"a.example.test","id":7}"#;
     let input = format!(
@@ -183,7 +183,7 @@ fn a_bad_line_has_its_error_and_the_next_one_is_answered() {
 }
 
 #[test]
-fn a_caller_that_waits_gets_each_answer_at_once() {
+fn waiting_caller_gets_each_answer_at_once() {
     let world = World::lab();
     let mut child = world
         .command()

@@ -107,7 +107,7 @@ async fn misdirected_requests_are_detected_as_the_conformance_test_wants() {
 
 /// The same cases with `explain`, with the reasons.
 #[test]
-fn the_reasons_are_explained() {
+fn gateway_api_reasons_are_explained() {
     let world = detect_misdirected_requests();
     let input: String = CASES
         .iter()

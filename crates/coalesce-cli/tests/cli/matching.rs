@@ -55,7 +55,7 @@ fn identifiers_are_read_from_a_certificate() {
 }
 
 #[test]
-fn a_batch_is_answered_in_order() {
+fn batch_is_answered_in_order() {
     let world = World::new();
     let input = r#"{"san":["DNS:*.example.com","DNS:f*.example.com"],"host":"a.example.com"}
 {"san":["DNS:*.example.com"],"host":"a.b.example.com"}

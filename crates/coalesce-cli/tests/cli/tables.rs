@@ -26,7 +26,7 @@ fn world() -> World {
 }
 
 #[test]
-fn a_table_says_what_it_holds() {
+fn inspect_shows_the_content_of_a_table() {
     let world = world();
     let bytes = u32::try_from(fs::read(world.path("names.table")).unwrap().len()).unwrap();
     let said = world.say(&["inspect", "names.table"], 0);
@@ -95,7 +95,7 @@ fn entries_are_listed_whole_or_below_a_name() {
 }
 
 #[test]
-fn the_most_specific_entry_answers() {
+fn lookup_returns_the_most_specific_entry() {
     let world = world();
     let said = world.say(&["lookup", "names.table", "WWW.example.test:8443", "[2001:db8::1]"], 0);
     let expected = "WWW.example.test:8443  www.example.test, virtual host 1, group 0\n\
@@ -126,7 +126,7 @@ fn the_most_specific_entry_answers() {
 }
 
 #[test]
-fn a_batch_has_a_line_for_each_line() {
+fn batch_has_one_output_line_for_each_input_line() {
     let world = world();
     let input = "www.example.test\r\nnobody.test\n\na b\nother.test:1";
     let (code, answers) = world.batch(&["lookup", "names.table", "--batch", "-", "--json"], input);
@@ -186,7 +186,7 @@ fn examples(world: &World, command: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_examples_of_the_help_work() {
+fn help_examples_work() {
     let world = World::lab();
     world.write("names.list", "b.example.test\nwww.example.test\n");
     let folder = std::path::Path::new(env!("CARGO_BIN_EXE_coalesce")).parent().unwrap();

@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     writer: WriteHalf<Stream>,
     /// Where reading puts octets.
     buffer: Vec<u8>,
-    /// What was written to TLS may still be there.
+    /// Octets that were written to TLS may not be on the socket yet.
     unflushed: bool,
     ended: Option<Ended>,
 }

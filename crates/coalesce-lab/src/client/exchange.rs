@@ -118,7 +118,7 @@ impl Exchange {
         }
     }
 
-    /// Returns what is to be written.
+    /// Returns the octets to write.
     pub(crate) fn outgoing(&mut self) -> &mut Vec<u8> {
         &mut self.outgoing
     }

@@ -165,8 +165,8 @@ impl hash::Context for Hashing {
     }
 }
 
-/// A socket that puts the name into what is written. The ClientHello is the only message that has
-/// the placeholder, and rustls writes it whole.
+/// A socket that puts the name into the octets written. Only the ClientHello has the placeholder,
+/// and rustls writes it whole.
 ///
 /// Writing never fails: a server that takes nothing more may have said why, and reading finds that
 /// before the end of the connection.

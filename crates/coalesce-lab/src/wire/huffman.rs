@@ -1,4 +1,4 @@
-//! The string code of HPACK (RFC 7541 §5.2), for what is sent.
+//! The string code of HPACK (RFC 7541 §5.2).
 
 /// The length of each octet's code in bits (RFC 7541 Appendix B). The code is canonical, so the
 /// lengths alone define it.

@@ -68,7 +68,7 @@ async fn a_405_names_the_methods() {
 }
 
 #[tokio::test]
-async fn a_grpc_client_is_answered_in_its_own_words() {
+async fn grpc_client_gets_a_grpc_status() {
     let statuses = [
         (Refusal::Misdirected, 421, "14"),
         (Refusal::BadRequest, 400, "13"),

@@ -91,7 +91,7 @@ fn verdicts_are_those_of_the_decision() {
 }
 
 #[test]
-fn a_request_that_comes_while_another_is_decided_does_not_wait() {
+fn request_does_not_wait_for_another_decision() {
     let table = AuthorityTable::builder().build().unwrap();
     let info = ConnectionInfo::cleartext(OPEN, [80]);
     let undecided =

@@ -34,7 +34,7 @@ pub(crate) async fn serve(listener: Listener) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn the_extractor_gives_the_virtual_host() {
+async fn extractor_gives_the_virtual_host() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = serve(Listener::cleartext(socket, PUBLIC, [80])).await;
     let own = ask(address, b"", "Host: b.test").await;
@@ -44,7 +44,7 @@ async fn the_extractor_gives_the_virtual_host() {
 }
 
 #[tokio::test]
-async fn a_handler_does_not_run_without_the_layer() {
+async fn handler_does_not_run_without_the_layer() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener = Listener::cleartext(listener, PUBLIC, [80]);

@@ -46,7 +46,7 @@ fn merge(mut all: http::Extensions, more: http::Extensions) -> http::Extensions 
 }
 
 #[tokio::test]
-async fn the_proof_is_where_the_facts_were() {
+async fn proof_replaces_the_facts() {
     assert_eq!(ask(Some(tls(PUBLIC)), "https://b.test/").await, Ok(Some(VirtualHostId::new(1))));
     assert_eq!(ask(Some(tls(PUBLIC)), "https://cdn.test/").await, Err(421));
 }
@@ -73,7 +73,7 @@ async fn nobody_copies_a_proof() {
 
 /// A layer inside another does not take over what the other one has found.
 #[tokio::test]
-async fn an_inner_layer_decides_anew() {
+async fn inner_layer_decides_again() {
     let application =
         service_fn(async |_: Request<Empty<Bytes>>| -> Answer { panic!("not to be served") });
     let nothing = coalesce_core::AuthorityTable::builder().build().unwrap();

@@ -252,7 +252,7 @@ async fn proxied(network: &str) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_proxy_protocol_header_is_the_clients_connection() {
+async fn proxy_header_names_the_clients_connection() {
     let address = proxied("127.0.0.0/8").await;
     let begins = async |header: &[u8], fields: &str, status: &str| {
         let answer = ask(address, header, fields).await;
@@ -281,7 +281,7 @@ async fn a_proxy_protocol_header_is_the_clients_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_whole_header_is_refused() {
+async fn connection_without_a_whole_proxy_header_is_refused() {
     let address = proxied("127.0.0.0/8").await;
     let authority = || Tlv::Authority("api.test".into());
     let ssl = || Tlv::Ssl(SslInfo::new(true, false, false, 1));
@@ -306,7 +306,7 @@ async fn a_connection_without_a_whole_header_is_refused() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_not_listed_is_refused() {
+async fn unlisted_gateway_is_refused() {
     let address = proxied("192.0.2.0/24").await;
     assert_eq!(ask_or_nothing(address, &over_tls("api.test", false, 1)).await, "");
 }
@@ -324,7 +324,7 @@ async fn ask_or_nothing(address: SocketAddr, preamble: &[u8]) -> String {
 }
 
 #[test]
-fn a_gateway_says_of_itself_what_it_is() {
+fn gateway_connection_has_the_given_scheme_and_no_peer() {
     let info = ConnectionInfo::trusted_gateway(
         coalesce_core::Scheme::Http,
         None,

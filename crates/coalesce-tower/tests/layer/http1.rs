@@ -83,7 +83,7 @@ async fn pipelined_requests_are_answered_in_order() {
 
 /// RFC 9112 §3.2.2.
 #[tokio::test]
-async fn an_absolute_form_target_wins_over_host() {
+async fn absolute_form_target_wins_over_host() {
     let mut client = connect(&tls(PUBLIC));
     let absolute =
         |target: &str, host: &str| format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
@@ -137,7 +137,7 @@ async fn other_forms_are_taken_where_they_belong() {
 }
 
 #[tokio::test]
-async fn a_misdirected_head_leaves_the_connection_in_step() {
+async fn misdirected_head_leaves_the_connection_in_step() {
     let mut client = connect(&tls(PUBLIC));
     let (status, fields, _) = ask(&mut client, "HEAD /x HTTP/1.1\r\nHost: cdn.test\r\n\r\n").await;
     assert_eq!(status, 421);

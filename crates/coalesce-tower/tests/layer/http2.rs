@@ -101,7 +101,7 @@ async fn every_421_has_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn the_content_is_the_users_to_choose() {
+async fn misdirected_content_is_configurable() {
     let custom = MisdirectedContent::Custom {
         content_type: HeaderValue::from_static("text/plain"),
         body: Bytes::from_static(b"not here\n"),
@@ -136,7 +136,7 @@ async fn requests_are_decided_on_the_newest_table() {
 
 /// What h2 shows of a request without `:authority` is not enough to say what it asked for.
 #[tokio::test]
-async fn a_target_that_is_not_whole_is_refused() {
+async fn incomplete_target_is_refused() {
     let client = connect(&tls(PUBLIC), &layer()).await;
     // As HTTP/1.1 has it: h2's client leaves `:authority` out.
     let alone = Request::get("/").version(Version::HTTP_11).header("host", "api.test");

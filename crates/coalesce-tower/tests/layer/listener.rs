@@ -48,7 +48,7 @@ pub(crate) fn acceptor() -> (Acceptor, TlsConnector) {
 }
 
 #[tokio::test]
-async fn a_connection_comes_with_the_facts_of_its_handshake() {
+async fn connection_has_the_facts_of_its_handshake() {
     let (mut listener, connector) = listener().await;
     let address = listener.local_addr().unwrap();
     let client = tokio::spawn(async move {

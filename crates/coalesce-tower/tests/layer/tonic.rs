@@ -30,14 +30,14 @@ async fn channel(authority: &'static str) -> Channel {
 }
 
 #[tokio::test]
-async fn a_service_is_reached_through_the_layer() {
+async fn service_is_reached_through_the_layer() {
     let mut client = HealthClient::new(channel("https://api.test").await);
     let answer = client.check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(answer.into_inner().status, 1, "SERVING");
 }
 
 #[tokio::test]
-async fn a_client_is_told_that_its_host_is_elsewhere() {
+async fn misdirected_client_gets_status_unavailable() {
     let mut client = HealthClient::new(channel("https://cdn.test").await);
     for _ in 0..3 {
         let status = client.check(HealthCheckRequest::default()).await.unwrap_err();

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_status_and_content_type() {
+    fn text_answer_has_status_and_content_type() {
         let Ok(HostAnswer::Text(plain)) = answer("{ text = \"x\" }") else { panic!() };
         assert_eq!(plain.status, 200);
         assert_eq!(plain.content_type, "text/plain; charset=utf-8");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upstream_is_scheme_host_and_port() {
+    fn upstream_is_scheme_host_and_port() {
         let Ok(HostAnswer::Upstream(upstream)) = answer("{ upstream = \"h2c://[::1]:3000/\" }")
         else {
             panic!()

@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_equal_fields_is_named_by_them() {
+    fn group_without_name_is_named_by_its_fields() {
         let cases = [
             ("", "default"),
             ("minimum_version = \"1.2\"\nobserve = false", "default"),

@@ -303,7 +303,7 @@ key = 1
     }
 
     #[test]
-    fn a_place_is_named_by_line_entry_and_field() {
+    fn place_names_line_entry_and_field() {
         let cases = [
             ("\"here\"", "site.toml:3: admin: address: wrong"),
             ("[admin]", "site.toml:2: admin: wrong"),

@@ -160,7 +160,7 @@ fn outcomes() {
 }
 
 #[test]
-fn the_access_log() {
+fn access_log_has_a_line_for_each_request() {
     let line = serde_json::to_value(AccessLine::new(([127, 0, 0, 1], 1).into(), "main", "default"))
         .unwrap();
     let fields = line.as_object().unwrap().keys().map(|key| row([key]));

@@ -144,7 +144,7 @@ fn empty_authority_that_enters_the_table_is_left_to_h2() {
 }
 
 #[test]
-fn a_block_may_become_empty() {
+fn header_block_may_become_empty() {
     let mut client = Client::default();
     client.block(1, &[0x81]).headers(3, &get(b"a.test"), USUAL);
     let (bytes, targets) = inspect(&client.bytes);
@@ -536,7 +536,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn the_invariants_hold_for_any_bytes(
+    fn invariants_hold_for_any_bytes(
         chunks in vec(vec(any::<u8>(), 0..100), 0..6),
         preface: bool,
     ) {
@@ -550,7 +550,7 @@ proptest! {
 
     /// Valid frame headers reach further into the engine than random bytes.
     #[test]
-    fn the_invariants_hold_for_any_frames(
+    fn invariants_hold_for_any_frames(
         frames in vec((0_u8..11, any::<u8>(), 0_u32..8, vec(any::<u8>(), 0..40)), 0..20),
         breaks in vec(any::<(prop::sample::Index, u8)>(), 0..2),
     ) {
