@@ -50,10 +50,11 @@ pub(crate) enum Command {
     /// Show which hosts a certificate covers
     #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
     Match(MatchArguments),
-    /// Make a compiled table of a list of names, millions of them if need be
+    /// Make a compiled table of a list of names, millions of them if need be, or an identifier set
+    /// of a certificate
     #[command(long_about = help::COMPILE, after_long_help = help::COMPILE_AFTER)]
     Compile(CompileArguments),
-    /// Show the contents of a compiled table, and check them
+    /// Show the contents of a compiled table or identifier set, and check them
     #[command(long_about = help::INSPECT, after_long_help = help::INSPECT_AFTER)]
     Inspect(InspectArguments),
     /// Show which entry of a compiled table matches a name

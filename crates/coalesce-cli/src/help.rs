@@ -35,14 +35,15 @@ Examples:
   coalesce match --certificate cert.pem a.example.test 192.0.2.1
   coalesce compile --config site.toml names.list -o names.table
   coalesce lookup names.table www.example.test
+  coalesce compile --certificate cert.pem -o cert.ids
 
 Exit codes:
   0  success: served, matched, or ended on request
   1  the answer is no: explain: not served; groups: two hosts may not share a connection; match: a
      host is not covered; lookup: a name has no entry; demo: a row failed
   2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
-  3  configuration: a configuration, a list or a compiled table does not load; the error names
-     file, line and field of each fault
+  3  configuration: a configuration, a list, a certificate or a compiled file does not load; the
+     error names file, line and field of each fault
   4  run time: an address cannot be bound, output or a table cannot be written
 
 'coalesce COMMAND --help' describes each command; 'coalesce serve --help' describes the
@@ -263,6 +264,7 @@ pub(crate) const MATCH_AFTER: &str = "\
 Examples:
   coalesce match --san 'DNS:*.example.test' --san 'IP:192.0.2.1' a.example.test 192.0.2.1
   coalesce match --certificate cert.pem --json a.example.test
+  coalesce match --identifiers cert.ids a.example.test
 
 Batch input and output:
   {\"san\":[\"DNS:*.example.test\",\"DNS:f*.example.test\"],\"host\":\"a.example.test\"}
@@ -303,6 +305,12 @@ A duplicate or a conflict is reported with both lines. If there is a fault, the 
 nothing. Otherwise it writes the whole table to the disk and then renames it into place, where
 'coalesce serve' finds it.
 
+With --certificate the command makes an identifier set instead: the names that the certificate
+covers, for a server that has the C interface of the library and no certificate reader
+(coalesce_identifiers_from_static). It warns of names that never match, and refuses a certificate
+without any name that can. 'coalesce inspect' and 'coalesce match --identifiers' read such a set. A
+table does not replace a set, nor a set a table.
+
 Work that takes longer than two seconds shows a progress bar if standard error is a terminal. -v
 logs the progress otherwise, and -q shows none.";
 
@@ -311,25 +319,32 @@ Examples:
   coalesce compile names.list -o names.table
   coalesce compile --config site.toml names.list -o names.table --layout compact
   sort -u names.list | coalesce compile - -o names.table --json
+  coalesce compile --certificate cert.pem -o cert.ids
 
 JSON (--json):
   {\"table\":\"names.table\",\"names\":3,\"bytes\":225,\"bytes_per_name\":75.0,\"layout\":\"fast\",
-   \"checksum\":\"3f0c7a1de52b9648\",\"seconds\":0.01}";
+   \"checksum\":\"3f0c7a1de52b9648\",\"seconds\":0.01}
+
+JSON, with --certificate:
+  {\"identifiers\":\"cert.ids\",\"names\":2,\"ignored\":[\"DNS:f*.example.test\"],\"bytes\":225,
+   \"checksum\":\"3f0c7a1de52b9648\"}";
 
 pub(crate) const INSPECT: &str = "\
-Show the contents of a compiled table, and check them.
+Show the contents of a compiled table or of an identifier set, and check them.
 
-The command checks the whole table first. If the table is not valid, the exit code is 3, and the
+The command checks the whole file first. If the file is not valid, the exit code is 3, and the
 error names the fault. The depth is the greatest number of labels in a name.
 
 --names lists the entries as 'coalesce compile' reads them, with the numbers of virtual host and
-group: names by their labels from the right, each before those below it, then addresses.";
+group: names by their labels from the right, each before those below it, then addresses. For a set
+it lists the identifiers in the same order, as 'coalesce match --san' reads them.";
 
 pub(crate) const INSPECT_AFTER: &str = "\
 Examples:
   coalesce inspect names.table
   coalesce inspect names.table --names --below example.test
   coalesce inspect names.table --names --json
+  coalesce inspect cert.ids
 
 JSON (--json), without --names:
   {\"table\":\"names.table\",\"kind\":\"authority table\",\"layout\":\"fast\",\"names\":3,\"exact\":2,
@@ -337,8 +352,13 @@ JSON (--json), without --names:
    \"depth\":3,\"longest\":\"www.example.test\",\"bytes\":225,\"bytes_per_name\":75.0,
    \"checksum\":\"3f0c7a1de52b9648\"}
 
-JSON, one per entry with --names:
-  {\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}";
+JSON of an identifier set:
+  {\"identifiers\":\"cert.ids\",\"kind\":\"identifier set\",\"names\":2,\"exact\":1,\"one_label\":1,
+   \"addresses\":0,\"bytes\":225,\"checksum\":\"3f0c7a1de52b9648\"}
+
+JSON, one per entry with --names, of a table and of a set:
+  {\"pattern\":\"*.example.test\",\"virtual_host\":0,\"group\":0}
+  {\"identifier\":\"DNS:*.example.test\"}";
 
 pub(crate) const LOOKUP: &str = "\
 Show the most specific entry of a compiled table that matches a name, as for each request.

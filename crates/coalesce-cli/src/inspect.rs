@@ -1,4 +1,6 @@
-//! `coalesce inspect`: reports the content of a compiled table.
+//! `coalesce inspect`: reports the content of a compiled table or identifier set.
+
+mod identifiers;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,17 +11,18 @@ use clap::Args;
 use coalesce_core::{DnsName, NamePattern, TableEntry};
 use serde::Serialize;
 
-use crate::table_image::{self, Storage, Table};
+use crate::table_image::{self, Compiled, Storage, Table};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
 
 /// The arguments of `coalesce inspect`.
 #[derive(Args, Debug)]
 pub(crate) struct InspectArguments {
-    /// The compiled table
+    /// The compiled table or identifier set
     #[arg(value_name = "TABLE")]
     pub(crate) table: PathBuf,
-    /// List its entries instead, in order, as 'coalesce compile' reads them
+    /// List its entries instead, in order, as 'coalesce compile' reads them, or its identifiers, as
+    /// 'coalesce match --san' reads them
     #[arg(long)]
     pub(crate) names: bool,
     /// List those for this name and below it only
@@ -41,16 +44,18 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &InspectArguments) -> Result<Exit, Failure> {
-    let table = table_image::open(&arguments.table, Storage::mapped_if(arguments.map))?;
-    let mut output = Output::stdout();
-    if arguments.names {
-        names(&table, arguments, &mut output)?;
-    } else {
-        let report = TableReport::new(arguments.table.display().to_string(), &table);
-        if arguments.json {
-            output.json(&report)?;
-        } else {
-            output.line(&report)?;
+    let compiled = table_image::open_any(&arguments.table, Storage::mapped_if(arguments.map))?;
+    let below = arguments.below.as_deref().map(parsed).transpose()?;
+    let path = arguments.table.display().to_string();
+    let (json, mut output) = (arguments.json, Output::stdout());
+    match (&compiled, arguments.names) {
+        (Compiled::Table(table), true) => list(table, below, json, &mut output)?,
+        (Compiled::Table(table), false) => {
+            report(&TableReport::new(path, table), json, &mut output)?;
+        }
+        (Compiled::Identifiers(set), true) => identifiers::list(set, below, json, &mut output)?,
+        (Compiled::Identifiers(set), false) => {
+            report(&identifiers::SetReport::new(path, set), json, &mut output)?;
         }
     }
     output.flush()?;
@@ -65,26 +70,36 @@ struct ListedEntry {
     group: u32,
 }
 
-fn names(
+fn parsed(suffix: &str) -> Result<DnsName<'_>, Failure> {
+    DnsName::parse(suffix.as_bytes())
+        .map_err(|error| Failure::usage(format_args!("{suffix}: {error}")))
+}
+
+fn report(
+    report: &(impl Serialize + fmt::Display),
+    json: bool,
+    output: &mut Output<impl Write>,
+) -> Result<(), Failure> {
+    if json { output.json(report) } else { output.line(report) }
+}
+
+fn list(
     table: &Table,
-    arguments: &InspectArguments,
+    below: Option<DnsName<'_>>,
+    json: bool,
     output: &mut Output<impl Write>,
 ) -> Result<(), Failure> {
     let mut list = |TableEntry { pattern, virtual_host, group, .. }: TableEntry<'_>| {
-        if arguments.json {
+        if json {
             let (virtual_host, group) = (virtual_host.get(), group.get());
             output.json(&ListedEntry { pattern: pattern.to_string(), virtual_host, group })
         } else {
             output.line(format_args!("{pattern} {virtual_host} {group}"))
         }
     };
-    match &arguments.below {
+    match below {
         None => table.entries().try_for_each(list),
-        Some(suffix) => {
-            let suffix = DnsName::parse(suffix.as_bytes())
-                .map_err(|error| Failure::usage(format_args!("{suffix}: {error}")))?;
-            table.entries_below(suffix).try_for_each(&mut list)
-        }
+        Some(suffix) => table.entries_below(suffix).try_for_each(&mut list),
     }
 }
 
@@ -127,7 +142,7 @@ impl TableReport {
             longest: None,
             bytes: table.as_bytes().len(),
             bytes_per_name: table_image::bytes_per_name(table),
-            checksum: table_image::checksum(table),
+            checksum: table_image::checksum_text(table.checksum()),
         };
         let mut virtual_hosts = HashSet::new();
         let mut longest = String::new();

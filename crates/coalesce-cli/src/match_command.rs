@@ -11,6 +11,7 @@ use coalesce_tls::{CertificateError, PresentedNames};
 use serde::{Deserialize, Serialize};
 
 use crate::config::files;
+use crate::table_image::{CompiledIdentifiers, identifier_text, open_identifiers};
 use crate::terminal::batch;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
@@ -19,7 +20,7 @@ use crate::terminal::text::host_argument;
 /// The arguments of `coalesce match`.
 #[derive(Args, Debug)]
 #[command(group(
-    ArgGroup::new("identifiers").required(true).multiple(true).args(["san", "certificate", "batch"])
+    ArgGroup::new("source").required(true).multiple(true).args(["san", "certificate", "identifiers", "batch"])
 ))]
 pub(crate) struct MatchArguments {
     /// An identifier of the certificate, as OpenSSL writes it: DNS:name or IP:address
@@ -28,6 +29,9 @@ pub(crate) struct MatchArguments {
     /// A certificate file, PEM or DER; of a chain the first counts
     #[arg(long, value_name = "FILE")]
     pub(crate) certificate: Option<PathBuf>,
+    /// An identifier set that 'coalesce compile --certificate' made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identifiers: Option<PathBuf>,
     /// Answer as one JSON object per host
     #[arg(long)]
     pub(crate) json: bool,
@@ -35,7 +39,7 @@ pub(crate) struct MatchArguments {
     /// without FILE
     #[arg(
         long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-",
-        conflicts_with_all = ["san", "certificate", "json", "hosts"]
+        conflicts_with_all = ["san", "certificate", "identifiers", "json", "hosts"]
     )]
     pub(crate) batch: Option<PathBuf>,
     /// Names and addresses to look for; IPv6 with or without brackets
@@ -127,10 +131,15 @@ struct Identifiers {
     texts: BTreeMap<usize, String>,
     ignored: Vec<Ignored>,
     certificate: Option<PresentedNames>,
+    compiled: Option<CompiledIdentifiers>,
 }
 
 impl Identifiers {
-    fn new(sans: Vec<San>, certificate: Option<PresentedNames>) -> Result<Self, String> {
+    fn new(
+        sans: Vec<San>,
+        certificate: Option<PresentedNames>,
+        compiled: Option<CompiledIdentifiers>,
+    ) -> Result<Self, String> {
         let mut used = Vec::with_capacity(sans.len());
         let mut ignored = Vec::new();
         for san in sans {
@@ -154,16 +163,18 @@ impl Identifiers {
                 reason: name.reason().to_string(),
             }));
         }
-        Ok(Self { set, texts, ignored, certificate })
+        Ok(Self { set, texts, ignored, certificate, compiled })
     }
 
-    fn covering(&self, host: &Host<'_>) -> Option<&str> {
-        let given = self.set.find(host).and_then(|number| self.texts.get(&number));
-        match (given, &self.certificate) {
-            (Some(text), _) => Some(text),
-            (None, Some(names)) => names.covering(host),
-            (None, None) => None,
-        }
+    fn covering(&self, host: &Host<'_>) -> Option<String> {
+        let given = self.set.find(host).and_then(|number| self.texts.get(&number)).cloned();
+        let certificate =
+            || self.certificate.as_ref().and_then(|names| names.covering(host)).map(str::to_owned);
+        let compiled = || {
+            let set = self.compiled.as_ref()?;
+            set.identifiers().nth(set.find(host)?).map(|stored| identifier_text(&stored))
+        };
+        given.or_else(certificate).or_else(compiled)
     }
 }
 
@@ -202,7 +213,9 @@ pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
         Some(Err(no_names)) => (None, Some(no_names)),
         None => (None, None),
     };
-    let identifiers = Identifiers::new(arguments.san, certificate).map_err(Failure::usage)?;
+    let compiled = arguments.identifiers.as_deref().map(open_identifiers).transpose()?;
+    let identifiers =
+        Identifiers::new(arguments.san, certificate, compiled).map_err(Failure::usage)?;
     let mut exit = Exit::Fine;
     for text in &arguments.hosts {
         let host = Host::parse(text.as_bytes())
@@ -214,13 +227,14 @@ pub(crate) fn run(arguments: MatchArguments) -> Result<Exit, Failure> {
         if arguments.json {
             output.json(&MatchAnswer {
                 host: Some(text),
-                matched: covering.map(str::to_owned),
+                matched: covering,
                 ignored: identifiers.ignored.iter().map(|name| name.text.clone()).collect(),
                 error: None,
             })?;
         } else {
             let width = arguments.hosts.iter().map(String::len).max().unwrap_or_default();
-            output.line(format_args!("{text:width$}  {}", covering.unwrap_or("not covered")))?;
+            let covering = covering.as_deref().unwrap_or("not covered");
+            output.line(format_args!("{text:width$}  {covering}"))?;
         }
     }
     if !arguments.json {
@@ -261,12 +275,12 @@ fn report_ignored(
 fn answer(question: &MatchQuestion) -> MatchAnswer<'static> {
     let sans =
         question.san.iter().map(|text| text.parse().unwrap_or_else(|_| San::of_no_kind(text)));
-    let identifiers = match Identifiers::new(sans.collect(), None) {
+    let identifiers = match Identifiers::new(sans.collect(), None, None) {
         Ok(identifiers) => identifiers,
         Err(error) => return MatchAnswer::error(format!("san: {error}")),
     };
     let (matched, error) = match Host::parse(question.host.as_bytes()) {
-        Ok(host) => (identifiers.covering(&host).map(str::to_owned), None),
+        Ok(host) => (identifiers.covering(&host), None),
         Err(error) => (None, Some(format!("host: {error}"))),
     };
     let ignored = identifiers.ignored.into_iter().map(|name| name.text).collect();

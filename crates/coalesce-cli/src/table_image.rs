@@ -1,4 +1,5 @@
-//! Authority tables of the commands, and the file that `coalesce compile` writes.
+//! Authority tables and identifier sets of the commands, and the files that `coalesce compile`
+//! writes.
 
 use std::fmt;
 use std::fs::File;
@@ -6,7 +7,9 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use bytes::Bytes;
-use coalesce_core::{AuthorityTable, Entry, Host, Layout};
+use coalesce_core::{
+    AuthorityTable, Entry, FormatError, Host, IdentifierSet, Layout, NamePattern, StoredPattern,
+};
 use coalesce_site::open_regular_file;
 
 use crate::mapped::MappedFile;
@@ -16,6 +19,40 @@ use crate::terminal::text::without_code;
 
 /// An authority table, built by this process or read from a file.
 pub(crate) type Table = AuthorityTable<Bytes>;
+
+/// An identifier set that was read from a file.
+pub(crate) type CompiledIdentifiers = IdentifierSet<Bytes>;
+
+/// The content of a compiled file.
+pub(crate) enum Compiled {
+    Table(Table),
+    Identifiers(CompiledIdentifiers),
+}
+
+/// The kinds of compiled files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Table,
+    Identifiers,
+}
+
+impl Kind {
+    /// Returns the bytes at the start of each file of this kind and version.
+    fn start(self) -> Option<[u8; START_LEN]> {
+        let empty = match self {
+            Self::Table => AuthorityTable::builder().build().ok()?.as_bytes().to_vec(),
+            Self::Identifiers => IdentifierSet::build([]).ok()?.as_bytes().to_vec(),
+        };
+        empty.first_chunk().copied()
+    }
+
+    /// Returns the kind of the file that starts with these bytes. Returns `None` for other files,
+    /// and for another version.
+    pub(crate) fn of_start(bytes: &[u8]) -> Option<Self> {
+        let start = bytes.first_chunk();
+        [Self::Table, Self::Identifiers].into_iter().find(|kind| kind.start().as_ref() == start)
+    }
+}
 
 /// The memory that holds a compiled table in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,11 +75,14 @@ impl Storage {
 /// read.
 const TABLE_LEN_MAX: u64 = 1 << 32;
 
-/// The number of bytes at the start of a table that are the same for each version.
+/// The number of bytes at the start of a compiled file that are the same for each version.
 const MAGIC_LEN: usize = 4;
 
-/// Reads or maps the file `path`. Only checks that the file starts as a table does, so that no
-/// other file is read to its end.
+/// The number of bytes at the start of a compiled file up to its kind: magic, version and kind.
+const START_LEN: usize = 6;
+
+/// Reads or maps the file `path`. Only checks that the file starts as a compiled one does, so
+/// that no other file is read to its end.
 pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
     let display = path.display();
     let unreadable = |error: io::Error| {
@@ -60,7 +100,7 @@ pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
         )));
     };
     let start = start_of(&file).map_err(unreadable)?;
-    if !is_start_of_table(&start) {
+    if !is_start_of_compiled(&start) {
         // `AuthorityTable` reports the fault from these bytes.
         return Ok(start.into());
     }
@@ -70,22 +110,50 @@ pub(crate) fn load(path: &Path, storage: Storage) -> Result<Bytes, OpenError> {
 
 /// Reads the first bytes of a file, and rewinds it.
 pub(crate) fn start_of(mut file: &File) -> io::Result<Vec<u8>> {
-    let mut start = Vec::with_capacity(MAGIC_LEN);
-    file.take(MAGIC_LEN as u64).read_to_end(&mut start)?;
+    let mut start = Vec::with_capacity(START_LEN);
+    file.take(START_LEN as u64).read_to_end(&mut start)?;
     file.rewind()?;
     Ok(start)
 }
 
-/// Returns whether a table of any version starts with these bytes.
-pub(crate) fn is_start_of_table(start: &[u8]) -> bool {
-    let empty = AuthorityTable::builder().build();
-    start.len() == MAGIC_LEN && empty.is_ok_and(|empty| empty.as_bytes().starts_with(start))
+/// Returns whether a compiled file of any version and kind starts with these bytes.
+pub(crate) fn is_start_of_compiled(start: &[u8]) -> bool {
+    let magic = start.first_chunk::<MAGIC_LEN>();
+    let table = Kind::Table.start();
+    magic.is_some() && table.is_some_and(|table| table.first_chunk() == magic)
 }
 
 /// Reads or maps the compiled table in the file `path`, and checks all of it.
 pub(crate) fn open(path: &Path, storage: Storage) -> Result<Table, OpenError> {
-    AuthorityTable::from_bytes(load(path, storage)?)
-        .map_err(|error| OpenError::NoTable(format!("{}: {error}", path.display())))
+    let bytes = load(path, storage)?;
+    if Kind::of_start(&bytes) == Some(Kind::Identifiers) {
+        let message = "found an identifier set, expected a table; use 'coalesce match \
+                       --identifiers' to ask it";
+        return Err(OpenError::NoTable(format!("{}: {message}", path.display())));
+    }
+    AuthorityTable::from_bytes(bytes).map_err(|error| OpenError::format(path, error))
+}
+
+/// Reads the identifier set in the file `path`, and checks all of it.
+pub(crate) fn open_identifiers(path: &Path) -> Result<CompiledIdentifiers, OpenError> {
+    match open_any(path, Storage::Private)? {
+        Compiled::Identifiers(identifiers) => Ok(identifiers),
+        Compiled::Table(_) => {
+            let message = "found a table, expected an identifier set; use 'coalesce lookup' to ask \
+                           it";
+            Err(OpenError::NoTable(format!("{}: {message}", path.display())))
+        }
+    }
+}
+
+/// Reads or maps the compiled table or identifier set in the file `path`, and checks all of it.
+pub(crate) fn open_any(path: &Path, storage: Storage) -> Result<Compiled, OpenError> {
+    let bytes = load(path, storage)?;
+    let read = match Kind::of_start(&bytes) {
+        Some(Kind::Identifiers) => IdentifierSet::from_bytes(bytes).map(Compiled::Identifiers),
+        _ => AuthorityTable::from_bytes(bytes).map(Compiled::Table),
+    };
+    read.map_err(|error| OpenError::format(path, error))
 }
 
 /// The reason why a file has no table; the messages name the file.
@@ -93,8 +161,14 @@ pub(crate) fn open(path: &Path, storage: Storage) -> Result<Table, OpenError> {
 pub(crate) enum OpenError {
     /// The file cannot be read.
     Unreadable(String),
-    /// The file can be read, and is not a valid table.
+    /// The file can be read, and is not a valid table or identifier set.
     NoTable(String),
+}
+
+impl OpenError {
+    fn format(path: &Path, error: FormatError) -> Self {
+        Self::NoTable(format!("{}: {error}", path.display()))
+    }
 }
 
 impl fmt::Display for OpenError {
@@ -126,9 +200,17 @@ pub(crate) fn layout_name(layout: Layout) -> &'static str {
     }
 }
 
-/// Returns the checksum as text, because some readers of JSON round 64-bit numbers.
-pub(crate) fn checksum<S: AsRef<[u8]>>(table: &AuthorityTable<S>) -> String {
-    format!("{:016x}", table.checksum())
+/// Returns a checksum as text, because some readers of JSON round 64-bit numbers.
+pub(crate) fn checksum_text(checksum: u64) -> String {
+    format!("{checksum:016x}")
+}
+
+/// Returns an identifier of a set with its kind, as `coalesce match --san` reads it.
+pub(crate) fn identifier_text(identifier: &StoredPattern<'_>) -> String {
+    match identifier.as_pattern() {
+        Some(NamePattern::Ip(address)) => format!("IP:{address}"),
+        _ => format!("DNS:{identifier}"),
+    }
 }
 
 /// Returns the bytes per name; 0 for a table without names.
@@ -161,7 +243,7 @@ mod tests {
         let path = folder.path().join("file");
         let message = |storage| open(&path, storage).unwrap_err().to_string();
         std::fs::write(&path, "garbage").unwrap();
-        assert_eq!(load(&path, Storage::Private).unwrap(), "garb");
+        assert_eq!(load(&path, Storage::Private).unwrap(), "garbag");
         assert_eq!(message(Storage::Private), message(Storage::Mapped));
         // A sparse file has this length and takes no space on disk.
         File::create(&path).unwrap().set_len(TABLE_LEN_MAX + 1).unwrap();

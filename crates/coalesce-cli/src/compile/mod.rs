@@ -1,12 +1,14 @@
-//! `coalesce compile`: compiles a list of names into a table that is loaded instead of built.
+//! `coalesce compile`: compiles a list of names into a table that is loaded instead of built, or
+//! the names of a certificate into an identifier set.
 
+mod certificate;
 mod faults;
 mod list;
 mod output_file;
 mod owners;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use coalesce_core::{AuthorityTable, AuthorityTableBuilder, BuildError, Entry, GroupId, Layout};
@@ -17,7 +19,7 @@ use crate::compile::list::{LineFault, List, ListLine, Position};
 use crate::compile::output_file::OutputFile;
 use crate::compile::owners::{Entered, ListEntry, Owner, Owners};
 use crate::config::{Configuration, Overrides};
-use crate::table_image;
+use crate::table_image::{self, Kind};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::logging::Logging;
 use crate::terminal::output::Output;
@@ -30,10 +32,14 @@ const LINES_BETWEEN_REPORTS: u64 = 1 << 12;
 #[derive(Args, Debug)]
 pub(crate) struct CompileArguments {
     /// The list, one entry on each line; '-' for standard input
-    #[arg(value_name = "LIST")]
-    pub(crate) list: PathBuf,
-    /// Where the table goes; an older one is replaced once the new one is whole
-    #[arg(short, long, value_name = "TABLE")]
+    #[arg(value_name = "LIST", required_unless_present = "certificate")]
+    pub(crate) list: Option<PathBuf>,
+    /// Make an identifier set of the names of this certificate instead, PEM or DER; of a chain the
+    /// first counts
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["list", "config", "layout"])]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Where the table or the set goes; an older one is replaced once the new one is whole
+    #[arg(short, long, value_name = "OUTPUT")]
     pub(crate) output: PathBuf,
     /// The configuration that the table is for: virtual hosts are named as it names them, and its
     /// own names are compiled as well
@@ -65,6 +71,19 @@ impl From<TableLayout> for Layout {
 }
 
 pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exit, Failure> {
+    match (&arguments.certificate, &arguments.list) {
+        (Some(certificate), _) => certificate::run(certificate, &arguments.output, arguments.json),
+        (None, Some(list)) => compile_list(arguments, list, logging),
+        // The command line requires one of them.
+        (None, None) => Err(Failure::usage("no list and no --certificate; one of them expected")),
+    }
+}
+
+fn compile_list(
+    arguments: &CompileArguments,
+    list: &Path,
+    logging: &Logging,
+) -> Result<Exit, Failure> {
     // The configuration may name the table that this command is about to make.
     let overrides = Overrides { no_table: true, ..Overrides::default() };
     let configuration = match &arguments.config {
@@ -73,8 +92,8 @@ pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exi
             Some(Configuration::load_with(path, overrides, None).map_err(Failure::configuration)?)
         }
     };
-    let output_file = OutputFile::find(&arguments.output)?;
-    let list = List::open(&arguments.list)?;
+    let output_file = OutputFile::find(&arguments.output, Kind::Table)?;
+    let list = List::open(list)?;
     if let Some(configuration) = &configuration {
         configuration.log();
     }
@@ -92,7 +111,7 @@ pub(crate) fn run(arguments: &CompileArguments, logging: &Logging) -> Result<Exi
         bytes: table.as_bytes().len(),
         bytes_per_name: table_image::bytes_per_name(&table),
         layout: table_image::layout_name(table.layout()),
-        checksum: table_image::checksum(&table),
+        checksum: table_image::checksum_text(table.checksum()),
         seconds: progress.elapsed().as_secs_f64(),
     };
     drop(progress);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use coalesce_site::open_regular_file;
 
-use crate::table_image;
+use crate::table_image::{Kind, is_start_of_compiled, start_of};
 use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
@@ -26,23 +26,20 @@ pub(super) struct OutputFile {
 const MODE: u32 = 0o666;
 
 impl OutputFile {
-    /// Checks the existing file before the long work: only tables are replaced.
-    pub(super) fn find(named: &Path) -> Result<Self, Failure> {
+    /// Checks the existing file before the long work: only compiled files of this kind are
+    /// replaced.
+    pub(super) fn find(named: &Path, kind: Kind) -> Result<Self, Failure> {
         let path = match named.canonicalize() {
-            Ok(path) => {
-                let kept = |what| {
-                    Failure::usage(format_args!(
-                        "--output {}: there is {what} with this name, which is not replaced",
+            Ok(path) => match kept(&path, kind) {
+                Ok(None) => path,
+                Ok(Some(found)) => {
+                    return Err(Failure::usage(format_args!(
+                        "--output {}: there is {found} with this name, which is not replaced",
                         named.display()
-                    ))
-                };
-                match is_replaceable(&path) {
-                    Ok(true) => path,
-                    Ok(false) if path.is_file() => return Err(kept("a file that is no table")),
-                    Ok(false) => return Err(kept("something that is no file")),
-                    Err(error) => return Err(cannot_write(named, &error)),
+                    )));
                 }
-            }
+                Err(error) => return Err(cannot_write(named, &error)),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => named.to_owned(),
             Err(error) => return Err(cannot_write(named, &error)),
         };
@@ -81,13 +78,24 @@ impl OutputFile {
     }
 }
 
-/// Returns true if `path` is a regular file that is empty or begins as every table does.
-fn is_replaceable(path: &Path) -> io::Result<bool> {
+/// Returns a description of the file at `path` if it must stay. A file is replaced if it is
+/// regular, and is empty or starts as a compiled file of this kind; another version may be of any
+/// kind.
+fn kept(path: &Path, kind: Kind) -> io::Result<Option<&'static str>> {
     if !fs::metadata(path)?.is_file() {
-        return Ok(false);
+        return Ok(Some("something that is no file"));
     }
-    let start = table_image::start_of(&open_regular_file(path)?)?;
-    Ok(start.is_empty() || table_image::is_start_of_table(&start))
+    let start = start_of(&open_regular_file(path)?)?;
+    Ok(match Kind::of_start(&start) {
+        Some(found) if found == kind => None,
+        Some(Kind::Table) => Some("a table"),
+        Some(Kind::Identifiers) => Some("an identifier set"),
+        None if start.is_empty() || is_start_of_compiled(&start) => None,
+        None => Some(match kind {
+            Kind::Table => "a file that is no table",
+            Kind::Identifiers => "a file that is no identifier set",
+        }),
+    })
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
@@ -96,7 +104,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use coalesce_core::AuthorityTable;
+    use coalesce_core::{AuthorityTable, IdentifierSet};
 
     use super::*;
     use crate::terminal::exit::Exit;
@@ -109,7 +117,8 @@ mod tests {
     fn only_a_table_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("table");
-        let find = |path: &Path| OutputFile::find(path).map_err(|failure| failure.exit());
+        let find =
+            |path: &Path| OutputFile::find(path, Kind::Table).map_err(|failure| failure.exit());
         find(&path).unwrap().replace(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(find(&path).unwrap_err(), Exit::Usage, "no table");
@@ -125,12 +134,33 @@ mod tests {
     }
 
     #[test]
+    fn table_and_identifier_set_do_not_replace_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let set = IdentifierSet::build([]).unwrap().as_bytes().to_vec();
+        for (content, kind, other, found) in [
+            (&set, Kind::Identifiers, Kind::Table, "there is an identifier set with this name"),
+            (&table(), Kind::Table, Kind::Identifiers, "there is a table with this name"),
+        ] {
+            fs::write(&path, content).unwrap();
+            OutputFile::find(&path, kind).unwrap();
+            let Err(Failure::Message(Exit::Usage, message)) = OutputFile::find(&path, other) else {
+                panic!("{other:?} replaces {kind:?}")
+            };
+            assert!(message.contains(found), "{message}");
+        }
+        // Another version: the kind is unknown.
+        fs::write(&path, b"COAL\x01\x09").unwrap();
+        OutputFile::find(&path, Kind::Identifiers).unwrap();
+    }
+
+    #[test]
     fn symbolic_link_stays_and_its_target_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("table"), folder.path().join("link"));
         fs::write(&path, table()).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        OutputFile::find(&link).unwrap().replace(b"new").unwrap();
+        OutputFile::find(&link, Kind::Table).unwrap().replace(b"new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
@@ -139,7 +169,7 @@ mod tests {
     fn new_table_has_the_permissions_of_a_new_file() {
         let folder = tempfile::tempdir().unwrap();
         let (path, plain) = (folder.path().join("table"), folder.path().join("plain"));
-        OutputFile::find(&path).unwrap().replace(b"new").unwrap();
+        OutputFile::find(&path, Kind::Table).unwrap().replace(b"new").unwrap();
         fs::write(&plain, b"").unwrap();
         let mode = |path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(path), mode(plain));

@@ -15,6 +15,7 @@ mod framing;
 mod gateway_api;
 mod groups;
 mod handshakes;
+mod identifier_sets;
 mod live;
 mod logs;
 mod matching;

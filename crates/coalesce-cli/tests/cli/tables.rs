@@ -189,6 +189,7 @@ fn examples(world: &World, command: &str) -> Vec<String> {
 fn help_examples_work() {
     let world = World::lab();
     world.write("names.list", "b.example.test\nwww.example.test\n");
+    world.write("cert.pem", &world.read("certs/A.pem"));
     let folder = std::path::Path::new(env!("CARGO_BIN_EXE_coalesce")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let run = |example: &str| {
@@ -210,9 +211,9 @@ fn help_examples_work() {
         world.write("names.list", list);
         run(&example);
     }
-    for command in ["inspect", "lookup"] {
+    for (command, count) in [("inspect", 4), ("lookup", 3)] {
         let examples = examples(&world, command);
-        assert_eq!(examples.len(), 3, "{examples:?}");
+        assert_eq!(examples.len(), count, "{examples:?}");
         for example in examples {
             assert!(!run(&example).is_empty(), "{example}");
         }

@@ -147,6 +147,14 @@ impl World {
         fs::write(self.path(name), text).unwrap();
     }
 
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn read_bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
     /// Replaces a file by `text` atomically.
     pub(crate) fn replace(&self, name: &str, text: &str) {
         self.write("new", text);
