@@ -105,6 +105,11 @@ lab *arguments:
 lab-servers *arguments:
     tests/lab/servers.sh "$@"
 
+# The live lab against nginx, envoy, haproxy or apache with its module: just lab-module nginx
+[group("tests")]
+lab-module server *arguments:
+    integrations/lab.sh "$@"
+
 # Chromium and Firefox, and what they did.
 [group("tests")]
 browsers:

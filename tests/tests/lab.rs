@@ -73,6 +73,16 @@ async fn wrong_expectation_is_neither_first_choice_nor_acceptable() {
     assert_eq!(found, [("wrong".to_owned(), Verdict::Neither)]);
 }
 
+#[test]
+fn second_world_has_what_the_built_in_scenarios_name() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../integrations/second-world.toml");
+    let world = coalesce_lab::World::read_description(&file).unwrap();
+    world.check(&Scenarios::built_in().unwrap()).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (hosts, _) = text.split_once("[renames.names]").unwrap();
+    assert!(!hosts.contains("example.test"), "a name of the first world");
+}
+
 #[tokio::test]
 async fn server_that_is_gone_is_unreachable() {
     let (world, server) = serve(ADDRESS, ADDRESS);

@@ -83,6 +83,21 @@
 //! An outcome is a status (`421`), a status with the virtual host (`200 from a`), a class (`2xx`),
 //! `reset` or `goaway` with or without an error code, `tls` (any failure of TLS), or `closed`.
 //!
+//! # Worlds
+//!
+//! `world.toml` describes the hosts of a server under test. These are its fields:
+//!
+//! | field | is |
+//! | --- | --- |
+//! | `client_cas` | the roots that hosts ask clients for |
+//! | `default_host` | the host of an ordinary request without a server name; its certificate is the default |
+//! | `certificates` | the names of each certificate |
+//! | `client_certificates` | the root that signed each client certificate |
+//! | `virtual_hosts` | the `names`, the `certificate` and perhaps the `client_ca` of each |
+//! | `renames` | in `names`, `virtual_hosts` and `client_certificates`: what this world has in place of a name of the scenarios |
+//!
+//! A name in `renames.names` may be a domain: the names below it move with it.
+//!
 //! # Crate features
 //!
 //! * `command` (default): the program `coalesce-lab`
@@ -109,6 +124,7 @@ mod judge;
 mod known;
 mod outcome;
 mod record;
+mod renames;
 mod report;
 mod scenario;
 mod scenarios;

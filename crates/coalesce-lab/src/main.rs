@@ -33,6 +33,9 @@ enum Command {
     World {
         /// Where they go, with `world.toml`, which describes the hosts
         folder: PathBuf,
+        /// Another description of hosts; by default that of this program
+        #[arg(long, value_name = "FILE")]
+        description: Option<PathBuf>,
     },
     /// Runs the scenarios against a server
     Run(Run),
@@ -130,7 +133,7 @@ const NOT_SET_UP: u8 = 3;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::World { folder } => make_world(&folder),
+        Command::World { folder, description } => make_world(&folder, description.as_deref()),
         Command::Run(arguments) => run(&arguments),
         Command::List { choice } => list(&choice),
         Command::Compare { reports } => print_comparison(&reports),
@@ -143,8 +146,9 @@ fn main() -> ExitCode {
     .into()
 }
 
-fn make_world(folder: &Path) -> Result<u8, Failure> {
-    World::built_in()?.write(folder)?;
+fn make_world(folder: &Path, description: Option<&Path>) -> Result<u8, Failure> {
+    let world = description.map_or_else(World::built_in, World::read_description)?;
+    world.write(folder)?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::renames::Renames;
 use crate::wire::frame::ErrorCode;
 
 /// What came of one request.
@@ -141,6 +142,14 @@ impl Accepted {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the outcome with the virtual host that a world has in place of this one.
+    pub(crate) fn renamed(&self, renames: &Renames) -> Self {
+        let Kind::Status { status, host: Some(host) } = &self.kind else { return self.clone() };
+        let host = renames.virtual_host(host).to_owned();
+        let text = format!("{status} from {host}");
+        Self { text, kind: Kind::Status { status: *status, host: Some(host) } }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::LabError;
 use crate::outcome::Accepted;
+use crate::renames::Renames;
 use crate::text::{Places, Text};
 use crate::wire::hpack::Field;
 
@@ -292,6 +293,24 @@ impl Scenario {
         !matches!(self.bystander, Bystander::Asked(false))
     }
 
+    /// Returns the scenario with the names that a world has in place of those in it.
+    pub(crate) fn renamed(&self, renames: &Renames) -> Self {
+        let text = |name: &Option<String>| name.as_ref().map(|name| renames.text(name));
+        let client = self.client_certificate.as_ref();
+        Self {
+            server_name: text(&self.server_name),
+            client_certificate: client.map(|name| renames.client_certificate(name).to_owned()),
+            resume_from: text(&self.resume_from),
+            bystander: match &self.bystander {
+                Bystander::Host(host) => Bystander::Host(renames.text(host)),
+                other => other.clone(),
+            },
+            accepts: all_renamed(&self.accepts, renames),
+            requests: self.requests.iter().map(|request| request.renamed(renames)).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Returns the virtual hosts that its accepted outcomes name.
     pub(crate) fn virtual_hosts(&self) -> impl Iterator<Item = &str> {
         let accepted = self.requests.iter().flat_map(|request| self.accepted(request));
@@ -319,7 +338,32 @@ impl Scenario {
     }
 }
 
+fn all_renamed(accepted: &[Accepted], renames: &Renames) -> Vec<Accepted> {
+    accepted.iter().map(|one| one.renamed(renames)).collect()
+}
+
 impl Request {
+    fn renamed(&self, renames: &Renames) -> Self {
+        let pairs = |fields: &[(Text, Text)]| -> Vec<(Text, Text)> {
+            let pair = |(name, value): &(Text, Text)| (name.clone(), value.renamed(renames));
+            fields.iter().map(pair).collect()
+        };
+        Self {
+            host: self.host.as_ref().map(|host| renames.text(host)),
+            authority: self.authority.as_ref().map(|authorities| match authorities {
+                Authorities::One(one) => Authorities::One(one.renamed(renames)),
+                Authorities::Several(several) => {
+                    Authorities::Several(several.iter().map(|one| one.renamed(renames)).collect())
+                }
+            }),
+            path: self.path.renamed(renames),
+            fields: pairs(&self.fields),
+            exactly: self.exactly.as_deref().map(pairs),
+            accepts: self.accepts.as_deref().map(|accepted| all_renamed(accepted, renames)),
+            ..self.clone()
+        }
+    }
+
     /// Returns an ordinary request for `host`.
     pub(crate) fn ordinary(host: &str, places: &Places) -> Vec<Field> {
         let field = |name: &str, value: &str| (name.into(), value.into());

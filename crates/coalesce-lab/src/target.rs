@@ -59,7 +59,7 @@ pub struct Target {
     address: SocketAddr,
     places: Places,
     marked: bool,
-    default_host: String,
+    world: World,
     credentials: Credentials,
 }
 
@@ -72,8 +72,8 @@ impl Target {
             address,
             places: Places { address: address.ip().to_string(), port: address.port() },
             marked: true,
-            default_host: described.default_host().to_owned(),
             credentials: Credentials::read(world, world::ROOT, clients)?,
+            world: described,
         })
     }
 
@@ -96,8 +96,9 @@ impl Target {
         self.address
     }
 
-    /// Runs a scenario on a new connection.
+    /// Runs a scenario on a new connection, with the world's names.
     pub async fn run(&self, scenario: &Scenario) -> Record {
+        let scenario = &self.world.rename(scenario);
         if scenario.only_port.is_some_and(|port| port != self.places.port) {
             return judge(scenario, self.marked, None);
         }
@@ -281,7 +282,7 @@ impl Run<'_> {
     /// Asks for an ordinary host, to see whether the connection lives.
     async fn ask_bystander(&mut self) -> Option<Outcome> {
         let patience = self.scenario.patience();
-        let host = self.scenario.bystander(&self.target.default_host)?;
+        let host = self.scenario.bystander(self.target.world.default_host())?;
         let fields = Request::ordinary(host, &self.target.places);
         let connection = &mut self.connection;
         let id = connection.exchange.request(&fields, true);

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::renames::Renames;
+
 /// A name, value or authority in a scenario. Text may have these placeholders:
 ///
 /// | placeholder | is |
@@ -21,6 +23,21 @@ pub(crate) enum Text {
     Hex { hex: Hex },
     /// A long text: `repeat` so many `times`, then `then`.
     Repeated { repeat: String, times: usize, then: String },
+}
+
+impl Text {
+    /// Returns the text with the names that a world has in place of those in it.
+    pub(crate) fn renamed(&self, renames: &Renames) -> Self {
+        match self {
+            Self::Plain(text) => Self::Plain(renames.text(text)),
+            Self::Natural { host } => Self::Natural { host: renames.text(host) },
+            Self::Hex { hex } => Self::Hex { hex: Hex(renames.octets(&hex.0)) },
+            Self::Repeated { repeat, times, then } => {
+                let then = renames.text(then);
+                Self::Repeated { repeat: repeat.clone(), times: *times, then }
+            }
+        }
+    }
 }
 
 /// Octets that a scenario writes as hexadecimal digits.

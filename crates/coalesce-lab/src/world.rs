@@ -11,6 +11,8 @@ use rcgen::{
 use serde::Deserialize;
 
 use crate::error::LabError;
+use crate::renames::Renames;
+use crate::scenario::Scenario;
 use crate::scenarios::Scenarios;
 
 /// The description that this crate has.
@@ -51,6 +53,9 @@ struct Description {
     certificates: BTreeMap<String, Vec<String>>,
     client_certificates: BTreeMap<String, String>,
     virtual_hosts: BTreeMap<String, VirtualHost>,
+    /// What this world calls the names of the scenarios.
+    #[serde(default)]
+    renames: Renames,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -70,10 +75,14 @@ impl World {
 
     /// Reads `world.toml` in a folder of certificates.
     pub fn read(folder: &Path) -> Result<Self, LabError> {
-        let path = folder.join(FILE);
-        let text = fs::read_to_string(&path);
-        let text = text.map_err(|error| LabError::new(path.display(), error))?;
-        Self::parse(&path.display().to_string(), text)
+        Self::read_description(&folder.join(FILE))
+    }
+
+    /// Reads the description of a world, which needs no certificates.
+    pub fn read_description(file: &Path) -> Result<Self, LabError> {
+        let text = fs::read_to_string(file);
+        let text = text.map_err(|error| LabError::new(file.display(), error))?;
+        Self::parse(&file.display().to_string(), text)
     }
 
     fn parse(name: &str, text: String) -> Result<Self, LabError> {
@@ -102,6 +111,11 @@ impl World {
     /// Returns the names of the client certificates.
     pub(crate) fn client_certificates(&self) -> impl Iterator<Item = &str> {
         self.description.client_certificates.keys().map(String::as_str)
+    }
+
+    /// Returns a scenario with the names of this world.
+    pub(crate) fn rename(&self, scenario: &Scenario) -> Scenario {
+        scenario.renamed(&self.description.renames)
     }
 
     /// Makes every certificate, and writes them to `folder` beside a copy of the description.
@@ -147,7 +161,7 @@ impl World {
 
     /// Checks that the world has every virtual host and client certificate that scenarios name.
     pub fn check(&self, scenarios: &Scenarios) -> Result<(), LabError> {
-        for scenario in scenarios.iter() {
+        for scenario in scenarios.iter().map(|scenario| self.rename(scenario)) {
             let hosts = &self.description.virtual_hosts;
             let host = scenario.virtual_hosts().find(|host| !hosts.contains_key(*host));
             let known = &self.description.client_certificates;
