@@ -181,6 +181,11 @@ count-layer:
 count-decide:
     benches/count-decide.sh
 
+# Instructions of an h2 client, with and without the reporting stream, with callgrind.
+[group("figures")]
+count-client:
+    benches/count-client.sh
+
 # All peers of the matcher: just peers --set cert-100 --instructions
 [group("figures")]
 peers *arguments="--set cert-100 --set table-1e5":

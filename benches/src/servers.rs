@@ -106,9 +106,9 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 ///
 /// # Panics
 /// Panics if the runtime cannot be made.
-pub fn on_this_thread(work: impl Future<Output = ()>) {
+pub fn on_this_thread<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    LocalSet::new().block_on(&runtime, work);
+    LocalSet::new().block_on(&runtime, work)
 }
 
 fn layer() -> CoalesceLayer<Arc<AuthorityTable<Vec<u8>>>> {

@@ -101,7 +101,9 @@
 //!
 //! # Crate features
 //!
-//! None. The crate needs `std`.
+//! * `client`: reports of SETTINGS, GOAWAY and ORIGIN frames for clients on `h2` or hyper.
+//!
+//! The crate needs `std`.
 //!
 //! # External types
 //!
@@ -128,6 +130,8 @@
 extern crate self as coalesce_h2;
 
 mod answer;
+#[cfg(feature = "client")]
+pub mod client;
 mod date;
 mod engine;
 mod error;

@@ -38,6 +38,11 @@ pub const RESET_STREAM_DURATION: Duration = Duration::from_secs(30);
 /// thousand names. Later frames of the connection wait for them.
 pub const ORIGIN_SET_BYTES_MAX: usize = 65_535;
 
+/// Bytes of received ORIGIN frames that wait for the owner of a client connection: as many as a
+/// server of this crate announces ([`ORIGIN_SET_BYTES_MAX`]), in whole frames.
+#[cfg(feature = "client")]
+pub const UNREAD_ORIGIN_BYTES_MAX: usize = 64 * 1024;
+
 /// Stream errors, over the life of a connection, after which `h2` ends it: as many as the refusals
 /// in a row that end a connection.
 pub const STREAM_ERRORS_MAX: usize = REFUSED_IN_A_ROW_MAX as usize;

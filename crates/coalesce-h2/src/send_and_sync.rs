@@ -11,3 +11,13 @@ const _: () = {
     assert::<crate::Error>();
     assert::<crate::OriginSet>();
 };
+
+#[cfg(feature = "client")]
+const _: () = {
+    assert::<crate::client::GoAway>();
+    assert::<crate::client::Observed<()>>();
+    assert::<crate::client::ReceivedOrigins>();
+    assert::<crate::client::ServerReport>();
+    assert::<crate::client::ServerReports>();
+    assert::<crate::client::ServerSettings>();
+};

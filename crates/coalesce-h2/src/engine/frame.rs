@@ -13,8 +13,11 @@ const STREAM_AT: usize = 5;
 /// The length of the payload of `RST_STREAM` (RFC 9113 §6.4) and of `WINDOW_UPDATE` (§6.9).
 pub(super) const WORD_LEN: usize = 4;
 
+/// The longest payload that every peer accepts (RFC 9113 §4.2), and that `h2` accepts by default.
+pub(crate) const PAYLOAD_LEN_MAX: usize = 16_384;
+
 /// The length of one setting (RFC 9113 §6.5.1).
-pub(super) const SETTING_LEN: usize = 6;
+pub(crate) const SETTING_LEN: usize = 6;
 
 /// DATA, RFC 9113 §6.1.
 pub(crate) const DATA: u8 = 0x0;
@@ -23,16 +26,19 @@ pub(crate) const HEADERS: u8 = 0x1;
 /// `RST_STREAM`, RFC 9113 §6.4.
 pub(super) const RST_STREAM: u8 = 0x3;
 /// SETTINGS, RFC 9113 §6.5.
-pub(super) const SETTINGS: u8 = 0x4;
+pub(crate) const SETTINGS: u8 = 0x4;
 /// `PUSH_PROMISE`, RFC 9113 §6.6.
 pub(super) const PUSH_PROMISE: u8 = 0x5;
+/// GOAWAY, RFC 9113 §6.8.
+#[cfg(feature = "client")]
+pub(crate) const GOAWAY: u8 = 0x7;
 /// `WINDOW_UPDATE`, RFC 9113 §6.9.
 pub(super) const WINDOW_UPDATE: u8 = 0x8;
 /// CONTINUATION, RFC 9113 §6.10.
 pub(super) const CONTINUATION: u8 = 0x9;
 
 /// The flag of SETTINGS that acknowledges.
-pub(super) const ACK: u8 = 0x1;
+pub(crate) const ACK: u8 = 0x1;
 /// The flag of the last frame of a stream.
 pub(crate) const END_STREAM: u8 = 0x1;
 /// The flag of the last frame of a header block.
@@ -44,17 +50,17 @@ pub(super) const PRIORITY: u8 = 0x20;
 
 /// A frame header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FrameHeader {
-    pub(super) payload_len: usize,
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream_id: u32,
+pub(crate) struct FrameHeader {
+    pub(crate) payload_len: usize,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream_id: u32,
 }
 
 impl FrameHeader {
     /// Reads the header at `at`; `None` if it is incomplete.
     #[inline]
-    pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+    pub(crate) fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let &[l0, l1, l2, kind, flags, s0, s1, s2, s3] = bytes.get(at..)?.first_chunk()?;
         Some(Self {
             payload_len: u32::from_be_bytes([0, l0, l1, l2]) as usize,
@@ -171,9 +177,6 @@ pub(super) fn fragments(
         Some(found.map(|inner| (whole.clone(), whole.start + inner.start..whole.start + inner.end)))
     })
 }
-
-/// The longest payload that `h2` accepts in a frame (RFC 9113 §6.5.2).
-const PAYLOAD_LEN_MAX: usize = 16_384;
 
 /// Lays a block out into `out`: in one frame if it fits, otherwise in the frames of the original.
 ///

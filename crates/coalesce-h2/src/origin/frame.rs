@@ -6,17 +6,13 @@
 //! +-------------------------------+-------------------------------+
 //! ```
 
-use crate::engine::frame::{HEADER_LEN, push_header};
+use crate::engine::frame::{HEADER_LEN, PAYLOAD_LEN_MAX, push_header};
 
 /// The type of the frame (RFC 8336 §2.1).
 pub(crate) const ORIGIN: u8 = 0xc;
 
 /// The length field before each origin, in bytes.
 pub(super) const PREFIX_LEN: usize = 2;
-
-/// The longest payload that every peer accepts (RFC 9113 §4.2), without its
-/// `SETTINGS_MAX_FRAME_SIZE`.
-const PAYLOAD_LEN_MAX: usize = 16_384;
 
 /// Appends the frames for these origins. No origins make no frame.
 ///
@@ -69,11 +65,22 @@ impl<'a> Iterator for Entries<'a> {
             let len = u32::from_be_bytes([0, l0, l1, l2]) as usize;
             (self.payload, self.frames) = rest.split_at_checked(len)?;
         }
-        let (len, rest) = self.payload.split_first_chunk()?;
-        let (origin, rest) = rest.split_at_checked(u16::from_be_bytes(*len).into())?;
-        self.payload = rest;
-        Some(origin)
+        take_entry(&mut self.payload)
     }
+}
+
+/// Takes the first entry of a payload. `None` if the rest is shorter than its first entry.
+fn take_entry<'a>(payload: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (len, rest) = payload.split_first_chunk()?;
+    let (origin, rest) = rest.split_at_checked(u16::from_be_bytes(*len).into())?;
+    *payload = rest;
+    Some(origin)
+}
+
+/// Iterates over the entries in the payload of one frame, up to the first incomplete one.
+#[cfg(feature = "client")]
+pub(crate) fn entries(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || take_entry(&mut payload))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod tests;
 
 use bytes::Bytes;
 
+#[cfg(feature = "client")]
+pub(crate) use frame::{ORIGIN, entries};
 pub use set::OriginSet;
 
 /// The origins that one connection has announced.
