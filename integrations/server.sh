@@ -31,6 +31,8 @@ fail() {
 # How long a server may take to begin, and to end, on a machine that has much else to do.
 start_seconds=60 end_seconds=10
 
+# What a script needs beside the driver, as arguments of `cargo build`.
+wanted=()
 work=
 server=
 finish() {
@@ -105,7 +107,7 @@ start_server() {
     find_server "$name"
     # Another server there would be judged in this one's place.
     ! listens || fail "something listens on $address already; set ADDRESS"
-    prepare_driver
+    prepare_driver "${wanted[@]}"
     work=$(mktemp -d)
     # Servers read it as users that are not root.
     chmod 755 "$work"

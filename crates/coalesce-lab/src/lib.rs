@@ -81,7 +81,8 @@
 //! | `accepts` | accepted outcomes of this request |
 //!
 //! An outcome is a status (`421`), a status with the virtual host (`200 from a`), a class (`2xx`),
-//! `reset` or `goaway` with or without an error code, `tls` (any failure of TLS), or `closed`.
+//! `reset` or `goaway` with or without an error code, `tls` (any failure of TLS), or `closed` (also
+//! after a GOAWAY without an error).
 //!
 //! # Worlds
 //!

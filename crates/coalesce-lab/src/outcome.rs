@@ -20,6 +20,8 @@ pub(crate) enum Outcome {
     GoAway(ErrorCode),
     /// No request could be answered, because the connection ended first.
     Ended(Ended),
+    /// The server ended the connection, and said that it did not process the request.
+    Unprocessed,
     /// The request was not sent.
     NotSent,
     /// No answer came in time.
@@ -64,6 +66,7 @@ impl fmt::Display for Outcome {
             Self::Reset(code) => write!(f, "reset {code}"),
             Self::GoAway(code) => write!(f, "goaway {code}"),
             Self::Ended(ended) => ended.fmt(f),
+            Self::Unprocessed => f.write_str("not processed"),
             Self::NotSent => f.write_str("not sent"),
             Self::Silence => f.write_str("no answer"),
         }
@@ -95,7 +98,7 @@ impl fmt::Display for Ended {
 /// | `reset CANCEL`, `goaway CANCEL` | a reset or GOAWAY with this error code |
 /// | `reset`, `goaway` | a reset or GOAWAY with any |
 /// | `tls` | any failure of the handshake, and any alert |
-/// | `closed` | a connection closed without an alert |
+/// | `closed` | a connection closed without an alert, perhaps after a GOAWAY without an error |
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
 pub(crate) struct Accepted {
@@ -127,7 +130,7 @@ impl Accepted {
                 code.is_none_or(|code| code == *found)
             }
             (Kind::Tls, Outcome::Ended(Ended::Tls(_)))
-            | (Kind::Closed, Outcome::Ended(Ended::Closed)) => true,
+            | (Kind::Closed, Outcome::Ended(Ended::Closed) | Outcome::Unprocessed) => true,
             _ => false,
         }
     }
@@ -238,6 +241,7 @@ mod tests {
         let tls = Outcome::Ended(Ended::Tls("handshake_failure".into()));
         assert!(accepts("tls", &tls) && !accepts("closed", &tls));
         assert!(accepts("closed", &Outcome::Ended(Ended::Closed)));
+        assert!(accepts("closed", &Outcome::Unprocessed));
         assert!(!accepts("closed", &Outcome::Ended(Ended::TimedOut)));
     }
 

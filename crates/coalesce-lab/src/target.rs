@@ -262,16 +262,22 @@ impl Run<'_> {
     fn outcome(&self, id: Option<u32>, lost: Option<&Ended>) -> Outcome {
         let exchange = &self.connection.exchange;
         let lost = || lost.map(|ended| Outcome::Ended(ended.clone()));
-        let Some(stream) = id.and_then(|id| exchange.stream(id)) else {
-            return lost().unwrap_or(Outcome::NotSent);
-        };
         let failed = |code: &ErrorCode| *code != ErrorCode::NO_ERROR;
+        let is_unprocessed =
+            exchange.is_unprocessed(id) && !exchange.goaway().is_some_and(|code| failed(&code));
+        let Some(stream) = id.and_then(|id| exchange.stream(id)) else {
+            return match lost() {
+                Some(_) if is_unprocessed => Outcome::Unprocessed,
+                other => other.unwrap_or(Outcome::NotSent),
+            };
+        };
         match (stream.status, stream.reset) {
             (Some(status), Some(code)) if failed(&code) && !stream.is_whole() => {
                 Outcome::Broken { status, code }
             }
             (Some(status), _) => Outcome::Answer { status, host: stream.virtual_host() },
             (None, Some(code)) => Outcome::Reset(code),
+            (None, None) if is_unprocessed => Outcome::Unprocessed,
             (None, None) => match exchange.goaway().filter(failed) {
                 Some(code) => Outcome::GoAway(code),
                 None => lost().unwrap_or(Outcome::Silence),

@@ -81,6 +81,8 @@ pub(crate) struct Exchange {
     max_streams: Option<u32>,
     has_settings: bool,
     goaway: Option<ErrorCode>,
+    /// The last stream that the server may process, once it says that it takes no more.
+    last_stream: Option<u32>,
     pongs: usize,
     debt: u32,
     block: Option<Block>,
@@ -108,6 +110,7 @@ impl Exchange {
             max_streams: None,
             has_settings: false,
             goaway: None,
+            last_stream: None,
             pongs: 0,
             debt: 0,
             block: None,
@@ -148,6 +151,12 @@ impl Exchange {
     /// Returns the error code of the server's GOAWAY, the first one that names an error.
     pub(crate) fn goaway(&self) -> Option<ErrorCode> {
         self.goaway
+    }
+
+    /// True if the server said by GOAWAY that it does not process the request on a stream, or any
+    /// request after it, so the client may send the request again (RFC 9113 §6.8).
+    pub(crate) fn is_unprocessed(&self, id: Option<u32>) -> bool {
+        self.last_stream.is_some_and(|last| id.is_none_or(|id| id > last))
     }
 
     pub(crate) fn pongs(&self) -> usize {
@@ -240,6 +249,7 @@ impl Exchange {
                 if self.goaway.is_none_or(|before| before == ErrorCode::NO_ERROR) {
                     self.goaway = Some(code);
                 }
+                self.last_stream = Some(frame::number(&frame.payload, 0) & (u32::MAX >> 1));
             }
             frame::WINDOW_UPDATE => {
                 let step = i64::from(frame::number(&frame.payload, 0) & (u32::MAX >> 1));
@@ -387,6 +397,20 @@ mod tests {
         let second = [[0; 4], [0, 0, 0, 11]].concat();
         let exchange = answered(&[(frame::GOAWAY, 0, 0, &first), (frame::GOAWAY, 0, 0, &second)]);
         assert_eq!(exchange.goaway(), Some(ErrorCode(11)));
+    }
+
+    #[test]
+    fn request_after_the_last_stream_is_unprocessed() {
+        let all = [[0x7f, 0xff, 0xff, 0xff], [0; 4]].concat();
+        let one = [[0, 0, 0, 1], [0; 4]].concat();
+        let mut exchange = answered(&[(frame::GOAWAY, 0, 0, &all)]);
+        assert!(exchange.is_unprocessed(None), "it was not sent");
+        assert!(!exchange.is_unprocessed(Some(3)));
+        let mut octets = Vec::new();
+        frame::push(&mut octets, frame::GOAWAY, 0, 0, &one);
+        exchange.receive(&octets).unwrap();
+        assert!(!exchange.is_unprocessed(Some(1)) && exchange.is_unprocessed(Some(3)));
+        assert!(!answered(&[]).is_unprocessed(None));
     }
 
     #[test]
