@@ -110,6 +110,11 @@ lab-servers *arguments:
 lab-module server *arguments:
     integrations/lab.sh "$@"
 
+# A server with its module, reloaded under load: just proof nginx 30
+[group("tests")]
+proof server seconds="30":
+    integrations/proof.sh {{ server }} {{ seconds }}
+
 # Chromium and Firefox, and what they did.
 [group("tests")]
 browsers:

@@ -1,0 +1,119 @@
+//! Sends requests to a server on several connections while the server reloads, judges each answer,
+//! and measures the memory of the server's processes.
+//!
+//! ```sh
+//! cargo run -p coalesce-tests --example reloads -- ADDRESS CERTIFICATES PROCESS SECONDS COMMAND...
+//! ```
+//!
+//! CERTIFICATES is the folder that `coalesce-lab world` made, and PROCESS the first process of the
+//! server. COMMAND makes one reload. The exit code is 0 if each request had the answer that
+//! `reloads/load.toml` accepts, no request was lost, and the memory at the end is at most
+//! `MEMORY_GROWTH_MAX` above that after the first reloads. A request that the server says it did
+//! not process is not lost, because clients send it again (RFC 9113 §6.8, §8.7).
+#![allow(clippy::print_stdout, reason = "the program prints a report")]
+
+#[path = "reloads/load.rs"]
+mod load;
+#[path = "reloads/processes.rs"]
+mod processes;
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use coalesce_lab::{Scenarios, Target};
+
+use load::{CONNECTIONS, Counts, load};
+use processes::{Processes, settled};
+
+/// The largest growth of memory, as a share. Pages that a process touches for the first time, and
+/// the fragments of an allocator, take some percent; a table that each reload leaves behind takes
+/// more within seconds.
+const MEMORY_GROWTH_MAX: f64 = 0.15;
+
+/// From the beginning of one reload to that of the next, unless the reload itself takes longer.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The first reloads, after which each process has touched the memory that it needs.
+const WARM_UP: Duration = Duration::from_secs(4);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [address, certificates, process, seconds, command @ ..] = arguments.as_slice() else {
+        panic!("expected ADDRESS CERTIFICATES PROCESS SECONDS COMMAND...");
+    };
+    let address = address.parse().expect("an address as IP:PORT");
+    let target = Target::new(address, certificates.as_ref()).expect("a folder of certificates");
+    let process = process.parse().expect("the number of a process");
+    let seconds = Duration::from_secs(seconds.parse().expect("a number of seconds"));
+    let scenarios = Scenarios::parse("load.toml", include_str!("reloads/load.toml"));
+    let scenarios = scenarios.expect("scenarios");
+
+    let at_start = Processes::read(process);
+    let mut counts = Counts::default();
+    let mut turn = |time| {
+        let (counted, reloads) = load_and_reload(&target, &scenarios, time, command);
+        counts.add(counted);
+        (reloads, settled(process, at_start.count()))
+    };
+    let (first, warm) = turn(WARM_UP);
+    let (more, end) = turn(seconds);
+    report(&counts, first + more, &warm, &end)
+}
+
+/// Sends requests for a while, and reloads meanwhile; returns how often.
+fn load_and_reload(
+    target: &Target,
+    scenarios: &Scenarios,
+    time: Duration,
+    command: &[String],
+) -> (Counts, usize) {
+    let ends = AtomicBool::new(false);
+    scope(|threads| {
+        let load = threads.spawn(|| load(target, scenarios, &ends));
+        let until = Instant::now() + time;
+        let mut reloads = 0;
+        loop {
+            let next = Instant::now() + PERIOD;
+            sleep(next.min(until).saturating_duration_since(Instant::now()));
+            if Instant::now() >= until {
+                break;
+            }
+            reload(command);
+            reloads += 1;
+        }
+        ends.store(true, Ordering::Relaxed);
+        (load.join().expect("the load"), reloads)
+    })
+}
+
+fn reload(command: &[String]) {
+    let (program, arguments) = command.split_first().expect("a command that reloads");
+    let status = Command::new(program).args(arguments).status().expect("a program that reloads");
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// Prints the figures, and returns the exit code.
+fn report(counts: &Counts, reloads: usize, warm: &Processes, end: &Processes) -> ExitCode {
+    let growth = end.memory() / warm.memory() - 1.0;
+    println!("reloads             {reloads}, beside {CONNECTIONS} connections at a time");
+    println!("connections         {}", counts.connections);
+    println!("served, refused     {}, {}", counts.served, counts.refused);
+    println!("not processed       {}, which clients send again", counts.unprocessed);
+    println!("wrong or lost       {}", counts.wrong());
+    for (what, times) in &counts.faults {
+        println!("    {times} x {what}");
+    }
+    println!(
+        "memory, KiB         {:.0} after the first reloads, {:.0} at the end: {:+.1} %",
+        warm.memory(),
+        end.memory(),
+        100.0 * growth
+    );
+    println!("processes           {} then, {} at the end", warm.count(), end.count());
+    let is_fine = counts.wrong() == 0 && counts.served > 0 && growth <= MEMORY_GROWTH_MAX;
+    println!("{}", if is_fine { "holds" } else { "does not hold" });
+    if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
