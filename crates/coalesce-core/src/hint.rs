@@ -147,7 +147,7 @@ mod tests {
         let presented = names.iter().map(|name| PresentedIdentifier::parse_dns(name.as_bytes()));
         let presented = IdentifierSet::build(presented.map(Result::unwrap)).unwrap();
         let clients = ClientCertificates::NotAsked;
-        let ports: Ports = (1..=9).collect();
+        let ports: Ports<'_> = (1..=9).collect();
         let connection = ServerConnection::tls(&presented, GroupId::new(1), clients, ports);
         let said = hint(&connection, Misdirected::Certificate).unwrap();
         assert!(said.starts_with("the certificate is for: n0.test, "), "{said}");

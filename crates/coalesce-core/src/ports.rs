@@ -4,7 +4,10 @@
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
 
-/// The ports that a listener answers for. Cloning allocates nothing.
+/// The ports that a listener answers for, borrowed or shared. Cloning allocates nothing.
+///
+/// A `Ports<'static>` holds one port, a static list, or a list that it shares with its clones. Any
+/// other list is borrowed for `'a`, so a connection that does not outlive it allocates nothing.
 ///
 /// # Examples
 ///
@@ -17,23 +20,23 @@ use core::fmt;
 /// assert!(Ports::from(vec![80, 443]).contains(443));
 /// ```
 #[derive(Clone)]
-pub struct Ports(Held);
+pub struct Ports<'a>(Held<'a>);
 
 #[derive(Clone)]
-enum Held {
+enum Held<'a> {
     One([u16; 1]),
-    Static(&'static [u16]),
+    Borrowed(&'a [u16]),
     #[cfg(feature = "alloc")]
     Shared(Arc<[u16]>),
 }
 
-impl Ports {
+impl Ports<'_> {
     /// Returns the ports in the order in which they were given.
     #[inline(always)]
     pub fn as_slice(&self) -> &[u16] {
         match &self.0 {
             Held::One(port) => port,
-            Held::Static(ports) => ports,
+            Held::Borrowed(ports) => ports,
             #[cfg(feature = "alloc")]
             Held::Shared(ports) => ports,
         }
@@ -46,29 +49,29 @@ impl Ports {
     }
 }
 
-impl From<u16> for Ports {
+impl From<u16> for Ports<'_> {
     fn from(port: u16) -> Self {
         Self(Held::One([port]))
     }
 }
 
-impl From<&'static [u16]> for Ports {
-    fn from(ports: &'static [u16]) -> Self {
+impl<'a> From<&'a [u16]> for Ports<'a> {
+    fn from(ports: &'a [u16]) -> Self {
         match ports {
             [port] => Self::from(*port),
-            ports => Self(Held::Static(ports)),
+            ports => Self(Held::Borrowed(ports)),
         }
     }
 }
 
-impl<const N: usize> From<&'static [u16; N]> for Ports {
-    fn from(ports: &'static [u16; N]) -> Self {
+impl<'a, const N: usize> From<&'a [u16; N]> for Ports<'a> {
+    fn from(ports: &'a [u16; N]) -> Self {
         Self::from(ports.as_slice())
     }
 }
 
 #[cfg(feature = "alloc")]
-impl From<Arc<[u16]>> for Ports {
+impl From<Arc<[u16]>> for Ports<'_> {
     fn from(ports: Arc<[u16]>) -> Self {
         match *ports {
             [port] => Self::from(port),
@@ -78,49 +81,49 @@ impl From<Arc<[u16]>> for Ports {
 }
 
 #[cfg(feature = "alloc")]
-impl From<Vec<u16>> for Ports {
+impl From<Vec<u16>> for Ports<'_> {
     fn from(ports: Vec<u16>) -> Self {
         Self::from(Arc::<[u16]>::from(ports))
     }
 }
 
 #[cfg(feature = "alloc")]
-impl From<Box<[u16]>> for Ports {
+impl From<Box<[u16]>> for Ports<'_> {
     fn from(ports: Box<[u16]>) -> Self {
         Self::from(Arc::<[u16]>::from(ports))
     }
 }
 
 #[cfg(feature = "alloc")]
-impl<const N: usize> From<[u16; N]> for Ports {
+impl<const N: usize> From<[u16; N]> for Ports<'_> {
     fn from(ports: [u16; N]) -> Self {
         Self::from(Arc::<[u16]>::from(ports))
     }
 }
 
 #[cfg(feature = "alloc")]
-impl FromIterator<u16> for Ports {
+impl FromIterator<u16> for Ports<'_> {
     fn from_iter<I: IntoIterator<Item = u16>>(ports: I) -> Self {
         Self::from(ports.into_iter().collect::<Vec<u16>>())
     }
 }
 
 /// Two lists are equal if they have the same ports in the same order.
-impl PartialEq for Ports {
+impl PartialEq for Ports<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()
     }
 }
 
-impl Eq for Ports {}
+impl Eq for Ports<'_> {}
 
-impl core::hash::Hash for Ports {
+impl core::hash::Hash for Ports<'_> {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.as_slice().hash(state);
     }
 }
 
-impl fmt::Debug for Ports {
+impl fmt::Debug for Ports<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_slice().fmt(f)
     }

@@ -36,7 +36,7 @@ const _: () = {
     assert::<crate::Origin<'static>>();
     assert::<crate::OriginError>();
     assert::<crate::PatternError>();
-    assert::<crate::Ports>();
+    assert::<crate::Ports<'_>>();
     assert::<crate::PresentedIdentifier<'static>>();
     assert::<crate::RefusalHint<'static>>();
     assert::<crate::PresentedSet<'static>>();

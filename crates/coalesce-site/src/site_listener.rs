@@ -26,7 +26,7 @@ pub struct SiteListener {
     pub(crate) name: String,
     pub(crate) names: Vec<String>,
     pub(crate) address: SocketAddr,
-    pub(crate) ports: Ports,
+    pub(crate) ports: Ports<'static>,
     pub(crate) ports_are_chosen: bool,
     pub(crate) handshakes: Arc<HandshakeTable>,
     /// The listeners' hostnames, if they share the address.
@@ -58,7 +58,7 @@ impl SiteListener {
 
     /// Returns the ports that requests may name: those of the builder, and the bound port. Before
     /// the listener is bound, that is the port of its address, or the default port of `https`.
-    pub fn ports(&self) -> &Ports {
+    pub fn ports(&self) -> &Ports<'static> {
         &self.ports
     }
 

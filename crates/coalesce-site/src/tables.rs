@@ -147,7 +147,7 @@ impl Tables {
 
     /// Returns the handshake table and the ports for the sockets of the listener with this id.
     #[cfg(feature = "tower")]
-    pub(crate) fn accepting(&self, id: ListenerId) -> (Arc<HandshakeTable>, Ports) {
+    pub(crate) fn accepting(&self, id: ListenerId) -> (Arc<HandshakeTable>, Ports<'static>) {
         let listener = self.listener(id).and_then(|number| self.listeners.get(number));
         match listener {
             Some(listener) => (listener.handshakes.clone(), listener.ports.clone()),

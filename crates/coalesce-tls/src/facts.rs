@@ -99,7 +99,7 @@ impl HandshakeFacts {
     ///
     /// # Allocation
     /// None.
-    pub fn connection(&self, ports: impl Into<Ports>) -> ServerConnection<'static> {
+    pub fn connection(&self, ports: impl Into<Ports<'static>>) -> ServerConnection<'static> {
         let clients = self.policy().client_certificates();
         let presented = self.presented().identifiers().clone();
         ServerConnection::tls(presented, self.group(), clients, ports)

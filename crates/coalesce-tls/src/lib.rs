@@ -16,7 +16,8 @@
 //!
 //! # Example
 //!
-//! ```
+#![cfg_attr(feature = "rustls", doc = "```")]
+#![cfg_attr(not(feature = "rustls"), doc = "```ignore")]
 //! use std::sync::Arc;
 //!
 //! use coalesce_core::{
@@ -65,17 +66,19 @@
 //!
 //! # Crate features
 //!
-//! * none: certificates, handshake tables and choices, without I/O and with any rustls provider.
-//! * `tokio` (default): `Acceptor`.
+//! * none: the identifiers and the dates of certificates, without rustls.
+//! * `rustls`: handshake tables, choices and PEM files, without I/O and with any rustls provider.
+//! * `tokio` (default): implies `rustls`, and adds `Acceptor`.
 //!
 //! # External types
 //!
 //! The public API has types and traits of other crates. A breaking change of one of them is a
-//! breaking change of this crate. The crate re-exports `rustls`.
+//! breaking change of this crate. With the feature `rustls`, it re-exports that crate.
 //!
 //! | crates | public |
 //! | --- | --- |
-//! | `coalesce-core`, `rustls`, `rustls-pki-types`, `rustls-webpki` | always |
+//! | `coalesce-core` | always |
+//! | `rustls`, `rustls-pki-types`, `rustls-webpki` | with `rustls` |
 //! | `tokio`, `tokio-rustls` | with `tokio` |
 //!
 //! # Limits
@@ -92,55 +95,81 @@
 
 #[cfg(feature = "tokio")]
 mod acceptor;
+#[cfg(feature = "rustls")]
 mod builder;
+#[cfg(feature = "rustls")]
 mod builder_error;
+#[cfg(feature = "rustls")]
 mod certificate_id;
+#[cfg(feature = "rustls")]
 mod choice;
+#[cfg(feature = "rustls")]
 mod client_offer;
 // This file is not part of the crate. Examples include it.
 #[cfg(doctest)]
 mod doc_example;
+#[cfg(feature = "rustls")]
 mod facts;
 #[cfg(feature = "tokio")]
 mod failure;
+#[cfg(feature = "rustls")]
 mod file_format;
 #[cfg(feature = "tokio")]
 mod first_bytes;
+#[cfg(feature = "rustls")]
 mod group;
 #[cfg(feature = "tokio")]
 mod hello_names;
 pub mod limits;
+#[cfg(feature = "rustls")]
 mod pem;
+#[cfg(feature = "rustls")]
 mod policy;
 mod presented;
 mod send_and_sync;
+#[cfg(feature = "rustls")]
 mod server_certificate;
+#[cfg(feature = "rustls")]
 mod sessions;
+#[cfg(feature = "rustls")]
 mod table;
 mod validity;
 
 #[cfg(feature = "tokio")]
 pub use acceptor::{AcceptError, Acceptor};
+#[cfg(feature = "rustls")]
 pub use builder::{HandshakeTableBuilder, ServerNamePolicy};
+#[cfg(feature = "rustls")]
 pub use builder_error::HandshakeTableError;
+#[cfg(feature = "rustls")]
 pub use certificate_id::CertificateId;
+#[cfg(feature = "rustls")]
 pub use choice::{HandshakeChoice, HandshakeRefused};
+#[cfg(feature = "rustls")]
 pub use facts::HandshakeFacts;
 #[cfg(feature = "tokio")]
 pub use failure::HandshakeFailure;
+#[cfg(feature = "rustls")]
 pub use file_format::FileFormat;
+#[cfg(feature = "rustls")]
 pub use group::client_verifier;
+#[cfg(feature = "rustls")]
 pub use pem::{
     CertificateSyntaxError, PemError, certificates_from_pem, client_cas_from_pem,
     private_key_from_pem, revocation_lists_from_pem_or_der,
 };
+#[cfg(feature = "rustls")]
 pub use policy::{
     CipherSuites, ClientAuth, ClientRules, ClientRulesError, TlsPolicy, TlsVersion,
     cipher_suite_name,
 };
 pub use presented::{CertificateError, IgnoredName, IgnoredReason, PresentedNames};
+#[cfg(feature = "rustls")]
 pub use rustls;
+#[cfg(feature = "rustls")]
 pub use server_certificate::ServerCertificate;
+#[cfg(feature = "rustls")]
 pub use sessions::{SessionStores, TicketerFactory};
+#[cfg(feature = "rustls")]
 pub use table::HandshakeTable;
 pub use validity::{CertificateTime, Validity, ValidityPeriod};

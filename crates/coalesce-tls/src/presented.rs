@@ -28,7 +28,9 @@ use crate::limits::{CERTIFICATE_LEN_MAX, SUBJECT_ALT_NAMES_MAX};
 /// names. A server that refused the certificate would refuse one that its clients accept.
 ///
 /// # Examples
-/// ```
+///
+#[cfg_attr(feature = "rustls", doc = "```")]
+#[cfg_attr(not(feature = "rustls"), doc = "```ignore")]
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
 /// use coalesce_core::Host;
 /// use coalesce_tls::{PresentedNames, certificates_from_pem};

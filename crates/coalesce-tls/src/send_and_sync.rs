@@ -6,10 +6,19 @@ const fn assert<T: Send + Sync>() {}
 
 const _: () = {
     assert::<crate::CertificateError>();
+    assert::<crate::CertificateTime>();
+    assert::<crate::IgnoredName>();
+    assert::<crate::IgnoredReason>();
+    assert::<crate::PresentedNames>();
+    assert::<crate::Validity>();
+    assert::<crate::ValidityPeriod>();
+};
+
+#[cfg(feature = "rustls")]
+const _: () = {
     assert::<crate::CertificateId>();
     assert::<crate::CertificateSyntaxError>();
     assert::<crate::CipherSuites>();
-    assert::<crate::CertificateTime>();
     assert::<crate::ClientAuth>();
     assert::<crate::ClientRules>();
     assert::<crate::ClientRulesError>();
@@ -20,17 +29,12 @@ const _: () = {
     assert::<crate::HandshakeTable>();
     assert::<crate::HandshakeTableBuilder>();
     assert::<crate::HandshakeTableError>();
-    assert::<crate::IgnoredName>();
-    assert::<crate::IgnoredReason>();
     assert::<crate::PemError>();
-    assert::<crate::PresentedNames>();
     assert::<crate::ServerCertificate>();
     assert::<crate::ServerNamePolicy>();
     assert::<crate::SessionStores>();
     assert::<crate::TlsPolicy>();
     assert::<crate::TlsVersion>();
-    assert::<crate::Validity>();
-    assert::<crate::ValidityPeriod>();
 };
 
 #[cfg(feature = "tokio")]

@@ -11,7 +11,9 @@ use crate::limits::{EXPIRY_WARNING, EXPIRY_WARNING_SHARE};
 /// The period in which a certificate is valid (RFC 5280 §4.1.2.5), including both ends.
 ///
 /// # Examples
-/// ```
+///
+#[cfg_attr(feature = "rustls", doc = "```")]
+#[cfg_attr(not(feature = "rustls"), doc = "```ignore")]
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/doc_example.rs"));
 /// use std::time::SystemTime;
 ///
@@ -38,7 +40,7 @@ pub struct ValidityPeriod {
 
 impl ValidityPeriod {
     /// Reads the certificate `der`. Returns `None` if it is not a certificate.
-    pub(crate) fn read_der(der: &[u8]) -> Option<Self> {
+    pub fn read_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
         let [not_before, not_after] = [validity.not_before, validity.not_after]

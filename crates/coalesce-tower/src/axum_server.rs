@@ -46,7 +46,7 @@ pub struct AxumServerAcceptor {
 
 impl AxumServerAcceptor {
     /// An acceptor of connections over TLS, for a listener that answers for `ports`.
-    pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
+    pub fn new(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports<'static>>) -> Self {
         let register = Register::new(ConnectionLimits::new());
         Self { entrance: Entrance::tls(acceptor, ports), register }
     }

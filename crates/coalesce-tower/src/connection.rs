@@ -63,7 +63,7 @@ impl ConnectionInfo {
         server_name: Option<DnsName<'_>>,
         group: GroupId,
         client_certificates: ClientCertificates,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'static>>,
     ) -> Self {
         let connection = ServerConnection::tls(presented, group, client_certificates, ports);
         Self::new(connection.with_shared_server_name(kept(server_name)))
@@ -71,7 +71,10 @@ impl ConnectionInfo {
 
     /// As [`tls`](Self::tls), with the facts as coalesce-tls settled them.
     #[cfg(feature = "listener")]
-    pub fn handshake(facts: &coalesce_tls::HandshakeFacts, ports: impl Into<Ports>) -> Self {
+    pub fn handshake(
+        facts: &coalesce_tls::HandshakeFacts,
+        ports: impl Into<Ports<'static>>,
+    ) -> Self {
         let connection = facts.connection(ports);
         let memo = Mutex::new(Memo::new(connection.clone()));
         let handshake = Some(facts.clone());
@@ -80,7 +83,7 @@ impl ConnectionInfo {
 
     /// A connection in the clear, HTTP/1.1 or HTTP/2 with prior knowledge: it carries `http`
     /// origins only.
-    pub fn cleartext(group: GroupId, ports: impl Into<Ports>) -> Self {
+    pub fn cleartext(group: GroupId, ports: impl Into<Ports<'static>>) -> Self {
         Self::new(ServerConnection::cleartext(group, ports))
     }
 
@@ -95,7 +98,7 @@ impl ConnectionInfo {
         server_name: Option<DnsName<'_>>,
         group: GroupId,
         client_certificates: ClientCertificates,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'static>>,
     ) -> Self {
         let connection =
             ServerConnection::trusted_gateway(scheme, group, client_certificates, ports);
@@ -212,7 +215,7 @@ impl ConnectionInfo {
         extensions.get_mut()
     }
 
-    pub(crate) fn ports(&self) -> &Ports {
+    pub(crate) fn ports(&self) -> &Ports<'static> {
         self.facts.connection.ports()
     }
 

@@ -13,6 +13,9 @@ use toml::Table;
 /// The command, whose documentation is its help.
 const COMMAND: &str = "coalesce-cli";
 
+/// The library for C, whose documentation is its header. A test of its own compares them.
+const C_INTERFACE: &str = "coalesce-ffi";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -38,6 +41,11 @@ fn crates() -> Vec<String> {
 
 fn libraries() -> impl Iterator<Item = String> {
     crates().into_iter().filter(|name| name != COMMAND)
+}
+
+/// The libraries whose users read the documentation of Rust.
+fn rust_libraries() -> impl Iterator<Item = String> {
+    libraries().filter(|name| name != C_INTERFACE)
 }
 
 /// `COALESCE_BLESS=1` writes the READMEs anew.
@@ -137,7 +145,7 @@ fn documented(name: &str) -> Documented {
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn every_name_that_a_library_exports_is_in_its_documentation() {
-    for name in libraries() {
+    for name in rust_libraries() {
         let exported = public::exported_names(&read(format!("crates/{name}/src/lib.rs")));
         assert!(exported.len() > 3, "{name}: {exported:?}");
         assert_eq!(documented(&name).root_names(), exported, "{name}");
@@ -147,7 +155,7 @@ fn every_name_that_a_library_exports_is_in_its_documentation() {
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn external_types_of_each_library_are_those_of_its_documentation() {
-    for name in libraries() {
+    for name in rust_libraries() {
         let documentation = readme::documentation(&read(format!("crates/{name}/src/lib.rs")));
         let section = readme::section(&documentation, "# ", "External types")
             .unwrap_or_else(|| panic!("{name}: no section \"External types\""));
@@ -159,7 +167,7 @@ fn external_types_of_each_library_are_those_of_its_documentation() {
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn every_public_type_is_asserted_to_be_send_and_sync() {
-    for name in libraries() {
+    for name in rust_libraries() {
         let asserted = read(format!("crates/{name}/src/send_and_sync.rs"));
         assert_eq!(public::asserted_types(&asserted), documented(&name).types(), "{name}");
     }
@@ -176,7 +184,7 @@ const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn every_public_type_trait_and_function_has_an_example() {
-    for name in libraries() {
+    for name in rust_libraries() {
         let mut missing = documented(&name).names_without_example();
         missing.retain(|item| !WITHOUT_EXAMPLE.iter().any(|(known, _)| known == item));
         assert!(missing.is_empty(), "{name}: {missing:?}");
@@ -199,7 +207,7 @@ const FIXED_FIELDS: &[(&str, &str, &str)] = &[
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn struct_like_variants_are_non_exhaustive() {
-    for name in libraries().filter(|name| name != "coalesce-core") {
+    for name in rust_libraries().filter(|name| name != "coalesce-core") {
         let fixed = documented(&name).variants_with_fixed_fields();
         let unexpected: Vec<_> = fixed
             .iter()

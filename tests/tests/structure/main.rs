@@ -49,6 +49,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         "coalesce-site",
         &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
     ),
+    ("coalesce-ffi", &["coalesce-core", "coalesce-tls"]),
     ("coalesce-lab", &[]),
     (
         "coalesce-cli",

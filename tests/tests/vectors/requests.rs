@@ -192,7 +192,7 @@ async fn serve_one(io: DuplexStream) {
 
 /// A server of every host on every port, behind a trusted gateway.
 async fn serve_all(io: DuplexStream) {
-    let ports: Ports = (1..=u16::MAX).collect();
+    let ports: Ports<'static> = (1..=u16::MAX).collect();
     let clients = ClientCertificates::NotAsked;
     let connection = ServerConnection::trusted_gateway(Scheme::Https, GROUP, clients, ports);
     serve(io, &["*"], connection).await;

@@ -48,7 +48,7 @@ pub struct ServerConnection<'a> {
     pub(super) scheme: Scheme,
     pub(super) client_certificates: ClientCertificates,
     pub(super) group: GroupId,
-    pub(crate) ports: Ports,
+    pub(crate) ports: Ports<'a>,
     pub(super) coverage: Coverage<'a>,
     server_name: Option<ServerName<'a>>,
     pub(super) listener: Option<Listener<'a>>,
@@ -165,7 +165,7 @@ impl<'a> ServerConnection<'a> {
         presented: impl Into<PresentedSet<'a>>,
         group: GroupId,
         client_certificates: ClientCertificates,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'a>>,
     ) -> Self {
         let coverage = Coverage::Presented(Presented {
             first: presented.into(),
@@ -177,7 +177,7 @@ impl<'a> ServerConnection<'a> {
 
     /// Makes a cleartext connection. It serves `http` origins only, and no client was asked for a
     /// certificate.
-    pub fn cleartext(group: GroupId, ports: impl Into<Ports>) -> Self {
+    pub fn cleartext(group: GroupId, ports: impl Into<Ports<'a>>) -> Self {
         let clients = ClientCertificates::NotAsked;
         Self::new(Scheme::Http, Coverage::Cleartext, group, clients, ports.into())
     }
@@ -202,7 +202,7 @@ impl<'a> ServerConnection<'a> {
         scheme: Scheme,
         group: GroupId,
         client_certificates: ClientCertificates,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'a>>,
     ) -> Self {
         Self::new(scheme, Coverage::TrustedGateway, group, client_certificates, ports.into())
     }
@@ -212,7 +212,7 @@ impl<'a> ServerConnection<'a> {
         coverage: Coverage<'a>,
         group: GroupId,
         client_certificates: ClientCertificates,
-        ports: Ports,
+        ports: Ports<'a>,
     ) -> Self {
         let (server_name, listener) = (None, None);
         Self { scheme, client_certificates, group, ports, coverage, server_name, listener }
@@ -361,7 +361,7 @@ impl<'a> ServerConnection<'a> {
     }
 
     /// Returns the ports that the listener answers for.
-    pub const fn ports(&self) -> &Ports {
+    pub const fn ports(&self) -> &Ports<'a> {
         &self.ports
     }
 

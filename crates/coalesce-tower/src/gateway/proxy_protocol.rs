@@ -45,7 +45,7 @@ impl ProxyProtocol {
         self,
         mut socket: TcpStream,
         peer: SocketAddr,
-        ports: Ports,
+        ports: Ports<'static>,
         limit: Option<Duration>,
     ) -> Option<(TcpStream, ConnectionInfo)> {
         let limit = limit.unwrap_or(PROXY_HEADER_TIMEOUT);
@@ -72,7 +72,7 @@ impl ProxyProtocol {
         &self,
         socket: &mut TcpStream,
         peer: SocketAddr,
-        ports: Ports,
+        ports: Ports<'static>,
     ) -> io::Result<ConnectionInfo> {
         if !self.gateways.contain(peer.ip()) {
             return Err(invalid("not from a trusted gateway"));
@@ -95,7 +95,7 @@ impl ProxyProtocol {
         self.info(&header, ports)
     }
 
-    fn info(&self, header: &[u8], ports: Ports) -> io::Result<ConnectionInfo> {
+    fn info(&self, header: &[u8], ports: Ports<'static>) -> io::Result<ConnectionInfo> {
         if is_local(header) {
             let (scheme, server_name) = (Scheme::Http, None);
             let (certificate_verified, is_gateway) = (false, true);
@@ -132,7 +132,11 @@ impl ProxyProtocol {
         self.connection(&client, ports)
     }
 
-    fn connection(&self, client: &Forwarded<'_>, ports: Ports) -> io::Result<ConnectionInfo> {
+    fn connection(
+        &self,
+        client: &Forwarded<'_>,
+        ports: Ports<'static>,
+    ) -> io::Result<ConnectionInfo> {
         let group = self.gateways.group_of(client);
         let group = group.ok_or_else(|| invalid("the gateway's client belongs to no group"))?;
         // Whether the gateway asked its client for a certificate is not in its header.

@@ -81,7 +81,7 @@ struct Pause {
 #[derive(Clone, Debug)]
 pub(crate) struct Entrance {
     kind: Kind,
-    ports: Ports,
+    ports: Ports<'static>,
     extended_connect: Option<TakesExtendedConnect>,
 }
 
@@ -106,7 +106,7 @@ enum Kind {
 
 /// Returns the acceptor for the next connection, and the ports that its requests may name.
 #[derive(Clone)]
-struct NewestAcceptor(Arc<dyn Fn() -> (coalesce_tls::Acceptor, Ports) + Send + Sync>);
+struct NewestAcceptor(Arc<dyn Fn() -> (coalesce_tls::Acceptor, Ports<'static>) + Send + Sync>);
 
 impl fmt::Debug for NewestAcceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,11 +115,11 @@ impl fmt::Debug for NewestAcceptor {
 }
 
 impl Entrance {
-    pub(crate) fn tls(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports>) -> Self {
+    pub(crate) fn tls(acceptor: coalesce_tls::Acceptor, ports: impl Into<Ports<'static>>) -> Self {
         Self::new(Kind::Tls(acceptor), ports.into())
     }
 
-    fn new(kind: Kind, ports: Ports) -> Self {
+    fn new(kind: Kind, ports: Ports<'static>) -> Self {
         Self { kind, ports, extended_connect: None }
     }
 
@@ -188,7 +188,7 @@ async fn handshake(
     acceptor: coalesce_tls::Acceptor,
     socket: TcpStream,
     peer: SocketAddr,
-    ports: Ports,
+    ports: Ports<'static>,
     registered: Registered,
 ) -> Option<Accepted> {
     let acceptor = match registered.limits().handshake_timeout {
@@ -206,7 +206,7 @@ impl Listener {
     pub fn tls(
         socket: TcpListener,
         acceptor: coalesce_tls::Acceptor,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'static>>,
     ) -> Self {
         Self::new(socket, Entrance::tls(acceptor, ports))
     }
@@ -232,14 +232,18 @@ impl Listener {
     /// ```
     pub fn newest_tls(
         socket: TcpListener,
-        newest: impl Fn() -> (coalesce_tls::Acceptor, Ports) + Send + Sync + 'static,
+        newest: impl Fn() -> (coalesce_tls::Acceptor, Ports<'static>) + Send + Sync + 'static,
     ) -> Self {
         let kind = Kind::NewestTls(NewestAcceptor(Arc::new(newest)));
         Self::new(socket, Entrance::new(kind, Ports::from(&[])))
     }
 
     /// Connections in the clear, HTTP/1.1 or HTTP/2 with prior knowledge, all of `group`.
-    pub fn cleartext(socket: TcpListener, group: GroupId, ports: impl Into<Ports>) -> Self {
+    pub fn cleartext(
+        socket: TcpListener,
+        group: GroupId,
+        ports: impl Into<Ports<'static>>,
+    ) -> Self {
         Self::new(socket, Entrance::new(Kind::Cleartext(group), ports.into()))
     }
 
@@ -252,7 +256,7 @@ impl Listener {
     pub fn proxied(
         socket: TcpListener,
         gateways: TrustedGateways,
-        ports: impl Into<Ports>,
+        ports: impl Into<Ports<'static>>,
     ) -> Self {
         let kind = Kind::Proxied(ProxyProtocol { gateways });
         Self::new(socket, Entrance::new(kind, ports.into()))

@@ -65,7 +65,7 @@ fn connection_with_owned_parts_outlives_its_sources() {
         let name = DnsName::parse(b"a.example.test").unwrap();
         let hostnames = [(NamePattern::CatchAll, ListenerId::new(1))];
         let of_port = ListenerTable::build(hostnames).unwrap();
-        let ports: Ports = [443, 8443].into_iter().collect();
+        let ports: Ports<'_> = [443, 8443].into_iter().collect();
         let presented = Arc::new(handshakes.a.clone());
         let clients = ClientCertificates::NotAsked;
         let connection = ServerConnection::tls(presented, PUBLIC, clients, ports);
