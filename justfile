@@ -255,4 +255,4 @@ platforms:
 # The documentation as docs.rs makes it, to read: target/published/doc.
 [group("release")]
 docs-rs:
-    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/published -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site -p coalesce-lab
+    RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo +nightly doc --no-deps --all-features --target-dir target/published -p coalesce-core -p coalesce-tls -p coalesce-http -p coalesce-h2 -p coalesce-tower -p coalesce-site -p coalesce-pool -p coalesce-lab

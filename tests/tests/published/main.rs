@@ -199,6 +199,8 @@ const FIXED_FIELDS: &[(&str, &str, &str)] = &[
         "an event is logged with the number suppressed before it, or not",
     ),
     ("coalesce-http", "MisdirectedContent", "users write it in their programs"),
+    ("coalesce-pool", "AnswerAction", "users compare whole actions in their tests"),
+    ("coalesce-pool", "Choice", "users compare whole choices in their tests"),
     ("coalesce-tls", "ServerNamePolicy", "users write it in their programs"),
 ];
 

@@ -50,6 +50,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
         &["coalesce-core", "coalesce-tls", "coalesce-http", "coalesce-h2", "coalesce-tower"],
     ),
     ("coalesce-ffi", &["coalesce-core", "coalesce-tls"]),
+    ("coalesce-pool", &["coalesce-core"]),
     ("coalesce-lab", &[]),
     (
         "coalesce-cli",
