@@ -3,8 +3,8 @@
 #
 #   integrations/haproxy/build.sh PREFIX OUT
 #
-# PREFIX has include/coalesce.h and lib/libcoalesce.a. OUT gets coalesce.lua and coalesce_core.so, which
-# has libcoalesce inside and needs HAProxy's Lua and OpenSSL. Debian's packages that are missing are
+# PREFIX has include/coalesce.h and lib/libcoalesce.a. OUT gets coalesce.lua and coalesce_core.so,
+# which has libcoalesce inside and needs HAProxy's Lua and OpenSSL. Missing packages of Debian are
 # installed for root and in CI, and named otherwise.
 #
 # environment  CC, CFLAGS as usual; LDFLAGS (default: -Wl,--strip-debug)
@@ -36,8 +36,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 mkdir -p "$out"
-# The library's symbols stay inside, because HAProxy may load other Lua libraries that have them too.
-# It is never unloaded (`nodelete`): its statics outlive the Lua states of the threads.
+# The library's symbols stay inside, because HAProxy may load other Lua libraries that have them
+# too. It is never unloaded (`nodelete`): its statics outlive the Lua states of the threads.
 # shellcheck disable=SC2086
 "$CC" -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Werror -O2 -fPIC \
     -fvisibility=hidden ${CFLAGS:-} -isystem "$prefix/include" -isystem "/usr/include/lua$LUA" \

@@ -1,9 +1,9 @@
--- The action `http-request lua.coalesce`: decides whether a request may be served on its connection.
--- README.md says how to configure it.
+-- The action `http-request lua.coalesce`: decides whether a request may be served on its
+-- connection. README.md says how to configure it.
 --
--- The crt-list of a bind line says which names, certificates and TLS policies a listener has, so this
--- file reads the same crt-list, by the rules of the configuration manual, §5.1 "crt-list". Lines with
--- equal policies are one coalescing group.
+-- The crt-list of a bind line has the names, certificates and TLS policies of a listener, so this
+-- file reads the same crt-list, by the rules of the configuration manual (§5.1). Lines with equal
+-- policies are one coalescing group.
 
 local native = require("coalesce_core")
 
@@ -12,12 +12,16 @@ local PRESENTED_MAX = 1024
 
 local OUTCOMES = { "serve", "misdirected", "malformed" }
 local CLIENT_CERTIFICATES = { none = 1, optional = 2, required = 3 }
-local TLS_VERSIONS = { ["TLSv1.0"] = 0x301, ["TLSv1.1"] = 0x302, ["TLSv1.2"] = 0x303, ["TLSv1.3"] = 0x304 }
+local TLS_VERSIONS = {
+    ["TLSv1.0"] = 0x301, ["TLSv1.1"] = 0x302, ["TLSv1.2"] = 0x303, ["TLSv1.3"] = 0x304,
+}
 
 -- Options of a crt-list that take no value. Each other one takes a word.
 local NO_VALUE = { ["allow-0rtt"] = true, ["no-alpn"] = true, ["no-ca-names"] = true }
 -- Options that a policy has apart from the rest.
-local POLICY = { verify = true, ["ca-file"] = true, ["ca-verify-file"] = true, ["ssl-min-ver"] = true }
+local POLICY = {
+    verify = true, ["ca-file"] = true, ["ca-verify-file"] = true, ["ssl-min-ver"] = true,
+}
 
 local function fail(place, message, ...)
     error(place .. ": " .. message:format(...), 0)
@@ -41,7 +45,7 @@ local function read_options(text, place)
 end
 
 local function in_folder(path, folder)
-    return folder and path:sub(1, 1) ~= "/" and path:sub(1, 1) ~= "@" and folder .. "/" .. path or path
+    return folder and not path:find("^[/@]") and folder .. "/" .. path or path
 end
 
 -- Returns the number of a key; equal keys have equal numbers.
@@ -76,7 +80,8 @@ local function read_group(reader, text, place)
         options[name] = value
     end
     local verify = CLIENT_CERTIFICATES[options.verify or "none"]
-        or fail(place, 'option "verify": found "%s", expected none, optional or required', options.verify)
+        or fail(place, 'option "verify": found "%s", expected none, optional or required',
+            options.verify)
     local minimum = options["ssl-min-ver"]
     local version = not minimum and 0 or TLS_VERSIONS[minimum]
         or fail(place, 'option "ssl-min-ver": found "%s", expected TLSv1.0 to TLSv1.3', minimum)
@@ -102,7 +107,8 @@ local function add_name(reader, name, group, place)
     if known then
         -- Another certificate of the same name, as RSA beside ECDSA.
         return known.group == group
-            or fail(place, 'server name "%s": expected the TLS policy that it has at %s', name, known.place)
+            or fail(place, 'server name "%s": expected the TLS policy that it has at %s', name,
+                known.place)
     end
     reader.names[#reader.names + 1] = name
     reader.known[name] = { group = group, place = place }
@@ -130,16 +136,14 @@ local function read_names(reader, certificate, text, group, place)
 end
 
 local function read_line(reader, line, place)
-    local certificate, between, options, names = line:match("^(%S+)%s*([^%[%]]-)%s*%[([^%[%]]*)%](.*)$")
+    local certificate, options, names = line:match("^%s*([^%s%[%]]+)%s*%[([^%[%]]*)%]([^%[%]]*)$")
     if not certificate then
-        certificate, names = line:match("^%s*(%S+)(.*)$")
-        options, between = "", ""
+        certificate, names = line:match("^%s*([^%s%[%]]+)([^%[%]]*)$")
+        options = ""
     end
     if not certificate then
-        return
-    end
-    if between ~= "" or (certificate .. names):find("[%[%]]") then
-        fail(place, 'found "%s", expected CERTIFICATE [OPTIONS] NAMES', line)
+        return line:find("%S")
+            and fail(place, 'found "%s", expected CERTIFICATE [OPTIONS] NAMES', line)
     end
     local group = read_group(reader, options, place)
     -- HAProxy's default certificate is the first one.
@@ -151,7 +155,9 @@ end
 local function read_crt_list(config)
     local path = config.crt_list
     local file = io.open(path) or fail(path, "cannot read the crt-list")
-    local reader = { config = config, set = native.new(config.mode == "observe", config.connect == "extended") }
+    local set = native.new(config.mode == "observe", config.connect == "extended",
+        config.unknown == "application")
+    local reader = { config = config, set = set }
     for _, field in ipairs({ "cas", "others", "names", "known", "excluded" }) do
         reader[field] = {}
     end
@@ -195,8 +201,8 @@ local function is_true(value)
     return value == 1 or value == true
 end
 
--- The methods of the C library. HAProxy shows the extended CONNECT of HTTP/2 as a GET with an Upgrade
--- field, which no other request of HTTP/2 can have (RFC 9113 §8.2.2).
+-- The methods of the C library. HAProxy shows the extended CONNECT of HTTP/2 as a GET with an
+-- Upgrade field, which no other request of HTTP/2 can have (RFC 9113 §8.2.2).
 local ORDINARY, CONNECT, EXTENDED_CONNECT = 0, 1, 2
 
 local function method_of(fetch)
@@ -218,8 +224,8 @@ local function decide(set, names, txn)
         chain = not is_resumed and fetch:ssl_c_chain_der() or nil
     end
     local outcome, status, reason, number = set:decide(
-        is_tls, fetch:ssl_fc_sni(), presented_names(fetch:ssl_f_der()), fetch:ssl_fc_protocol(), is_resumed,
-        client, chain, verify,
+        is_tls, fetch:ssl_fc_sni(), presented_names(fetch:ssl_f_der()), fetch:ssl_fc_protocol(),
+        is_resumed, client, chain, verify,
         method_of(fetch), fetch:url(), fetch:req_fhdr("host"), fetch:req_fhdr_cnt("host") or 0)
     txn:set_var("txn.coalesce_status", status)
     txn:set_var("txn.coalesce_reason", reason)
@@ -228,10 +234,15 @@ local function decide(set, names, txn)
     txn:set_var("txn.coalesce_verdict", OUTCOMES[outcome])
 end
 
-local MODES, CONNECTS = { enforce = true, observe = true }, { refuse = true, extended = true }
 local FIELDS = {
     crt_list = "string", bind = "string", ca_base = "string", crt_base = "string",
-    ports = "table", mode = "string", connect = "string", action = "string",
+    ports = "table", mode = "string", connect = "string", unknown = "string", action = "string",
+}
+-- The values of a field; the first one is the default.
+local CHOICES = {
+    mode = { "enforce", "observe" },
+    connect = { "refuse", "extended" },
+    unknown = { "misdirected", "application" },
 }
 
 local function check(config)
@@ -243,13 +254,17 @@ local function check(config)
     end
     for field, value in pairs(config) do
         local expected = FIELDS[field]
-        expect(expected, 'field "%s": expected crt_list, bind, ca_base, crt_base, ports, mode, connect or action',
-            field)
-        expect(type(value) == expected, 'field "%s": found a %s, expected a %s', field, type(value), expected)
+        expect(expected, 'field "%s": expected crt_list, bind, ca_base, crt_base, ports, mode, '
+            .. "connect, unknown or action", field)
+        expect(type(value) == expected, 'field "%s": found a %s, expected a %s', field, type(value),
+            expected)
     end
     expect(config.crt_list, 'field "crt_list": found nothing, expected the file of the bind line')
-    expect(MODES[config.mode], 'field "mode": found "%s", expected enforce or observe', config.mode)
-    expect(CONNECTS[config.connect], 'field "connect": found "%s", expected refuse or extended', config.connect)
+    for field, choices in pairs(CHOICES) do
+        local value = config[field] or choices[1]
+        expect(value == choices[1] or value == choices[2],
+            'field "%s": found "%s", expected %s or %s', field, value, choices[1], choices[2])
+    end
     expect(#config.ports > 0, 'field "ports": found no port, expected at least one')
     for _, port in ipairs(config.ports) do
         local good = math.type(port) == "integer" and port >= 1 and port <= 65535
@@ -259,8 +274,7 @@ end
 
 -- Registers an action for the listeners of one crt-list.
 local function register(config)
-    config.ports, config.mode = config.ports or { 443 }, config.mode or "enforce"
-    config.connect = config.connect or "refuse"
+    config.ports = config.ports or { 443 }
     check(config)
     local set, names = read_crt_list(config)
     core.register_action(config.action or "coalesce", { "http-req" }, function(txn)

@@ -1,7 +1,9 @@
 /* The C half of coalesce.lua: one virtual host set for one crt-list, and the decision on it.
  *
  *     core = require("coalesce_core")
- *     set = core.new(observe, extended)     an empty set; extended CONNECT is served or refused
+ *     set = core.new(observe, extended, unknown)
+ *                                           an empty set. It serves what it would refuse, extended
+ *                                           CONNECT, and hosts without a name in the set, or not
  *     ca = set:client_ca(path, ...)         reads client CAs; returns their number
  *     group = set:policy(verify, tls_version_min, ca, other)
  *     set:name(pattern, number, group)      adds a name of the group
@@ -98,6 +100,8 @@ static int set_new(lua_State *L) {
         .size = sizeof policy,
         .enforcement = lua_toboolean(L, 1) ? COALESCE_OBSERVE : COALESCE_ENFORCE,
         .connect = lua_toboolean(L, 2) ? COALESCE_CONNECT_EXTENDED : COALESCE_CONNECT_REFUSE,
+        .unknown_authority =
+            lua_toboolean(L, 3) ? COALESCE_UNKNOWN_TO_APPLICATION : COALESCE_UNKNOWN_MISDIRECTED,
     };
     struct set *set = lua_newuserdata(L, sizeof *set);
     memset(set, 0, sizeof *set);
@@ -351,10 +355,10 @@ static int read_facts(lua_State *L, const struct set *set, uint32_t line,
     return facts->tls_version == 0x0304 || is_of_line(line, connection->presented, is_resumed);
 }
 
-/* Returns the length of the authority behind `://`. The Host field of HTTP/2 is `:authority`, even one
- * with a delimiter inside, so it is the authority if the URL goes on with it. */
+/* Returns the length of the authority behind `://`. The Host field of HTTP/2 is `:authority`, even
+ * one with a delimiter inside, so it is the authority if the URL goes on with it. */
 static size_t authority_len(coalesce_bytes rest, coalesce_bytes host) {
-    if (host.len <= rest.len && memcmp(rest.data, host.data ? host.data : rest.data, host.len) == 0 &&
+    if (host.data && host.len <= rest.len && memcmp(rest.data, host.data, host.len) == 0 &&
         (host.len == rest.len || strchr("/?#", rest.data[host.len])))
         return host.len;
     size_t len = 0;

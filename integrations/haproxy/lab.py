@@ -28,7 +28,8 @@ frontend lab
     bind {address}:{port} ssl crt-list {run}/crt-list alpn h2,http/1.1
     http-request lua.coalesce
     http-request return status 421 if {{ var(txn.coalesce_status) -m int 421 }}
-    http-request return status 400 if {{ req.ver 2.0 }} {{ url -m reg ^[^/]+://[^/]+$ }} !METH_OPTIONS
+    acl is_star url -m reg ^[^/]+://[^/]+$
+    http-request return status 400 if is_star {{ req.ver 2.0 }} !METH_OPTIONS
     http-request return status 405 if {{ var(txn.coalesce_status) -m int 405 }}
     http-request return status 400 if {{ var(txn.coalesce_verdict) -m str malformed }}
     http-request return status 500 unless {{ var(txn.coalesce_verdict) -m str serve }}
@@ -45,7 +46,8 @@ def write_pair(run, host):
     """Returns the file of a certificate with its key, as HAProxy wants them."""
     pair = run / f"{host['name']}.pem"
     pair.touch(mode=0o600)
-    pair.write_text("".join(pathlib.Path(host[file]).read_text() for file in ("certificate", "key")))
+    files = (host["certificate"], host["key"])
+    pair.write_text("".join(pathlib.Path(file).read_text() for file in files))
     return pair
 
 
@@ -72,7 +74,8 @@ def main():
             out=out, run=run, address=address, port=port, answers="\n".join(answers)
         )
     )
-    print("haproxy", "-db", "-f", configuration, sep="\n")
+    # With a master process, which reloads.
+    print("haproxy", "-W", "-f", configuration, sep="\n")
 
 
 main()

@@ -19,8 +19,8 @@ local function facts(changes)
     local all = {
         ssl_fc = 1, ssl_fc_is_resumed = 0, ssl_fc_sni = "a.test", ssl_f_der = certificate,
         ssl_fc_protocol = "TLSv1.3", ssl_c_used = 0, ssl_c_verify = 0, method = "GET",
-        url = "https://a.test/", req_ver = "2.0", ["req_fhdr host"] = "a.test", ["req_fhdr_cnt host"] = 1,
-        ["req_fhdr_cnt upgrade"] = 0,
+        url = "https://a.test/", req_ver = "2.0", ["req_fhdr host"] = "a.test",
+        ["req_fhdr_cnt host"] = 1, ["req_fhdr_cnt upgrade"] = 0,
     }
     for name, value in pairs(changes) do
         all[name] = value
@@ -62,7 +62,8 @@ expect("serve", "HTTP/1.1, upgrade", { req_ver = "1.1", url = "/", ["req_fhdr_cn
 expect("serve", "HTTP/1.1", { req_ver = "1.1", url = "/x?y=://b.test/" }, "", "a.test")
 expect("misdirected", "no presented certificate", { ssl_f_der = false }, "certificate")
 expect("misdirected", "a presented certificate that is none", { ssl_f_der = "x" }, "certificate")
-expect("misdirected", "an older TLS version", { ssl_fc_sni = "new.test", ssl_fc_protocol = "TLSv1.2" })
+expect("misdirected", "an older TLS version",
+    { ssl_fc_sni = "new.test", ssl_fc_protocol = "TLSv1.2" })
 
 -- Client certificates: on each of these connections, a request for its server name.
 local function expect_client(verdict, what, name, der, changes)
@@ -75,11 +76,14 @@ end
 expect_client("serve", "required, of this CA", "m.test", client)
 expect_client("serve", "required, of this CA, resumed", "m.test", client, { ssl_fc_is_resumed = 1 })
 expect_client("misdirected", "required, none given", "m.test", nil)
-expect_client("misdirected", "required, none given, resumed", "m.test", nil, { ssl_fc_is_resumed = 1 })
+expect_client("misdirected", "required, none given, resumed", "m.test", nil,
+    { ssl_fc_is_resumed = 1 })
 expect_client("misdirected", "required, of another CA", "m.test", other_client)
 expect_client("serve", "required, of the other CA, at its host", "m2.test", other_client)
-expect_client("misdirected", "resumed at the neighbour", "m.test", other_client, { ssl_fc_is_resumed = 1 })
-expect_client("misdirected", "resumed at the other one", "m2.test", client, { ssl_fc_is_resumed = 1 })
+expect_client("misdirected", "resumed at the neighbour", "m.test", other_client,
+    { ssl_fc_is_resumed = 1 })
+expect_client("misdirected", "resumed at the other one", "m2.test", client,
+    { ssl_fc_is_resumed = 1 })
 expect_client("misdirected", "required, not verified", "m.test", client, { ssl_c_verify = 10 })
 expect_client("misdirected", "required, not fetched", "m.test", false)
 expect_client("misdirected", "required, no certificate", "m.test", "x")
@@ -93,7 +97,7 @@ end
 expect_tls12("misdirected", "TLS 1.2, resumed, no full handshake before", nil, 1)
 expect_tls12("serve", "TLS 1.2", nil, 0)
 expect_tls12("serve", "TLS 1.2, resumed", nil, 1)
-expect_tls12("misdirected", "TLS 1.2, resumed under another server name", harness.read("all.der"), 1)
+expect_tls12("misdirected", "TLS 1.2, resumed under another name", harness.read("all.der"), 1)
 
 -- The session has no chain, so the full handshake must have proved it before.
 local resumed = { ssl_fc_is_resumed = 1 }
@@ -101,7 +105,8 @@ expect_client("misdirected", "below an unknown CA, resumed", "m.test", below, re
 local chain = harness.read("below.der") .. "x"
 expect_client("serve", "below an unknown CA", "m.test", below, { ssl_c_chain_der = chain })
 expect_client("serve", "below a known CA, resumed", "m.test", below, { ssl_fc_is_resumed = 1 })
-expect_client("misdirected", "below a known CA, at the neighbour", "m2.test", below, { ssl_fc_is_resumed = 1 })
+expect_client("misdirected", "below a known CA, at the neighbour", "m2.test", below,
+    { ssl_fc_is_resumed = 1 })
 
 expect_client("serve", "optional, none given", "o.test", nil)
 expect_client("serve", "optional, none given, resumed", "o.test", nil, { ssl_fc_is_resumed = 1 })
@@ -115,7 +120,7 @@ expect("serve", "a resumed session with a certificate, not asked", given)
 expect("misdirected", "from there to the host that asks", target("m.test", given))
 
 -- Observing serves what it notes, but nothing across client certificates.
-harness.register("@server.pem a.test b.test\n@server.pem [verify required ca-file @ca.pem] m.test\n",
+harness.register("@server.pem a.test b.test\n@server.pem [verify required ca-file @ca.pem] m.test",
     { mode = "observe", action = "observe" })
 local function observe(host, der)
     return harness.run(facts(target(host, { ssl_f_der = der })), "observe")
@@ -124,10 +129,23 @@ harness.equal(observe("b.test", "x").verdict, "serve", "observed")
 harness.equal(observe("b.test", "x").reason, "certificate", "observed")
 harness.equal(observe("m.test", harness.read("inner.der")).verdict, "misdirected", "observed")
 
+-- Choices.
+harness.register("@server.pem a.test b.test\n",
+    { action = "choices", connect = "extended", unknown = "application", ports = { 8443 } })
+local function choose(changes)
+    return harness.run(facts(changes), "choices")
+end
+local websocket = target("a.test:8443", { ["req_fhdr_cnt upgrade"] = 1 })
+harness.equal(choose(websocket).verdict, "serve", "WebSocket")
+harness.equal(choose(target("c.test:8443", {})).verdict, "serve", "unknown host")
+harness.equal(choose(target("c.test:8443", {})).name, "", "unknown host")
+harness.equal(choose({}).verdict, "misdirected", "another port")
+
 -- A connection without TLS.
 harness.register("@server.pem a.test\n", { ports = { 80 }, action = "plain" })
 local plain = {
-    method = "GET", url = "/", req_ver = "1.1", ["req_fhdr host"] = "a.test", ["req_fhdr_cnt host"] = 1,
+    method = "GET", url = "/", req_ver = "1.1", ["req_fhdr host"] = "a.test",
+    ["req_fhdr_cnt host"] = 1,
 }
 harness.equal(harness.run(plain, "plain").verdict, "serve", "without TLS")
 plain["req_fhdr host"] = "b.test"

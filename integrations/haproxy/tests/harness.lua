@@ -31,8 +31,8 @@ function harness.register(text, config)
     require("coalesce").register(config)
 end
 
--- Runs an action on the values of fetches, by name, or by name and argument. Returns the variables that
--- it sets.
+-- Runs an action on the values of fetches, by name, or by name and argument. Returns the variables
+-- that it sets.
 function harness.run(fetches, action)
     local variables = {}
     local fetch = setmetatable({}, {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the Lua file and the C library in Debian's lua5.3, without HAProxy. The C library is built with
-# AddressSanitizer and UndefinedBehaviorSanitizer.
+# Tests the Lua file and the C library in Debian's lua5.3, without HAProxy. The C library is built
+# with AddressSanitizer and UndefinedBehaviorSanitizer.
 #
 #   integrations/haproxy/tests/run.sh PREFIX
 #
