@@ -45,3 +45,97 @@ pub(crate) fn clients(
         && facts.client_certificate == COALESCE_CLIENT_NOT_ASKED;
     Ok(if not_asked { ClientCertificates::NotAsked } else { ClientCertificates::Asked })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes::{
+        COALESCE_CLIENT_UNKNOWN, COALESCE_CLIENTS_NOT_ASKED, COALESCE_CLIENTS_OPTIONAL,
+        COALESCE_CLIENTS_REQUIRED,
+    };
+
+    const NOT_ASKED: u32 = COALESCE_CLIENTS_NOT_ASKED;
+    const OPTIONAL: u32 = COALESCE_CLIENTS_OPTIONAL;
+    const REQUIRED: u32 = COALESCE_CLIENTS_REQUIRED;
+    const CA: u64 = 7;
+    const OTHER_CA: u64 = 8;
+
+    /// Every policy and fact about client certificates. The last column is for the CAs of the
+    /// handshake: the policy's, another, an unknown one.
+    const CLIENTS: &[(u32, u32, [bool; 3])] = &[
+        (NOT_ASKED, COALESCE_CLIENT_UNKNOWN, [true, true, true]),
+        (NOT_ASKED, COALESCE_CLIENT_NOT_ASKED, [true, true, true]),
+        (NOT_ASKED, COALESCE_CLIENT_ASKED_NONE_GIVEN, [true, true, true]),
+        (NOT_ASKED, COALESCE_CLIENT_VERIFIED, [true, true, true]),
+        (OPTIONAL, COALESCE_CLIENT_UNKNOWN, [false, false, false]),
+        (OPTIONAL, COALESCE_CLIENT_NOT_ASKED, [false, false, false]),
+        (OPTIONAL, COALESCE_CLIENT_ASKED_NONE_GIVEN, [true, true, true]),
+        (OPTIONAL, COALESCE_CLIENT_VERIFIED, [true, false, false]),
+        (REQUIRED, COALESCE_CLIENT_UNKNOWN, [false, false, false]),
+        (REQUIRED, COALESCE_CLIENT_NOT_ASKED, [false, false, false]),
+        (REQUIRED, COALESCE_CLIENT_ASKED_NONE_GIVEN, [false, false, false]),
+        (REQUIRED, COALESCE_CLIENT_VERIFIED, [true, false, false]),
+    ];
+
+    /// The lowest version of the policy, the version of the handshake, and whether it is met.
+    const VERSIONS: &[(u32, u32, bool)] = &[
+        (0, 0, true),
+        (0, 0x0301, true),
+        (0, 0x0304, true),
+        (0x0301, 0, false),
+        (0x0303, 0x0302, false),
+        (0x0303, 0x0303, true),
+        (0x0303, 0x0304, true),
+        (0x0304, 0x0303, false),
+        (0x0304, 0, false),
+    ];
+
+    #[test]
+    fn handshake_is_met_by_clients_version_and_the_rest_together() {
+        for (clients, fact, by_ca) in CLIENTS {
+            for (client_ca, clients_met) in [CA, OTHER_CA, 0].into_iter().zip(by_ca) {
+                for (tls_version_min, tls_version, version_met) in VERSIONS {
+                    for other in [0, 1] {
+                        let policy = HandshakePolicy {
+                            size: size_of::<HandshakePolicy>(),
+                            client_certificates: *clients,
+                            tls_version_min: *tls_version_min,
+                            client_ca: CA,
+                            other: 1,
+                        };
+                        let facts = HandshakeFacts {
+                            size: size_of::<HandshakeFacts>(),
+                            client_certificate: *fact,
+                            tls_version: *tls_version,
+                            client_ca,
+                            other,
+                        };
+                        let expected = *clients_met && *version_met && other == 1;
+                        assert_eq!(met(&policy, &facts), Ok(expected), "{policy:?} {facts:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn policy_without_a_ca_is_met_by_no_certificate() {
+        for clients in [OPTIONAL, REQUIRED] {
+            let policy = HandshakePolicy {
+                size: 0,
+                client_certificates: clients,
+                tls_version_min: 0,
+                client_ca: 0,
+                other: 0,
+            };
+            let facts = HandshakeFacts {
+                size: 0,
+                client_certificate: COALESCE_CLIENT_VERIFIED,
+                tls_version: 0,
+                client_ca: 0,
+                other: 0,
+            };
+            assert_eq!(met(&policy, &facts), Ok(false));
+        }
+    }
+}

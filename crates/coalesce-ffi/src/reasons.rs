@@ -165,3 +165,63 @@ pub(crate) const fn of_malformed(reason: Malformed) -> u32 {
         _ => COALESCE_REASON_OTHER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn core_reasons() -> Vec<(u32, u8, &'static str, &'static str, Option<String>)> {
+        use AuthorityError as E;
+        let malformed = [
+            Malformed::NoAuthority,
+            Malformed::SeveralHosts,
+            Malformed::Authority(E::FieldValue { at: 0, byte: 0 }),
+            Malformed::Authority(E::Userinfo { at: 0 }),
+            Malformed::Authority(E::EmptyHost),
+            Malformed::Authority(E::BadPort),
+            Malformed::Authority(E::BadIpLiteral),
+            Malformed::Host(E::EmptyHost),
+            Malformed::HostBeside(E::EmptyHost),
+            Malformed::HostDiffers,
+            Malformed::ConnectRefused,
+            Malformed::ExtendedConnectRefused,
+            Malformed::ConnectPort,
+        ];
+        let misdirected = Misdirected::ALL.iter().map(|reason| {
+            let (number, step) = (of_misdirected(*reason), reason.step().number());
+            (number, step, reason.code(), reason.rule(), Some(reason.to_string()))
+        });
+        let malformed = malformed.iter().map(|reason| {
+            let (number, step) = (of_malformed(*reason), reason.step().number());
+            (number, step, reason.code(), reason.rule(), None)
+        });
+        misdirected.chain(malformed).collect()
+    }
+
+    #[test]
+    fn every_reason_has_the_texts_of_the_core() {
+        let reasons = core_reasons();
+        for (number, step, code, rule, text) in &reasons {
+            let found = with_number(*number);
+            assert_eq!((found.number, found.step), (*number, u32::from(*step)), "{code}");
+            assert_eq!(found.code.to_str(), Ok(*code));
+            assert_eq!(found.rule.to_str(), Ok(*rule), "{code}");
+            if let Some(text) = text {
+                assert_eq!(found.text.to_str(), Ok(text.as_str()));
+            }
+        }
+        let own = [COALESCE_REASON_OTHER, COALESCE_REASON_NOT_DECIDED];
+        let mut numbers: Vec<_> = reasons.iter().map(|reason| reason.0).chain(own).collect();
+        let listed: Vec<_> = REASONS.iter().map(|reason| reason.number).collect();
+        numbers.sort_unstable();
+        assert_eq!(listed, numbers);
+    }
+
+    #[test]
+    fn every_code_of_the_core_has_a_number() {
+        let codes = Malformed::CODES.iter().copied();
+        for code in codes.chain(Misdirected::ALL.iter().map(|reason| reason.code())) {
+            assert!(REASONS.iter().any(|reason| reason.code.to_str() == Ok(code)), "{code}");
+        }
+    }
+}

@@ -52,3 +52,38 @@ impl fmt::Write for Text<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::fmt::Write as _;
+
+    use super::*;
+
+    fn written(room: usize, pieces: &[&str]) -> (usize, Vec<u8>) {
+        let mut buffer = vec![MaybeUninit::new(b'#'); room];
+        let mut text = Text::new(&mut buffer);
+        for piece in pieces {
+            text.write_str(piece).unwrap();
+        }
+        let len = text.finish();
+        // SAFETY: every byte was set above.
+        #[allow(unsafe_code, reason = "the buffer is that of a C caller")]
+        let bytes = buffer.iter().map(|byte| unsafe { byte.assume_init() });
+        (len, bytes.collect())
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character_and_its_length_is_whole() {
+        assert_eq!(written(0, &["abc"]), (3, b"".to_vec()));
+        assert_eq!(written(1, &["abc"]), (3, b"\0".to_vec()));
+        assert_eq!(written(4, &["ab", "c"]), (3, b"abc\0".to_vec()));
+        assert_eq!(written(3, &["ab", "c"]), (3, b"ab\0".to_vec()));
+        assert_eq!(written(5, &["abc"]), (3, b"abc\0#".to_vec()));
+        // The section sign has two bytes.
+        assert_eq!(written(3, &["a§"]), (3, b"a\0#".to_vec()));
+        assert_eq!(written(4, &["a§"]), (3, "a§\0".as_bytes().to_vec()));
+        // A shorter piece behind a cut is not written.
+        assert_eq!(written(4, &["a§§", "b"]), (6, "a§\0".as_bytes().to_vec()));
+        assert_eq!(written(3, &["a§", "b"]), (4, b"a\0#".to_vec()));
+    }
+}
