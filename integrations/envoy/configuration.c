@@ -19,8 +19,11 @@ struct reader {
 static bool refuse(struct reader *reader, const char *field, const char *found,
                    const char *expected)
 {
-    snprintf(reader->error, CHAIN_ERROR_MAX, "field \"%s%.255s\": found %.160s, expected %.256s",
-             reader->prefix, field, found, expected);
+    /* Without a field, the prefix names an object, and ends in a dot. */
+    size_t len = strlen(reader->prefix);
+    len -= len != 0 && *field == '\0';
+    snprintf(reader->error, CHAIN_ERROR_MAX, "field \"%.*s%.255s\": found %.160s, expected %.256s",
+             (int)len, reader->prefix, field, found, expected);
     return false;
 }
 

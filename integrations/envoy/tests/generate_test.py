@@ -117,6 +117,12 @@ class Generate(unittest.TestCase):
             self.assertEqual(status, 1)
             self.assertIn(f'found field "{named}", expected', errors)
 
+    def test_example_is_understood(self):
+        example = GENERATE.parent / "example" / "site.toml"
+        status, result, errors = generate(example.read_text())
+        self.assertEqual((status, errors), (0, ""))
+        self.assertEqual(len(result["static_resources"]["clusters"]), 2)
+
     def test_unreadable_file_is_an_error(self):
         self.assertEqual(generate("[")[0], 1)
         self.assertEqual(generate(SITE.replace('key = "KEY"', ""))[0], 1)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <coalesce.h>
+
 #include "../envoy_abi.h"
 
 const char *envoy_dynamic_module_on_program_init(void);
@@ -199,6 +201,9 @@ static void bad_configurations_name_the_field(void)
             "field \"ports\": found [ 0 ], expected a list of 1 to 16 ports");
     refuses("{\"table\": \"/dev/null\", \"group\": 1, \"handshake\": {}}", "field \"table\"");
     refuses("{\"table\": \"/dev/null\", \"group\": \"a\"}", "field \"group\"");
+    refuses("{\"table\": \"/dev/null\", \"group\": 1}",
+            "field \"handshake\": found nothing, expected an object");
+    refuses("{\"groups\": {\"a\": 1}}", "field \"groups.a\": found 1, expected an object");
     refuses("{\"table\": \"/dev/null\", " HOSTS "\"group\": 1}", "field \"hosts\"");
 }
 
@@ -248,6 +253,37 @@ static void refused_grpc_call_has_a_status_that_is_not_success(void)
     envoy_dynamic_module_on_http_filter_config_destroy(chain);
 }
 
+static void compiled_table_decides_as_its_names_do(const char *path)
+{
+    coalesce_table_builder *builder = NULL;
+    coalesce_table *table = NULL;
+    coalesce_group_policy policy = {.size = sizeof policy, .client_certificates = 1};
+    coalesce_bytes name = {(const uint8_t *)"a.test", 6};
+    check(coalesce_table_builder_new(&builder) == COALESCE_OK &&
+              coalesce_table_builder_group(builder, 7, &policy) == COALESCE_OK &&
+              coalesce_table_builder_entry(builder, name, 1, 7) == COALESCE_OK &&
+              coalesce_table_builder_build(builder, &table) == COALESCE_OK,
+          "a table", "none");
+    FILE *file = fopen(path, "wb");
+    coalesce_bytes bytes = coalesce_table_bytes(table);
+    check(file != NULL && fwrite(bytes.data, 1, bytes.len, file) == bytes.len, "a file", path);
+    fclose(file);
+    coalesce_table_free(table);
+    coalesce_table_builder_free(builder);
+
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"table\": \"%s\", \"group\": 7, \"handshake\": {}, " NAMES "}", path);
+    const void *chain = configure(text);
+    const void *same = configure(text);
+    remove(path);
+    check(chain != NULL && same != NULL, "two chains", logged);
+    envoy_dynamic_module_on_http_filter_config_destroy(same);
+    answers(chain, REQUEST(.authority = "a.test"), 0, "");
+    answers(chain, REQUEST(.authority = "m.test"), 421, "coalesce_unknown_authority");
+    envoy_dynamic_module_on_http_filter_config_destroy(chain);
+}
+
 static void observed_requests_are_served_with_the_reason(void)
 {
     const void *chain = configure("{" GROUPS HOSTS NAMES
@@ -280,17 +316,22 @@ static void chains_come_and_go_beside_requests(void)
     envoy_dynamic_module_on_http_filter_config_destroy(chain);
 }
 
+/* hooks_test TABLE CERTIFICATE...: the table is written, the certificates are read. */
 int main(int argc, char **argv)
 {
+    if (argc < 3) {
+        return 2;
+    }
     check(envoy_dynamic_module_on_program_init() != NULL, "the version", "another");
     bad_configurations_name_the_field();
     requests_are_decided_by_the_connection();
     handshake_that_did_not_meet_the_policy_serves_nothing();
     refused_grpc_call_has_a_status_that_is_not_success();
     observed_requests_are_served_with_the_reason();
+    compiled_table_decides_as_its_names_do(argv[1]);
     chains_come_and_go_beside_requests();
-    /* The name of the certificate file, in PEM or DER: it has a.test and *.w.test. */
-    for (int i = 1; i < argc; i++) {
+    /* Files with one certificate, in PEM and in DER: it has a.test and *.w.test. */
+    for (int i = 2; i < argc; i++) {
         char text[1024];
         snprintf(text, sizeof text,
                  "{" GROUPS HOSTS "\"group\": \"open\", \"certificate\": \"%s\"}", argv[i]);

@@ -22,5 +22,6 @@ openssl x509 -in "$work/host.pem" -outform DER -out "$work/host.der"
     -fsanitize=address,undefined -fno-sanitize-recover=all -isystem "$1/include" \
     -o "$work/hooks_test" "$here/hooks_test.c" "$here"/../*.c "$1/lib/libcoalesce.a" \
     -l:libjson-c.a -lpthread -ldl -lm
-"$work/hooks_test" "$work/host.pem" "$work/host.der"
+"$work/hooks_test" "$work/table" "$work/host.pem" "$work/host.der"
 MODULE=$work CERTIFICATE=$work/host.pem KEY=$work/host.key python3 "$here/generate_test.py"
+echo "envoy: hooks and generator are fine"
