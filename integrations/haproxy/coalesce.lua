@@ -20,7 +20,8 @@ local TLS_VERSIONS = {
 local NO_VALUE = { ["allow-0rtt"] = true, ["no-alpn"] = true, ["no-ca-names"] = true }
 -- Options that a policy has apart from the rest.
 local POLICY = {
-    verify = true, ["ca-file"] = true, ["ca-verify-file"] = true, ["ssl-min-ver"] = true,
+    verify = true, ["ca-file"] = true, ["ca-verify-file"] = true, ["crl-file"] = true,
+    ["ssl-min-ver"] = true,
 }
 
 local function fail(place, message, ...)
@@ -58,18 +59,19 @@ local function number_of(numbers, key, make)
 end
 
 local function client_ca(reader, options, place)
-    local files = {}
-    for _, option in ipairs({ "ca-file", "ca-verify-file" }) do
-        if options[option] then
-            files[#files + 1] = in_folder(options[option], reader.config.ca_base)
-        end
+    local function path(option)
+        return options[option] and in_folder(options[option], reader.config.ca_base)
     end
-    if #files == 0 then
+    local crl, cas = path("crl-file"), { path("ca-file") }
+    cas[#cas + 1] = path("ca-verify-file")
+    if #cas == 0 then
         fail(place, 'option "verify": found no client CA, expected option "ca-file" as well')
     end
-    return number_of(reader.cas, table.concat(files, "\0"), function()
-        local number, problem = reader.set:client_ca(table.unpack(files))
-        return number or fail(place, 'cannot read "%s": %s', table.concat(files, '", "'), problem)
+    local files = table.concat(cas, " ")
+    return number_of(reader.cas, files .. "\0" .. (crl or ""), function()
+        local number, problem = reader.set:client_ca(crl, table.unpack(cas))
+        local all = crl and files .. " " .. crl or files
+        return number or fail(place, "cannot read %s: %s", all, problem)
     end)
 end
 

@@ -4,7 +4,7 @@
  *     set = core.new(observe, extended, unknown)
  *                                           an empty set. It serves what it would refuse, extended
  *                                           CONNECT, and hosts without a name in the set, or not
- *     ca = set:client_ca(path, ...)         reads client CAs; returns their number
+ *     ca = set:client_ca(crl, path, ...)    reads client CAs; returns their number
  *     group = set:policy(verify, tls_version_min, ca, other)
  *     set:name(pattern, number, group)      adds a name of the group
  *     set:build(default_group, 443, ...)    ends it; the ports are those that clients connect to
@@ -47,7 +47,7 @@ static struct memory presented = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct client_ca {
     X509_STORE *store;
-    unsigned char digest[DIGEST_LEN]; /* of the paths: equal in the states of all threads */
+    unsigned char digest[DIGEST_LEN]; /* of the paths, because all threads must have the same one */
 };
 
 struct set {
@@ -86,13 +86,12 @@ static uint32_t check_number(lua_State *L, int argument, lua_Integer min, lua_In
     return (uint32_t)number;
 }
 
-/* Grows an array by one. Returns the new place, zeroed. */
-static void *grow(lua_State *L, void **array, size_t *len, size_t size) {
-    void *grown = realloc(*array, (*len + 1) * size);
+/* Returns the array with room for one more. */
+static void *grow(lua_State *L, void *array, size_t len, size_t size) {
+    void *grown = realloc(array, (len + 1) * size);
     if (!grown)
         luaL_error(L, "out of memory");
-    *array = grown;
-    return memset((char *)grown + (*len)++ * size, 0, size);
+    return grown;
 }
 
 static int set_new(lua_State *L) {
@@ -125,20 +124,28 @@ static int set_free(lua_State *L) {
     return 0;
 }
 
-/* The paths are those of `ca-file` and `ca-verify-file`; HAProxy trusts the CAs of both. */
+static int load_ca(X509_STORE *store, const char *path) {
+    if (strcmp(path, "@system-ca") == 0)
+        return X509_STORE_set_default_paths(store);
+    return X509_STORE_load_locations(store, path, NULL);
+}
+
+/* Reads the file of `crl-file` or nil, then those of `ca-file` and `ca-verify-file`. As HAProxy
+ * does, it trusts the CAs of both, and wants a revocation list of each CA in a chain. */
 static int set_client_ca(lua_State *L) {
     struct set *set = check_set(L);
+    const char *crl = luaL_optstring(L, 2, "");
     int last = lua_gettop(L);
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     X509_STORE *store = X509_STORE_new();
-    int good = digest && store && EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    for (int argument = 2; good && argument <= last; argument++) {
+    int good = digest && store && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) &&
+               EVP_DigestUpdate(digest, crl, strlen(crl) + 1);
+    if (good && *crl)
+        good = X509_STORE_load_locations(store, crl, NULL) &&
+               X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    for (int argument = 3; good && argument <= last; argument++) {
         const char *path = lua_tostring(L, argument);
-        good = path && EVP_DigestUpdate(digest, path, strlen(path) + 1);
-        if (good && strcmp(path, "@system-ca") == 0)
-            good = X509_STORE_set_default_paths(store);
-        else if (good)
-            good = X509_STORE_load_locations(store, path, NULL);
+        good = path && EVP_DigestUpdate(digest, path, strlen(path) + 1) && load_ca(store, path);
     }
     struct client_ca ca = {store, {0}};
     good = good && EVP_DigestFinal_ex(digest, ca.digest, NULL);
@@ -146,10 +153,11 @@ static int set_client_ca(lua_State *L) {
     ERR_clear_error();
     if (!good) {
         X509_STORE_free(store);
-        return failed(L, "expected a file of CA certificates in PEM");
+        return failed(L, "expected files of certificates and revocation lists in PEM");
     }
-    /* `grow` leaves this function where memory ends; then the store is lost, and HAProxy ends. */
-    *(struct client_ca *)grow(L, (void **)&set->cas, &set->cas_len, sizeof ca) = ca;
+    /* Out of memory, `grow` does not return. The store is lost then, and HAProxy does not start. */
+    set->cas = grow(L, set->cas, set->cas_len, sizeof ca);
+    set->cas[set->cas_len++] = ca;
     lua_pushinteger(L, (lua_Integer)set->cas_len);
     return 1;
 }
@@ -172,9 +180,10 @@ static int set_policy(lua_State *L) {
         coalesce_table_builder_group_for(set->builder, &policy, &group_policy, &group);
     if (result != COALESCE_OK)
         return failed(L, coalesce_result_text(result));
-    if (group == set->policies_len + 1)
-        *(coalesce_handshake_policy *)grow(L, (void **)&set->policies, &set->policies_len,
-                                           sizeof policy) = policy;
+    if (group == set->policies_len + 1) {
+        set->policies = grow(L, set->policies, set->policies_len, sizeof policy);
+        set->policies[set->policies_len++] = policy;
+    }
     if (group < 1 || group > set->policies_len)
         return luaL_error(L, "the library counts groups in another way");
     lua_pushinteger(L, group);

@@ -11,8 +11,10 @@ end
 expect('crt-list:2: option "verify": found no client CA', "#\n@server.pem [verify required] a\n")
 expect('crt-list:1: option "verify": found "x", expected none',
     "@server.pem [verify x ca-file @ca.pem] a\n")
-expect('no-such-ca.pem": expected a file of CA',
+expect("no-such-ca.pem: expected files of certificates",
     "@server.pem [verify required ca-file @no-such-ca.pem] a\n")
+expect("no-such-crl.pem: expected files of certificates",
+    "@server.pem [verify required ca-file @ca.pem crl-file @no-such-crl.pem] a\n")
 expect('crt-list:1: option "ca-file": found nothing', "@server.pem [verify required ca-file] a\n")
 expect('crt-list:1: option "ssl-min-ver": found "TLS1"', "@server.pem [ssl-min-ver TLS1] a.test\n")
 for _, line in ipairs({ "@server.pem [alpn h2 a", "@server.pem alpn h2] a",

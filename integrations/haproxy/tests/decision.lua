@@ -8,12 +8,13 @@ harness.register([[
 @server.pem [verify required ca-file @ca.pem] m.test
 @server.pem [verify required ca-file @other-ca.pem] m2.test
 @server.pem [verify optional ca-file @ca.pem] o.test
+@server.pem [verify required ca-file @ca.pem crl-file @crl.pem] l.test
 ]])
 
 -- A certificate for all of these names.
 local certificate = harness.read("server.der")
 local client, below = harness.read("client.der"), harness.read("client-below.der")
-local other_client = harness.read("other-client.der")
+local other_client, revoked = harness.read("other-client.der"), harness.read("revoked.der")
 
 local function facts(changes)
     local all = {
@@ -107,6 +108,11 @@ expect_client("serve", "below an unknown CA", "m.test", below, { ssl_c_chain_der
 expect_client("serve", "below a known CA, resumed", "m.test", below, { ssl_fc_is_resumed = 1 })
 expect_client("misdirected", "below a known CA, at the neighbour", "m2.test", below,
     { ssl_fc_is_resumed = 1 })
+
+-- The list belongs to one of two lines with the same client CA.
+expect_client("serve", "revoked, no list", "m.test", revoked)
+expect_client("misdirected", "revoked, resumed", "l.test", revoked, { ssl_fc_is_resumed = 1 })
+expect_client("serve", "not revoked", "l.test", client)
 
 expect_client("serve", "optional, none given", "o.test", nil)
 expect_client("serve", "optional, none given, resumed", "o.test", nil, { ssl_fc_is_resumed = 1 })

@@ -28,7 +28,7 @@ end
 
 local function new_set()
     local set = core.new(math.random(2) == 1)
-    local ca = set:client_ca(harness.folder .. "/ca.pem")
+    local ca = set:client_ca(nil, harness.folder .. "/ca.pem")
     for verify = 1, 3 do
         local group = set:policy(verify, 0, verify > 1 and ca or 0, verify)
         set:name(("h%d.test"):format(verify), verify, group)

@@ -26,16 +26,26 @@ certificate() {
         -extfile <(printf '%b\n' "$extensions") 2>/dev/null
     openssl x509 -in "$work/$name.pem" -outform DER -out "$work/$name.der"
 }
-ca='basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign'
+ca='basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign'
 certificate ca ca "$ca"
 certificate other-ca other-ca "$ca"
 certificate below ca "$ca"
 certificate server ca 'subjectAltName=DNS:a.test,DNS:b.test,DNS:*.wild.test,IP:192.0.2.1'
-certificate inner ca 'subjectAltName=DNS:new.test,DNS:m.test,DNS:m2.test,DNS:o.test'
+certificate inner ca 'subjectAltName=DNS:new.test,DNS:m.test,DNS:m2.test,DNS:o.test,DNS:l.test'
 certificate all ca 'subjectAltName=DNS:*.test'
 certificate client ca 'extendedKeyUsage=clientAuth'
+certificate revoked ca 'extendedKeyUsage=clientAuth'
 certificate client-below below 'extendedKeyUsage=clientAuth'
 certificate other-client other-ca 'extendedKeyUsage=clientAuth'
+
+revoke() {
+    openssl ca -config "$work/ca.cnf" -keyfile "$work/ca.key" -cert "$work/ca.pem" "$@" 2>/dev/null
+}
+printf '[ca]\ndefault_ca=one\n[one]\ndatabase=%s/index\ndefault_md=sha256\ndefault_crl_days=2\n' \
+    "$work" >"$work/ca.cnf"
+touch "$work/index"
+revoke -revoke "$work/revoked.pem"
+revoke -gencrl -out "$work/crl.pem"
 
 # The interpreter is not built with the sanitizer, so its library comes first. Lua leaves nothing
 # behind that the C library allocated.
