@@ -89,6 +89,21 @@
 #define COALESCE_PORTS_MAX 1024
 
 /**
+ * The bytes that `coalesce_table_init` needs. Larger than a table is today, so that it can grow.
+ */
+#define COALESCE_TABLE_STORAGE 512
+
+/**
+ * The bytes that `coalesce_identifiers_init` needs.
+ */
+#define COALESCE_IDENTIFIERS_STORAGE 512
+
+/**
+ * The alignment of the memory for both: that of `uint64_t`.
+ */
+#define COALESCE_STORAGE_ALIGNMENT 8
+
+/**
  * A connection in no group. Every host is refused on it, and no table has this group.
  */
 #define COALESCE_GROUP_NONE UINT32_MAX
@@ -701,7 +716,8 @@ coalesce_result coalesce_table_from_static(struct coalesce_bytes compiled,
                                            struct coalesce_table **out);
 
 /**
- * Frees a table. `NULL` is allowed. No other thread may use the table any longer.
+ * Frees a table. `NULL` is allowed. No other thread may use the table any longer. A table of
+ * `coalesce_table_init` stays as it is.
  */
 void coalesce_table_free(struct coalesce_table *table);
 
@@ -733,7 +749,8 @@ coalesce_result coalesce_identifiers_from_static(struct coalesce_bytes compiled,
                                                  struct coalesce_identifiers **out);
 
 /**
- * Frees a set. `NULL` is allowed. No other thread may use the set any longer.
+ * Frees a set. `NULL` is allowed. No other thread may use the set any longer. A set of
+ * `coalesce_identifiers_init` stays as it is.
  */
 void coalesce_identifiers_free(struct coalesce_identifiers *identifiers);
 
@@ -778,6 +795,26 @@ coalesce_result coalesce_origins(const struct coalesce_table *table,
                                  const struct coalesce_connection *connection,
                                  coalesce_origin_fn origin,
                                  void *context);
+
+/**
+ * Reads a compiled table into `storage`: `COALESCE_TABLE_STORAGE` bytes, aligned as `uint64_t`.
+ * The table keeps the memory of `compiled` too. Both must stay readable and unchanged while the
+ * table is used; then use the memory for something else. Never allocates.
+ */
+coalesce_result coalesce_table_init(void *storage,
+                                    size_t len,
+                                    struct coalesce_bytes compiled,
+                                    struct coalesce_table **out);
+
+/**
+ * Reads a compiled set into `storage`: `COALESCE_IDENTIFIERS_STORAGE` bytes, aligned as
+ * `uint64_t`. The set keeps the memory of `compiled` too. Both must stay readable and unchanged
+ * while the set is used; then use the memory for something else. Never allocates.
+ */
+coalesce_result coalesce_identifiers_init(void *storage,
+                                          size_t len,
+                                          struct coalesce_bytes compiled,
+                                          struct coalesce_identifiers **out);
 
 /**
  * Returns the bytes of a table, for `coalesce_table_from_bytes`. They belong to the table. Absent

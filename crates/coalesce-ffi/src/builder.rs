@@ -1,7 +1,7 @@
 //! Builds tables.
 
 use std::collections::BTreeSet;
-use std::collections::btree_map::{BTreeMap, Entry as Place};
+use std::collections::btree_map::{BTreeMap, Entry as Found};
 
 use coalesce_core::{
     AuthorityTable, AuthorityTableBuilder, BuildError, GroupId, NamePattern, VirtualHostId,
@@ -9,8 +9,9 @@ use coalesce_core::{
 
 use crate::codes::COALESCE_GROUP_NONE;
 use crate::fault::Fault;
-use crate::handles::{Storage, Table};
-use crate::values::{CheckedGroupPolicy, CheckedHandshakePolicy};
+use crate::group_policy::CheckedGroupPolicy;
+use crate::handles::{Place, Storage, Table};
+use crate::values::CheckedHandshakePolicy;
 
 /// Collects groups and entries for a table. Only one thread may use a builder at a time.
 #[derive(Debug, Default)]
@@ -47,8 +48,8 @@ impl TableBuilder {
     ) -> Result<u32, Fault> {
         let policy = policy.with_clients(handshake.clients)?;
         let place = match self.by_policy.entry((handshake, policy)) {
-            Place::Occupied(known) => return Ok(*known.get()),
-            Place::Vacant(place) => place,
+            Found::Occupied(known) => return Ok(*known.get()),
+            Found::Vacant(place) => place,
         };
         let mut above = self.last.saturating_add(1)..COALESCE_GROUP_NONE;
         let group = above.find(|number| !self.numbered.contains(number)).ok_or(Fault::TooLarge)?;
@@ -65,9 +66,9 @@ impl TableBuilder {
     ) -> Result<(), Fault> {
         let pattern = NamePattern::parse(pattern).map_err(|_| Fault::InvalidName)?;
         let place = match self.entries.entry(pattern.to_string().to_ascii_lowercase()) {
-            Place::Vacant(place) => place,
-            Place::Occupied(known) if *known.get() == (virtual_host, group) => return Ok(()),
-            Place::Occupied(_) => return Err(Fault::DuplicateName),
+            Found::Vacant(place) => place,
+            Found::Occupied(known) if *known.get() == (virtual_host, group) => return Ok(()),
+            Found::Occupied(_) => return Err(Fault::DuplicateName),
         };
         let (id, of_group) = (VirtualHostId::new(virtual_host), GroupId::new(group));
         self.table.entry(pattern, id, of_group).map_err(fault)?;
@@ -77,7 +78,7 @@ impl TableBuilder {
 
     pub(crate) fn build(&self) -> Result<Table, Fault> {
         let table: AuthorityTable = self.table.build().map_err(fault)?;
-        Table::new(Storage::Owned(table.as_bytes().into()))
+        Table::new(Storage::Owned(table.as_bytes().into()), Place::Heap)
     }
 }
 

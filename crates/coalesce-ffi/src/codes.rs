@@ -42,6 +42,13 @@ pub const COALESCE_STRUCT_SIZE_MAX: usize = 1024;
 /// The largest number of ports of one listener. The decision compares them one after the other.
 pub const COALESCE_PORTS_MAX: usize = 1024;
 
+/// The bytes that `coalesce_table_init` needs. Larger than a table is today, so that it can grow.
+pub const COALESCE_TABLE_STORAGE: usize = 512;
+/// The bytes that `coalesce_identifiers_init` needs.
+pub const COALESCE_IDENTIFIERS_STORAGE: usize = 512;
+/// The alignment of the memory for both: that of `uint64_t`.
+pub const COALESCE_STORAGE_ALIGNMENT: usize = 8;
+
 /// A connection in no group. Every host is refused on it, and no table has this group.
 pub const COALESCE_GROUP_NONE: u32 = u32::MAX;
 

@@ -10,6 +10,7 @@ use crate::codes::{
 /// The reason why a call does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "some faults are those of building"))]
 pub(crate) enum Fault {
     NullArgument = COALESCE_NULL_ARGUMENT,
     StructSize = COALESCE_STRUCT_SIZE,

@@ -63,7 +63,9 @@
 //!
 //! # Crate features
 //!
-//! * none: reading compiled tables and identifier sets, deciding; without the standard library.
+//! * none: reading compiled tables and identifier sets into memory of the caller, deciding; without
+//!   the standard library and without an allocator. A program that calls all of it has 79 KB of
+//!   code; `tests/bare.sh` in the repository links one and prints its size.
 //! * `std` (default): building tables and identifier sets, reading certificates, handles on the
 //!   heap.
 //!
@@ -92,6 +94,14 @@
 #[cfg(not(any(feature = "std", target_os = "none")))]
 extern crate std;
 
+#[cfg(all(not(feature = "std"), target_os = "none"))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
 #[cfg(feature = "std")]
 mod builder;
 pub mod codes;
@@ -100,6 +110,8 @@ mod explain;
 mod exports;
 mod facts;
 mod fault;
+#[cfg(feature = "std")]
+mod group_policy;
 mod handles;
 mod handshake;
 #[cfg(feature = "std")]
@@ -117,6 +129,7 @@ pub use builder::TableBuilder;
 #[cfg(feature = "std")]
 pub use exports::build::*;
 pub use exports::decisions::*;
+pub use exports::storage::*;
 pub use exports::tables::*;
 pub use exports::texts::*;
 pub use handles::{Identifiers, Table};

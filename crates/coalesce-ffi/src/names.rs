@@ -6,7 +6,7 @@ use coalesce_tls::{CertificateError, PresentedNames};
 
 use crate::builder;
 use crate::fault::Fault;
-use crate::handles::{Identifiers, Storage};
+use crate::handles::{Identifiers, Place, Storage};
 use crate::pointers::Bytes;
 
 /// Reads the identifiers of a certificate.
@@ -16,7 +16,7 @@ pub(crate) fn from_der(certificate: &[u8]) -> Result<Identifiers, Fault> {
         CertificateError::Identifiers(error) => builder::fault(error),
         _ => Fault::InvalidCertificate,
     })?;
-    Identifiers::new(Storage::Owned(names.identifiers().as_bytes().into()))
+    Identifiers::new(Storage::Owned(names.identifiers().as_bytes().into()), Place::Heap)
 }
 
 /// Makes a set of names as text.
@@ -27,7 +27,7 @@ pub(crate) fn from_names(names: &[Bytes<'_>]) -> Result<Identifiers, Fault> {
     let identifiers = names.iter().map(|name| identifier(name.present()?));
     let identifiers: Vec<PresentedIdentifier<'_>> = identifiers.collect::<Result<_, _>>()?;
     let set = IdentifierSet::build(identifiers).map_err(builder::fault)?;
-    Identifiers::new(Storage::Owned(set.as_bytes().into()))
+    Identifiers::new(Storage::Owned(set.as_bytes().into()), Place::Heap)
 }
 
 /// Parses `a.test`, `*.a.test` or an address, each with or without its kind in front.

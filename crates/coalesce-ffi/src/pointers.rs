@@ -6,7 +6,7 @@
 //! it is safe.
 #![allow(unsafe_code, reason = "this module follows the pointers of C, and nothing else does")]
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of};
@@ -178,6 +178,21 @@ impl<'a, T> Out<'a, T> {
     }
 }
 
+impl<T> Out<'_, T> {
+    /// Takes `len` bytes of C as the place of a value.
+    ///
+    /// # Safety
+    /// The pointer is `NULL`, or `len` bytes are writable from it on, and nobody else reads or
+    /// writes there for the lifetime of the result.
+    pub(crate) unsafe fn in_storage(storage: *mut c_void, len: usize) -> Result<Self, Fault> {
+        if !storage.is_null() && len < size_of::<T>() {
+            return Err(Fault::TooLarge);
+        }
+        // SAFETY: the storage is `NULL`, or the caller promises enough writable bytes.
+        Ok(unsafe { Self::from_raw(storage.cast()) })
+    }
+}
+
 impl<T: SizedStruct> Out<'_, T> {
     /// Returns the `size` that the caller set, if it is a possible one.
     pub(crate) fn size(&self) -> Result<usize, Fault> {
@@ -270,5 +285,93 @@ impl<'a> From<&'a [u8]> for Bytes<'a> {
 impl fmt::Debug for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bytes").field("data", &self.data).field("len", &self.len).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::structs::{Entry, HandshakeFacts};
+
+    const SIZE: usize = size_of::<HandshakeFacts>();
+
+    /// An allocation of the words of a struct, with `size` in front. Miri finds a read behind it.
+    fn allocation(size: usize, words: usize) -> Vec<usize> {
+        let mut made = vec![0; words];
+        made[0] = size;
+        made
+    }
+
+    fn read(memory: &[usize]) -> Result<u64, Fault> {
+        // SAFETY: the memory has as many bytes as its first word says, or the size is a fault.
+        let facts = unsafe { In::<HandshakeFacts>::from_raw(memory.as_ptr().cast()) };
+        facts.read().map(|facts| facts.other)
+    }
+
+    #[test]
+    fn struct_is_read_only_as_far_as_its_size_allows() {
+        let word = size_of::<usize>();
+        for size in 0..SIZE {
+            let words = size.div_ceil(word).max(1);
+            assert_eq!(read(&allocation(size, words)), Err(Fault::StructSize), "{size}");
+        }
+        for extra in 0..4 {
+            let mut memory = allocation(SIZE + extra * word, SIZE / word + extra);
+            assert_eq!(read(&memory), Ok(0));
+            *memory.last_mut().unwrap() = 1;
+            let expected = if extra == 0 { Ok(1) } else { Err(Fault::StructSize) };
+            assert_eq!(read(&memory), expected);
+        }
+        let largest = COALESCE_STRUCT_SIZE_MAX;
+        assert_eq!(read(&allocation(largest, largest / word)), Ok(0));
+        assert_eq!(read(&allocation(largest + 1, 1)), Err(Fault::StructSize));
+        assert_eq!(read(&allocation(usize::MAX, 1)), Err(Fault::StructSize));
+    }
+
+    #[test]
+    fn null_and_misaligned_pointers_are_faults() {
+        let memory = allocation(SIZE, SIZE / size_of::<usize>() + 1);
+        // SAFETY: `NULL`; and inside of the allocation, with room for a struct behind it.
+        let (null, odd) = unsafe {
+            let odd = memory.as_ptr().cast::<HandshakeFacts>().byte_add(1);
+            (In::<HandshakeFacts>::from_raw(ptr::null()), In::from_raw(odd))
+        };
+        assert_eq!(null.read().err(), Some(Fault::NullArgument));
+        assert_eq!(odd.read().err(), Some(Fault::InvalidValue));
+    }
+
+    #[test]
+    fn result_is_written_and_unknown_fields_become_zero() {
+        let word = size_of::<usize>();
+        let entry_words = size_of::<Entry>() / word;
+        let mut memory = vec![usize::MAX; entry_words + 3];
+        for size in [0, 1, word * entry_words - 1, COALESCE_STRUCT_SIZE_MAX + 1] {
+            memory[0] = size;
+            // SAFETY: the size is a fault, so nothing is written.
+            let mut out = unsafe { Out::<Entry>::from_raw(memory.as_mut_ptr().cast()) };
+            let entry = Entry { size, virtual_host: 1, group: 2 };
+            assert_eq!(out.write(entry), Err(Fault::StructSize));
+            assert!(memory[1..].iter().all(|word| *word == usize::MAX));
+        }
+        let size = word * (entry_words + 2);
+        memory[0] = size;
+        // SAFETY: the memory has one word more than its size says.
+        let mut out = unsafe { Out::<Entry>::from_raw(memory.as_mut_ptr().cast()) };
+        assert_eq!(out.write(Entry { size, virtual_host: 0, group: 0 }), Ok(()));
+        assert_eq!(memory[0], size);
+        assert!(memory[1..entry_words + 2].iter().all(|word| *word == 0));
+        assert_eq!(memory.last(), Some(&usize::MAX));
+    }
+
+    #[test]
+    fn absent_and_empty_bytes_differ() {
+        assert_eq!(Bytes::ABSENT.get(), Ok(None));
+        assert_eq!(Bytes::from(&b""[..]).get(), Ok(Some(&b""[..])));
+        // SAFETY: nothing is read, because the length is a fault.
+        let (missing, large) = unsafe {
+            (Bytes::from_raw(ptr::null(), 1), Bytes::from_raw(b"x".as_ptr(), usize::MAX))
+        };
+        assert_eq!(missing.get(), Err(Fault::NullArgument));
+        assert_eq!(large.get(), Err(Fault::InvalidValue));
     }
 }

@@ -3,11 +3,12 @@
 use crate::builder::TableBuilder;
 use crate::codes::ResultCode;
 use crate::fault::{Fault, code};
-use crate::handles::{Identifiers, Storage, Table};
+use crate::group_policy::CheckedGroupPolicy;
+use crate::handles::{Identifiers, Place, Storage, Table};
 use crate::names;
 use crate::pointers::{Bytes, In, Out};
 use crate::structs::{GroupPolicy, HandshakePolicy};
-use crate::values::{CheckedGroupPolicy, CheckedHandshakePolicy};
+use crate::values::CheckedHandshakePolicy;
 
 /// Writes the handle of a success, or `NULL`.
 fn hand_out<T>(
@@ -112,7 +113,7 @@ pub unsafe extern "C" fn coalesce_table_from_bytes(
 ) -> ResultCode {
     // SAFETY: the caller promises what the header says of each pointer.
     let out = unsafe { Out::from_raw(out) };
-    code(hand_out(out, || Table::new(Storage::Owned(compiled.present()?.into()))))
+    code(hand_out(out, || Table::new(Storage::Owned(compiled.present()?.into()), Place::Heap)))
 }
 
 /// Reads a compiled table and keeps the memory of the caller, which must stay readable and
@@ -127,14 +128,20 @@ pub unsafe extern "C" fn coalesce_table_from_static(
     code(hand_out(out, || {
         // SAFETY: the caller promises that the bytes outlive the table.
         let bytes = unsafe { compiled.present_static()? };
-        Table::new(Storage::Static(bytes))
+        Table::new(Storage::Static(bytes), Place::Heap)
     }))
 }
 
-/// Frees a table. `NULL` is allowed. No other thread may use the table any longer.
+/// Frees a table. `NULL` is allowed. No other thread may use the table any longer. A table of
+/// `coalesce_table_init` stays as it is.
 #[unsafe(no_mangle)]
-pub extern "C" fn coalesce_table_free(table: Option<Box<Table>>) {
-    drop(table);
+pub unsafe extern "C" fn coalesce_table_free(table: *mut Table) {
+    // SAFETY: the caller promises `NULL` or a handle of this library that nobody uses any longer.
+    let on_heap = unsafe { In::from_raw(table) }.get().is_some_and(Table::is_on_heap);
+    if on_heap {
+        // SAFETY: a handle on the heap comes from a box, and the caller gives it back once.
+        drop(unsafe { Box::from_raw(table) });
+    }
 }
 
 /// Reads the subject alternative names of a certificate in DER.
@@ -171,7 +178,9 @@ pub unsafe extern "C" fn coalesce_identifiers_from_bytes(
 ) -> ResultCode {
     // SAFETY: the caller promises what the header says of each pointer.
     let out = unsafe { Out::from_raw(out) };
-    code(hand_out(out, || Identifiers::new(Storage::Owned(compiled.present()?.into()))))
+    code(hand_out(out, || {
+        Identifiers::new(Storage::Owned(compiled.present()?.into()), Place::Heap)
+    }))
 }
 
 /// Reads a compiled set and keeps the memory of the caller, which must stay readable and unchanged
@@ -186,12 +195,18 @@ pub unsafe extern "C" fn coalesce_identifiers_from_static(
     code(hand_out(out, || {
         // SAFETY: the caller promises that the bytes outlive the set.
         let bytes = unsafe { compiled.present_static()? };
-        Identifiers::new(Storage::Static(bytes))
+        Identifiers::new(Storage::Static(bytes), Place::Heap)
     }))
 }
 
-/// Frees a set. `NULL` is allowed. No other thread may use the set any longer.
+/// Frees a set. `NULL` is allowed. No other thread may use the set any longer. A set of
+/// `coalesce_identifiers_init` stays as it is.
 #[unsafe(no_mangle)]
-pub extern "C" fn coalesce_identifiers_free(identifiers: Option<Box<Identifiers>>) {
-    drop(identifiers);
+pub unsafe extern "C" fn coalesce_identifiers_free(identifiers: *mut Identifiers) {
+    // SAFETY: the caller promises `NULL` or a handle of this library that nobody uses any longer.
+    let on_heap = unsafe { In::from_raw(identifiers) }.get().is_some_and(Identifiers::is_on_heap);
+    if on_heap {
+        // SAFETY: a handle on the heap comes from a box, and the caller gives it back once.
+        drop(unsafe { Box::from_raw(identifiers) });
+    }
 }

@@ -9,5 +9,6 @@
 #[cfg(feature = "std")]
 pub(crate) mod build;
 pub(crate) mod decisions;
+pub(crate) mod storage;
 pub(crate) mod tables;
 pub(crate) mod texts;

@@ -58,6 +58,10 @@ static void null_is_a_result(struct world *world)
     CHECK(coalesce_table_lookup(world->table, ABSENT, &entry, &number) == COALESCE_NULL_ARGUMENT);
     CHECK(coalesce_table_lookup(world->table, bytes("a"), NULL, &number) == COALESCE_NULL_ARGUMENT);
     CHECK(coalesce_table_lookup(world->table, bytes("a"), &entry, NULL) == COALESCE_NULL_ARGUMENT);
+    uint64_t storage[COALESCE_TABLE_STORAGE / 8];
+    CHECK(coalesce_table_init(NULL, sizeof storage, bytes("C"), &table) == COALESCE_NULL_ARGUMENT);
+    CHECK(coalesce_table_init(storage, sizeof storage, ABSENT, &table) == COALESCE_NULL_ARGUMENT);
+    CHECK(coalesce_table_init(storage, sizeof storage, bytes("C"), NULL) == COALESCE_NULL_ARGUMENT);
     coalesce_table_free(NULL);
 
     CHECK(coalesce_identifiers_from_der(ABSENT, &identifiers) == COALESCE_NULL_ARGUMENT);
@@ -75,6 +79,12 @@ static void null_is_a_result(struct world *world)
     CHECK(coalesce_identifiers_cover(NULL, bytes("a"), &number) == COALESCE_NULL_ARGUMENT);
     CHECK(coalesce_identifiers_cover(world->presented, ABSENT, &number) == COALESCE_NULL_ARGUMENT);
     CHECK(coalesce_identifiers_cover(world->presented, bytes("a"), NULL) == COALESCE_NULL_ARGUMENT);
+    CHECK(coalesce_identifiers_init(NULL, sizeof storage, bytes("C"), &identifiers) ==
+          COALESCE_NULL_ARGUMENT);
+    CHECK(coalesce_identifiers_init(storage, sizeof storage, ABSENT, &identifiers) ==
+          COALESCE_NULL_ARGUMENT);
+    CHECK(coalesce_identifiers_init(storage, sizeof storage, bytes("C"), NULL) ==
+          COALESCE_NULL_ARGUMENT);
     coalesce_identifiers_free(NULL);
 
     CHECK(coalesce_handshake_met(NULL, &world->open_met, &number) == COALESCE_NULL_ARGUMENT);

@@ -162,6 +162,30 @@ static void compiled_bytes_are_the_same_table(struct world *world)
     free(copy);
 }
 
+static void table_in_memory_of_the_caller_decides(struct world *world)
+{
+    const coalesce_bytes table = coalesce_table_bytes(world->table);
+    const coalesce_bytes set = coalesce_identifiers_bytes(world->presented);
+    static uint64_t storage[1 + COALESCE_TABLE_STORAGE / 8];
+    static uint64_t set_storage[COALESCE_IDENTIFIERS_STORAGE / 8];
+    struct world other = *world;
+    for (size_t len = 0; len < 64; len++)
+        CHECK(coalesce_table_init(storage, len, table, &other.table) == COALESCE_TOO_LARGE);
+    CHECK(coalesce_table_init((uint8_t *)storage + 1, COALESCE_TABLE_STORAGE, table,
+                              &other.table) == COALESCE_INVALID_VALUE);
+    CHECK(other.table == NULL);
+    CHECK(coalesce_table_init(storage, COALESCE_TABLE_STORAGE, set, &other.table) ==
+          COALESCE_INVALID_TABLE);
+    OK(coalesce_table_init(storage, COALESCE_TABLE_STORAGE, table, &other.table));
+    OK(coalesce_identifiers_init(set_storage, sizeof set_storage, set, &other.presented));
+    coalesce_connection connection = open_connection(&other);
+    CHECK(decide(&other, &connection, "a.test").virtual_host == 10);
+    CHECK(decide(&other, &connection, "b.test").reason == COALESCE_REASON_CERTIFICATE);
+    /* They are not on the heap, so this frees nothing. */
+    world_free(&other);
+    CHECK(decide(&other, &connection, "a.test").virtual_host == 10);
+}
+
 static void hosts_are_looked_up_and_covered(struct world *world)
 {
     coalesce_entry entry = {.size = sizeof entry};
@@ -243,6 +267,7 @@ int main(void)
     connection_without_facts_serves_nothing(&made);
     equal_policies_are_one_group();
     compiled_bytes_are_the_same_table(&made);
+    table_in_memory_of_the_caller_decides(&made);
     hosts_are_looked_up_and_covered(&made);
     origins_are_those_that_are_served(&made);
     threads_share_a_table_and_a_set(&made);
