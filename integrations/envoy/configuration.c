@@ -123,6 +123,68 @@ static uint64_t number_of(const uint8_t *data, size_t len)
     return hash != 0 ? hash : 1;
 }
 
+/* ---- tables ---- */
+
+/* Filter chains with equal names share one table: N chains with N names would need N² entries. */
+struct shared_table {
+    coalesce_table *table;
+    size_t users;
+    struct shared_table *next;
+};
+
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shared_table *shared_tables;
+
+/* Returns the shared table with these bytes for one more user, or NULL. Needs the lock. */
+static const coalesce_table *find_shared(coalesce_bytes compiled)
+{
+    for (struct shared_table *shared = shared_tables; shared != NULL; shared = shared->next) {
+        coalesce_bytes own = coalesce_table_bytes(shared->table);
+        if (own.len == compiled.len && memcmp(own.data, compiled.data, own.len) == 0) {
+            shared->users++;
+            return shared->table;
+        }
+    }
+    return NULL;
+}
+
+/* Returns the shared table with these bytes, and checks them only if there is none. */
+static coalesce_result share_compiled(coalesce_bytes compiled, const coalesce_table **table)
+{
+    struct shared_table *added = NULL;
+    coalesce_result result = COALESCE_OK;
+    pthread_mutex_lock(&shared_lock);
+    *table = find_shared(compiled);
+    if (*table == NULL && (added = malloc(sizeof *added)) != NULL) {
+        *added = (struct shared_table){NULL, 1, shared_tables};
+        result = coalesce_table_from_bytes(compiled, &added->table);
+        if (result == COALESCE_OK) {
+            *table = added->table;
+            shared_tables = added;
+        } else {
+            free(added);
+        }
+    }
+    pthread_mutex_unlock(&shared_lock);
+    return result;
+}
+
+static void release_table(const coalesce_table *table)
+{
+    pthread_mutex_lock(&shared_lock);
+    struct shared_table **place = &shared_tables;
+    while (*place != NULL && (*place)->table != table) {
+        place = &(*place)->next;
+    }
+    struct shared_table *shared = *place;
+    if (shared != NULL && --shared->users == 0) {
+        *place = shared->next;
+        coalesce_table_free(shared->table);
+        free(shared);
+    }
+    pthread_mutex_unlock(&shared_lock);
+}
+
 /* ---- groups ---- */
 
 #define HANDSHAKE_FIELDS "client_certificates client_ca minimum_version other"
@@ -225,8 +287,7 @@ static bool read_hosts(struct reader *reader, json_object *hosts, const struct g
 }
 
 static bool read_names(struct reader *reader, json_object *root, struct group *groups,
-                       coalesce_table_builder *builder, struct chain *chain,
-                       coalesce_table **table)
+                       coalesce_table_builder *builder, struct chain *chain)
 {
     uint32_t enforcement = COALESCE_ENFORCE;
     if (!read_word(reader, root, "mode", MODES, &enforcement)) {
@@ -252,67 +313,18 @@ static bool read_names(struct reader *reader, json_object *root, struct group *g
     }
     chain->group = group->number;
     chain->policy = group->handshake;
-    return accept(reader, "hosts", hosts, coalesce_table_builder_build(builder, table));
-}
-
-/* ---- tables ---- */
-
-/* Filter chains with equal names share one table: N chains with N names would need N² entries. */
-struct shared_table {
-    coalesce_table *table;
-    size_t users;
-    struct shared_table *next;
-};
-
-static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct shared_table *shared_tables;
-
-static bool same_table(const coalesce_table *a, const coalesce_table *b)
-{
-    coalesce_bytes x = coalesce_table_bytes(a);
-    coalesce_bytes y = coalesce_table_bytes(b);
-    return x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
-}
-
-/* Takes a table. Returns the shared one with the same content, or NULL without memory. */
-static const coalesce_table *share_table(coalesce_table *table)
-{
-    pthread_mutex_lock(&shared_lock);
-    struct shared_table *shared = shared_tables;
-    while (shared != NULL && !same_table(shared->table, table)) {
-        shared = shared->next;
-    }
-    if (shared != NULL) {
-        coalesce_table_free(table);
-        shared->users++;
-    } else if ((shared = malloc(sizeof *shared)) != NULL) {
-        *shared = (struct shared_table){table, 1, shared_tables};
-        shared_tables = shared;
-    } else {
+    coalesce_table *table = NULL;
+    coalesce_result result = coalesce_table_builder_build(builder, &table);
+    if (result == COALESCE_OK) {
+        result = share_compiled(coalesce_table_bytes(table), &chain->table);
         coalesce_table_free(table);
     }
-    pthread_mutex_unlock(&shared_lock);
-    return shared != NULL ? shared->table : NULL;
+    return accept(reader, "hosts", hosts, result);
 }
 
-static void release_table(const coalesce_table *table)
-{
-    pthread_mutex_lock(&shared_lock);
-    struct shared_table **place = &shared_tables;
-    while (*place != NULL && (*place)->table != table) {
-        place = &(*place)->next;
-    }
-    struct shared_table *shared = *place;
-    if (shared != NULL && --shared->users == 0) {
-        *place = shared->next;
-        coalesce_table_free(shared->table);
-        free(shared);
-    }
-    pthread_mutex_unlock(&shared_lock);
-}
+/* ---- names and tables ---- */
 
-static bool read_compiled(struct reader *reader, json_object *root, struct chain *chain,
-                          coalesce_table **table)
+static bool read_compiled(struct reader *reader, json_object *root, struct chain *chain)
 {
     static const char *const unused[] = {"hosts", "groups", "mode"};
     for (size_t i = 0; i < 3; i++) {
@@ -339,19 +351,18 @@ static bool read_compiled(struct reader *reader, json_object *root, struct chain
         return false;
     }
     coalesce_result result =
-        coalesce_table_from_bytes((coalesce_bytes){file.data, file.len}, table);
+        share_compiled((coalesce_bytes){file.data, file.len}, &chain->table);
     file_free(&file);
     return accept(reader, "table", json_object_object_get(root, "table"), result);
 }
 
 static bool read_table(struct reader *reader, json_object *root, struct chain *chain)
 {
-    coalesce_table *table = NULL;
     bool read = false;
     json_object *defined = json_object_object_get(root, "groups");
     json_object *handshake = json_object_object_get(root, "handshake");
     if (json_object_object_get(root, "table") != NULL) {
-        read = read_compiled(reader, root, chain, &table);
+        read = read_compiled(reader, root, chain);
     } else if (handshake != NULL) {
         refuse_value(reader, "handshake", handshake, "it in \"groups\", or a \"table\"");
     } else if (!json_object_is_type(defined, json_type_object) ||
@@ -361,13 +372,12 @@ static bool read_table(struct reader *reader, json_object *root, struct chain *c
         struct group *groups = calloc((size_t)json_object_object_length(defined), sizeof *groups);
         coalesce_table_builder *builder = NULL;
         if (groups != NULL && coalesce_table_builder_new(&builder) == COALESCE_OK) {
-            read = read_names(reader, root, groups, builder, chain, &table);
+            read = read_names(reader, root, groups, builder, chain);
         }
         coalesce_table_builder_free(builder);
         free(groups);
     }
-    chain->table = read ? share_table(table) : NULL;
-    return chain->table != NULL;
+    return read && chain->table != NULL;
 }
 
 /* ---- the connection ---- */

@@ -9,6 +9,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PATH=$PATH:$here/../../../target/gateways/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
