@@ -30,14 +30,15 @@
 #define SET "coalesce.set"
 #define IDENTIFIERS "coalesce.identifiers"
 
-/* Facts of full handshakes that the threads of this process remember. A new fact takes the place of
- * an older one. */
-#define MEMORY_MAX 1024
+/* Facts of full handshakes that the threads of this process remember, as digests. A digest has few
+ * places. If others have them all, it takes the place of one. */
+#define MEMORY_LEN 1024
+#define PLACES 8
 #define DIGEST_LEN 32
 
 struct memory {
     pthread_mutex_t lock;
-    unsigned char digests[MEMORY_MAX][DIGEST_LEN];
+    unsigned char digests[MEMORY_LEN][PLACES][DIGEST_LEN];
 };
 
 /* Client certificates with the client CAs that verified them. */
@@ -266,8 +267,15 @@ static int make_digest(const void *first, size_t first_len, coalesce_bytes secon
     return good;
 }
 
+/* Returns the place of a digest, or an empty one, or else that of another digest. */
 static unsigned char *place_of(struct memory *memory, const unsigned char digest[DIGEST_LEN]) {
-    return memory->digests[(digest[0] << 8 | digest[1]) % MEMORY_MAX];
+    static const unsigned char empty[DIGEST_LEN];
+    unsigned char(*places)[DIGEST_LEN] =
+        memory->digests[(digest[0] << 8 | digest[1]) % MEMORY_LEN];
+    for (size_t i = 0; i < PLACES; i++)
+        if (memcmp(places[i], digest, DIGEST_LEN) == 0 || memcmp(places[i], empty, DIGEST_LEN) == 0)
+            return places[i];
+    return places[digest[2] % PLACES];
 }
 
 static int is_remembered(struct memory *memory, const unsigned char digest[DIGEST_LEN]) {
