@@ -372,20 +372,9 @@ static int read_facts(lua_State *L, const struct set *set, uint32_t line,
     return facts->tls_version == 0x0304 || is_of_line(line, connection->presented, is_resumed);
 }
 
-/* Returns the length of the authority behind `://`. The Host field of HTTP/2 is `:authority`, even
- * one with a delimiter inside, so it is the authority if the URL goes on with it. */
-static size_t authority_len(coalesce_bytes rest, coalesce_bytes host) {
-    if (host.data && host.len <= rest.len && memcmp(rest.data, host.data, host.len) == 0 &&
-        (host.len == rest.len || strchr("/?#", rest.data[host.len])))
-        return host.len;
-    size_t len = 0;
-    while (len < rest.len && !strchr("/?#", rest.data[len]))
-        len++;
-    return len;
-}
-
 /* Splits the target as HAProxy has it: absolute for HTTP/2 with `:authority`, the authority alone
- * for CONNECT, otherwise as the client sent it. */
+ * for CONNECT, otherwise as the client sent it. The Host field of HTTP/2 is the whole `:authority`:
+ * with a delimiter inside, it differs from the authority here, and the request is malformed. */
 static void read_target(coalesce_bytes url, coalesce_request *request) {
     if (request->method == COALESCE_METHOD_CONNECT) {
         request->authority = url;
@@ -394,9 +383,11 @@ static void read_target(coalesce_bytes url, coalesce_request *request) {
     for (size_t at = 0; at + 3 <= url.len && !strchr("/?#", url.data[at]); at++) {
         if (memcmp(url.data + at, "://", 3) != 0)
             continue;
-        coalesce_bytes rest = {url.data + at + 3, url.len - at - 3};
+        size_t start = at + 3, end = start;
+        while (end < url.len && !strchr("/?#", url.data[end]))
+            end++;
         request->scheme = (coalesce_bytes){url.data, at};
-        request->authority = (coalesce_bytes){rest.data, authority_len(rest, request->host)};
+        request->authority = (coalesce_bytes){url.data + start, end - start};
         return;
     }
 }

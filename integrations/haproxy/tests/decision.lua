@@ -4,6 +4,7 @@ local harness = require("harness")
 
 harness.register([[
 @server.pem a.test b.test *.wild.test
+@server.pem [curves P-256] curves.wild.test
 @server.pem [ssl-min-ver TLSv1.3] new.test
 @server.pem [verify required ca-file @ca.pem] m.test
 @server.pem [verify required ca-file @other-ca.pem] m2.test
@@ -50,6 +51,7 @@ expect("serve", "neighbour", target("b.test", {}), "", "b.test")
 expect("serve", "below the wildcard", target("x.wild.test", {}), "", "*.wild.test")
 expect("serve", "capitals and port", target("B.Test:443", {}), "", "b.test")
 expect("serve", "no server name", { ssl_fc_sni = false })
+expect("misdirected", "other options", target("curves.wild.test", {}), "group")
 expect("misdirected", "unknown host", target("c.test", {}))
 expect("misdirected", "another port", target("b.test:8443", {}))
 expect("misdirected", "another scheme", { url = "http://a.test/" })
@@ -117,6 +119,7 @@ expect_client("serve", "not revoked", "l.test", client)
 expect_client("serve", "optional, none given", "o.test", nil)
 expect_client("serve", "optional, none given, resumed", "o.test", nil, { ssl_fc_is_resumed = 1 })
 expect_client("serve", "optional, of this CA", "o.test", client)
+expect_client("misdirected", "optional, not fetched", "o.test", false)
 expect_client("misdirected", "optional, of another CA", "o.test", other_client)
 
 local given = { ssl_c_used = 1, ssl_c_der = client }
