@@ -126,6 +126,10 @@ fn program_is_linked_with_the_shared_library_and_finds_it_by_its_soname() {
 fn program_with_the_static_library_needs_no_library_but_those_of_the_system() {
     let folder = tempfile::tempdir().unwrap();
     let mut libraries = pkg_config(Path::new("/"), prefix(), &["--libs", "--static"]);
+    // The C library of today has most of them inside, so that a linker would not miss one.
+    for needed in ["-lgcc_s", "-lpthread", "-ldl", "-lm", "-lc"] {
+        assert!(libraries.iter().any(|library| library == needed), "{needed}: {libraries:?}");
+    }
     for library in &mut libraries {
         if library == "-lcoalesce" {
             *library = prefix().join("lib/libcoalesce.a").to_str().unwrap().to_owned();

@@ -1,6 +1,7 @@
 //! The C interface as its users meet it: installed, found by pkg-config, linked into programs in C
 //! and C++.
 
+mod compiled;
 mod example;
 mod install;
 mod page;
@@ -18,9 +19,17 @@ fn root() -> PathBuf {
 /// Makes a call of `install.sh` that builds with the profile of these tests.
 fn install(prefix: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(root().join("crates/coalesce-ffi/install.sh"));
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    command.arg(prefix).env("PROFILE", profile).env_remove("DESTDIR").env_remove("LIBDIR");
+    command.arg(prefix).env_remove("DESTDIR").env_remove("LIBDIR");
+    for_tests(&mut command);
     command
+}
+
+/// Makes `install.sh` build with the profile of these tests, in a separate folder: a build of the
+/// whole workspace selects other features, and replaces the library while it is copied.
+fn for_tests(install: &mut Command) {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-interface-build");
+    install.env("PROFILE", profile).env("CARGO_TARGET_DIR", target);
 }
 
 /// Returns a prefix with the library. The first call installs it.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use coalesce_tests::World;
 
-use super::{pkg_config, prefix, root, run};
+use super::{for_tests, pkg_config, prefix, root, run};
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/c-interface.md")).unwrap()
@@ -46,7 +46,8 @@ fn commands_of_the_page_install_build_and_ask() {
             command.env(variable, set);
         }
         command.args(["-euc", script]).current_dir(folder);
-        command.env("HOME", &home).env("PROFILE", "dev");
+        command.env("HOME", &home);
+        for_tests(&mut command);
         command
     };
     run(&mut shell(&home, install));
