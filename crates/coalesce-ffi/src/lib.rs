@@ -64,7 +64,7 @@
 //! # Crate features
 //!
 //! * none: reading compiled tables and identifier sets into memory of the caller, deciding; without
-//!   the standard library and without an allocator. A program that calls all of it has 79 KB of
+//!   the standard library and without an allocator. A program that calls all of it has 87 KB of
 //!   code; `tests/bare.sh` in the repository links one and prints its size.
 //! * `std` (default): building tables and identifier sets, reading certificates, handles on the
 //!   heap.
