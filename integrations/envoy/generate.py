@@ -208,7 +208,8 @@ def main():
         site = Site(path)
         # After a fault a part may be missing that the result needs.
         result = None if site.faults else bootstrap(site)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # An invalid port, TOML or UTF-8 is a `ValueError`.
+    except (OSError, ValueError) as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 1
     except KeyError as error:

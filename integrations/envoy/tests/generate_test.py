@@ -123,8 +123,9 @@ class Generate(unittest.TestCase):
         self.assertEqual((status, errors), (0, ""))
         self.assertEqual(len(result["static_resources"]["clusters"]), 2)
 
-    def test_unreadable_file_is_an_error(self):
+    def test_invalid_file_is_an_error(self):
         self.assertEqual(generate("[")[0], 1)
+        self.assertEqual(generate(SITE.replace(":8443", ":x"))[0], 1)
         self.assertEqual(generate(SITE.replace('key = "KEY"', ""))[0], 1)
 
     @unittest.skipUnless(shutil.which("envoy"), "needs envoy")
