@@ -29,11 +29,13 @@ if [ "${#missing[@]}" != 0 ]; then
 fi
 
 mkdir -p "$out"
+# nodelete: Apache unloads its modules at each reload, and a Rust library that is unloaded leaves some
+# memory behind each time.
 # The headers of Apache are those of another project, so they are exempt from our warnings.
 read -ra flags < <(apr-1-config --cppflags)
 read -ra more <<<"${CFLAGS:-}"
 "${CC:-cc}" -std=c11 -O2 -g -fPIC -fvisibility=hidden -shared -Wall -Wextra -Wpedantic -Werror \
     "${flags[@]}" -D_DEFAULT_SOURCE -isystem "$(apxs2 -q INCLUDEDIR)" \
     -isystem "$(apr-1-config --includedir)" -isystem "$prefix/include" "${more[@]}" \
-    -Wl,--gc-sections -Wl,--exclude-libs,ALL -o "$out/mod_coalesce.so" "$here"/*.c \
+    -Wl,--gc-sections -Wl,-z,nodelete -Wl,--exclude-libs,ALL -o "$out/mod_coalesce.so" "$here"/*.c \
     "$prefix/lib/libcoalesce.a" -lssl -lcrypto
