@@ -85,3 +85,12 @@ fn cpp_of_the_page_compiles() {
     compiler.args(pkg_config(Path::new("/"), prefix(), &["--cflags"]));
     run(compiler.current_dir(folder.path()));
 }
+
+#[test]
+fn python_of_the_page_calls_the_shared_library() {
+    let page = page();
+    let [program] = blocks(&page, "python")[..] else { panic!("one program expected") };
+    let mut python = Command::new("python3");
+    python.args(["-c", program]).env("LD_LIBRARY_PATH", prefix().join("lib"));
+    assert_eq!(run(&mut python), "1\n");
+}
