@@ -60,7 +60,7 @@ pub enum Choice<I> {
 /// 4. the one with more room,
 /// 5. the youngest.
 ///
-/// If none may, the request waits for a candidate of its own origin that is being made, or for a
+/// If none may, the request waits for a candidate of the same origin that is being made, or for a
 /// stream of one if there are as many as the policy allows. Otherwise it needs a connection.
 ///
 /// # Allocation

@@ -1,5 +1,8 @@
 //! Decides which open connection of a client may carry a request, and what follows a 421.
 //!
+//! [`Pool`] is the state machine of a whole client pool on top of these decisions: requests that
+//! wait, attempts to connect, streams, retries, and the end of connections.
+//!
 //! This crate does not open sockets, resolve names, verify certificates, speak HTTP or read a
 //! clock. You give it the facts of connections, requests and answers, and the time, and it decides.
 //! It knows HTTP/2 and HTTP/1.1, and not HTTP/3.
@@ -13,6 +16,8 @@
 //!  421 ────────► RefusalMemory ┘
 //!
 //!  answer ─────► Answer ─► record_answer ─► Deliver | RetryAlone
+//!
+//!  events and times ──► Pool ──► Resolve, Connect, Verify, Send, Deliver, Close, next timeout
 //! ```
 //!
 //! # Example
@@ -65,8 +70,10 @@
 //!
 //! # Limits
 //!
-//! Every limit is a named constant in [`limits`]. No input makes this crate panic. A decision on
-//! one candidate allocates nothing.
+//! Every limit is a named constant in [`limits`] or a field of [`PoolConfig`]. No input makes this
+//! crate panic. A decision on one candidate allocates nothing. The pool judges the waiting requests
+//! again after each event, one of each kind for an origin, so its work grows with the number of
+//! origins that wait times the number of connections.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -94,11 +101,13 @@ mod key;
 pub mod limits;
 mod memory;
 mod origin_set;
+mod pool;
 mod refusal;
 mod request;
 mod send_and_sync;
 mod sorted;
 mod superseded;
+mod trail;
 
 pub use answer::{Answer, AnswerAction, judge_answer, record_answer};
 pub use candidate::{
@@ -111,6 +120,8 @@ pub use judge::{Eligibility, Inquiry, judge};
 pub use key::{Partition, PoolKey, Proxy, TlsConfigurationId};
 pub use memory::{LeafDigest, RefusalMemory, ServerIdentity};
 pub use origin_set::{OriginFrame, OriginSet};
+pub use pool::{Failure, Output, Pool, PoolConfig, Progress, ServerSettings, Unprocessed};
 pub use refusal::{Grounds, Refusal};
 pub use request::{Coalescing, DnsPolicy, Policy, RequestBody, RequestFacts, RequestKind};
 pub use superseded::{Closing, superseded};
+pub use trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail, TrailStep};

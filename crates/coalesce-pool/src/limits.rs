@@ -34,3 +34,43 @@ pub const STREAMS_BEFORE_SETTINGS: u32 = 100;
 /// Browsers allow six for HTTP/1.1, whose connections carry one request each; four connections of
 /// 100 streams are enough for most servers.
 pub const CONNECTIONS_PER_ORIGIN: u32 = 4;
+
+/// The most steps in one trail: the candidates of several decisions on a usual page, in less memory
+/// than the head of a response takes.
+pub const TRAIL_STEPS_MAX: usize = 64;
+
+/// The default of [`PoolConfig::leader_wait`](crate::PoolConfig::leader_wait). Browsers start the
+/// next connection attempt after 250 ms (RFC 8305 §5), so a wait of this length delays nothing that
+/// a silent server would not delay as well.
+pub const LEADER_WAIT: Duration = Duration::from_millis(250);
+
+/// The default of [`PoolConfig::stream_wait`](crate::PoolConfig::stream_wait): the round trip to a
+/// far server. Short requests end within it, so a burst of them needs no second connection.
+pub const STREAM_WAIT: Duration = Duration::from_millis(100);
+
+/// The default of [`PoolConfig::idle_timeout`](crate::PoolConfig::idle_timeout), as in Go's and
+/// Rust's usual clients.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The default of [`PoolConfig::connections_max`](crate::PoolConfig::connections_max), connections
+/// and attempts together: the limit of sockets in the pools of Chromium.
+pub const CONNECTIONS_MAX: usize = 256;
+
+/// The default of [`PoolConfig::requests_max`](crate::PoolConfig::requests_max). Each request takes
+/// about a kilobyte, so the limit is some 16 megabytes.
+pub const REQUESTS_MAX: usize = 16_384;
+
+/// The default of [`PoolConfig::streams_max`](crate::PoolConfig::streams_max). Servers rarely allow
+/// more, and more would wait for the window of the connection (RFC 9113 §6.9.2).
+pub const STREAMS_MAX: u32 = 1_000;
+
+/// The most endpoints of one host: more than any resolver returns in one answer of 4,096 bytes.
+pub const ENDPOINTS_MAX: usize = 256;
+
+/// The most times that one request is sent again because a server did not process it (RFC 9113
+/// §8.7). A server that refuses more often is overloaded.
+pub const UNPROCESSED_RETRIES_MAX: u8 = 3;
+
+/// The most different kinds of waiting requests of one origin that are judged at an event. Usual
+/// clients have one or two: with one policy, ordinary requests and extended `CONNECT`.
+pub const WAITING_KINDS_MAX: usize = 16;

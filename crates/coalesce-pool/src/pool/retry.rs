@@ -1,0 +1,70 @@
+//! Requests that are sent again: after a 421, and where the server did not process them.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::answer::{Answer, AnswerAction, record_answer};
+use crate::candidate::ConnectionState;
+use crate::limits::UNPROCESSED_RETRIES_MAX;
+use crate::pool::output::{Failure, Output, Unprocessed};
+use crate::pool::state::{Place, State};
+use crate::trail::{ConnectionId, RequestId, TrailStep};
+
+/// Delivers an answer, or sends the request once more on a connection for its origin alone.
+pub(super) fn answer(state: &mut State, id: RequestId, status: u16, ended: bool, now: Duration) {
+    let Some(request) = state.requests.get_mut(&id) else { return };
+    let Place::Sent { connection, stream, delivered: false } = request.place else { return };
+    let Some(found) = state.connections.get_mut(&connection) else { return };
+    let mut answer = Answer::new(status);
+    answer.attempt = 1_u32.saturating_add(u32::from(request.alone));
+    answer.ended = ended;
+    let (facts, memory) = (&found.facts, &mut state.memory);
+    let action = record_answer(facts, &mut found.status, &request.facts, &answer, memory, now);
+    match action {
+        AnswerAction::Deliver => {
+            request.place = Place::Sent { connection, stream, delivered: true };
+            let trail = request.trail.clone();
+            state.output(Output::Deliver { request: id, trail });
+        }
+        AnswerAction::RetryAlone { reset } => {
+            request.alone = true;
+            request.trail.push(TrailStep::Misdirected { connection });
+            state.leave(id, now);
+            state.output(Output::Discard { request: id, connection, reset });
+            state.enqueue(id);
+        }
+    }
+}
+
+/// Sends a request again that the server did not process, if that is possible. The method does not
+/// matter (RFC 9113 §8.7).
+pub(super) fn unprocessed(state: &mut State, id: RequestId, how: Unprocessed, now: Duration) {
+    let Some(request) = state.requests.get_mut(&id) else { return };
+    let Place::Sent { delivered: false, .. } = request.place else { return };
+    let whole = how == Unprocessed::NotSent || request.facts.body.can_be_sent_again();
+    let again = whole && request.unprocessed < UNPROCESSED_RETRIES_MAX;
+    request.unprocessed = request.unprocessed.saturating_add(1);
+    let Some(connection) = state.leave(id, now) else { return };
+    state.note(id, TrailStep::Unprocessed { connection });
+    if again {
+        state.enqueue(id);
+    } else {
+        state.fail(id, Failure::Unprocessed);
+    }
+}
+
+/// Stops using a connection. The server has not processed requests on streams above `last_stream`
+/// (RFC 9113 §6.8). A request whose stream is not known may have been processed, so it stays.
+pub(super) fn goaway(state: &mut State, id: ConnectionId, last_stream: u32, now: Duration) {
+    let Some(found) = state.connections.get_mut(&id) else { return };
+    found.status.state = ConnectionState::Draining;
+    let requests: Vec<_> = found.requests.iter().copied().collect();
+    for request in requests {
+        let place = state.requests.get(&request).map(|it| it.place);
+        if let Some(Place::Sent { stream: Some(stream), .. }) = place
+            && stream > last_stream
+        {
+            unprocessed(state, request, Unprocessed::Refused, now);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The tables of a pool, and the operations that keep them consistent.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use coalesce_core::{Host, HostBuf};
+
+use crate::candidate::{Candidate, ConnectionFacts, ConnectionState, ConnectionStatus};
+use crate::endpoint::Endpoint;
+use crate::key::PoolKey;
+use crate::memory::RefusalMemory;
+use crate::pool::config::PoolConfig;
+use crate::pool::output::{Failure, Output};
+use crate::request::RequestFacts;
+use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail, TrailStep};
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) facts: RequestFacts,
+    pub(super) place: Place,
+    /// Whether it goes to a connection for its origin alone, because another answered 421.
+    pub(super) alone: bool,
+    pub(super) unprocessed: u8,
+    pub(super) trail: Trail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Waiting,
+    Sent { connection: ConnectionId, stream: Option<u32>, delivered: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) facts: ConnectionFacts,
+    pub(super) status: ConnectionStatus,
+    /// The attempt that made it.
+    pub(super) attempt: AttemptId,
+    pub(super) requests: BTreeSet<RequestId>,
+    /// The hosts for which the verifier runs.
+    pub(super) verifying: BTreeSet<HostBuf>,
+    /// Since when it has no request.
+    pub(super) idle_since: Duration,
+    /// Whether it has carried a request of another origin.
+    pub(super) shared: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) key: PoolKey,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// The address whose TLS handshake runs. `None` before.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+/// How far the resolution of a host is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Resolution {
+    #[default]
+    NotAsked,
+    Running,
+    Done,
+}
+
+/// The wait of a group for a connection that another group makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LeaderWait {
+    #[default]
+    NotYet,
+    For {
+        attempt: AttemptId,
+        /// Whether the handshake is over and SETTINGS are missing.
+        settling: bool,
+        until: Duration,
+    },
+    Over,
+}
+
+/// The wait of a group for a stream of the connections that were made for it, which are full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum StreamWait {
+    #[default]
+    NotYet,
+    Until(Duration),
+    /// The group makes another connection.
+    Over,
+}
+
+/// The requests of one key that wait for a connection.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) queue: VecDeque<RequestId>,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) resolution: Resolution,
+    pub(super) attempt: Option<AttemptId>,
+    pub(super) leader: LeaderWait,
+    pub(super) stream: StreamWait,
+    /// Whether its last attempt failed.
+    pub(super) failed: bool,
+}
+
+impl Group {
+    /// Returns the endpoints as a decision needs them.
+    pub(super) fn known_endpoints(&self) -> Option<&[Endpoint]> {
+        let known = self.resolution == Resolution::Done || !self.endpoints.is_empty();
+        known.then_some(&self.endpoints)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) config: PoolConfig,
+    pub(super) memory: RefusalMemory,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) attempts: BTreeMap<AttemptId, Attempt>,
+    pub(super) groups: BTreeMap<PoolKey, Group>,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    pub(super) outputs: VecDeque<Output>,
+    last_id: u64,
+}
+
+impl State {
+    pub(super) fn new(config: PoolConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id = self.last_id.wrapping_add(1);
+        self.last_id
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Returns the candidates, connections first, and of each kind the oldest first. With `alone`,
+    /// they are those of this key that have carried no other origin.
+    pub(super) fn candidates(
+        &self,
+        alone: Option<&PoolKey>,
+    ) -> impl Iterator<Item = (CandidateId, Candidate<'_>)> {
+        let may = move |key: &PoolKey| alone.is_none_or(|alone| key == alone);
+        let connections = self.connections.iter();
+        let connections = connections
+            .filter(move |(_, it)| may(&it.facts.key) && (alone.is_none() || !it.shared))
+            .map(|(id, it)| {
+                (CandidateId::Connection(*id), Candidate::connected(&it.facts, &it.status))
+            });
+        let attempts = self.attempts.iter().filter(move |(_, it)| may(&it.key));
+        connections.chain(
+            attempts.map(|(id, it)| (CandidateId::Attempt(*id), Candidate::connecting(&it.key))),
+        )
+    }
+
+    /// Returns the open connections that were made for this key.
+    pub(super) fn own<'a>(&'a self, key: &'a PoolKey) -> impl Iterator<Item = &'a Connection> {
+        self.connections
+            .values()
+            .filter(move |it| it.facts.key == *key && it.status.state == ConnectionState::Open)
+    }
+
+    /// Puts a request into the queue of its group, in the order of arrival. A request that was sent
+    /// before is older than those that wait.
+    pub(super) fn enqueue(&mut self, id: RequestId) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        request.place = Place::Waiting;
+        let key = request.facts.key.clone();
+        let literal = match key.origin.as_origin().host() {
+            Host::Ip(address) => {
+                Some(Endpoint::new((address, key.origin.as_origin().port()).into()))
+            }
+            _ => None,
+        };
+        let group = self.groups.entry(key).or_default();
+        if let Some(endpoint) = literal {
+            group.endpoints = [endpoint].into();
+            group.resolution = Resolution::Done;
+        }
+        let at = group.queue.partition_point(|other| *other < id);
+        group.queue.insert(at, id);
+    }
+
+    /// Takes a request off its connection, whose stream it frees.
+    pub(super) fn leave(&mut self, id: RequestId, now: Duration) -> Option<ConnectionId> {
+        let request = self.requests.get_mut(&id)?;
+        let Place::Sent { connection, .. } = request.place else { return None };
+        if let Some(found) = self.connections.get_mut(&connection)
+            && found.requests.remove(&id)
+        {
+            found.status.streams_active = found.status.streams_active.saturating_sub(1);
+            found.idle_since = now;
+        }
+        Some(connection)
+    }
+
+    /// Notes a step in the trail of a request.
+    pub(super) fn note(&mut self, id: RequestId, step: TrailStep) {
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.trail.push(step);
+        }
+    }
+
+    /// Ends a request without an answer.
+    pub(super) fn fail(&mut self, id: RequestId, failure: Failure) {
+        if let Some(request) = self.requests.remove(&id) {
+            self.output(Output::Fail { request: id, failure, trail: request.trail });
+        }
+    }
+
+    /// Forgets a connection without open requests, and closes it.
+    pub(super) fn close(&mut self, id: ConnectionId) {
+        if self.connections.remove(&id).is_some() {
+            self.output(Output::Close { connection: id });
+        }
+    }
+
+    /// Forgets a group in which no request waits. An attempt whose TLS handshake has not begun is
+    /// given up; a later one is finished, because its session can be resumed.
+    pub(super) fn tidy_group(&mut self, key: &PoolKey) {
+        let Some(group) = self.groups.get(key) else { return };
+        if !group.queue.is_empty() {
+            return;
+        }
+        if let Some(id) = group.attempt
+            && let Some(attempt) = self.attempts.get(&id)
+        {
+            if attempt.peer.is_some() {
+                return;
+            }
+            self.attempts.remove(&id);
+            self.output(Output::Cancel { attempt: id });
+        }
+        self.groups.remove(key);
+    }
+}

@@ -1,0 +1,85 @@
+//! Connections that end.
+
+use coalesce_pool::{Failure, OriginFrame, Progress};
+
+use crate::client::{Client, https};
+
+#[test]
+fn idle_connection_closes_after_ninety_seconds() {
+    let mut client = Client::new();
+    let request = client.get("a.example.test");
+    let connection = client.connect(&["a.example.test"], 100);
+    assert_eq!(client.pool.poll_timeout(), None, "it is in use");
+    client.finish(request);
+    assert_eq!(client.pass(), Some(90_000));
+    assert_eq!(client.closed, [connection]);
+    assert_eq!(client.pool.poll_timeout(), None);
+}
+
+#[test]
+fn connection_with_a_smaller_origin_set_closes_when_it_is_idle() {
+    let mut client = Client::new();
+    let request = client.get("a.example.test");
+    let small = client.connect(&["a.example.test", "b.example.test"], 100);
+    client.address = Some("192.0.2.11:443");
+    client.get("b.example.test");
+    let large = client.connect(&["a.example.test", "b.example.test"], 100);
+    let announce = |client: &mut Client, connection, payload: &[u8]| {
+        client.pool.handle_origin(client.now, connection, &OriginFrame::new(0, 0, payload));
+        client.act();
+    };
+    announce(&mut client, small, b"");
+    announce(&mut client, large, b"\x00\x16https://a.example.test");
+    assert!(client.closed.is_empty(), "it has a request");
+    client.finish(request);
+    assert_eq!(client.closed, [small]);
+}
+
+#[test]
+fn lost_connection_fails_requests_without_an_answer() {
+    let mut client = Client::new();
+    let [one, two] = [0; 2].map(|_| client.get("a.example.test"));
+    let connection = client.connect(&["a.example.test"], 100);
+    client.answer(one, 200);
+    client.pool.handle_closed(client.now, connection);
+    client.act();
+    assert_eq!(client.failed, [(two, Failure::Lost)]);
+    assert_eq!(client.pool.requests(), 0);
+}
+
+#[test]
+fn stream_that_ends_without_an_answer_fails_its_request() {
+    let mut client = Client::new();
+    let request = client.get("a.example.test");
+    client.connect(&["a.example.test"], 100);
+    client.pool.handle_done(client.now, request);
+    client.act();
+    assert_eq!(client.failed, [(request, Failure::Lost)]);
+}
+
+#[test]
+fn host_without_address_fails_its_requests() {
+    let mut client = Client::new();
+    client.address = None;
+    let [one, two] = [0; 2].map(|_| client.get("a.example.test"));
+    let key = https("a.example.test").key;
+    client.pool.handle_endpoints(client.now, &key, &[], Progress::Last);
+    client.act();
+    assert_eq!(client.failed, [(one, Failure::NoAddress), (two, Failure::NoAddress)]);
+}
+
+#[test]
+fn events_for_forgotten_names_are_ignored() {
+    let mut client = Client::new();
+    let request = client.get("a.example.test");
+    let connection = client.connect(&["a.example.test"], 100);
+    client.finish(request);
+    client.pool.handle_closed(client.now, connection);
+    client.pool.handle_closed(client.now, connection);
+    client.pool.handle_goaway(client.now, connection, 0);
+    client.answer(request, 200);
+    client.pool.handle_done(client.now, request);
+    client.pool.handle_cancel(client.now, request);
+    client.act();
+    assert_eq!((client.delivered.len(), client.failed.len()), (1, 0));
+}
