@@ -29,8 +29,8 @@ if [ "${#missing[@]}" != 0 ]; then
 fi
 
 mkdir -p "$out"
-# nodelete: Apache unloads its modules at each reload, and a Rust library that is unloaded leaves some
-# memory behind each time.
+# nodelete: Apache unloads its modules at each reload, and the library in Rust leaves some memory
+# behind each time it is unloaded.
 # The headers of Apache are those of another project, so they are exempt from our warnings.
 read -ra flags < <(apr-1-config --cppflags)
 read -ra more <<<"${CFLAGS:-}"

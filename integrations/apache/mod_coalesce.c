@@ -185,16 +185,22 @@ static int refuse(request_rec *r, const tls_host *host, int status, const char *
     return status;
 }
 
-/* Returns whether Apache serves the host of the verdict: the proof is about no other one. */
+/* Returns whether Apache serves the host of the verdict: the proof is about no other one. Apache
+ * serves a host without an entry from the first virtual host, whose rules for clients must be those
+ * that the handshake met. */
 static int serves_the_proven(const facts *known, const coalesce_verdict *verdict)
 {
-    if (verdict->served_as != COALESCE_AS_VIRTUAL_HOST) {
-        return 1;
+    const tls_host *asked = known->asked;
+    const uint32_t *groups = known->listener->groups;
+    if (!asked || verdict->served_as == COALESCE_AS_TUNNEL) {
+        return verdict->served_as == COALESCE_AS_TUNNEL;
     }
-    return known->asked
-           && (known->listener->compiled
-                   ? known->listener->groups[known->asked->number] == verdict->group
-                   : known->asked->number == verdict->virtual_host);
+    if (verdict->served_as == COALESCE_AS_UNLISTED) {
+        return groups[asked->number] == groups[known->host->number]
+               || (asked->policy.client_ca == 0 && known->host->policy.client_ca == 0);
+    }
+    return known->listener->compiled ? groups[asked->number] == verdict->group
+                                     : asked->number == verdict->virtual_host;
 }
 
 static int answer(request_rec *r, const facts *known, coalesce_result result,
@@ -212,12 +218,16 @@ static int answer(request_rec *r, const facts *known, coalesce_result result,
         return refuse(r, known->host, HTTP_MISDIRECTED_REQUEST, "virtual_host",
                       "Apache chose another virtual host than the table");
     }
-    apr_table_setn(r->notes, "coalesce-verdict", verdict->observed ? "observed" : "serve");
-    if (verdict->observed) {
-        apr_table_setn(r->notes, "coalesce-reason", coalesce_reason_code(verdict->observed));
+    uint32_t observed = verdict->observed;
+    if (verdict->served_as == COALESCE_AS_UNLISTED && !observed) {
+        observed = COALESCE_REASON_UNKNOWN_AUTHORITY;
+    }
+    apr_table_setn(r->notes, "coalesce-verdict", observed ? "observed" : "serve");
+    if (observed) {
+        apr_table_setn(r->notes, "coalesce-reason", coalesce_reason_code(observed));
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "coalesce: observed for host %s: %s (%s)",
-                      r->hostname ? r->hostname : "-", coalesce_reason_text(verdict->observed),
-                      coalesce_reason_code(verdict->observed));
+                      r->hostname ? r->hostname : "-", coalesce_reason_text(observed),
+                      coalesce_reason_code(observed));
     }
     return DECLINED;
 }

@@ -192,7 +192,10 @@ static int add_host(void *context, conn_rec *connection, server_rec *server)
         return OK;
     }
     coalesce_group_policy policy = {.size = sizeof policy};
-    policy.enforcement = host->config->mode == MODE_OBSERVE ? COALESCE_OBSERVE : COALESCE_ENFORCE;
+    if (host->config->mode == MODE_OBSERVE) {
+        policy.enforcement = COALESCE_OBSERVE;
+        policy.unknown_authority = COALESCE_UNKNOWN_TO_APPLICATION;
+    }
     policy.client_certificates = host->policy.client_certificates;
     coalesce_result result =
         coalesce_table_builder_group_for(build->builder, &host->policy, &policy, group);
