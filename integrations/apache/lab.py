@@ -70,8 +70,8 @@ CLIENTS = """\
 """
 
 WORKERS = {
-    "event": "ServerLimit 2\nThreadsPerChild 50\nMaxRequestWorkers 100",
-    "worker": "ServerLimit 2\nThreadsPerChild 50\nMaxRequestWorkers 100",
+    "event": "ServerLimit 8\nThreadsPerChild 50\nMaxRequestWorkers 100",
+    "worker": "ServerLimit 8\nThreadsPerChild 50\nMaxRequestWorkers 100",
     "prefork": "MaxRequestWorkers 50",
 }
 
