@@ -42,6 +42,11 @@ impl Processes {
         self.numbers.len()
     }
 
+    /// Returns how many of them were not there before.
+    pub(crate) fn new_since(&self, before: &Self) -> usize {
+        self.numbers.difference(&before.numbers).count()
+    }
+
     pub(crate) fn memory(&self) -> f64 {
         f64::from(self.memory)
     }
