@@ -81,7 +81,11 @@ fn load_and_reload(
             if Instant::now() >= until {
                 break;
             }
-            reload(command);
+            if let Err(problem) = reload(command) {
+                // No panic here, because the load would go on.
+                println!("{command:?}: {problem}");
+                break;
+            }
             reloads += 1;
         }
         ends.store(true, Ordering::Relaxed);
@@ -89,10 +93,11 @@ fn load_and_reload(
     })
 }
 
-fn reload(command: &[String]) {
-    let (program, arguments) = command.split_first().expect("a command that reloads");
-    let status = Command::new(program).args(arguments).status().expect("a program that reloads");
-    assert!(status.success(), "{command:?}: {status}");
+fn reload(command: &[String]) -> Result<(), String> {
+    let (program, arguments) = command.split_first().ok_or("expected a command that reloads")?;
+    let status = Command::new(program).args(arguments).status();
+    let status = status.map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(status.to_string()) }
 }
 
 /// Prints the figures, and returns the exit code.
