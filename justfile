@@ -80,6 +80,11 @@ published:
 tests:
     .ci/run tests
 
+# The modules of nginx, Envoy, HAProxy and Apache: the lab in two worlds, and reloads under load.
+[group("gate")]
+integrations:
+    .ci/run integrations
+
 # Served requests, contents and memory beside a client of chaos.
 [group("gate")]
 chaos seconds="30":

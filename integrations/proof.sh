@@ -2,7 +2,8 @@
 # Proves that a server with its module keeps the decision while it reloads: requests to be served and to be
 # refused, on several connections, beside one reload a second. Then the scenarios of resumed sessions and of
 # client certificates run against the same server. No answer may be wrong, no request lost, and the memory
-# of the server's processes must not grow; tests/examples/reloads.rs has the limits.
+# of the server's processes must not grow; tests/examples/reloads.rs has the limits. Only Apache may lose
+# some requests, because it does so without the module too.
 #
 #   integrations/proof.sh SERVER [SECONDS]
 #
@@ -25,8 +26,11 @@ LAB= SCENARIOS=
 start_server "$name"
 RELOADS=${RELOADS:-$target/debug/examples/reloads}
 
+# Apache alone loses requests when it reloads: it closes some connections without an answer.
+lost_max=0
+[ "$name" != apache ] || lost_max=5
 status=0
-"$RELOADS" "$address" "$certificates" "$server" "$seconds" \
+"$RELOADS" "$address" "$certificates" "$server" "$seconds" "$lost_max" \
     "$integrations/$name/reload.sh" "$server" "$run" || status=1
 known=$integrations/$name/known.txt
 [ -e "$known" ] || known=

@@ -7,6 +7,7 @@
 # built once. The last lines are the drivers' summaries, with the result of each proof.
 #
 # environment  PROOF_SECONDS  the time of each proof (default: 8)
+#              COALESCE_PREFIX  where the C library is installed (default: built and installed here)
 #              LAB, SCENARIOS  another driver or other scenarios, which run too; see tests/lab/driver.sh
 # exit status  0 each run was fine, 1 one was not
 set -euo pipefail
@@ -15,8 +16,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ $# -gt 0 ] || set -- nginx envoy haproxy apache
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export COALESCE_PREFIX=$work/prefix
-crates/coalesce-ffi/install.sh "$COALESCE_PREFIX"
+if [ -z "${COALESCE_PREFIX:-}" ]; then
+    export COALESCE_PREFIX=$work/prefix
+    crates/coalesce-ffi/install.sh "$COALESCE_PREFIX"
+fi
 
 status=0
 # Runs a script of this folder, and keeps its last line. The output is shown if it is not fine.

@@ -192,6 +192,10 @@ impl Run<'_> {
             if !self.connection.until(patience, has_room).await? {
                 return Err(Ended::Stalled);
             }
+            // No client opens streams after a GOAWAY (RFC 9113 §6.8).
+            if self.connection.exchange.is_leaving() {
+                break;
+            }
             let fields = request.fields(&self.target.places);
             ids.push(self.send(&fields, request.content).await?);
         }
@@ -263,11 +267,10 @@ impl Run<'_> {
         let exchange = &self.connection.exchange;
         let lost = || lost.map(|ended| Outcome::Ended(ended.clone()));
         let failed = |code: &ErrorCode| *code != ErrorCode::NO_ERROR;
-        let is_unprocessed =
-            exchange.is_unprocessed(id) && !exchange.goaway().is_some_and(|code| failed(&code));
+        let is_unprocessed = exchange.is_leaving() && exchange.is_unprocessed(id);
         let Some(stream) = id.and_then(|id| exchange.stream(id)) else {
             return match lost() {
-                Some(_) if is_unprocessed => Outcome::Unprocessed,
+                _ if is_unprocessed => Outcome::Unprocessed,
                 other => other.unwrap_or(Outcome::NotSent),
             };
         };

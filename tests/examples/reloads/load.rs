@@ -19,14 +19,20 @@ pub(crate) struct Counts {
     pub(crate) served: usize,
     pub(crate) refused: usize,
     pub(crate) unprocessed: usize,
+    /// The requests that had no answer.
+    pub(crate) lost: usize,
+    /// The requests that had an answer which is not accepted.
+    pub(crate) wrong: usize,
     /// The outcomes that are not accepted, and how often each came.
     pub(crate) faults: BTreeMap<String, usize>,
 }
 
 impl Counts {
-    /// Returns how many requests had an outcome that is not accepted.
-    pub(crate) fn wrong(&self) -> usize {
-        self.faults.values().sum()
+    /// Returns the share of requests that had no answer, in percent.
+    pub(crate) fn lost_share(&self) -> f64 {
+        let all = self.served + self.refused + self.unprocessed + self.lost + self.wrong;
+        let [lost, all] = [self.lost, all.max(1)].map(|count| u32::try_from(count).map(f64::from));
+        100.0 * lost.expect("few requests") / all.expect("few requests")
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -34,6 +40,8 @@ impl Counts {
         self.served += other.served;
         self.refused += other.refused;
         self.unprocessed += other.unprocessed;
+        self.lost += other.lost;
+        self.wrong += other.wrong;
         for (what, times) in other.faults {
             *self.faults.entry(what).or_default() += times;
         }
@@ -49,6 +57,9 @@ impl Counts {
                 let accepted = request.accepts().join(" or ");
                 let what = format!("{}: {outcome}, accepted: {accepted}", record.id());
                 *self.faults.entry(what).or_default() += times;
+                let has_answer = outcome.starts_with(|first: char| first.is_ascii_digit())
+                    || outcome.starts_with("reset");
+                *(if has_answer { &mut self.wrong } else { &mut self.lost }) += times;
             } else if outcome.starts_with("200") {
                 self.served += times;
             } else {

@@ -130,9 +130,11 @@ impl Exchange {
         self.streams.get(&id)
     }
 
-    /// Returns how many streams are not over.
+    /// Returns how many streams are not over, without those that the server does not process.
     pub(crate) fn open(&self) -> usize {
-        self.streams.values().filter(|stream| !stream.is_over()).count()
+        let is_open =
+            |(id, stream): &(&u32, &Stream)| !stream.is_over() && !self.is_unprocessed(Some(**id));
+        self.streams.iter().filter(is_open).count()
     }
 
     pub(crate) fn all(&self, holds: impl Fn(&Stream) -> bool) -> bool {
@@ -151,6 +153,11 @@ impl Exchange {
     /// Returns the error code of the server's GOAWAY, the first one that names an error.
     pub(crate) fn goaway(&self) -> Option<ErrorCode> {
         self.goaway
+    }
+
+    /// True if the server ends the connection by GOAWAY, without an error.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.goaway == Some(ErrorCode::NO_ERROR)
     }
 
     /// True if the server said by GOAWAY that it does not process the request on a stream, or any
@@ -410,6 +417,9 @@ mod tests {
         frame::push(&mut octets, frame::GOAWAY, 0, 0, &one);
         exchange.receive(&octets).unwrap();
         assert!(!exchange.is_unprocessed(Some(1)) && exchange.is_unprocessed(Some(3)));
+        assert!(exchange.is_leaving());
+        exchange.request(&[field(":method", "GET")], true);
+        assert_eq!(exchange.open(), 1, "the second request is not processed");
         assert!(!answered(&[]).is_unprocessed(None));
     }
 
