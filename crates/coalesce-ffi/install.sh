@@ -28,7 +28,10 @@ built=$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}
 case $profile in dev) built=${built}debug ;; *) built=$built$profile ;; esac
 cargo build --quiet --profile "$profile" --package coalesce-ffi
 # The libraries of the system that a program needs which links the static one.
-private=$(echo | rustc --crate-type staticlib --print native-static-libs -o /dev/null - 2>&1 |
+# As root, rustc would replace a device that `-o` names.
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+private=$(echo | rustc --crate-type staticlib --print native-static-libs -o "$scratch" - 2>&1 |
     sed -n 's/.*native-static-libs: //p')
 
 to=${DESTDIR:-}$prefix lib=${DESTDIR:-}$libdir
