@@ -4,7 +4,7 @@
 #   integrations/nginx/measure.sh OUT
 #
 # OUT has the built module. nginx runs as one process under callgrind, and answers 500 requests in one run
-# and 4,500 in another, on one connection, ten at a time. The difference of the counts, divided by 4,000, is
+# and 4,500 in another, on one connection, one after the other. The difference of the counts, divided by 4,000, is
 # the cost of a request. Needs the packages nginx-light, nghttp2-client, openssl and valgrind.
 set -euo pipefail
 
@@ -81,6 +81,10 @@ END
 # Prints the instructions of one run: $1 requests, whose field :authority is $2.
 count() {
     rm -f "$work/callgrind"
+    ! (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
+        echo "measure.sh: something listens on port $port already; set PORT" >&2
+        exit 1
+    }
     valgrind --tool=callgrind --callgrind-out-file="$work/callgrind" \
         nginx -c "$work/nginx.conf" -p "$work" -e stderr >"$work/log" 2>&1 &
     server=$!
@@ -88,7 +92,7 @@ count() {
         (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
         sleep 0.1
     done
-    timeout 120 h2load -n "$1" -c 1 -m 10 -H ":authority: $2:$port" --connect-to "127.0.0.1:$port" \
+    timeout 120 h2load -n "$1" -c 1 -m 1 -H ":authority: $2:$port" --connect-to "127.0.0.1:$port" \
         "https://a.test:$port/" >"$work/load"
     grep -q "requests: $1 total, $1 started, $1 done" "$work/load" || {
         cat "$work/load" "$work/log" >&2

@@ -47,6 +47,15 @@ typedef struct {
     coalesce_table **any_name;      /* per group: a table in which each name belongs to it */
 } main_conf;
 
+/* The last request that a connection served. The same one is served again without a decision. */
+typedef struct {
+    const server_conf *conf;
+    const char *verdict, *reason;
+    uint8_t scheme_len, name_len;   /* name_len is 0 if there is none */
+    u_char scheme[8];
+    u_char name[128];               /* of :authority or Host */
+} served_request;
+
 /* What the module knows of a connection. The pool of the connection has it. */
 typedef struct {
     coalesce_connection facts;
@@ -55,6 +64,7 @@ typedef struct {
     ngx_uint_t from_file;           /* the table is that of coalesce_table */
     coalesce_identifiers *own;      /* of a certificate whose file name has variables */
     uint16_t port;
+    served_request last;
 } connection_state;
 
 extern ngx_module_t ngx_http_coalesce_module;

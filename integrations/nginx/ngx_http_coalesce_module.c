@@ -102,16 +102,73 @@ static void set_variable(ngx_http_request_t *r, ngx_int_t index, const char *tex
     value->not_found = value->len == 0;
 }
 
+/* Returns the one field that names the host. Absent if the request has both: it is rare. */
+static coalesce_bytes only_name(const coalesce_request *request)
+{
+    if (request->authority.data == NULL) {
+        return request->host;
+    }
+    return request->host.data == NULL ? request->authority : (coalesce_bytes){NULL, 0};
+}
+
+/* Whether the connection served such a request last. A verdict depends on nothing else that changes
+ * while the connection is open. */
+static ngx_uint_t is_last(const served_request *last, const server_conf *conf,
+                          const coalesce_request *request)
+{
+    coalesce_bytes name = only_name(request);
+
+    return name.len != 0 && name.len == last->name_len && conf == last->conf
+           && request->scheme.len == last->scheme_len
+           && ngx_memcmp(name.data, last->name, name.len) == 0
+           && (last->scheme_len == 0
+               || ngx_memcmp(request->scheme.data, last->scheme, last->scheme_len) == 0);
+}
+
+static void keep_last(served_request *last, const server_conf *conf,
+                      const coalesce_request *request, const coalesce_verdict *verdict)
+{
+    coalesce_bytes name = only_name(request);
+
+    last->name_len = 0;
+    if (name.len == 0 || name.len > sizeof(last->name)
+        || request->scheme.len > sizeof(last->scheme))
+    {
+        return;
+    }
+    last->conf = conf;
+    last->verdict = verdict->observed ? "observed" : "serve";
+    last->reason = coalesce_reason_code(verdict->observed);
+    last->scheme_len = (uint8_t) request->scheme.len;
+    last->name_len = (uint8_t) name.len;
+    ngx_memcpy(last->name, name.data, name.len);
+    if (request->scheme.len != 0) {
+        ngx_memcpy(last->scheme, request->scheme.data, request->scheme.len);
+    }
+}
+
+/* Refuses a request. The client sees the status alone, the operator the reason. */
+static ngx_int_t refuse(ngx_http_request_t *r, const char *verdict, const char *reason,
+                        ngx_uint_t status)
+{
+    const main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_coalesce_module);
+
+    set_variable(r, main->verdict_index, verdict);
+    set_variable(r, main->reason_index, reason);
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "coalesce: refused with status %ui, reason \"%s\"", status, reason);
+    return (ngx_int_t) status;
+}
+
 static ngx_int_t decide(ngx_http_request_t *r)
 {
     const server_conf *conf = ngx_http_get_module_srv_conf(r, ngx_http_coalesce_module);
     const main_conf *main = ngx_http_get_module_main_conf(r, ngx_http_coalesce_module);
     coalesce_verdict verdict = {.size = sizeof(verdict)};
-    const connection_state *state;
+    connection_state *state;
     const coalesce_table *table;
     coalesce_request request;
     coalesce_result result;
-    const char *reason;
 
     if (conf->mode == MODE_OFF || r != r->main) {
         return NGX_DECLINED;
@@ -120,31 +177,30 @@ static ngx_int_t decide(ngx_http_request_t *r)
     if (state == NULL || state->table == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-    table = ngx_http_coalesce_find_table(r, state);
     request = read_request(r);
-    result = coalesce_decide(table, &state->facts, &request, &verdict);
-    if (verdict.outcome == COALESCE_SERVE) {
-        /* nginx compares names as they are written, the table by their meaning ("%61" is "a"). No
-         * request reaches another server block than the one it was decided for. */
-        if (table != state->table || state->from_file || verdict.virtual_host == conf->number) {
-            set_variable(r, main->verdict_index, verdict.observed ? "observed" : "serve");
-            set_variable(r, main->reason_index, coalesce_reason_code(verdict.observed));
-            return NGX_DECLINED;
+    if (!is_last(&state->last, conf, &request)) {
+        table = ngx_http_coalesce_find_table(r, state);
+        result = coalesce_decide(table, &state->facts, &request, &verdict);
+        if (result != COALESCE_OK) {
+            return refuse(r, "malformed", coalesce_result_text(result), verdict.status);
         }
-        verdict.outcome = COALESCE_MISDIRECTED;
-        verdict.status = NGX_HTTP_MISDIRECTED_REQUEST;
-        reason = "server_block";
-    } else {
-        reason = result == COALESCE_OK ? coalesce_reason_code(verdict.reason)
-                                       : coalesce_result_text(result);
+        if (verdict.outcome != COALESCE_SERVE) {
+            return refuse(r, verdict.outcome == COALESCE_MISDIRECTED ? "misdirected" : "malformed",
+                          coalesce_reason_code(verdict.reason), verdict.status);
+        }
+        if (table == state->table && !state->from_file && verdict.virtual_host != conf->number) {
+            /* nginx compares names as they are written, the table by their meaning. No request
+             * reaches another server block than the one it was decided for. */
+            return refuse(r, "misdirected", "server_block", NGX_HTTP_MISDIRECTED_REQUEST);
+        }
+        keep_last(&state->last, conf, &request, &verdict);
+        set_variable(r, main->verdict_index, verdict.observed ? "observed" : "serve");
+        set_variable(r, main->reason_index, coalesce_reason_code(verdict.observed));
+        return NGX_DECLINED;
     }
-    set_variable(r, main->verdict_index,
-                 verdict.outcome == COALESCE_MISDIRECTED ? "misdirected" : "malformed");
-    set_variable(r, main->reason_index, reason);
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "coalesce: refused with status %ui, reason \"%s\"", (ngx_uint_t) verdict.status,
-                  reason);
-    return (ngx_int_t) verdict.status;
+    set_variable(r, main->verdict_index, state->last.verdict);
+    set_variable(r, main->reason_index, state->last.reason);
+    return NGX_DECLINED;
 }
 
 /* Reads the finished configuration. Every error is found here, so `nginx -t` shows it, and a reload
