@@ -14,7 +14,8 @@
 //! # Example
 //!
 //! Install the library with `crates/coalesce-ffi/install.sh PREFIX`, and compile with
-//! `pkg-config --cflags --libs coalesce`. This server has one host, in the clear:
+//! `pkg-config --cflags --libs coalesce`. `coalesce.hpp` is a wrapper for C++17, and `examples/c`
+//! is a TLS server on OpenSSL. This server has one host, in the clear:
 //!
 //! ```c
 //! #include <coalesce.h>
