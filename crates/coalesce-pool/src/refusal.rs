@@ -122,7 +122,7 @@ pub enum Refusal {
 const REUSE: &str = "RFC 9113 §9.1.1";
 
 impl Refusal {
-    /// All reasons, in the order in which [`judge`](crate::judge) looks for them.
+    /// All reasons, in the order in which [`judge`](crate::judge()) looks for them.
     pub const ALL: &'static [Self] = &[
         Self::Scheme,
         Self::Protocol,
@@ -180,7 +180,7 @@ impl Refusal {
         }
     }
 
-    /// Returns the number of the step that refuses, as in [`judge`](crate::judge).
+    /// Returns the number of the step that refuses, as in [`judge`](crate::judge()).
     pub const fn step(self) -> u8 {
         match self {
             Self::Scheme => 1,

@@ -85,7 +85,7 @@ pub enum DnsPolicy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Coalescing {
-    /// It may, by the rules of [`judge`](crate::judge). The default.
+    /// It may, by the rules of [`judge`](crate::judge()). The default.
     #[default]
     AnyOrigin,
     /// It uses only connections that were made for its origin.

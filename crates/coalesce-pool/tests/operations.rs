@@ -2,6 +2,8 @@
 
 mod model;
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 proptest! {
@@ -13,4 +15,18 @@ proptest! {
     ) {
         model::run(&bytes);
     }
+}
+
+/// The seeds of the fuzz target `pool`.
+#[test]
+fn seeds_reach_shared_connections_and_retries() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/pool");
+    let reached = |name: &str| model::run(&std::fs::read(folder.join(name)).unwrap());
+    for seed in std::fs::read_dir(&folder).unwrap() {
+        let name = seed.unwrap().file_name().into_string().unwrap();
+        assert!(reached(&name).sent > 0, "{name}");
+    }
+    assert_eq!(reached("shared").shared, 1);
+    let misdirected = reached("misdirected");
+    assert_eq!((misdirected.shared, misdirected.retried), (1, 1), "{misdirected:?}");
 }

@@ -23,7 +23,7 @@ use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, TrailStep};
 enum Next {
     /// It has left the queue.
     Gone,
-    /// It waits for an event, and so do all requests of its kind.
+    /// It waits for an event.
     Waits,
 }
 
@@ -35,42 +35,19 @@ pub(super) fn assign_all(state: &mut State, now: Duration) {
     }
 }
 
-/// Judges the waiting requests of one key. Requests that would get the same result wait behind the
-/// first of them.
+/// Judges the waiting requests of one key, the oldest first. If one waits on, those behind it in
+/// its queue would get the same result.
 pub(super) fn assign(state: &mut State, key: &PoolKey, now: Duration) {
-    let mut waiting: Vec<RequestId> = Vec::new();
-    let mut at = 0_usize;
-    while let Some(id) = state.groups.get(key).and_then(|group| group.queue.get(at).copied()) {
-        if waiting.iter().any(|first| same_kind(state, *first, id)) {
-            at = at.saturating_add(1);
-            continue;
-        }
+    let mut blocked: Vec<usize> = Vec::new();
+    while blocked.len() < WAITING_KINDS_MAX
+        && let Some((at, id)) = state.groups.get(key).and_then(|group| group.next(&blocked))
+    {
         match step(state, key, id, now) {
-            Next::Gone => {
-                if let Some(group) = state.groups.get_mut(key) {
-                    group.queue.remove(at);
-                }
-            }
-            Next::Waits => {
-                waiting.push(id);
-                if waiting.len() >= WAITING_KINDS_MAX {
-                    break;
-                }
-                at = at.saturating_add(1);
-            }
+            Next::Gone => state.dequeue(key, id),
+            Next::Waits => blocked.push(at),
         }
     }
     state.tidy_group(key);
-}
-
-/// Returns whether two requests of one key get the same result.
-fn same_kind(state: &State, one: RequestId, other: RequestId) -> bool {
-    let (Some(one), Some(other)) = (state.requests.get(&one), state.requests.get(&other)) else {
-        return false;
-    };
-    one.alone == other.alone
-        && one.facts.kind == other.facts.kind
-        && one.facts.policy == other.facts.policy
 }
 
 fn step(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Next {

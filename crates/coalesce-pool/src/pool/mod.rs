@@ -48,7 +48,7 @@ pub use output::{Failure, Output, Progress, ServerSettings, Unprocessed};
 ///
 /// | state of a request | next |
 /// | --- | --- |
-/// | waits | sent, if [`choose`](crate::choose) finds a connection; otherwise the pool resolves, verifies, connects, or waits for one of these |
+/// | waits | sent, if [`choose`](crate::choose()) finds a connection; otherwise the pool resolves, verifies, connects, or waits for one of these |
 /// | sent | delivered; waits again after a 421, alone; waits again if it was not processed; fails |
 /// | delivered | done |
 ///
@@ -137,7 +137,7 @@ impl Pool {
     }
 
     /// Takes endpoints of the host of an [`Output::Resolve`]. Endpoints after
-    /// [`ENDPOINTS_MAX`](crate::limits::ENDPOINTS_MAX) are ignored. A resolution that failed is
+    /// [`ENDPOINTS_MAX`] are ignored. A resolution that failed is
     /// [`Progress::Last`] without endpoints.
     pub fn handle_endpoints(
         &mut self,
@@ -188,9 +188,7 @@ impl Pool {
         }
         if let Some(group) = self.state.groups.get_mut(&made.key) {
             group.attempt = None;
-            let requests = &self.state.requests;
-            let alone = |id| requests.get(id).is_some_and(|request: &Request| request.alone);
-            status.alone = group.queue.iter().any(alone);
+            status.alone = group.queues.iter().any(|queue| queue.alone);
         }
         facts.key = made.key;
         let connection = Connection {
@@ -323,9 +321,7 @@ impl Pool {
         let connection = self.state.leave(request, now);
         let Some(forgotten) = self.state.requests.remove(&request) else { return };
         let key = forgotten.facts.key;
-        if let Some(group) = self.state.groups.get_mut(&key) {
-            group.queue.retain(|id| *id != request);
-        }
+        self.state.dequeue(&key, request);
         self.state.tidy_group(&key);
         self.freed(now, connection);
     }

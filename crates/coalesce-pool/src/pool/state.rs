@@ -1,6 +1,7 @@
 //! The tables of a pool, and the operations that keep them consistent.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -13,7 +14,7 @@ use crate::key::PoolKey;
 use crate::memory::RefusalMemory;
 use crate::pool::config::PoolConfig;
 use crate::pool::output::{Failure, Output};
-use crate::request::RequestFacts;
+use crate::request::{Policy, RequestFacts, RequestKind};
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail, TrailStep};
 
 #[derive(Debug)]
@@ -88,10 +89,28 @@ pub(super) enum StreamWait {
     Over,
 }
 
+/// Requests of one key that get the same results, in the order of arrival.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) alone: bool,
+    kind: RequestKind,
+    policy: Arc<Policy>,
+    pub(super) ids: VecDeque<RequestId>,
+}
+
+impl Queue {
+    fn holds(&self, request: &Request) -> bool {
+        self.alone == request.alone
+            && self.kind == request.facts.kind
+            && (Arc::ptr_eq(&self.policy, &request.facts.policy)
+                || self.policy == request.facts.policy)
+    }
+}
+
 /// The requests of one key that wait for a connection.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    pub(super) queue: VecDeque<RequestId>,
+    pub(super) queues: Vec<Queue>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) resolution: Resolution,
     pub(super) attempt: Option<AttemptId>,
@@ -102,6 +121,13 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Returns the oldest request at the head of a queue that is not blocked, with the place of its
+    /// queue.
+    pub(super) fn next(&self, blocked: &[usize]) -> Option<(usize, RequestId)> {
+        let queues = self.queues.iter().enumerate().filter(|(at, _)| !blocked.contains(at));
+        queues.filter_map(|(at, it)| Some((at, *it.ids.front()?))).min_by_key(|(_, id)| *id)
+    }
+
     /// Returns the endpoints as a decision needs them.
     pub(super) fn known_endpoints(&self) -> Option<&[Endpoint]> {
         let known = self.resolution == Resolution::Done || !self.endpoints.is_empty();
@@ -161,25 +187,39 @@ impl State {
             .filter(move |it| it.facts.key == *key && it.status.state == ConnectionState::Open)
     }
 
-    /// Puts a request into the queue of its group, in the order of arrival. A request that was sent
+    /// Puts a request into a queue of its group, in the order of arrival: a request that was sent
     /// before is older than those that wait.
     pub(super) fn enqueue(&mut self, id: RequestId) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         request.place = Place::Waiting;
-        let key = request.facts.key.clone();
-        let literal = match key.origin.as_origin().host() {
-            Host::Ip(address) => {
-                Some(Endpoint::new((address, key.origin.as_origin().port()).into()))
-            }
-            _ => None,
-        };
-        let group = self.groups.entry(key).or_default();
-        if let Some(endpoint) = literal {
-            group.endpoints = [endpoint].into();
+        let key = &request.facts.key;
+        let (host, port) = (key.origin.as_origin().host(), key.origin.as_origin().port());
+        let group = self.groups.entry(key.clone()).or_default();
+        if let Host::Ip(address) = host {
+            group.endpoints = [Endpoint::new((address, port).into())].into();
             group.resolution = Resolution::Done;
         }
-        let at = group.queue.partition_point(|other| *other < id);
-        group.queue.insert(at, id);
+        if let Some(queue) = group.queues.iter_mut().find(|it| it.holds(request)) {
+            let at = queue.ids.partition_point(|other| *other < id);
+            queue.ids.insert(at, id);
+            return;
+        }
+        group.queues.push(Queue {
+            alone: request.alone,
+            kind: request.facts.kind,
+            policy: Arc::clone(&request.facts.policy),
+            ids: [id].into(),
+        });
+    }
+
+    /// Takes a request out of the queue in which it waits.
+    pub(super) fn dequeue(&mut self, key: &PoolKey, id: RequestId) {
+        let Some(group) = self.groups.get_mut(key) else { return };
+        for queue in &mut group.queues {
+            if let Ok(at) = queue.ids.binary_search(&id) {
+                queue.ids.remove(at);
+            }
+        }
     }
 
     /// Takes a request off its connection, whose stream it frees.
@@ -219,8 +259,9 @@ impl State {
     /// Forgets a group in which no request waits. An attempt whose TLS handshake has not begun is
     /// given up; a later one is finished, because its session can be resumed.
     pub(super) fn tidy_group(&mut self, key: &PoolKey) {
-        let Some(group) = self.groups.get(key) else { return };
-        if !group.queue.is_empty() {
+        let Some(group) = self.groups.get_mut(key) else { return };
+        group.queues.retain(|queue| !queue.ids.is_empty());
+        if !group.queues.is_empty() {
             return;
         }
         if let Some(id) = group.attempt

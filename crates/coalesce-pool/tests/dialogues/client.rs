@@ -24,6 +24,8 @@ pub(crate) struct Client {
     pub(crate) delivered: Vec<(RequestId, Trail)>,
     pub(crate) failed: Vec<(RequestId, Failure)>,
     pub(crate) closed: Vec<ConnectionId>,
+    /// The result of the verifier for any other host.
+    pub(crate) verification: Verification,
     /// The connections made so far, whether open or not.
     pub(crate) made: Vec<ConnectionId>,
     /// The number of hosts that were resolved.
@@ -56,6 +58,7 @@ impl Client {
             delivered: Vec::new(),
             failed: Vec::new(),
             closed: Vec::new(),
+            verification: Verification::Accepted,
             made: Vec::new(),
             resolved: 0,
             address: Some("192.0.2.10:443"),
@@ -87,8 +90,7 @@ impl Client {
                 Output::Connect { attempt, key, .. } => self.attempts.push((attempt, key)),
                 Output::Cancel { attempt, .. } => self.cancelled.push(attempt),
                 Output::Verify { connection, host, .. } => {
-                    let accepted = Verification::Accepted;
-                    self.pool.handle_verified(self.now, connection, &host, accepted);
+                    self.pool.handle_verified(self.now, connection, &host, self.verification);
                 }
                 Output::Send { request, connection, .. } => self.sent.push((request, connection)),
                 Output::Discard { request, reset, .. } => self.discarded.push((request, reset)),

@@ -1,6 +1,10 @@
 //! Requests that meet no connection: leaders, and one attempt for an origin.
 
-use coalesce_pool::{Endpoint, PoolKey, Progress, Proxy, RequestFacts};
+use std::sync::Arc;
+
+use coalesce_pool::{
+    Coalescing, Endpoint, Partition, Policy, PoolKey, Progress, Proxy, RequestFacts, Verification,
+};
 
 use crate::client::{Client, endpoint, https};
 
@@ -131,4 +135,43 @@ fn proxy_needs_no_resolution_and_is_not_shared() {
     client.request(via_proxy("a.example.test"));
     client.request(via_proxy("b.example.test"));
     assert_eq!((client.resolved, client.attempts.len()), (0, 2));
+}
+
+#[test]
+fn partitions_share_no_connection_and_no_leader() {
+    let mut client = Client::new();
+    let inside = |host: &str, partition: &str| {
+        let mut key = https(host).key;
+        key.partition = Partition::new(partition);
+        RequestFacts::new(key)
+    };
+    client.request(inside("a.example.test", "one"));
+    client.request(inside("b.example.test", "two"));
+    client.request(inside("a.example.test", "two"));
+    assert_eq!(client.attempts.len(), 2, "`a` waits for `b` in its partition");
+}
+
+#[test]
+fn request_for_its_own_origin_only_waits_for_no_leader() {
+    let mut client = Client::new();
+    client.get("a.example.test");
+    let mut facts = https("b.example.test");
+    let coalescing = Coalescing::OwnOrigin;
+    let mut policy = Policy::default();
+    policy.coalescing = coalescing;
+    facts.policy = Arc::new(policy);
+    let request = client.request(facts);
+    assert_eq!(client.attempts.len(), 2);
+    client.connect(&["*.example.test"], 100);
+    assert_eq!(client.on(request), None);
+}
+
+#[test]
+fn host_that_the_verifier_rejects_gets_its_own_connection() {
+    let mut client = Client::new();
+    client.get("a.example.test");
+    client.connect(&["*.example.test"], 100);
+    client.verification = Verification::Rejected;
+    let request = client.get("b.example.test");
+    assert_eq!((client.on(request), client.attempts.len()), (None, 1));
 }

@@ -1,7 +1,8 @@
 //! Streams that run out, and requests that are sent again.
 
 use coalesce_pool::{
-    Failure, PoolConfig, Refusal, RequestBody, RequestKind, ServerSettings, Unprocessed,
+    ConnectionFacts, Failure, PoolConfig, Protocol, Refusal, RequestBody, RequestKind,
+    ServerSettings, Unprocessed,
 };
 
 use crate::client::{Client, https};
@@ -161,4 +162,30 @@ fn pool_with_all_its_requests_takes_no_other() {
     client.get("a.example.test");
     let refused = client.pool.handle_request(client.now, https("a.example.test"));
     assert_eq!(refused, Err(Failure::TooManyRequests));
+}
+
+#[test]
+fn http1_connections_carry_one_request_each_up_to_the_limit() {
+    let mut client = Client::new();
+    let requests: Vec<_> = (0..6).map(|_| client.get("a.example.test")).collect();
+    while let Some((attempt, key)) = client.attempts.pop() {
+        let peer = "192.0.2.10:443".parse().unwrap();
+        let facts = ConnectionFacts::new(key, peer, Protocol::Http1);
+        client.pool.handle_connected(client.now, attempt, facts);
+        client.act();
+    }
+    assert_eq!(client.sent.len(), 4);
+    client.finish(requests[0]);
+    assert_eq!(client.on(requests[4]), client.on(requests[0]));
+}
+
+#[test]
+fn kinds_of_requests_do_not_block_each_other() {
+    let mut client = Client::new();
+    let mut facts = https("a.example.test");
+    facts.kind = RequestKind::ExtendedConnect;
+    let tunnel = client.request(facts);
+    let plain = client.get("a.example.test");
+    let connection = client.handshake(&["a.example.test"]);
+    assert_eq!([client.on(tunnel), client.on(plain)], [None, Some(connection)]);
 }

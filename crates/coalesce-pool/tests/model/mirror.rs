@@ -8,14 +8,14 @@ use std::time::Duration;
 use coalesce_core::{HostBuf, IdentifierSet, PresentedIdentifier};
 use coalesce_pool::{
     ConnectionFacts, ConnectionId, Endpoint, LeafDigest, Partition, PoolKey, Protocol, RequestId,
-    TlsFacts,
+    TlsFacts, limits,
 };
 
 const HOSTS: [&str; 6] =
     ["a.one.test", "b.one.test", "c.one.test", "a.two.test", "b.two.test", "a.deep.one.test"];
 
 /// The time for which a refusal is remembered.
-const MEMORY: Duration = Duration::from_secs(600);
+const MEMORY: Duration = limits::REFUSAL_TTL;
 
 /// Returns the key of a request: one of six hosts, rarely in another partition.
 pub(crate) fn key_of(at: usize, detail: u8) -> PoolKey {
@@ -204,7 +204,8 @@ impl Mirror {
         self.memory.push((leaf, peer, key.origin.to_string(), now + MEMORY));
     }
 
-    /// Checks that a connection may carry a request, and notes that it does.
+    /// Checks that a connection may carry a request, and notes that it does. Returns whether it was
+    /// made for the origin.
     pub(crate) fn send(
         &mut self,
         id: ConnectionId,
@@ -212,7 +213,7 @@ impl Mirror {
         key: &PoolKey,
         alone: bool,
         now: Duration,
-    ) {
+    ) -> bool {
         let open = self.open.get(&id).expect("an open connection");
         let own = open.facts.key == *key;
         let streams = u32::try_from(open.requests.len()).expect("few requests");
@@ -231,6 +232,7 @@ impl Mirror {
         assert!(own || !open.alone, "another origin on the connection of a retry");
         open.shared |= !own;
         open.requests.insert(request);
+        own
     }
 
     /// Checks the rules for a connection that was made for another origin.

@@ -48,10 +48,21 @@ struct World {
     attempts: Vec<(AttemptId, PoolKey, Vec<Endpoint>)>,
     verifying: Vec<(ConnectionId, HostBuf)>,
     mirror: Mirror,
+    reached: Reached,
+}
+
+/// The parts of the rules that a run has reached.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    pub(crate) sent: u32,
+    /// Requests sent on a connection that was made for another origin.
+    pub(crate) shared: u32,
+    /// Requests sent again after a 421.
+    pub(crate) retried: u32,
 }
 
 /// Runs a pool through the events that the bytes describe.
-pub(crate) fn run(bytes: &[u8]) {
+pub(crate) fn run(bytes: &[u8]) -> Reached {
     let mut config = PoolConfig::default();
     config.connections_max = CONNECTIONS_MAX;
     let mut world = World {
@@ -62,12 +73,14 @@ pub(crate) fn run(bytes: &[u8]) {
         attempts: Vec::new(),
         verifying: Vec::new(),
         mirror: Mirror::default(),
+        reached: Reached::default(),
     };
     for event in bytes.chunks_exact(3) {
         world.event(event[0], usize::from(event[1]), event[2]);
         world.drain();
     }
     world.settle();
+    world.reached
 }
 
 /// Returns an element, any for any number.
@@ -282,7 +295,10 @@ impl World {
         assert!(live.sends <= SENDS_MAX, "sent {} times", live.sends);
         live.on = Some(connection);
         let alone = live.misdirected > 0;
-        self.mirror.send(connection, request, &live.facts.key, alone, self.now);
+        let own = self.mirror.send(connection, request, &live.facts.key, alone, self.now);
+        self.reached.sent += 1;
+        self.reached.shared += u32::from(!own);
+        self.reached.retried += u32::from(alone);
     }
 
     fn check_bounds(&self) {
