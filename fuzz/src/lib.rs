@@ -11,6 +11,9 @@ mod generate;
 mod image;
 #[path = "../../crates/coalesce-core/tests/oracle/model.rs"]
 mod model;
+mod origin_set;
+#[path = "../../crates/coalesce-pool/tests/model/mod.rs"]
+mod pool_model;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -28,6 +31,7 @@ use model::Transport;
 
 pub use connection::connection;
 pub use image::image;
+pub use origin_set::received_origins;
 pub use wire::{announce, answer, inspect};
 
 /// Checks that the parser and the model agree about `field`, and that the printed form means the
@@ -192,6 +196,13 @@ pub fn decide(data: &[u8]) {
     assert_eq!(found.group.get(), facts.group);
     let covered = facts.certificate.iter().any(|name| presented(name).covers(&host));
     assert!(covered || facts.transport != Transport::Tls);
+}
+
+/// Runs the pool of a client through the events that the bytes describe, and reads the bytes as an
+/// ORIGIN frame.
+pub fn pool(data: &[u8]) {
+    pool_model::run(data);
+    received_origins(data);
 }
 
 /// Reads the names of any certificate. They are read or refused, and each name that was read covers
