@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the lab in both worlds and the proof of each server with a module.
+# Runs the lab in both worlds, the proof, and SERVER/test.sh if there is one, of each server with a module.
 #
 #   integrations/run.sh [SERVER...]
 #
@@ -47,6 +47,7 @@ for server in "$@"; do
     LAB= SCENARIOS= WORLD=integrations/second-world.toml run integrations/lab.sh "$server"
     [ -z "${LAB:-}${SCENARIOS:-}" ] || run integrations/lab.sh "$server"
     run integrations/proof.sh "$server" "${PROOF_SECONDS:-8}"
+    [ ! -e "integrations/$server/test.sh" ] || run "integrations/$server/test.sh" "$MODULE"
 done
 echo "== summaries"
 cat "$work/summary"
