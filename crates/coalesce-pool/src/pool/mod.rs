@@ -15,7 +15,9 @@ use core::time::Duration;
 
 use coalesce_core::{Host, HostBuf};
 
-use crate::candidate::{ConnectionFacts, ConnectionStatus, Protocol, Verification};
+use crate::candidate::{
+    ConnectionFacts, ConnectionState, ConnectionStatus, Protocol, Verification,
+};
 use crate::endpoint::Endpoint;
 use crate::judge::{Eligibility, Inquiry, judge};
 use crate::key::PoolKey;
@@ -289,8 +291,8 @@ impl Pool {
         self.freed(now, connection);
     }
 
-    /// Takes the head of an answer. `ended` says whether it ended the stream. The next outputs
-    /// deliver or discard it.
+    /// Takes the head of the final answer, not of informational ones (1xx). `ended` says whether it
+    /// ended the stream. The next outputs deliver or discard it.
     pub fn handle_answer(&mut self, now: Duration, request: RequestId, status: u16, ended: bool) {
         let connection = self.connection_of(request);
         retry::answer(&mut self.state, request, status, ended, now);
@@ -326,9 +328,22 @@ impl Pool {
         self.freed(now, connection);
     }
 
-    /// Notes that a connection has ended. Call [`handle_unprocessed`](Self::handle_unprocessed)
-    /// before for requests that were not sent; the others without an answer fail.
-    pub fn handle_closed(&mut self, now: Duration, connection: ConnectionId) {
+    /// Notes that a connection has ended. The requests in `not_sent` have not left the client's
+    /// queue, so the pool sends them again; the others without an answer fail.
+    pub fn handle_closed(
+        &mut self,
+        now: Duration,
+        connection: ConnectionId,
+        not_sent: impl IntoIterator<Item = RequestId>,
+    ) {
+        if let Some(found) = self.state.connections.get_mut(&connection) {
+            found.status.state = ConnectionState::Closed;
+        }
+        for request in not_sent {
+            if self.connection_of(request) == Some(connection) {
+                retry::unprocessed(&mut self.state, request, Unprocessed::NotSent, now);
+            }
+        }
         close::lost(&mut self.state, connection);
         assign::assign_all(&mut self.state, now);
     }

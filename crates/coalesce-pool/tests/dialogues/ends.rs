@@ -41,10 +41,22 @@ fn lost_connection_fails_requests_without_an_answer() {
     let [one, two] = [0; 2].map(|_| client.get("a.example.test"));
     let connection = client.connect(&["a.example.test"], 100);
     client.answer(one, 200);
-    client.pool.handle_closed(client.now, connection);
+    client.pool.handle_closed(client.now, connection, []);
     client.act();
     assert_eq!(client.failed, [(two, Failure::Lost)]);
     assert_eq!(client.pool.requests(), 0);
+}
+
+#[test]
+fn lost_connection_gives_back_requests_that_were_not_sent() {
+    let mut client = Client::new();
+    let [one, two] = [0; 2].map(|_| client.get("a.example.test"));
+    let connection = client.connect(&["a.example.test"], 100);
+    client.pool.handle_closed(client.now, connection, [two]);
+    client.act();
+    assert_eq!(client.failed, [(one, Failure::Lost)]);
+    let new = client.connect(&["a.example.test"], 100);
+    assert_eq!(client.on(two), Some(new));
 }
 
 #[test]
@@ -74,8 +86,8 @@ fn events_for_forgotten_names_are_ignored() {
     let request = client.get("a.example.test");
     let connection = client.connect(&["a.example.test"], 100);
     client.finish(request);
-    client.pool.handle_closed(client.now, connection);
-    client.pool.handle_closed(client.now, connection);
+    client.pool.handle_closed(client.now, connection, []);
+    client.pool.handle_closed(client.now, connection, []);
     client.pool.handle_goaway(client.now, connection, 0);
     client.answer(request, 200);
     client.pool.handle_done(client.now, request);

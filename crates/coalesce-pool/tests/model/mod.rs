@@ -225,7 +225,12 @@ impl World {
             self.mirror.close(id);
             let on = |live: &Live| live.on == Some(id);
             self.live.retain(|_, live| !(on(live) && live.delivered));
-            self.pool.handle_closed(self.now, id);
+            let unsent = self.live.iter().filter(|(_, live)| on(live) && detail & 4 != 0);
+            let unsent: Vec<_> = unsent.map(|(request, _)| *request).collect();
+            self.pool.handle_closed(self.now, id, unsent.iter().copied());
+            for request in unsent {
+                self.leave(request);
+            }
         }
     }
 
