@@ -9,6 +9,7 @@ mod connection;
 mod format;
 mod generate;
 mod image;
+mod interface;
 #[path = "../../crates/coalesce-core/tests/oracle/model.rs"]
 mod model;
 mod origin_set;
@@ -31,6 +32,7 @@ use model::Transport;
 
 pub use connection::connection;
 pub use image::image;
+pub use interface::interface;
 pub use origin_set::received_origins;
 pub use wire::{announce, answer, inspect};
 

@@ -252,6 +252,11 @@ impl<'a> Bytes<'a> {
         Self { data, len, borrow: PhantomData }
     }
 
+    /// Returns the bytes, for a callback in Rust. `None` if they are absent.
+    pub fn as_slice(self) -> Option<&'a [u8]> {
+        self.get().ok().flatten()
+    }
+
     /// Returns the bytes, or `None` if they are absent.
     pub(crate) fn get(self) -> Result<Option<&'a [u8]>, Fault> {
         // SAFETY: by the invariant of `Bytes`, `len` bytes are readable from `data` on.
