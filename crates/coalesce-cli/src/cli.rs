@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::check::CheckArguments;
 use crate::compile::CompileArguments;
 use crate::demo::DemoArguments;
 use crate::explain::ExplainArguments;
@@ -35,23 +36,26 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show every verdict on made-up hosts, with real TLS and HTTP/2; needs nothing
+    /// Show every verdict on sample hosts, with real TLS and HTTP/2
     #[command(long_about = help::DEMO)]
     Demo(DemoArguments),
     /// Serve the virtual hosts of a configuration file over HTTP/2
     #[command(long_about = help::SERVE, after_long_help = help::CONFIGURATION)]
     Serve(ServeArguments),
-    /// Show the verdict on one request on one connection, and the reason; opens no socket
+    /// Check a configuration file, and show all errors and warnings, without a socket
+    #[command(long_about = help::CHECK, after_long_help = help::CHECK_AFTER)]
+    Check(CheckArguments),
+    /// Show the verdict on one request on one connection, and the reason, without a socket
     #[command(long_about = help::EXPLAIN, after_long_help = help::EXPLAIN_AFTER)]
     Explain(ExplainArguments),
-    /// Show which virtual hosts may share a connection, and why others may not; opens no socket
+    /// Show which virtual hosts may share a connection, and why others may not, without a socket
     #[command(long_about = help::GROUPS, after_long_help = help::GROUPS_AFTER)]
     Groups(GroupsArguments),
     /// Show which hosts a certificate covers
     #[command(name = "match", long_about = help::MATCH, after_long_help = help::MATCH_AFTER)]
     Match(MatchArguments),
-    /// Make a compiled table of a list of names, millions of them if need be, or an identifier set
-    /// of a certificate
+    /// Make a compiled table from a list of up to millions of names, or an identifier set from a
+    /// certificate
     #[command(long_about = help::COMPILE, after_long_help = help::COMPILE_AFTER)]
     Compile(CompileArguments),
     /// Show the contents of a compiled table or identifier set, and check them

@@ -28,6 +28,7 @@ pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit c
 pub(crate) const AFTER_LONG: &str = "\
 Examples:
   coalesce demo
+  coalesce check site.toml
   coalesce serve --config site.toml
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
   coalesce groups --config site.toml
@@ -39,15 +40,42 @@ Examples:
 
 Exit codes:
   0  success: served, matched, or ended on request
-  1  the answer is no: explain: not served; groups: two hosts may not share a connection; match: a
-     host is not covered; lookup: a name has no entry; demo: a row failed
-  2  usage: the command line is wrong, or names a file (other than --config) that cannot be read
+  1  the answer is no: check: a warning, with --deny-warnings; explain: not served; groups: two
+     hosts may not share a connection; match: a host is not covered; lookup: a name has no entry;
+     demo: a row failed
+  2  usage: the command line is wrong, or names a file (not the configuration) that cannot be read
   3  configuration: a configuration, a list, a certificate or a compiled file does not load; the
      error names file, line and field of each fault
   4  run time: an address cannot be bound, output or a table cannot be written
 
 'coalesce COMMAND --help' describes each command; 'coalesce serve --help' describes the
 configuration file.";
+
+pub(crate) const CHECK: &str = "\
+Check a configuration file, and show all errors and warnings, without a socket.
+
+The command loads the configuration as 'coalesce serve' does, with its certificates, keys, CAs and
+compiled table. It opens no socket, so it finds no address that is in use.
+
+The exit code is 0 if the configuration is valid and 3 if it is not. With --deny-warnings it is 1 if
+there is a warning.";
+
+pub(crate) const CHECK_AFTER: &str = "\
+Examples:
+  coalesce check site.toml
+  coalesce check site.toml --deny-warnings --json
+
+JSON (--json):
+  {\"file\":\"site.toml\",\"valid\":true,\"errors\":[],\"warnings\":[],
+   \"listeners\":[\"127.0.0.1:8443\"],\"virtual_hosts\":2,\"groups\":1,\"names\":3,
+   \"certificates\":[{\"not_after\":\"2027-01-30 12:00:00 UTC\",\"file\":\"certs/A.pem\"}]}
+
+  errors, warnings  {\"file\":\"site.toml\",\"line\":15,\"place\":[\"virtual_host \\\"a\\\"\",\"key\"],
+                     \"message\":\"...\"}; line is null if the whole file is meant
+  names             with those of a compiled table
+  certificates      the one that ends first comes first
+
+If the configuration is not valid, the object has only the first four members.";
 
 pub(crate) const DEMO: &str = "\
 Show every verdict on made-up hosts.

@@ -1,10 +1,11 @@
-//! The `coalesce` command: `demo`, `serve`, `explain`, `groups` and `match`, and for compiled
-//! tables `compile`, `inspect` and `lookup`.
+//! The `coalesce` command: `demo`, `serve`, `check`, `explain`, `groups` and `match`, and for
+//! compiled tables `compile`, `inspect` and `lookup`.
 //!
 //! This is a library only for the fuzz targets. Use the other crates in programs.
 // Forbidden except in `mapped`, which explains its use.
 #![deny(unsafe_code)]
 
+mod check;
 mod cli;
 mod compile;
 mod config;
@@ -65,6 +66,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let verbosity = match &arguments.command {
         Command::Serve(_) => Verbosity::Serving,
         Command::Demo(_)
+        | Command::Check(_)
         | Command::Explain(_)
         | Command::Groups(_)
         | Command::Match(_)
@@ -76,6 +78,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments, log.losses()),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Groups(arguments) => groups::run(&arguments),
         Command::Match(arguments) => match_command::run(arguments),

@@ -70,7 +70,7 @@ impl Configuration {
             source.errors(take(&mut notes.faults))
         })?;
         places.add_warnings(site.warnings(), &mut notes.warnings);
-        Ok(Self { site, handle, admin, warnings: source.lines(notes.warnings) })
+        Ok(Self { site, handle, admin, warnings: source.findings(notes.warnings) })
     }
 }
 

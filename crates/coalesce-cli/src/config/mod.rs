@@ -18,7 +18,7 @@ pub(crate) use drafts::check_folder;
 #[cfg(test)]
 pub(crate) use entries::model;
 pub(crate) use entries::model::ForwardedCertificate;
-pub(crate) use entries::{ConfigErrors, files_named};
+pub(crate) use entries::{ConfigErrors, Finding, files_named};
 pub(crate) use load::Overrides;
 pub(crate) use places::not_covered;
 #[cfg(test)]

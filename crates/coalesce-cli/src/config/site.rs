@@ -10,6 +10,7 @@ use http::uri::Authority;
 use http::{HeaderValue, StatusCode};
 use rustls::crypto::CryptoProvider;
 
+use crate::config::entries::Finding;
 use crate::config::entries::model::ForwardedCertificate;
 
 /// One version of the site.
@@ -23,7 +24,7 @@ pub(crate) struct Configuration {
     pub(crate) handle: coalesce_site::Site<VirtualHost>,
     pub(crate) admin: AdminSettings,
     /// Warnings about settings that may be mistakes.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Finding>,
 }
 
 /// `[admin]`.

@@ -3,6 +3,7 @@
 mod admin;
 mod agreement;
 mod certificates;
+mod check;
 mod client;
 mod compile;
 mod compiled_site;

@@ -144,7 +144,8 @@ mod tests {
         let mut faults = Faults::default();
         let answer = read(&entry.answer, Path::new(""), &mut faults);
         let source = crate::config::entries::Source::new(Path::new("x"), file);
-        let lines = source.lines(faults);
+        let lines = source.findings(faults);
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         if lines.is_empty() { Ok(answer.unwrap()) } else { Err(lines) }
     }
 

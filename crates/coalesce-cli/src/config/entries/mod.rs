@@ -8,6 +8,6 @@ mod source;
 mod watched;
 
 pub(super) use parse::{Entries, parse};
-pub(crate) use source::ConfigErrors;
+pub(crate) use source::{ConfigErrors, Finding};
 pub(super) use source::{Faults, Notes, Source};
 pub(crate) use watched::files_named;

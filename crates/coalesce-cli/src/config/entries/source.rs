@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use coalesce_site::open_regular_file;
+use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -61,6 +62,32 @@ pub(crate) struct Notes {
     pub(crate) warnings: Faults,
 }
 
+/// An error or a warning about a configuration file.
+///
+/// `Display` writes one line: `site.toml:14: virtual_host "a": certificate: ...`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
+    file: String,
+    /// The line in the file, counted from 1. `None` if the finding is about the whole file.
+    line: Option<usize>,
+    /// The entry and the field, if there are any: `virtual_host "a"`, `answer.status`.
+    place: Vec<String>,
+    message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        for segment in &self.place {
+            write!(f, ": {segment}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
 /// The reasons why a configuration does not load, in the order of the file.
 ///
 /// `Display` writes a line for each, and below it the line of the file with a mark below the place,
@@ -70,29 +97,36 @@ pub(crate) struct ConfigErrors(Vec<ConfigError>);
 
 #[derive(Debug)]
 struct ConfigError {
-    line: String,
+    finding: Finding,
     snippet: Option<String>,
 }
 
 impl ConfigErrors {
     fn about_file(path: &Path, message: impl fmt::Display) -> Self {
-        Self(vec![ConfigError { line: format!("{}: {message}", path.display()), snippet: None }])
+        let (file, message) = (path.display().to_string(), message.to_string());
+        let finding = Finding { file, line: None, place: Vec::new(), message };
+        Self(vec![ConfigError { finding, snippet: None }])
     }
 
     /// Returns all reasons in one line, for a log.
     pub(crate) fn in_one_line(&self) -> String {
-        let lines: Vec<&str> = self.0.iter().map(|error| error.line.as_str()).collect();
+        let lines: Vec<String> = self.findings().map(Finding::to_string).collect();
         lines.join("; ")
+    }
+
+    /// Returns the reasons without the lines of the file.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().map(|error| &error.finding)
     }
 }
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, ConfigError { line, snippet }) in self.0.iter().enumerate() {
+        for (number, ConfigError { finding, snippet }) in self.0.iter().enumerate() {
             if number > 0 {
                 f.write_str("\n")?;
             }
-            f.write_str(line)?;
+            finding.fmt(f)?;
             if let Some(snippet) = snippet {
                 write!(f, "\n{snippet}")?;
             }
@@ -147,18 +181,15 @@ impl Source {
     }
 
     pub(crate) fn errors(&self, faults: Faults) -> ConfigErrors {
-        let (faults, lines) = self.faults_and_lines(faults);
-        let errors = faults.into_iter().zip(lines).map(|(fault, line)| ConfigError {
-            line,
-            snippet: fault.at.map(|at| self.snippet(&at)),
-        });
+        let errors = self
+            .in_order(faults)
+            .map(|(finding, at)| ConfigError { finding, snippet: at.map(|at| self.snippet(&at)) });
         ConfigErrors(errors.collect())
     }
 
-    /// Returns one line of text for each fault:
-    /// `site.toml:14: virtual_host "a": certificate: ...`.
-    pub(crate) fn lines(&self, faults: Faults) -> Vec<String> {
-        self.faults_and_lines(faults).1
+    /// Returns a finding for each fault.
+    pub(crate) fn findings(&self, faults: Faults) -> Vec<Finding> {
+        self.in_order(faults).map(|(finding, _)| finding).collect()
     }
 
     /// Returns the line of the file that `at` begins in, with a mark below the place.
@@ -172,26 +203,17 @@ impl Source {
         snippet(line, number, at.start.saturating_sub(start)..at.end.saturating_sub(start))
     }
 
-    /// Returns the faults in the order of the file, and a line of text for each.
-    fn faults_and_lines(&self, faults: Faults) -> (Vec<Fault>, Vec<String>) {
+    /// Returns a finding for each fault, in the order of the file, with its range of bytes.
+    fn in_order(&self, faults: Faults) -> impl Iterator<Item = (Finding, Option<Range<usize>>)> {
         let mut faults = faults.0;
         faults.sort_by_key(|fault| fault.at.as_ref().map_or(0, |at| at.start));
-        // Parse again, on the error path only, for the place of every key.
+        // Parse again, only if there is a finding, for the place of every key.
         let (root, _) = DeTable::parse_recoverable(&self.text);
-        let lines = faults.iter().map(|fault| self.line(fault, root.get_ref())).collect();
-        (faults, lines)
-    }
-
-    fn line(&self, fault: &Fault, root: &DeTable<'_>) -> String {
-        let path = self.path.display();
-        let Some(at) = &fault.at else { return format!("{path}: {}", fault.message) };
-        let number = self.line_number(at.start);
-        let mut place = String::new();
-        for segment in segments(root, at) {
-            place.push_str(&segment);
-            place.push_str(": ");
-        }
-        format!("{path}:{number}: {place}{}", fault.message)
+        faults.into_iter().map(move |Fault { at, message }| {
+            let line = at.as_ref().map(|at| self.line_number(at.start));
+            let place = at.as_ref().map(|at| segments(root.get_ref(), at)).unwrap_or_default();
+            (Finding { file: self.path.display().to_string(), line, place, message }, at)
+        })
     }
 
     /// Returns the line of a byte, counted from 1.
@@ -299,7 +321,7 @@ key = 1
         let start = TEXT.find(at).unwrap();
         let mut faults = Faults::default();
         faults.add(start..start + at.len(), "wrong");
-        source.lines(faults).remove(0)
+        source.findings(faults).remove(0).to_string()
     }
 
     #[test]
@@ -326,7 +348,8 @@ key = 1
         faults.add(30..31, "second");
         faults.add(1..2, "first");
         faults.add_about_file("whole");
-        let lines = source.lines(faults);
+        let lines = source.findings(faults);
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "site.toml: whole");
         assert!(lines[1].ends_with("first") && lines[2].ends_with("second"), "{lines:?}");
     }
