@@ -4,7 +4,8 @@
 #   integrations/nginx/build.sh PREFIX OUT
 #
 # PREFIX has the library (`crates/coalesce-ffi/install.sh PREFIX`). OUT gets
-# ngx_http_coalesce_module.so. The module fits the nginx of the installed package `nginx-dev`.
+# ngx_http_coalesce_module.so. The module fits the nginx of the installed package `nginx-dev`. Missing packages
+# are installed by root or in CI, and named elsewhere.
 #
 # environment  CFLAGS  more options of the compiler, as -fsanitize=address
 set -euo pipefail
@@ -30,12 +31,19 @@ for package in "${packages[@]}"; do
         missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
+    as_root=
     if [ "$(id -u)" != 0 ]; then
-        echo "build.sh: install the Debian packages ${missing[*]}" >&2
-        exit 3
+        [ -n "${CI:-}" ] || {
+            echo "build.sh: install the Debian packages ${missing[*]}" >&2
+            exit 3
+        }
+        as_root=sudo
     fi
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends "${missing[@]}" >&2
+    {
+        $as_root apt-get update -qq &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install \
+                -qq -y --no-install-recommends "${missing[@]}"
+    } >&2
 fi
 
 # The build of nginx writes to the folder of its sources.
