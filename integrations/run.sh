@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the lab in both worlds, the proof, and SERVER/test.sh if there is one, of each server with a module.
+# Runs the lab in both worlds and the proof of each server with a module, and its own tests: SERVER/test.sh,
+# and SERVER/tests/run.sh without the server.
 #
 #   integrations/run.sh [SERVER...]
 #
@@ -43,6 +44,8 @@ for server in "$@"; do
         status=1
         continue
     fi
+    tests=integrations/$server/tests/run.sh
+    [ ! -e "$tests" ] || run "$tests" "$COALESCE_PREFIX"
     LAB= SCENARIOS= run integrations/lab.sh "$server"
     LAB= SCENARIOS= WORLD=integrations/second-world.toml run integrations/lab.sh "$server"
     [ -z "${LAB:-}${SCENARIOS:-}" ] || run integrations/lab.sh "$server"

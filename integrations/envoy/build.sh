@@ -17,20 +17,26 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=$1 out=$2
 
-if [ ! -e /usr/include/json-c/json.h ]; then
-    if [ "$(id -u)" != 0 ]; then
-        echo "build.sh: install the package libjson-c-dev" >&2
+missing=()
+command -v "${CC:-cc}" >/dev/null || missing+=(gcc libc6-dev)
+[ -e /usr/include/json-c/json.h ] || missing+=(libjson-c-dev)
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ]; then
+        echo "build.sh: install the packages ${missing[*]}" >&2
         exit 1
     fi
-    echo "build.sh: installing libjson-c-dev"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libjson-c-dev >/dev/null
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    $as_root apt-get update -qq
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "${missing[@]}"
 fi
 
 mkdir -p "$out"
-# Symbols that are not hooks are hidden: another module may have another copy of the library.
+# Symbols that are not hooks are hidden: another module may have another copy of the library. Envoy
+# unloads a module that no listener uses, and threads may still hold state of the library (`nodelete`).
 # shellcheck disable=SC2086 # CFLAGS has several words.
 ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror ${CFLAGS:--O2 -g} -fPIC \
     -fvisibility=hidden -shared -isystem "$prefix/include" -o "$out/libcoalesce_envoy.so" \
     "$here"/*.c "$prefix/lib/libcoalesce.a" -l:libjson-c.a -lpthread -ldl -lm \
-    -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,relro,-z,now
+    -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,nodelete
