@@ -26,9 +26,10 @@ LAB= SCENARIOS=
 start_server "$name"
 RELOADS=${RELOADS:-$target/debug/examples/reloads}
 
-# Apache alone loses requests when it reloads: it closes some connections without an answer.
+# Apache alone loses requests when it reloads: it closes some connections without an answer. A slow machine
+# sends fewer requests between two reloads, so the share is larger there.
 lost_max=0
-[ "$name" != apache ] || lost_max=5
+[ "$name" != apache ] || lost_max=25
 status=0
 "$RELOADS" "$address" "$certificates" "$server" "$seconds" "$lost_max" \
     "$integrations/$name/reload.sh" "$server" "$run" || status=1
