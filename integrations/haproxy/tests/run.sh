@@ -73,3 +73,4 @@ export LUA_PATH="$work/?.lua;$here/?.lua" LUA_CPATH="$work/?.so"
 for test in crt_list decision hostile; do
     lua5.3 "$here/$test.lua" "$work"
 done
+echo "haproxy: the action and its library are fine"
