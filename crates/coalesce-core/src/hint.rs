@@ -44,7 +44,9 @@ impl<'a> RefusalHint<'a> {
     pub fn new(connection: &'a ServerConnection<'a>, reason: Misdirected) -> Option<Self> {
         let explains = match reason {
             Misdirected::Scheme | Misdirected::Port | Misdirected::ServerName => true,
-            Misdirected::Certificate => connection.presented().next().is_some(),
+            Misdirected::Certificate => {
+                connection.presented().flat_map(PresentedSet::identifiers).next().is_some()
+            }
             Misdirected::UnknownAuthority | Misdirected::Listener | Misdirected::Group => false,
         };
         explains.then_some(Self { connection, reason })
@@ -134,6 +136,10 @@ mod tests {
         let unnamed = connection.with_server_name(None);
         let said = hint(&unnamed, Misdirected::ServerName);
         assert_eq!(said.as_deref(), Some("the connection has no server name"));
+
+        let empty = IdentifierSet::build([]).unwrap();
+        let nameless = ServerConnection::tls(&empty, group, clients, 443);
+        assert_eq!(hint(&nameless, Misdirected::Certificate), None);
 
         let cleartext = ServerConnection::cleartext(group, 80);
         assert_eq!(hint(&cleartext, Misdirected::Certificate), None);
