@@ -160,6 +160,24 @@ static ngx_int_t refuse(ngx_http_request_t *r, const char *verdict, const char *
     return (ngx_int_t) status;
 }
 
+/* Whether nginx chose a server block that the decision is about. nginx compares names as they are
+ * written, the table by their meaning ("%61" is "a"), so they may choose different ones. */
+static ngx_uint_t is_decided(const server_conf *conf, const connection_state *state,
+                             const coalesce_table *table, const coalesce_verdict *verdict)
+{
+    if (!state->from_file) {
+        /* A table of patterns has no numbers of server blocks. */
+        return table != state->table || verdict->virtual_host == conf->number;
+    }
+    if (conf->file != state->table) {
+        return 0;
+    }
+    /* A server block without a name in the file is for hosts that the file does not have. */
+    return conf->file_group == verdict->group
+           || (conf->file_group == COALESCE_GROUP_NONE
+               && verdict->served_as == COALESCE_AS_UNLISTED);
+}
+
 static ngx_int_t decide(ngx_http_request_t *r)
 {
     const server_conf *conf = ngx_http_get_module_srv_conf(r, ngx_http_coalesce_module);
@@ -188,9 +206,7 @@ static ngx_int_t decide(ngx_http_request_t *r)
             return refuse(r, verdict.outcome == COALESCE_MISDIRECTED ? "misdirected" : "malformed",
                           coalesce_reason_code(verdict.reason), verdict.status);
         }
-        if (table == state->table && !state->from_file && verdict.virtual_host != conf->number) {
-            /* nginx compares names as they are written, the table by their meaning. No request
-             * reaches another server block than the one it was decided for. */
+        if (!is_decided(conf, state, table, &verdict)) {
             return refuse(r, "misdirected", "server_block", NGX_HTTP_MISDIRECTED_REQUEST);
         }
         keep_last(&state->last, conf, &request, &verdict);
