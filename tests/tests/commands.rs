@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,11 +14,17 @@ const RUN_BY: &[(&str, &str)] = &[
     ("README.md", "demo.rs, and the gate for tests/run.sh"),
     ("docs/quickstart.md", "quickstart.rs"),
     ("docs/421.md", "misdirected_page.rs"),
+    ("docs/c-interface.md", "c_interface/page.rs"),
 ];
 
 /// The documents whose commands are checked here.
-const CHECKED: &[&str] =
-    &["CONTRIBUTING.md", "docs/browsers.md", "docs/operations.md", "docs/performance.md"];
+const CHECKED: &[&str] = &[
+    "CONTRIBUTING.md",
+    "docs/browsers.md",
+    "docs/c-servers.md",
+    "docs/operations.md",
+    "docs/performance.md",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -108,10 +115,17 @@ fn commands_name_targets_features_and_packages_that_exist() {
     let mut checked = 0;
     for document in CHECKED {
         for words in commands(document) {
+            // Environment variables come before the program.
+            let words = words.iter().position(|word| !word.contains('=')).map(|at| &words[at..]);
+            let words = words.unwrap_or_else(|| panic!("{document}: a command without a program"));
             match words[0].as_str() {
-                "cargo" => assert_cargo_command(&words, &packages),
+                "cargo" => assert_cargo_command(words, &packages),
                 "apt-get" => assert_eq!(words[1], "install", "{words:?}"),
-                program => panic!("{document}: no test for {program}"),
+                script => {
+                    let mode = fs::metadata(root().join(script)).map(|file| file.permissions());
+                    let mode = mode.unwrap_or_else(|_| panic!("{document}: no script {script}"));
+                    assert!(mode.mode() & 0o100 != 0, "{document}: {script} is not executable");
+                }
             }
             checked += 1;
         }
