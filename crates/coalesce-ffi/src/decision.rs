@@ -15,7 +15,7 @@ use crate::structs::{Connection, Request, Verdict};
 
 /// The status of a misdirected request (RFC 9110 §15.5.20).
 const STATUS_MISDIRECTED: u32 = 421;
-/// The status of a request that nobody decided (RFC 9110 §15.6.1).
+/// The status of a request without a decision (RFC 9110 §15.6.1).
 const STATUS_NOT_DECIDED: u32 = 500;
 
 /// Decides, and writes the verdict. A caller that ignores the result of a call with a fault finds a

@@ -42,14 +42,14 @@ pub(crate) use sized_structs;
 
 /// A pointer to a value that the function reads. It may be `NULL`.
 ///
-/// Invariant: `NULL`, or readable for `'a` while nobody writes there. A sized struct is readable
+/// Invariant: `NULL`, or readable for `'a` while no code writes there. A sized struct is readable
 /// for as many bytes as its `size` says.
 pub(crate) struct In<'a, T>(*const T, PhantomData<&'a T>);
 
 /// A pointer to a place that the function writes. It may be `NULL`.
 ///
-/// Invariant: `NULL`, or writable for `'a` while nobody else reads or writes there. A sized struct
-/// is writable for as many bytes as its `size` says, and its `size` is readable.
+/// Invariant: `NULL`, or writable for `'a` while no other code reads or writes there. A sized
+/// struct is writable for as many bytes as its `size` says, and its `size` is readable.
 pub(crate) struct Out<'a, T>(*mut T, PhantomData<&'a mut T>);
 
 /// Borrowed bytes. If `data` is `NULL`, the value is absent and `len` must be 0. Otherwise the
@@ -83,7 +83,7 @@ impl<'a, T> In<'a, T> {
     /// Takes a pointer of C.
     ///
     /// # Safety
-    /// The pointer is `NULL`, or readable for `'a` while nobody writes there. If `T` begins with
+    /// The pointer is `NULL`, or readable for `'a` while no code writes there. If `T` begins with
     /// its size, that many bytes are readable, even if they are fewer than those of `T`.
     pub(crate) const unsafe fn from_raw(pointer: *const T) -> Self {
         Self(pointer, PhantomData)
@@ -115,7 +115,7 @@ impl<'a, T> In<'a, T> {
             return Err(Fault::InvalidValue);
         }
         // SAFETY: the pointer is neither `NULL` nor misaligned; the caller promises `len` readable
-        // values, to which nobody writes by the invariant of `In`; they take at most `isize::MAX`
+        // values, to which no code writes by the invariant of `In`; they take at most `isize::MAX`
         // bytes. If `len` is 0, any such pointer is valid.
         Ok(unsafe { slice::from_raw_parts(first, len) })
     }
@@ -139,7 +139,7 @@ impl<'a, T: SizedStruct> In<'a, T> {
             return Err(Fault::StructSize);
         }
         // SAFETY: the pointer is neither `NULL` nor misaligned, `size_of::<T>()` bytes are readable
-        // and nobody writes there for `'a`; every pattern of bytes is a `T`.
+        // and no code writes there for `'a`; every pattern of bytes is a `T`.
         Ok(unsafe { &*pointer })
     }
 }
@@ -156,9 +156,9 @@ impl<'a, T> Out<'a, T> {
     /// Takes a pointer of C.
     ///
     /// # Safety
-    /// The pointer is `NULL`, or writable for `'a` while nobody else reads or writes there. If `T`
-    /// begins with its size, that size is readable and that many bytes are writable, even if they
-    /// are fewer than those of `T`.
+    /// The pointer is `NULL`, or writable for `'a` while no other code reads or writes there. If
+    /// `T` begins with its size, that size is readable and that many bytes are writable, even if
+    /// they are fewer than those of `T`.
     pub(crate) const unsafe fn from_raw(pointer: *mut T) -> Self {
         Self(pointer, PhantomData)
     }
@@ -173,7 +173,7 @@ impl<'a, T> Out<'a, T> {
     /// Returns the place, whose present content does not matter.
     pub(crate) fn place(self) -> Result<&'a mut MaybeUninit<T>, Fault> {
         // SAFETY: the pointer is neither `NULL` nor misaligned. By the invariant of `Out` the place
-        // is writable and nobody else uses it for `'a`. `MaybeUninit` needs no valid content.
+        // is writable and no other code uses it for `'a`. `MaybeUninit` needs no valid content.
         self.checked().map(|place| unsafe { &mut *place.cast::<MaybeUninit<T>>() })
     }
 }
@@ -182,7 +182,7 @@ impl<T> Out<'_, T> {
     /// Takes `len` bytes of C as the place of a value.
     ///
     /// # Safety
-    /// The pointer is `NULL`, or `len` bytes are writable from it on, and nobody else reads or
+    /// The pointer is `NULL`, or `len` bytes are writable from it on, and no other code reads or
     /// writes there for the lifetime of the result.
     pub(crate) unsafe fn in_storage(storage: *mut c_void, len: usize) -> Result<Self, Fault> {
         if !storage.is_null() && len < size_of::<T>() {
@@ -222,7 +222,7 @@ impl Out<'_, c_char> {
     /// is 0.
     ///
     /// # Safety
-    /// The pointer is `NULL`, or `len` bytes are writable from it on, and nobody else uses them.
+    /// The pointer is `NULL`, or `len` bytes are writable from it on, and no other code uses them.
     pub(crate) unsafe fn text<'b>(self, len: usize) -> Result<&'b mut [MaybeUninit<u8>], Fault>
     where
         Self: 'b,
@@ -235,7 +235,7 @@ impl Out<'_, c_char> {
             return Err(Fault::InvalidValue);
         }
         // SAFETY: the pointer is not `NULL`, bytes have no alignment, and the caller promises `len`
-        // writable bytes that nobody else uses. `MaybeUninit` needs no valid content.
+        // writable bytes that no other code uses. `MaybeUninit` needs no valid content.
         Ok(unsafe { slice::from_raw_parts_mut(first.cast::<MaybeUninit<u8>>(), len) })
     }
 }

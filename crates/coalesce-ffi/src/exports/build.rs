@@ -136,7 +136,7 @@ pub unsafe extern "C" fn coalesce_table_from_static(
 /// `coalesce_table_init` stays as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn coalesce_table_free(table: *mut Table) {
-    // SAFETY: the caller promises `NULL` or a handle of this library that nobody uses any longer.
+    // SAFETY: the caller promises `NULL` or a handle of this library that no code uses any longer.
     let on_heap = unsafe { In::from_raw(table) }.get().is_some_and(Table::is_on_heap);
     if on_heap {
         // SAFETY: a handle on the heap comes from a box, and the caller gives it back once.
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn coalesce_identifiers_from_static(
 /// `coalesce_identifiers_init` stays as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn coalesce_identifiers_free(identifiers: *mut Identifiers) {
-    // SAFETY: the caller promises `NULL` or a handle of this library that nobody uses any longer.
+    // SAFETY: the caller promises `NULL` or a handle of this library that no code uses any longer.
     let on_heap = unsafe { In::from_raw(identifiers) }.get().is_some_and(Identifiers::is_on_heap);
     if on_heap {
         // SAFETY: a handle on the heap comes from a box, and the caller gives it back once.
