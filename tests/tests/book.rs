@@ -11,12 +11,14 @@ fn root() -> PathBuf {
 /// The documents that people read, as paths below the root.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["", "docs", "crates/*", "benches", "tests/vectors", ".github"] {
+    for folder in ["", "docs", "crates/*", "integrations/*", "benches", "tests/vectors", ".github"]
+    {
         let folders = match folder.strip_suffix("/*") {
             None => vec![root().join(folder)],
             Some(parent) => fs::read_dir(root().join(parent))
                 .unwrap()
                 .map(|entry| entry.unwrap().path())
+                .filter(|path| path.is_dir())
                 .collect(),
         };
         for file in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
