@@ -27,6 +27,8 @@ fail() {
 
 # shellcheck source=tests/lab/driver.sh
 . "$root/tests/lab/driver.sh"
+# shellcheck source=integrations/packages.sh
+. "$integrations/packages.sh"
 
 # How long a server may take to begin, and to end, on a machine that has much else to do.
 start_seconds=60 end_seconds=10
@@ -49,26 +51,12 @@ finish() {
 }
 trap finish EXIT
 
-# Installs the program `$1` of the package `$2`, as root or in CI. Elsewhere it names the package.
-need_program() {
-    command -v "$1" >/dev/null && return
-    [ "$(id -u)" = 0 ] || [ -n "${CI:-}" ] || fail "no $1; install the package $2"
-    local as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    echo "${0##*/}: installing $2" >&2
-    {
-        $as_root apt-get update -qq &&
-            $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-                --no-install-recommends "$2"
-    } >&2 || fail "cannot install $2"
-}
-
 # The program of the server `$1`, and a loopback address that no other server has.
 find_server() {
     case $1 in
-    nginx) number=1 && need_program nginx nginx-light ;;
-    apache) number=2 && need_program apache2 apache2 ;;
-    haproxy) number=3 && need_program haproxy haproxy ;;
+    nginx) number=1 && need_packages nginx nginx-light ;;
+    apache) number=2 && need_packages apache2 apache2 ;;
+    haproxy) number=3 && need_packages haproxy haproxy ;;
     envoy)
         number=4
         command -v envoy >/dev/null || "$root/tests/lab/install-envoy.sh" || fail "cannot install envoy"

@@ -15,18 +15,10 @@ prefix=$1 out=$2
 # Debian has them there, for root.
 PATH=$PATH:/usr/sbin:/sbin
 
-missing=()
-command -v apache2 >/dev/null || missing+=(apache2)
-command -v apxs2 >/dev/null || missing+=(apache2-dev)
-[ -e /usr/include/apache2/mod_ssl_openssl.h ] || missing+=(apache2-ssl-dev)
-[ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
-if [ "${#missing[@]}" != 0 ]; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "build.sh: install the packages ${missing[*]}" >&2
-        exit 1
-    fi
-    apt-get install --yes --quiet --no-install-recommends "${missing[@]}" >&2
-fi
+# shellcheck source=integrations/packages.sh
+. "$here/../packages.sh"
+need_packages apache2 apache2 apxs2 apache2-dev \
+    /usr/include/apache2/mod_ssl_openssl.h apache2-ssl-dev /usr/include/openssl/ssl.h libssl-dev
 
 mkdir -p "$out"
 # nodelete: Apache unloads its modules at each reload, and the library in Rust leaves some memory

@@ -7,7 +7,7 @@
 # nothing but the C library. Envoy finds it there by ENVOY_DYNAMIC_MODULES_SEARCH_PATH=OUT.
 #
 # environment  CC, CFLAGS  the compiler (default: cc) and its options (default: -O2 -g)
-# exit status  0 built, 1 not built, 2 wrong arguments
+# exit status  0 built, 1 not built, 2 wrong arguments, 3 a package is missing
 set -euo pipefail
 
 if [ $# != 2 ]; then
@@ -17,20 +17,9 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=$1 out=$2
 
-missing=()
-command -v "${CC:-cc}" >/dev/null || missing+=(gcc libc6-dev)
-[ -e /usr/include/json-c/json.h ] || missing+=(libjson-c-dev)
-if [ "${#missing[@]}" -gt 0 ]; then
-    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ]; then
-        echo "build.sh: install the packages ${missing[*]}" >&2
-        exit 1
-    fi
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${missing[@]}"
-fi
+# shellcheck source=integrations/packages.sh
+. "$here/../packages.sh"
+need_packages "${CC:-cc}" gcc /usr/include/json-c/json.h libjson-c-dev
 
 mkdir -p "$out"
 # Symbols that are not hooks are hidden: another module may have another copy of the library. Envoy

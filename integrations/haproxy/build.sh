@@ -19,21 +19,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=$1 out=$2
 CC=${CC:-cc} LUA=${LUA:-5.3}
 
-missing=()
-command -v "$CC" >/dev/null || missing+=(gcc libc6-dev)
-[ -e "/usr/include/lua$LUA/lua.h" ] || missing+=("liblua$LUA-dev")
-[ -e /usr/include/openssl/x509.h ] || missing+=(libssl-dev)
-if [ "${#missing[@]}" -gt 0 ]; then
-    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ]; then
-        echo "build.sh: install the packages ${missing[*]}" >&2
-        exit 1
-    fi
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${missing[@]}"
-fi
+# shellcheck source=integrations/packages.sh
+. "$here/../packages.sh"
+need_packages "$CC" gcc "/usr/include/lua$LUA/lua.h" "liblua$LUA-dev" \
+    /usr/include/openssl/x509.h libssl-dev
 
 mkdir -p "$out"
 # The library's symbols stay inside, because HAProxy may load other Lua libraries that have them

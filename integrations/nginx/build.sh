@@ -24,27 +24,12 @@ export COALESCE_PREFIX
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 
-packages=(gcc make nginx-light nginx-dev libpcre2-dev libssl-dev zlib1g-dev)
-missing=()
-for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
-        missing+=("$package")
-done
-if [ "${#missing[@]}" -gt 0 ]; then
-    as_root=
-    if [ "$(id -u)" != 0 ]; then
-        [ -n "${CI:-}" ] || {
-            echo "build.sh: install the Debian packages ${missing[*]}" >&2
-            exit 3
-        }
-        as_root=sudo
-    fi
-    {
-        $as_root apt-get update -qq &&
-            $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install \
-                -qq -y --no-install-recommends "${missing[@]}"
-    } >&2
-fi
+PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=integrations/packages.sh
+. "$here/../packages.sh"
+need_packages gcc gcc make make nginx nginx-light /usr/share/nginx/src/conf_flags nginx-dev \
+    /usr/include/pcre2.h libpcre2-dev /usr/include/openssl/ssl.h libssl-dev \
+    /usr/include/zlib.h zlib1g-dev
 
 # The build of nginx writes to the folder of its sources.
 tree=$(mktemp -d)

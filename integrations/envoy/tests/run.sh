@@ -14,16 +14,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$here/../build.sh" "$1" "$work"
-if ! command -v openssl >/dev/null; then
-    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ]; then
-        echo "run.sh: install the package openssl" >&2
-        exit 1
-    fi
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openssl
-fi
+# shellcheck source=integrations/packages.sh
+. "$here/../../packages.sh"
+need_packages openssl openssl
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/host.key" \
     -out "$work/host.pem" -subj /CN=test -addext 'subjectAltName=DNS:a.test,DNS:*.w.test' 2>/dev/null
 openssl x509 -in "$work/host.pem" -outform DER -out "$work/host.der"

@@ -14,20 +14,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-missing=()
-command -v lua5.3 >/dev/null || missing+=(lua5.3)
-command -v openssl >/dev/null || missing+=(openssl)
-if [ "${#missing[@]}" -gt 0 ]; then
-    if [ "$(id -u)" != 0 ] && [ -z "${CI:-}" ]; then
-        echo "run.sh: install the packages ${missing[*]}" >&2
-        exit 1
-    fi
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        "${missing[@]}"
-fi
+# shellcheck source=integrations/packages.sh
+. "$here/../../packages.sh"
+need_packages lua5.3 lua5.3 openssl openssl
 
 CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
     "$here/../build.sh" "$1" "$work"
