@@ -28,14 +28,18 @@ const ACK: [u8; HEADER_LEN] = [0, 0, 0, 4, 1, 0, 0, 0, 0];
 const STATUS_200: u8 = 0x88;
 /// The requests in flight.
 const BURST: usize = 100;
+/// The window of a connection and of a stream: room for a burst of the longest contents, because
+/// the server does not wait for more.
+const WINDOW_BYTES: u32 = 16 << 20;
 
 /// The server's end of a connection.
 struct Server {
     /// Octets of the client whose frame is incomplete.
     received: Vec<u8>,
     preface: bool,
-    /// Octets for the client.
+    /// Octets for the client, of which it has read `read`.
     answers: Vec<u8>,
+    read: usize,
     content_len: usize,
     reader: Option<Waker>,
 }
@@ -43,7 +47,8 @@ struct Server {
 impl Server {
     fn new(content_len: usize) -> Self {
         let answers = [SETTINGS, ACK].concat();
-        Self { received: Vec::new(), preface: false, answers, content_len, reader: None }
+        let (received, read) = (Vec::new(), 0);
+        Self { received, preface: false, answers, read, content_len, reader: None }
     }
 
     fn receive(&mut self, octets: &[u8]) {
@@ -92,13 +97,18 @@ impl AsyncRead for Server {
         context: &mut TaskContext<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.answers.is_empty() {
+        let waiting = &self.answers[self.read..];
+        if waiting.is_empty() {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        let len = buf.remaining().min(self.answers.len());
-        buf.put_slice(&self.answers[..len]);
-        self.answers.drain(..len);
+        let len = buf.remaining().min(waiting.len());
+        buf.put_slice(&waiting[..len]);
+        self.read += len;
+        if self.read == self.answers.len() {
+            self.answers.clear();
+            self.read = 0;
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -147,7 +157,9 @@ async fn run<T>(stream: T, bursts: usize, content_len: usize) -> anyhow::Result<
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (mut requests, connection) = h2::client::handshake(stream).await?;
+    let mut settings = h2::client::Builder::new();
+    settings.initial_window_size(WINDOW_BYTES).initial_connection_window_size(WINDOW_BYTES);
+    let (mut requests, connection) = settings.handshake(stream).await?;
     tokio::spawn(connection);
     for _ in 0..bursts {
         burst(&mut requests, content_len).await?;

@@ -153,29 +153,11 @@ impl FrameReader {
                     }
                     bytes = rest;
                 }
-                Place::Header { bytes: before, len } => {
-                    // Nearly every header comes in one piece.
-                    let header = if *len == 0 && bytes.len() >= HEADER_LEN {
-                        let (_, rest) = split(bytes, HEADER_LEN);
-                        let header = FrameHeader::at(bytes, 0);
-                        bytes = rest;
-                        header
-                    } else {
-                        let (part, rest) = split(bytes, HEADER_LEN - *len);
-                        if let Some(space) = before.get_mut(*len..*len + part.len()) {
-                            space.copy_from_slice(part);
-                        }
-                        *len += part.len();
-                        bytes = rest;
-                        if *len < HEADER_LEN { None } else { FrameHeader::at(before, 0) }
-                    };
-                    if let Some(header) = header {
-                        self.place = self.after(&header);
-                        if header.payload_len == 0 {
-                            // No byte follows that would complete the frame.
-                            self.complete(&header, &mut report);
-                        }
+                Place::Header { len, .. } => {
+                    if *len == 0 && self.started {
+                        bytes = self.skip_frames(bytes);
                     }
+                    bytes = self.read_header(bytes, &mut report);
                 }
                 Place::Payload { kind, missing } => {
                     let (kind, whole) = (*kind, *missing);
@@ -197,6 +179,46 @@ impl FrameReader {
                 }
             }
         }
+    }
+
+    /// Skips whole frames that are not reported: nearly all frames of a connection. Returns the
+    /// rest, from a frame to report or an incomplete header on.
+    fn skip_frames<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while let Some(header) = FrameHeader::at(bytes, 0) {
+            if matches!(header.kind, SETTINGS | GOAWAY | ORIGIN) {
+                break;
+            }
+            let Some((_, rest)) = bytes.split_at_checked(header.len()) else {
+                self.place = Place::Skipping { missing: header.len() - bytes.len() };
+                return &[];
+            };
+            bytes = rest;
+        }
+        bytes
+    }
+
+    /// Reads the rest of a frame header, or a part of it. Returns the bytes after it.
+    fn read_header<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        report: &mut impl FnMut(ServerFrame<'_>),
+    ) -> &'a [u8] {
+        let Place::Header { bytes: before, len } = &mut self.place else { return bytes };
+        let (part, rest) = split(bytes, HEADER_LEN - *len);
+        if let Some(space) = before.get_mut(*len..*len + part.len()) {
+            space.copy_from_slice(part);
+        }
+        *len += part.len();
+        if *len == HEADER_LEN
+            && let Some(header) = FrameHeader::at(before, 0)
+        {
+            self.place = self.after(&header);
+            if header.payload_len == 0 {
+                // No byte follows that would complete the frame.
+                self.complete(&header, report);
+            }
+        }
+        rest
     }
 
     /// Returns the place after a frame header.

@@ -72,7 +72,7 @@ impl FrameHeader {
     }
 
     /// Returns the length of header and payload.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         HEADER_LEN + self.payload_len
     }
 
