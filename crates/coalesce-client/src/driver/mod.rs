@@ -1,0 +1,1 @@
+//! Runs the pool: its lock, its timer, and the tasks that do its outputs.

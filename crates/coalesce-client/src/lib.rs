@@ -1,0 +1,20 @@
+//! An HTTP client that coalesces hosts onto shared HTTP/2 connections.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
+)]
+
+mod body;
+mod connect;
+mod driver;
+mod error;
+mod resolve;
+mod trail;
+mod verify;
+
+pub use body::{RequestBody, ResponseBody};
+pub use error::{BoxError, Error, ErrorKind};
+pub use resolve::{EndpointStream, Question, Resolve, ResolveError};
+pub use trail::Trail;
