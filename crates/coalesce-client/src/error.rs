@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::trail::Trail;
+
 /// An error of any type.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -34,6 +36,15 @@ pub enum ErrorKind {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
         Self { kind, source: Some(source.into()) }
+    }
+
+    /// Makes the error of a request that the pool gave up.
+    pub(crate) fn failed(
+        failure: coalesce_pool::Failure,
+        source: Option<BoxError>,
+        _trail: Trail,
+    ) -> Self {
+        Self { kind: ErrorKind::Connection, source: source.or_else(|| Some(failure.into())) }
     }
 
     /// Returns the kind.

@@ -11,6 +11,7 @@ mod connect;
 mod driver;
 mod error;
 mod resolve;
+mod route;
 mod trail;
 mod verify;
 
