@@ -12,10 +12,17 @@ mod driver;
 mod error;
 mod resolve;
 mod route;
+mod tls_config;
 mod trail;
 mod verify;
 
 pub use body::{RequestBody, ResponseBody};
 pub use error::{BoxError, Error, ErrorKind};
-pub use resolve::{EndpointStream, Question, Resolve, ResolveError};
+pub use resolve::{
+    EndpointStream, FixedAddress, FixedEntryError, FixedResolver, Question, Resolve, ResolveError,
+    SystemResolver,
+};
+pub use rustls;
+pub use tls_config::{TlsConfig, TlsConfigError};
 pub use trail::Trail;
+pub use verify::{PinMismatch, TransparencyMissing};

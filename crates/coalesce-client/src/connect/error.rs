@@ -1,0 +1,87 @@
+//! The error of an attempt to connect.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use coalesce_core::OriginBuf;
+
+use crate::error::BoxError;
+
+/// The reason why an attempt made no connection. Its text names the origin, the address and the
+/// cause.
+#[derive(Debug)]
+pub(crate) struct ConnectError {
+    origin: OriginBuf,
+    cause: Cause,
+}
+
+/// The step that failed.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// No endpoint has a usable address.
+    NoAddress,
+    /// No address accepted the connection. Each is here with its error.
+    Tcp(Vec<(SocketAddr, io::Error)>),
+    /// The host cannot be a server name of TLS.
+    ServerName,
+    /// The client has no such TLS configuration.
+    TlsConfiguration(u32),
+    /// The handshake failed.
+    Tls { peer: SocketAddr, error: io::Error },
+    /// The time limit passed.
+    Timeout(Duration),
+}
+
+impl ConnectError {
+    pub(crate) const fn new(origin: OriginBuf, cause: Cause) -> Self {
+        Self { origin, cause }
+    }
+
+    /// Returns whether a time limit passed, here or in the kernel.
+    pub(crate) fn is_timeout(&self) -> bool {
+        match &self.cause {
+            Cause::Timeout(_) => true,
+            Cause::Tcp(failed) => {
+                failed.last().is_some_and(|(_, it)| it.kind() == io::ErrorKind::TimedOut)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: ", self.origin)?;
+        match &self.cause {
+            Cause::NoAddress => f.write_str("no address for TCP"),
+            Cause::Tcp(failed) => failed.iter().enumerate().try_for_each(|(at, (peer, error))| {
+                let separator = if at == 0 { "" } else { "; " };
+                write!(f, "{separator}{peer}: {error}")
+            }),
+            Cause::ServerName => f.write_str("the host is neither a DNS name nor an address"),
+            Cause::TlsConfiguration(number) => write!(f, "no TLS configuration {number}"),
+            Cause::Tls { peer, error } => write!(f, "TLS with {peer}: {error}"),
+            Cause::Timeout(limit) => write!(f, "no connection after {} ms", limit.as_millis()),
+        }
+    }
+}
+
+impl StdError for ConnectError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.cause {
+            Cause::Tcp(failed) => failed.last().map(|(_, error)| error as _),
+            Cause::Tls { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    /// Adds the origin.
+    pub(crate) fn of(self, origin: &OriginBuf) -> BoxError {
+        ConnectError::new(origin.clone(), self).into()
+    }
+}
