@@ -215,6 +215,7 @@ pub enum ConnectionState {
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact that no other implies")]
 pub struct ConnectionStatus {
     /// The state.
     pub state: ConnectionState,
@@ -228,8 +229,11 @@ pub struct ConnectionStatus {
     pub settings_received: bool,
     /// Whether the server's SETTINGS allow extended `CONNECT` (RFC 8441 §3).
     pub extended_connect: bool,
-    /// Whether the connection is used for its own origin alone: it was made after a 421.
+    /// Whether the connection is used for its own origin alone: it was made after a 421, or for a
+    /// request with [`Coalescing::Off`](crate::Coalescing::Off).
     pub alone: bool,
+    /// Whether the connection has carried a request of another origin.
+    pub shared: bool,
     origin_set: OriginSet,
     refused: SortedMap<OriginBuf, ()>,
     verifications: SortedMap<HostBuf, Verification>,
@@ -245,6 +249,7 @@ impl Default for ConnectionStatus {
             settings_received: false,
             extended_connect: false,
             alone: false,
+            shared: false,
             origin_set: OriginSet::default(),
             refused: SortedMap::default(),
             verifications: SortedMap::default(),

@@ -109,14 +109,14 @@ impl Eligibility {
 /// | 7 | `alone`, `refused`: by this connection, or by the memory for another origin's connection |
 /// | 8 | `settings` |
 /// | 9 | `full` |
-/// | 10 | `extended_connect`; then a candidate of the same origin is eligible; `policy` |
+/// | 10 | `extended_connect`, `shared`; then one of the same origin is eligible; `policy` |
 /// | 11 | `handshake`, `verifier` |
 /// | 12 | `client_certificate` |
-/// | 13 | `port`, unless the origin set has the origin |
+/// | 13 | `port`, unless the origin set has the origin and the policy is `AnyOrigin` |
 /// | 14 | `origin_set` |
 /// | 15 | `certificate`: the names, the time, the verifier |
 /// | 16 | `pin`, `transparency` |
-/// | 17 | nothing: the origin set makes the candidate eligible, if the policy waives DNS |
+/// | 17 | nothing: the origin set makes the candidate eligible, if the policy waives DNS and is `AnyOrigin` |
 /// | 18 | nothing: without endpoints the result is [`Eligibility::Unresolved`] |
 /// | 19 | `address` |
 /// | 20 | `alpn`; then the candidate is eligible |
@@ -179,11 +179,12 @@ fn steps(candidate: &Candidate<'_>, inquiry: &Inquiry<'_>) -> Result<Eligibility
     require(room(facts, status), Refusal::Full)?; // 9
     let ordinary = inquiry.request.kind == RequestKind::Ordinary;
     require(ordinary || status.extended_connect, Refusal::ExtendedConnect)?; // 10
+    let coalescing = inquiry.request.policy.coalescing;
     if same_origin {
+        require(coalescing != Coalescing::Off || !status.shared, Refusal::Shared)?;
         return Ok(Eligibility::Eligible(Grounds::SameOrigin));
     }
-    let allowed = inquiry.request.policy.coalescing == Coalescing::AnyOrigin;
-    require(allowed, Refusal::Policy)?;
+    require(coalescing.allows_other_origins(), Refusal::Policy)?;
     match (&facts.tls, origin.scheme()) {
         (Some(tls), Scheme::Https) => secured(facts, tls, status, inquiry),
         (None, Scheme::Http) => cleartext(facts, inquiry),
@@ -208,8 +209,10 @@ fn secured(
     let may_share = |host| policy.client_certificate_hosts.iter().any(|known| *known == host);
     let shared = may_share(own.host()) && may_share(origin.host());
     require(!tls.client_certificate_sent || shared, Refusal::ClientCertificate)?; // 12
-    require(own.port() == origin.port() || set.contains(&origin), Refusal::Port)?; // 13
-    require(!set.is_initialised() || set.contains(&origin), Refusal::OriginSet)?; // 14
+    let announced = set.contains(&origin);
+    let widens = announced && policy.coalescing == Coalescing::AnyOrigin;
+    require(own.port() == origin.port() || widens, Refusal::Port)?; // 13
+    require(!set.is_initialised() || announced, Refusal::OriginSet)?; // 14
     let verification = status.verification(&origin.host());
     let named = tls.identifiers.covers(&origin.host()) && inquiry.now < tls.expires_at;
     require(named && verification != Some(Verification::Rejected), Refusal::Certificate)?; // 15
@@ -220,7 +223,7 @@ fn secured(
         DnsPolicy::WaivedWithEvidence => tls.evidence,
         DnsPolicy::WaivedByOriginSet => true,
     };
-    let found = if waived && set.contains(&origin) {
+    let found = if waived && widens {
         Eligibility::Eligible(Grounds::OriginSet) // 17
     } else {
         reached(facts, inquiry, Grounds::Covered)?
@@ -281,6 +284,7 @@ mod tests {
     use crate::endpoint::Alpn;
     use crate::key::PoolKey;
     use crate::memory::LeafDigest;
+    use crate::origin_set::OriginFrame;
     use crate::request::Policy;
 
     fn key(origin: &str) -> PoolKey {
@@ -350,6 +354,47 @@ mod tests {
         assert_eq!(result(&facts, &status, &request, None), "policy");
         request.key = key("https://a.test");
         assert_eq!(result(&facts, &status, &request, None), "same_origin");
+    }
+
+    #[test]
+    fn policy_without_sharing_refuses_an_own_connection_that_was_shared() {
+        let (facts, mut status) = connection();
+        let mut request = RequestFacts::new(key("https://a.test"));
+        let coalescing = Coalescing::Off;
+        request.policy = Arc::new(Policy { coalescing, ..Policy::default() });
+        assert_eq!(result(&facts, &status, &request, None), "same_origin");
+        status.shared = true;
+        assert_eq!(result(&facts, &status, &request, None), "shared");
+        request.key = key("https://b.test");
+        assert_eq!(result(&facts, &status, &request, None), "policy");
+    }
+
+    #[test]
+    fn origin_set_allows_nothing_more_under_the_policy_of_addresses() {
+        let (facts, mut status) = connection();
+        let payload = b"\x00\x0ehttps://b.test\x00\x13https://b.test:8443";
+        status.receive_origin(&facts, &OriginFrame::new(0, 0, payload));
+        status.verified(&key("https://b.test").origin.as_origin().host(), Verification::Accepted);
+        let here = [Endpoint::new("192.0.2.10:443".parse().unwrap())];
+        let elsewhere = [Endpoint::new("192.0.2.11:443".parse().unwrap())];
+        let mut request = RequestFacts::new(key("https://b.test"));
+        for (coalescing, at_other_address, at_other_port) in [
+            (Coalescing::AnyOrigin, "origin_set", "origin_set"),
+            (Coalescing::Address, "address", "port"),
+        ] {
+            let dns = DnsPolicy::WaivedByOriginSet;
+            request.policy = Arc::new(Policy { coalescing, dns, ..Policy::default() });
+            request.key = key("https://b.test");
+            let found = result(&facts, &status, &request, Some(&elsewhere));
+            assert_eq!(found, at_other_address);
+            if coalescing == Coalescing::Address {
+                assert_eq!(result(&facts, &status, &request, Some(&here)), "covered");
+            }
+            request.key = key("https://b.test:8443");
+            assert_eq!(result(&facts, &status, &request, Some(&here)), at_other_port);
+            request.key = key("https://c.test");
+            assert_eq!(result(&facts, &status, &request, Some(&here)), "origin_set");
+        }
     }
 
     #[test]

@@ -71,6 +71,11 @@ pub const ENDPOINTS_MAX: usize = 256;
 /// §8.7). A server that refuses more often is overloaded.
 pub const UNPROCESSED_RETRIES_MAX: u8 = 3;
 
+/// The most times that one request is sent again because a connection that had served others ended
+/// before the answer. All connections of an origin may have become stale at the same time, so the
+/// limit is [`CONNECTIONS_PER_ORIGIN`].
+pub const LOST_RETRIES_MAX: u8 = 4;
+
 /// The most different kinds of waiting requests of one origin that are judged at an event. Usual
 /// clients have one or two: with one policy, ordinary requests and extended `CONNECT`.
 pub const WAITING_KINDS_MAX: usize = 16;

@@ -83,8 +83,8 @@ pub enum Refusal {
     Connecting,
     /// The server has sent GOAWAY.
     Draining,
-    /// The connection was made for one origin alone, because another connection answered 421 for
-    /// it.
+    /// The connection serves one origin alone: another connection answered 421 for it, or its
+    /// policy is [`Coalescing::Off`](crate::Coalescing::Off).
     Alone,
     /// The server has answered 421 for the origin.
     Refused,
@@ -94,6 +94,9 @@ pub enum Refusal {
     Full,
     /// The server has not announced extended `CONNECT`.
     ExtendedConnect,
+    /// The connection has carried another origin, and the policy of the request does not allow
+    /// that.
+    Shared,
     /// The policy of the request does not allow connections of other origins.
     Policy,
     /// The user overrode an error of the handshake.
@@ -137,6 +140,7 @@ impl Refusal {
         Self::Settings,
         Self::Full,
         Self::ExtendedConnect,
+        Self::Shared,
         Self::Policy,
         Self::Handshake,
         Self::Verifier,
@@ -166,6 +170,7 @@ impl Refusal {
             Self::Settings => "settings",
             Self::Full => "full",
             Self::ExtendedConnect => "extended_connect",
+            Self::Shared => "shared",
             Self::Policy => "policy",
             Self::Handshake => "handshake",
             Self::Verifier => "verifier",
@@ -192,7 +197,7 @@ impl Refusal {
             Self::Alone | Self::Refused => 7,
             Self::Settings => 8,
             Self::Full => 9,
-            Self::ExtendedConnect | Self::Policy => 10,
+            Self::ExtendedConnect | Self::Shared | Self::Policy => 10,
             Self::Handshake | Self::Verifier => 11,
             Self::ClientCertificate => 12,
             Self::Port => 13,
@@ -214,6 +219,7 @@ impl Refusal {
             | Self::TlsConfiguration
             | Self::Verifier
             | Self::ClientCertificate
+            | Self::Shared
             | Self::Policy => "practice of browsers",
             Self::Proxy => "RFC 9110 §4.3.3, practice of browsers",
             Self::Draining => "RFC 9113 §6.8",
@@ -243,11 +249,12 @@ impl fmt::Display for Refusal {
             Self::Proxy => "a proxy is in between",
             Self::Connecting => "the connection is not made yet",
             Self::Draining => "the server has sent GOAWAY",
-            Self::Alone => "the connection was made for another origin alone, after a 421",
+            Self::Alone => "the connection serves another origin alone",
             Self::Refused => "the server has answered 421 for the origin",
             Self::Settings => "the server's SETTINGS have not arrived",
             Self::Full => "the connection has no room for another stream",
             Self::ExtendedConnect => "the server has not announced extended CONNECT",
+            Self::Shared => "the connection has carried another origin, which the policy forbids",
             Self::Policy => "the policy does not allow connections of other origins",
             Self::Handshake => "an error of the handshake was overridden",
             Self::Verifier => "the verifier cannot be run for another host",
@@ -281,7 +288,7 @@ mod tests {
             assert!(refusal.rule().contains('§') || refusal.rule().starts_with("practice"));
             assert!(refusal.to_string().len() > 10, "{refusal:?}");
         }
-        assert_eq!(codes.len(), 24);
+        assert_eq!(codes.len(), 25);
     }
 
     #[test]

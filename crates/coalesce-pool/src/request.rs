@@ -76,6 +76,13 @@ pub enum DnsPolicy {
 
 /// Whether a request may use a connection that was made for another origin.
 ///
+/// | choice | connections of other origins | its connections carry other origins |
+/// | --- | --- | --- |
+/// | `AnyOrigin` | yes | yes |
+/// | `Address` | at the same address and port | yes |
+/// | `OwnOrigin` | no | yes |
+/// | `Off` | no | no |
+///
 /// # Examples
 /// ```
 /// use coalesce_pool::Coalescing;
@@ -88,8 +95,21 @@ pub enum Coalescing {
     /// It may, by the rules of [`judge`](crate::judge()). The default.
     #[default]
     AnyOrigin,
+    /// It may, if the host has the connected address and port. An origin set allows nothing more:
+    /// neither another port nor, under any [`DnsPolicy`], another address. It still forbids.
+    Address,
     /// It uses only connections that were made for its origin.
     OwnOrigin,
+    /// It uses only connections that were made for its origin and have carried no other, and they
+    /// carry no other from then on.
+    Off,
+}
+
+impl Coalescing {
+    /// Returns whether a request may use a connection that was made for another origin.
+    pub const fn allows_other_origins(self) -> bool {
+        matches!(self, Self::AnyOrigin | Self::Address)
+    }
 }
 
 /// The user's choices for a request. Requests share one policy, or a host has a policy to itself.
@@ -105,7 +125,7 @@ pub enum Coalescing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Whether the request may use connections of other origins.
+    /// Whether the request may use connections of other origins, and the reverse.
     pub coalescing: Coalescing,
     /// Whether addresses must agree if an origin set has the origin.
     pub dns: DnsPolicy,
@@ -149,6 +169,9 @@ pub struct RequestFacts {
     pub body: RequestBody,
     /// The kind of the request.
     pub kind: RequestKind,
+    /// Whether the method is idempotent (RFC 9110 §9.2.2), so that a server may process the request
+    /// twice. The default is `false`.
+    pub idempotent: bool,
     /// The user's choices.
     pub policy: Arc<Policy>,
 }
@@ -160,6 +183,7 @@ impl RequestFacts {
             key,
             body: RequestBody::default(),
             kind: RequestKind::default(),
+            idempotent: false,
             policy: Arc::default(),
         }
     }

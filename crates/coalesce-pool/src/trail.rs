@@ -145,6 +145,12 @@ pub enum TrailStep {
         /// The connection.
         connection: ConnectionId,
     },
+    /// The connection ended before the answer.
+    #[non_exhaustive]
+    Lost {
+        /// The connection.
+        connection: ConnectionId,
+    },
 }
 
 /// The way of a request through the pool: each decision that led to a connection or to a failure,

@@ -13,10 +13,9 @@ use crate::limits::WAITING_KINDS_MAX;
 use crate::pool::leader;
 use crate::pool::output::{Failure, Output};
 use crate::pool::state::{
-    Attempt, Connection, Group, LeaderWait, Place, Request, Resolution, State, StreamWait,
+    Attempt, Connection, Group, LeaderWait, Place, Queue, Request, Resolution, State, StreamWait,
 };
 use crate::refusal::{Grounds, Refusal};
-use crate::request::Coalescing;
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, TrailStep};
 
 /// The result of a step for a request.
@@ -116,8 +115,8 @@ fn send(
     request.trail.push(TrailStep::Sent { connection, grounds });
     found.requests.insert(id);
     found.status.streams_active = found.status.streams_active.saturating_add(1);
-    found.shared |= found.facts.key.origin != key.origin;
-    found.status.alone |= request.alone;
+    found.status.shared |= found.facts.key.origin != key.origin;
+    found.status.alone |= request.needs_own();
     if let Some(group) = state.groups.get_mut(key) {
         (group.stream, group.failed) = (StreamWait::NotYet, false);
     }
@@ -168,7 +167,8 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         let more = group.resolution == Resolution::Running;
         return if more { Ok(()) } else { Err(Failure::NoAddress) };
     }
-    if !request.alone && allows_leader(request) {
+    let alone = group.queues.iter().any(Queue::needs_own);
+    if !request.alone && request.facts.policy.coalescing.allows_other_origins() {
         let wait = leader::wait(state, key, group, now);
         if let Some(group) = state.groups.get_mut(key) {
             group.leader = wait;
@@ -179,7 +179,7 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
     }
     make_room(state)?;
     let attempt = AttemptId::new(state.next_id());
-    let started = Attempt { key: key.clone(), endpoints: endpoints.clone(), peer: None };
+    let started = Attempt { key: key.clone(), endpoints: endpoints.clone(), peer: None, alone };
     state.attempts.insert(attempt, started);
     if let Some(group) = state.groups.get_mut(key) {
         group.attempt = Some(attempt);
@@ -187,10 +187,6 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
     }
     state.output(Output::Connect { attempt, key: key.clone(), endpoints });
     Ok(())
-}
-
-fn allows_leader(request: &Request) -> bool {
-    request.facts.policy.coalescing == Coalescing::AnyOrigin
 }
 
 /// The use of the connections that were made for the origin, none of which may carry the request
@@ -214,7 +210,7 @@ fn own_connections(
         let result = judge(&Candidate::connected(&it.facts, &it.status), &inquiry);
         result == Eligibility::Refused(refusal)
     };
-    let own = || state.own(key).filter(|it| !request.alone || !it.shared);
+    let own = || state.own(key).filter(|it| !request.alone || !it.status.shared);
     let mut lacks_extended_connect = false;
     for own in own() {
         if refused(own, Refusal::ExtendedConnect) {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::candidate::ConnectionState;
-use crate::pool::output::Failure;
+use crate::pool::retry;
 use crate::pool::state::{Connection, Place, State};
 use crate::superseded::{Closing, superseded};
 use crate::trail::ConnectionId;
@@ -54,19 +54,21 @@ pub(super) fn close_idle(state: &mut State, now: Duration) {
     }
 }
 
-/// Forgets a connection that has ended. Its requests without an answer fail, because the server may
-/// have processed them.
-pub(super) fn lost(state: &mut State, id: ConnectionId) {
-    let Some(found) = state.connections.remove(&id) else { return };
-    if let Some(group) = state.groups.get_mut(&found.facts.key) {
-        group.failed = false;
-    }
-    for request in found.requests {
+/// Forgets a connection that has ended. Its requests without an answer are lost.
+pub(super) fn lost(state: &mut State, id: ConnectionId, now: Duration) {
+    let Some(found) = state.connections.get(&id) else { return };
+    let requests: Vec<_> = found.requests.iter().copied().collect();
+    for request in requests {
         let place = state.requests.get(&request).map(|it| it.place);
         if let Some(Place::Sent { delivered: true, .. }) = place {
             state.requests.remove(&request);
         } else {
-            state.fail(request, Failure::Lost);
+            retry::lost(state, request, now);
         }
+    }
+    if let Some(found) = state.connections.remove(&id)
+        && let Some(group) = state.groups.get_mut(&found.facts.key)
+    {
+        group.failed = false;
     }
 }

@@ -48,7 +48,8 @@ pub(super) fn wait(state: &State, key: &PoolKey, group: &Group, now: Duration) -
 fn find(state: &State, key: &PoolKey, endpoints: &[Endpoint]) -> Option<(AttemptId, bool)> {
     let attempts = state.attempts.iter().filter(|(_, attempt)| {
         let peer = attempt.peer.map(Endpoint::new);
-        may_lead(&attempt.key, key)
+        !attempt.alone
+            && may_lead(&attempt.key, key)
             && peer.map_or_else(
                 || share_address(&attempt.endpoints, endpoints),
                 |peer| share_address(&[peer], endpoints),

@@ -130,6 +130,7 @@ impl Pool {
             place: Place::Waiting,
             alone: false,
             unprocessed: 0,
+            lost: 0,
             trail: Trail::default(),
         };
         self.state.requests.insert(id, request);
@@ -190,8 +191,8 @@ impl Pool {
         }
         if let Some(group) = self.state.groups.get_mut(&made.key) {
             group.attempt = None;
-            status.alone = group.queues.iter().any(|queue| queue.alone);
         }
+        status.alone = made.alone;
         facts.key = made.key;
         let connection = Connection {
             facts,
@@ -200,7 +201,6 @@ impl Pool {
             requests: BTreeSet::new(),
             verifying: BTreeSet::new(),
             idle_since: now,
-            shared: false,
         };
         self.state.connections.insert(id, connection);
         assign::assign_all(&mut self.state, now);
@@ -284,10 +284,23 @@ impl Pool {
         assign::assign_all(&mut self.state, now);
     }
 
-    /// Notes that the server did not process a request.
+    /// Notes that the server did not process a request. With [`Unprocessed::NotSent`], the
+    /// connection takes no other requests.
     pub fn handle_unprocessed(&mut self, now: Duration, request: RequestId, how: Unprocessed) {
         let connection = self.connection_of(request);
         retry::unprocessed(&mut self.state, request, how, now);
+        self.freed(now, connection);
+    }
+
+    /// Notes that the connection of a request ended, or could not be read or written any more,
+    /// before the head of an answer. The connection takes no other requests.
+    ///
+    /// A connection that has served requests before was perhaps closed by the server while it was
+    /// idle. So the request is sent again if its method is idempotent and its body allows that
+    /// (RFC 9110 §9.2.2); otherwise it fails.
+    pub fn handle_lost(&mut self, now: Duration, request: RequestId) {
+        let connection = self.connection_of(request);
+        retry::lost(&mut self.state, request, now);
         self.freed(now, connection);
     }
 
@@ -329,7 +342,8 @@ impl Pool {
     }
 
     /// Notes that a connection has ended. The requests in `not_sent` have not left the client's
-    /// queue, so the pool sends them again; the others without an answer fail.
+    /// queue, so the pool sends them again. The others without an answer are lost: see
+    /// [`handle_lost`](Self::handle_lost).
     pub fn handle_closed(
         &mut self,
         now: Duration,
@@ -344,7 +358,7 @@ impl Pool {
                 retry::unprocessed(&mut self.state, request, Unprocessed::NotSent, now);
             }
         }
-        close::lost(&mut self.state, connection);
+        close::lost(&mut self.state, connection, now);
         assign::assign_all(&mut self.state, now);
     }
 

@@ -1,13 +1,14 @@
 //! Requests that are sent again: after a 421, and where the server did not process them.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::answer::{Answer, AnswerAction, record_answer};
 use crate::candidate::ConnectionState;
-use crate::limits::UNPROCESSED_RETRIES_MAX;
+use crate::limits::{LOST_RETRIES_MAX, UNPROCESSED_RETRIES_MAX};
 use crate::pool::output::{Failure, Output, Unprocessed};
-use crate::pool::state::{Place, State};
+use crate::pool::state::{Connection, Place, State};
 use crate::trail::{ConnectionId, RequestId, TrailStep};
 
 /// Delivers an answer, or sends the request once more on a connection for its origin alone.
@@ -38,12 +39,18 @@ pub(super) fn answer(state: &mut State, id: RequestId, status: u16, ended: bool,
 
 /// Sends a request again that the server did not process, if that is possible. The method does not
 /// matter (RFC 9113 §8.7).
+///
+/// A connection that gives a request back unsent is at its end, so it takes no others. If it has
+/// served requests, it has become stale, which does not count as a retry: each such connection
+/// gives the request back once.
 pub(super) fn unprocessed(state: &mut State, id: RequestId, how: Unprocessed, now: Duration) {
     let Some(request) = state.requests.get_mut(&id) else { return };
-    let Place::Sent { delivered: false, .. } = request.place else { return };
-    let whole = how == Unprocessed::NotSent || request.facts.body.can_be_sent_again();
-    let again = whole && request.unprocessed < UNPROCESSED_RETRIES_MAX;
-    request.unprocessed = request.unprocessed.saturating_add(1);
+    let Place::Sent { connection, delivered: false, .. } = request.place else { return };
+    let not_sent = how == Unprocessed::NotSent;
+    let used_before = not_sent && end_of_use(&mut state.connections, connection);
+    let whole = not_sent || request.facts.body.can_be_sent_again();
+    let again = whole && (used_before || request.unprocessed < UNPROCESSED_RETRIES_MAX);
+    request.unprocessed = request.unprocessed.saturating_add(u8::from(!used_before));
     let Some(connection) = state.leave(id, now) else { return };
     state.note(id, TrailStep::Unprocessed { connection });
     if again {
@@ -51,6 +58,35 @@ pub(super) fn unprocessed(state: &mut State, id: RequestId, how: Unprocessed, no
     } else {
         state.fail(id, Failure::Unprocessed);
     }
+}
+
+/// Sends a request again whose connection ended before the answer, if a server may process it twice
+/// and the connection may have been stale (RFC 9112 §9.3.1). Otherwise the request fails.
+pub(super) fn lost(state: &mut State, id: RequestId, now: Duration) {
+    let Some(request) = state.requests.get_mut(&id) else { return };
+    let Place::Sent { connection, delivered: false, .. } = request.place else { return };
+    let used_before = end_of_use(&mut state.connections, connection);
+    let again = used_before
+        && request.facts.idempotent
+        && request.facts.body.can_be_sent_again()
+        && request.lost < LOST_RETRIES_MAX;
+    request.lost = request.lost.saturating_add(1);
+    state.leave(id, now);
+    state.note(id, TrailStep::Lost { connection });
+    if again {
+        state.enqueue(id);
+    } else {
+        state.fail(id, Failure::Lost);
+    }
+}
+
+/// Stops using a connection, and returns whether it has served requests.
+fn end_of_use(connections: &mut BTreeMap<ConnectionId, Connection>, id: ConnectionId) -> bool {
+    let Some(found) = connections.get_mut(&id) else { return false };
+    if found.status.state == ConnectionState::Open {
+        found.status.state = ConnectionState::Draining;
+    }
+    found.status.requests_served > 0
 }
 
 /// Stops using a connection. The server has not processed requests on streams above `last_stream`

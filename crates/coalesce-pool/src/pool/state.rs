@@ -14,7 +14,7 @@ use crate::key::PoolKey;
 use crate::memory::RefusalMemory;
 use crate::pool::config::PoolConfig;
 use crate::pool::output::{Failure, Output};
-use crate::request::{Policy, RequestFacts, RequestKind};
+use crate::request::{Coalescing, Policy, RequestFacts, RequestKind};
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail, TrailStep};
 
 #[derive(Debug)]
@@ -23,8 +23,18 @@ pub(super) struct Request {
     pub(super) place: Place,
     /// Whether it goes to a connection for its origin alone, because another answered 421.
     pub(super) alone: bool,
+    /// How often it was sent again because a server did not process it.
     pub(super) unprocessed: u8,
+    /// How often it was sent again because a connection ended.
+    pub(super) lost: u8,
     pub(super) trail: Trail,
+}
+
+impl Request {
+    /// Returns whether its connection carries no other origin.
+    pub(super) fn needs_own(&self) -> bool {
+        self.alone || self.facts.policy.coalescing == Coalescing::Off
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +54,6 @@ pub(super) struct Connection {
     pub(super) verifying: BTreeSet<HostBuf>,
     /// Since when it has no request.
     pub(super) idle_since: Duration,
-    /// Whether it has carried a request of another origin.
-    pub(super) shared: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +62,8 @@ pub(super) struct Attempt {
     pub(super) endpoints: Vec<Endpoint>,
     /// The address whose TLS handshake runs. `None` before.
     pub(super) peer: Option<SocketAddr>,
+    /// Whether its connection will carry no other origin.
+    pub(super) alone: bool,
 }
 
 /// How far the resolution of a host is.
@@ -99,6 +109,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Returns whether the connection of its requests carries no other origin.
+    pub(super) fn needs_own(&self) -> bool {
+        self.alone || self.policy.coalescing == Coalescing::Off
+    }
+
     fn holds(&self, request: &Request) -> bool {
         self.alone == request.alone
             && self.kind == request.facts.kind
@@ -170,7 +185,7 @@ impl State {
         let may = move |key: &PoolKey| alone.is_none_or(|alone| key == alone);
         let connections = self.connections.iter();
         let connections = connections
-            .filter(move |(_, it)| may(&it.facts.key) && (alone.is_none() || !it.shared))
+            .filter(move |(_, it)| may(&it.facts.key) && (alone.is_none() || !it.status.shared))
             .map(|(id, it)| {
                 (CandidateId::Connection(*id), Candidate::connected(&it.facts, &it.status))
             });
@@ -195,6 +210,9 @@ impl State {
         let key = &request.facts.key;
         let (host, port) = (key.origin.as_origin().host(), key.origin.as_origin().port());
         let group = self.groups.entry(key.clone()).or_default();
+        if let Some(attempt) = group.attempt.and_then(|it| self.attempts.get_mut(&it)) {
+            attempt.alone |= request.needs_own();
+        }
         if let Host::Ip(address) = host {
             group.endpoints = [Endpoint::new((address, port).into())].into();
             group.resolution = Resolution::Done;

@@ -1,10 +1,6 @@
 //! Requests that meet no connection: leaders, and one attempt for an origin.
 
-use std::sync::Arc;
-
-use coalesce_pool::{
-    Coalescing, Endpoint, Partition, Policy, PoolKey, Progress, Proxy, RequestFacts, Verification,
-};
+use coalesce_pool::{Endpoint, Partition, PoolKey, Progress, Proxy, RequestFacts, Verification};
 
 use crate::client::{Client, endpoint, https};
 
@@ -149,21 +145,6 @@ fn partitions_share_no_connection_and_no_leader() {
     client.request(inside("b.example.test", "two"));
     client.request(inside("a.example.test", "two"));
     assert_eq!(client.attempts.len(), 2, "`a` waits for `b` in its partition");
-}
-
-#[test]
-fn request_for_its_own_origin_only_waits_for_no_leader() {
-    let mut client = Client::new();
-    client.get("a.example.test");
-    let mut facts = https("b.example.test");
-    let coalescing = Coalescing::OwnOrigin;
-    let mut policy = Policy::default();
-    policy.coalescing = coalescing;
-    facts.policy = Arc::new(policy);
-    let request = client.request(facts);
-    assert_eq!(client.attempts.len(), 2);
-    client.connect(&["*.example.test"], 100);
-    assert_eq!(client.on(request), None);
 }
 
 #[test]

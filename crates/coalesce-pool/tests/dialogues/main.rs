@@ -4,4 +4,6 @@ mod client;
 mod cold_start;
 mod ends;
 mod misdirected;
+mod policies;
+mod stale;
 mod streams;

@@ -103,7 +103,9 @@ fn one_shot_body_is_sent_again_only_if_it_was_not_sent() {
     client.pool.handle_unprocessed(client.now, one, Unprocessed::NotSent);
     client.pool.handle_unprocessed(client.now, two, Unprocessed::Refused);
     client.act();
-    assert_eq!(client.sent.len(), 3);
+    let new = client.connect(&["a.example.test"], 100);
+    assert_eq!(client.on(one), Some(new), "the old connection gave it back");
+    assert_eq!(client.closed, [client.made[0]]);
     assert_eq!(client.failed, [(two, Failure::Unprocessed)]);
 }
 

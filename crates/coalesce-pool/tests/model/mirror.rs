@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use coalesce_core::{HostBuf, IdentifierSet, PresentedIdentifier};
 use coalesce_pool::{
-    ConnectionFacts, ConnectionId, Endpoint, LeafDigest, Partition, PoolKey, Protocol, RequestId,
-    TlsFacts, limits,
+    Coalescing, ConnectionFacts, ConnectionId, Endpoint, LeafDigest, Partition, PoolKey, Protocol,
+    RequestFacts, RequestId, TlsFacts, limits,
 };
 
 const HOSTS: [&str; 6] =
@@ -181,6 +181,13 @@ impl Mirror {
         self.find(id).draining = true;
     }
 
+    /// Notes that a connection gave a request back, or was lost under it.
+    pub(crate) fn end_use(&mut self, id: ConnectionId) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.draining = true;
+        }
+    }
+
     pub(crate) fn close(&mut self, id: ConnectionId) {
         self.open.remove(&id);
     }
@@ -210,10 +217,12 @@ impl Mirror {
         &mut self,
         id: ConnectionId,
         request: RequestId,
-        key: &PoolKey,
-        alone: bool,
+        facts: &RequestFacts,
+        misdirected: bool,
         now: Duration,
     ) -> bool {
+        let (key, coalescing) = (&facts.key, facts.policy.coalescing);
+        let alone = misdirected || coalescing == Coalescing::Off;
         let open = self.open.get(&id).expect("an open connection");
         let own = open.facts.key == *key;
         let streams = u32::try_from(open.requests.len()).expect("few requests");
@@ -222,14 +231,15 @@ impl Mirror {
         assert!(!open.refused.contains(key), "a connection that answered 421");
         assert_eq!(open.facts.key.partition, key.partition);
         if !own {
+            assert!(coalescing.allows_other_origins(), "another origin under {coalescing:?}");
             self.check_other_origin(open, key, now);
         }
         let open = self.find(id);
         if alone {
-            assert!(own && !open.shared, "a retry on a shared connection");
+            assert!(own && !open.shared, "a request for its origin alone on a shared connection");
             open.alone = true;
         }
-        assert!(own || !open.alone, "another origin on the connection of a retry");
+        assert!(own || !open.alone, "another origin on a connection for one");
         open.shared |= !own;
         open.requests.insert(request);
         own

@@ -7,12 +7,14 @@
 mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use coalesce_core::HostBuf;
 use coalesce_pool::{
-    AttemptId, ConnectionId, Endpoint, OriginFrame, Output, Pool, PoolConfig, PoolKey, Progress,
-    RequestBody, RequestFacts, RequestId, ServerSettings, Unprocessed, Verification,
+    AttemptId, Coalescing, ConnectionId, DnsPolicy, Endpoint, OriginFrame, Output, Policy, Pool,
+    PoolConfig, PoolKey, Progress, RequestBody, RequestFacts, RequestId, ServerSettings,
+    Unprocessed, Verification,
 };
 
 use mirror::{Certificate, Mirror, address, key_of, names_of, payload};
@@ -26,9 +28,10 @@ const ROUNDS_MAX: usize = 20_000;
 /// The most connections and attempts of a run.
 const CONNECTIONS_MAX: usize = 8;
 
-/// The most times that a request is sent: once, again after a 421, and three times because it was
-/// not processed.
-const SENDS_MAX: u32 = 5;
+/// The most times that a request is sent: once, again after a 421, three times because it was not
+/// processed, four times because a connection was lost, and once for each connection that had
+/// become stale, of which a run has some dozens at most.
+const SENDS_MAX: u32 = 1 + 1 + 3 + 4 + 64;
 
 #[derive(Debug)]
 struct Live {
@@ -83,6 +86,19 @@ pub(crate) fn run(bytes: &[u8]) -> Reached {
     world.reached
 }
 
+/// Returns the policy of a request: one in sixteen shares nothing, another uses no connection of
+/// others, a third compares addresses whatever an origin set says.
+fn policy(detail: u8) -> Policy {
+    let mut policy = Policy::default();
+    (policy.coalescing, policy.dns) = match detail / 16 {
+        1 => (Coalescing::Off, DnsPolicy::Required),
+        2 => (Coalescing::OwnOrigin, DnsPolicy::Required),
+        3 => (Coalescing::Address, DnsPolicy::WaivedByOriginSet),
+        _ => (Coalescing::AnyOrigin, DnsPolicy::Required),
+    };
+    policy
+}
+
 /// Returns an element, any for any number.
 fn pick<T: Clone>(of: impl IntoIterator<Item = T>, at: usize) -> Option<T> {
     let all: Vec<T> = of.into_iter().collect();
@@ -116,6 +132,8 @@ impl World {
         if detail.is_multiple_of(5) {
             facts.body = RequestBody::OneShot;
         }
+        facts.idempotent = detail.is_multiple_of(3);
+        facts.policy = Arc::new(policy(detail));
         let id = self.pool.handle_request(self.now, facts.clone()).expect("few requests");
         let live = Live { facts, sends: 0, misdirected: 0, on: None, delivered: false };
         assert!(self.live.insert(id, live).is_none(), "{id} is used twice");
@@ -210,9 +228,15 @@ impl World {
 
     fn unprocessed(&mut self, at: usize, detail: u8) {
         let Some(id) = pick(self.sent(false), at) else { return };
-        let how =
-            if detail.is_multiple_of(2) { Unprocessed::NotSent } else { Unprocessed::Refused };
-        self.pool.handle_unprocessed(self.now, id, how);
+        let connection = self.live.get(&id).and_then(|live| live.on).expect("a connection");
+        if detail % 4 != 1 {
+            self.mirror.end_use(connection);
+        }
+        match detail % 4 {
+            0 | 2 => self.pool.handle_unprocessed(self.now, id, Unprocessed::NotSent),
+            1 => self.pool.handle_unprocessed(self.now, id, Unprocessed::Refused),
+            _ => self.pool.handle_lost(self.now, id),
+        }
         self.leave(id);
     }
 
@@ -228,7 +252,8 @@ impl World {
             let unsent = self.live.iter().filter(|(_, live)| on(live) && detail & 4 != 0);
             let unsent: Vec<_> = unsent.map(|(request, _)| *request).collect();
             self.pool.handle_closed(self.now, id, unsent.iter().copied());
-            for request in unsent {
+            let left: Vec<_> = self.live.iter().filter(|(_, it)| on(it)).map(|it| *it.0).collect();
+            for request in left {
                 self.leave(request);
             }
         }
@@ -300,7 +325,7 @@ impl World {
         assert!(live.sends <= SENDS_MAX, "sent {} times", live.sends);
         live.on = Some(connection);
         let alone = live.misdirected > 0;
-        let own = self.mirror.send(connection, request, &live.facts.key, alone, self.now);
+        let own = self.mirror.send(connection, request, &live.facts, alone, self.now);
         self.reached.sent += 1;
         self.reached.shared += u32::from(!own);
         self.reached.retried += u32::from(alone);
