@@ -22,6 +22,7 @@ mod private_memory;
 mod serve;
 mod table_image;
 mod terminal;
+mod url;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

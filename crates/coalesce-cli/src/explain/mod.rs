@@ -2,7 +2,6 @@
 
 mod question;
 mod report;
-mod url;
 
 use coalesce_site::{Question, SiteListener};
 

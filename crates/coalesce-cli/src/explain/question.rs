@@ -7,7 +7,7 @@ use coalesce_site::{ClientIdentity, Question};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::files;
-use crate::explain::url::Url;
+use crate::url::Url;
 
 /// The arguments of `coalesce explain`.
 #[derive(Args, Debug)]

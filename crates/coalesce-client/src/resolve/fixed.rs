@@ -102,7 +102,8 @@ impl FixedResolver {
     }
 
     /// Adds an entry in the form of `--resolve` of curl: `HOST:PORT:ADDRESS[,ADDRESS]...`. An IPv6
-    /// address may be in brackets, and the host may be `*`.
+    /// address may be in brackets, and the host may be `*`. An address may have another port, which
+    /// curl does not know: `192.0.2.1:8443`, `[2001:db8::1]:8443`.
     ///
     /// # Errors
     /// Returns [`FixedEntryError`] if the entry has another form.
@@ -145,6 +146,9 @@ impl FixedResolver {
 }
 
 fn parse_address(text: &str) -> Option<Answer> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(Answer::Address(address.into()));
+    }
     let ip = match text.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
         Some(bracketed) => IpAddr::V6(bracketed.parse::<Ipv6Addr>().ok()?),
         None => text.parse().ok()?,
@@ -229,6 +233,9 @@ mod tests {
         assert_eq!(found(&resolver, "a.test", 443).await, all);
         assert_eq!(found(&resolver, "a.test", 444).await, ["192.0.2.3:444"]);
         assert_eq!(found(&resolver, "b.test", 443).await, ["192.0.2.9:443"]);
+        let mapped = FixedResolver::new().entry("a.test:443:192.0.2.1:8443,[2001:db8::1]:8443");
+        let expected = ["192.0.2.1:8443", "[2001:db8::1]:8443"];
+        assert_eq!(found(&mapped.unwrap(), "a.test", 443).await, expected);
         let error = addresses(resolver.resolve(question("b.test", 444))).await.unwrap_err();
         assert_eq!(error.to_string(), "no address for b.test");
     }

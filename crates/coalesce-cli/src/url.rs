@@ -7,12 +7,12 @@ use coalesce_core::{Authority, Host};
 /// The scheme and the authority of a URL, and the server name of a client that connects for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Url {
-    pub(super) scheme: String,
-    pub(super) authority: String,
+    pub(crate) scheme: String,
+    pub(crate) authority: String,
     /// `None` for an address (RFC 6066 §3).
-    pub(super) server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
     /// The port that the client connects to.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl FromStr for Url {
