@@ -8,6 +8,7 @@
 
 mod body;
 mod connect;
+mod connection;
 mod driver;
 mod error;
 mod resolve;

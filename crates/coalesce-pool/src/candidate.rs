@@ -281,6 +281,11 @@ impl ConnectionStatus {
         }
     }
 
+    /// Notes that an ORIGIN frame was lost: the connection serves its own origin alone.
+    pub const fn lose_origins(&mut self) {
+        self.origin_set.overflow();
+    }
+
     /// Notes that the connection answered 421 for the origin, and takes the origin out of the set
     /// (RFC 8336 §2.3). If more than [`REFUSED_PER_CONNECTION_MAX`] origins are refused, the
     /// connection serves its own origin alone.

@@ -153,6 +153,12 @@ impl OriginSet {
         }
     }
 
+    /// Notes that origins of the server were lost, so that the set has none. The connection is then
+    /// used for the origin that it was made for.
+    pub const fn overflow(&mut self) {
+        self.state = State::Overflowed;
+    }
+
     /// Removes an origin, the initial one as well, because the server answered 421 for it
     /// (RFC 8336 §2.3).
     pub fn remove(&mut self, origin: &Origin<'_>) {
@@ -274,6 +280,14 @@ mod tests {
             set.receive(&initial, &OriginFrame::new(0, 0, &payload(&[&name])));
         }
         assert!(set.is_overflowed() && set.bytes <= ORIGIN_BYTES_MAX);
+    }
+
+    #[test]
+    fn set_whose_origins_were_lost_has_none() {
+        let mut set = set_of(&["https://a.test", "https://b.test"]);
+        set.overflow();
+        assert!(set.is_initialised() && set.is_overflowed());
+        assert!(!set.contains(&Origin::parse(b"https://b.test").unwrap()));
     }
 
     #[test]

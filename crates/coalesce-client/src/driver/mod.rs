@@ -1,59 +1,82 @@
 //! Runs the pool: its lock, its timer, and the tasks that do its outputs.
+//!
+//! ```text
+//!  exchange ──events──► runner ──► Pool (under a lock) ──outputs──► state ──effects──► tasks
+//!     ▲                                                               │
+//!     └────────────── a connection, an answer, a failure ◄────────────┘
+//! ```
+//!
+//! No task owns the pool: each event takes the lock, and nothing awaits while it is held. A request
+//! is a future of its caller, which sends on its connection itself.
+
+mod cause;
+mod exchange;
+mod parts;
+mod runner;
+mod state;
+mod stream;
+mod tasks;
 
 use std::sync::Arc;
 
-use coalesce_pool::{PoolConfig, RequestFacts};
+use coalesce_pool::RequestFacts;
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::connect::Dialer;
-use crate::error::{Error, ErrorKind};
-use crate::resolve::Resolve;
+use crate::error::Error;
 use crate::route::Judged;
+use runner::Runner;
 
-/// The parts that a driver is made of.
-#[derive(Debug)]
-pub(crate) struct DriverParts {
-    pub(crate) pool: PoolConfig,
-    pub(crate) resolver: Arc<dyn Resolve>,
-    pub(crate) dialer: Dialer,
-}
+pub(crate) use parts::DriverParts;
 
 /// A pool with its connections and tasks. Clones share it.
 ///
 /// When the last clone and the last response body are dropped, the connections close gracefully.
 #[derive(Clone, Debug)]
-pub(crate) struct Driver {}
+pub(crate) struct Driver {
+    runner: Arc<Runner>,
+}
 
 impl Driver {
     /// Makes a driver without connections. It may be made outside of a tokio runtime.
-    pub(crate) fn new(_parts: DriverParts) -> Self {
-        Self {}
+    pub(crate) fn new(parts: DriverParts) -> Self {
+        Self { runner: Arc::new(Runner::new(parts)) }
     }
 
     /// Sends a request, whose URI is absolute, and waits for the head of its answer.
     ///
-    /// The response has a [`Trail`](crate::Trail) in its extensions.
+    /// The response has a [`Trail`](crate::Trail) in its extensions. The Host field and
+    /// `:authority` are those of the URI.
     ///
     /// # Cancellation
     /// The request is given up if the future is dropped: its stream is reset.
     pub(crate) async fn send(
         &self,
-        _request: http::Request<RequestBody>,
-        _facts: RequestFacts,
+        request: http::Request<RequestBody>,
+        facts: RequestFacts,
     ) -> Result<http::Response<ResponseBody>, Error> {
-        Err(Error::new(ErrorKind::Connection, "not written"))
+        exchange::exchange(&self.runner, request, facts).await
     }
 
     /// Judges every connection for a request, after its host is resolved.
-    pub(crate) async fn explain(&self, _facts: &RequestFacts) -> Judged {
-        Judged::default()
+    pub(crate) async fn explain(&self, facts: &RequestFacts) -> Judged {
+        let endpoints = self.runner.endpoints(&facts.key).await;
+        let endpoints = (!endpoints.is_empty()).then_some(endpoints.as_slice());
+        let state = self.runner.lock();
+        let judged = state.pool.explain(self.runner.now(), facts, endpoints);
+        let candidates = judged.into_iter();
+        let candidates = candidates.filter_map(|(id, it)| Some((id, state.describe(id)?, it)));
+        Judged { candidates: candidates.collect() }
     }
 
     /// Returns the numbers of open connections and of requests.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (0, 0)
+        let state = self.runner.lock();
+        (state.links.len(), state.pool.requests())
     }
 
-    /// Refuses new requests, waits for those that are open, and closes all connections.
-    pub(crate) async fn close(&self) {}
+    /// Refuses new requests, waits for those that are open until their bodies have ended, and
+    /// closes all connections.
+    pub(crate) async fn close(&self) {
+        self.runner.close().await;
+    }
 }

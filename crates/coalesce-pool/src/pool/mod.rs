@@ -265,6 +265,14 @@ impl Pool {
         assign::assign_all(&mut self.state, now);
     }
 
+    /// Notes that ORIGIN frames of a connection were lost, because they came faster than they were
+    /// read. It gets no more requests of other origins.
+    pub fn handle_origins_lost(&mut self, now: Duration, connection: ConnectionId) {
+        let Some(found) = self.state.connections.get_mut(&connection) else { return };
+        found.status.lose_origins();
+        assign::assign_all(&mut self.state, now);
+    }
+
     /// Notes the stream on which a request is sent, which [`handle_goaway`](Self::handle_goaway)
     /// needs to know.
     pub fn handle_stream(&mut self, request: RequestId, stream: u32) {

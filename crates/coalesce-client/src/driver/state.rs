@@ -1,0 +1,264 @@
+//! The tables under the driver's lock, and the translation of the pool's outputs.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use coalesce_core::HostBuf;
+use coalesce_pool::{
+    AttemptId, CandidateId, ConnectionId, Endpoint, Failure, Output, Pool, PoolConfig, PoolKey,
+    Protocol, RequestId, Trail, TrailStep,
+};
+use tokio::sync::oneshot;
+
+use super::cause::Cause;
+use crate::connect::PeerTls;
+use crate::connection::Sender;
+use crate::route::{CandidateInfo, Route};
+
+/// An event for a request that waits.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Send on this connection. `None` means that the connection has ended meanwhile.
+    Send(ConnectionId, Option<Sender>),
+    /// Give the answer to the caller.
+    Deliver(Route),
+    /// Drop the answer, and wait.
+    Discard,
+    /// The request has no answer.
+    Fail(Failure, Route, Option<Cause>),
+}
+
+/// The events of a request.
+#[derive(Debug, Default)]
+struct Slot {
+    events: VecDeque<Event>,
+    waker: Option<Waker>,
+}
+
+/// A connection of the pool.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// `None` while a request uses an HTTP/1.1 connection.
+    pub(super) sender: Option<Sender>,
+    pub(super) info: Arc<CandidateInfo>,
+    pub(super) tls: Option<Arc<PeerTls>>,
+}
+
+/// An attempt of the pool.
+#[derive(Debug)]
+struct Attempt {
+    info: Arc<CandidateInfo>,
+    /// Dropped to cancel the attempt.
+    cancel: oneshot::Sender<()>,
+}
+
+/// An effect of an output outside of the lock.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Resolve(PoolKey),
+    Dial {
+        attempt: AttemptId,
+        key: PoolKey,
+        endpoints: Vec<Endpoint>,
+        cancelled: oneshot::Receiver<()>,
+    },
+    Verify {
+        connection: ConnectionId,
+        host: HostBuf,
+        key: PoolKey,
+        tls: Arc<PeerTls>,
+    },
+    Wake(Waker),
+    /// A value whose drop is the effect, and may wake others.
+    Cancel(oneshot::Sender<()>),
+    Close(Link),
+    StartTimer,
+    WakeTimer,
+}
+
+/// The timer task.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    pub(super) due: Option<Duration>,
+    pub(super) task: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Everything under the lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) pool: Pool,
+    slots: HashMap<RequestId, Slot>,
+    pub(super) links: HashMap<ConnectionId, Link>,
+    attempts: HashMap<AttemptId, Attempt>,
+    pub(super) timer: Timer,
+    /// The runtime of the last request. Values may be dropped outside of it.
+    pub(super) runtime: Option<tokio::runtime::Handle>,
+    /// No more requests are taken.
+    pub(super) closing: bool,
+    /// The connections whose task runs.
+    pub(super) running: usize,
+}
+
+impl State {
+    pub(super) fn new(config: PoolConfig) -> Self {
+        Self {
+            pool: Pool::new(config),
+            slots: HashMap::new(),
+            links: HashMap::new(),
+            attempts: HashMap::new(),
+            timer: Timer::default(),
+            runtime: None,
+            closing: false,
+            running: 0,
+        }
+    }
+
+    /// Makes the place for the events of a request.
+    pub(super) fn open_slot(&mut self, request: RequestId) {
+        self.slots.insert(request, Slot::default());
+    }
+
+    /// Forgets the events of a request.
+    pub(super) fn close_slot(&mut self, request: RequestId) {
+        self.slots.remove(&request);
+    }
+
+    /// Takes the next event of a request, or remembers whom to wake.
+    pub(super) fn next_event(&mut self, request: RequestId, waker: &Waker) -> Option<Event> {
+        let slot = self.slots.get_mut(&request)?;
+        let event = slot.events.pop_front();
+        if event.is_none() && !slot.waker.as_ref().is_some_and(|it| it.will_wake(waker)) {
+            slot.waker = Some(waker.clone());
+        }
+        event
+    }
+
+    /// Forgets an attempt that has ended.
+    pub(super) fn forget_attempt(&mut self, attempt: AttemptId) {
+        self.attempts.remove(&attempt);
+    }
+
+    /// Returns whether a connection speaks HTTP/1.1.
+    pub(super) fn is_http1(&self, connection: ConnectionId) -> bool {
+        let made = self.links.get(&connection).and_then(|it| it.info.made);
+        made.is_some_and(|(_, protocol)| protocol == Protocol::Http1)
+    }
+
+    /// Describes a candidate that has not ended.
+    pub(super) fn describe(&self, candidate: CandidateId) -> Option<Arc<CandidateInfo>> {
+        match candidate {
+            CandidateId::Connection(id) => self.links.get(&id).map(|it| Arc::clone(&it.info)),
+            CandidateId::Attempt(id) => self.attempts.get(&id).map(|it| Arc::clone(&it.info)),
+            _ => None,
+        }
+    }
+
+    /// Takes the outputs of the pool, and does the part of each that belongs under the lock.
+    /// `cause` is the error behind the failures among them.
+    pub(super) fn take_outputs(&mut self, cause: Option<&Cause>, effects: &mut Vec<Effect>) {
+        while let Some(output) = self.pool.poll_output() {
+            match output {
+                Output::Resolve { key, .. } => effects.push(Effect::Resolve(key)),
+                Output::Connect { attempt, key, endpoints, .. } => {
+                    effects.push(self.start_attempt(attempt, key, endpoints));
+                }
+                Output::Cancel { attempt, .. } => {
+                    let attempt = self.attempts.remove(&attempt);
+                    effects.extend(attempt.map(|it| Effect::Cancel(it.cancel)));
+                }
+                Output::Verify { connection, host, .. } => {
+                    effects.extend(self.start_verification(connection, host));
+                }
+                Output::Send { request, connection, .. } => {
+                    let sender = self
+                        .links
+                        .get_mut(&connection)
+                        .and_then(|link| Sender::take(&mut link.sender));
+                    self.post(request, Event::Send(connection, sender), effects);
+                }
+                Output::Deliver { request, trail, .. } => {
+                    let route = self.route(trail);
+                    self.post(request, Event::Deliver(route), effects);
+                }
+                Output::Discard { request, .. } => self.post(request, Event::Discard, effects),
+                Output::Fail { request, failure, trail, .. } => {
+                    let route = self.route(trail);
+                    let event = Event::Fail(failure, route, cause.cloned());
+                    self.post(request, event, effects);
+                }
+                Output::Close { connection, .. } => {
+                    effects.extend(self.links.remove(&connection).map(Effect::Close));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sets the timer again. `fired` says that it has just run.
+    pub(super) fn set_timer(&mut self, fired: bool, effects: &mut Vec<Effect>) {
+        let due = self.pool.poll_timeout();
+        let timer = &mut self.timer;
+        if fired {
+            timer.due = due;
+            return;
+        }
+        // A timer that is due too early sets itself again, so an event seldom needs to wake it.
+        let Some(due) = due else { return };
+        let runs = timer.task.as_ref().is_some_and(|it| !it.is_finished());
+        if runs && timer.due.is_some_and(|known| known <= due) {
+            return;
+        }
+        timer.due = Some(due);
+        effects.push(if runs { Effect::WakeTimer } else { Effect::StartTimer });
+    }
+
+    fn start_attempt(
+        &mut self,
+        attempt: AttemptId,
+        key: PoolKey,
+        endpoints: Vec<Endpoint>,
+    ) -> Effect {
+        let (cancel, cancelled) = oneshot::channel();
+        let info = Arc::new(CandidateInfo { key: key.clone(), made: None });
+        self.attempts.insert(attempt, Attempt { info, cancel });
+        Effect::Dial { attempt, key, endpoints, cancelled }
+    }
+
+    fn start_verification(&self, connection: ConnectionId, host: HostBuf) -> Option<Effect> {
+        let link = self.links.get(&connection)?;
+        let (key, tls) = (link.info.key.clone(), Arc::clone(link.tls.as_ref()?));
+        Some(Effect::Verify { connection, host, key, tls })
+    }
+
+    fn post(&mut self, request: RequestId, event: Event, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.get_mut(&request) else { return };
+        slot.events.push_back(event);
+        effects.extend(slot.waker.take().map(Effect::Wake));
+    }
+
+    fn route(&self, trail: Trail) -> Route {
+        let mut route = Route::default();
+        for step in trail.steps() {
+            let candidate = match step {
+                TrailStep::Judged { candidate, .. } => *candidate,
+                TrailStep::Sent { connection, .. } => {
+                    let carrier = CandidateId::Connection(*connection);
+                    route.carrier = Some(carrier);
+                    carrier
+                }
+                TrailStep::Misdirected { connection, .. }
+                | TrailStep::Unprocessed { connection, .. } => CandidateId::Connection(*connection),
+                _ => continue,
+            };
+            if route.candidates.iter().all(|(known, _)| *known != candidate)
+                && let Some(info) = self.describe(candidate)
+            {
+                route.candidates.push((candidate, info));
+            }
+        }
+        route.trail = trail;
+        route
+    }
+}
