@@ -51,6 +51,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ),
     ("coalesce-ffi", &["coalesce-core", "coalesce-tls"]),
     ("coalesce-pool", &["coalesce-core"]),
+    ("coalesce-client", &["coalesce-core", "coalesce-h2", "coalesce-pool", "coalesce-tls"]),
     ("coalesce-lab", &[]),
     (
         "coalesce-cli",
