@@ -95,6 +95,13 @@ fn assert_cargo_command(words: &[String], packages: &[Value]) {
     }
 }
 
+/// Returns whether the program `coalesce` has this command.
+fn has_command(name: &str) -> bool {
+    let source = fs::read_to_string(root().join("crates/coalesce-cli/src/cli.rs")).unwrap();
+    let (first, rest) = name.split_at(1);
+    source.contains(&format!("    {}{rest}(", first.to_uppercase()))
+}
+
 #[test]
 fn every_document_with_commands_has_a_test() {
     let listed = fs::read_dir(root().join("docs")).unwrap();
@@ -120,6 +127,7 @@ fn commands_name_targets_features_and_packages_that_exist() {
             let words = words.unwrap_or_else(|| panic!("{document}: a command without a program"));
             match words[0].as_str() {
                 "cargo" => assert_cargo_command(words, &packages),
+                "coalesce" => assert!(has_command(&words[1]), "{document}: {words:?}"),
                 "apt-get" => assert_eq!(words[1], "install", "{words:?}"),
                 script => {
                     let mode = fs::metadata(root().join(script)).map(|file| file.permissions());

@@ -8,10 +8,12 @@ use crate::demo::DemoArguments;
 use crate::explain::ExplainArguments;
 use crate::groups::GroupsArguments;
 use crate::help;
+use crate::init::InitArguments;
 use crate::inspect::InspectArguments;
 use crate::lookup::LookupArguments;
 use crate::match_command::MatchArguments;
 use crate::serve::ServeArguments;
+use crate::shell_files::{CompletionsArguments, ManArguments};
 use crate::terminal::logging::Logging;
 
 #[derive(Debug, Parser)]
@@ -24,7 +26,7 @@ use crate::terminal::logging::Logging;
     after_long_help = help::AFTER_LONG,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
+
     max_term_width = 100
 )]
 pub(crate) struct Arguments {
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Show every verdict on sample hosts, with real TLS and HTTP/2
     #[command(long_about = help::DEMO)]
     Demo(DemoArguments),
+    /// Write a first configuration file, with comments
+    #[command(long_about = help::INIT, after_long_help = help::INIT_AFTER)]
+    Init(InitArguments),
     /// Serve the virtual hosts of a configuration file over HTTP/2
     #[command(long_about = help::SERVE, after_long_help = help::CONFIGURATION)]
     Serve(ServeArguments),
@@ -64,6 +69,12 @@ pub(crate) enum Command {
     /// Show which entry of a compiled table matches a name
     #[command(long_about = help::LOOKUP, after_long_help = help::LOOKUP_AFTER)]
     Lookup(LookupArguments),
+    /// Print the completion script of a shell
+    #[command(after_long_help = help::COMPLETIONS_AFTER)]
+    Completions(CompletionsArguments),
+    /// Write the manual pages into a folder
+    #[command(after_long_help = help::MAN_AFTER)]
+    Man(ManArguments),
 }
 
 #[cfg(test)]

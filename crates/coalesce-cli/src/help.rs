@@ -28,6 +28,7 @@ pub(crate) const AFTER: &str = "Use --help for the concepts, examples and exit c
 pub(crate) const AFTER_LONG: &str = "\
 Examples:
   coalesce demo
+  coalesce init --certificate cert.pem --key key.pem
   coalesce check site.toml
   coalesce serve --config site.toml
   coalesce explain --config site.toml --server-name api.example.test --authority cdn.example.test
@@ -50,6 +51,31 @@ Exit codes:
 
 'coalesce COMMAND --help' describes each command; 'coalesce serve --help' describes the
 configuration file.";
+
+pub(crate) const INIT: &str = "\
+Write a first configuration file, with comments.
+
+The file has one listener and one virtual host. With --certificate, the virtual host gets the names
+of the certificate. Without it, you replace the names and the paths. An existing file stays, unless
+you use --force.";
+
+pub(crate) const INIT_AFTER: &str = "\
+Examples:
+  coalesce init
+  coalesce init --certificate cert.pem --key key.pem --listen '[::]:443'
+  coalesce init -";
+
+pub(crate) const COMPLETIONS_AFTER: &str = "\
+Examples:
+  coalesce completions bash > /usr/share/bash-completion/completions/coalesce
+  coalesce completions zsh > /usr/share/zsh/site-functions/_coalesce
+  coalesce completions fish > /usr/share/fish/vendor_completions.d/coalesce.fish";
+
+pub(crate) const MAN_AFTER: &str = "\
+Examples:
+  coalesce man /usr/share/man/man1
+
+The folder gets one page for the program, and one for each command, such as coalesce-serve.1.";
 
 pub(crate) const CHECK: &str = "\
 Check a configuration file, and show all errors and warnings, without a socket.
@@ -90,16 +116,16 @@ pub(crate) const SERVE: &str = "\
 Serve the virtual hosts of a configuration file over HTTP/2 with TLS.
 
 The server binds all listeners before it accepts the first connection. If it cannot bind one of
-them, it ends. Each listener prints one line 'listening on ADDR' on standard output. After SIGINT or
-SIGTERM, the server lets the open requests finish; after a second signal it ends at once. The log
-has the reason of every 421. No response has it.
+them, it ends. Each listener prints one line 'listening on ADDR' on standard output. After
+SIGINT, SIGTERM or SIGQUIT, the server lets the open requests finish; after a second signal it ends
+at once. The log has the reason of every 421. No response has it.
 
 The server reads the configuration again on SIGHUP, and when one of its files changes (itself, a
-certificate, a key, a CA, a compiled table). If the new configuration loads, it decides from the
-next request on. Connections stay open with the certificate that they presented. If it does not
-load, the log has every fault, and the previous configuration stays in use. To add, remove or move
-a listener, restart the server. To replace a file, rename another one to its name, as 'coalesce
-compile' does.
+certificate, a key, a CA, a compiled table). SIGHUP and SIGUSR1 open the access log again, so that
+you can move its file. If the new configuration loads, it decides from the next request on.
+Connections stay open with the certificate that they presented. If it does not load, the log has
+every fault, and the previous configuration stays in use. To add, remove or move a listener, restart
+the server. To replace a file, rename another one to its name, as 'coalesce compile' does.
 
 A connection announces the hosts that it serves in ORIGIN frames (RFC 8336), and the new ones after
 a reload. An origin set has no wildcards, and a client that honours it (Firefox) sends requests for

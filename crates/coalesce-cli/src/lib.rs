@@ -1,5 +1,5 @@
-//! The `coalesce` command: `demo`, `serve`, `check`, `explain`, `groups` and `match`, and for
-//! compiled tables `compile`, `inspect` and `lookup`.
+//! The `coalesce` command: `demo`, `init`, `serve`, `check`, `explain`, `groups` and `match`, and
+//! for compiled tables `compile`, `inspect` and `lookup`.
 //!
 //! This is a library only for the fuzz targets. Use the other crates in programs.
 // Forbidden except in `mapped`, which explains its use.
@@ -13,6 +13,7 @@ mod demo;
 mod explain;
 mod groups;
 mod help;
+mod init;
 mod inspect;
 mod lookup;
 mod mapped;
@@ -20,6 +21,7 @@ mod match_command;
 mod name_hint;
 mod private_memory;
 mod serve;
+mod shell_files;
 mod table_image;
 mod terminal;
 mod url;
@@ -27,7 +29,7 @@ mod url;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Arguments, Command};
 use crate::terminal::exit::{Exit, Failure};
@@ -67,7 +69,10 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let verbosity = match &arguments.command {
         Command::Serve(_) => Verbosity::Serving,
         Command::Demo(_)
+        | Command::Init(_)
         | Command::Check(_)
+        | Command::Completions(_)
+        | Command::Man(_)
         | Command::Explain(_)
         | Command::Groups(_)
         | Command::Match(_)
@@ -78,6 +83,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let log = logging::start(&arguments.logging, verbosity, serve::log_lost_lines)?;
     match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments, log.losses()),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(arguments),
@@ -86,5 +92,9 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Compile(compile) => compile::run(&compile, &arguments.logging),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Lookup(arguments) => lookup::run(&arguments),
+        Command::Completions(arguments) => {
+            shell_files::completions(&arguments, Arguments::command())
+        }
+        Command::Man(arguments) => shell_files::man(&arguments, Arguments::command()),
     }
 }

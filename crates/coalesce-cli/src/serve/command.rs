@@ -16,7 +16,7 @@ use crate::serve::observe::access_log::AccessLog;
 use crate::serve::observe::admin::{self, Admin, Scraped};
 use crate::serve::observe::events;
 use crate::serve::observe::recorder::Observers;
-use crate::serve::reload::{Background, ConfigurationSource, LoadError, Reloader};
+use crate::serve::reload::{Background, ConfigurationSource, LoadError, ReloadSignals, Reloader};
 use crate::serve::server::{Ended, Server};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::logging::LogLosses;
@@ -36,10 +36,7 @@ pub(crate) struct ServeArguments {
     pub(crate) workers: Option<NonZeroUsize>,
     /// Serve metrics for Prometheus over HTTP at /metrics, here [default: 127.0.0.1:9421], instead
     /// of on the configuration's admin address; without either nothing is counted
-    #[arg(
-        long, value_name = "ADDR", num_args = 0..=1, require_equals = true,
-        default_missing_value = "127.0.0.1:9421"
-    )]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:9421")]
     pub(crate) admin: Option<SocketAddr>,
     /// Write one JSON object per request to FILE, or with - to standard output
     #[arg(long, value_name = "FILE")]
@@ -120,7 +117,13 @@ async fn serve(
 ) -> Result<Exit, Failure> {
     // Before the address is announced, so that a signal in between ends the server in order.
     let mut signals = Signals::new()?;
-    let hangups = listen_for(SignalKind::hangup())?;
+    let requested = ReloadSignals {
+        reload: listen_for(SignalKind::hangup())?,
+        reopen: listen_for(SignalKind::user_defined1())?,
+    };
+    // Process managers send SIGUSR2 to servers that replace their own program. This server does
+    // not, and without a handler the signal would end the process.
+    let _ignored = listen_for(SignalKind::user_defined2())?;
     let admin = match scraped {
         None => None,
         Some((address, recorder)) => {
@@ -140,7 +143,7 @@ async fn serve(
     output.flush()?;
     drop(output);
     let running = server.start();
-    let reloading = tokio::spawn(reloader.run(running.swapper(), hangups, access_log));
+    let reloading = tokio::spawn(reloader.run(running.swapper(), requested, access_log));
     if let Some((admin, scraped)) = admin {
         tokio::spawn(admin.run(scraped, running.swapper().states));
     }
@@ -162,10 +165,12 @@ fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::runtime(format_args!("cannot wait for signals: {error}")))
 }
 
-/// SIGINT and SIGTERM.
+/// The signals that end the server: SIGINT, SIGTERM and SIGQUIT. nginx and others take SIGQUIT for
+/// a graceful end.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -173,6 +178,7 @@ impl Signals {
         Ok(Self {
             interrupt: listen_for(SignalKind::interrupt())?,
             terminate: listen_for(SignalKind::terminate())?,
+            quit: listen_for(SignalKind::quit())?,
         })
     }
 
@@ -180,6 +186,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

@@ -113,7 +113,8 @@ impl Server {
         self.child.id()
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal, such as `-USR1`.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         let status = std::process::Command::new("kill").args([signal, &id]).status().unwrap();
         assert!(status.success());

@@ -15,6 +15,7 @@ mod files;
 mod framing;
 mod gateway_api;
 mod groups;
+mod habits;
 mod handshakes;
 mod identifier_sets;
 mod live;

@@ -12,6 +12,13 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::entries::snippet::snippet;
 
+/// The longest configuration file, in bytes: 100,000 virtual hosts of some 300 bytes each, twice
+/// over. It keeps a wrong path, for example to a log, from filling the memory.
+const CONFIGURATION_LEN_MAX: u64 = 64 << 20;
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A configuration file's text.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -147,10 +154,24 @@ impl Source {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
         let mut bytes = Vec::new();
-        let read = open_regular_file(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        let read = open_regular_file(path)
+            .and_then(|file| file.take(CONFIGURATION_LEN_MAX + 1).read_to_end(&mut bytes));
         if let Err(error) = read {
             let error = crate::terminal::text::without_code(&error);
             return Err(ConfigErrors::about_file(path, format_args!("cannot read: {error}")));
+        }
+        if bytes.len() as u64 > CONFIGURATION_LEN_MAX {
+            return Err(ConfigErrors::about_file(
+                path,
+                format_args!(
+                    "found more than {CONFIGURATION_LEN_MAX} bytes, which is the limit; put long \
+                     lists of names in a compiled table"
+                ),
+            ));
+        }
+        // Editors of some systems write the mark of UTF-8 at the start.
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
         }
         if matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
             let path_text = path.display();

@@ -46,6 +46,7 @@ macro_rules! events {
 events! {
     info files_changed() "files have changed: reloading";
     info hangup() "SIGHUP: reloading";
+    info reopening() "SIGUSR1: opening the access log again";
     info reloaded(names, bytes, seconds) "reloaded";
     error reload_refused(reason, seconds)
         "reload refused; the configuration that was served before still is";

@@ -5,4 +5,4 @@ mod file_events;
 mod reloader;
 
 pub(super) use background::Background;
-pub(super) use reloader::{ConfigurationSource, LoadError, Reloader, Swapper};
+pub(super) use reloader::{ConfigurationSource, LoadError, ReloadSignals, Reloader, Swapper};

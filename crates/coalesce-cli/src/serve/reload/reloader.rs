@@ -35,6 +35,14 @@ pub(in crate::serve) struct ConfigurationSource {
     site: Arc<OnceLock<Site<VirtualHost>>>,
 }
 
+/// The signals that the reloader answers.
+pub(in crate::serve) struct ReloadSignals {
+    /// Load the configuration, and open the access log again.
+    pub(in crate::serve) reload: Signal,
+    /// Open the access log again.
+    pub(in crate::serve) reopen: Signal,
+}
+
 /// The reason why loading failed.
 pub(in crate::serve) enum LoadError {
     Configuration(ConfigErrors),
@@ -157,9 +165,10 @@ impl Reloader {
     pub(in crate::serve) async fn run(
         mut self,
         swapper: Swapper,
-        mut hangups: Signal,
+        mut signals: ReloadSignals,
         access_log: Option<AccessLog>,
     ) {
+        let log = access_log.as_ref();
         // Files may have changed between the first look and the start of the watch.
         let mut due = self.file_events.is_some().then_some(Due::IfChanged);
         loop {
@@ -172,7 +181,11 @@ impl Reloader {
                 };
                 due = tokio::select! {
                     Some(()) = happened => Some(Due::IfChanged),
-                    Some(()) = hangups.recv() => Some(hang_up(access_log.as_ref())),
+                    Some(()) = signals.reload.recv() => Some(hang_up(log)),
+                    Some(()) = signals.reopen.recv() => {
+                        reopen(log);
+                        None
+                    }
                     else => return,
                 };
             }
@@ -184,7 +197,8 @@ impl Reloader {
             loop {
                 tokio::select! {
                     () = &mut reload => break,
-                    Some(()) = hangups.recv() => due = Some(hang_up(access_log.as_ref())),
+                    Some(()) = signals.reload.recv() => due = Some(hang_up(log)),
+                    Some(()) = signals.reopen.recv() => reopen(log),
                 }
             }
         }
@@ -250,6 +264,14 @@ fn hang_up(access_log: Option<&AccessLog>) -> Due {
         log.reopen();
     }
     Due::Always
+}
+
+/// Opens the access log again for SIGUSR1, which asks for no reload.
+fn reopen(access_log: Option<&AccessLog>) {
+    events::reopening();
+    if let Some(log) = access_log {
+        log.reopen();
+    }
 }
 
 /// Awaits `work`, and calls `slow` after [`SLOW_RELOAD`] and then each time that the duration has
