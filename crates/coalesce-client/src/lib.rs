@@ -19,6 +19,8 @@ mod verify;
 
 pub use body::{RequestBody, ResponseBody};
 pub use error::{BoxError, Error, ErrorKind};
+#[cfg(feature = "hickory")]
+pub use resolve::HickoryResolver;
 pub use resolve::{
     EndpointStream, FixedAddress, FixedEntryError, FixedResolver, Question, Resolve, ResolveError,
     SystemResolver,

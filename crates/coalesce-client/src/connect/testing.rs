@@ -114,12 +114,12 @@ pub(crate) fn target(origin: &str, endpoints: &[SocketAddr]) -> DialTarget {
 
 /// Dials, and exchanges a few bytes, so that the session ticket arrives.
 pub(crate) async fn dial(dialer: &Dialer, target: DialTarget) -> Result<Dialed, BoxError> {
-    let mut dialed = dialer.dial(target, &mut |_| ()).await?;
-    dialed.io.write_all(b"hello").await?;
+    let mut made = dialer.dial(target, &mut |_| ()).await?;
+    made.io.write_all(b"hello").await?;
     let mut buffer = [0; 5];
-    dialed.io.read_exact(&mut buffer).await?;
+    made.io.read_exact(&mut buffer).await?;
     assert_eq!(&buffer, b"hello");
-    Ok(dialed)
+    Ok(made)
 }
 
 pub(crate) fn host(text: &str) -> Host<'_> {

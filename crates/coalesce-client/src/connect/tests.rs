@@ -21,8 +21,8 @@ fn dialer(tls: TlsConfig) -> Dialer {
     Dialer::new(DialerConfig::new(vec![tls]))
 }
 
-fn tls_of(dialed: &Dialed) -> &PeerTls {
-    dialed.tls.as_ref().unwrap()
+fn tls_of(made: &Dialed) -> &PeerTls {
+    made.tls.as_ref().unwrap()
 }
 
 fn text(error: &BoxError) -> String {
@@ -46,9 +46,9 @@ async fn second_connection_is_resumed_and_its_chain_verifies_for_other_hosts() {
     let address = start(server_config(ca.issue(&["a.test", "*.b.test"]), None)).await;
     let dialer = dialer(TlsConfig::with_roots(ca.roots()).unwrap());
     for resumed in [false, true] {
-        let dialed = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
-        assert_eq!((dialed.peer, dialed.protocol), (address, Protocol::Http2));
-        let tls = tls_of(&dialed);
+        let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+        assert_eq!((made.peer, made.protocol), (address, Protocol::Http2));
+        let tls = tls_of(&made);
         assert_eq!(tls.resumed, resumed);
         for (name, verification) in [
             ("a.test", Verification::Accepted),
@@ -75,8 +75,8 @@ async fn partitions_do_not_share_sessions() {
     for (name, resumed) in [("", false), ("x", false), ("y", false), ("x", true), ("", true)] {
         let mut target = target("https://a.test", &[address]);
         target.key.partition = Partition::new(name);
-        let dialed = dial(&dialer, target).await.unwrap();
-        assert_eq!(tls_of(&dialed).resumed, resumed, "{name}");
+        let made = dial(&dialer, target).await.unwrap();
+        assert_eq!(tls_of(&made).resumed, resumed, "{name}");
     }
 }
 
@@ -90,12 +90,12 @@ async fn chain_expires_with_the_certificate_that_ends_first() {
     });
     let address = start(server_config(issued, None)).await;
     let dialer = dialer(TlsConfig::with_roots(ca.roots()).unwrap());
-    let dialed = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+    let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
     let pool_time = Duration::from_secs(1000);
-    let expires = tls_facts(tls_of(&dialed), pool_time).expires_at;
+    let expires = tls_facts(tls_of(&made), pool_time).expires_at;
     assert!(expires <= pool_time + day + Duration::from_secs(1), "{expires:?}");
     assert!(expires > pool_time + day - Duration::from_secs(3600), "{expires:?}");
-    let mut junk = tls_of(&dialed).clone();
+    let mut junk = tls_of(&made).clone();
     junk.chain.push(b"junk".to_vec().into());
     assert_eq!(tls_facts(&junk, pool_time).expires_at, Duration::ZERO);
 }
@@ -106,10 +106,10 @@ async fn address_as_host_is_verified_by_address() {
     let address = start(server_config(ca.issue(&["127.0.0.1", "a.test"]), None)).await;
     let dialer = dialer(TlsConfig::with_roots(ca.roots()).unwrap());
     let origin = format!("https://{address}");
-    let dialed = dial(&dialer, target(&origin, &[])).await.unwrap();
-    assert_eq!(dialed.peer, address);
-    assert_eq!(dialer.verify(FIRST, tls_of(&dialed), &host("a.test")), Verification::Accepted);
-    assert_eq!(dialer.verify(FIRST, tls_of(&dialed), &host("::1")), Verification::Rejected);
+    let made = dial(&dialer, target(&origin, &[])).await.unwrap();
+    assert_eq!(made.peer, address);
+    assert_eq!(dialer.verify(FIRST, tls_of(&made), &host("a.test")), Verification::Accepted);
+    assert_eq!(dialer.verify(FIRST, tls_of(&made), &host("::1")), Verification::Rejected);
 }
 
 #[tokio::test]
@@ -133,20 +133,20 @@ async fn opaque_and_missing_verification_are_in_the_facts() {
         .with_root_certificates(ca.roots())
         .with_no_client_auth();
     let opaque = dialer(TlsConfig::opaque(config.clone()));
-    let dialed = dial(&opaque, target("https://a.test", &[address])).await.unwrap();
-    assert_eq!(dialed.protocol, Protocol::Http2);
-    let facts = tls_facts(tls_of(&dialed), Duration::ZERO);
+    let made = dial(&opaque, target("https://a.test", &[address])).await.unwrap();
+    assert_eq!(made.protocol, Protocol::Http2);
+    let facts = tls_facts(tls_of(&made), Duration::ZERO);
     assert_eq!(facts.verifier, VerifierKind::Opaque);
-    assert_eq!(opaque.verify(FIRST, tls_of(&dialed), &host("a.test")), Verification::Rejected);
+    assert_eq!(opaque.verify(FIRST, tls_of(&made), &host("a.test")), Verification::Rejected);
 
     let known = dialer(TlsConfig::rerunnable_config(config, webpki(&ca)));
-    let dialed = dial(&known, target("https://a.test", &[address])).await.unwrap();
-    assert_eq!(tls_facts(tls_of(&dialed), Duration::ZERO).verifier, VerifierKind::Rerunnable);
-    assert_eq!(known.verify(FIRST, tls_of(&dialed), &host("a.test")), Verification::Accepted);
+    let made = dial(&known, target("https://a.test", &[address])).await.unwrap();
+    assert_eq!(tls_facts(tls_of(&made), Duration::ZERO).verifier, VerifierKind::Rerunnable);
+    assert_eq!(known.verify(FIRST, tls_of(&made), &host("a.test")), Verification::Accepted);
 
     let nothing = dialer(TlsConfig::dangerous_without_verification().unwrap());
-    let dialed = dial(&nothing, target("https://other.test", &[address])).await.unwrap();
-    let facts = tls_facts(tls_of(&dialed), Duration::ZERO);
+    let made = dial(&nothing, target("https://other.test", &[address])).await.unwrap();
+    let facts = tls_facts(tls_of(&made), Duration::ZERO);
     assert_eq!(facts.check, HandshakeCheck::ErrorOverridden);
 }
 
@@ -174,9 +174,9 @@ async fn client_certificate_counts_if_it_was_sent_and_after_resumption() {
         (&without, "https://a.test", asks, [false, false]),
     ] {
         for (resumed, expected) in [false, true].into_iter().zip(expected) {
-            let dialed = dial(dialer, target(origin, &[address])).await.unwrap();
-            assert_eq!(tls_of(&dialed).resumed, resumed, "{origin}");
-            assert_eq!(tls_of(&dialed).client_certificate_sent, expected, "{origin} {resumed}");
+            let made = dial(dialer, target(origin, &[address])).await.unwrap();
+            assert_eq!(tls_of(&made).resumed, resumed, "{origin}");
+            assert_eq!(tls_of(&made).client_certificate_sent, expected, "{origin} {resumed}");
         }
     }
 }
@@ -191,10 +191,10 @@ async fn stapled_ocsp_is_evidence_only_if_the_verifier_checks_it() {
     let checked = unchecked.clone().stapled_ocsp_is_checked();
     for (config, full) in [(unchecked, false), (checked, true)] {
         let dialer = dialer(config);
-        let dialed = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
-        assert_eq!((tls_of(&dialed).evidence, &*tls_of(&dialed).ocsp), (full, &b"response"[..]));
-        let dialed = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
-        assert_eq!((tls_of(&dialed).evidence, tls_of(&dialed).resumed), (false, true));
+        let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+        assert_eq!((tls_of(&made).evidence, &*tls_of(&made).ocsp), (full, &b"response"[..]));
+        let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+        assert_eq!((tls_of(&made).evidence, tls_of(&made).resumed), (false, true));
     }
 }
 
@@ -203,8 +203,8 @@ async fn cleartext_needs_no_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let dialer = dialer(TlsConfig::dangerous_without_verification().unwrap());
-    let dialed = dialer.dial(target("http://a.test", &[address]), &mut |_| ()).await.unwrap();
-    assert_eq!((dialed.protocol, dialed.tls.is_none()), (Protocol::Http1, true));
+    let made = dialer.dial(target("http://a.test", &[address]), &mut |_| ()).await.unwrap();
+    assert_eq!((made.protocol, made.tls.is_none()), (Protocol::Http1, true));
 }
 
 #[tokio::test]
@@ -214,8 +214,8 @@ async fn refused_address_is_followed_by_the_next_and_the_handshake_names_the_pee
     let dialer = dialer(TlsConfig::with_roots(ca.roots()).unwrap());
     let mut peers = Vec::new();
     let target = target("https://a.test", &[refusing().await, address]);
-    let dialed = dialer.dial(target, &mut |peer| peers.push(peer)).await.unwrap();
-    assert_eq!((dialed.peer, peers), (address, vec![address]));
+    let made = dialer.dial(target, &mut |peer| peers.push(peer)).await.unwrap();
+    assert_eq!((made.peer, peers), (address, vec![address]));
 }
 
 #[tokio::test]

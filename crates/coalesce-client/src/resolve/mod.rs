@@ -1,7 +1,19 @@
 //! Resolvers: from a host to its endpoints.
 
+#[cfg(feature = "hickory")]
+mod cache;
 mod contract;
 mod fixed;
+#[cfg(feature = "hickory")]
+mod hickory;
+#[cfg(feature = "hickory")]
+mod limits;
+#[cfg(feature = "hickory")]
+mod merge;
+#[cfg(feature = "hickory")]
+mod records;
+#[cfg(feature = "hickory")]
+mod run;
 mod stream;
 mod system;
 
@@ -10,4 +22,6 @@ mod testing;
 
 pub use contract::{EndpointStream, Question, Resolve, ResolveError};
 pub use fixed::{FixedAddress, FixedEntryError, FixedResolver};
+#[cfg(feature = "hickory")]
+pub use hickory::HickoryResolver;
 pub use system::SystemResolver;
