@@ -50,7 +50,12 @@ impl SendFailure {
             }
             _ => How::Lost,
         };
-        Self { how, body, connection_ended: closed || goaway, error }
+        // An error of the stream, or of the body, leaves the connection as it is.
+        let of_connection = match http2 {
+            Some(it) => it.is_io() || it.is_go_away(),
+            None => !error.is_user(),
+        };
+        Self { how, body, connection_ended: closed || of_connection, error }
     }
 }
 

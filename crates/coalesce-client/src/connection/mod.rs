@@ -4,12 +4,12 @@ mod failure;
 mod form;
 mod http1;
 mod http2;
+mod reports;
 mod stream_body;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use coalesce_h2::client::ServerReports;
 use coalesce_pool::Protocol;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use crate::connect::Io;
 
 pub(crate) use failure::{How, SendFailure};
+pub(crate) use reports::Reports;
 pub(crate) use stream_body::StreamBody;
 
 /// The future of a connection. It ends with the connection.
@@ -28,7 +29,7 @@ pub(crate) enum Sender {
     /// One request at a time.
     Http1(http1::Sender),
     /// Clones share the connection.
-    Http2(http2::Sender),
+    Http2(http2::Sender, Reports),
 }
 
 /// A connection before its first request.
@@ -37,7 +38,7 @@ pub(crate) struct Opened {
     /// Must run in a task.
     pub(crate) running: Running,
     /// The reports of the server. `None` for HTTP/1.1.
-    pub(crate) reports: Option<ServerReports>,
+    pub(crate) reports: Option<Reports>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -50,7 +51,9 @@ impl std::fmt::Debug for Opened {
 pub(crate) async fn open(io: Box<dyn Io>, protocol: Protocol) -> Result<Opened, hyper::Error> {
     if protocol == Protocol::Http2 {
         let (sender, running, reports) = http2::open(io).await?;
-        Ok(Opened { sender: Sender::Http2(sender), running, reports: Some(reports) })
+        let reports = Reports::new(reports);
+        let sender = Sender::Http2(sender, reports.clone());
+        Ok(Opened { sender, running, reports: Some(reports) })
     } else {
         let (sender, running) = http1::open(io).await?;
         Ok(Opened { sender: Sender::Http1(sender), running, reports: None })
@@ -61,7 +64,9 @@ impl Sender {
     /// Returns the sending end for one request. An HTTP/1.1 connection has only one.
     pub(crate) fn take(slot: &mut Option<Self>) -> Option<Self> {
         match slot {
-            Some(Self::Http2(sender)) => Some(Self::Http2(sender.clone())),
+            Some(Self::Http2(sender, reports)) => {
+                Some(Self::Http2(sender.clone(), reports.clone()))
+            }
             _ => slot.take(),
         }
     }
@@ -73,7 +78,7 @@ impl Sender {
     ) -> Result<Response<Incoming>, SendFailure> {
         match self {
             Self::Http1(sender) => http1::send(sender, request).await,
-            Self::Http2(sender) => http2::send(sender, request).await,
+            Self::Http2(sender, _) => http2::send(sender, request).await,
         }
     }
 
@@ -81,7 +86,7 @@ impl Sender {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Http1(sender) => sender.is_ready(),
-            Self::Http2(sender) => sender.is_ready(),
+            Self::Http2(sender, _) => sender.is_ready(),
         }
     }
 
@@ -89,7 +94,7 @@ impl Sender {
     pub(crate) fn is_closed(&self) -> bool {
         match self {
             Self::Http1(sender) => sender.is_closed(),
-            Self::Http2(sender) => sender.is_closed(),
+            Self::Http2(sender, _) => sender.is_closed(),
         }
     }
 
@@ -97,7 +102,7 @@ impl Sender {
     pub(crate) async fn ready(&mut self) -> Result<(), hyper::Error> {
         match self {
             Self::Http1(sender) => sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
+            Self::Http2(sender, _) => sender.ready().await,
         }
     }
 }

@@ -117,6 +117,9 @@ impl Ticket {
         let request = Request::from_parts(message.parts.clone(), body);
         match sender.send(request).await {
             Ok(response) => {
+                if let Sender::Http2(_, reports) = &sender {
+                    self.runner.read_reports(connection, reports);
+                }
                 stream.keep(sender);
                 Ok(Ok(response))
             }
@@ -143,6 +146,7 @@ impl Ticket {
                 How::Refused => {
                     state.pool.handle_unprocessed(now, self.request, Unprocessed::Refused);
                 }
+                How::Lost if connection_ended => state.pool.handle_lost(now, self.request),
                 How::Lost => state.pool.handle_done(now, self.request),
             }
         });

@@ -112,7 +112,7 @@ impl Runner {
                 tracing::debug!(target: "coalesce::client", origin = %link.info.key.origin,
                     "connection closes");
             }
-            Effect::Resolve(key) => self.resolve(key),
+            Effect::Resolve { key, number } => self.resolve(key, number),
             Effect::Dial { attempt, key, endpoints, cancelled } => {
                 let target = DialTarget { key, endpoints, http1_only: self.http1_only };
                 self.dial(attempt, target, cancelled);

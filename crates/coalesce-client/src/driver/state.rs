@@ -8,7 +8,7 @@ use std::time::Duration;
 use coalesce_core::HostBuf;
 use coalesce_pool::{
     AttemptId, CandidateId, ConnectionId, Endpoint, Failure, Output, Pool, PoolConfig, PoolKey,
-    Protocol, RequestId, Trail, TrailStep,
+    Progress, Protocol, RequestId, Trail, TrailStep,
 };
 use tokio::sync::oneshot;
 
@@ -57,7 +57,10 @@ struct Attempt {
 /// An effect of an output outside of the lock.
 #[derive(Debug)]
 pub(super) enum Effect {
-    Resolve(PoolKey),
+    Resolve {
+        key: PoolKey,
+        number: u64,
+    },
     Dial {
         attempt: AttemptId,
         key: PoolKey,
@@ -92,6 +95,10 @@ pub(super) struct State {
     slots: HashMap<RequestId, Slot>,
     pub(super) links: HashMap<ConnectionId, Link>,
     attempts: HashMap<AttemptId, Attempt>,
+    /// The number of the newest resolution of each key. The pool may ask for a key again while an
+    /// earlier resolution runs, whose end is not the end of the new one.
+    resolutions: HashMap<PoolKey, u64>,
+    last_resolution: u64,
     pub(super) timer: Timer,
     /// The runtime of the last request. Values may be dropped outside of it.
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -108,6 +115,8 @@ impl State {
             slots: HashMap::new(),
             links: HashMap::new(),
             attempts: HashMap::new(),
+            resolutions: HashMap::new(),
+            last_resolution: 0,
             timer: Timer::default(),
             runtime: None,
             closing: false,
@@ -140,6 +149,15 @@ impl State {
         self.attempts.remove(&attempt);
     }
 
+    /// Returns whether a resolution is the newest one of its key, and forgets it at its end.
+    pub(super) fn is_newest(&mut self, key: &PoolKey, number: u64, progress: Progress) -> bool {
+        let newest = self.resolutions.get(key) == Some(&number);
+        if newest && progress == Progress::Last {
+            self.resolutions.remove(key);
+        }
+        newest
+    }
+
     /// Returns whether a connection speaks HTTP/1.1.
     pub(super) fn is_http1(&self, connection: ConnectionId) -> bool {
         let made = self.links.get(&connection).and_then(|it| it.info.made);
@@ -160,7 +178,12 @@ impl State {
     pub(super) fn take_outputs(&mut self, cause: Option<&Cause>, effects: &mut Vec<Effect>) {
         while let Some(output) = self.pool.poll_output() {
             match output {
-                Output::Resolve { key, .. } => effects.push(Effect::Resolve(key)),
+                Output::Resolve { key, .. } => {
+                    self.last_resolution = self.last_resolution.wrapping_add(1);
+                    let number = self.last_resolution;
+                    self.resolutions.insert(key.clone(), number);
+                    effects.push(Effect::Resolve { key, number });
+                }
                 Output::Connect { attempt, key, endpoints, .. } => {
                     effects.push(self.start_attempt(attempt, key, endpoints));
                 }

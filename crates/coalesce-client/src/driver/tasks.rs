@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::task::Context;
 
 use coalesce_core::{Host, HostBuf, Scheme};
-use coalesce_h2::client::{ServerReport, ServerReports};
+use coalesce_h2::client::ServerReport;
 use coalesce_pool::{
     AttemptId, ConnectionFacts, ConnectionId, Endpoint, OriginFrame, PoolKey, Progress,
     ServerSettings, Verification,
@@ -18,7 +18,7 @@ use super::cause::Cause;
 use super::runner::Runner;
 use super::state::Link;
 use crate::connect::{DialTarget, Dialed, PeerTls};
-use crate::connection::{self, Opened, Running};
+use crate::connection::{self, Opened, Reports, Running};
 use crate::error::BoxError;
 use crate::resolve::{Question, Resolve};
 use crate::route::CandidateInfo;
@@ -26,8 +26,9 @@ use crate::verify::tls_facts;
 
 impl Runner {
     /// Resolves the host of a key, and reports the endpoints as they arrive.
-    pub(super) fn resolve(self: &Arc<Self>, key: PoolKey) {
-        let mut resolution = Resolution { runner: Arc::downgrade(self), key, cause: None };
+    pub(super) fn resolve(self: &Arc<Self>, key: PoolKey, number: u64) {
+        let runner = Arc::downgrade(self);
+        let mut resolution = Resolution { runner, key, number, cause: None };
         let resolver = Arc::clone(&self.resolver);
         self.spawn(async move {
             let key = resolution.key.clone();
@@ -116,6 +117,7 @@ async fn resolve(
 struct Resolution {
     runner: Weak<Runner>,
     key: PoolKey,
+    number: u64,
     cause: Option<Cause>,
 }
 
@@ -123,7 +125,9 @@ impl Resolution {
     fn report(&self, endpoints: &[Endpoint], progress: Progress) {
         if let Some(runner) = self.runner.upgrade() {
             runner.event_with(self.cause.as_ref(), |state, now| {
-                state.pool.handle_endpoints(now, &self.key, endpoints, progress);
+                if state.is_newest(&self.key, self.number, progress) {
+                    state.pool.handle_endpoints(now, &self.key, endpoints, progress);
+                }
             });
         }
     }
@@ -249,11 +253,25 @@ async fn serve(serving: Serving, running: Running) {
         "connection ended");
 }
 
-/// Passes the reports of the server on to the pool.
-async fn read_reports(runner: Weak<Runner>, connection: ConnectionId, mut reports: ServerReports) {
-    while let Some(report) = reports.next().await {
-        let Some(runner) = runner.upgrade() else { return };
-        runner.event(|state, now| match report {
+/// Passes the reports of the server on to the pool, as they come.
+async fn read_reports(runner: Weak<Runner>, connection: ConnectionId, reports: Reports) {
+    std::future::poll_fn(|context| {
+        reports.each(Some(context), |report| match runner.upgrade() {
+            Some(runner) => runner.report(connection, report),
+            None => {}
+        })
+    })
+    .await;
+}
+
+impl Runner {
+    /// Passes the reports on that have come already, before an answer that came after them.
+    pub(super) fn read_reports(self: &Arc<Self>, connection: ConnectionId, reports: &Reports) {
+        let _ = reports.each(None, |report| self.report(connection, report));
+    }
+
+    fn report(self: &Arc<Self>, connection: ConnectionId, report: ServerReport) {
+        self.event(|state, now| match report {
             ServerReport::Settings(theirs) => {
                 let mut settings = ServerSettings::default();
                 settings.streams_max = theirs.max_concurrent_streams();

@@ -165,6 +165,14 @@ impl ServerReports {
         poll_fn(|context| self.poll_next(context)).await
     }
 
+    /// Returns a report that has come already.
+    ///
+    /// h2 gives an answer to its caller after this stream has read the answer, so the reports of
+    /// all frames before it are here by then.
+    pub fn try_next(&mut self) -> Option<ServerReport> {
+        lock(&self.0).take()
+    }
+
     /// Polls for the next report.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<ServerReport>> {
         let mut waiting = lock(&self.0);
@@ -239,6 +247,18 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, UNREAD_ORIGIN_BYTES_MAX / size_of::<ReceivedOrigins>());
+    }
+
+    #[test]
+    fn report_that_has_come_is_taken_without_waiting_and_keeps_the_waker() {
+        let (reporter, mut reports) = channel();
+        assert_eq!(next(&mut reports), Poll::Pending);
+        assert_eq!(reports.try_next(), None);
+        assert!(lock(&reports.0).waker.is_some());
+        let expected = ServerReport::Settings(ServerSettings::default());
+        reporter.report(&ServerFrame::Settings(ServerSettings::default()));
+        assert_eq!(reports.try_next(), Some(expected));
+        assert_eq!(reports.try_next(), None);
     }
 
     #[test]
