@@ -18,6 +18,7 @@ mod trail;
 mod verify;
 
 pub use body::{RequestBody, ResponseBody};
+pub use connect::{ProxyConfig, ProxyConfigError};
 pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "hickory")]
 pub use resolve::HickoryResolver;

@@ -15,13 +15,16 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsConnector;
 
 use crate::error::BoxError;
-use crate::verify::{NoVerification, NotingResolver, NotingVerifier};
+use crate::verify::{NoClientCertificate, NoVerification, NotingResolver, NotingVerifier};
 
 /// The most partitions with sessions of their own. More of them start again without sessions.
 const PARTITIONS_MAX: usize = 64;
 
 /// The sessions of a partition. rustls keeps 256 for a configuration.
 const SESSIONS_PER_PARTITION: usize = 64;
+
+/// The sessions with a proxy.
+const SESSIONS_OF_PROXY: usize = 8;
 
 /// How a client verifies servers, and the certificate that it shows them.
 ///
@@ -256,6 +259,8 @@ impl TlsConfig {
 pub(crate) struct TlsSetup {
     all: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
+    /// For a proxy, which never gets the client certificate.
+    proxy: Arc<ClientConfig>,
     /// Configurations with sessions of their own: a session tells the server who comes back.
     partitions: Mutex<HashMap<Partition, [Arc<ClientConfig>; 2]>>,
     settings: TlsConfig,
@@ -264,10 +269,14 @@ pub(crate) struct TlsSetup {
 impl TlsSetup {
     pub(crate) fn new(mut settings: TlsConfig) -> Self {
         let config = &mut settings.config;
+        let mut proxy = config.clone();
+        proxy.client_auth_cert_resolver = Arc::new(NoClientCertificate {});
+        proxy.alpn_protocols = vec![b"http/1.1".to_vec()];
+        proxy.resumption = Resumption::in_memory_sessions(SESSIONS_OF_PROXY);
         let resolver = Arc::clone(&config.client_auth_cert_resolver);
         config.client_auth_cert_resolver = Arc::new(NotingResolver(resolver));
         let [all, http1] = with_alpn(config.clone());
-        Self { all, http1, partitions: Mutex::default(), settings }
+        Self { all, http1, proxy: Arc::new(proxy), partitions: Mutex::default(), settings }
     }
 
     /// Returns a connector.
@@ -278,6 +287,11 @@ impl TlsSetup {
             self.of_partition(partition)
         };
         TlsConnector::from(if http1_only { http1 } else { all })
+    }
+
+    /// Returns a connector for a proxy.
+    pub(crate) fn proxy_connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.proxy))
     }
 
     fn of_partition(&self, partition: &Partition) -> [Arc<ClientConfig>; 2] {

@@ -321,3 +321,17 @@ impl ResolvesClientCert for NotingResolver {
         self.0.has_certs()
     }
 }
+
+/// A resolver without client certificates.
+#[derive(Debug)]
+pub(crate) struct NoClientCertificate {}
+
+impl ResolvesClientCert for NoClientCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}

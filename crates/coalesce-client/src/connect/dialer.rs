@@ -1,17 +1,21 @@
 //! Makes connections.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use coalesce_core::{Host, OriginBuf, Scheme};
+use coalesce_core::{DnsName, Host, Scheme};
 use coalesce_pool::{Endpoint, PoolKey, Protocol, TlsConfigurationId, Verification};
 use tokio::net::TcpStream;
 
 use super::error::Cause;
 use super::limits::{CONNECT_TIMEOUT, HAPPY_EYEBALLS_DELAY};
+use super::proxy::ProxyConfig;
 use super::target::{DialTarget, Dialed, Io, PeerTls};
-use super::{eyeballs, tcp, tls};
+use super::{eyeballs, tcp, tls, tunnel};
 use crate::error::BoxError;
+use crate::resolve::{Question, Resolve, SystemResolver};
 use crate::tls_config::{TlsConfig, TlsSetup};
 use crate::verify;
 
@@ -24,12 +28,22 @@ pub(crate) struct DialerConfig {
     pub(crate) connect_timeout: Duration,
     /// The time between two TCP connects of an attempt.
     pub(crate) happy_eyeballs_delay: Duration,
+    /// The proxy that the keys of targets may name.
+    pub(crate) proxy: Option<ProxyConfig>,
+    /// Resolves the host of the proxy.
+    pub(crate) proxy_resolver: Arc<dyn Resolve>,
 }
 
 impl DialerConfig {
     /// Makes the usual settings.
     pub(crate) fn new(tls: Vec<TlsConfig>) -> Self {
-        Self { tls, connect_timeout: CONNECT_TIMEOUT, happy_eyeballs_delay: HAPPY_EYEBALLS_DELAY }
+        Self {
+            tls,
+            connect_timeout: CONNECT_TIMEOUT,
+            happy_eyeballs_delay: HAPPY_EYEBALLS_DELAY,
+            proxy: None,
+            proxy_resolver: Arc::new(SystemResolver::default()),
+        }
     }
 }
 
@@ -39,6 +53,8 @@ pub(crate) struct Dialer {
     tls: Vec<TlsSetup>,
     connect_timeout: Duration,
     happy_eyeballs_delay: Duration,
+    proxy: Option<ProxyConfig>,
+    proxy_resolver: Arc<dyn Resolve>,
 }
 
 impl Dialer {
@@ -48,6 +64,8 @@ impl Dialer {
             tls: config.tls.into_iter().map(TlsSetup::new).collect(),
             connect_timeout: config.connect_timeout,
             happy_eyeballs_delay: config.happy_eyeballs_delay,
+            proxy: config.proxy,
+            proxy_resolver: config.proxy_resolver,
         }
     }
 
@@ -84,26 +102,75 @@ impl Dialer {
         self.tls.get(usize::try_from(id.get()).ok()?)
     }
 
+    fn known_setup(&self, id: TlsConfigurationId) -> Result<&TlsSetup, Cause> {
+        self.setup(id).ok_or(Cause::TlsConfiguration(id.get()))
+    }
+
     async fn attempt(
         &self,
         target: DialTarget,
         handshaking: &mut (dyn FnMut(SocketAddr) + Send),
     ) -> Result<Dialed, Cause> {
-        let (stream, peer) = self.connect(&target.key.origin, &target.endpoints).await?;
-        self.secure(&target, stream, peer, handshaking).await
+        let origin = target.key.origin.as_origin();
+        let Some(name) = &target.key.proxy else {
+            let (stream, peer) =
+                self.connect(&origin.host(), origin.port(), &target.endpoints).await?;
+            return self.secure(&target, stream, peer, handshaking).await;
+        };
+        let proxy = self.proxy.as_ref().filter(|it| it.name() == name);
+        let proxy = proxy.ok_or_else(|| Cause::UnknownProxy(name.clone()))?;
+        let tunnel = self.tunnel(proxy, &target.key).await;
+        let (io, peer) =
+            tunnel.map_err(|it| Cause::Proxy { proxy: name.clone(), cause: Box::new(it) })?;
+        self.secure(&target, io, peer, handshaking).await
     }
 
-    /// Connects TCP to an endpoint of the origin.
+    /// Opens a tunnel through the proxy.
+    async fn tunnel(
+        &self,
+        proxy: &ProxyConfig,
+        key: &PoolKey,
+    ) -> Result<(Box<dyn Io>, SocketAddr), Cause> {
+        let host = proxy.host();
+        let endpoints = match host {
+            Host::Name(name) => self.resolve(name, proxy.port()).await.map_err(Cause::Resolve)?,
+            _ => Vec::new(),
+        };
+        let (stream, peer) = self.connect(&host, proxy.port(), &endpoints).await?;
+        let mut io: Box<dyn Io> = if proxy.scheme() == Scheme::Https {
+            let setup = self.known_setup(key.tls_configuration)?;
+            let name = verify::server_name(&host).ok_or(Cause::ServerName)?;
+            let secured = setup.proxy_connector().connect(name, stream).await;
+            Box::new(secured.map_err(|error| Cause::Tls { peer, error })?)
+        } else {
+            Box::new(stream)
+        };
+        tunnel::open(&mut io, &key.origin.as_origin(), proxy.authorization())
+            .await
+            .map_err(|error| Cause::Tunnel { peer, error })?;
+        Ok((io, peer))
+    }
+
+    /// Resolves the host of the proxy.
+    async fn resolve(&self, name: DnsName<'_>, port: u16) -> Result<Vec<Endpoint>, BoxError> {
+        let question = Question { name: name.to_buf(), port, https: false };
+        let mut stream = self.proxy_resolver.resolve(question);
+        let mut endpoints = Vec::new();
+        while let Some(found) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+            endpoints.extend(found?);
+        }
+        Ok(endpoints)
+    }
+
+    /// Connects TCP to one of the endpoints, or to the host itself if it is an address.
     async fn connect(
         &self,
-        origin: &OriginBuf,
+        host: &Host<'_>,
+        port: u16,
         endpoints: &[Endpoint],
     ) -> Result<(TcpStream, SocketAddr), Cause> {
-        let origin = origin.as_origin();
-        let addresses = match (origin.host(), endpoints) {
-            (Host::Ip(address), []) => {
-                eyeballs::order(&[Endpoint::new((address, origin.port()).into())])
-            }
+        let addresses = match (host, endpoints) {
+            (Host::Ip(address), []) => eyeballs::order(&[Endpoint::new((*address, port).into())]),
             _ => eyeballs::order(endpoints),
         };
         if addresses.is_empty() {
@@ -126,7 +193,7 @@ impl Dialer {
             return Ok(Dialed { io: Box::new(io), peer, protocol: Protocol::Http1, tls: None });
         }
         let id = *tls_configuration;
-        let setup = self.setup(id).ok_or(Cause::TlsConfiguration(id.get()))?;
+        let setup = self.known_setup(id)?;
         let name = verify::server_name(&origin.host()).ok_or(Cause::ServerName)?;
         handshaking(peer);
         let connector = setup.connector(partition, target.http1_only);

@@ -15,3 +15,6 @@ pub(crate) const HAPPY_EYEBALLS_DELAY_MIN: Duration = Duration::from_millis(10);
 /// The most addresses that one attempt tries. With the usual delay, an attempt to more addresses
 /// would start the last of them after 8 seconds.
 pub(crate) const ADDRESSES_MAX: usize = 32;
+
+/// The longest head of a proxy's answer to `CONNECT`. Servers commonly allow heads of 8 to 16 KiB.
+pub(crate) const PROXY_HEAD_MAX: usize = 16 * 1024;

@@ -4,10 +4,14 @@ mod dialer;
 mod error;
 mod eyeballs;
 mod limits;
+mod proxy;
 mod target;
 mod tcp;
 mod tls;
+mod tunnel;
 
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -16,4 +20,5 @@ mod tests;
 pub(crate) use dialer::{Dialer, DialerConfig};
 pub(crate) use error::ConnectError;
 pub(crate) use limits::{CONNECT_TIMEOUT, HAPPY_EYEBALLS_DELAY};
+pub use proxy::{ProxyConfig, ProxyConfigError};
 pub(crate) use target::{DialTarget, Dialed, Io, PeerTls};
