@@ -31,6 +31,12 @@ pub(crate) struct SendFailure {
 }
 
 impl SendFailure {
+    /// Makes the failure of a request that found its connection ended.
+    pub(super) fn not_sent(request: Request<StreamBody>, error: hyper::Error) -> Self {
+        let body = Some(request.into_body().into_inner());
+        Self { how: How::NotSent, body, connection_ended: true, error }
+    }
+
     pub(super) fn new(mut failed: TrySendError<Request<StreamBody>>, closed: bool) -> Self {
         let body = failed.take_message().map(|it| it.into_body().into_inner());
         let error = failed.into_error();

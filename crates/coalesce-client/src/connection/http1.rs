@@ -23,6 +23,10 @@ pub(super) async fn send(
     sender: &mut Sender,
     mut request: Request<StreamBody>,
 ) -> Result<Response<Incoming>, SendFailure> {
+    // The readiness of an idle connection can be withdrawn for a moment.
+    if let Err(error) = sender.ready().await {
+        return Err(SendFailure::not_sent(request, error));
+    }
     form::set_http1(&mut request);
     // hyper closes the connection after an error.
     sender.try_send_request(request).await.map_err(|failed| SendFailure::new(failed, true))

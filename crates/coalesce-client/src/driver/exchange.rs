@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_pool::{ConnectionId, Failure, RequestFacts, RequestId, Unprocessed};
+use coalesce_pool::{ConnectionId, Failure, RequestFacts, RequestId, TrailStep, Unprocessed};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -171,7 +171,7 @@ impl Ticket {
         let stream = self.stream.take();
         tracing::debug!(target: "coalesce::client", request = self.request.get(),
             connection = stream.as_ref().map(|it| it.connection().get()),
-            status = response.status().as_u16(), "answered");
+            grounds = grounds(&route), status = response.status().as_u16(), "answered");
         let stream = stream.filter(|_| !response.body().is_end_stream());
         let mut response =
             response.map(|body| ResponseBody::new(body, Box::new(move |_| drop(stream))));
@@ -193,6 +193,14 @@ impl Ticket {
         let source = last_error.or_else(|| cause.map(Into::into));
         Error::failed(failure, source, Trail::new(route))
     }
+}
+
+/// Returns the code of the reason for the connection that carried the request last.
+fn grounds(route: &Route) -> Option<&'static str> {
+    route.trail.steps().iter().rev().find_map(|step| match step {
+        TrailStep::Sent { grounds, .. } => Some(grounds.code()),
+        _ => None,
+    })
 }
 
 impl Drop for Ticket {

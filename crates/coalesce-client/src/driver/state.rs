@@ -104,7 +104,7 @@ pub(super) struct State {
     pub(super) runtime: Option<tokio::runtime::Handle>,
     /// No more requests are taken.
     pub(super) closing: bool,
-    /// The connections whose task runs.
+    /// The tasks of connections that run.
     pub(super) running: usize,
 }
 

@@ -218,19 +218,20 @@ fn add_connection(runner: &Arc<Runner>, attempt: AttemptId, made: Made, opened: 
         }
         let id = state.pool.handle_connected(now, attempt, facts)?;
         state.links.insert(id, Link { sender: Some(sender), info, tls });
-        state.running = state.running.saturating_add(1);
+        let tasks = 1_usize.saturating_add(usize::from(reports.is_some()));
+        state.running = state.running.saturating_add(tasks);
         Some(id)
     });
     let Some(connection) = connection else { return };
-    let serving = Serving { runner: Arc::downgrade(runner), connection };
-    runner.spawn(serve(serving, running));
+    let serving = || Serving { runner: Arc::downgrade(runner), connection };
+    runner.spawn(serve(serving(), running));
     if let Some(reports) = reports {
-        runner.spawn(read_reports(Arc::downgrade(runner), connection, reports));
+        runner.spawn(read_reports(serving(), reports));
     }
 }
 
-/// A connection that runs. It takes no more requests when this value is dropped. Its open requests
-/// report their own end, because hyper tells each of them whether it was sent.
+/// A task of a connection. The connection takes no more requests when this value is dropped. Its
+/// open requests report their own end, because hyper tells each of them whether it was sent.
 struct Serving {
     runner: Weak<Runner>,
     connection: ConnectionId,
@@ -253,12 +254,14 @@ async fn serve(serving: Serving, running: Running) {
         "connection ended");
 }
 
-/// Passes the reports of the server on to the pool, as they come.
-async fn read_reports(runner: Weak<Runner>, connection: ConnectionId, reports: Reports) {
+/// Passes the reports of the server on to the pool, as they come. They end when the byte stream is
+/// dropped, which is later than the end of hyper's future: hyper still writes its GOAWAY.
+async fn read_reports(serving: Serving, reports: Reports) {
     std::future::poll_fn(|context| {
-        reports.each(Some(context), |report| match runner.upgrade() {
-            Some(runner) => runner.report(connection, report),
-            None => {}
+        reports.each(Some(context), |report| {
+            if let Some(runner) = serving.runner.upgrade() {
+                runner.report(serving.connection, report);
+            }
         })
     })
     .await;
