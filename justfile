@@ -191,6 +191,11 @@ count-layer:
 count-decide:
     benches/count-decide.sh
 
+# Instructions of the client's pool for a request, in loads of several sizes, with callgrind.
+[group("figures")]
+count-pool *loads:
+    benches/count-pool.sh "$@"
+
 # Instructions of an h2 client, with and without the reporting stream, with callgrind.
 [group("figures")]
 count-client:

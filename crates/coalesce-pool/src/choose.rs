@@ -64,7 +64,11 @@ pub enum Choice<I> {
 /// stream of one if there are as many as the policy allows. Otherwise it needs a connection.
 ///
 /// # Allocation
-/// One list of the candidates that may carry the request.
+/// None, unless more than one candidate with an origin set may carry the request: then a list of
+/// those.
+///
+/// # Complexity
+/// Linear in the candidates. Those with origin sets are compared with each other.
 ///
 /// # Examples
 /// ```
@@ -90,17 +94,17 @@ pub fn choose<'a, I: Copy>(
     inquiry: &Inquiry<'_>,
     mut observe: impl FnMut(I, Eligibility),
 ) -> Choice<I> {
-    let (mut usable, mut own, mut first) = (Vec::new(), Own::default(), None);
-    for (id, candidate) in candidates {
+    let (mut usable, mut own, mut first) = (Preferred::default(), Own::default(), None);
+    for (place, (id, candidate)) in candidates.into_iter().enumerate() {
         let result = judge(&candidate, inquiry);
         observe(id, result);
         own.count(id, &candidate, inquiry, result);
         match result {
             Eligibility::Refused(refusal) => first = first.or(Some(refusal)),
-            result => usable.push(Usable { id, candidate, result }),
+            result => usable.add(Usable { id, place, candidate, result }),
         }
     }
-    if let Some(best) = best_of(&usable) {
+    if let Some(best) = usable.best() {
         let candidate = best.id;
         return match best.result {
             Eligibility::Eligible(grounds) => Choice::Reuse { candidate, grounds },
@@ -156,8 +160,11 @@ impl<I> Own<I> {
 }
 
 /// A candidate that may carry the request, perhaps after one more check.
+#[derive(Clone, Copy)]
 struct Usable<'a, I> {
     id: I,
+    /// Its place among the candidates: a higher one is younger.
+    place: usize,
     candidate: Candidate<'a>,
     result: Eligibility,
 }
@@ -173,11 +180,11 @@ impl<I> Usable<'_, I> {
     }
 
     /// Returns the parts of the preference, the most important first.
-    fn preference(&self) -> (bool, u32, u32) {
+    fn preference(&self) -> (bool, u32, u32, usize) {
         let own = self.result == Eligibility::Eligible(Grounds::SameOrigin);
         let status = self.candidate.connection().map(|(_, status)| status);
         let load = status.map_or(0, |status| status.streams_active);
-        (own, load, status.map_or(0, ConnectionStatus::room))
+        (own, load, status.map_or(0, ConnectionStatus::room), self.place)
     }
 
     fn is_covered_by(&self, other: &Self) -> bool {
@@ -188,12 +195,53 @@ impl<I> Usable<'_, I> {
     }
 }
 
-/// Returns the preferred one of those that need the fewest checks. The last of equals is the
-/// youngest.
-fn best_of<'a, 'b, I>(usable: &'b [Usable<'a, I>]) -> Option<&'b Usable<'a, I>> {
-    let certainty = usable.iter().map(Usable::certainty).max()?;
-    let certain = || usable.iter().filter(|it| it.certainty() == certainty);
-    certain()
-        .filter(|one| !certain().any(|other| one.is_covered_by(other)))
-        .max_by_key(|one| one.preference())
+/// The usable candidates of the highest certainty so far, as far as one of them may be the best.
+struct Preferred<'a, I> {
+    certainty: u8,
+    /// The preferred one of those without an origin set: no set covers them.
+    without_set: Option<Usable<'a, I>>,
+    first_with_set: Option<Usable<'a, I>>,
+    others_with_set: Vec<Usable<'a, I>>,
+}
+
+impl<I> Default for Preferred<'_, I> {
+    fn default() -> Self {
+        Self { certainty: 0, without_set: None, first_with_set: None, others_with_set: Vec::new() }
+    }
+}
+
+impl<'a, I: Copy> Preferred<'a, I> {
+    fn add(&mut self, usable: Usable<'a, I>) {
+        let certainty = usable.certainty();
+        if certainty < self.certainty {
+            return;
+        }
+        if certainty > self.certainty {
+            self.certainty = certainty;
+            (self.without_set, self.first_with_set) = (None, None);
+            self.others_with_set.clear();
+        }
+        let with_set = |(_, status): (_, &ConnectionStatus)| status.origin_set().is_initialised();
+        if usable.candidate.connection().is_some_and(with_set) {
+            if self.first_with_set.is_none() {
+                self.first_with_set = Some(usable);
+            } else {
+                self.others_with_set.push(usable);
+            }
+        } else if self.without_set.is_none_or(|best| best.preference() < usable.preference()) {
+            self.without_set = Some(usable);
+        }
+    }
+
+    fn best(&self) -> Option<Usable<'a, I>> {
+        let with_set = || self.first_with_set.iter().chain(&self.others_with_set);
+        let mut best = self.without_set;
+        for one in with_set() {
+            let preferred = best.is_none_or(|best| best.preference() < one.preference());
+            if preferred && !with_set().any(|other| one.is_covered_by(other)) {
+                best = Some(*one);
+            }
+        }
+        best
+    }
 }

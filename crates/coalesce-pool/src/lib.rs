@@ -71,9 +71,11 @@
 //! # Limits
 //!
 //! Every limit is a named constant in [`limits`] or a field of [`PoolConfig`]. No input makes this
-//! crate panic. A decision on one candidate allocates nothing. The pool judges the waiting requests
-//! again after each event, one of each kind for an origin, so its work grows with the number of
-//! origins that wait times the number of connections.
+//! crate panic. A decision on one candidate allocates nothing.
+//!
+//! An event of the pool makes it look once at each origin that waits. Only requests that the event
+//! may have helped are judged again, with all connections. So a request costs work in proportion to
+//! the connections, and nothing for the other requests in flight.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -182,6 +182,15 @@ impl Trail {
         self.left_out
     }
 
+    /// Adds steps, and the number of those that are left out after them.
+    pub(crate) fn extend(&mut self, steps: &[TrailStep], left_out: u64) {
+        let room = TRAIL_STEPS_MAX.saturating_sub(self.steps.len());
+        let (first, others) = steps.split_at_checked(room).unwrap_or((steps, &[]));
+        self.steps.extend_from_slice(first);
+        let others = u64::try_from(others.len()).unwrap_or(u64::MAX);
+        self.left_out = self.left_out.saturating_add(others).saturating_add(left_out);
+    }
+
     pub(crate) fn push(&mut self, step: TrailStep) {
         if self.steps.len() < TRAIL_STEPS_MAX {
             self.steps.push(step);

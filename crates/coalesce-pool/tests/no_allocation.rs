@@ -1,4 +1,5 @@
-//! Counts that a decision on one candidate allocates nothing, with full tables behind it.
+//! Counts allocations: none in a decision, with full tables behind it, and in the pool the same
+//! number for a request among a thousand as among a hundred.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use std::time::Duration;
 use allocation_counter::measure;
 use coalesce_core::{IdentifierSet, Origin, PresentedIdentifier};
 use coalesce_pool::{
-    Candidate, ConnectionFacts, ConnectionStatus, Eligibility, Endpoint, Inquiry, LeafDigest,
-    OriginFrame, PoolKey, Protocol, RefusalMemory, RequestFacts, TlsFacts, Verification, judge,
-    limits,
+    Candidate, Choice, ConnectionFacts, ConnectionStatus, Eligibility, Endpoint, Grounds, Inquiry,
+    LeafDigest, OriginFrame, Output, Pool, PoolConfig, PoolKey, Progress, Protocol, RefusalMemory,
+    RequestFacts, ServerSettings, TlsFacts, Verification, choose, judge, limits,
 };
 
 const NOW: Duration = Duration::from_secs(1);
@@ -85,5 +86,59 @@ fn deciding_on_a_candidate_allocates_nothing() {
         let counted = measure(|| result = Some(judge(black_box(&candidate), &inquiry)));
         assert_eq!(result.map(Eligibility::code), Some(expected), "{host}");
         assert_eq!(counted.count_total, 0, "{host}: {expected}");
+        let mut choice = None;
+        let candidates = [(0, candidate), (1, Candidate::connecting(&request.key))];
+        let counted = measure(|| choice = Some(choose(candidates, &inquiry, |_, _| {})));
+        assert!(choice.is_some());
+        assert_eq!(counted.count_total, 0, "choice for {host}");
     }
+}
+
+#[test]
+fn choice_among_a_hundred_connections_allocates_nothing() {
+    let (facts, memory) = (facts(), RefusalMemory::default());
+    let mut status = ConnectionStatus::default();
+    status.settings_received = true;
+    let request = RequestFacts::new(key("host-1.example.test"));
+    let host = request.key.origin.as_origin().host();
+    status.verified(&host, Verification::Accepted);
+    let here = [Endpoint::new(facts.peer)];
+    let inquiry = Inquiry::new(&request, Some(&here), &memory, NOW);
+    let candidates = (0..100).map(|id| (id, Candidate::connected(&facts, &status)));
+    let mut choice = None;
+    let counted = measure(|| choice = Some(choose(candidates, &inquiry, |_, _| {})));
+    assert_eq!(choice, Some(Choice::Reuse { candidate: 99, grounds: Grounds::Covered }));
+    assert_eq!(counted.count_total, 0);
+}
+
+/// Sends this many requests to one host at once and answers all of them; returns the allocations.
+fn allocations_of(requests: usize) -> u64 {
+    let (request, peer) = (RequestFacts::new(key("host-0.example.test")), facts().peer);
+    let mut pool = Pool::new(PoolConfig::default());
+    let counted = measure(|| {
+        let ids: Vec<_> =
+            (0..requests).map(|_| pool.handle_request(NOW, request.clone()).unwrap()).collect();
+        pool.handle_endpoints(NOW, &request.key, &[Endpoint::new(peer)], Progress::Last);
+        while let Some(output) = pool.poll_output() {
+            if let Output::Connect { attempt, .. } = output {
+                let connection = pool.handle_connected(NOW, attempt, facts()).unwrap();
+                pool.handle_settings(NOW, connection, ServerSettings::default());
+            }
+        }
+        for id in ids {
+            pool.handle_answer(NOW, id, 200, false);
+            assert!(matches!(pool.poll_output(), Some(Output::Deliver { .. })));
+            pool.handle_done(NOW, id);
+            black_box(pool.poll_timeout());
+        }
+    });
+    assert_eq!(pool.requests(), 0);
+    counted.count_total
+}
+
+#[test]
+fn request_among_a_thousand_allocates_as_often_as_among_a_hundred() {
+    let [few, some, many] = [1, 100, 1_000].map(allocations_of);
+    let (per_some, per_many) = ((some - few) / 99, (many - few) / 999);
+    assert!(per_many <= per_some && per_some <= 8, "{per_some} and {per_many} for a request");
 }

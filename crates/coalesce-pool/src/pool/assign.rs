@@ -1,15 +1,14 @@
 //! Sends the requests that wait, and makes the connections that they need.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use coalesce_core::HostBuf;
-
-use crate::candidate::{Candidate, Protocol};
+use crate::candidate::{Candidate, ConnectionState, Protocol};
 use crate::choose::{Choice, choose};
 use crate::judge::{Eligibility, Inquiry, judge};
 use crate::key::PoolKey;
-use crate::limits::WAITING_KINDS_MAX;
+use crate::limits::{TRAIL_STEPS_MAX, WAITING_KINDS_MAX};
 use crate::pool::leader;
 use crate::pool::output::{Failure, Output};
 use crate::pool::state::{
@@ -26,17 +25,99 @@ enum Next {
     Waits,
 }
 
-/// Judges all waiting requests again.
-pub(super) fn assign_all(state: &mut State, now: Duration) {
-    let keys: Vec<_> = state.groups.keys().cloned().collect();
-    for key in keys {
-        assign(state, &key, now);
+/// Judges the waiting requests again that the events so far may have helped. Others would get the
+/// same result as before.
+pub(super) fn assign_affected(state: &mut State, now: Duration) {
+    loop {
+        if let Some(key) = state.affected.pop_first() {
+            assign(state, &key, now);
+        } else if let Some(connection) = state.offered.pop_first() {
+            offer(state, connection, now);
+        } else {
+            return;
+        }
+    }
+}
+
+/// Ends the waits that are over, so that none is due again even if it has no effect now.
+pub(super) fn end_waits(state: &mut State, now: Duration) {
+    if state.waits.first_key_value().is_none_or(|(due, _)| *due > now) {
+        return;
+    }
+    for (key, group) in &mut state.groups {
+        let over = group.waits().filter(|due| *due <= now).count();
+        if over == 0 {
+            continue;
+        }
+        for due in group.waits() {
+            if due <= now {
+                forget_wait(&mut state.waits, due);
+            }
+        }
+        if matches!(group.leader, LeaderWait::For { until, .. } if until <= now) {
+            group.leader = LeaderWait::Over;
+        }
+        if matches!(group.stream, StreamWait::Until(due) if due <= now) {
+            group.stream = StreamWait::Over;
+        }
+        state.affected.insert(key.clone());
+    }
+}
+
+/// Judges the waiting requests that a connection may carry, the oldest first, until it is full.
+fn offer(state: &mut State, id: ConnectionId, now: Duration) {
+    let Some(found) = state.connections.get(&id) else { return };
+    if found.status.room() == 0 || found.status.state != ConnectionState::Open {
+        return;
+    }
+    let heads = state.groups.values().flat_map(|group| {
+        let heads = group.queues.iter().filter_map(|queue| queue.ids.front());
+        heads.map(move |head| (*head, group))
+    });
+    let helped = heads.filter(|(head, group)| {
+        state.requests.get(head).is_some_and(|request| helps(state, found, request, group, now))
+    });
+    let mut helped: Vec<_> = helped.map(|(head, _)| head).collect();
+    helped.sort_unstable();
+    for head in helped {
+        if state.connections.get(&id).is_none_or(|found| found.status.room() == 0) {
+            return;
+        }
+        if let Some(request) = state.requests.get(&head)
+            && request.place == Place::Waiting
+        {
+            let key = request.facts.key.clone();
+            assign(state, &key, now);
+        }
+    }
+}
+
+/// Returns whether a request that waits has a next step with this connection.
+fn helps(
+    state: &State,
+    connection: &Connection,
+    request: &Request,
+    group: &Group,
+    now: Duration,
+) -> bool {
+    let inquiry = Inquiry::new(&request.facts, group.known_endpoints(), &state.memory, now);
+    match judge(&Candidate::connected(&connection.facts, &connection.status), &inquiry) {
+        Eligibility::Eligible(_) => true,
+        Eligibility::Unverified => !connection
+            .verifying
+            .contains_key(&request.facts.key.origin.as_origin().host().to_buf()),
+        Eligibility::Unresolved => group.resolution == Resolution::NotAsked,
+        Eligibility::Refused(_) => false,
     }
 }
 
 /// Judges the waiting requests of one key, the oldest first. If one waits on, those behind it in
 /// its queue would get the same result.
-pub(super) fn assign(state: &mut State, key: &PoolKey, now: Duration) {
+fn assign(state: &mut State, key: &PoolKey, now: Duration) {
+    let Some(group) = state.groups.get(key) else { return };
+    for due in group.waits() {
+        forget_wait(&mut state.waits, due);
+    }
     let mut blocked: Vec<usize> = Vec::new();
     while blocked.len() < WAITING_KINDS_MAX
         && let Some((at, id)) = state.groups.get(key).and_then(|group| group.next(&blocked))
@@ -47,33 +128,72 @@ pub(super) fn assign(state: &mut State, key: &PoolKey, now: Duration) {
         }
     }
     state.tidy_group(key);
+    if let Some(group) = state.groups.get(key) {
+        for due in group.waits() {
+            let number = state.waits.entry(due).or_default();
+            *number = number.saturating_add(1);
+        }
+    }
+}
+
+fn forget_wait(waits: &mut BTreeMap<Duration, usize>, due: Duration) {
+    if let Some(number) = waits.get_mut(&due) {
+        *number = number.saturating_sub(1);
+        if *number == 0 {
+            waits.remove(&due);
+        }
+    }
 }
 
 fn step(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Next {
-    let Some((choice, steps)) = choice(state, key, id, now) else { return Next::Gone };
-    match choice {
-        Choice::Reuse { candidate: CandidateId::Connection(connection), grounds } => {
+    let mut steps = Steps::of(core::mem::take(&mut state.steps));
+    let next = match choice(state, key, id, now, &mut steps) {
+        None => Next::Gone,
+        Some(Choice::Reuse { candidate: CandidateId::Connection(connection), grounds }) => {
             note(state, id, &steps);
             send(state, key, id, connection, grounds);
-            return Next::Gone;
-        }
-        Choice::Verify { candidate: CandidateId::Connection(connection) } => {
-            verify(state, connection, key.origin.as_origin().host().to_buf());
-            return Next::Waits;
-        }
-        Choice::Resolve { .. } => {
-            resolve(state, key);
-            return Next::Waits;
-        }
-        Choice::Wait { .. } => return Next::Waits,
-        _ => {}
-    }
-    match connect(state, key, id, now) {
-        Ok(()) => Next::Waits,
-        Err(failure) => {
-            note(state, id, &steps);
-            state.fail(id, failure);
             Next::Gone
+        }
+        Some(Choice::Verify { candidate: CandidateId::Connection(connection) }) => {
+            verify(state, connection, key);
+            Next::Waits
+        }
+        Some(Choice::Resolve { .. }) => {
+            resolve(state, key);
+            Next::Waits
+        }
+        Some(Choice::Wait { .. }) => Next::Waits,
+        Some(_) => match connect(state, key, id, now) {
+            Ok(()) => Next::Waits,
+            Err(failure) => {
+                note(state, id, &steps);
+                state.fail(id, failure);
+                Next::Gone
+            }
+        },
+    };
+    state.steps = steps.first;
+    next
+}
+
+/// The steps of one decision, of which a trail has no room for more than these.
+struct Steps {
+    first: Vec<TrailStep>,
+    left_out: u64,
+}
+
+impl Steps {
+    /// Makes an empty list in the memory of another one.
+    fn of(mut memory: Vec<TrailStep>) -> Self {
+        memory.clear();
+        Self { first: memory, left_out: 0 }
+    }
+
+    fn push(&mut self, step: TrailStep) {
+        if self.first.len() < TRAIL_STEPS_MAX {
+            self.first.push(step);
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
         }
     }
 }
@@ -85,20 +205,19 @@ fn choice(
     key: &PoolKey,
     id: RequestId,
     now: Duration,
-) -> Option<(Choice<CandidateId>, Vec<TrailStep>)> {
+    steps: &mut Steps,
+) -> Option<Choice<CandidateId>> {
     let (request, group) = (state.requests.get(&id)?, state.groups.get(key)?);
     let inquiry = Inquiry::new(&request.facts, group.known_endpoints(), &state.memory, now);
     let candidates = state.candidates(request.alone.then_some(key));
-    let mut steps = Vec::new();
-    let choice = choose(candidates, &inquiry, |candidate, result| {
+    Some(choose(candidates, &inquiry, |candidate, result| {
         steps.push(TrailStep::Judged { candidate, result });
-    });
-    Some((choice, steps))
+    }))
 }
 
-fn note(state: &mut State, id: RequestId, steps: &[TrailStep]) {
-    for step in steps {
-        state.note(id, *step);
+fn note(state: &mut State, id: RequestId, steps: &Steps) {
+    if let Some(request) = state.requests.get_mut(&id) {
+        request.trail.extend(&steps.first, steps.left_out);
     }
 }
 
@@ -113,6 +232,9 @@ fn send(
     let Some(found) = state.connections.get_mut(&connection) else { return };
     request.place = Place::Sent { connection, stream: None, delivered: false };
     request.trail.push(TrailStep::Sent { connection, grounds });
+    if found.requests.is_empty() {
+        state.idle.remove(&(found.idle_since, connection));
+    }
     found.requests.insert(id);
     found.status.streams_active = found.status.streams_active.saturating_add(1);
     found.status.shared |= found.facts.key.origin != key.origin;
@@ -123,9 +245,15 @@ fn send(
     state.output(Output::Send { request: id, connection });
 }
 
-fn verify(state: &mut State, connection: ConnectionId, host: HostBuf) {
+fn verify(state: &mut State, connection: ConnectionId, key: &PoolKey) {
     let Some(found) = state.connections.get_mut(&connection) else { return };
-    if found.verifying.insert(host.clone()) {
+    let host = key.origin.as_origin().host().to_buf();
+    if let Some(waiting) = found.verifying.get_mut(&host) {
+        if !waiting.contains(key) {
+            waiting.push(key.clone());
+        }
+    } else {
+        found.verifying.insert(host.clone(), [key.clone()].into());
         state.output(Output::Verify { connection, host });
     }
 }
@@ -254,7 +382,6 @@ fn make_room(state: &mut State) -> Result<(), Failure> {
     if used < state.config.connections_max {
         return Ok(());
     }
-    let idle = state.connections.iter().filter(|(_, it)| it.requests.is_empty());
-    let oldest = idle.min_by_key(|(_, it)| it.idle_since).map(|(id, _)| *id);
+    let oldest = state.idle.first().map(|(_, id)| *id);
     oldest.map(|id| state.close(id)).ok_or(Failure::TooManyConnections)
 }

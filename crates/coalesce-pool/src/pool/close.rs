@@ -45,11 +45,9 @@ pub(super) fn close_replaced(state: &mut State, id: ConnectionId) {
 
 /// Closes the connections that have been idle for too long.
 pub(super) fn close_idle(state: &mut State, now: Duration) {
-    let due = state.connections.iter().filter(|(_, it)| {
-        it.requests.is_empty() && it.idle_since.saturating_add(state.config.idle_timeout) <= now
-    });
-    let due: Vec<_> = due.map(|(id, _)| *id).collect();
-    for id in due {
+    while let Some((since, id)) = state.idle.first().copied()
+        && since.saturating_add(state.config.idle_timeout) <= now
+    {
         state.close(id);
     }
 }
@@ -66,9 +64,10 @@ pub(super) fn lost(state: &mut State, id: ConnectionId, now: Duration) {
             retry::lost(state, request, now);
         }
     }
-    if let Some(found) = state.connections.remove(&id)
+    if let Some(found) = state.connections.get(&id)
         && let Some(group) = state.groups.get_mut(&found.facts.key)
     {
         group.failed = false;
     }
+    state.remove(id);
 }

@@ -8,7 +8,7 @@ mod output;
 mod retry;
 mod state;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -26,7 +26,7 @@ use crate::memory::RefusalMemory;
 use crate::origin_set::OriginFrame;
 use crate::request::RequestFacts;
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail};
-use state::{Connection, LeaderWait, Place, Request, Resolution, State, StreamWait};
+use state::{Connection, Place, Request, Resolution, State};
 
 pub use config::PoolConfig;
 pub use output::{Failure, Output, Progress, ServerSettings, Unprocessed};
@@ -124,7 +124,6 @@ impl Pool {
             return Err(Failure::TooManyRequests);
         }
         let id = RequestId::new(self.state.next_id());
-        let key = facts.key.clone();
         let request = Request {
             facts,
             place: Place::Waiting,
@@ -135,7 +134,7 @@ impl Pool {
         };
         self.state.requests.insert(id, request);
         self.state.enqueue(id);
-        assign::assign(&mut self.state, &key, now);
+        assign::assign_affected(&mut self.state, now);
         Ok(id)
     }
 
@@ -158,7 +157,8 @@ impl Pool {
         if progress == Progress::Last {
             group.resolution = Resolution::Done;
         }
-        assign::assign(&mut self.state, key, now);
+        self.state.affected.insert(key.clone());
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Notes that an attempt has a TCP connection to `peer` and starts its TLS handshake. From here
@@ -191,7 +191,9 @@ impl Pool {
         }
         if let Some(group) = self.state.groups.get_mut(&made.key) {
             group.attempt = None;
+            self.state.affected.insert(made.key.clone());
         }
+        self.state.affect_waiting(attempt);
         status.alone = made.alone;
         facts.key = made.key;
         let connection = Connection {
@@ -199,11 +201,13 @@ impl Pool {
             status,
             attempt,
             requests: BTreeSet::new(),
-            verifying: BTreeSet::new(),
+            verifying: BTreeMap::new(),
             idle_since: now,
         };
         self.state.connections.insert(id, connection);
-        assign::assign_all(&mut self.state, now);
+        self.state.idle.insert((now, id));
+        self.state.offered.insert(id);
+        assign::assign_affected(&mut self.state, now);
         Some(id)
     }
 
@@ -213,8 +217,10 @@ impl Pool {
         if let Some(group) = self.state.groups.get_mut(&made.key) {
             group.attempt = None;
             group.failed = true;
+            self.state.affected.insert(made.key);
         }
-        assign::assign_all(&mut self.state, now);
+        self.state.affect_waiting(attempt);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Takes the result of an [`Output::Verify`].
@@ -225,13 +231,11 @@ impl Pool {
         host: &HostBuf,
         verification: Verification,
     ) {
-        if let Some(found) = self.state.connections.get_mut(&connection)
-            && found.verifying.remove(host)
-        {
-            found.status.verified(&Host::from(host), verification);
-        }
-        // Requests that waited for a connection which is gone now are judged as well.
-        assign::assign_all(&mut self.state, now);
+        let Some(found) = self.state.connections.get_mut(&connection) else { return };
+        let Some(waiting) = found.verifying.remove(host) else { return };
+        found.status.verified(&Host::from(host), verification);
+        self.state.affected.extend(waiting);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Takes the server's SETTINGS, the first and later ones.
@@ -249,7 +253,9 @@ impl Pool {
         found.status.settings_received = true;
         found.status.streams_max = settings.streams_max.map_or(own, |theirs| theirs.min(own));
         found.status.extended_connect = settings.extended_connect;
-        assign::assign_all(&mut self.state, now);
+        self.state.affect_by(connection);
+        self.state.offered.insert(connection);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Takes an ORIGIN frame.
@@ -261,8 +267,10 @@ impl Pool {
     ) {
         let Some(found) = self.state.connections.get_mut(&connection) else { return };
         found.status.receive_origin(&found.facts, frame);
+        self.state.affect_by(connection);
+        self.state.offered.insert(connection);
         close::close_replaced(&mut self.state, connection);
-        assign::assign_all(&mut self.state, now);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Notes that ORIGIN frames of a connection were lost, because they came faster than they were
@@ -270,7 +278,8 @@ impl Pool {
     pub fn handle_origins_lost(&mut self, now: Duration, connection: ConnectionId) {
         let Some(found) = self.state.connections.get_mut(&connection) else { return };
         found.status.lose_origins();
-        assign::assign_all(&mut self.state, now);
+        self.state.affect_by(connection);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Notes the stream on which a request is sent, which [`handle_goaway`](Self::handle_goaway)
@@ -289,7 +298,7 @@ impl Pool {
     pub fn handle_goaway(&mut self, now: Duration, connection: ConnectionId, last_stream: u32) {
         retry::goaway(&mut self.state, connection, last_stream, now);
         close::close_if_useless(&mut self.state, connection);
-        assign::assign_all(&mut self.state, now);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Notes that the server did not process a request. With [`Unprocessed::NotSent`], the
@@ -345,7 +354,7 @@ impl Pool {
         let Some(forgotten) = self.state.requests.remove(&request) else { return };
         let key = forgotten.facts.key;
         self.state.dequeue(&key, request);
-        self.state.tidy_group(&key);
+        self.state.affected.insert(key);
         self.freed(now, connection);
     }
 
@@ -367,22 +376,14 @@ impl Pool {
             }
         }
         close::lost(&mut self.state, connection, now);
-        assign::assign_all(&mut self.state, now);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Does everything that is due.
     pub fn handle_timeout(&mut self, now: Duration) {
         close::close_idle(&mut self.state, now);
-        // A wait that is over must not be due again, even if it has no effect now.
-        for group in self.state.groups.values_mut() {
-            if matches!(group.leader, LeaderWait::For { until, .. } if until <= now) {
-                group.leader = LeaderWait::Over;
-            }
-            if matches!(group.stream, StreamWait::Until(due) if due <= now) {
-                group.stream = StreamWait::Over;
-            }
-        }
-        assign::assign_all(&mut self.state, now);
+        assign::end_waits(&mut self.state, now);
+        assign::assign_affected(&mut self.state, now);
     }
 
     /// Returns the next output.
@@ -393,22 +394,12 @@ impl Pool {
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
     ///
     /// # Complexity
-    /// Linear in the connections and the origins that wait.
+    /// Logarithmic in the connections and the origins that wait.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let idle = self.state.connections.values().filter(|it| it.requests.is_empty());
-        let idle = idle.map(|it| it.idle_since.saturating_add(self.state.config.idle_timeout));
-        let groups = self.state.groups.values().flat_map(|group| {
-            let leader = match group.leader {
-                LeaderWait::For { until, .. } => Some(until),
-                _ => None,
-            };
-            let stream = match group.stream {
-                StreamWait::Until(due) => Some(due),
-                _ => None,
-            };
-            [leader, stream].into_iter().flatten()
-        });
-        idle.chain(groups).min()
+        let timeout = self.state.config.idle_timeout;
+        let idle = self.state.idle.first().map(|(since, _)| since.saturating_add(timeout));
+        let wait = self.state.waits.first_key_value().map(|(due, _)| *due);
+        idle.into_iter().chain(wait).min()
     }
 
     /// Judges every candidate for a request that the pool does not have, with the endpoints of its
@@ -462,9 +453,10 @@ impl Pool {
 
     /// Uses the stream that a request has left.
     fn freed(&mut self, now: Duration, connection: Option<ConnectionId>) {
-        assign::assign_all(&mut self.state, now);
+        assign::assign_affected(&mut self.state, now);
         if let Some(connection) = connection {
             close::close_if_useless(&mut self.state, connection);
+            assign::assign_affected(&mut self.state, now);
         }
     }
 }

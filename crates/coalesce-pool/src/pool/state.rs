@@ -50,8 +50,8 @@ pub(super) struct Connection {
     /// The attempt that made it.
     pub(super) attempt: AttemptId,
     pub(super) requests: BTreeSet<RequestId>,
-    /// The hosts for which the verifier runs.
-    pub(super) verifying: BTreeSet<HostBuf>,
+    /// The hosts for which the verifier runs, with the groups that wait for its result.
+    pub(super) verifying: BTreeMap<HostBuf, Vec<PoolKey>>,
     /// Since when it has no request.
     pub(super) idle_since: Duration,
 }
@@ -143,6 +143,23 @@ impl Group {
         queues.filter_map(|(at, it)| Some((at, *it.ids.front()?))).min_by_key(|(_, id)| *id)
     }
 
+    /// Returns the times at which its waits end.
+    pub(super) fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
+        let leader = match self.leader {
+            LeaderWait::For { until, .. } => Some(until),
+            _ => None,
+        };
+        let stream = match self.stream {
+            StreamWait::Until(due) => Some(due),
+            _ => None,
+        };
+        [leader, stream].into_iter().flatten()
+    }
+
+    fn waits_for(&self, attempt: AttemptId) -> bool {
+        matches!(self.leader, LeaderWait::For { attempt: leader, .. } if leader == attempt)
+    }
+
     /// Returns the endpoints as a decision needs them.
     pub(super) fn known_endpoints(&self) -> Option<&[Endpoint]> {
         let known = self.resolution == Resolution::Done || !self.endpoints.is_empty();
@@ -159,6 +176,16 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<PoolKey, Group>,
     pub(super) requests: BTreeMap<RequestId, Request>,
     pub(super) outputs: VecDeque<Output>,
+    /// The groups that an event may have helped, so that they are judged again.
+    pub(super) affected: BTreeSet<PoolKey>,
+    /// The connections that an event may have opened for requests that wait.
+    pub(super) offered: BTreeSet<ConnectionId>,
+    /// The connections without requests, by the time since which they have none.
+    pub(super) idle: BTreeSet<(Duration, ConnectionId)>,
+    /// How many waits of groups end at a time.
+    pub(super) waits: BTreeMap<Duration, usize>,
+    /// An empty list, kept for its memory.
+    pub(super) steps: Vec<TrailStep>,
     last_id: u64,
 }
 
@@ -209,7 +236,11 @@ impl State {
         request.place = Place::Waiting;
         let key = &request.facts.key;
         let (host, port) = (key.origin.as_origin().host(), key.origin.as_origin().port());
-        let group = self.groups.entry(key.clone()).or_default();
+        self.affected.insert(key.clone());
+        if !self.groups.contains_key(key) {
+            self.groups.insert(key.clone(), Group::default());
+        }
+        let Some(group) = self.groups.get_mut(key) else { return };
         if let Some(attempt) = group.attempt.and_then(|it| self.attempts.get_mut(&it)) {
             attempt.alone |= request.needs_own();
         }
@@ -247,8 +278,15 @@ impl State {
         if let Some(found) = self.connections.get_mut(&connection)
             && found.requests.remove(&id)
         {
+            let was_full = found.status.room() == 0;
             found.status.streams_active = found.status.streams_active.saturating_sub(1);
-            found.idle_since = now;
+            if was_full && found.status.room() > 0 {
+                self.offered.insert(connection);
+            }
+            if found.requests.is_empty() {
+                found.idle_since = now;
+                self.idle.insert((now, connection));
+            }
         }
         Some(connection)
     }
@@ -269,9 +307,35 @@ impl State {
 
     /// Forgets a connection without open requests, and closes it.
     pub(super) fn close(&mut self, id: ConnectionId) {
-        if self.connections.remove(&id).is_some() {
+        if self.remove(id) {
             self.output(Output::Close { connection: id });
         }
+    }
+
+    /// Forgets a connection.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
+        self.affect_by(id);
+        let Some(removed) = self.connections.remove(&id) else { return false };
+        self.idle.remove(&(removed.idle_since, id));
+        true
+    }
+
+    /// Marks the groups that wait for this connection, because it takes no more requests or is
+    /// otherwise of less use.
+    pub(super) fn affect_by(&mut self, id: ConnectionId) {
+        let Some(found) = self.connections.get_mut(&id) else { return };
+        self.affected.extend(found.verifying.values().flatten().cloned());
+        let (key, attempt) = (found.facts.key.clone(), found.attempt);
+        self.affect_waiting(attempt);
+        if self.groups.contains_key(&key) {
+            self.affected.insert(key);
+        }
+    }
+
+    /// Marks the groups whose leader this attempt is.
+    pub(super) fn affect_waiting(&mut self, attempt: AttemptId) {
+        let waiting = self.groups.iter().filter(|(_, group)| group.waits_for(attempt));
+        self.affected.extend(waiting.map(|(key, _)| key.clone()));
     }
 
     /// Forgets a group in which no request waits. An attempt whose TLS handshake has not begun is
@@ -290,6 +354,7 @@ impl State {
             }
             self.attempts.remove(&id);
             self.output(Output::Cancel { attempt: id });
+            self.affect_waiting(id);
         }
         self.groups.remove(key);
     }

@@ -95,6 +95,7 @@ struct Open {
     accepted: BTreeSet<HostBuf>,
     refused: BTreeSet<PoolKey>,
     announced: Option<BTreeSet<String>>,
+    lost_origins: bool,
     /// Whether it has carried another origin, and whether it has carried a retry.
     shared: bool,
     alone: bool,
@@ -144,6 +145,7 @@ impl Mirror {
             accepted: BTreeSet::new(),
             refused: BTreeSet::new(),
             announced: None,
+            lost_origins: false,
             shared: false,
             alone: false,
         };
@@ -175,6 +177,10 @@ impl Mirror {
             let set = open.announced.get_or_insert_with(|| BTreeSet::from([own]));
             set.extend(hosts.iter().map(|at| origin(*at)));
         }
+    }
+
+    pub(crate) fn lose_origins(&mut self, id: ConnectionId) {
+        self.find(id).lost_origins = true;
     }
 
     pub(crate) fn drain(&mut self, id: ConnectionId) {
@@ -252,6 +258,7 @@ impl Mirror {
         assert_eq!(open.facts.protocol, Protocol::Http2);
         assert!(open.settled, "SETTINGS are missing");
         assert!(!tls.client_certificate_sent, "a client certificate was sent");
+        assert!(!open.lost_origins, "origins of the server were lost");
         assert!(now < tls.expires_at, "the certificate has expired");
         assert!(open.certificate.covers(&host.to_string()), "{host} is not covered");
         assert!(open.accepted.contains(&host.to_buf()), "{host} is not verified");

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use coalesce_core::HostBuf;
 use coalesce_pool::{
-    AttemptId, Coalescing, ConnectionId, DnsPolicy, Endpoint, OriginFrame, Output, Policy, Pool,
-    PoolConfig, PoolKey, Progress, RequestBody, RequestFacts, RequestId, ServerSettings,
-    Unprocessed, Verification,
+    AttemptId, Coalescing, ConnectionId, DnsPolicy, Eligibility, Endpoint, OriginFrame, Output,
+    Policy, Pool, PoolConfig, PoolKey, Progress, RequestBody, RequestFacts, RequestId,
+    ServerSettings, Unprocessed, Verification,
 };
 
 use mirror::{Certificate, Mirror, address, key_of, names_of, payload};
@@ -48,6 +48,8 @@ struct World {
     now: Duration,
     live: BTreeMap<RequestId, Live>,
     resolving: Vec<PoolKey>,
+    /// The endpoints of each resolution, the last one of its key.
+    endpoints: BTreeMap<PoolKey, Vec<Endpoint>>,
     attempts: Vec<(AttemptId, PoolKey, Vec<Endpoint>)>,
     verifying: Vec<(ConnectionId, HostBuf)>,
     mirror: Mirror,
@@ -73,6 +75,7 @@ pub(crate) fn run(bytes: &[u8]) -> Reached {
         now: Duration::ZERO,
         live: BTreeMap::new(),
         resolving: Vec::new(),
+        endpoints: BTreeMap::new(),
         attempts: Vec::new(),
         verifying: Vec::new(),
         mirror: Mirror::default(),
@@ -153,6 +156,9 @@ impl World {
             self.resolving.retain(|other| *other != key);
         }
         self.mirror.learn(&key, endpoints);
+        if progress == Progress::Last || !endpoints.is_empty() {
+            self.endpoints.entry(key.clone()).or_default().extend(endpoints);
+        }
         self.pool.handle_endpoints(self.now, &key, endpoints, progress);
     }
 
@@ -198,6 +204,10 @@ impl World {
 
     fn origin(&mut self, at: usize, detail: u8) {
         let Some(id) = pick(self.mirror.open_ids(), at) else { return };
+        if detail == u8::MAX {
+            self.mirror.lose_origins(id);
+            return self.pool.handle_origins_lost(self.now, id);
+        }
         let origins: Vec<_> = (0..6).filter(|it| detail & (1 << it) != 0).collect();
         let payload = payload(&origins);
         self.mirror.announce(id, &origins);
@@ -274,7 +284,7 @@ impl World {
     /// Takes all outputs and checks each of them.
     fn drain(&mut self) {
         for _ in 0..OUTPUTS_MAX {
-            let Some(output) = self.pool.poll_output() else { return self.check_bounds() };
+            let Some(output) = self.pool.poll_output() else { return self.check() };
             self.take(output);
         }
         panic!("outputs without end");
@@ -282,7 +292,10 @@ impl World {
 
     fn take(&mut self, output: Output) {
         match output {
-            Output::Resolve { key, .. } => self.resolving.push(key),
+            Output::Resolve { key, .. } => {
+                self.endpoints.remove(&key);
+                self.resolving.push(key);
+            }
             Output::Connect { attempt, key, endpoints, .. } => {
                 assert!(
                     self.attempts.iter().all(|(_, other, _)| *other != key),
@@ -331,7 +344,20 @@ impl World {
         self.reached.retried += u32::from(alone);
     }
 
-    fn check_bounds(&self) {
+    /// Checks that no request waits beside a connection that may carry it.
+    fn check_waiting(&self) {
+        let waiting = self.live.iter().filter(|(_, it)| it.on.is_none() && it.misdirected == 0);
+        for (id, live) in waiting {
+            let endpoints = self.endpoints.get(&live.facts.key).map(Vec::as_slice);
+            for (candidate, result) in self.pool.explain(self.now, &live.facts, endpoints) {
+                let eligible = matches!(result, Eligibility::Eligible(_));
+                assert!(!eligible, "{id} waits beside {candidate:?}, which is {}", result.code());
+            }
+        }
+    }
+
+    fn check(&self) {
+        self.check_waiting();
         let used = self.mirror.open_ids().len() + self.attempts.len();
         assert!(used <= CONNECTIONS_MAX, "{used} connections and attempts");
         assert_eq!(self.pool.requests(), self.live.len(), "a request is lost");
