@@ -6,14 +6,16 @@ use coalesce_pool::{
     HandshakeCheck, Partition, Protocol, TlsConfigurationId, Verification, VerifierKind,
 };
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpListener;
 
 use super::testing::{Ca, dial, host, server_config, start, target};
 use super::{ConnectError, Dialed, Dialer, DialerConfig, PeerTls};
 use crate::error::BoxError;
 use crate::tls_config::TlsConfig;
-use crate::verify::tls_facts;
+use crate::verify::{PinMismatch, TransparencyMissing, tls_facts};
 
 const FIRST: TlsConfigurationId = TlsConfigurationId::new(0);
 
@@ -258,4 +260,83 @@ async fn silent_server_ends_with_the_time_limit() {
     let expected = "cannot connect to https://a.test: no connection after 50 ms";
     assert_eq!(error.to_string(), expected);
     assert!(error.downcast_ref::<ConnectError>().unwrap().is_timeout());
+}
+
+#[tokio::test]
+async fn unreadable_leaf_makes_the_verifier_opaque() {
+    let ca = Ca::new();
+    // Without names, the certificate has no subjectAltName extension.
+    let address = start(server_config(ca.issue(&[]), None)).await;
+    let dialer = dialer(TlsConfig::rerunnable(Arc::new(AcceptsAll(webpki(&ca)))).unwrap());
+    let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+    let facts = tls_facts(tls_of(&made), Duration::ZERO);
+    assert_eq!(facts.verifier, VerifierKind::Opaque);
+    assert!(!facts.identifiers.covers(&host("a.test")));
+}
+
+#[tokio::test]
+async fn rerun_gets_the_stapled_response_and_its_errors_are_told_apart() {
+    let ca = Ca::new();
+    let mut issued = ca.issue(&["a.test", "pin.test", "transparency.test", "ocsp.test"]);
+    issued.ocsp = b"response".to_vec();
+    let address = start(server_config(issued, None)).await;
+    let dialer = dialer(TlsConfig::rerunnable(Arc::new(AcceptsAll(webpki(&ca)))).unwrap());
+    for ocsp in [Verification::Accepted, Verification::Rejected] {
+        let made = dial(&dialer, target("https://a.test", &[address])).await.unwrap();
+        for (name, expected) in [
+            ("pin.test", Verification::PinMismatch),
+            ("transparency.test", Verification::TransparencyMissing),
+            ("ocsp.test", ocsp),
+            ("a.test", Verification::Accepted),
+        ] {
+            assert_eq!(dialer.verify(FIRST, tls_of(&made), &host(name)), expected, "{name}");
+        }
+    }
+}
+
+/// Accepts all chains, with an error of its own for some hosts.
+#[derive(Debug)]
+struct AcceptsAll(Arc<dyn ServerCertVerifier>);
+
+impl ServerCertVerifier for AcceptsAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let other = |it| Error::InvalidCertificate(CertificateError::Other(OtherError(it)));
+        match &*name.to_str() {
+            "pin.test" => Err(other(Arc::new(PinMismatch))),
+            "transparency.test" => Err(other(Arc::new(TransparencyMissing))),
+            "ocsp.test" if ocsp.is_empty() => {
+                Err(Error::InvalidCertificate(CertificateError::InvalidOcspResponse))
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
 }

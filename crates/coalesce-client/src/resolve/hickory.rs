@@ -1,22 +1,27 @@
 //! The resolver of hickory.
 
+use std::fmt;
+use std::future::ready;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coalesce_core::DnsNameBuf;
 use coalesce_pool::Alpn;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::Query as DnsQuery;
 use hickory_resolver::proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::{Hosts, TokioResolver};
 
 use super::contract::{EndpointStream, Question, Resolve, ResolveError};
-use super::limits::{ADDRESSES_PER_ANSWER_MAX, RESOLUTION_DELAY};
+use super::limits::{ADDRESSES_PER_ANSWER_MAX, RESOLUTION_DELAY, TTL_MAX};
 use super::records::{HttpsRecord, Query, QueryError, RecordKind, Records, Reply, Service};
 use super::run::{Looking, Lookup, Resolution, SearchList};
 
@@ -48,8 +53,8 @@ pub struct HickoryResolver {
 }
 
 impl HickoryResolver {
-    /// Asks the servers of the system's configuration, for example `/etc/resolv.conf`. Entries in
-    /// the system's hosts file come first.
+    /// Asks the servers of the system's configuration, for example `/etc/resolv.conf`. For hosts in
+    /// the system's hosts file, DNS is not asked. Both files are read once.
     ///
     /// # Errors
     /// Returns an error if the configuration cannot be read.
@@ -62,7 +67,12 @@ impl HickoryResolver {
             config.search().iter().filter_map(parse).collect()
         };
         let search = SearchList { ndots: options.ndots, suffixes: list };
-        Self::build(config, options, search, RESOLUTION_DELAY)
+        let hosts = Hosts::from_system().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the hosts file cannot be read");
+            Hosts::default()
+        });
+        let lookup = Hickory::new(config, options, hosts)?;
+        Ok(Self::build(lookup, search, RESOLUTION_DELAY))
     }
 
     /// Asks these servers by UDP, and by TCP if an answer is truncated.
@@ -85,22 +95,12 @@ impl HickoryResolver {
         }
         let config = ResolverConfig::from_name_servers(servers);
         let search = SearchList { ndots: 0, suffixes: Vec::new() };
-        Self::build(config, ResolverOpts::default(), search, delay)
+        let lookup = Hickory::new(config, ResolverOpts::default(), Hosts::default())?;
+        Ok(Self::build(lookup, search, delay))
     }
 
-    fn build(
-        config: ResolverConfig,
-        options: ResolverOpts,
-        search: SearchList,
-        delay: Duration,
-    ) -> Result<Self, ResolveError> {
-        let provider = TokioRuntimeProvider::default();
-        let mut builder =
-            TokioResolver::builder_with_config(config, provider).with_options(options);
-        // Whole resolutions are remembered here.
-        builder.options_mut().cache_size = 0;
-        let lookup = Hickory(builder.build()?);
-        Ok(Self { resolution: Arc::new(Resolution::new(lookup, search, delay)) })
+    fn build(lookup: Hickory, search: SearchList, delay: Duration) -> Self {
+        Self { resolution: Arc::new(Resolution::new(lookup, search, delay)) }
     }
 }
 
@@ -118,32 +118,78 @@ impl Resolve for HickoryResolver {
     }
 }
 
-/// Sends queries with hickory.
-struct Hickory(TokioResolver);
+/// Answers queries from the hosts file and with hickory.
+struct Hickory {
+    resolver: TokioResolver,
+    hosts: Hosts,
+}
 
-impl std::fmt::Debug for Hickory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Hickory {
+    fn new(
+        config: ResolverConfig,
+        options: ResolverOpts,
+        hosts: Hosts,
+    ) -> Result<Self, ResolveError> {
+        let provider = TokioRuntimeProvider::default();
+        let mut builder =
+            TokioResolver::builder_with_config(config, provider).with_options(options);
+        let options = builder.options_mut();
+        // Whole resolutions are remembered instead.
+        options.cache_size = 0;
+        options.use_hosts_file = ResolveHosts::Never;
+        Ok(Self { resolver: builder.build()?, hosts })
+    }
+
+    /// Returns the addresses of a name in the hosts file. `None` if it has another family or none.
+    fn from_hosts(&self, name: &Name, record_type: RecordType) -> Option<lookup::Lookup> {
+        self.hosts.lookup_static_host(&DnsQuery::query(name.clone(), record_type))
+    }
+
+    fn is_in_hosts(&self, name: &Name) -> bool {
+        [RecordType::A, RecordType::AAAA].iter().any(|it| self.from_hosts(name, *it).is_some())
+    }
+}
+
+impl fmt::Debug for Hickory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hickory").finish_non_exhaustive()
     }
 }
 
+/// Returns the name with a dot at its end, so that hickory does not complete it.
+fn complete(name: &DnsNameBuf) -> Option<Name> {
+    Name::from_ascii(format!("{name}.")).ok()
+}
+
 impl Lookup for Hickory {
+    fn is_local(&self, name: &DnsNameBuf) -> bool {
+        // hickory answers these itself (RFC 6761 §6.3).
+        let name_of_loopback = |it: &DnsNameBuf| {
+            let text = it.to_string();
+            text == "localhost" || text.ends_with(".localhost")
+        };
+        name_of_loopback(name) || complete(name).is_some_and(|it| self.is_in_hosts(&it))
+    }
+
     fn lookup(&self, query: &Query) -> Looking {
-        let (resolver, kind) = (self.0.clone(), query.kind);
-        // The dot keeps hickory from completing the name once more.
-        let name = Name::from_ascii(format!("{}.", query.name));
+        let (resolver, kind) = (self.resolver.clone(), query.kind);
         let record_type = match kind {
             RecordKind::A => RecordType::A,
             RecordKind::Aaaa => RecordType::AAAA,
             RecordKind::Https => RecordType::HTTPS,
         };
+        let Some(name) = complete(&query.name) else {
+            return Box::pin(ready(failed(&"the name has no form for DNS")));
+        };
+        if self.is_in_hosts(&name) {
+            let found = self.from_hosts(&name, record_type);
+            let absent = Reply { result: Err(QueryError::Absent), ttl: TTL_MAX };
+            return Box::pin(ready(found.map_or(absent, |it| found_reply(kind, &it))));
+        }
         Box::pin(async move {
-            match name {
-                Ok(name) => match resolver.lookup(name, record_type).await {
-                    Ok(found) => found_reply(kind, &found),
-                    Err(error) => error_reply(&error),
-                },
-                Err(error) => failed(&error),
+            match resolver.lookup(name, record_type).await {
+                Ok(found) => found_reply(kind, &found),
+                Err(error) => error_reply(&error),
             }
         })
     }
@@ -176,7 +222,7 @@ fn error_reply(error: &NetError) -> Reply {
     }
 }
 
-fn failed(error: &dyn std::fmt::Display) -> Reply {
+fn failed(error: &dyn fmt::Display) -> Reply {
     Reply { result: Err(QueryError::Failed(error.to_string())), ttl: Duration::ZERO }
 }
 

@@ -266,3 +266,22 @@ async fn absent_host_is_an_error_that_is_remembered_and_a_server_failure_is_not(
 fn resolver_needs_a_server() {
     assert_eq!(HickoryResolver::with_servers([]).unwrap_err().to_string(), "no DNS server");
 }
+
+#[tokio::test]
+async fn hosts_file_comes_before_dns() {
+    let (server, resolver) = Server::default()
+        .a("a.test", 1)
+        .aaaa("a.test", 1)
+        .https("a.test", 1, "elsewhere.test.", vec![])
+        .start()
+        .await;
+    let mut hosts = Hosts::default();
+    hosts.read_hosts_conf(&b"192.0.2.7 a.test\n"[..]).unwrap();
+    let lookup = Hickory { resolver: resolver.resolution.lookup().resolver.clone(), hosts };
+    let search = SearchList { ndots: 1, suffixes: vec!["x.test".parse().unwrap()] };
+    let resolver = HickoryResolver::build(lookup, search, RESOLUTION_DELAY);
+    assert_eq!(found(&resolver, "a.test", 443).await, list(&["192.0.2.7:443"]));
+    let loopback = list(&["[::1]:443", "127.0.0.1:443"]);
+    assert_eq!(found(&resolver, "localhost", 443).await, loopback);
+    assert!(server.asked().is_empty());
+}

@@ -21,8 +21,13 @@ use super::stream::{self, Endpoints};
 /// A running query.
 pub(super) type Looking = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Sends one query. The name is complete.
+/// Answers queries.
 pub(super) trait Lookup: fmt::Debug + Send + Sync + 'static {
+    /// Returns whether the name has its addresses from this machine. Then it is complete, and DNS
+    /// is not asked for HTTPS records, which could lead to another machine.
+    fn is_local(&self, name: &DnsNameBuf) -> bool;
+
+    /// Starts one query. The name is complete.
     fn lookup(&self, query: &Query) -> Looking;
 }
 
@@ -69,6 +74,11 @@ impl<L: Lookup> Resolution<L> {
         Self { lookup, search, cache: Mutex::default(), start: Instant::now(), delay }
     }
 
+    #[cfg(test)]
+    pub(super) const fn lookup(&self) -> &L {
+        &self.lookup
+    }
+
     /// Starts a resolution, or answers from the cache.
     pub(super) fn resolve(self: &Arc<Self>, question: Question) -> EndpointStream {
         if let Some(known) = self.remembered(&question) {
@@ -88,8 +98,15 @@ impl<L: Lookup> Resolution<L> {
 
     async fn run(&self, question: Question, endpoints: &Endpoints) {
         let mut ttl = TTL_MAX;
-        for name in self.search.candidates(&question.name) {
-            let candidate = Question { name, ..question.clone() };
+        let local = self.lookup.is_local(&question.name);
+        let names = if local {
+            vec![question.name.clone()]
+        } else {
+            self.search.candidates(&question.name)
+        };
+        for name in names {
+            let https = question.https && !local;
+            let candidate = Question { name, https, ..question.clone() };
             let mut outcome = self.resolve_one(candidate, endpoints).await;
             ttl = ttl.min(outcome.ttl);
             match outcome.failure.take() {
@@ -222,6 +239,10 @@ mod tests {
     }
 
     impl Lookup for Script {
+        fn is_local(&self, name: &DnsNameBuf) -> bool {
+            name.to_string() == "local"
+        }
+
         fn lookup(&self, query: &Query) -> Looking {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let kind = match query.kind {
@@ -305,6 +326,19 @@ mod tests {
         tokio::time::sleep(FAILURE_TTL_MAX).await;
         assert!(ask(&resolution, "a.test").await.is_ok());
         assert_eq!(asked(&resolution), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn name_of_this_machine_is_neither_completed_nor_asked_for_https() {
+        let script = Script::default().on("local", '4', 0, address("192.0.2.1", 60)).on(
+            "local.x.test",
+            '4',
+            0,
+            address("192.0.2.2", 60),
+        );
+        let resolution = resolution(script, &["x.test"]);
+        let found = ask(&resolution, "local").await;
+        assert_eq!((found, asked(&resolution)), (Ok(vec!["192.0.2.1:443".to_owned()]), 2));
     }
 
     #[tokio::test(start_paused = true)]
