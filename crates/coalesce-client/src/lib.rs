@@ -21,7 +21,7 @@ pub use body::{RequestBody, ResponseBody};
 pub use connect::{ProxyConfig, ProxyConfigError};
 pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "hickory")]
-pub use resolve::HickoryResolver;
+pub use resolve::{DnsConfigError, HickoryResolver};
 pub use resolve::{
     EndpointStream, FixedAddress, FixedEntryError, FixedResolver, Question, Resolve, ResolveError,
     SystemResolver,

@@ -104,7 +104,7 @@ mod tests {
     /// milliseconds, and the number of cancelled connects.
     async fn run(outcomes: &'static [Outcome]) -> (Result<usize, Vec<String>>, u128, usize) {
         let addresses =
-            (0..outcomes.len()).map(|n| SocketAddr::from(([192, 0, 2, 1], n as u16))).collect();
+            (0..).take(outcomes.len()).map(|n| SocketAddr::from(([192, 0, 2, 1], n))).collect();
         let cancelled = Arc::new(AtomicUsize::new(0));
         let start = Instant::now();
         let counter = Arc::clone(&cancelled);

@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use coalesce_pool::VerifierKind;
 use rustls::HandshakeKind;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -26,8 +26,7 @@ pub(crate) async fn handshake<T: Io>(
     let stream = poll_fn(|context| notes.collect(|| connecting.as_mut().poll(context))).await?;
     let session = stream.get_ref().1;
     let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-    let chain: Vec<CertificateDer<'static>> =
-        session.peer_certificates().unwrap_or_default().iter().cloned().collect();
+    let chain = session.peer_certificates().unwrap_or_default().to_vec();
     let client_certificate_sent = if resumed {
         // The session may stem from a handshake with a certificate, and does not say so.
         setup.has_client_certificate()

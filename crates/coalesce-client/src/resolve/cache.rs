@@ -79,7 +79,7 @@ mod tests {
         let week = seconds(7 * 24 * 60 * 60);
         cache.insert(question("a.test", 443), here(), week, seconds(0));
         cache.insert(question("b.test", 443), vec![], week, seconds(0));
-        let last = |limit: Duration| limit - seconds(1);
+        let last = |limit: Duration| limit.saturating_sub(seconds(1));
         assert!(cache.get(&question("a.test", 443), last(TTL_MAX)).is_some());
         assert!(cache.get(&question("a.test", 443), TTL_MAX).is_none());
         assert!(cache.get(&question("b.test", 443), last(NEGATIVE_TTL_MAX)).is_some());

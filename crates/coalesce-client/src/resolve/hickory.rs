@@ -1,5 +1,6 @@
 //! The resolver of hickory.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::ready;
 use std::net::{IpAddr, SocketAddr};
@@ -20,10 +21,11 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Hosts, TokioResolver};
 
-use super::contract::{EndpointStream, Question, Resolve, ResolveError};
+use super::contract::{EndpointStream, Question, Resolve};
 use super::limits::{ADDRESSES_PER_ANSWER_MAX, RESOLUTION_DELAY, TTL_MAX};
 use super::records::{HttpsRecord, Query, QueryError, RecordKind, Records, Reply, Service};
 use super::run::{Looking, Lookup, Resolution, SearchList};
+use crate::error::BoxError;
 
 /// Asks DNS servers for A, AAAA and HTTPS records (RFC 9460), in parallel.
 ///
@@ -52,14 +54,44 @@ pub struct HickoryResolver {
     resolution: Arc<Resolution<Hickory>>,
 }
 
+/// The error of a configuration of DNS.
+///
+/// # Examples
+/// ```
+/// use coalesce_client::HickoryResolver;
+///
+/// let error = HickoryResolver::with_servers([]).unwrap_err();
+/// assert_eq!(error.to_string(), "the configuration of DNS is not usable: no server");
+/// ```
+#[derive(Debug)]
+pub struct DnsConfigError(BoxError);
+
+impl DnsConfigError {
+    fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for DnsConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration of DNS is not usable: {}", self.0)
+    }
+}
+
+impl StdError for DnsConfigError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.0.as_ref())
+    }
+}
+
 impl HickoryResolver {
     /// Asks the servers of the system's configuration, for example `/etc/resolv.conf`. For hosts in
     /// the system's hosts file, DNS is not asked. Both files are read once.
     ///
     /// # Errors
-    /// Returns an error if the configuration cannot be read.
-    pub fn from_system() -> Result<Self, ResolveError> {
-        let (config, options) = read_system_conf()?;
+    /// Returns [`DnsConfigError`] if the configuration cannot be read.
+    pub fn from_system() -> Result<Self, DnsConfigError> {
+        let (config, options) = read_system_conf().map_err(DnsConfigError::new)?;
         let parse = |name: &Name| name.to_ascii().parse().ok();
         let list = if config.search().is_empty() {
             config.domain().into_iter().filter_map(parse).collect()
@@ -78,20 +110,20 @@ impl HickoryResolver {
     /// Asks these servers by UDP, and by TCP if an answer is truncated.
     ///
     /// # Errors
-    /// Returns an error if there is no server.
+    /// Returns [`DnsConfigError`] if there is no server.
     pub fn with_servers(
         servers: impl IntoIterator<Item = SocketAddr>,
-    ) -> Result<Self, ResolveError> {
+    ) -> Result<Self, DnsConfigError> {
         Self::with_servers_and_delay(servers, RESOLUTION_DELAY)
     }
 
     fn with_servers_and_delay(
         servers: impl IntoIterator<Item = SocketAddr>,
         delay: Duration,
-    ) -> Result<Self, ResolveError> {
+    ) -> Result<Self, DnsConfigError> {
         let servers: Vec<NameServerConfig> = servers.into_iter().map(server).collect();
         if servers.is_empty() {
-            return Err("no DNS server".into());
+            return Err(DnsConfigError("no server".into()));
         }
         let config = ResolverConfig::from_name_servers(servers);
         let search = SearchList { ndots: 0, suffixes: Vec::new() };
@@ -129,7 +161,7 @@ impl Hickory {
         config: ResolverConfig,
         options: ResolverOpts,
         hosts: Hosts,
-    ) -> Result<Self, ResolveError> {
+    ) -> Result<Self, DnsConfigError> {
         let provider = TokioRuntimeProvider::default();
         let mut builder =
             TokioResolver::builder_with_config(config, provider).with_options(options);
@@ -137,16 +169,16 @@ impl Hickory {
         // Whole resolutions are remembered instead.
         options.cache_size = 0;
         options.use_hosts_file = ResolveHosts::Never;
-        Ok(Self { resolver: builder.build()?, hosts })
+        Ok(Self { resolver: builder.build().map_err(DnsConfigError::new)?, hosts })
     }
 
     /// Returns the addresses of a name in the hosts file. `None` if it has another family or none.
-    fn from_hosts(&self, name: &Name, record_type: RecordType) -> Option<lookup::Lookup> {
+    fn in_hosts(&self, name: &Name, record_type: RecordType) -> Option<lookup::Lookup> {
         self.hosts.lookup_static_host(&DnsQuery::query(name.clone(), record_type))
     }
 
     fn is_in_hosts(&self, name: &Name) -> bool {
-        [RecordType::A, RecordType::AAAA].iter().any(|it| self.from_hosts(name, *it).is_some())
+        [RecordType::A, RecordType::AAAA].iter().any(|it| self.in_hosts(name, *it).is_some())
     }
 }
 
@@ -182,7 +214,7 @@ impl Lookup for Hickory {
             return Box::pin(ready(failed(&"the name has no form for DNS")));
         };
         if self.is_in_hosts(&name) {
-            let found = self.from_hosts(&name, record_type);
+            let found = self.in_hosts(&name, record_type);
             let absent = Reply { result: Err(QueryError::Absent), ttl: TTL_MAX };
             return Box::pin(ready(found.map_or(absent, |it| found_reply(kind, &it))));
         }
@@ -246,7 +278,7 @@ fn service(record: &SVCB, target: Option<DnsNameBuf>) -> Option<Service> {
     let (mut port, mut ids, mut default_alpn) = (None, None, true);
     for (_, value) in &record.svc_params {
         match value {
-            SvcParamValue::Mandatory(keys) if !keys.0.iter().all(is_known) => return None,
+            SvcParamValue::Mandatory(keys) if !keys.0.iter().copied().all(is_known) => return None,
             SvcParamValue::Alpn(alpn) => ids = Some(&alpn.0),
             SvcParamValue::NoDefaultAlpn => default_alpn = false,
             SvcParamValue::Port(number) => port = Some(*number),
@@ -271,7 +303,7 @@ fn service(record: &SVCB, target: Option<DnsNameBuf>) -> Option<Service> {
 }
 
 /// Returns whether a client may not ignore this parameter without harm (RFC 9460 §8).
-fn is_known(key: &SvcParamKey) -> bool {
+fn is_known(key: SvcParamKey) -> bool {
     matches!(
         key,
         SvcParamKey::Alpn

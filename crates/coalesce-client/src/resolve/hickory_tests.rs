@@ -133,7 +133,7 @@ async fn found(resolver: &HickoryResolver, host: &str, port: u16) -> Result<Vec<
 }
 
 fn list(addresses: &[&str]) -> Result<Vec<String>, String> {
-    Ok(addresses.iter().map(|it| (*it).to_owned()).collect())
+    addresses.iter().map(|it| Ok((*it).to_owned())).collect()
 }
 
 fn alpn(ids: &[&str]) -> (SvcParamKey, SvcParamValue) {
@@ -260,11 +260,6 @@ async fn absent_host_is_an_error_that_is_remembered_and_a_server_failure_is_not(
     server.asked();
     assert!(found(&resolver, "b.test", 443).await.is_err());
     assert!(!server.asked().is_empty());
-}
-
-#[test]
-fn resolver_needs_a_server() {
-    assert_eq!(HickoryResolver::with_servers([]).unwrap_err().to_string(), "no DNS server");
 }
 
 #[tokio::test]

@@ -22,10 +22,10 @@ fn asked(merge: &mut Merge) -> Vec<String> {
 
 fn reply(merge: &mut Merge, at: u64, name: &str, kind: RecordKind, result: Result<Records, bool>) {
     let query = Query { name: name.parse().unwrap(), kind };
-    let result = result.map_err(|failed| match failed {
-        true => QueryError::Failed("no answer".to_owned()),
-        false => QueryError::Absent,
-    });
+    let error = |failed| {
+        if failed { QueryError::Failed("no answer".to_owned()) } else { QueryError::Absent }
+    };
+    let result = result.map_err(error);
     merge.handle_reply(ms(at), &query, &Reply { result, ttl: LONG });
 }
 

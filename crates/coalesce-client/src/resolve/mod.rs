@@ -23,5 +23,5 @@ mod testing;
 pub use contract::{EndpointStream, Question, Resolve, ResolveError};
 pub use fixed::{FixedAddress, FixedEntryError, FixedResolver};
 #[cfg(feature = "hickory")]
-pub use hickory::HickoryResolver;
+pub use hickory::{DnsConfigError, HickoryResolver};
 pub use system::SystemResolver;

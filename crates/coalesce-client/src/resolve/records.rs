@@ -48,13 +48,13 @@ pub(super) enum QueryError {
 /// An HTTPS record that this client can use (RFC 9460 §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum HttpsRecord {
-    /// AliasMode: the records of another host count. `None` is the target `.`.
+    /// `AliasMode`: the records of another host count. `None` is the target `.`.
     Alias(Option<DnsNameBuf>),
-    /// ServiceMode.
+    /// `ServiceMode`.
     Service(Service),
 }
 
-/// An HTTPS record in ServiceMode.
+/// An HTTPS record in `ServiceMode`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Service {
     pub(super) priority: u16,

@@ -41,7 +41,7 @@ pub(super) struct SearchList {
 impl SearchList {
     /// Returns the complete names to try, in order.
     fn candidates(&self, name: &DnsNameBuf) -> Vec<DnsNameBuf> {
-        let dots = name.as_ref().iter().filter(|byte| **byte == b'.').count();
+        let dots = name.as_ref().split(|byte| *byte == b'.').skip(1).count();
         let suffixes = self.suffixes.iter().take(SEARCH_MAX);
         let mut names: Vec<DnsNameBuf> =
             suffixes.filter_map(|suffix| format!("{name}.{suffix}").parse().ok()).collect();
