@@ -73,6 +73,14 @@
 //! Every limit is a named constant in [`limits`] or a field of [`PoolConfig`]. No input makes this
 //! crate panic. A decision on one candidate allocates nothing.
 //!
+//! | memory | bytes |
+//! | --- | --- |
+//! | an idle connection, without its certificate's names | some 1,000 |
+//! | an origin of a received set, with a name of 25 bytes | some 90 |
+//! | a received set at its limits | below 220,000 |
+//!
+//! `tests/no_allocation.rs` counts them.
+//!
 //! An event of the pool makes it look once at each origin that waits. Only requests that the event
 //! may have helped are judged again, with all connections. So a request costs work in proportion to
 //! the connections, and nothing for the other requests in flight.

@@ -76,6 +76,30 @@ pub const UNPROCESSED_RETRIES_MAX: u8 = 3;
 /// limit is [`CONNECTIONS_PER_ORIGIN`].
 pub const LOST_RETRIES_MAX: u8 = 4;
 
+/// The seconds whose requests and retries the budget of retries counts, as in tower's.
+pub const RETRY_WINDOW_SECONDS: u8 = 10;
+
+/// The default of [`PoolConfig::retry_percent`](crate::PoolConfig::retry_percent), as in tower's
+/// budget.
+pub const RETRY_PERCENT: u32 = 20;
+
+/// The default of [`PoolConfig::retries_min`](crate::PoolConfig::retries_min): one for each stream
+/// of a full connection ([`STREAMS_MAX`]), because a server that answers 421 on it meets all of
+/// them.
+pub const RETRIES_MIN: u32 = 1_000;
+
+/// The most servers whose hosts are remembered for the next cold start: more than a page with many
+/// third parties uses.
+pub const SERVERS_MAX: usize = 256;
+
+/// The most hosts that are remembered of one server. With [`SERVERS_MAX`] and names of 30 bytes,
+/// the memory is half a megabyte.
+pub const SERVED_HOSTS_MAX: usize = 32;
+
+/// The time for which the hosts of a server are remembered. Pages are visited again within a day,
+/// and an entry that is out of date costs one wait.
+pub const SERVED_HOSTS_TTL: Duration = Duration::from_secs(86_400);
+
 /// The most different kinds of waiting requests of one origin that are judged at an event. Usual
 /// clients have one or two: with one policy, ordinary requests and extended `CONNECT`.
 pub const WAITING_KINDS_MAX: usize = 16;

@@ -130,6 +130,10 @@ impl OriginSet {
             self.insert(initial);
         }
         for entry in frame.entries() {
+            // Nothing leads back from here, and a server may go on for as long as it likes.
+            if self.is_overflowed() {
+                return;
+            }
             if let Ok(origin) = Origin::parse(entry)
                 && origin.scheme() == Scheme::Https
                 && !matches!(origin.host(), Host::Other(_))

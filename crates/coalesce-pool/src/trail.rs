@@ -145,6 +145,13 @@ pub enum TrailStep {
         /// The connection.
         connection: ConnectionId,
     },
+    /// The request is not sent again, because the budget of retries is spent: see
+    /// [`PoolConfig::retry_percent`](crate::PoolConfig::retry_percent).
+    #[non_exhaustive]
+    OverBudget {
+        /// The connection.
+        connection: ConnectionId,
+    },
     /// The connection ended before the answer.
     #[non_exhaustive]
     Lost {

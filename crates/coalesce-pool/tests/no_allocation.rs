@@ -142,3 +142,58 @@ fn request_among_a_thousand_allocates_as_often_as_among_a_hundred() {
     let (per_some, per_many) = ((some - few) / 99, (many - few) / 999);
     assert!(per_many <= per_some && per_some <= 8, "{per_some} and {per_many} for a request");
 }
+
+/// Returns the bytes that a status keeps after it has received these origins.
+fn bytes_of_origins(facts: &ConnectionFacts, count: usize, per_frame: usize) -> usize {
+    let names: Vec<_> = (0..count).map(|it| format!("https://host-{it:07}.example.test")).collect();
+    let entry = |name: &String| [&[0, 33], name.as_bytes()].concat();
+    let frames: Vec<Vec<u8>> =
+        names.chunks(per_frame).map(|names| names.iter().flat_map(entry).collect()).collect();
+    let mut status = ConnectionStatus::default();
+    let counted = measure(|| {
+        for payload in &frames {
+            status.receive_origin(facts, &OriginFrame::new(0, 0, payload));
+        }
+    });
+    assert!(status.origin_set().is_initialised());
+    usize::try_from(counted.bytes_current).unwrap()
+}
+
+#[test]
+fn remembered_origin_takes_as_much_memory_as_documented() {
+    let bytes = bytes_of_origins(&facts(), 1_000, 100);
+    assert!(bytes / 1_000 <= 130, "{} bytes for an origin", bytes / 1_000);
+}
+
+#[test]
+fn million_announced_origins_take_no_more_than_the_limit() {
+    let bytes = bytes_of_origins(&facts(), 1_000_000, 400);
+    assert!(bytes <= 220_000, "{bytes} bytes after a million");
+}
+
+#[test]
+fn idle_connection_takes_as_much_memory_as_documented() {
+    let mut pool = Pool::new(PoolConfig::default());
+    let mut connect = |host: &str| {
+        let request = RequestFacts::new(key(host));
+        let mut made = facts();
+        let counted = measure(|| {
+            let id = pool.handle_request(NOW, request.clone()).unwrap();
+            pool.handle_endpoints(NOW, &request.key, &[Endpoint::new(made.peer)], Progress::Last);
+            while let Some(output) = pool.poll_output() {
+                if let Output::Connect { attempt, .. } = output {
+                    made.tls.as_mut().unwrap().leaf = LeafDigest::new([9; 32]);
+                    let made = pool.handle_connected(NOW, attempt, made.clone()).unwrap();
+                    pool.handle_settings(NOW, made, ServerSettings::default());
+                }
+            }
+            pool.handle_answer(NOW, id, 200, false);
+            while pool.poll_output().is_some() {}
+            pool.handle_done(NOW, id);
+        });
+        counted.bytes_current
+    };
+    // Each host has a domain to itself, so none is a leader of another.
+    let all: i64 = (0..200).map(|it| connect(&format!("host-{it}.n{it}.test"))).sum();
+    assert!(all / 200 <= 1_100, "{} bytes for an idle connection", all / 200);
+}

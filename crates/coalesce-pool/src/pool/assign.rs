@@ -240,7 +240,7 @@ fn send(
     found.status.shared |= found.facts.key.origin != key.origin;
     found.status.alone |= request.needs_own();
     if let Some(group) = state.groups.get_mut(key) {
-        (group.stream, group.failed) = (StreamWait::NotYet, false);
+        (group.stream, group.failed, group.unreachable) = (StreamWait::NotYet, false, 0);
     }
     state.output(Output::Send { request: id, connection });
 }
@@ -289,11 +289,13 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         resolve(state, key);
         return Ok(());
     }
-    let endpoints: Vec<_> =
-        group.endpoints.iter().filter(|it| it.alpn.allows_tcp()).copied().collect();
+    let endpoints: Vec<_> = group.untried().copied().collect();
     if key.proxy.is_none() && endpoints.is_empty() {
-        let more = group.resolution == Resolution::Running;
-        return if more { Ok(()) } else { Err(Failure::NoAddress) };
+        return match group.resolution {
+            Resolution::Running => Ok(()),
+            _ if group.unreachable > 0 => Err(Failure::Connect),
+            _ => Err(Failure::NoAddress),
+        };
     }
     let alone = group.queues.iter().any(Queue::needs_own);
     if !request.alone && request.facts.policy.coalescing.allows_other_origins() {

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use crate::limits::{
-    CONNECTIONS_MAX, IDLE_TIMEOUT, LEADER_WAIT, REQUESTS_MAX, STREAM_WAIT, STREAMS_MAX,
+    CONNECTIONS_MAX, IDLE_TIMEOUT, LEADER_WAIT, REQUESTS_MAX, RETRIES_MIN, RETRY_PERCENT,
+    STREAM_WAIT, STREAMS_MAX,
 };
 
 /// The limits and times of a [`Pool`](crate::Pool).
@@ -35,6 +36,13 @@ pub struct PoolConfig {
     pub connections_max: usize,
     /// The most requests that wait or are on a connection.
     pub requests_max: usize,
+    /// The most retries within ten seconds, in percent of the requests. They count after a 421,
+    /// after a request that the server did not process, and after a lost connection. A request that
+    /// was not sent costs the server nothing, so it does not count.
+    pub retry_percent: u32,
+    /// The retries within ten seconds that are allowed beyond this share, for clients with few
+    /// requests.
+    pub retries_min: u32,
 }
 
 impl Default for PoolConfig {
@@ -46,6 +54,8 @@ impl Default for PoolConfig {
             streams_max: STREAMS_MAX,
             connections_max: CONNECTIONS_MAX,
             requests_max: REQUESTS_MAX,
+            retry_percent: RETRY_PERCENT,
+            retries_min: RETRIES_MIN,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Leaders: at a cold start one attempt goes first, and those that its connection may carry wait.
 
+use core::slice;
 use core::time::Duration;
 
 use coalesce_core::{Host, Origin, Scheme};
@@ -7,6 +8,7 @@ use coalesce_core::{Host, Origin, Scheme};
 use crate::candidate::Protocol;
 use crate::endpoint::{Endpoint, comparable};
 use crate::key::PoolKey;
+use crate::pool::served_hosts::Server;
 use crate::pool::state::{Group, LeaderWait, State};
 use crate::trail::AttemptId;
 
@@ -22,7 +24,7 @@ pub(super) fn wait(state: &State, key: &PoolKey, group: &Group, now: Duration) -
     let until = now.saturating_add(state.config.leader_wait);
     match group.leader {
         LeaderWait::Over => LeaderWait::Over,
-        LeaderWait::NotYet => match find(state, key, &group.endpoints) {
+        LeaderWait::NotYet => match find(state, key, &group.endpoints, now) {
             Some((attempt, settling)) => LeaderWait::For { attempt, settling, until },
             None => LeaderWait::NotYet,
         },
@@ -45,30 +47,37 @@ pub(super) fn wait(state: &State, key: &PoolKey, group: &Group, now: Duration) -
 }
 
 /// Finds an attempt, or a connection without SETTINGS, that may soon carry requests of the key.
-fn find(state: &State, key: &PoolKey, endpoints: &[Endpoint]) -> Option<(AttemptId, bool)> {
+fn find(
+    state: &State,
+    key: &PoolKey,
+    endpoints: &[Endpoint],
+    now: Duration,
+) -> Option<(AttemptId, bool)> {
+    let met = state.served.of(&key.partition, &key.origin.as_origin().host(), now);
     let attempts = state.attempts.iter().filter(|(_, attempt)| {
         let peer = attempt.peer.map(Endpoint::new);
-        !attempt.alone
-            && may_lead(&attempt.key, key)
-            && peer.map_or_else(
-                || share_address(&attempt.endpoints, endpoints),
-                |peer| share_address(&[peer], endpoints),
-            )
+        let theirs = peer.as_ref().map_or(&attempt.endpoints[..], slice::from_ref);
+        !attempt.alone && may_lead(&attempt.key, key, theirs, endpoints, &met)
     });
     let settling = state.connections.values().filter(|it| {
         !it.status.settings_received
             && !it.status.alone
             && it.facts.protocol == Protocol::Http2
-            && may_lead(&it.facts.key, key)
-            && share_address(&[Endpoint::new(it.facts.peer)], endpoints)
+            && may_lead(&it.facts.key, key, &[Endpoint::new(it.facts.peer)], endpoints, &met)
     });
     let attempts = attempts.map(|(id, _)| (*id, false));
     attempts.chain(settling.map(|it| (it.attempt, true))).next()
 }
 
-/// Returns whether a connection for `leader` is likely to serve `key`: the terms agree, and the
-/// names are neighbours.
-fn may_lead(leader: &PoolKey, key: &PoolKey) -> bool {
+/// Returns whether a connection for `leader` is likely to serve `key`: the terms agree, they share
+/// an address, and the names are neighbours or a server there has served both.
+fn may_lead(
+    leader: &PoolKey,
+    key: &PoolKey,
+    theirs: &[Endpoint],
+    endpoints: &[Endpoint],
+    met: &[&Server],
+) -> bool {
     let (one, other) = (leader.origin.as_origin(), key.origin.as_origin());
     leader.partition == key.partition
         && leader.tls_configuration == key.tls_configuration
@@ -78,7 +87,16 @@ fn may_lead(leader: &PoolKey, key: &PoolKey) -> bool {
         && other.scheme() == Scheme::Https
         && one.port() == other.port()
         && one.host() != other.host()
-        && are_neighbours(&one, &other)
+        && share_address(theirs, endpoints)
+        && (are_neighbours(&one, &other) || have_met(&one.host(), theirs, endpoints, met))
+}
+
+/// Returns whether one of the servers has served the leader, at an address of both.
+fn have_met(leader: &Host<'_>, theirs: &[Endpoint], ours: &[Endpoint], met: &[&Server]) -> bool {
+    met.iter().any(|server| {
+        let is_at = |list: &[Endpoint]| list.iter().any(|it| server.is_at(it.address));
+        server.has_served(leader) && is_at(theirs) && is_at(ours)
+    })
 }
 
 fn are_neighbours(one: &Origin<'_>, other: &Origin<'_>) -> bool {

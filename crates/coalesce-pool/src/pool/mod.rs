@@ -1,11 +1,13 @@
 //! The pool of a client as a state machine without IO.
 
 mod assign;
+mod budget;
 mod close;
 mod config;
 mod leader;
 mod output;
 mod retry;
+mod served_hosts;
 mod state;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -133,6 +135,7 @@ impl Pool {
             trail: Trail::default(),
         };
         self.state.requests.insert(id, request);
+        self.state.budget.add_request(now);
         self.state.enqueue(id);
         assign::assign_affected(&mut self.state, now);
         Ok(id)
@@ -156,6 +159,8 @@ impl Pool {
         group.endpoints.extend(endpoints.iter().take(room));
         if progress == Progress::Last {
             group.resolution = Resolution::Done;
+            let tried = group.attempt.is_none() && group.unreachable > 0;
+            group.failed |= tried && group.untried().next().is_none();
         }
         self.state.affected.insert(key.clone());
         assign::assign_affected(&mut self.state, now);
@@ -190,12 +195,13 @@ impl Pool {
             status.settings_received = true;
         }
         if let Some(group) = self.state.groups.get_mut(&made.key) {
-            group.attempt = None;
+            (group.attempt, group.unreachable) = (None, 0);
             self.state.affected.insert(made.key.clone());
         }
         self.state.affect_waiting(attempt);
         status.alone = made.alone;
         facts.key = made.key;
+        self.state.served.remember_connection(&facts, &facts.key.origin.as_origin().host(), now);
         let connection = Connection {
             facts,
             status,
@@ -211,12 +217,23 @@ impl Pool {
         Some(id)
     }
 
-    /// Notes that an attempt failed. Its requests fail, unless another connection may carry them.
+    /// Notes that an attempt failed. Endpoints that came later get an attempt as well, after the
+    /// end of the resolution at the latest. Then its requests fail, unless another connection may
+    /// carry them.
     pub fn handle_failed(&mut self, now: Duration, attempt: AttemptId) {
         let Some(made) = self.state.attempts.remove(&attempt) else { return };
         if let Some(group) = self.state.groups.get_mut(&made.key) {
             group.attempt = None;
-            group.failed = true;
+            let tried = |it: &&Endpoint| made.endpoints.contains(it);
+            let tried = group
+                .endpoints
+                .iter()
+                .skip(group.unreachable)
+                .take_while(|it| !it.alpn.allows_tcp() || tried(it))
+                .count();
+            group.unreachable = group.unreachable.saturating_add(tried);
+            let more = group.resolution == Resolution::Running || group.untried().next().is_some();
+            group.failed = made.key.proxy.is_some() || !more;
             self.state.affected.insert(made.key);
         }
         self.state.affect_waiting(attempt);
@@ -234,6 +251,9 @@ impl Pool {
         let Some(found) = self.state.connections.get_mut(&connection) else { return };
         let Some(waiting) = found.verifying.remove(host) else { return };
         found.status.verified(&Host::from(host), verification);
+        if verification == Verification::Accepted {
+            self.state.served.remember_connection(&found.facts, &Host::from(host), now);
+        }
         self.state.affected.extend(waiting);
         assign::assign_affected(&mut self.state, now);
     }

@@ -120,6 +120,8 @@ pub enum Failure {
     Lost,
     /// The server did not process the request, and it cannot be sent again.
     Unprocessed,
+    /// The request could be sent again, but the budget of retries is spent.
+    RetryBudget,
     /// Every connection for the origin refuses the request for this reason.
     Refused(Refusal),
     /// There are as many connections as the configuration allows, and all of them are in use.
@@ -136,6 +138,7 @@ impl Failure {
             Self::Connect => "connect",
             Self::Lost => "lost",
             Self::Unprocessed => "unprocessed",
+            Self::RetryBudget => "retry_budget",
             Self::Refused(refusal) => refusal.code(),
             Self::TooManyConnections => "too_many_connections",
             Self::TooManyRequests => "too_many_requests",
@@ -150,6 +153,7 @@ impl fmt::Display for Failure {
             Self::Connect => "no connection could be made",
             Self::Lost => "the stream ended before the answer",
             Self::Unprocessed => "the server did not process the request, which cannot be repeated",
+            Self::RetryBudget => "too many requests were sent again in the last seconds",
             Self::Refused(refusal) => return refusal.fmt(f),
             Self::TooManyConnections => "all allowed connections are in use",
             Self::TooManyRequests => "as many requests as allowed are open",

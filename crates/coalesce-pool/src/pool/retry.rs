@@ -13,7 +13,7 @@ use crate::trail::{ConnectionId, RequestId, TrailStep};
 /// Delivers an answer, or sends the request once more on a connection for its origin alone.
 pub(super) fn answer(state: &mut State, id: RequestId, status: u16, ended: bool, now: Duration) {
     let Some(request) = state.requests.get_mut(&id) else { return };
-    let Place::Sent { connection, stream, delivered: false } = request.place else { return };
+    let Place::Sent { connection, delivered: false, .. } = request.place else { return };
     let Some(found) = state.connections.get_mut(&connection) else { return };
     let refused_before = found.status.has_refused(&request.facts.key.origin.as_origin());
     let mut answer = Answer::new(status);
@@ -26,11 +26,11 @@ pub(super) fn answer(state: &mut State, id: RequestId, status: u16, ended: bool,
         state.affected.insert(request.facts.key.clone());
     }
     match action {
-        AnswerAction::Deliver => {
-            request.place = Place::Sent { connection, stream, delivered: true };
-            let trail = core::mem::take(&mut request.trail);
-            state.output(Output::Deliver { request: id, trail });
+        AnswerAction::RetryAlone { .. } if !state.budget.spend(&state.config, now) => {
+            request.trail.push(TrailStep::OverBudget { connection });
+            deliver(state, id);
         }
+        AnswerAction::Deliver => deliver(state, id),
         AnswerAction::RetryAlone { reset } => {
             request.alone = true;
             request.trail.push(TrailStep::Misdirected { connection });
@@ -39,6 +39,15 @@ pub(super) fn answer(state: &mut State, id: RequestId, status: u16, ended: bool,
             state.enqueue(id);
         }
     }
+}
+
+fn deliver(state: &mut State, id: RequestId) {
+    let Some(request) = state.requests.get_mut(&id) else { return };
+    if let Place::Sent { delivered, .. } = &mut request.place {
+        *delivered = true;
+    }
+    let trail = core::mem::take(&mut request.trail);
+    state.output(Output::Deliver { request: id, trail });
 }
 
 /// Sends a request again that the server did not process, if that is possible. The method does not
@@ -57,10 +66,12 @@ pub(super) fn unprocessed(state: &mut State, id: RequestId, how: Unprocessed, no
     request.unprocessed = request.unprocessed.saturating_add(u8::from(!used_before));
     let Some(connection) = state.leave(id, now) else { return };
     state.note(id, TrailStep::Unprocessed { connection });
-    if again {
+    if !again {
+        state.fail(id, Failure::Unprocessed);
+    } else if not_sent {
         state.enqueue(id);
     } else {
-        state.fail(id, Failure::Unprocessed);
+        retry(state, id, connection, now);
     }
 }
 
@@ -78,9 +89,19 @@ pub(super) fn lost(state: &mut State, id: RequestId, now: Duration) {
     state.leave(id, now);
     state.note(id, TrailStep::Lost { connection });
     if again {
-        state.enqueue(id);
+        retry(state, id, connection, now);
     } else {
         state.fail(id, Failure::Lost);
+    }
+}
+
+/// Sends a request again, if the budget of retries allows that.
+fn retry(state: &mut State, id: RequestId, connection: ConnectionId, now: Duration) {
+    if state.budget.spend(&state.config, now) {
+        state.enqueue(id);
+    } else {
+        state.note(id, TrailStep::OverBudget { connection });
+        state.fail(id, Failure::RetryBudget);
     }
 }
 

@@ -12,8 +12,10 @@ use crate::candidate::{Candidate, ConnectionFacts, ConnectionState, ConnectionSt
 use crate::endpoint::Endpoint;
 use crate::key::PoolKey;
 use crate::memory::RefusalMemory;
+use crate::pool::budget::RetryBudget;
 use crate::pool::config::PoolConfig;
 use crate::pool::output::{Failure, Output};
+use crate::pool::served_hosts::ServedHosts;
 use crate::request::{Coalescing, Policy, RequestFacts, RequestKind};
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, Trail, TrailStep};
 
@@ -127,6 +129,8 @@ impl Queue {
 pub(super) struct Group {
     pub(super) queues: Vec<Queue>,
     pub(super) endpoints: Vec<Endpoint>,
+    /// How many of the endpoints, the first ones, no attempt has reached.
+    pub(super) unreachable: usize,
     pub(super) resolution: Resolution,
     pub(super) attempt: Option<AttemptId>,
     pub(super) leader: LeaderWait,
@@ -141,6 +145,11 @@ impl Group {
     pub(super) fn next(&self, blocked: &[usize]) -> Option<(usize, RequestId)> {
         let queues = self.queues.iter().enumerate().filter(|(at, _)| !blocked.contains(at));
         queues.filter_map(|(at, it)| Some((at, *it.ids.front()?))).min_by_key(|(_, id)| *id)
+    }
+
+    /// Returns the endpoints for a connection that no attempt has found unreachable.
+    pub(super) fn untried(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().skip(self.unreachable).filter(|it| it.alpn.allows_tcp())
     }
 
     /// Returns the times at which its waits end.
@@ -171,6 +180,8 @@ impl Group {
 pub(super) struct State {
     pub(super) config: PoolConfig,
     pub(super) memory: RefusalMemory,
+    pub(super) budget: RetryBudget,
+    pub(super) served: ServedHosts,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) attempts: BTreeMap<AttemptId, Attempt>,
     pub(super) groups: BTreeMap<PoolKey, Group>,

@@ -156,3 +156,65 @@ fn host_that_the_verifier_rejects_gets_its_own_connection() {
     let request = client.get("b.example.test");
     assert_eq!((client.on(request), client.attempts.len()), (None, 1));
 }
+
+/// Meets two domains of one server, whose connection closes afterwards.
+fn met() -> Client {
+    let mut client = Client::new();
+    let hosts = ["a.example.test", "b.other.test"];
+    let requests = hosts.map(|host| client.get(host));
+    assert_eq!(client.attempts.len(), 2, "nothing says that they belong together");
+    client.connect(&hosts, 100);
+    client.attempts.clear();
+    for request in requests {
+        client.finish(request);
+    }
+    while client.pass().is_some() {}
+    assert_eq!((client.closed.len(), client.cancelled.len()), (1, 1));
+    client
+}
+
+#[test]
+fn hosts_that_one_server_has_served_share_a_leader_at_the_next_cold_start() {
+    let mut client = met();
+    let other = client.get("b.other.test");
+    let request = client.get("a.example.test");
+    assert_eq!(client.attempts.len(), 1);
+    client.get("c.third.test");
+    assert_eq!(client.attempts.len(), 2, "a host that it has not served");
+    let connection = client.connect(&["a.example.test", "b.other.test"], 100);
+    assert_eq!([client.on(other), client.on(request)], [Some(connection); 2]);
+}
+
+#[test]
+fn server_that_has_changed_its_certificate_costs_one_wait() {
+    let mut client = met();
+    client.get("b.other.test");
+    let request = client.get("a.example.test");
+    client.connect(&["b.other.test"], 100);
+    assert_eq!((client.on(request), client.attempts.len()), (None, 1));
+}
+
+#[test]
+fn memory_of_servers_ends_after_a_day_and_at_the_partition() {
+    let mut client = met();
+    for host in ["a.example.test", "b.other.test"] {
+        let mut facts = https(host);
+        facts.key.partition = Partition::new("other");
+        client.request(facts);
+    }
+    assert_eq!(client.attempts.len(), 2);
+    let mut client = met();
+    client.now += coalesce_pool::limits::SERVED_HOSTS_TTL;
+    client.get("b.other.test");
+    client.get("a.example.test");
+    assert_eq!(client.attempts.len(), 2);
+}
+
+#[test]
+fn memory_of_servers_does_not_lead_to_another_address() {
+    let mut client = met();
+    client.get("b.other.test");
+    client.address = Some("192.0.2.11:443");
+    client.get("a.example.test");
+    assert_eq!(client.attempts.len(), 2);
+}
