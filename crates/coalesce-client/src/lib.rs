@@ -7,6 +7,8 @@
 )]
 
 mod body;
+mod builder;
+mod client;
 mod connect;
 mod connection;
 mod driver;
@@ -18,6 +20,9 @@ mod trail;
 mod verify;
 
 pub use body::{RequestBody, ResponseBody};
+pub use builder::{ClientBuilder, Coalesce};
+pub use client::Client;
+pub use coalesce_pool::{DnsPolicy, PoolConfig};
 pub use connect::{ProxyConfig, ProxyConfigError};
 pub use error::{BoxError, Error, ErrorKind};
 #[cfg(feature = "hickory")]

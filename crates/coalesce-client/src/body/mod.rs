@@ -1,40 +1,164 @@
 //! The bodies of requests, which may be sent twice, and of responses.
 
-use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
+mod response;
 
-use crate::error::{BoxError, Error};
+use std::any::Any;
+use std::fmt;
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+
+use crate::error::BoxError;
+
+pub use response::ResponseBody;
 
 /// A body on its way to a connection.
 pub(crate) type SentBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The body of a request.
-#[derive(Debug, Default)]
-pub struct RequestBody {}
+///
+/// # Examples
+/// ```
+/// use coalesce_client::RequestBody;
+///
+/// let body = RequestBody::from("content");
+/// assert!(format!("{body:?}").contains("7 bytes"));
+/// ```
+#[derive(Default)]
+pub struct RequestBody(Kind);
+
+#[derive(Default)]
+enum Kind {
+    #[default]
+    Empty,
+    /// Can be sent again.
+    Bytes(Bytes),
+    /// A stream that is gone when it is sent.
+    Stream(Option<SentBody>),
+}
 
 impl RequestBody {
+    /// Takes any body. An empty one, a `Full<Bytes>` and a `String` can be sent again.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::default();
+        }
+        let mut slot = Some(body);
+        let any: &mut dyn Any = &mut slot;
+        if let Some(own) = any.downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_default();
+        }
+        if let Some(text) = any.downcast_mut::<Option<String>>() {
+            return text.take().unwrap_or_default().into();
+        }
+        if let Some(full) = any.downcast_mut::<Option<Full<Bytes>>>()
+            && let Some(bytes) = full.take().and_then(content)
+        {
+            return bytes.into();
+        }
+        let stream = slot.map(|body| {
+            body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+                .map_err(Into::into)
+                .boxed_unsync()
+        });
+        Self(Kind::Stream(stream))
+    }
+
     /// Returns how often it can be sent.
     pub(crate) fn repetition(&self) -> coalesce_pool::RequestBody {
-        coalesce_pool::RequestBody::Empty
+        match self.0 {
+            Kind::Empty => coalesce_pool::RequestBody::Empty,
+            Kind::Bytes(_) => coalesce_pool::RequestBody::Replayable,
+            Kind::Stream(_) => coalesce_pool::RequestBody::OneShot,
+        }
     }
 
     /// Returns the body for the first or the next attempt, or `None` if it is gone.
     pub(crate) fn next_attempt(&mut self) -> Option<SentBody> {
-        None
+        match &mut self.0 {
+            Kind::Empty => Some(Empty::new().map_err(|never| match never {}).boxed_unsync()),
+            Kind::Bytes(bytes) => {
+                Some(Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync())
+            }
+            Kind::Stream(stream) => stream.take(),
+        }
     }
 }
 
-/// The body of a response.
-#[derive(Debug)]
-pub struct ResponseBody {}
+/// Returns the bytes of a body, which are all there.
+fn content(body: Full<Bytes>) -> Option<Bytes> {
+    let mut body = std::pin::pin!(body);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match body.as_mut().poll_frame(&mut context) {
+        std::task::Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+        _ => None,
+    }
+}
 
-impl ResponseBody {
-    /// Wraps the body of hyper. `ended` runs once: at the end of the body, at an error, or when the
-    /// body is dropped.
-    pub(crate) fn new(
-        _body: hyper::body::Incoming,
-        _ended: Box<dyn FnOnce(Result<(), &Error>) + Send>,
-    ) -> Self {
-        Self {}
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Empty => f.write_str("RequestBody(empty)"),
+            Kind::Bytes(bytes) => write!(f, "RequestBody({} bytes)", bytes.len()),
+            Kind::Stream(_) => f.write_str("RequestBody(stream)"),
+        }
+    }
+}
+
+impl From<()> for RequestBody {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl From<Bytes> for RequestBody {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::default() } else { Self(Kind::Bytes(bytes)) }
+    }
+}
+
+impl From<String> for RequestBody {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for RequestBody {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        if let Kind::Stream(Some(stream)) = &mut self.0 {
+            return std::pin::Pin::new(stream).poll_frame(context);
+        }
+        let frame = match std::mem::take(&mut self.0) {
+            Kind::Bytes(bytes) => Some(Ok(http_body::Frame::data(bytes))),
+            _ => None,
+        };
+        std::task::Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty | Kind::Stream(None) => true,
+            Kind::Bytes(_) => false,
+            Kind::Stream(Some(stream)) => stream.is_end_stream(),
+        }
     }
 }

@@ -7,6 +7,7 @@ use hyper_util::rt::TokioIo;
 
 use super::failure::SendFailure;
 use super::form;
+use super::running::Running;
 use super::stream_body::StreamBody;
 use crate::connect::Io;
 
@@ -14,7 +15,7 @@ use crate::connect::Io;
 pub(crate) type Sender = SendRequest<StreamBody>;
 
 /// Starts HTTP/1.1. The future also serves upgrades.
-pub(super) async fn open(io: Box<dyn Io>) -> Result<(Sender, super::Running), hyper::Error> {
+pub(super) async fn open(io: Box<dyn Io>) -> Result<(Sender, Running), hyper::Error> {
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(io)).await?;
     Ok((sender, Box::pin(connection.with_upgrades())))
 }

@@ -8,6 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::failure::SendFailure;
 use super::form;
+use super::running::Running;
 use super::stream_body::StreamBody;
 use crate::connect::Io;
 
@@ -24,7 +25,7 @@ pub(crate) type Sender = SendRequest<StreamBody>;
 /// Starts HTTP/2.
 pub(super) async fn open(
     io: Box<dyn Io>,
-) -> Result<(Sender, super::Running, ServerReports), hyper::Error> {
+) -> Result<(Sender, Running, ServerReports), hyper::Error> {
     let (io, reports) = Observed::new(io);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW)

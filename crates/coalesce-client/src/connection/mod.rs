@@ -5,10 +5,8 @@ mod form;
 mod http1;
 mod http2;
 mod reports;
+mod running;
 mod stream_body;
-
-use std::future::Future;
-use std::pin::Pin;
 
 use coalesce_pool::Protocol;
 use http::{Request, Response};
@@ -18,10 +16,8 @@ use crate::connect::Io;
 
 pub(crate) use failure::{How, SendFailure};
 pub(crate) use reports::Reports;
+pub(crate) use running::Running;
 pub(crate) use stream_body::StreamBody;
-
-/// The future of a connection. It ends with the connection.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
 
 /// The sending end of a connection.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use super::cause::Cause;
 use super::runner::Runner;
 use super::state::Event;
 use super::stream::Stream;
+use super::tasks;
 use crate::body::{RequestBody, ResponseBody, SentBody};
 use crate::connection::{How, SendFailure, Sender, StreamBody};
 use crate::error::{BoxError, Error, ErrorKind};
@@ -118,7 +119,7 @@ impl Ticket {
         match sender.send(request).await {
             Ok(response) => {
                 if let Sender::Http2(_, reports) = &sender {
-                    self.runner.read_reports(connection, reports);
+                    tasks::read_early_reports(&self.runner, connection, reports);
                 }
                 stream.keep(sender);
                 Ok(Ok(response))

@@ -39,7 +39,7 @@ pub(crate) struct Driver {
 impl Driver {
     /// Makes a driver without connections. It may be made outside of a tokio runtime.
     pub(crate) fn new(parts: DriverParts) -> Self {
-        Self { runner: Arc::new(Runner::new(parts)) }
+        Self { runner: Arc::new(Runner::new(parts, tasks::start)) }
     }
 
     /// Sends a request, whose URI is absolute, and waits for the head of its answer.
@@ -59,7 +59,7 @@ impl Driver {
 
     /// Judges every connection for a request, after its host is resolved.
     pub(crate) async fn explain(&self, facts: &RequestFacts) -> Judged {
-        let endpoints = self.runner.endpoints(&facts.key).await;
+        let endpoints = tasks::endpoints(&*self.runner.resolver, &facts.key).await;
         let endpoints = (!endpoints.is_empty()).then_some(endpoints.as_slice());
         let state = self.runner.lock();
         let judged = state.pool.explain(self.runner.now(), facts, endpoints);

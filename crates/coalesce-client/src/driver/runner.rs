@@ -13,17 +13,21 @@ use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::parts::DriverParts;
-use super::state::{Effect, Event, State};
-use crate::connect::{DialTarget, Dialer};
+use super::state::{Effect, Event, State, Task};
+use crate::connect::Dialer;
 use crate::resolve::Resolve;
+
+/// Starts the task of an output, which reports its result as an event.
+pub(super) type StartTask = fn(&Arc<Runner>, Task);
 
 /// Takes the events of a pool, and does its outputs.
 pub(super) struct Runner {
     state: Mutex<State>,
-    start: Instant,
+    began: Instant,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) dialer: Arc<Dialer>,
-    http1_only: bool,
+    pub(super) http1_only: bool,
+    start_task: StartTask,
     /// The timer is due earlier than it knows, or the runner is gone.
     timer: Arc<Notify>,
     /// A request or the task of a connection has ended while the runner closes.
@@ -43,13 +47,14 @@ impl Drop for Runner {
 }
 
 impl Runner {
-    pub(super) fn new(parts: DriverParts) -> Self {
+    pub(super) fn new(parts: DriverParts, start_task: StartTask) -> Self {
         Self {
             state: Mutex::new(State::new(parts.pool)),
-            start: Instant::now(),
+            began: Instant::now(),
             resolver: parts.resolver,
             dialer: Arc::new(parts.dialer),
             http1_only: parts.http1_only,
+            start_task,
             timer: Arc::default(),
             ended: Notify::new(),
         }
@@ -63,7 +68,7 @@ impl Runner {
 
     /// Returns the time of the pool.
     pub(super) fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.began.elapsed()
     }
 
     /// Gives an event to the pool, and does the outputs that follow.
@@ -112,14 +117,7 @@ impl Runner {
                 tracing::debug!(target: "coalesce::client", origin = %link.info.key.origin,
                     "connection closes");
             }
-            Effect::Resolve { key, number } => self.resolve(key, number),
-            Effect::Dial { attempt, key, endpoints, cancelled } => {
-                let target = DialTarget { key, endpoints, http1_only: self.http1_only };
-                self.dial(attempt, target, cancelled);
-            }
-            Effect::Verify { connection, host, key, tls } => {
-                self.verify(connection, host, &key, tls);
-            }
+            Effect::Start(task) => (self.start_task)(self, task),
             Effect::WakeTimer => self.timer.notify_one(),
             Effect::StartTimer => self.start_timer(),
         }
@@ -185,7 +183,7 @@ impl Runner {
 async fn run_timer(runner: Weak<Runner>, changed: Arc<Notify>) {
     loop {
         let due = match runner.upgrade() {
-            Some(runner) => runner.lock().timer.due.map(|due| runner.start + due),
+            Some(runner) => runner.lock().timer.due.map(|due| runner.began + due),
             None => return,
         };
         let Some(due) = due else {

@@ -57,6 +57,18 @@ struct Attempt {
 /// An effect of an output outside of the lock.
 #[derive(Debug)]
 pub(super) enum Effect {
+    Start(Task),
+    Wake(Waker),
+    /// A value whose drop is the effect, and may wake others.
+    Cancel(oneshot::Sender<()>),
+    Close(Link),
+    StartTimer,
+    WakeTimer,
+}
+
+/// The task of an output.
+#[derive(Debug)]
+pub(super) enum Task {
     Resolve {
         key: PoolKey,
         number: u64,
@@ -73,12 +85,6 @@ pub(super) enum Effect {
         key: PoolKey,
         tls: Arc<PeerTls>,
     },
-    Wake(Waker),
-    /// A value whose drop is the effect, and may wake others.
-    Cancel(oneshot::Sender<()>),
-    Close(Link),
-    StartTimer,
-    WakeTimer,
 }
 
 /// The timer task.
@@ -182,17 +188,19 @@ impl State {
                     self.last_resolution = self.last_resolution.wrapping_add(1);
                     let number = self.last_resolution;
                     self.resolutions.insert(key.clone(), number);
-                    effects.push(Effect::Resolve { key, number });
+                    effects.push(Effect::Start(Task::Resolve { key, number }));
                 }
                 Output::Connect { attempt, key, endpoints, .. } => {
-                    effects.push(self.start_attempt(attempt, key, endpoints));
+                    let task = self.start_attempt(attempt, key, endpoints);
+                    effects.push(Effect::Start(task));
                 }
                 Output::Cancel { attempt, .. } => {
                     let attempt = self.attempts.remove(&attempt);
                     effects.extend(attempt.map(|it| Effect::Cancel(it.cancel)));
                 }
                 Output::Verify { connection, host, .. } => {
-                    effects.extend(self.start_verification(connection, host));
+                    let task = self.start_verification(connection, host);
+                    effects.extend(task.map(Effect::Start));
                 }
                 Output::Send { request, connection, .. } => {
                     let sender = self
@@ -242,17 +250,17 @@ impl State {
         attempt: AttemptId,
         key: PoolKey,
         endpoints: Vec<Endpoint>,
-    ) -> Effect {
+    ) -> Task {
         let (cancel, cancelled) = oneshot::channel();
         let info = Arc::new(CandidateInfo { key: key.clone(), made: None });
         self.attempts.insert(attempt, Attempt { info, cancel });
-        Effect::Dial { attempt, key, endpoints, cancelled }
+        Task::Dial { attempt, key, endpoints, cancelled }
     }
 
-    fn start_verification(&self, connection: ConnectionId, host: HostBuf) -> Option<Effect> {
+    fn start_verification(&self, connection: ConnectionId, host: HostBuf) -> Option<Task> {
         let link = self.links.get(&connection)?;
         let (key, tls) = (link.info.key.clone(), Arc::clone(link.tls.as_ref()?));
-        Some(Effect::Verify { connection, host, key, tls })
+        Some(Task::Verify { connection, host, key, tls })
     }
 
     fn post(&mut self, request: RequestId, event: Event, effects: &mut Vec<Effect>) {

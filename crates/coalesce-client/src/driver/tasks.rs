@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::cause::Cause;
 use super::runner::Runner;
-use super::state::Link;
+use super::state::{Link, Task};
 use crate::connect::{DialTarget, Dialed, PeerTls};
 use crate::connection::{self, Opened, Reports, Running};
 use crate::error::BoxError;
@@ -24,69 +24,80 @@ use crate::resolve::{Question, Resolve};
 use crate::route::CandidateInfo;
 use crate::verify::tls_facts;
 
-impl Runner {
-    /// Resolves the host of a key, and reports the endpoints as they arrive.
-    pub(super) fn resolve(self: &Arc<Self>, key: PoolKey, number: u64) {
-        let runner = Arc::downgrade(self);
-        let mut resolution = Resolution { runner, key, number, cause: None };
-        let resolver = Arc::clone(&self.resolver);
-        self.spawn(async move {
-            let key = resolution.key.clone();
-            resolve(&*resolver, &key, |answer| match answer {
-                Ok(endpoints) => resolution.report(&endpoints, Progress::More),
-                Err(error) => {
-                    tracing::debug!(target: "coalesce::client", origin = %key.origin, %error,
-                        "resolution failed");
-                    resolution.cause = Some(error.into());
-                }
-            })
-            .await;
-        });
+/// Starts the task of an output.
+pub(super) fn start(runner: &Arc<Runner>, task: Task) {
+    match task {
+        Task::Resolve { key, number } => start_resolution(runner, key, number),
+        Task::Dial { attempt, key, endpoints, cancelled } => {
+            let target = DialTarget { key, endpoints, http1_only: runner.http1_only };
+            start_attempt(runner, attempt, target, cancelled);
+        }
+        Task::Verify { connection, host, key, tls } => {
+            start_verification(runner, connection, host, &key, tls);
+        }
     }
+}
 
-    /// Lists the endpoints of a host, as far as they can be found.
-    pub(super) async fn endpoints(&self, key: &PoolKey) -> Vec<Endpoint> {
-        let mut found = Vec::new();
-        resolve(&*self.resolver, key, |answer| found.extend(answer.unwrap_or_default())).await;
-        found
-    }
-
-    /// Makes a connection, until it is cancelled.
-    pub(super) fn dial(
-        self: &Arc<Self>,
-        attempt: AttemptId,
-        target: DialTarget,
-        cancelled: oneshot::Receiver<()>,
-    ) {
-        let runner = Arc::downgrade(self);
-        let dialing = Dialing { runner, attempt, cause: None, succeeded: false };
-        self.spawn(async move {
-            tokio::select! {
-                () = make_connection(dialing, target) => {}
-                // The sender is dropped, and sends nothing.
-                _ = cancelled => {}
+/// Resolves the host of a key, and reports the endpoints as they arrive.
+fn start_resolution(runner: &Arc<Runner>, key: PoolKey, number: u64) {
+    let mut resolution = Resolution { runner: Arc::downgrade(runner), key, number, cause: None };
+    let resolver = Arc::clone(&runner.resolver);
+    runner.spawn(async move {
+        let key = resolution.key.clone();
+        resolve(&*resolver, &key, |answer| match answer {
+            Ok(endpoints) => resolution.report(&endpoints, Progress::More),
+            Err(error) => {
+                tracing::debug!(target: "coalesce::client", origin = %key.origin, %error,
+                    "resolution failed");
+                resolution.cause = Some(error.into());
             }
-        });
-    }
+        })
+        .await;
+    });
+}
 
-    /// Runs the verifier on the chain of a connection for another host.
-    pub(super) fn verify(
-        self: &Arc<Self>,
-        connection: ConnectionId,
-        host: HostBuf,
-        key: &PoolKey,
-        tls: Arc<PeerTls>,
-    ) {
-        let result = Verification::Rejected;
-        let verifying = Verifying { runner: Arc::downgrade(self), connection, host, result };
-        let (dialer, configuration) = (Arc::clone(&self.dialer), key.tls_configuration);
-        self.spawn(async move {
-            // Bound as a whole: the block would capture a copy of `result` alone.
-            let mut verifying = verifying;
-            let host = Host::from(&verifying.host);
-            verifying.result = dialer.verify(configuration, &tls, &host);
-        });
-    }
+/// Makes a connection, until it is cancelled.
+fn start_attempt(
+    runner: &Arc<Runner>,
+    attempt: AttemptId,
+    target: DialTarget,
+    cancelled: oneshot::Receiver<()>,
+) {
+    let own = Arc::downgrade(runner);
+    let dialing = Dialing { runner: own, attempt, cause: None, succeeded: false };
+    runner.spawn(async move {
+        tokio::select! {
+            () = make_connection(dialing, target) => {}
+            // The sender is dropped, and sends nothing.
+            _ = cancelled => {}
+        }
+    });
+}
+
+/// Runs the verifier on the chain of a connection for another host.
+fn start_verification(
+    runner: &Arc<Runner>,
+    connection: ConnectionId,
+    host: HostBuf,
+    key: &PoolKey,
+    tls: Arc<PeerTls>,
+) {
+    let result = Verification::Rejected;
+    let verifying = Verifying { runner: Arc::downgrade(runner), connection, host, result };
+    let (dialer, configuration) = (Arc::clone(&runner.dialer), key.tls_configuration);
+    runner.spawn(async move {
+        // Bound as a whole: the block would capture a copy of `result` alone.
+        let mut verifying = verifying;
+        let host = Host::from(&verifying.host);
+        verifying.result = dialer.verify(configuration, &tls, &host);
+    });
+}
+
+/// Lists the endpoints of a host, as far as they can be found.
+pub(super) async fn endpoints(resolver: &dyn Resolve, key: &PoolKey) -> Vec<Endpoint> {
+    let mut found = Vec::new();
+    resolve(resolver, key, |answer| found.extend(answer.unwrap_or_default())).await;
+    found
 }
 
 /// Passes each answer for the host of a key on. An address is its own endpoint.
@@ -258,40 +269,42 @@ async fn serve(serving: Serving, running: Running) {
 /// dropped, which is later than the end of hyper's future: hyper still writes its GOAWAY.
 async fn read_reports(serving: Serving, reports: Reports) {
     std::future::poll_fn(|context| {
-        reports.each(Some(context), |report| {
+        reports.each(Some(context), |it| {
             if let Some(runner) = serving.runner.upgrade() {
-                runner.report(serving.connection, report);
+                report(&runner, serving.connection, it);
             }
         })
     })
     .await;
 }
 
-impl Runner {
-    /// Passes the reports on that have come already, before an answer that came after them.
-    pub(super) fn read_reports(self: &Arc<Self>, connection: ConnectionId, reports: &Reports) {
-        let _ = reports.each(None, |report| self.report(connection, report));
-    }
+/// Passes the reports on that have come already, before an answer that came after them.
+pub(super) fn read_early_reports(
+    runner: &Arc<Runner>,
+    connection: ConnectionId,
+    reports: &Reports,
+) {
+    let _ = reports.each(None, |it| report(runner, connection, it));
+}
 
-    fn report(self: &Arc<Self>, connection: ConnectionId, report: ServerReport) {
-        self.event(|state, now| match report {
-            ServerReport::Settings(theirs) => {
-                let mut settings = ServerSettings::default();
-                settings.streams_max = theirs.max_concurrent_streams();
-                settings.extended_connect = theirs.extended_connect();
-                state.pool.handle_settings(now, connection, settings);
-            }
-            ServerReport::GoAway(goaway) => {
-                state.pool.handle_goaway(now, connection, goaway.last_stream());
-            }
-            ServerReport::Origins(origins) => {
-                let frame = OriginFrame::new(0, 0, origins.payload());
-                state.pool.handle_origin(now, connection, &frame);
-            }
-            ServerReport::OriginsLost => state.pool.handle_origins_lost(now, connection),
-            _ => {}
-        });
-    }
+fn report(runner: &Arc<Runner>, connection: ConnectionId, report: ServerReport) {
+    runner.event(|state, now| match report {
+        ServerReport::Settings(theirs) => {
+            let mut settings = ServerSettings::default();
+            settings.streams_max = theirs.max_concurrent_streams();
+            settings.extended_connect = theirs.extended_connect();
+            state.pool.handle_settings(now, connection, settings);
+        }
+        ServerReport::GoAway(goaway) => {
+            state.pool.handle_goaway(now, connection, goaway.last_stream());
+        }
+        ServerReport::Origins(origins) => {
+            let frame = OriginFrame::new(0, 0, origins.payload());
+            state.pool.handle_origin(now, connection, &frame);
+        }
+        ServerReport::OriginsLost => state.pool.handle_origins_lost(now, connection),
+        _ => {}
+    });
 }
 
 /// A run of the verifier. A verifier that panics has rejected the chain.

@@ -1,0 +1,9 @@
+//! Requests over real TLS on loopback: connections, streams, retries, and their ends.
+
+mod coalescing;
+mod ends;
+mod http1;
+mod misdirected;
+mod server;
+mod streams;
+mod support;
