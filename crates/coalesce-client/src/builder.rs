@@ -5,47 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coalesce_core::HostBuf;
-use coalesce_pool::{Coalescing, DnsPolicy, Policy, PoolConfig};
+use coalesce_pool::{DnsPolicy, Policy, PoolConfig};
 
-use crate::client::Client;
+use crate::client::{Client, Settings};
+use crate::coalesce::Coalesce;
 use crate::connect::{Dialer, DialerConfig, ProxyConfig};
 use crate::driver::{Driver, DriverParts};
 use crate::error::{Error, ErrorKind};
 use crate::resolve::Resolve;
 use crate::tls_config::TlsConfig;
-
-/// Whether requests share connections with other hosts.
-///
-/// # Examples
-/// ```
-/// use coalesce_client::Coalesce;
-///
-/// assert_eq!(Coalesce::default(), Coalesce::Address);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Coalesce {
-    /// A host uses its own connections, which carry no other host.
-    Off,
-    /// A host uses its own connections, which may carry others.
-    OwnOrigin,
-    /// Hosts at the same address share connections. The default.
-    #[default]
-    Address,
-    /// As `Address`, and the server's ORIGIN frames allow more (RFC 8336).
-    Origins,
-}
-
-impl From<Coalesce> for Coalescing {
-    fn from(choice: Coalesce) -> Self {
-        match choice {
-            Coalesce::Off => Self::Off,
-            Coalesce::OwnOrigin => Self::OwnOrigin,
-            Coalesce::Address => Self::Address,
-            Coalesce::Origins => Self::AnyOrigin,
-        }
-    }
-}
 
 /// Makes a [`Client`].
 ///
@@ -62,9 +30,11 @@ pub struct ClientBuilder {
     proxy: Option<ProxyConfig>,
     pool: PoolConfig,
     policy: Policy,
-    hosts: HashMap<String, Coalesce>,
+    hosts: Vec<(String, Coalesce)>,
     dialer: DialerConfig,
     http1_only: bool,
+    request_timeout: Option<Duration>,
+    replay_limit: usize,
 }
 
 impl Client {
@@ -84,9 +54,11 @@ impl ClientBuilder {
             proxy: None,
             pool: PoolConfig::default(),
             policy,
-            hosts: HashMap::new(),
+            hosts: Vec::new(),
             dialer: DialerConfig::new(Vec::new()),
             http1_only: false,
+            request_timeout: None,
+            replay_limit: 0,
         }
     }
 
@@ -111,10 +83,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether one host shares connections.
+    /// Sets whether one host shares connections, in place of the choice for all.
+    /// [`build`](Self::build) refuses a host that is neither a name nor an address.
     #[must_use]
     pub fn coalesce_for(mut self, host: &str, choice: Coalesce) -> Self {
-        self.hosts.insert(host.to_ascii_lowercase(), choice);
+        self.hosts.push((host.to_owned(), choice));
         self
     }
 
@@ -129,6 +102,21 @@ impl ClientBuilder {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.dialer.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time for a request, until the head of its response. By default there is no limit.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = Some(timeout);
+        self
+    }
+
+    /// Keeps the bodies of requests that announce at most so many bytes, so that they can be sent
+    /// again after a 421. The default is 0: only bodies whose bytes are all there can be.
+    #[must_use]
+    pub fn replay_limit(mut self, bytes: usize) -> Self {
+        self.replay_limit = bytes;
         self
     }
 
@@ -184,8 +172,8 @@ impl ClientBuilder {
     /// Makes the client.
     ///
     /// # Errors
-    /// Returns an [`Error`] if there are neither roots nor a resolver, and the system's cannot be
-    /// read.
+    /// Returns an [`Error`] if a host of [`coalesce_for`](Self::coalesce_for) is invalid, or if
+    /// there is no TLS configuration or no resolver and those of the system cannot be read.
     pub fn build(mut self) -> Result<Client, Error> {
         let tls = match self.tls {
             Some(tls) => tls,
@@ -199,31 +187,49 @@ impl ClientBuilder {
         self.dialer.tls = vec![tls];
         self.dialer.proxy.clone_from(&self.proxy);
         self.dialer.proxy_resolver = Arc::clone(&resolver);
-        let hosts = self.hosts.iter().filter_map(|(host, choice)| {
-            let host: HostBuf = host.parse().ok()?;
-            let mut policy = self.policy.clone();
-            policy.coalescing = (*choice).into();
-            Some((host, Arc::new(policy)))
-        });
-        let hosts = hosts.collect();
-        let parts = DriverParts {
+        let hosts = host_policies(&self.hosts, &self.policy)?;
+        let driver = Driver::new(DriverParts {
             pool: self.pool,
             resolver,
             dialer: Dialer::new(self.dialer),
             http1_only: self.http1_only,
+        });
+        let settings = Settings {
+            policy: Arc::new(self.policy),
+            hosts,
+            proxy: self.proxy,
+            request_timeout: self.request_timeout,
+            replay_limit: self.replay_limit,
         };
-        Ok(Client::with(Driver::new(parts), Arc::new(self.policy), hosts, self.proxy))
+        Ok(Client::with(driver, settings))
     }
+}
+
+/// Returns the policies of the hosts that have their own.
+fn host_policies(
+    hosts: &[(String, Coalesce)],
+    policy: &Policy,
+) -> Result<HashMap<HostBuf, Arc<Policy>>, Error> {
+    let policies = hosts.iter().map(|(host, choice)| {
+        let parsed: HostBuf = host.parse().map_err(|_| {
+            let message = format!("coalesce_for: found {host:?}, expected a host");
+            Error::new(ErrorKind::Settings, message)
+        })?;
+        let mut policy = policy.clone();
+        policy.coalescing = (*choice).into();
+        Ok((parsed, Arc::new(policy)))
+    });
+    policies.collect()
 }
 
 #[cfg(feature = "native-roots")]
 fn default_tls() -> Result<TlsConfig, Error> {
-    TlsConfig::with_native_roots().map_err(|error| Error::new(ErrorKind::Request, error))
+    TlsConfig::with_native_roots().map_err(|error| Error::new(ErrorKind::Settings, error))
 }
 
 #[cfg(not(feature = "native-roots"))]
 fn default_tls() -> Result<TlsConfig, Error> {
-    Err(Error::new(ErrorKind::Request, "no TLS configuration: call `ClientBuilder::tls`"))
+    Err(Error::new(ErrorKind::Settings, "no TLS configuration; call `ClientBuilder::tls`"))
 }
 
 #[cfg(feature = "hickory")]

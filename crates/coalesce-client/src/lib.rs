@@ -9,22 +9,28 @@
 mod body;
 mod builder;
 mod client;
+mod coalesce;
 mod connect;
 mod connection;
 mod driver;
 mod error;
+mod metrics;
+mod options;
 mod resolve;
 mod route;
+mod service;
 mod tls_config;
 mod trail;
 mod verify;
 
 pub use body::{RequestBody, ResponseBody};
-pub use builder::{ClientBuilder, Coalesce};
+pub use builder::ClientBuilder;
 pub use client::Client;
-pub use coalesce_pool::{DnsPolicy, PoolConfig};
+pub use coalesce::Coalesce;
+pub use coalesce_pool::{DnsPolicy, Eligibility, Grounds, PoolConfig, Protocol, Refusal};
 pub use connect::{ProxyConfig, ProxyConfigError};
 pub use error::{BoxError, Error, ErrorKind};
+pub use options::RequestOptions;
 #[cfg(feature = "hickory")]
 pub use resolve::{DnsConfigError, HickoryResolver};
 pub use resolve::{
@@ -32,6 +38,7 @@ pub use resolve::{
     SystemResolver,
 };
 pub use rustls;
+pub use service::ResponseFuture;
 pub use tls_config::{TlsConfig, TlsConfigError};
-pub use trail::Trail;
+pub use trail::{ExplainedCandidate, Explanation, Trail, TrailStep};
 pub use verify::{PinMismatch, TransparencyMissing};

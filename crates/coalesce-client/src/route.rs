@@ -29,3 +29,11 @@ pub(crate) struct Route {
 pub(crate) struct Judged {
     pub(crate) candidates: Vec<(CandidateId, Arc<CandidateInfo>, Eligibility)>,
 }
+
+impl Route {
+    /// Returns the description of a candidate in the trail.
+    pub(crate) fn find(&self, candidate: CandidateId) -> Option<&CandidateInfo> {
+        let mut candidates = self.candidates.iter();
+        candidates.find(|(id, _)| *id == candidate).map(|(_, info)| info.as_ref())
+    }
+}

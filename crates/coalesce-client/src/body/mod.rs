@@ -1,15 +1,20 @@
 //! The bodies of requests, which may be sent twice, and of responses.
 
+mod replay;
 mod response;
 
 use std::any::Any;
 use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 
+use self::replay::{KeptBody, Replay};
 use crate::error::BoxError;
 
 pub use response::ResponseBody;
@@ -37,6 +42,8 @@ enum Kind {
     Bytes(Bytes),
     /// A stream that is gone when it is sent.
     Stream(Option<SentBody>),
+    /// A stream whose frames are kept.
+    Kept(Arc<Mutex<KeptBody>>),
 }
 
 impl RequestBody {
@@ -71,11 +78,25 @@ impl RequestBody {
         Self(Kind::Stream(stream))
     }
 
+    /// Keeps the frames of a stream that announces at most `limit` bytes, so that it can be sent
+    /// again.
+    pub(crate) fn replayable(mut self, limit: usize) -> Self {
+        let Kind::Stream(stream) = &mut self.0 else { return self };
+        let announced = stream.as_ref().and_then(|stream| stream.size_hint().upper());
+        let announced = announced.and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(bytes) = announced.filter(|bytes| *bytes <= limit)
+            && let Some(stream) = stream.take()
+        {
+            self.0 = Kind::Kept(Arc::new(Mutex::new(KeptBody::new(stream, bytes))));
+        }
+        self
+    }
+
     /// Returns how often it can be sent.
     pub(crate) fn repetition(&self) -> coalesce_pool::RequestBody {
         match self.0 {
             Kind::Empty => coalesce_pool::RequestBody::Empty,
-            Kind::Bytes(_) => coalesce_pool::RequestBody::Replayable,
+            Kind::Bytes(_) | Kind::Kept(_) => coalesce_pool::RequestBody::Replayable,
             Kind::Stream(_) => coalesce_pool::RequestBody::OneShot,
         }
     }
@@ -88,16 +109,16 @@ impl RequestBody {
                 Some(Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync())
             }
             Kind::Stream(stream) => stream.take(),
+            Kind::Kept(kept) => Some(Replay::new(Arc::clone(kept)).boxed_unsync()),
         }
     }
 }
 
 /// Returns the bytes of a body, which are all there.
 fn content(body: Full<Bytes>) -> Option<Bytes> {
-    let mut body = std::pin::pin!(body);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match body.as_mut().poll_frame(&mut context) {
-        std::task::Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+    let mut body = pin!(body);
+    match body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
         _ => None,
     }
 }
@@ -107,7 +128,7 @@ impl fmt::Debug for RequestBody {
         match &self.0 {
             Kind::Empty => f.write_str("RequestBody(empty)"),
             Kind::Bytes(bytes) => write!(f, "RequestBody({} bytes)", bytes.len()),
-            Kind::Stream(_) => f.write_str("RequestBody(stream)"),
+            Kind::Stream(_) | Kind::Kept(_) => f.write_str("RequestBody(stream)"),
         }
     }
 }
@@ -141,24 +162,37 @@ impl Body for RequestBody {
     type Error = BoxError;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Kind::Kept(kept) = &self.0 {
+            let replay = Replay::new(Arc::clone(kept)).boxed_unsync();
+            self.0 = Kind::Stream(Some(replay));
+        }
         if let Kind::Stream(Some(stream)) = &mut self.0 {
-            return std::pin::Pin::new(stream).poll_frame(context);
+            return Pin::new(stream).poll_frame(context);
         }
         let frame = match std::mem::take(&mut self.0) {
-            Kind::Bytes(bytes) => Some(Ok(http_body::Frame::data(bytes))),
+            Kind::Bytes(bytes) => Some(Ok(Frame::data(bytes))),
             _ => None,
         };
-        std::task::Poll::Ready(frame)
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty | Kind::Stream(None) => true,
-            Kind::Bytes(_) => false,
+            Kind::Bytes(_) | Kind::Kept(_) => false,
             Kind::Stream(Some(stream)) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty | Kind::Stream(None) => SizeHint::with_exact(0),
+            Kind::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Stream(Some(stream)) => stream.size_hint(),
+            Kind::Kept(kept) => Replay::new(Arc::clone(kept)).size_hint(),
         }
     }
 }

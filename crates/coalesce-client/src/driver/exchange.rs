@@ -16,6 +16,7 @@ use super::tasks;
 use crate::body::{RequestBody, ResponseBody, SentBody};
 use crate::connection::{How, SendFailure, Sender, StreamBody};
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::metrics;
 use crate::route::Route;
 use crate::trail::Trail;
 
@@ -89,8 +90,8 @@ impl Ticket {
                 return Err(Error::new(ErrorKind::Connection, "the client is closed"));
             }
             let request = state.pool.handle_request(now, facts);
-            let request =
-                request.map_err(|it| Error::failed(it, None, Trail::new(Route::default())))?;
+            let request = request
+                .map_err(|it| Error::failed(it, false, None, Trail::new(Route::default())))?;
             state.open_slot(request);
             Ok(request)
         })?;
@@ -176,6 +177,7 @@ impl Ticket {
         let stream = stream.filter(|_| !response.body().is_end_stream());
         let mut response =
             response.map(|body| ResponseBody::new(body, Box::new(move |_| drop(stream))));
+        metrics::answered(&route);
         response.extensions_mut().insert(Trail::new(route));
         response
     }
@@ -191,8 +193,9 @@ impl Ticket {
         self.runner.lock().close_slot(self.request);
         tracing::debug!(target: "coalesce::client", request = self.request.get(),
             failure = failure.code(), "failed");
+        let timed_out = cause.as_ref().is_some_and(Cause::is_timeout);
         let source = last_error.or_else(|| cause.map(Into::into));
-        Error::failed(failure, source, Trail::new(route))
+        Error::failed(failure, timed_out, source, Trail::new(route))
     }
 }
 
