@@ -211,6 +211,11 @@ peers *arguments="--set cert-100 --set table-1e5":
 servers *arguments="--quick":
     cargo run --release -p coalesce-benches --bin servers -- {{ arguments }}
 
+# HTTP clients that load pages, over a link with a round-trip time. Needs root.
+[group("figures")]
+page-loads *arguments="--quick":
+    cargo run --release -p coalesce-benches --bin page_loads -- {{ arguments }}
+
 # Reloads under load; `just soak built` for a table built of the configuration, `just soak chaos 600`.
 [group("figures")]
 soak *arguments:

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Context as _, Result, ensure};
+
 /// A table whose rows have equally many cells.
 #[derive(Debug)]
 pub struct Table {
@@ -60,6 +62,19 @@ pub fn figure(value: f64) -> String {
         size if size >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
+}
+
+/// Replaces the text between `<!-- NAME -->` and `<!-- end of NAME -->`.
+///
+/// # Errors
+/// Returns an error unless the document has both marks once.
+pub fn between(document: &str, name: &str, body: &str) -> Result<String> {
+    let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) =
+        document.split_once(&start).with_context(|| format!("the document has no {start:?}"))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("there is no {end:?}"))?;
+    ensure!(!after.contains(&start), "the document has {start:?} twice");
+    Ok(format!("{before}{start}\n{}\n\n{end}{after}", body.trim_end()))
 }
 
 #[cfg(test)]

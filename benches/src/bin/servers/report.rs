@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, ensure};
-use coalesce_benches::table::{Table, figure};
+use anyhow::Result;
+use coalesce_benches::table::{Table, between, figure};
 
 use crate::case::Case;
 use crate::kinds::{BASELINE, KINDS, Kind, OURS};
@@ -51,16 +51,6 @@ pub(crate) fn fill(document: &str, records: &Records, sets: &[&str]) -> Result<S
         text = between(&text, set, &body)?;
     }
     Ok(text)
-}
-
-/// Replaces the text between `<!-- NAME -->` and `<!-- end of NAME -->`.
-fn between(document: &str, name: &str, body: &str) -> Result<String> {
-    let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-    let (before, rest) =
-        document.split_once(&start).with_context(|| format!("the document has no {start:?}"))?;
-    let (_, after) = rest.split_once(&end).with_context(|| format!("there is no {end:?}"))?;
-    ensure!(!after.contains(&start), "the document has {start:?} twice");
-    Ok(format!("{before}{start}\n{}\n\n{end}{after}", body.trim_end()))
 }
 
 fn machine(records: &Records) -> String {
