@@ -154,4 +154,13 @@ mod tests {
         assert_eq!(run(&[(5, false)]).await, (Err(one), 5, 0));
         assert_eq!(run(&[]).await, (Err(vec![]), 0, 0));
     }
+
+    #[tokio::test]
+    async fn connected_socket_sends_small_segments_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stream, peer) = connect(vec![address], Duration::ZERO).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(peer, address);
+    }
 }
