@@ -280,3 +280,11 @@ async fn hosts_file_comes_before_dns() {
     assert_eq!(found(&resolver, "localhost", 443).await, loopback);
     assert!(server.asked().is_empty());
 }
+
+#[test]
+fn resolver_can_be_made_outside_of_a_runtime() {
+    let resolver = HickoryResolver::with_servers(["127.0.0.1:53".parse().unwrap()]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let loopback = list(&["[::1]:443", "127.0.0.1:443"]);
+    assert_eq!(runtime.block_on(found(&resolver, "localhost", 443)), loopback);
+}

@@ -20,8 +20,11 @@ pub(crate) const SERVICES_MAX: usize = 8;
 /// The most other hosts that the HTTPS records of a host may name. Each costs two queries.
 pub(crate) const TARGETS_MAX: usize = 4;
 
-/// The most addresses of an answer that are used: the pool takes as many endpoints for a host.
-pub(crate) const ADDRESSES_PER_ANSWER_MAX: usize = coalesce_pool::limits::ENDPOINTS_MAX;
+/// The most endpoints of a host: the pool takes no more.
+pub(crate) const ENDPOINTS_MAX: usize = coalesce_pool::limits::ENDPOINTS_MAX;
+
+/// The most addresses of an answer that are used.
+pub(crate) const ADDRESSES_PER_ANSWER_MAX: usize = ENDPOINTS_MAX;
 
 /// The most suffixes of the system's search list that are tried. The C library had this limit.
 pub(crate) const SEARCH_MAX: usize = 6;

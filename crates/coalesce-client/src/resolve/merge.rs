@@ -9,7 +9,7 @@ use coalesce_core::DnsNameBuf;
 use coalesce_pool::{Alpn, Endpoint};
 
 use super::contract::Question;
-use super::limits::{ALIASES_MAX, HTTPS_WAIT, SERVICES_MAX, TARGETS_MAX};
+use super::limits::{ALIASES_MAX, ENDPOINTS_MAX, HTTPS_WAIT, SERVICES_MAX, TARGETS_MAX};
 use super::records::{HttpsRecord, Query, QueryError, RecordKind, Records, Reply, Service};
 
 /// The resolution of one host.
@@ -101,7 +101,8 @@ impl Merge {
         if !released {
             return None;
         }
-        let new = self.new_endpoints();
+        let mut new = self.new_endpoints();
+        new.truncate(ENDPOINTS_MAX.saturating_sub(self.given.len()));
         self.given.extend(&new);
         (!new.is_empty()).then_some(new)
     }

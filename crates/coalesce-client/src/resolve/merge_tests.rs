@@ -240,3 +240,74 @@ fn late_https_record_does_not_repeat_an_address() {
     https(&mut merge, 60, "a.test", vec![service(1, None, |_| ()), other_port]);
     assert_eq!(endpoints(&mut merge, 60), ["192.0.2.1:8443"]);
 }
+
+/// A generator of pseudo-random numbers (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn reply(&mut self, kind: RecordKind) -> Result<Records, QueryError> {
+        match (self.below(6), kind) {
+            (0, _) => Err(QueryError::Absent),
+            (1, _) => Err(QueryError::Failed("no answer".to_owned())),
+            (_, RecordKind::Https) => Ok(Records::Https(
+                (0..self.below(12)).map(|priority| self.https_record(priority)).collect(),
+            )),
+            _ => Ok(Records::Addresses((0..self.below(80)).map(|_| self.address()).collect())),
+        }
+    }
+
+    fn address(&mut self) -> IpAddr {
+        let last = u8::try_from(self.below(200)).unwrap();
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn https_record(&mut self, priority: u64) -> HttpsRecord {
+        let target = (self.below(3) > 0).then(|| format!("h{}.test", self.below(20)));
+        if self.below(6) == 0 {
+            return HttpsRecord::Alias(target.map(|it| it.parse().unwrap()));
+        }
+        let priority = u16::try_from(priority + 1).unwrap();
+        service(priority, target.as_deref(), |it| {
+            it.port = (self.below(2) == 0).then_some(8443);
+            it.hints = (0..self.below(4)).map(|_| self.address()).collect();
+            it.alpn =
+                Alpn::from_ids([&b"h3"[..]].into_iter().take(usize::from(self.below(2) == 0)));
+        })
+    }
+}
+
+#[test]
+fn every_resolution_ends_within_its_limits() {
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..500 {
+        let question = Question { name: "h0.test".parse().unwrap(), port: 443, https: true };
+        let mut merge = Merge::new(question, RESOLUTION_DELAY);
+        let (mut open, mut queries, mut now) = (Vec::new(), 0, 0);
+        let mut given = Vec::new();
+        loop {
+            open.extend(std::iter::from_fn(|| merge.poll_query()).inspect(|_| queries += 1));
+            given.extend(merge.poll_endpoints(ms(now)).unwrap_or_default());
+            if merge.is_done(ms(now)) {
+                break;
+            }
+            now += numbers.below(40);
+            let place = usize::try_from(numbers.below(open.len().try_into().unwrap())).unwrap();
+            let query: Query = open.swap_remove(place);
+            let reply = Reply { result: numbers.reply(query.kind), ttl: LONG };
+            merge.handle_reply(ms(now), &query, &reply);
+        }
+        assert!(queries <= 3 + 3 * ALIASES_MAX + 2 * TARGETS_MAX, "{queries}");
+        assert!(given.len() <= ENDPOINTS_MAX, "{}", given.len());
+        for (place, endpoint) in given.iter().enumerate() {
+            assert!(!given[place + 1..].contains(endpoint), "{endpoint:?} comes twice");
+        }
+        assert_eq!(merge.into_endpoints(), given);
+    }
+}
