@@ -306,7 +306,12 @@ pub fn nghttp2(client: &str, arguments: &[&str]) -> String {
     text
 }
 
-/// Compiles the README's Rust example as a doctest.
+/// Compiles the README's Rust examples as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the Rust examples of the client's page as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientPage;

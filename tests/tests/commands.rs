@@ -14,6 +14,7 @@ const RUN_BY: &[(&str, &str)] = &[
     ("README.md", "demo.rs, and the gate for tests/run.sh"),
     ("docs/quickstart.md", "quickstart.rs"),
     ("docs/421.md", "misdirected_page.rs"),
+    ("docs/client.md", "client_page.rs"),
     ("docs/c-interface.md", "c_interface/page.rs"),
 ];
 

@@ -32,7 +32,12 @@ fn prelude(address: &str) -> String {
     format!(
         r#"curl() {{ command curl --silent --cacert ca.pem --connect-to "::{address}" "$@"; }}
 openssl() {{ command openssl "${{@/#shop.test:443/{address}}}"; }}
-coalesce() {{ '{coalesce}' "$@"; }}
+coalesce() {{
+    case $1 in
+        get) set -- "$@" --cacert ca.pem --resolve '*:443:{address}' ;;
+    esac
+    '{coalesce}' "$@"
+}}
 "#
     )
 }
@@ -55,9 +60,10 @@ fn commands_of_the_page_show_the_421_and_its_cause() {
             String::from_utf8(output.stdout).unwrap()
         })
         .collect();
-    let [own, reused, explained, names] = &outputs[..] else { panic!("{outputs:#?}") };
+    let [own, reused, explained, shared, names] = &outputs[..] else { panic!("{outputs:#?}") };
     assert!(own.starts_with("HTTP/2 200"), "{own}");
     assert!(reused.starts_with("HTTP/2 421"), "{reused}");
     assert!(explained.contains("certificate"), "{explained}");
+    assert!(shared.contains("2 requests on 2 connections: 2 answered"), "{shared}");
     assert!(names.contains("DNS:shop.test"), "{names}");
 }

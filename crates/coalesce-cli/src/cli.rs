@@ -6,6 +6,7 @@ use crate::check::CheckArguments;
 use crate::compile::CompileArguments;
 use crate::demo::DemoArguments;
 use crate::explain::ExplainArguments;
+use crate::get::GetArguments;
 use crate::groups::GroupsArguments;
 use crate::help;
 use crate::init::InitArguments;
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Show which entry of a compiled table matches a name
     #[command(long_about = help::LOOKUP, after_long_help = help::LOOKUP_AFTER)]
     Lookup(LookupArguments),
+    /// Fetch URLs, and show which requests shared which connection, and why others did not
+    #[command(long_about = help::GET, after_long_help = help::GET_AFTER)]
+    Get(GetArguments),
     /// Print the completion script of a shell
     #[command(after_long_help = help::COMPLETIONS_AFTER)]
     Completions(CompletionsArguments),

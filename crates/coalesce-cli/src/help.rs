@@ -38,12 +38,13 @@ Examples:
   coalesce compile --config site.toml names.list -o names.table
   coalesce lookup names.table www.example.test
   coalesce compile --certificate cert.pem -o cert.ids
+  coalesce get https://www.example.test/ https://img.example.test/
 
 Exit codes:
-  0  success: served, matched, or ended on request
+  0  success: served, matched, answered, or ended on request
   1  the answer is no: check: a warning, with --deny-warnings; explain: not served; groups: two
      hosts may not share a connection; match: a host is not covered; lookup: a name has no entry;
-     demo: a row failed
+     demo: a row failed; get: a URL has no whole answer or, with --fail, a status of 400 or more
   2  usage: the command line is wrong, or names a file (not the configuration) that cannot be read
   3  configuration: a configuration, a list, a certificate or a compiled file does not load; the
      error names file, line and field of each fault
@@ -102,6 +103,54 @@ JSON (--json):
   certificates      the one that ends first comes first
 
 If the configuration is not valid, the object has only the first four members.";
+
+pub(crate) const GET: &str = "\
+Fetch URLs in parallel, and show which requests shared which connection.
+
+The client sends requests for several hosts on one HTTP/2 connection if the certificate is valid for
+the host, the host has the connected address, and no other rule forbids it (RFC 9113 §9.1.1). After
+a 421 it sends the request once more, on a connection for that host alone (RFC 9110 §15.5.20).
+
+With one URL, standard output has the content, as with curl. With several URLs, and with --trace,
+--json, --output or --output-folder, it has the report. The command does not follow redirects.
+
+The exit code is 0 if every URL has a whole answer of any status, and 1 if one has none. With --fail
+it is 1 for a status of 400 or more, too.";
+
+pub(crate) const GET_AFTER: &str = "\
+Examples:
+  coalesce get https://www.example.test/ > page.html
+  coalesce get https://www.example.test/ https://img.example.test/ https://api.example.test/
+  coalesce get --trace https://www.example.test/ https://api.example.test/
+  coalesce get --no-coalesce --json https://www.example.test/ https://img.example.test/
+  coalesce get --cacert ca.pem --resolve '*:443:127.0.0.1:8443' -I https://www.example.test/
+
+The report has a branch for each connection, and a row for each request on it: status, 'own' (the
+connection was made for the origin) or 'shared', size, time, URL. A row with a 421 says where the
+request was sent next. A request with a connection of its own says why it uses no other one, by the
+code and the rule of the first check that failed. --trace adds every decision for every request.
+
+JSON (--json), one document; later versions add members, and remove none:
+  {\"requests\":[...],\"connections\":[...],\"summary\":{...}}
+
+  requests     {\"url\":\"https://img.example.test/\",\"method\":\"GET\",\"status\":200,\"bytes\":4,
+                \"milliseconds\":12,\"protocol\":\"HTTP/2\",\"connection\":1,
+                \"peer\":\"192.0.2.1:443\",\"grounds\":\"covered\",\"retries\":0,\"file\":null,
+                \"error\":null,\"trail\":[...],\"trail_left_out\":0}, in the order of the URLs
+  status       null without an answer, as protocol, connection, peer and grounds
+  milliseconds until the end of the content, or until the error
+  grounds      why the connection may carry the request: same_origin, covered, origin_set, cleartext
+  retries      the number of 421 answers after which the request was sent again
+  file         the file with the content
+  error        host, cause and advice, if there is no whole answer
+  trail        {\"event\":\"refused\",\"connection\":1,\"code\":\"certificate\",\"description\":\"...\",
+                \"rule\":\"RFC 9113 §9.1.1\"}; the event is eligible, refused, sent, misdirected,
+               unprocessed or lost; connection is null while a connection is being made
+  connections  {\"connection\":1,\"peer\":\"192.0.2.1:443\",\"protocol\":\"HTTP/2\",\"requests\":[0,1]}; the
+               numbers are places in requests, from 0
+  summary      {\"requests\":2,\"answered\":2,\"failed\":0,\"connections\":1,\"shared\":1,\"retried\":0}
+
+Limits: 256 URLs; --max-filesize for each content; 64 MiB for --data @FILE.";
 
 pub(crate) const DEMO: &str = "\
 Show every verdict on made-up hosts.

@@ -1,5 +1,5 @@
-//! The `coalesce` command: `demo`, `init`, `serve`, `check`, `explain`, `groups` and `match`, and
-//! for compiled tables `compile`, `inspect` and `lookup`.
+//! The `coalesce` command: `demo`, `init`, `serve`, `check`, `explain`, `groups` and `match`, for
+//! compiled tables `compile`, `inspect` and `lookup`, and `get` as a client.
 //!
 //! This is a library only for the fuzz targets. Use the other crates in programs.
 // Forbidden except in `mapped`, which explains its use.
@@ -11,6 +11,7 @@ mod compile;
 mod config;
 mod demo;
 mod explain;
+mod get;
 mod groups;
 mod help;
 mod init;
@@ -78,7 +79,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         | Command::Match(_)
         | Command::Compile(_)
         | Command::Inspect(_)
-        | Command::Lookup(_) => Verbosity::Answering,
+        | Command::Lookup(_)
+        | Command::Get(_) => Verbosity::Answering,
     };
     let log = logging::start(&arguments.logging, verbosity, serve::log_lost_lines)?;
     match arguments.command {
@@ -96,5 +98,6 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
             shell_files::completions(&arguments, Arguments::command())
         }
         Command::Man(arguments) => shell_files::man(&arguments, Arguments::command()),
+        Command::Get(get) => get::run(&get, &arguments.logging),
     }
 }

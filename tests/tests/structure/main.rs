@@ -60,6 +60,8 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "coalesce-tls",
             "coalesce-http",
             "coalesce-h2",
+            "coalesce-client",
+            "coalesce-pool",
             "coalesce-site",
             "coalesce-lab",
         ],

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use coalesce_site::open_regular_file;
-use coalesce_tls::{FileFormat, PemError, certificates_from_pem};
-use rustls_pki_types::CertificateDer;
+use coalesce_tls::{FileFormat, PemError, certificates_from_pem, private_key_from_pem};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::terminal::text::without_code;
 
@@ -18,6 +18,12 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let pem = read(path)?;
     certificates_from_pem(&pem).map_err(|error| FileError::not_pem(path, &error))
+}
+
+/// Reads the private key in the file `path`.
+pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    let pem = read(path)?;
+    private_key_from_pem(&pem).map_err(|error| FileError::not_pem(path, &error))
 }
 
 /// Reads the first certificate in the file `path`, PEM or DER.

@@ -180,5 +180,11 @@ pub(super) fn commands(
     output.line(format_args!(
         "# why\ncoalesce explain --config {folder}/site.toml --server-name api.example.test \
          --authority cdn.example.test"
+    ))?;
+    let urls = ["www", "img", "api", "admin"].map(|name| format!("https://{name}.example.test/"));
+    output.line(format_args!(
+        "# a client that shares connections, and asks again after a 421\n\
+         coalesce get --cacert {folder}/ca.pem --resolve '*:443:{address}' {client} {}",
+        urls.join(" ")
     ))
 }

@@ -29,7 +29,12 @@ impl<W: Write> Output<W> {
     /// Writes to `to`, without colours.
     #[cfg(test)]
     pub(crate) fn new(to: W) -> Self {
-        Self { to: BufWriter::new(to), palette: Palette::PLAIN }
+        Self::with_palette(to, Palette::PLAIN)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_palette(to: W, palette: Palette) -> Self {
+        Self { to: BufWriter::new(to), palette }
     }
 
     /// Returns the colours of the output.

@@ -22,6 +22,10 @@ impl Palette {
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { coloured: false };
 
+    /// Colours all text.
+    #[cfg(test)]
+    pub(crate) const COLOURED: Self = Self { coloured: true };
+
     /// Colours text if standard output is a terminal that shows colours. `NO_COLOR`,
     /// `CLICOLOR_FORCE` and `TERM` count as they do for clap's messages.
     pub(crate) fn for_stdout() -> Self {

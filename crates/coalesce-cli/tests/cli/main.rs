@@ -14,6 +14,7 @@ mod explain;
 mod files;
 mod framing;
 mod gateway_api;
+mod get;
 mod groups;
 mod habits;
 mod handshakes;
