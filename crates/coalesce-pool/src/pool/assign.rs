@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::candidate::{Candidate, ConnectionState, Protocol};
 use crate::choose::{Choice, choose};
+use crate::endpoint::Endpoint;
 use crate::judge::{Eligibility, Inquiry, judge};
 use crate::key::PoolKey;
 use crate::limits::{TRAIL_STEPS_MAX, WAITING_KINDS_MAX};
@@ -37,6 +38,27 @@ pub(super) fn assign_affected(state: &mut State, now: Duration) {
             return;
         }
     }
+}
+
+/// Sends a new request at once, if a connection may carry it and no other request of its key waits.
+/// This is the usual case, and needs neither a queue nor endpoints.
+pub(super) fn send_at_once(state: &mut State, id: RequestId, now: Duration) -> bool {
+    let Some(request) = state.requests.get(&id) else { return false };
+    if state.connections.is_empty() || state.groups.contains_key(&request.facts.key) {
+        return false;
+    }
+    let mut steps = Steps::of(core::mem::take(&mut state.steps));
+    let Some(request) = state.requests.get(&id) else { return false };
+    let sent = match choose_for(state, request, None, now, &mut steps) {
+        Choice::Reuse { candidate: CandidateId::Connection(connection), grounds } => {
+            note(state, id, &steps);
+            send(state, id, connection, grounds);
+            true
+        }
+        _ => false,
+    };
+    state.steps = steps.first;
+    sent
 }
 
 /// Ends the waits that are over, so that none is due again even if it has no effect now.
@@ -151,7 +173,7 @@ fn step(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Next 
         None => Next::Gone,
         Some(Choice::Reuse { candidate: CandidateId::Connection(connection), grounds }) => {
             note(state, id, &steps);
-            send(state, key, id, connection, grounds);
+            send(state, id, connection, grounds);
             Next::Gone
         }
         Some(Choice::Verify { candidate: CandidateId::Connection(connection) }) => {
@@ -198,8 +220,6 @@ impl Steps {
     }
 }
 
-/// Chooses among the candidates. A request that another connection refused gets only those that
-/// have served its origin alone.
 fn choice(
     state: &State,
     key: &PoolKey,
@@ -208,11 +228,23 @@ fn choice(
     steps: &mut Steps,
 ) -> Option<Choice<CandidateId>> {
     let (request, group) = (state.requests.get(&id)?, state.groups.get(key)?);
-    let inquiry = Inquiry::new(&request.facts, group.known_endpoints(), &state.memory, now);
-    let candidates = state.candidates(request.alone.then_some(key));
-    Some(choose(candidates, &inquiry, |candidate, result| {
+    Some(choose_for(state, request, group.known_endpoints(), now, steps))
+}
+
+/// Chooses among the candidates. A request that another connection refused gets only those that
+/// have served its origin alone.
+fn choose_for(
+    state: &State,
+    request: &Request,
+    endpoints: Option<&[Endpoint]>,
+    now: Duration,
+    steps: &mut Steps,
+) -> Choice<CandidateId> {
+    let inquiry = Inquiry::new(&request.facts, endpoints, &state.memory, now);
+    let candidates = state.candidates(request.alone.then_some(&request.facts.key));
+    choose(candidates, &inquiry, |candidate, result| {
         steps.push(TrailStep::Judged { candidate, result });
-    }))
+    })
 }
 
 fn note(state: &mut State, id: RequestId, steps: &Steps) {
@@ -221,13 +253,7 @@ fn note(state: &mut State, id: RequestId, steps: &Steps) {
     }
 }
 
-fn send(
-    state: &mut State,
-    key: &PoolKey,
-    id: RequestId,
-    connection: ConnectionId,
-    grounds: Grounds,
-) {
+fn send(state: &mut State, id: RequestId, connection: ConnectionId, grounds: Grounds) {
     let Some(request) = state.requests.get_mut(&id) else { return };
     let Some(found) = state.connections.get_mut(&connection) else { return };
     request.place = Place::Sent { connection, stream: None, delivered: false };
@@ -237,9 +263,11 @@ fn send(
     }
     found.requests.insert(id);
     found.status.streams_active = found.status.streams_active.saturating_add(1);
-    found.status.shared |= found.facts.key.origin != key.origin;
+    found.status.shared |= found.facts.key.origin != request.facts.key.origin;
     found.status.alone |= request.needs_own();
-    if let Some(group) = state.groups.get_mut(key) {
+    if !state.groups.is_empty()
+        && let Some(group) = state.groups.get_mut(&request.facts.key)
+    {
         (group.stream, group.failed, group.unreachable) = (StreamWait::NotYet, false, 0);
     }
     state.output(Output::Send { request: id, connection });

@@ -136,8 +136,10 @@ impl Pool {
         };
         self.state.requests.insert(id, request);
         self.state.budget.add_request(now);
-        self.state.enqueue(id);
-        assign::assign_affected(&mut self.state, now);
+        if !assign::send_at_once(&mut self.state, id, now) {
+            self.state.enqueue(id);
+            assign::assign_affected(&mut self.state, now);
+        }
         Ok(id)
     }
 
