@@ -1,5 +1,6 @@
 //! Open connections: hyper's HTTP/1.1 and HTTP/2, and the errors that they give back.
 
+mod cancel;
 mod failure;
 mod form;
 mod http1;
@@ -14,10 +15,11 @@ use hyper::body::Incoming;
 
 use crate::connect::Io;
 
+pub(crate) use cancel::Cancel;
 pub(crate) use failure::{How, SendFailure};
 pub(crate) use reports::Reports;
 pub(crate) use running::Running;
-pub(crate) use stream_body::StreamBody;
+pub(crate) use stream_body::{StreamBody, Upload};
 
 /// The sending end of a connection.
 #[derive(Debug)]

@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::cancel::Cancel;
 use crate::body::SentBody;
 use crate::error::BoxError;
+
+/// A value that lives as long as the body is being sent, and can end it.
+pub(crate) type Upload = Arc<dyn AsRef<Cancel> + Send + Sync>;
 
 /// The body of a request, and a value that lives as long as the body is being sent.
 ///
@@ -16,14 +21,14 @@ use crate::error::BoxError;
 /// reset.
 pub(crate) struct StreamBody {
     body: SentBody,
-    /// Dropped with the body.
-    _alive: Option<Box<dyn Send>>,
+    /// Dropped with the body. `None` for a body that is empty.
+    upload: Option<Upload>,
 }
 
 impl StreamBody {
     /// Makes the body of one attempt.
-    pub(crate) fn new(body: SentBody, alive: Option<Box<dyn Send>>) -> Self {
-        Self { body, _alive: alive }
+    pub(crate) fn new(body: SentBody, upload: Option<Upload>) -> Self {
+        Self { body, upload }
     }
 
     /// Returns the body, if the connection gave it back.
@@ -40,6 +45,11 @@ impl Body for StreamBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(upload) = &self.upload
+            && (**upload).as_ref().is_cancelled(context.waker())
+        {
+            return Poll::Ready(Some(Err(h2::Error::from(h2::Reason::CANCEL).into())));
+        }
         Pin::new(&mut self.body).poll_frame(context)
     }
 

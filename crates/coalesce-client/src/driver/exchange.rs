@@ -14,7 +14,7 @@ use super::state::Event;
 use super::stream::Stream;
 use super::tasks;
 use crate::body::{RequestBody, ResponseBody, SentBody};
-use crate::connection::{How, SendFailure, Sender, StreamBody};
+use crate::connection::{How, SendFailure, Sender, StreamBody, Upload};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::metrics;
 use crate::route::Route;
@@ -114,8 +114,8 @@ impl Ticket {
         let body = body.ok_or_else(|| Error::new(ErrorKind::Request, "the body is gone"))?;
         let stream = Arc::new(Stream::new(&self.runner, self.request, connection));
         self.stream = Some(Arc::clone(&stream));
-        let alive = (!body.is_end_stream()).then(|| Box::new(Arc::clone(&stream)) as Box<dyn Send>);
-        let body = StreamBody::new(body, alive);
+        let upload = (!body.is_end_stream()).then(|| Arc::clone(&stream) as Upload);
+        let body = StreamBody::new(body, upload);
         let request = Request::from_parts(message.parts.clone(), body);
         match sender.send(request).await {
             Ok(response) => {
@@ -164,6 +164,7 @@ impl Ticket {
     fn leave_stream(&mut self) {
         if let Some(stream) = self.stream.take() {
             stream.disarm();
+            stream.cancel_upload();
         }
     }
 
@@ -174,9 +175,25 @@ impl Ticket {
         tracing::debug!(target: "coalesce::client", request = self.request.get(),
             connection = stream.as_ref().map(|it| it.connection().get()),
             grounds = grounds(&route), status = response.status().as_u16(), "answered");
-        let stream = stream.filter(|_| !response.body().is_end_stream());
-        let mut response =
-            response.map(|body| ResponseBody::new(body, Box::new(move |_| drop(stream))));
+        // An error that is complete says that the rest of the upload is not wanted (RFC 9112 §9.5).
+        let refuses = response.status().is_client_error() || response.status().is_server_error();
+        let mut end = Some(move || {
+            if refuses && let Some(stream) = &stream {
+                stream.cancel_upload();
+            }
+            drop(stream);
+        });
+        if response.body().is_end_stream()
+            && let Some(end) = end.take()
+        {
+            end();
+        }
+        let end = move |_: Result<(), &Error>| {
+            if let Some(end) = end {
+                end();
+            }
+        };
+        let mut response = response.map(|body| ResponseBody::new(body, Box::new(end)));
         metrics::answered(&route);
         response.extensions_mut().insert(Trail::new(route));
         response

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use coalesce_pool::{ConnectionId, RequestId};
 
 use super::runner::Runner;
-use crate::connection::Sender;
+use crate::connection::{Cancel, Sender};
 
 /// The stream of a request. The body of the request and that of the answer share it, and the pool
 /// may use the stream for another request when both have dropped it.
@@ -19,6 +19,13 @@ pub(super) struct Stream {
     armed: AtomicBool,
     /// An HTTP/1.1 connection, which returns to the pool.
     returns: Mutex<Option<Sender>>,
+    cancel: Cancel,
+}
+
+impl AsRef<Cancel> for Stream {
+    fn as_ref(&self) -> &Cancel {
+        &self.cancel
+    }
 }
 
 impl Stream {
@@ -29,6 +36,7 @@ impl Stream {
             connection,
             armed: AtomicBool::new(true),
             returns: Mutex::new(None),
+            cancel: Cancel::default(),
         }
     }
 
@@ -41,6 +49,11 @@ impl Stream {
         if matches!(sender, Sender::Http1(_)) {
             *self.returns.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         }
+    }
+
+    /// Ends the body of the request, if it is still being sent.
+    pub(super) fn cancel_upload(&self) {
+        self.cancel.cancel();
     }
 
     /// The request goes on without this stream.

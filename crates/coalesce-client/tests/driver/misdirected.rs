@@ -82,6 +82,32 @@ async fn misdirected_upload_that_is_a_stream_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn upload_that_an_error_has_answered_is_cancelled() {
+    in_time(async {
+        let ca = Ca::new();
+        let (reset, mut resets) = tokio::sync::mpsc::unbounded_channel();
+        let answer = move |_, mut request: Request<h2::RecvStream>, respond| {
+            let reset = reset.clone();
+            async move {
+                reply(respond, 421, "");
+                while let Some(data) = request.body_mut().data().await {
+                    if let Err(error) = data {
+                        reset.send(error.reason()).unwrap();
+                    }
+                }
+            }
+        };
+        let server = Server::answering(&ca, &["a.test"], Builder::new(), answer).await;
+        let client = ca.client(server.address).build().unwrap();
+        let (_sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+        let request = Request::post(server.uri("a.test", "/")).body(body).unwrap();
+        assert_eq!(client.request(request).await.unwrap().status(), 421);
+        assert_eq!(resets.recv().await, Some(Some(h2::Reason::CANCEL)));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn server_that_always_answers_421_gets_a_request_twice_at_most() {
     in_time(async {
         let ca = Ca::new();
