@@ -19,6 +19,5 @@ mod tests;
 
 pub(crate) use dialer::{Dialer, DialerConfig};
 pub(crate) use error::ConnectError;
-pub(crate) use limits::{CONNECT_TIMEOUT, HAPPY_EYEBALLS_DELAY};
 pub use proxy::{ProxyConfig, ProxyConfigError};
 pub(crate) use target::{DialTarget, Dialed, Io, PeerTls};
