@@ -15,6 +15,7 @@ mod model;
 mod origin_set;
 #[path = "../../crates/coalesce-pool/tests/model/mod.rs"]
 mod pool_model;
+mod reports;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ pub use connection::connection;
 pub use image::image;
 pub use interface::interface;
 pub use origin_set::received_origins;
+pub use reports::reports;
 pub use wire::{announce, answer, inspect};
 
 /// Checks that the parser and the model agree about `field`, and that the printed form means the
