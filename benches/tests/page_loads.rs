@@ -33,6 +33,8 @@ fn short_run_gets_right_answers_and_removes_its_namespaces() {
         record["accepted"].as_u64().unwrap()
     };
     assert_eq!(connections("hyper-util best"), 14);
+    // The page has five certificates, each with an address.
+    assert_eq!([connections("ours"), connections("ours ORIGIN")], [5, 5]);
     assert!(connections("reqwest") >= 14);
     let left: Vec<String> = namespaces().into_iter().filter(|name| name.contains(&id)).collect();
     assert!(left.is_empty(), "{left:?}");

@@ -14,6 +14,7 @@ pub(crate) fn all() -> Vec<Version> {
     let version = |kind: Kind| match kind {
         Kind::Own(Own::HyperUtil { .. }) => locked("hyper-util"),
         Kind::Own(Own::Reqwest { .. }) => locked("reqwest"),
+        Kind::Own(Own::Ours { .. }) => Some("this workspace".to_owned()),
         Kind::Curl { .. } => curl(),
         Kind::Node { script, .. } => node::version(script.strip_suffix(".mjs")?),
     };

@@ -3,6 +3,7 @@
 mod curl;
 mod hyper_util;
 mod load;
+mod ours;
 mod reqwest;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ pub(crate) enum Kind {
 pub(crate) enum Own {
     HyperUtil { best: bool },
     Reqwest { best: bool },
+    Ours { origins: bool },
 }
 
 const fn own(name: &'static str, about: &'static str, own: Own) -> Peer {
@@ -56,7 +58,7 @@ impl Peer {
 pub(crate) const BASE: &str = "hyper-util best";
 
 /// All peers, in the order of the tables.
-pub(crate) const PEERS: [Peer; 10] = [
+pub(crate) const PEERS: [Peer; 12] = [
     own("hyper-util", "its default: ALPN", Own::HyperUtil { best: false }),
     own(BASE, "`http2_only`, TCP_NODELAY", Own::HyperUtil { best: true }).main(),
     own("reqwest", "its default: ALPN, TCP_NODELAY", Own::Reqwest { best: false }).main(),
@@ -77,6 +79,13 @@ pub(crate) const PEERS: [Peer; 10] = [
     node("undici best", "`allowH2`, one connection for a host, 100 streams", "undici.mjs", "best"),
     node("http2-wrapper", "its default: `auto`", "http2-wrapper.mjs", "default"),
     node("http2-wrapper best", "`request`: HTTP/2 only", "http2-wrapper.mjs", "best"),
+    own("ours", "`Coalesce::Address`", Own::Ours { origins: false }).main(),
+    own(
+        "ours ORIGIN",
+        "`Coalesce::Origins`, `DnsPolicy::WaivedByOriginSet`",
+        Own::Ours { origins: true },
+    )
+    .main(),
 ];
 
 const fn node(
@@ -102,6 +111,7 @@ pub(crate) fn load(peer: &Peer, trace: &Trace, ca: &Path) -> Result<Loaded> {
         match own {
             Own::HyperUtil { best } => hyper_util::load(best, trace, ca).await,
             Own::Reqwest { best } => reqwest::load(best, trace, ca).await,
+            Own::Ours { origins } => ours::load(origins, trace, ca).await,
         }
     })
 }
