@@ -1,5 +1,6 @@
 //! The bodies of requests, which may be sent twice, and of responses.
 
+mod adapter;
 mod replay;
 mod response;
 
@@ -9,11 +10,12 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 
+use self::adapter::Adapter;
 use self::replay::{KeptBody, Replay};
 use crate::error::BoxError;
 
@@ -70,11 +72,7 @@ impl RequestBody {
         {
             return bytes.into();
         }
-        let stream = slot.map(|body| {
-            body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
-                .map_err(Into::into)
-                .boxed_unsync()
-        });
+        let stream = slot.map(|body| Adapter::new(body).boxed_unsync());
         Self(Kind::Stream(stream))
     }
 

@@ -68,12 +68,6 @@ impl Driver {
         Judged { candidates: candidates.collect() }
     }
 
-    /// Returns the numbers of open connections and of requests.
-    pub(crate) fn counts(&self) -> (usize, usize) {
-        let state = self.runner.lock();
-        (state.links.len(), state.pool.requests())
-    }
-
     /// Refuses new requests, waits for those that are open until their bodies have ended, and
     /// closes all connections.
     pub(crate) async fn close(&self) {

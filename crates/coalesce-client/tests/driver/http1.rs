@@ -85,7 +85,9 @@ async fn connection_is_reused_for_its_host_and_never_for_another() {
         // A connection whose end hyper has not read yet is not ready for the next request.
         assert!((2..=20).contains(&server.accepted()), "{}", server.accepted());
         let mut pairs: Vec<_> = server.seen();
-        pairs.iter_mut().for_each(|(_, seen)| seen.truncate("a.test".len()));
+        for (_, seen) in &mut pairs {
+            seen.truncate("a.test".len());
+        }
         pairs.sort();
         pairs.dedup();
         assert_eq!(pairs.len(), server.accepted(), "{pairs:?}");

@@ -7,3 +7,4 @@ mod misdirected;
 mod server;
 mod streams;
 mod support;
+mod surface;
