@@ -14,6 +14,14 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const HTTPS: u16 = 65;
 
+/// The record of a zone (RFC 1035 §3.3.13) behind an answer without records. Resolvers keep such an
+/// answer for five minutes because of it (RFC 2308 §5). The name is a pointer to the question.
+#[rustfmt::skip]
+const SOA: [u8; 34] = [
+    0xc0, 12, 0, 6, 0, 1, 0, 0, 1, 44, 0, 22, 0, 0,
+    0, 0, 0, 1, 0, 0, 14, 16, 0, 0, 3, 132, 0, 9, 58, 128, 0, 0, 1, 44,
+];
+
 /// The length of a message's header (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
 
@@ -53,8 +61,11 @@ fn answer(
     // An authoritative answer. The code is 3 for a name that does not exist.
     answer.extend([0x85, if known.is_some() { 0x80 } else { 0x83 }, 0, 1, 0]);
     answer.push(u8::try_from(addresses.len()).ok()?);
-    answer.extend([0; 4]);
+    answer.extend([0, u8::from(addresses.is_empty()), 0, 0]);
     answer.extend_from_slice(question);
+    if addresses.is_empty() {
+        answer.extend(SOA);
+    }
     for address in addresses {
         // The name is a pointer to the question; the record lives for five minutes.
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4]);
@@ -119,7 +130,8 @@ mod tests {
         let hosts = HashMap::from([("a.test".to_owned(), vec![Ipv4Addr::LOCALHOST])]);
         let counters = Counters::default();
         let got = answer(&question("a.test", HTTPS), &hosts, &counters).unwrap();
-        assert_eq!((got[3], got[7]), (0x80, 0));
+        assert_eq!((got[3], got[7], got[9]), (0x80, 0, 1));
+        assert_eq!(got[got.len() - 4..], [0, 0, 1, 44], "kept for five minutes");
         let got = answer(&question("b.test", A), &hosts, &counters).unwrap();
         assert_eq!((got[3], got[7]), (0x83, 0));
         assert!(answer(&[0; 5], &hosts, &counters).is_none());

@@ -15,25 +15,34 @@ impl Reports {
         Self(Arc::new(Mutex::new(reports)))
     }
 
-    /// Takes the reports that have come, in their order. With a context, returns `Ready` at the
-    /// end of the connection, and otherwise wakes the task when more come.
+    /// Takes the reports that have come. With a context, returns `Ready` at the end of the
+    /// connection, and otherwise wakes the task when more come.
+    ///
+    /// Origins are before SETTINGS: servers send ORIGIN right after SETTINGS, and requests that
+    /// wait for SETTINGS need to know the origin set.
     pub(crate) fn each(
         &self,
         mut context: Option<&mut Context<'_>>,
-        mut take: impl FnMut(ServerReport),
+        take: impl FnOnce(Vec<ServerReport>),
     ) -> Poll<()> {
-        // Held while a report is taken, so that no later one overtakes it.
+        // Held while reports are taken, so that no later one overtakes them.
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+        let mut batch = Vec::new();
+        let end = loop {
             let next = match context.as_deref_mut() {
                 Some(context) => reports.poll_next(context),
                 None => reports.try_next().map_or(Poll::Pending, |it| Poll::Ready(Some(it))),
             };
             match next {
-                Poll::Ready(Some(report)) => take(report),
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(report)) => batch.push(report),
+                Poll::Ready(None) => break Poll::Ready(()),
+                Poll::Pending => break Poll::Pending,
             }
+        };
+        if !batch.is_empty() {
+            batch.sort_by_key(|it| !matches!(it, ServerReport::Origins(_)));
+            take(batch);
         }
+        end
     }
 }

@@ -269,9 +269,9 @@ async fn serve(serving: Serving, running: Running) {
 /// dropped, which is later than the end of hyper's future: hyper still writes its GOAWAY.
 async fn read_reports(serving: Serving, reports: Reports) {
     std::future::poll_fn(|context| {
-        reports.each(Some(context), |it| {
+        reports.each(Some(context), |batch| {
             if let Some(runner) = serving.runner.upgrade() {
-                report(&runner, serving.connection, it);
+                report(&runner, serving.connection, batch);
             }
         })
     })
@@ -284,26 +284,30 @@ pub(super) fn read_early_reports(
     connection: ConnectionId,
     reports: &Reports,
 ) {
-    let _ = reports.each(None, |it| report(runner, connection, it));
+    let _ = reports.each(None, |batch| report(runner, connection, batch));
 }
 
-fn report(runner: &Arc<Runner>, connection: ConnectionId, report: ServerReport) {
-    runner.event(|state, now| match report {
-        ServerReport::Settings(theirs) => {
-            let mut settings = ServerSettings::default();
-            settings.streams_max = theirs.max_concurrent_streams();
-            settings.extended_connect = theirs.extended_connect();
-            state.pool.handle_settings(now, connection, settings);
+fn report(runner: &Arc<Runner>, connection: ConnectionId, batch: Vec<ServerReport>) {
+    runner.event(|state, now| {
+        for report in batch {
+            match report {
+                ServerReport::Settings(theirs) => {
+                    let mut settings = ServerSettings::default();
+                    settings.streams_max = theirs.max_concurrent_streams();
+                    settings.extended_connect = theirs.extended_connect();
+                    state.pool.handle_settings(now, connection, settings);
+                }
+                ServerReport::GoAway(goaway) => {
+                    state.pool.handle_goaway(now, connection, goaway.last_stream());
+                }
+                ServerReport::Origins(origins) => {
+                    let frame = OriginFrame::new(0, 0, origins.payload());
+                    state.pool.handle_origin(now, connection, &frame);
+                }
+                ServerReport::OriginsLost => state.pool.handle_origins_lost(now, connection),
+                _ => {}
+            }
         }
-        ServerReport::GoAway(goaway) => {
-            state.pool.handle_goaway(now, connection, goaway.last_stream());
-        }
-        ServerReport::Origins(origins) => {
-            let frame = OriginFrame::new(0, 0, origins.payload());
-            state.pool.handle_origin(now, connection, &frame);
-        }
-        ServerReport::OriginsLost => state.pool.handle_origins_lost(now, connection),
-        _ => {}
     });
 }
 

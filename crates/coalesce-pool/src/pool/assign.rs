@@ -16,6 +16,7 @@ use crate::pool::state::{
     Attempt, Connection, Group, LeaderWait, Place, Queue, Request, Resolution, State, StreamWait,
 };
 use crate::refusal::{Grounds, Refusal};
+use crate::request::{Coalescing, DnsPolicy};
 use crate::trail::{AttemptId, CandidateId, ConnectionId, RequestId, TrailStep};
 
 /// The result of a step for a request.
@@ -76,8 +77,10 @@ pub(super) fn end_waits(state: &mut State, now: Duration) {
                 forget_wait(&mut state.waits, due);
             }
         }
-        if matches!(group.leader, LeaderWait::For { until, .. } if until <= now) {
-            group.leader = LeaderWait::Over;
+        for wait in [&mut group.leader, &mut group.announcer] {
+            if matches!(*wait, LeaderWait::For { until, .. } if until <= now) {
+                *wait = LeaderWait::Over;
+            }
         }
         if matches!(group.stream, StreamWait::Until(due) if due <= now) {
             group.stream = StreamWait::Over;
@@ -287,11 +290,15 @@ fn verify(state: &mut State, connection: ConnectionId, key: &PoolKey) {
 }
 
 fn resolve(state: &mut State, key: &PoolKey) {
-    let Some(group) = state.groups.get_mut(key) else { return };
-    if group.resolution == Resolution::NotAsked {
-        group.resolution = Resolution::Running;
-        state.output(Output::Resolve { key: key.clone() });
+    if state.groups.get(key).is_none_or(|group| group.resolution != Resolution::NotAsked) {
+        return;
     }
+    let attempt = AttemptId::new(state.next_id());
+    if let Some(group) = state.groups.get_mut(key) {
+        group.resolution = Resolution::Running;
+        group.next_attempt = Some(attempt);
+    }
+    state.output(Output::Resolve { key: key.clone() });
 }
 
 /// Takes the next step towards a connection for a request that no candidate may carry. `Ok` means
@@ -314,6 +321,15 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         Own::Useless => {}
     }
     if key.proxy.is_none() && group.endpoints.is_empty() && group.resolution != Resolution::Done {
+        if group.resolution == Resolution::NotAsked && needs_no_addresses(request) {
+            let wait = leader::wait_for_origins(state, key, group, now);
+            if let Some(group) = state.groups.get_mut(key) {
+                group.announcer = wait;
+            }
+            if matches!(wait, LeaderWait::For { .. }) {
+                return Ok(());
+            }
+        }
         resolve(state, key);
         return Ok(());
     }
@@ -336,15 +352,25 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         }
     }
     make_room(state)?;
-    let attempt = AttemptId::new(state.next_id());
+    let named = state.groups.get_mut(key).and_then(|group| group.next_attempt.take());
+    let attempt = named.unwrap_or_else(|| AttemptId::new(state.next_id()));
     let started = Attempt { key: key.clone(), endpoints: endpoints.clone(), peer: None, alone };
     state.attempts.insert(attempt, started);
     if let Some(group) = state.groups.get_mut(key) {
         group.attempt = Some(attempt);
         group.stream = StreamWait::NotYet;
     }
+    state.affect_waiting(attempt);
     state.output(Output::Connect { attempt, key: key.clone(), endpoints });
     Ok(())
+}
+
+/// Returns whether a connection that announces the origin of a request is enough for it.
+fn needs_no_addresses(request: &Request) -> bool {
+    let policy = &request.facts.policy;
+    !request.alone
+        && policy.coalescing == Coalescing::AnyOrigin
+        && policy.dns != DnsPolicy::Required
 }
 
 /// The use of the connections that were made for the origin, none of which may carry the request

@@ -84,11 +84,21 @@ pub(super) enum LeaderWait {
     NotYet,
     For {
         attempt: AttemptId,
-        /// Whether the handshake is over and SETTINGS are missing.
-        settling: bool,
+        stage: Stage,
         until: Duration,
     },
     Over,
+}
+
+/// How far a leader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its host is being resolved.
+    Resolving,
+    /// Its connection is being made.
+    Connecting,
+    /// Its SETTINGS are missing.
+    Settling,
 }
 
 /// The wait of a group for a stream of the connections that were made for it, which are full.
@@ -133,7 +143,11 @@ pub(super) struct Group {
     pub(super) unreachable: usize,
     pub(super) resolution: Resolution,
     pub(super) attempt: Option<AttemptId>,
+    /// The name of the attempt that follows the resolution.
+    pub(super) next_attempt: Option<AttemptId>,
     pub(super) leader: LeaderWait,
+    /// The wait for a connection that may announce the origin, before the host is resolved.
+    pub(super) announcer: LeaderWait,
     pub(super) stream: StreamWait,
     /// Whether its last attempt failed.
     pub(super) failed: bool,
@@ -154,19 +168,20 @@ impl Group {
 
     /// Returns the times at which its waits end.
     pub(super) fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
-        let leader = match self.leader {
+        let [leader, announcer] = [self.leader, self.announcer].map(|wait| match wait {
             LeaderWait::For { until, .. } => Some(until),
             _ => None,
-        };
+        });
         let stream = match self.stream {
             StreamWait::Until(due) => Some(due),
             _ => None,
         };
-        [leader, stream].into_iter().flatten()
+        [leader, announcer, stream].into_iter().flatten()
     }
 
     fn waits_for(&self, attempt: AttemptId) -> bool {
-        matches!(self.leader, LeaderWait::For { attempt: leader, .. } if leader == attempt)
+        let is_for = |wait| matches!(wait, LeaderWait::For { attempt: it, .. } if it == attempt);
+        is_for(self.leader) || is_for(self.announcer)
     }
 
     /// Returns the endpoints as a decision needs them.
@@ -367,6 +382,8 @@ impl State {
             self.output(Output::Cancel { attempt: id });
             self.affect_waiting(id);
         }
-        self.groups.remove(key);
+        if let Some(id) = self.groups.remove(key).and_then(|group| group.next_attempt) {
+            self.affect_waiting(id);
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Requests that meet no connection: leaders, and one attempt for an origin.
 
-use coalesce_pool::{Endpoint, Partition, PoolKey, Progress, Proxy, RequestFacts, Verification};
+use coalesce_pool::{
+    DnsPolicy, Endpoint, OriginFrame, Partition, Policy, PoolKey, Progress, Proxy, RequestFacts,
+    Verification,
+};
 
 use crate::client::{Client, endpoint, https};
 
@@ -217,4 +220,61 @@ fn memory_of_servers_does_not_lead_to_another_address() {
     client.address = Some("192.0.2.11:443");
     client.get("a.example.test");
     assert_eq!(client.attempts.len(), 2);
+}
+
+/// A request whose policy lets an origin set replace DNS.
+fn waived(host: &str) -> RequestFacts {
+    let mut policy = Policy::default();
+    policy.dns = DnsPolicy::WaivedByOriginSet;
+    let mut facts = https(host);
+    facts.policy = policy.into();
+    facts
+}
+
+#[test]
+fn hosts_that_need_no_address_wait_for_the_origin_set_of_the_first_before_dns() {
+    let mut client = Client::new();
+    // The resolution of the first host takes time.
+    client.address = None;
+    let [one, two, three, other] =
+        ["a.example.test", "b.example.test", "c.example.test", "x.other.test"]
+            .map(|host| client.request(waived(host)));
+    assert_eq!(client.resolved, 2, "one for each of the two sites");
+    let peer = endpoint("192.0.2.10:443");
+    let key = https("a.example.test").key;
+    client.pool.handle_endpoints(client.now, &key, &[peer], Progress::Last);
+    client.act();
+    client.address = Some("192.0.2.10:443");
+    let connection = client.handshake(&["*.example.test"]);
+    assert_eq!(client.on(one), Some(connection));
+    let payload = b"\0\x16https://b.example.test";
+    client.pool.handle_origin(client.now, connection, &OriginFrame::new(0, 0, payload));
+    client.act();
+    client.settings(connection, 100);
+    assert_eq!(client.on(two), Some(connection));
+    assert_eq!(client.resolved, 3, "the origin set lacks the third host");
+    assert_eq!([client.on(three), client.on(other)], [None; 2]);
+}
+
+#[test]
+fn host_that_needs_no_address_is_resolved_after_the_leader_wait() {
+    let mut client = Client::new();
+    client.address = None;
+    client.request(waived("a.example.test"));
+    client.request(waived("b.example.test"));
+    assert_eq!(client.resolved, 1);
+    assert_eq!(client.pass(), Some(250));
+    assert_eq!(client.resolved, 2);
+}
+
+#[test]
+fn host_that_needs_no_address_is_resolved_when_the_first_one_has_none() {
+    let mut client = Client::new();
+    client.address = None;
+    client.request(waived("a.example.test"));
+    client.request(waived("b.example.test"));
+    let key = https("a.example.test").key;
+    client.pool.handle_endpoints(client.now, &key, &[], Progress::Last);
+    client.act();
+    assert_eq!((client.failed.len(), client.resolved), (1, 2));
 }
