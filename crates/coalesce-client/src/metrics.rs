@@ -1,6 +1,6 @@
 //! Counters of requests, refusals and 421s, by code.
 
-use coalesce_pool::{Eligibility, TrailStep};
+use coalesce_pool::{Eligibility, Trail, TrailStep};
 
 use crate::error::Error;
 use crate::route::Route;
@@ -16,8 +16,22 @@ const MISDIRECTED: &str = "coalesce_client_misdirected_total";
 
 /// Counts a request with an answer.
 pub(crate) fn answered(route: &Route) {
+    let grounds = steps(&route.trail);
+    metrics::counter!(ANSWERED, "grounds" => grounds).increment(1);
+}
+
+/// Counts a request without an answer.
+pub(crate) fn failed(error: &Error) {
+    if let Some(trail) = error.trail() {
+        steps(trail.pool());
+    }
+    metrics::counter!(FAILED, "reason" => error.code()).increment(1);
+}
+
+/// Counts the steps of a trail, and returns the code of the grounds of the last connection.
+fn steps(trail: &Trail) -> &'static str {
     let mut grounds = "";
-    for step in route.trail.steps() {
+    for step in trail.steps() {
         match step {
             TrailStep::Sent { grounds: found, .. } => grounds = found.code(),
             TrailStep::Judged { result: Eligibility::Refused(refusal), .. } => {
@@ -27,10 +41,5 @@ pub(crate) fn answered(route: &Route) {
             _ => {}
         }
     }
-    metrics::counter!(ANSWERED, "grounds" => grounds).increment(1);
-}
-
-/// Counts a request without an answer.
-pub(crate) fn failed(error: &Error) {
-    metrics::counter!(FAILED, "reason" => error.code()).increment(1);
+    grounds
 }
