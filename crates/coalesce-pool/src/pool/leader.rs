@@ -60,8 +60,8 @@ fn go_on(
     };
     match stage_of(state, attempt) {
         None => LeaderWait::Over,
-        Some(stage) if stage == before => current,
-        Some(stage) => LeaderWait::For { attempt, stage, until },
+        Some(reached) if reached == before => current,
+        Some(reached) => LeaderWait::For { attempt, stage: reached, until },
     }
 }
 
