@@ -12,6 +12,7 @@
 //! | [`header`] | the header of an image, as lookups read it |
 //! | [`hash`] | hashing of packed names |
 //! | [`find`] | lookups in both layouts |
+//! | [`lookup`] | lookups of authority fields |
 //! | [`fast`], [`compact`] | the two layouts |
 //! | [`validate`], [`checksum`] | the checks on an image that was not built in this process |
 //! | [`list`], [`stored`] | names in order, and names as an image stores them |
@@ -42,6 +43,7 @@ mod format;
 mod hash;
 mod header;
 mod list;
+mod lookup;
 mod name_trie;
 #[cfg(feature = "alloc")]
 mod perfect;

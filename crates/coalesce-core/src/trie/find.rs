@@ -4,7 +4,7 @@ use super::compact;
 use super::fast::{self, Verified};
 use super::format::Layout;
 use super::hash::{Shape, key, mark};
-use super::header::Header;
+use super::header::{Header, Only};
 use crate::authority::{Authority, parse_address, parse_port, split_port};
 use crate::host::Host;
 use crate::limits::LABEL_LEN_MAX;
@@ -15,7 +15,7 @@ use crate::simd::{self, Portable, Simd};
 
 /// The shortest authority that the fast path takes. Hardly any name is shorter. The limit lets a
 /// window be read in words of four bytes.
-const NAME_LEN_MIN: usize = 5;
+pub(super) const NAME_LEN_MIN: usize = 5;
 
 /// A trie of any storage, as lookups read it.
 ///
@@ -31,7 +31,7 @@ pub(super) trait Stored {
 }
 
 /// The result of [`before_port`].
-enum BeforePort<'a> {
+pub(super) enum BeforePort<'a> {
     Host(&'a [u8]),
     Found(Option<u32>),
 }
@@ -96,13 +96,10 @@ fn find_stored(trie: &impl Stored, name: &DnsName<'_>, len: usize, shape: Shape)
 #[inline(always)]
 pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -> Option<u32> {
     let header = trie.header();
-    if authority.len() < NAME_LEN_MIN {
-        return find_any(trie, authority);
-    }
     // An authority that ends in a digit or a bracket may be an address; one that ends in a colon or
     // a digit may have a port.
-    let authority = match authority.last()? {
-        b'0'..=b':' | b']' => match before_port(trie, authority) {
+    let authority = match authority {
+        [.., b'0'..=b':' | b']'] => match before_port(trie, authority) {
             BeforePort::Host(host) => host,
             BeforePort::Found(found) => return found,
         },
@@ -110,9 +107,11 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     };
     let name = without_trailing_dot(authority);
     let len = name.len();
-    let Some(wildcard) = header.wildcard else { return find_any(trie, authority) };
-    if len > TAIL_CODES {
-        return find_long_host(trie, authority, wildcard);
+    if !(NAME_LEN_MIN..=TAIL_CODES).contains(&len) {
+        return find_of_other_len(trie, authority);
+    }
+    if header.wildcard.is_none() {
+        return find_any(trie, authority);
     }
     let window = simd.window(name);
     if simd.is_ambiguous(window) {
@@ -123,7 +122,7 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     // `trailing_zeros` of no dots is 32, so the result is 63, and 31 after the modulus. No suffix
     // in the trie has 31 bytes, because short ones have at most 30.
     let parent_len = (dots.trailing_zeros() ^ 31) as usize % WINDOW;
-    let pair = find_pair(simd, trie, codes, len, parent_len, wildcard)?;
+    let pair = find_pair(simd, trie, codes, len, parent_len)?;
     let further = (dots & dots.wrapping_sub(1) | 1) & header.further;
     // One branch covers all rare cases. Whether a name that was found also has a wildcard above it
     // is unpredictable, so a separate branch on that would often be mispredicted.
@@ -145,11 +144,22 @@ pub(super) fn find_with(trie: &impl Stored, simd: impl Simd, authority: &[u8]) -
     pair.own.found()
 }
 
+/// Finds a host that is very short, or longer than a key.
+#[cold]
+#[inline(never)]
+pub(super) fn find_of_other_len(trie: &impl Stored, host: &[u8]) -> Option<u32> {
+    match without_trailing_dot(host).len() {
+        len if len > trie.header().longest_host => None,
+        ..=TAIL_CODES => find_any(trie, host),
+        _ => find_long_host(trie, host),
+    }
+}
+
 /// Splits off the port of an authority that ends in a digit, a colon or a bracket. Finds the value
 /// at once if the host is not a name.
 #[cold]
 #[inline(never)]
-fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
+pub(super) fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
     let (header, image) = (trie.header(), trie.image());
     let (host, port) = split_port(authority);
     // If a colon is left, the text after it is not a port.
@@ -170,10 +180,9 @@ fn before_port<'a>(trie: &impl Stored, authority: &'a [u8]) -> BeforePort<'a> {
 
 /// Finds a host longer than [`TAIL_CODES`]. If the image has no names that long, only wildcards of
 /// the last bytes can match. The whole host must be valid only if one does.
-#[cold]
-#[inline(never)]
-fn find_long_host(trie: &impl Stored, host: &[u8], wildcard: Shape) -> Option<u32> {
+fn find_long_host(trie: &impl Stored, host: &[u8]) -> Option<u32> {
     let header = trie.header();
+    let Some(wildcard) = header.wildcard else { return find_any(trie, host) };
     if header.has_long_names() || header.further & 1 != 0 {
         return find_any(trie, host);
     }
@@ -213,12 +222,11 @@ fn find_pair<V: Simd>(
     codes: V::Codes,
     len: usize,
     parent_len: usize,
-    wildcard: Shape,
 ) -> Option<Pair> {
     let (header, image) = (trie.header(), trie.image());
     let own = simd.marked(codes, mark(len, Shape::Exact));
     let above = simd.suffix(codes, parent_len);
-    let above = simd.marked(above, mark(parent_len, wildcard));
+    let above = simd.marked(above, parent_len as u32 | header.wildcard_mark);
     let own_hash = header.hasher.hash(simd.words(own));
     let above_hash = header.hasher.hash(simd.words(above));
     let own_slot = fast::slot(header, image, own_hash)?;
@@ -260,11 +268,15 @@ fn catch_all(trie: &impl Stored) -> Option<u32> {
 fn find_name(trie: &impl Stored, name: DnsName<'_>) -> Option<u32> {
     let header = trie.header();
     let (len, parent_len) = (name.as_bytes().len(), name.parent_len());
-    let Some(wildcard) = header.wildcard else { return find_slowly(trie, &name) };
-    if len > TAIL_CODES {
+    if let Some(only) = header.only
+        && len <= TAIL_CODES
+    {
+        return find_only(Portable, trie, only, name.tail(), (len, parent_len));
+    }
+    if header.wildcard.is_none() || len > TAIL_CODES {
         return find_slowly(trie, &name);
     }
-    let pair = find_pair(Portable, trie, name.tail(), len, parent_len, wildcard)?;
+    let pair = find_pair(Portable, trie, name.tail(), len, parent_len)?;
     let found = pair.own.found().or(pair.above.found());
     if found.is_some() {
         return found;
@@ -273,6 +285,28 @@ fn find_name(trie: &impl Stored, name: DnsName<'_>) -> Option<u32> {
         return None;
     }
     find_above(trie, name.tail(), name.dots())
+}
+
+/// Finds a name in an image with [`Only`] two names.
+#[inline(always)]
+pub(super) fn find_only<V: Simd>(
+    simd: V,
+    trie: &impl Stored,
+    only: Only,
+    codes: V::Codes,
+    (len, parent_len): (usize, usize),
+) -> Option<u32> {
+    let (header, image) = (trie.header(), trie.image());
+    if let Some(slot) = only.exact {
+        let own = simd.marked(codes, mark(len, Shape::Exact));
+        let found = fast::verify(simd, header, image, slot, own)?.found();
+        if found.is_some() {
+            return found;
+        }
+    }
+    let above = simd.suffix(codes, parent_len);
+    let above = simd.marked(above, mark(parent_len, Shape::OneLabel));
+    fast::verify(simd, header, image, only.one_label?, above)?.found()
 }
 
 /// Finds the longest any-depth wildcard above the parent of a name that fits in a window.

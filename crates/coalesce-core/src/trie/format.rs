@@ -61,6 +61,9 @@
 //! names; if there are few slots, it skips the tag. It looks for the name and for the wildcard
 //! above it, and further up only for lengths that some any-depth suffix has.
 //!
+//! An image of at most one name and one one-label wildcard needs no hash. Their slots are found
+//! when it is opened, and a lookup compares the keys there.
+//!
 //! # Worked example: a certificate for `*.a.test`
 //!
 #![cfg_attr(feature = "alloc", doc = "```")]

@@ -2,19 +2,30 @@
 
 use core::net::IpAddr;
 
-use super::bytes::{binary_search, bits, pair, word};
+use super::bytes::{binary_search, bits, long, pair, word};
 use super::error::FormatError;
 use super::format::{
     ADDRESS_LEN, AddressKey, CHECKED_FROM, Counts, Kind, Layout, MAGIC, SLOT_LEN, Sections,
     VERSION, address_key, slots_max, value_bits,
 };
-use super::hash::{Hasher, Shape, bucket_shift};
-use crate::limits::{ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX};
+use super::hash::{Hasher, SHAPE_SHIFT, Shape, bucket_shift, mark};
+use crate::limits::{
+    ENTRIES_MAX, GROUPS_MAX, IDENTIFIERS_MAX, LABEL_LEN_MAX, LONG_NAME_BYTES_MAX, NAME_LEN_MAX,
+};
 use crate::packed::TAIL_CODES;
 use crate::simd::Detected;
 
 /// The most slots that count as cached: together they take 56 KiB.
 const CACHED_SLOTS_MAX: usize = 2_048;
+
+/// The slots of an image that has at most one exact name, at most one one-label wildcard and
+/// nothing else that matches names, as most certificates do. A lookup compares these keys without a
+/// hash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Only {
+    pub(crate) exact: Option<u32>,
+    pub(crate) one_label: Option<u32>,
+}
 
 /// The header of an image, and the start of each section.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +40,13 @@ pub(crate) struct Header {
     /// The shape of all wildcards, if the layout is fast and they have only one. Then a lookup
     /// starts with just two places: the name and the wildcard above it.
     pub(crate) wildcard: Option<Shape>,
+    /// That shape as it is in a key.
+    pub(crate) wildcard_mark: u32,
+    /// The length of the longest name that a pattern can match, without a trailing dot. A longer
+    /// host has no value, so a lookup reads only its length and its last byte.
+    pub(crate) longest_host: usize,
+    /// The slots of the names, if there are hardly any: see [`Only`].
+    pub(crate) only: Option<Only>,
     /// Whether the slots are so few that reading one costs no more than reading its tag.
     pub(crate) cached: bool,
     /// The shift for [`Hash::bucket`](super::hash::Hash::bucket).
@@ -68,17 +86,22 @@ impl Header {
         let [short, _, _, _] = counts.any_depth;
         let any_depth = counts.any_depth != [0; 4];
         let one_label = counts.shape[2] != 0;
+        let wildcard = match (layout, one_label, any_depth) {
+            (Layout::Fast, _, false) => Some(Shape::OneLabel),
+            (Layout::Fast, false, true) => Some(Shape::AnyDepth),
+            (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
+        };
+        let longest_host = longest_host(&counts, any_depth);
         Ok(Self {
             kind,
             layout,
             hasher: Hasher::new(counts.seed),
             // A suffix of n bytes begins after a dot at byte 31 - n.
             further: ((short as u32).reverse_bits() & !1) | u32::from(counts.has_catch_all()),
-            wildcard: match (layout, one_label, any_depth) {
-                (Layout::Fast, _, false) => Some(Shape::OneLabel),
-                (Layout::Fast, false, true) => Some(Shape::AnyDepth),
-                (Layout::Fast, true, true) | (Layout::Compact, ..) => None,
-            },
+            wildcard,
+            wildcard_mark: wildcard.map_or(0, |shape| mark(0, shape)),
+            longest_host,
+            only: if layout == Layout::Fast { only(image, &counts, &at) } else { None },
             cached: counts.slots as usize <= CACHED_SLOTS_MAX,
             bucket_shift,
             slot_len: SLOT_LEN as u32,
@@ -197,6 +220,43 @@ impl Header {
         }
         pool.get(at..at.checked_add(len)?)
     }
+}
+
+/// Returns the length of the longest name that a pattern of the image can match.
+fn longest_host(counts: &Counts, any_depth: bool) -> usize {
+    if any_depth || counts.has_catch_all() {
+        return NAME_LEN_MAX;
+    }
+    let [_, exact, parent, _] = counts.shape.map(usize::from);
+    // A wildcard adds one label and a dot to its parent.
+    let below =
+        if parent == 0 { 0 } else { parent.saturating_add(LABEL_LEN_MAX).saturating_add(1) };
+    exact.max(below).min(NAME_LEN_MAX)
+}
+
+/// Finds the slots of an image for [`Only`]. Reads at most six slots.
+fn only(image: &[u8], counts: &Counts, at: &Sections) -> Option<Only> {
+    if counts.names > 2 || counts.has_catch_all() {
+        return None;
+    }
+    let mut found = Only { exact: None, one_label: None };
+    for slot in 0..counts.slots {
+        let start = (slot as usize).checked_mul(SLOT_LEN)?;
+        let first = long(image, (at.slots as usize).checked_add(start)?)?;
+        // Only a vacant slot starts with a word of zero, because a key has its length there.
+        if first == 0 {
+            continue;
+        }
+        let place = match Shape::from_bits(first >> SHAPE_SHIFT & 3)? {
+            Shape::Exact => &mut found.exact,
+            Shape::OneLabel => &mut found.one_label,
+            Shape::AnyDepth => return None,
+        };
+        if place.replace(slot).is_some() {
+            return None;
+        }
+    }
+    Some(found)
 }
 
 /// Refuses counts above the limits, before they are used to locate any section.

@@ -17,11 +17,11 @@ use super::find::{self, Stored};
 use super::format::{CHECKSUM_AT, Kind, Layout};
 use super::header::Header;
 use super::list::{Patterns, StoredPattern};
+use super::lookup::find_authority;
 use super::validate;
 use crate::host::Host;
 use crate::name::DnsName;
 use crate::pattern::NamePattern;
-use crate::simd::{Kernel, Simd};
 use crate::storage::over_bytes;
 
 over_bytes! {
@@ -119,18 +119,6 @@ impl<S: AsRef<[u8]>> Stored for NameTrie<S> {
     }
 }
 
-/// Runs [`find::find_with`] as a kernel.
-struct Finding<'a, S>(&'a NameTrie<S>);
-
-impl<S: AsRef<[u8]>> Kernel<&[u8]> for Finding<'_, S> {
-    type Output = Option<u32>;
-
-    #[inline(always)]
-    fn run(self, authority: &[u8], simd: impl Simd) -> Option<u32> {
-        find::find_with(self.0, simd, authority)
-    }
-}
-
 #[cfg(feature = "alloc")]
 impl NameTrie<Vec<u8>> {
     /// Starts an empty trie.
@@ -153,7 +141,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     }
 
     /// Reads a trie that [`from_bytes`](Self::from_bytes) accepted before, in this process or
-    /// another one. The caller kept its [`checksum`](Self::checksum). The names are not read.
+    /// another one. The caller kept its [`checksum`](Self::checksum). The names are not checked.
     ///
     /// # Security
     /// The checksum is not computed again, so the bytes must come from a place where only you can
@@ -175,7 +163,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
         Ok(Self { image, header })
     }
 
-    /// Reads only the header of an image of this kind.
+    /// Reads the header of an image of this kind, and does not check the names.
     pub(crate) fn trusted(image: S, kind: Kind, checksum: u64) -> Result<Self, FormatError> {
         let header = Header::read(image.as_ref(), kind)?;
         let trie = Self { image, header };
@@ -240,7 +228,7 @@ impl<S: AsRef<[u8]>> NameTrie<S> {
     /// None.
     #[inline(always)]
     pub fn find_authority(&self, authority: &[u8]) -> Option<u32> {
-        self.header.simd.dispatch(Finding(self), authority)
+        find_authority(self, authority)
     }
 
     /// Finds the number for each of `authorities`, and calls `found` with the index and the number
