@@ -9,7 +9,7 @@ use coalesce_pool::{DnsPolicy, Policy, PoolConfig};
 
 use crate::client::{Client, Settings};
 use crate::coalesce::Coalesce;
-use crate::connect::{Dialer, DialerConfig, ProxyConfig};
+use crate::connect::{Connector, Dialer, DialerConfig, ProxyConfig};
 use crate::driver::{Driver, DriverParts};
 use crate::error::{Error, ErrorKind};
 use crate::resolve::Resolve;
@@ -73,6 +73,15 @@ impl ClientBuilder {
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolve) -> Self {
         self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Makes connections with a connector that you have. It takes the place of
+    /// [`tls`](Self::tls) and [`happy_eyeballs_delay`](Self::happy_eyeballs_delay), and cannot be
+    /// combined with [`proxy`](Self::proxy).
+    #[must_use]
+    pub fn connector(mut self, connector: Connector) -> Self {
+        self.dialer.connector = Some(connector);
         self
     }
 
@@ -175,9 +184,15 @@ impl ClientBuilder {
     /// Returns an [`Error`] if a host of [`coalesce_for`](Self::coalesce_for) is invalid, or if
     /// there is no TLS configuration or no resolver and those of the system cannot be read.
     pub fn build(mut self) -> Result<Client, Error> {
-        let tls = match self.tls {
-            Some(tls) => tls,
-            None => default_tls()?,
+        if self.dialer.connector.is_some() && self.proxy.is_some() {
+            return Err(Error::new(ErrorKind::Request, "a connector and a proxy exclude another"));
+        }
+        let tls = match (&self.dialer.connector, self.tls) {
+            (Some(connector), _) => {
+                connector.tls_config().map_err(|error| Error::new(ErrorKind::Request, error))?
+            }
+            (None, Some(tls)) => tls,
+            (None, None) => default_tls()?,
         };
         let resolver = match self.resolver {
             Some(resolver) => resolver,

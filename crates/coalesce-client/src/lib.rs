@@ -15,6 +15,8 @@ mod connection;
 mod driver;
 mod error;
 mod metrics;
+#[cfg(feature = "reqwest")]
+mod middleware;
 mod options;
 mod resolve;
 mod route;
@@ -28,8 +30,10 @@ pub use builder::ClientBuilder;
 pub use client::Client;
 pub use coalesce::Coalesce;
 pub use coalesce_pool::{DnsPolicy, Eligibility, Grounds, PoolConfig, Protocol, Refusal};
-pub use connect::{ProxyConfig, ProxyConfigError};
+pub use connect::{Connector, PeerFacts, ProxyConfig, ProxyConfigError, TlsPeer};
 pub use error::{BoxError, Error, ErrorKind};
+#[cfg(feature = "reqwest")]
+pub use middleware::CoalesceMiddleware;
 pub use options::RequestOptions;
 #[cfg(feature = "hickory")]
 pub use resolve::{DnsConfigError, HickoryResolver};

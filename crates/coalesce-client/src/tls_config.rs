@@ -197,6 +197,16 @@ impl TlsConfig {
         Ok(Self { check: HandshakeCheck::ErrorOverridden, ..config })
     }
 
+    /// Makes the configuration of a client whose connector makes all handshakes.
+    pub(crate) fn unused() -> Result<Self, TlsConfigError> {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(failed("no usable TLS version"))?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        Ok(Self::opaque(config))
+    }
+
     fn build(
         provider: Arc<CryptoProvider>,
         verifier: Arc<dyn ServerCertVerifier>,

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 
 use crate::error::{Error, ErrorKind};
 
-type Ended = Box<dyn FnOnce(Result<(), &Error>) + Send>;
+type Ended = Box<dyn FnOnce(Result<(), &Error>) + Send + Sync>;
 
 /// The body of a response.
 ///

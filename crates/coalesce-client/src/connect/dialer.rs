@@ -9,6 +9,7 @@ use coalesce_core::{DnsName, Host, Scheme};
 use coalesce_pool::{Endpoint, PoolKey, Protocol, TlsConfigurationId, Verification};
 use tokio::net::TcpStream;
 
+use super::connector::Connector;
 use super::error::Cause;
 use super::limits::{CONNECT_TIMEOUT, HAPPY_EYEBALLS_DELAY};
 use super::proxy::ProxyConfig;
@@ -32,6 +33,8 @@ pub(crate) struct DialerConfig {
     pub(crate) proxy: Option<ProxyConfig>,
     /// Resolves the host of the proxy.
     pub(crate) proxy_resolver: Arc<dyn Resolve>,
+    /// Makes all connections that need no proxy.
+    pub(crate) connector: Option<Connector>,
 }
 
 impl DialerConfig {
@@ -43,6 +46,7 @@ impl DialerConfig {
             happy_eyeballs_delay: HAPPY_EYEBALLS_DELAY,
             proxy: None,
             proxy_resolver: Arc::new(SystemResolver::default()),
+            connector: None,
         }
     }
 }
@@ -55,6 +59,7 @@ pub(crate) struct Dialer {
     happy_eyeballs_delay: Duration,
     proxy: Option<ProxyConfig>,
     proxy_resolver: Arc<dyn Resolve>,
+    connector: Option<Connector>,
 }
 
 impl Dialer {
@@ -66,6 +71,7 @@ impl Dialer {
             happy_eyeballs_delay: config.happy_eyeballs_delay,
             proxy: config.proxy,
             proxy_resolver: config.proxy_resolver,
+            connector: config.connector,
         }
     }
 
@@ -113,6 +119,10 @@ impl Dialer {
     ) -> Result<Dialed, Cause> {
         let origin = target.key.origin.as_origin();
         let Some(name) = &target.key.proxy else {
+            if let Some(connector) = &self.connector {
+                let dialed = connector.dial(origin, target.http1_only).await;
+                return dialed.map_err(Cause::Connector);
+            }
             let (stream, peer) =
                 self.connect(&origin.host(), origin.port(), &target.endpoints).await?;
             return self.secure(&target, stream, peer, handshaking).await;

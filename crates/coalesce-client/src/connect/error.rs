@@ -38,6 +38,8 @@ pub(crate) enum Cause {
     Proxy { proxy: Proxy, cause: Box<Cause> },
     /// The host has no addresses.
     Resolve(BoxError),
+    /// The connector of the user made no usable connection.
+    Connector(BoxError),
     /// The proxy opened no tunnel.
     Tunnel { peer: SocketAddr, error: io::Error },
     /// The time limit passed.
@@ -89,7 +91,7 @@ impl Cause {
             Self::Tcp(failed) => failed.last().map(|(_, error)| error as _),
             Self::Tls { error, .. } | Self::Tunnel { error, .. } => Some(error),
             Self::Proxy { cause, .. } => cause.source(),
-            Self::Resolve(error) => Some(error.as_ref()),
+            Self::Resolve(error) | Self::Connector(error) => Some(error.as_ref()),
             _ => None,
         }
     }
@@ -108,7 +110,7 @@ impl fmt::Display for Cause {
             Self::Tls { peer, error } => write!(f, "TLS with {peer}: {error}"),
             Self::UnknownProxy(proxy) => write!(f, "no proxy {}", proxy.as_str()),
             Self::Proxy { proxy, cause } => write!(f, "proxy {}: {cause}", proxy.as_str()),
-            Self::Resolve(error) => error.fmt(f),
+            Self::Resolve(error) | Self::Connector(error) => error.fmt(f),
             Self::Tunnel { peer, error } => write!(f, "{peer}: {error}"),
             Self::Timeout(limit) => write!(f, "no connection after {} ms", limit.as_millis()),
         }

@@ -1,9 +1,13 @@
 //! New connections: TCP with Happy Eyeballs, proxies, TLS.
 
+mod connector;
 mod dialer;
 mod error;
 mod eyeballs;
 mod limits;
+#[cfg(feature = "hyper-rustls")]
+mod maybe_https;
+mod peer_facts;
 mod proxy;
 mod target;
 mod tcp;
@@ -17,7 +21,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use connector::Connector;
 pub(crate) use dialer::{Dialer, DialerConfig};
 pub(crate) use error::ConnectError;
+pub use peer_facts::{PeerFacts, TlsPeer};
 pub use proxy::{ProxyConfig, ProxyConfigError};
 pub(crate) use target::{DialTarget, Dialed, Io, PeerTls};

@@ -48,9 +48,14 @@ impl Ca {
 
     /// Prepares a client that trusts the CA.
     pub(crate) fn client_with(&self, resolver: FixedResolver) -> ClientBuilder {
+        Client::builder().tls(TlsConfig::with_roots(self.roots()).unwrap()).resolver(resolver)
+    }
+
+    /// Returns the root as a store.
+    pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.as_ref().der().clone()).unwrap();
-        Client::builder().tls(TlsConfig::with_roots(roots).unwrap()).resolver(resolver)
+        roots
     }
 }
 
