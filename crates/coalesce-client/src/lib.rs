@@ -94,14 +94,15 @@
 //!
 //! A server answers 421 if a request is misdirected. The client then sends the request once more, on a
 //! connection that it makes for this origin alone, and remembers the refusal for ten minutes. Any method
-//! is sent again, because the server did not process the request. The body must be empty or bytes; a
-//! stream is gone, so its caller gets the 421. The caller also gets a 421 that comes on a connection
-//! made for the origin.
+//! is sent again, because the server did not process the request. The body must be empty or bytes,
+//! or a stream that announces at most `ClientBuilder::replay_limit` bytes. The caller gets the 421
+//! if the body is gone, and if the 421 comes on a connection made for the origin.
 //!
 //! # URIs
 //!
 //! The scheme is `http` or `https`. The host is as DNS has it: convert a host with other characters
-//! (IDNA) before you make the URI. A `Host` field that differs from the URI is not sent.
+//! (IDNA) before you make the URI. User information, and a `Host` field that differs from the URI,
+//! are errors.
 //!
 //! # Redirects, cookies, decompression
 //!
