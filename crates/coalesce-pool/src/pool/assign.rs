@@ -321,16 +321,9 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         Own::Useless => {}
     }
     if key.proxy.is_none() && group.endpoints.is_empty() && group.resolution != Resolution::Done {
-        if group.resolution == Resolution::NotAsked && needs_no_addresses(request) {
-            let wait = leader::wait_for_origins(state, key, group, now);
-            if let Some(group) = state.groups.get_mut(key) {
-                group.announcer = wait;
-            }
-            if matches!(wait, LeaderWait::For { .. }) {
-                return Ok(());
-            }
+        if !needs_no_addresses(request) || !waits_for_origins(state, key, now) {
+            resolve(state, key);
         }
-        resolve(state, key);
         return Ok(());
     }
     let endpoints: Vec<_> = group.untried().copied().collect();
@@ -363,6 +356,20 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
     state.affect_waiting(attempt);
     state.output(Output::Connect { attempt, key: key.clone(), endpoints });
     Ok(())
+}
+
+/// Returns whether a group waits for a connection that may announce its origin, before its host is
+/// resolved.
+fn waits_for_origins(state: &mut State, key: &PoolKey, now: Duration) -> bool {
+    let Some(group) = state.groups.get(key) else { return false };
+    if group.resolution != Resolution::NotAsked {
+        return false;
+    }
+    let wait = leader::wait_for_origins(state, key, group, now);
+    if let Some(group) = state.groups.get_mut(key) {
+        group.announcer = wait;
+    }
+    matches!(wait, LeaderWait::For { .. })
 }
 
 /// Returns whether a connection that announces the origin of a request is enough for it.
