@@ -369,7 +369,7 @@ impl HandshakeTableBuilder {
         };
         let names = match &self.shared {
             None => ServerNames::Own {
-                names: self.names.build().map_err(HandshakeTableError::Table)?,
+                names: Box::new(self.names.build().map_err(HandshakeTableError::Table)?),
                 choices: self
                     .choices
                     .iter()

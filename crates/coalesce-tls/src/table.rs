@@ -81,7 +81,7 @@ pub(crate) struct ServerNameTable {
 /// Server names and their choices.
 pub(crate) enum ServerNames {
     /// The table has its own names. The number of a pattern is an index into `choices`.
-    Own { names: NameTrie, choices: Vec<PreparedChoice> },
+    Own { names: Box<NameTrie>, choices: Vec<PreparedChoice> },
     /// The names are in the table that decides the requests.
     Shared { find: FindVirtualHost, choices: BTreeMap<VirtualHostId, PreparedChoice> },
 }
