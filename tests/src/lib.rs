@@ -107,6 +107,16 @@ impl World {
         self.start(command)
     }
 
+    /// Returns a command that runs an example in the folder.
+    ///
+    /// # Panics
+    /// If the build fails.
+    pub fn example_command(&self, name: &str) -> Command {
+        let mut command = Command::new(build(&format!("example-{name}")));
+        command.current_dir(self.path(""));
+        command
+    }
+
     /// Starts an example server with the file `hosts`, and waits until it listens.
     ///
     /// # Panics

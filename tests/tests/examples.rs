@@ -1,8 +1,18 @@
-//! Runs the example servers and sends requests with curl, over both versions of HTTP.
+//! Runs the example servers and sends requests with curl, over both versions of HTTP. Runs the
+//! example client against a server.
 
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use coalesce_tests::{CONTENT_421, Curl, Server, World, curl};
+use http::Response;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// Two hosts of one certificate, one of another, and one for clients with a certificate.
 const HOSTS: &str = "
@@ -118,10 +128,67 @@ fn core() {
     assert_eq!((bad.status, &bad.body[..]), (400, "not understood\n"));
 }
 
+/// `hello ` a hundred times, compressed (RFC 1952).
+const COMPRESSED: [u8; 32] = [
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 205, 201, 201, 87, 200, 24, 37, 71, 73, 170, 146, 0,
+    243, 49, 162, 13, 88, 2, 0, 0,
+];
+
+/// Starts an HTTP/2 server: `shop` redirects to `img`, whose content is compressed.
+async fn redirecting(world: &World) -> SocketAddr {
+    let chain = CertificateDer::pem_file_iter(world.path("site.pem")).unwrap();
+    let chain = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(world.path("site.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let to_img = request.uri().host() == Some("img.example.test");
+                let answer = Response::builder();
+                let answer = if to_img {
+                    assert_eq!(request.headers()["accept-encoding"], "gzip");
+                    answer.header("content-encoding", "gzip")
+                } else {
+                    let url = format!("https://img.example.test:{}/logo", address.port());
+                    answer.status(302).header("location", url)
+                };
+                let mut body = respond.send_response(answer.body(()).unwrap(), !to_img).unwrap();
+                if to_img {
+                    body.send_data(COMPRESSED.to_vec().into(), true).unwrap();
+                }
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client() {
+    let world = world();
+    let address = redirecting(&world).await;
+    let (port, url) = (address.port(), format!("https://shop.example.test:{}/", address.port()));
+    let mut command = world.example_command("client");
+    command.args(["ca.pem", &format!("*:{port}:127.0.0.1"), &url]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((lines.first(), lines.last()), (Some(&"200 OK"), Some(&"600 bytes")), "{text}");
+    assert!(text.contains("sent, because the certificate covers the host"), "{text}");
+}
+
 #[test]
 fn examples_are_short() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-    for name in ["axum", "core", "h2", "hyper", "tonic"] {
+    for name in ["axum", "client", "core", "h2", "hyper", "tonic"] {
         let text = std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
         assert!(text.lines().count() < 80, "{name}.rs");
     }
