@@ -1,6 +1,6 @@
-//! A client with redirects, decompression and tracing, by layers of tower-http. Run
-//! `example-client CA HOST:PORT:ADDRESS URL`: `CA` is a file of roots, and the second argument is an
-//! address for a host, as curl's `--resolve` has it. `RUST_LOG=tower_http=debug` shows the trace.
+//! A client with redirects, decompression and tracing, by layers of tower-http. Run `example-client
+//! CA HOST:PORT:ADDRESS URL`: `CA` is a file of roots, and the second argument is an address for a
+//! host, as curl's `--resolve` has it. `RUST_LOG=tower_http=debug` shows the trace.
 #![allow(clippy::print_stdout, reason = "prints the response")]
 
 use anyhow::Context;

@@ -1,10 +1,10 @@
-//! An HTTP client for tokio whose hosts share HTTP/2 connections where they may, and which knows what
-//! a 421 means.
+//! An HTTP client for tokio whose hosts share HTTP/2 connections where they may, and which knows
+//! what a 421 means.
 //!
-//! A host shares the connection of another one if the certificate covers it and its address is that of
-//! the connection (RFC 9113 §9.1.1), or if the server's ORIGIN frame says so and you allow it (RFC
-//! 8336). The client makes fewer connections, TLS handshakes and, with ORIGIN, DNS queries. Do not
-//! expect faster pages: on a real network the time is about the same.
+//! A host shares the connection of another one if the certificate covers it and its address is that
+//! of the connection (RFC 9113 §9.1.1), or if the server's ORIGIN frame says so and you allow it
+//! (RFC 8336). The client makes fewer connections, TLS handshakes and, with ORIGIN, DNS queries. Do
+//! not expect faster pages: on a real network the time is about the same.
 //!
 //! | you have | you use |
 //! | --- | --- |
@@ -16,20 +16,22 @@
 //!
 //! # Example
 //!
-//! Two hosts of one server. The [`Trail`] in each response says which connection carried the request,
-//! and why.
+//! Two hosts of one server. The [`Trail`] in each response says which connection carried the
+//! request, and why.
 //!
 //! ```
 //! use coalesce_client::{Client, FixedResolver, TlsConfig, Trail};
 //!
 //! # use std::sync::Arc;
 //! # use coalesce_client::rustls::{self, RootCertStore, ServerConfig};
-//! # async fn server() -> Result<(RootCertStore, std::net::SocketAddr), Box<dyn std::error::Error>> {
+//! # type Started = Result<(RootCertStore, std::net::SocketAddr), Box<dyn std::error::Error>>;
+//! # async fn server() -> Started {
 //! #     let names = ["a.example.test".to_owned(), "b.example.test".to_owned()];
 //! #     let made = rcgen::generate_simple_self_signed(names)?;
 //! #     let mut roots = RootCertStore::empty();
 //! #     roots.add(made.cert.der().clone())?;
-//! #     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+//! #     let key = made.signing_key.serialize_der().into();
+//! #     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key);
 //! #     let provider = Arc::new(rustls::crypto::ring::default_provider());
 //! #     let mut config = ServerConfig::builder_with_provider(provider)
 //! #         .with_safe_default_protocol_versions()?
@@ -45,7 +47,8 @@
 //! #             let mut connection = h2::server::handshake(stream).await.unwrap();
 //! #             tokio::spawn(async move {
 //! #                 while let Some(Ok((_, mut respond))) = connection.accept().await {
-//! #                     let mut body = respond.send_response(http::Response::new(()), false).unwrap();
+//! #                     let head = http::Response::new(());
+//! #                     let mut body = respond.send_response(head, false).unwrap();
 //! #                     body.send_data(bytes::Bytes::from_static(b"hello"), true).unwrap();
 //! #                 }
 //! #             });
@@ -87,16 +90,16 @@
 //! | `Origins` | the same, and the server's origin set limits or extends it | obeyed |
 //!
 //! `dns_policy` says whether an origin set replaces the comparison of addresses. A connection is
-//! never shared if its verifier cannot be run again, if a client certificate was sent on it (unless you
-//! list both hosts), or if it goes through a proxy.
+//! never shared if its verifier cannot be run again, if a client certificate was sent on it (unless
+//! you list both hosts), or if it goes through a proxy.
 //!
 //! # A 421
 //!
-//! A server answers 421 if a request is misdirected. The client then sends the request once more, on a
-//! connection that it makes for this origin alone, and remembers the refusal for ten minutes. Any method
-//! is sent again, because the server did not process the request. The body must be empty or bytes,
-//! or a stream that announces at most `ClientBuilder::replay_limit` bytes. The caller gets the 421
-//! if the body is gone, and if the 421 comes on a connection made for the origin.
+//! A server answers 421 if a request is misdirected. The client then sends the request once more,
+//! on a connection that it makes for this origin alone, and remembers the refusal for ten minutes.
+//! Any method is sent again, because the server did not process the request. The body must be empty
+//! or bytes, or a stream that announces at most `ClientBuilder::replay_limit` bytes. The caller
+//! gets the 421 if the body is gone, and if the 421 comes on a connection made for the origin.
 //!
 //! # URIs
 //!
@@ -111,8 +114,8 @@
 //!
 //! # Crate features
 //!
-//! * `hickory` (default): `HickoryResolver`, which asks for A, AAAA and HTTPS records. Without it the
-//!   default is [`SystemResolver`], which knows no HTTPS records.
+//! * `hickory` (default): `HickoryResolver`, which asks for A, AAAA and HTTPS records. Without it
+//!   the default is [`SystemResolver`], which knows no HTTPS records.
 //! * `native-roots` (default): `TlsConfig::with_native_roots`, the roots of the operating system.
 //! * `webpki-roots`: `TlsConfig::with_webpki_roots`, the roots of Mozilla, built in.
 //! * `hyper-rustls`: [`PeerFacts`] for the stream of hyper-rustls.

@@ -12,9 +12,10 @@ use tokio_rustls::client::TlsStream;
 /// A stream that knows its peer and its TLS handshake.
 ///
 /// A client needs these facts to decide whether another host may use the connection. Implement this
-/// trait for the stream of your connector, and pass the connector to [`Connector`](crate::Connector).
-/// It is implemented for tokio's `TcpStream`, for `TlsStream` of tokio-rustls, for `TokioIo` around
-/// them, and with the feature `hyper-rustls` for `MaybeHttpsStream`.
+/// trait for the stream of your connector, and pass the connector to
+/// [`Connector`](crate::Connector). It is implemented for tokio's `TcpStream`, for `TlsStream` of
+/// tokio-rustls, for `TokioIo` around them, and with the feature `hyper-rustls` for
+/// `MaybeHttpsStream`.
 ///
 /// # Examples
 /// ```

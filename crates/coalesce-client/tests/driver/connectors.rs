@@ -147,7 +147,10 @@ async fn connector_for_https_without_the_facts_of_tls_is_refused() {
             let address = server.address;
             let connector = Connector::new(service_fn(move |uri| {
                 let (config, facts) = (Arc::clone(&config), facts.clone());
-                async move { Ok::<_, io::Error>(Forgetful(connect(config, address, uri).await?, facts)) }
+                async move {
+                    let stream = connect(config, address, uri).await?;
+                    Ok::<_, io::Error>(Forgetful(stream, facts))
+                }
             }));
             let client = ca.client(server.address).connector(connector).build().unwrap();
             let error = client.get(server.uri("a.test", "/")).await.unwrap_err();
