@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests: certificates, running servers and real clients.
 #![allow(clippy::exhaustive_structs, reason = "the crate is not published")]
 
+pub mod installed;
 pub mod raw;
 pub mod tls;
 

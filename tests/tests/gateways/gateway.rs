@@ -1,21 +1,16 @@
 //! Gateways as the system has them, and their clients.
 
+use std::fmt;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
-use std::{env, fmt};
 
+use coalesce_tests::installed::{self, START_MAX};
 use coalesce_tests::{Curl, Server, World, curl, tls};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::application;
-
-/// For starting a gateway on a machine that has much else to do.
-const START_MAX: Duration = Duration::from_secs(60);
 
 /// A kind of gateway.
 struct Kind {
@@ -228,14 +223,7 @@ impl Gateway {
     /// `None` and a line on standard error where the program is not installed, or a panic when the
     /// environment says CI.
     fn start(kind: &'static Kind) -> Option<Self> {
-        let Some(program) = find(kind.program) else {
-            let needs = format!("needs {}", kind.program);
-            assert!(env::var_os("CI").is_none_or(|ci| ci.is_empty()), "{needs}");
-            // Past the harness, which keeps to itself what a passing test prints.
-            let line = format!("\nNOT TESTED behind {}: {needs}\n\n", kind.name);
-            io::stderr().write_all(line.as_bytes()).expect("standard error is open");
-            return None;
-        };
+        let program = installed::find(kind.program, &format!("behind {}", kind.name))?;
         let world = World::new(&[("site", &["shop.test", "elsewhere.test"])], "");
         fs::write(world.path("call"), [0; 5]).expect("the folder is writable");
         fs::write(world.path("upload"), vec![b'x'; 200_000]).expect("the folder is writable");
@@ -244,19 +232,7 @@ impl Gateway {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let address = free.expect("a free port");
         let configuration = (kind.configuration)(address, upstream, &world);
-        fs::write(world.path("configuration"), configuration).expect("the folder is writable");
-        // Gateways do not say where they listen, so the shell does.
-        let mut command = Command::new("sh");
-        let script = "echo \"listening on $1\"; shift; exec \"$@\"";
-        command.args(["-c", script, "sh", &address.to_string()]);
-        command.arg(program).args(kind.arguments).arg(world.path("configuration"));
-        let server = world.start(command);
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let log = || fs::read_to_string(world.path("log")).unwrap_or_default();
-            assert!(begun.elapsed() < START_MAX, "{} does not start: {}", kind.name, log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let server = installed::start(&world, address, &program, kind.arguments, &configuration);
         Some(Self { kind, world, server })
     }
 
@@ -318,16 +294,4 @@ impl Upgraded {
         self.stream.read_exact(&mut answer).expect("the connection is open");
         String::from_utf8_lossy(&answer).into_owned()
     }
-}
-
-/// Finds the program of this name in the folders of the shell, in the folder for servers, and in
-/// the one into which `tests/run.sh` installs.
-fn find(name: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let server = Path::new("/usr/sbin").to_owned();
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/gateways/bin");
-    env::split_paths(&folders)
-        .chain([server, installed])
-        .map(|folder| folder.join(name))
-        .find(|it| it.is_file())
 }
