@@ -1,5 +1,5 @@
-//! Runs real browsers against `coalesce serve`: which requests share a connection, and the outcome
-//! of a 421.
+//! Runs real browsers, and our client, against `coalesce serve`: which requests share a connection,
+//! and the outcome of a 421.
 //!
 //! A page requests resources of other hosts step by step, and then reports the results to its own
 //! host. The server's access log shows the connection of each request and its answer. `--nocapture`
@@ -9,11 +9,15 @@
 
 mod browser;
 mod chromium;
+mod client;
 mod firefox;
+mod names;
 mod visit;
 
+use client::Dns;
 use coalesce_tests::World;
-use visit::{Request, Site, Visit, name};
+use names::name;
+use visit::{Request, Site, Visit};
 
 const HOSTS: [&str; 3] = ["a", "b", "c"];
 
@@ -140,4 +144,47 @@ fn chromium_is_not_disturbed_by_origin_frames() {
     assert!(visit.misdirected().is_empty(), "{visit}");
     let visit = Visit::new(chromium, &site(), &HOSTS, EVERYWHERE, "a");
     assert_all_are_served(&visit);
+}
+
+/// A row of `docs/browsers.md`: the steps, the hosts at the server's address, the results of our
+/// client, the number of its connections, and of its requests that were answered 421.
+type Row<'a> = (&'a str, &'a [&'a str], &'a str, usize, usize);
+
+#[test]
+fn client_shares_connections_as_the_page_on_browsers_says() {
+    let without: [Row<'_>; 4] = [
+        ("get=b/1&frame=b/2&post=b/3", &HOSTS, "a,answered,answered,answered", 1, 0),
+        ("get=b/1&go=c/2&get=c/3&get=b/4", &HOSTS, "a,answered,answered,answered,answered", 2, 1),
+        (EVERYWHERE, &HOSTS, "a,answered,answered,answered,answered,answered", 2, 1),
+        ("get=b/1&get=c/2", &["a"], "a,failed,failed", 1, 0),
+    ];
+    let with: [Row<'_>; 4] = [
+        ("get=b/1&frame=b/2&post=b/3", &HOSTS, "a,answered,answered,answered", 1, 0),
+        ("get=b/1&go=c/2&get=c/3&get=b/4", &HOSTS, "a,answered,answered,answered,answered", 2, 0),
+        (EVERYWHERE, &HOSTS, "a,answered,answered,answered,answered,answered", 2, 0),
+        ("get=b/1&get=c/2", &["a"], "a,failed,failed", 1, 0),
+    ];
+    for (rows, origins) in [(without, false), (with, true)] {
+        for row in rows {
+            for dns in [Dns::Required, Dns::Waived] {
+                // Only with a waiver does an origin set replace DNS.
+                let row = match (row, dns) {
+                    ((steps, here @ ["a"], ..), Dns::Waived) if origins => {
+                        (steps, here, "a,answered,failed", 1, 0)
+                    }
+                    _ => row,
+                };
+                assert_client_does(row, origins, dns);
+            }
+        }
+    }
+}
+
+fn assert_client_does(row: Row<'_>, origins: bool, dns: Dns) {
+    let (steps, here, told, connections, misdirected) = row;
+    let site = if origins { site() } else { without_origins() };
+    let visit = Visit::of_client(&site, here, steps, dns);
+    assert_eq!(visit.told("a"), Some(told), "{visit}");
+    assert_eq!(visit.connections().len(), connections, "{visit}");
+    assert_eq!(visit.misdirected().len(), misdirected, "{visit}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Instant;
@@ -11,17 +12,34 @@ use coalesce_tests::{Server, World};
 use serde_json::Value;
 
 use crate::browser::{Browser, Page, VISIT_MAX};
-
-/// Returns the full name of a host.
-pub(crate) fn name(host: &str) -> String {
-    format!("{host}.example.test")
-}
+use crate::client::{self, Dns};
+use crate::names::name;
 
 /// The visited site.
 pub(crate) struct Site {
     pub(crate) world: World,
     /// The flags of `coalesce serve`.
     pub(crate) flags: &'static [&'static str],
+}
+
+/// A site that runs, and the lines of its access log.
+struct Visited<'a> {
+    site: &'a Site,
+    server: Server,
+    lines: Receiver<String>,
+    here: Vec<String>,
+}
+
+impl<'a> Visited<'a> {
+    fn start(site: &'a Site, here: &[&str]) -> Self {
+        let mut server = site.world.serve_with(&[&["--access-log", "-"], site.flags].concat());
+        let lines = lines(&mut server);
+        Self { site, server, lines, here: here.iter().map(|host| name(host)).collect() }
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.site.world.path("ca.pem")
+    }
 }
 
 /// A request in the access log.
@@ -78,29 +96,40 @@ impl Visit {
         steps: &str,
         last: &str,
     ) -> Self {
-        let mut server = site.world.serve_with(&[&["--access-log", "-"], site.flags].concat());
-        let lines = lines(&mut server);
-        let url = format!("https://{}:{}/#{steps}", name("a"), server.address.port());
-        let here: Vec<String> = here.iter().map(|host| name(host)).collect();
-        let page = Page { url: &url, ca: &site.world.path("ca.pem"), here: &here };
+        let visited = Visited::start(site, here);
+        let url = format!("https://{}:{}/#{steps}", name("a"), visited.server.address.port());
+        let page = Page { url: &url, ca: &visited.ca(), here: &visited.here };
         let running = browser.open(&page);
-
         let mut visit = Self { browser: browser.to_string(), requests: Vec::new() };
         let deadline = Instant::now() + VISIT_MAX;
         while visit.told(last).is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = lines.recv_timeout(left) else {
+            let Ok(line) = visited.lines.recv_timeout(left) else {
                 panic!("{last} is not shown: {visit}\n{}", running.output());
             };
             visit.requests.push(Request::parse(&line));
         }
         drop(running);
-        assert!(server.terminate().success());
+        visit.end(visited, steps)
+    }
+
+    /// Does the same with our client.
+    pub(crate) fn of_client(site: &Site, here: &[&str], steps: &str, dns: Dns) -> Self {
+        let visited = Visited::start(site, here);
+        let page = Page { url: "", ca: &visited.ca(), here: &visited.here };
+        client::visit(&page, &visited.server, steps, dns);
+        let browser = format!("coalesce-client, DNS {dns:?}");
+        Self { browser, requests: Vec::new() }.end(visited, steps)
+    }
+
+    /// Reads the rest of the log.
+    fn end(mut self, visited: Visited<'_>, steps: &str) -> Self {
+        assert!(visited.server.terminate().success());
         // The log has a request at the end of its answer, which may come after that of a later
         // request.
-        visit.requests.extend(lines.iter().map(|line| Request::parse(&line)));
-        println!("{steps}: {visit}");
-        visit
+        self.requests.extend(visited.lines.iter().map(|line| Request::parse(&line)));
+        println!("{steps}: {self}");
+        self
     }
 
     /// Returns the report of the page of `host`: its content, and the result of each step.

@@ -78,6 +78,22 @@ async fn post_with_a_body_beyond_the_limit_gets_its_421() {
     assert_eq!(of_b(&server), [(0, 200_000), (1, 200_000)]);
 }
 
+/// The rest of the upload is given up when the answer has come.
+#[tokio::test]
+async fn upload_is_cancelled_after_an_early_421() {
+    let (place, server, client) = one(both().serves_alone(&["b"]).early()).await;
+    page(&client, place, "a").await;
+    let endless = StreamBody::new(stream::pending::<Piece>());
+    let answered = read(client.request(post(&place.url("b", "/"), endless))).await.unwrap();
+    assert_eq!(answered.status, 421);
+    server.until("the reset of the upload", |log| !log.resets.is_empty()).await;
+    let resets = server.log().resets.clone();
+    assert!(matches!(resets[..], [(0, _, CANCEL)]), "{resets:?}");
+    // Other requests of the connection go on.
+    page(&client, place, "a").await;
+    assert_eq!(server.log().connections.len(), 1);
+}
+
 /// The connection goes on for other requests.
 #[tokio::test]
 async fn early_421_is_delivered_while_the_upload_goes_on() {

@@ -1,10 +1,11 @@
-//! nginx, Apache and HAProxy of the system's packages: hosts that share a connection, and a host
-//! that each of them serves only on connections of its own.
+//! nginx, Apache and HAProxy of the system's packages, and `coalesce serve`: hosts that share a
+//! connection, and a host that each of them serves only on connections of its own.
 //!
 //! One certificate covers `a`, `b` and `c`. `c` is served only if it is the server name.
 
 mod configuration;
 
+use std::io::BufRead;
 use std::net::SocketAddr;
 
 use coalesce_client::{Client, FixedResolver, TlsConfig};
@@ -12,6 +13,7 @@ use coalesce_tests::{Server, World, installed};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use serde_json::Value;
 
 use crate::asking::{builder, get};
 use crate::place::{Place, name};
@@ -102,5 +104,45 @@ async fn hosts_of_packaged_servers_share_what_these_serve() {
         assert_eq!(found, ["a b a b", "c c"], "{} over HTTP/2", kind.name);
         let found = asked(&client(&world, &server, true)).await;
         assert_eq!(found, ["a a", "b b", "c c"], "{} over HTTP/1.1", kind.name);
+    }
+}
+
+/// The same with `coalesce serve`, whose access log has the connections.
+#[tokio::test]
+async fn hosts_of_our_server_share_what_it_serves() {
+    let rule = "client_ca = \"client-ca.pem\"\nclient_certificate = \"optional\"\n";
+    let host = |host: &str| {
+        let (name, rule) = (name(host), if host == "c" { rule } else { "" });
+        format!(
+            "[[virtual_host]]\nname = \"{host}\"\nnames = [\"{name}\"]\n{rule}\
+             certificate = \"site.pem\"\nkey = \"site.key\"\nanswer = {{ text = '{host}' }}\n"
+        )
+    };
+    let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n".to_owned();
+    let world = world(&(listener + &HOSTS.map(host).concat()));
+    for (flags, http1_only, expected) in [
+        // The announced origin set leaves `c` out, so nobody asks for it.
+        (&[][..], false, &["a b a b", "c c"][..]),
+        // Without it, the first request for `c` gets a 421.
+        (&["--no-origins"], false, &["a b c a b", "c c"]),
+        (&[], true, &["a a", "b b", "c c"]),
+    ] {
+        let mut server = world.serve_with(&[&["--access-log", "-"], flags].concat());
+        let lines = server.output();
+        let client = client(&world, &server, http1_only);
+        for host in ASKED {
+            let answered = get(&client, &format!("https://{}/", name(host))).await;
+            assert_eq!((answered.status, &*answered.content), (200, host));
+        }
+        drop(client);
+        assert!(server.terminate().success());
+        let requests = lines.lines().map(|line| {
+            let line: Value = serde_json::from_str(&line.unwrap()).expect("the log is JSON");
+            let text = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+            let authority = text("authority");
+            let host = authority.split('.').next().unwrap_or_default();
+            (text("peer"), host.to_owned())
+        });
+        assert_eq!(grouped(&requests.collect::<Vec<_>>()), expected, "{flags:?}");
     }
 }
