@@ -8,6 +8,14 @@ use coalesce_pool::Failure;
 use crate::trail::Trail;
 
 /// An error of any type.
+///
+/// # Examples
+/// ```
+/// use coalesce_client::BoxError;
+///
+/// let error: BoxError = std::io::Error::other("no file").into();
+/// assert_eq!(error.to_string(), "no file");
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The reason why a request has no response.

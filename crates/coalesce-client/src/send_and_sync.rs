@@ -1,8 +1,17 @@
 //! Asserts that every public type is `Send` and `Sync`. Clients are shared between threads, and
-//! responses move from one to another.
+//! responses move from one to another. Bodies of requests are those of users, which need not be
+//! `Sync`, and so are not the types that hold one.
 
 /// Compiles only if `T` is both.
 const fn assert<T: Send + Sync>() {}
+
+/// Compiles only if `T` is `Send`.
+const fn assert_only_send<T: Send>() {}
+
+const _: () = {
+    assert_only_send::<crate::RequestBody>();
+    assert_only_send::<crate::ResponseFuture>();
+};
 
 const _: () = {
     assert::<crate::Client>();

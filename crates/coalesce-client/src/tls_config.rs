@@ -76,6 +76,14 @@ impl fmt::Debug for TlsConfig {
 }
 
 /// The error of a TLS configuration.
+///
+/// # Examples
+/// ```
+/// use coalesce_client::{TlsConfig, rustls::RootCertStore};
+///
+/// let error = TlsConfig::with_roots(RootCertStore::empty()).unwrap_err();
+/// assert!(error.to_string().starts_with("the roots are not usable"));
+/// ```
 #[derive(Debug)]
 pub struct TlsConfigError {
     message: &'static str,

@@ -164,12 +164,20 @@ fn external_types_of_each_library_are_those_of_its_documentation() {
     }
 }
 
+/// Public types that are `Send` but not `Sync`, with the reason.
+const ONLY_SEND: &[(&str, &str, &str)] = &[
+    ("coalesce-client", "RequestBody", "it holds a body of the user"),
+    ("coalesce-client", "ResponseFuture", "it holds a body of the user"),
+];
+
 #[test]
 #[ignore = "needs the documentation as JSON: just published"]
 fn every_public_type_is_asserted_to_be_send_and_sync() {
     for name in rust_libraries() {
         let asserted = read(format!("crates/{name}/src/send_and_sync.rs"));
-        assert_eq!(public::asserted_types(&asserted), documented(&name).types(), "{name}");
+        let mut types = documented(&name).types();
+        types.retain(|item| !ONLY_SEND.iter().any(|known| known.0 == name && known.1 == item));
+        assert_eq!(public::asserted_types(&asserted), types, "{name}");
     }
 }
 
