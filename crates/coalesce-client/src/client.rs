@@ -150,8 +150,9 @@ impl Client {
     /// Returns the policy of the host, changed as the options say. The policy of a host limits the
     /// options: a request cannot make a host share connections that the client keeps apart.
     fn policy(&self, origin: &OriginBuf, options: Option<&RequestOptions>) -> Arc<Policy> {
-        let host = origin.as_origin().host().to_buf();
-        let (own, common) = (self.settings.hosts.get(&host), &self.settings.policy);
+        let (hosts, common) = (&self.settings.hosts, &self.settings.policy);
+        let own =
+            if hosts.is_empty() { None } else { hosts.get(&origin.as_origin().host().to_buf()) };
         let policy = own.unwrap_or(common);
         let coalesce = options.and_then(|it| it.coalesce).filter(|_| own.is_none());
         let dns = options.and_then(|it| it.dns);

@@ -11,6 +11,7 @@
 
 mod cause;
 mod exchange;
+mod id_map;
 mod parts;
 mod runner;
 mod state;

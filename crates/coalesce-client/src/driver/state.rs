@@ -13,6 +13,7 @@ use coalesce_pool::{
 use tokio::sync::oneshot;
 
 use super::cause::Cause;
+use super::id_map::IdMap;
 use crate::connect::PeerTls;
 use crate::connection::Sender;
 use crate::route::{CandidateInfo, Route};
@@ -98,9 +99,9 @@ pub(super) struct Timer {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) pool: Pool,
-    slots: HashMap<RequestId, Slot>,
-    pub(super) links: HashMap<ConnectionId, Link>,
-    attempts: HashMap<AttemptId, Attempt>,
+    slots: IdMap<RequestId, Slot>,
+    pub(super) links: IdMap<ConnectionId, Link>,
+    attempts: IdMap<AttemptId, Attempt>,
     /// The number of the newest resolution of each key. The pool may ask for a key again while an
     /// earlier resolution runs, whose end is not the end of the new one.
     resolutions: HashMap<PoolKey, u64>,
@@ -118,9 +119,9 @@ impl State {
     pub(super) fn new(config: PoolConfig) -> Self {
         Self {
             pool: Pool::new(config),
-            slots: HashMap::new(),
-            links: HashMap::new(),
-            attempts: HashMap::new(),
+            slots: IdMap::default(),
+            links: IdMap::default(),
+            attempts: IdMap::default(),
             resolutions: HashMap::new(),
             last_resolution: 0,
             timer: Timer::default(),
