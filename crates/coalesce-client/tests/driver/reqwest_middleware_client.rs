@@ -11,6 +11,9 @@ use crate::server::{Server, reply};
 use crate::support::{Ca, in_time};
 
 fn client(ca: &Ca, server: &Server) -> ClientWithMiddleware {
+    // reqwest makes a TLS configuration of its own, for which another member of the workspace may
+    // have switched its default provider off. Fails if another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ca.client(server.address).build().unwrap();
     ClientBuilder::new(reqwest::Client::new()).with(CoalesceMiddleware::new(client)).build()
 }
