@@ -1,6 +1,7 @@
 //! Connections that another one replaces (RFC 8336 §2.4).
 
 use crate::candidate::{ConnectionFacts, ConnectionState, ConnectionStatus};
+use crate::endpoint::comparable;
 
 /// When a connection closes.
 ///
@@ -34,13 +35,16 @@ impl Closing {
 ///
 /// A connection replaces another one if all of this holds:
 ///
-/// - both are open, direct, and agree in scheme, partition and TLS configuration,
+/// - both are open, direct, and agree in address, scheme, partition and TLS configuration,
 /// - the origin set of the first is a proper superset of the other's,
 /// - it has room for the streams of the other, and for one at least,
 /// - its certificate covers each host of the other's set that the other's certificate covers.
 ///
 /// Why the certificate? RFC 8336 §2.4 speaks of sets alone. But a server may announce any origin,
 /// and must not be able to close the connections of servers whose certificates it does not have.
+///
+/// Why the address? Requests whose host has the address of the first connection alone could not use
+/// the other one, so each of them would make a connection that closes after it.
 ///
 /// # Examples
 /// ```
@@ -72,7 +76,8 @@ pub fn superseded(
 
 /// Returns whether both connections are made under the same terms.
 fn agree(one: &ConnectionFacts, other: &ConnectionFacts) -> bool {
-    one.key.partition == other.key.partition
+    comparable(one.peer) == comparable(other.peer)
+        && one.key.partition == other.key.partition
         && one.key.tls_configuration == other.key.tls_configuration
         && one.key.proxy.is_none()
         && other.key.proxy.is_none()

@@ -268,6 +268,7 @@ fn send(state: &mut State, id: RequestId, connection: ConnectionId, grounds: Gro
     found.status.streams_active = found.status.streams_active.saturating_add(1);
     found.status.shared |= found.facts.key.origin != request.facts.key.origin;
     found.status.alone |= request.needs_own();
+    found.needed |= !request.facts.policy.coalescing.allows_other_origins();
     if !state.groups.is_empty()
         && let Some(group) = state.groups.get_mut(&request.facts.key)
     {

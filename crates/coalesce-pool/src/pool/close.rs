@@ -26,6 +26,7 @@ fn is_replaced(state: &State, connection: &Connection) -> bool {
     let one = (&connection.facts, &connection.status);
     let mut others = state.connections.values();
     connection.status.origin_set().is_initialised()
+        && !connection.needed
         && others.any(|it| superseded(one, (&it.facts, &it.status)) == Some(Closing::Now))
 }
 
@@ -35,7 +36,9 @@ pub(super) fn close_replaced(state: &mut State, id: ConnectionId) {
     let Some(grown) = state.connections.get(&id) else { return };
     let by = (&grown.facts, &grown.status);
     let replaced = state.connections.iter().filter(|(_, it)| {
-        it.requests.is_empty() && superseded((&it.facts, &it.status), by) == Some(Closing::Now)
+        it.requests.is_empty()
+            && !it.needed
+            && superseded((&it.facts, &it.status), by) == Some(Closing::Now)
     });
     let replaced: Vec<_> = replaced.map(|(id, _)| *id).collect();
     for id in replaced {

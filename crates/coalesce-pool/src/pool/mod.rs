@@ -210,6 +210,7 @@ impl Pool {
             attempt,
             requests: BTreeSet::new(),
             verifying: BTreeMap::new(),
+            needed: false,
             idle_since: now,
         };
         self.state.connections.insert(id, connection);

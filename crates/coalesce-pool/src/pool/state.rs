@@ -54,6 +54,8 @@ pub(super) struct Connection {
     pub(super) requests: BTreeSet<RequestId>,
     /// The hosts for which the verifier runs, with the groups that wait for its result.
     pub(super) verifying: BTreeMap<HostBuf, Vec<PoolKey>>,
+    /// Whether it has carried a request that no connection of another origin may carry.
+    pub(super) needed: bool,
     /// Since when it has no request.
     pub(super) idle_since: Duration,
 }

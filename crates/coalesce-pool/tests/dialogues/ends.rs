@@ -1,6 +1,8 @@
 //! Connections that end.
 
-use coalesce_pool::{Failure, OriginFrame, Progress};
+use std::sync::Arc;
+
+use coalesce_pool::{Coalescing, ConnectionId, Failure, OriginFrame, Policy, Progress};
 
 use crate::client::{Client, https};
 
@@ -16,13 +18,22 @@ fn idle_connection_closes_after_ninety_seconds() {
     assert_eq!(client.pool.poll_timeout(), None);
 }
 
-#[test]
-fn connection_with_a_smaller_origin_set_closes_when_it_is_idle() {
+/// Makes a connection for `a` under a policy, and one for `b` at an address. The server of the
+/// second one announces both hosts. Returns the connections, and those that close after a request
+/// for `a`.
+fn closed_by_a_larger_set(a: Coalescing, address: &'static str) -> [Vec<ConnectionId>; 2] {
     let mut client = Client::new();
-    let request = client.get("a.example.test");
+    let with = |host, coalescing| {
+        let mut facts = https(host);
+        let mut policy = Policy::default();
+        policy.coalescing = coalescing;
+        facts.policy = Arc::new(policy);
+        facts
+    };
+    let request = client.request(with("a.example.test", a));
     let small = client.connect(&["a.example.test", "b.example.test"], 100);
-    client.address = Some("192.0.2.11:443");
-    client.get("b.example.test");
+    client.address = Some(address);
+    client.request(with("b.example.test", Coalescing::OwnOrigin));
     let large = client.connect(&["a.example.test", "b.example.test"], 100);
     let announce = |client: &mut Client, connection, payload: &[u8]| {
         client.pool.handle_origin(client.now, connection, &OriginFrame::new(0, 0, payload));
@@ -32,7 +43,25 @@ fn connection_with_a_smaller_origin_set_closes_when_it_is_idle() {
     announce(&mut client, large, b"\x00\x16https://a.example.test");
     assert!(client.closed.is_empty(), "it has a request");
     client.finish(request);
-    assert_eq!(client.closed, [small]);
+    [vec![small, large], client.closed]
+}
+
+#[test]
+fn connection_with_a_smaller_origin_set_closes_when_it_is_idle() {
+    let [made, closed] = closed_by_a_larger_set(Coalescing::AnyOrigin, "192.0.2.10:443");
+    assert_eq!(closed, made[..1]);
+}
+
+#[test]
+fn connection_that_the_larger_origin_set_cannot_replace_stays_open() {
+    for (policy, address) in [
+        (Coalescing::AnyOrigin, "192.0.2.11:443"),
+        (Coalescing::OwnOrigin, "192.0.2.10:443"),
+        (Coalescing::OwnOrigin, "192.0.2.11:443"),
+    ] {
+        let [_, closed] = closed_by_a_larger_set(policy, address);
+        assert!(closed.is_empty(), "{policy:?} {address}");
+    }
 }
 
 #[test]
