@@ -59,8 +59,9 @@ where
             Step::Exhausted => return Err(failed),
         };
         let timer = async {
-            match until {
-                Some(until) => sleep_until(start + until).await,
+            // A delay of `Duration::MAX` is beyond the clock.
+            match until.and_then(|until| start.checked_add(until)) {
+                Some(until) => sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
@@ -133,6 +134,16 @@ mod tests {
     async fn dead_address_costs_one_delay_and_is_cancelled() {
         assert_eq!(run(&[DEAD, (20, true)]).await, (Ok(1), 270, 1));
         assert_eq!(run(&[DEAD, DEAD, (20, true)]).await, (Ok(2), 520, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn longest_delay_tries_the_next_address_only_after_a_failure() {
+        let addresses = (0..2).map(|n| SocketAddr::from(([192, 0, 2, 1], n))).collect();
+        let won = race(addresses, Duration::MAX, async |address| {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if address.port() == 1 { Ok(1) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+        });
+        assert_eq!(won.await.ok(), Some(1));
     }
 
     #[tokio::test(start_paused = true)]

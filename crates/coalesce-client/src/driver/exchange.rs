@@ -211,8 +211,21 @@ impl Ticket {
         tracing::debug!(target: "coalesce::client", request = self.request.get(),
             failure = failure.code(), "failed");
         let timed_out = cause.as_ref().is_some_and(Cause::is_timeout);
-        let source = last_error.or_else(|| cause.map(Into::into));
+        let source = source(failure, last_error, cause.map(Into::into));
         Error::failed(failure, timed_out, source, Trail::new(route))
+    }
+}
+
+/// Returns the error behind a failure: that of the connection that was not made, or that of the
+/// last connection which carried the request.
+fn source(
+    failure: Failure,
+    of_exchange: Option<BoxError>,
+    of_connect: Option<BoxError>,
+) -> Option<BoxError> {
+    match failure {
+        Failure::Connect | Failure::NoAddress => of_connect.or(of_exchange),
+        _ => of_exchange.or(of_connect),
     }
 }
 
@@ -243,5 +256,28 @@ impl Drop for Ticket {
             }
             state.pool.handle_cancel(now, self.request);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_the_error_of_the_step_that_failed() {
+        let found = |failure, exchange: Option<&str>, connect: Option<&str>| {
+            let source = source(failure, exchange.map(Into::into), connect.map(Into::into));
+            source.map(|it| it.to_string())
+        };
+        for (failure, expected) in [
+            (Failure::Connect, "refused"),
+            (Failure::NoAddress, "refused"),
+            (Failure::Lost, "reset"),
+            (Failure::RetryBudget, "reset"),
+        ] {
+            assert_eq!(found(failure, Some("reset"), Some("refused")).unwrap(), expected);
+            assert_eq!(found(failure, Some("reset"), None).unwrap(), "reset");
+            assert_eq!(found(failure, None, Some("refused")).unwrap(), "refused");
+        }
     }
 }

@@ -58,9 +58,13 @@ impl Driver {
         exchange::exchange(&self.runner, request, facts).await
     }
 
-    /// Judges every connection for a request, after its host is resolved.
+    /// Judges every connection for a request, after its host is resolved. A proxy resolves hosts
+    /// itself, and DNS must not learn their names.
     pub(crate) async fn explain(&self, facts: &RequestFacts) -> Judged {
-        let endpoints = tasks::endpoints(&*self.runner.resolver, &facts.key).await;
+        let endpoints = match facts.key.proxy {
+            None => tasks::endpoints(&*self.runner.resolver, &facts.key).await,
+            Some(_) => Vec::new(),
+        };
         let endpoints = (!endpoints.is_empty()).then_some(endpoints.as_slice());
         let state = self.runner.lock();
         let judged = state.pool.explain(self.runner.now(), facts, endpoints);

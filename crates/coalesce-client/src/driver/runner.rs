@@ -183,7 +183,7 @@ impl Runner {
 async fn run_timer(runner: Weak<Runner>, changed: Arc<Notify>) {
     loop {
         let due = match runner.upgrade() {
-            Some(runner) => runner.lock().timer.due.map(|due| runner.began + due),
+            Some(runner) => runner.lock().timer.due_at(runner.began),
             None => return,
         };
         let Some(due) = due else {

@@ -11,6 +11,7 @@ use coalesce_pool::{
     Progress, Protocol, RequestId, Trail, TrailStep,
 };
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::id_map::IdMap;
@@ -88,11 +89,28 @@ pub(super) enum Task {
     },
 }
 
+/// The newest resolution of a key.
+#[derive(Debug)]
+struct Resolving {
+    number: u64,
+    /// The error of an attempt that failed meanwhile. Its requests fail only if no more endpoints
+    /// come.
+    cause: Option<Cause>,
+}
+
 /// The timer task.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     pub(super) due: Option<Duration>,
     pub(super) task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Timer {
+    /// Returns when the timer is due. `None` also for a time that the clock never reaches: a user
+    /// may set `Duration::MAX` to switch a timeout off.
+    pub(super) fn due_at(&self, began: Instant) -> Option<Instant> {
+        began.checked_add(self.due?)
+    }
 }
 
 /// Everything under the lock.
@@ -102,9 +120,9 @@ pub(super) struct State {
     slots: IdMap<RequestId, Slot>,
     pub(super) links: IdMap<ConnectionId, Link>,
     attempts: IdMap<AttemptId, Attempt>,
-    /// The number of the newest resolution of each key. The pool may ask for a key again while an
-    /// earlier resolution runs, whose end is not the end of the new one.
-    resolutions: HashMap<PoolKey, u64>,
+    /// The newest resolution of each key. The pool may ask for a key again while an earlier
+    /// resolution runs, whose end is not the end of the new one.
+    resolutions: HashMap<PoolKey, Resolving>,
     last_resolution: u64,
     pub(super) timer: Timer,
     /// The runtime of the last request. Values may be dropped outside of it.
@@ -156,9 +174,22 @@ impl State {
         self.attempts.remove(&attempt);
     }
 
+    /// Forgets an attempt that failed, and keeps its error if its host is still being resolved.
+    pub(super) fn fail_attempt(&mut self, attempt: AttemptId, cause: Option<&Cause>) {
+        let Some(failed) = self.attempts.remove(&attempt) else { return };
+        if let Some(resolving) = self.resolutions.get_mut(&failed.info.key) {
+            resolving.cause = cause.cloned();
+        }
+    }
+
+    /// Returns the error of the last attempt that failed during a resolution.
+    pub(super) fn cause_of(&self, key: &PoolKey) -> Option<Cause> {
+        self.resolutions.get(key)?.cause.clone()
+    }
+
     /// Returns whether a resolution is the newest one of its key, and forgets it at its end.
     pub(super) fn is_newest(&mut self, key: &PoolKey, number: u64, progress: Progress) -> bool {
-        let newest = self.resolutions.get(key) == Some(&number);
+        let newest = self.resolutions.get(key).is_some_and(|it| it.number == number);
         if newest && progress == Progress::Last {
             self.resolutions.remove(key);
         }
@@ -188,7 +219,7 @@ impl State {
                 Output::Resolve { key, .. } => {
                     self.last_resolution = self.last_resolution.wrapping_add(1);
                     let number = self.last_resolution;
-                    self.resolutions.insert(key.clone(), number);
+                    self.resolutions.insert(key.clone(), Resolving { number, cause: None });
                     effects.push(Effect::Start(Task::Resolve { key, number }));
                 }
                 Output::Connect { attempt, key, endpoints, .. } => {
@@ -292,5 +323,20 @@ impl State {
         }
         route.trail = trail;
         route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_beyond_the_clock_is_never_due() {
+        let began = Instant::now();
+        let due_at = |due| Timer { due, task: None }.due_at(began);
+        assert_eq!(due_at(None), None);
+        assert_eq!(due_at(Some(Duration::MAX)), None);
+        let second = Duration::from_secs(1);
+        assert_eq!(due_at(Some(second)), Some(began + second));
     }
 }

@@ -135,7 +135,8 @@ struct Resolution {
 impl Resolution {
     fn report(&self, endpoints: &[Endpoint], progress: Progress) {
         if let Some(runner) = self.runner.upgrade() {
-            runner.event_with(self.cause.as_ref(), |state, now| {
+            let of_attempt = runner.lock().cause_of(&self.key);
+            runner.event_with(of_attempt.as_ref().or(self.cause.as_ref()), |state, now| {
                 if state.is_newest(&self.key, self.number, progress) {
                     state.pool.handle_endpoints(now, &self.key, endpoints, progress);
                 }
@@ -165,7 +166,7 @@ impl Drop for Dialing {
         }
         if let Some(runner) = self.runner.upgrade() {
             runner.event_with(self.cause.as_ref(), |state, now| {
-                state.forget_attempt(self.attempt);
+                state.fail_attempt(self.attempt, self.cause.as_ref());
                 state.pool.handle_failed(now, self.attempt);
             });
         }

@@ -10,6 +10,7 @@ mod hyper_rustls_connector;
 mod misdirected;
 #[cfg(feature = "reqwest")]
 mod reqwest_middleware_client;
+mod resolvers;
 mod server;
 mod streams;
 mod support;
