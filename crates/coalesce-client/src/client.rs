@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coalesce_core::{HostBuf, OriginBuf};
-use coalesce_pool::{Policy, PoolKey, RequestFacts, RequestKind};
+use coalesce_pool::{Coalescing, Policy, PoolKey, RequestFacts, RequestKind};
 use http::header::HOST;
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
@@ -108,7 +108,7 @@ impl Client {
 
     /// Judges each open connection for a GET request to a URI, and says which may carry it.
     ///
-    /// The host is resolved, and nothing is sent to it.
+    /// The host is resolved, unless a proxy does that, and nothing is sent to it.
     ///
     /// # Errors
     /// Returns an [`Error`] if the URI is not one that [`get`](Self::get) takes.
@@ -148,22 +148,36 @@ impl Client {
     }
 
     /// Returns the policy of the host, changed as the options say. The policy of a host limits the
-    /// options: a request cannot make a host share connections that the client keeps apart.
+    /// options: a request can share less than its host, and not more.
     fn policy(&self, origin: &OriginBuf, options: Option<&RequestOptions>) -> Arc<Policy> {
         let (hosts, common) = (&self.settings.hosts, &self.settings.policy);
         let own =
             if hosts.is_empty() { None } else { hosts.get(&origin.as_origin().host().to_buf()) };
         let policy = own.unwrap_or(common);
-        let coalesce = options.and_then(|it| it.coalesce).filter(|_| own.is_none());
+        let coalesce = options.and_then(|it| it.coalesce).map(Coalescing::from);
+        let may_choose = |it: &Coalescing| own.is_none() || shares_less(*it, policy.coalescing);
+        let coalesce = coalesce.filter(may_choose);
         let dns = options.and_then(|it| it.dns);
         if coalesce.is_none() && dns.is_none() {
             return Arc::clone(policy);
         }
         let mut policy = Policy::clone(policy);
-        policy.coalescing = coalesce.map_or(policy.coalescing, Into::into);
+        policy.coalescing = coalesce.unwrap_or(policy.coalescing);
         policy.dns = dns.unwrap_or(policy.dns);
         Arc::new(policy)
     }
+}
+
+/// Returns whether a choice shares fewer connections than another one. A choice that is not known
+/// here shares none.
+fn shares_less(choice: Coalescing, than: Coalescing) -> bool {
+    let rank = |choice| match choice {
+        Coalescing::AnyOrigin => 3,
+        Coalescing::Address => 2,
+        Coalescing::OwnOrigin => 1,
+        _ => 0,
+    };
+    rank(choice) < rank(than)
 }
 
 fn get_request<U>(uri: U) -> Result<Request<RequestBody>, Error>
@@ -182,7 +196,8 @@ where
 fn origin(uri: &Uri) -> Result<OriginBuf, Error> {
     let refused = |message: String| Error::new(ErrorKind::Request, message);
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(refused(format!("found {uri}, expected an absolute URI")));
+        // The URI may have a password, which must not reach a log.
+        return Err(refused("found no scheme or no host, expected an absolute URI".into()));
     };
     let authority = authority.as_str();
     if authority.contains('@') {

@@ -86,8 +86,8 @@
 //! | --- | --- | --- |
 //! | `Off` | its own connections, which carry no other host | ignored |
 //! | `OwnOrigin` | its own connections, which may carry others | ignored |
-//! | `Address`, the default | also connections to its address whose certificate covers it | ignored |
-//! | `Origins` | the same, and the server's origin set limits or extends it | obeyed |
+//! | `Address`, the default | also connections to its address whose certificate covers it | limit |
+//! | `Origins` | the same, and those whose origin set has it | limit and extend |
 //!
 //! `dns_policy` says whether an origin set replaces the comparison of addresses. A connection is
 //! never shared if its verifier cannot be run again, if a client certificate was sent on it (unless

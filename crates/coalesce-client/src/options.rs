@@ -39,7 +39,9 @@ impl RequestOptions {
         self
     }
 
-    /// Sets whether the request shares connections with other hosts.
+    /// Sets whether the request shares connections with other hosts. If the host has a choice of
+    /// its own ([`coalesce_for`](crate::ClientBuilder::coalesce_for)), the request can only share
+    /// less.
     #[must_use]
     pub fn coalesce(mut self, choice: Coalesce) -> Self {
         self.coalesce = Some(choice);

@@ -124,6 +124,7 @@ async fn requests_that_cannot_be_sent_are_refused_with_the_reason() {
     let client = ca.client("127.0.0.1:1".parse().unwrap()).build().unwrap();
     for (uri, reason) in [
         ("/path", "expected an absolute URI"),
+        ("me:secret@a.test", "expected an absolute URI"),
         ("ftp://a.test/", "ftp://a.test"),
         ("https://me:secret@a.test/", "user information"),
         ("not a uri", "invalid"),
@@ -175,6 +176,30 @@ async fn options_keep_a_request_apart() {
         // The choice for the host holds, whatever the request says.
         assert_eq!(on("a.test", RequestOptions::new().coalesce(Coalesce::Address)).await, "2");
         assert_eq!(on("b.test", RequestOptions::new()).await, "0");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_may_share_less_than_the_choice_for_its_host() {
+    in_time(async {
+        let ca = Ca::new();
+        let server = Server::plain(&ca, &["a.test", "b.test"]).await;
+        let client = ca.client(server.address).coalesce_for("b.test", Coalesce::Address);
+        let client = client.build().unwrap();
+        assert_eq!(text(client.get(server.uri("a.test", "/")).await.unwrap()).await, "0");
+        for (choice, connection) in [
+            (Coalesce::Origins, "0"),
+            (Coalesce::Address, "0"),
+            (Coalesce::OwnOrigin, "1"),
+            (Coalesce::Off, "1"),
+        ] {
+            let options = RequestOptions::new().coalesce(choice);
+            let request = Request::get(server.uri("b.test", "/")).extension(options);
+            let request = request.body(RequestBody::default()).unwrap();
+            let answer = text(client.request(request).await.unwrap()).await;
+            assert_eq!(answer, connection, "{choice:?}");
+        }
     })
     .await;
 }
