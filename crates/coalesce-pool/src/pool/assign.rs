@@ -78,7 +78,7 @@ pub(super) fn end_waits(state: &mut State, now: Duration) {
             }
         }
         for wait in [&mut group.leader, &mut group.announcer] {
-            if matches!(*wait, LeaderWait::For { until, .. } if until <= now) {
+            if wait.until().is_some_and(|until| until <= now) {
                 *wait = LeaderWait::Over;
             }
         }
@@ -341,7 +341,7 @@ fn connect(state: &mut State, key: &PoolKey, id: RequestId, now: Duration) -> Re
         if let Some(group) = state.groups.get_mut(key) {
             group.leader = wait;
         }
-        if matches!(wait, LeaderWait::For { .. }) {
+        if wait.until().is_some() {
             return Ok(());
         }
     }
@@ -370,7 +370,7 @@ fn waits_for_origins(state: &mut State, key: &PoolKey, now: Duration) -> bool {
     if let Some(group) = state.groups.get_mut(key) {
         group.announcer = wait;
     }
-    matches!(wait, LeaderWait::For { .. })
+    wait.until().is_some()
 }
 
 /// Returns whether a connection that announces the origin of a request is enough for it.

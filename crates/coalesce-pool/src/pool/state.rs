@@ -92,6 +92,16 @@ pub(super) enum LeaderWait {
     Over,
 }
 
+impl LeaderWait {
+    /// Returns the time at which the wait ends. `None` if there is none.
+    pub(super) const fn until(self) -> Option<Duration> {
+        match self {
+            Self::For { until, .. } => Some(until),
+            Self::NotYet | Self::Over => None,
+        }
+    }
+}
+
 /// How far a leader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -170,10 +180,7 @@ impl Group {
 
     /// Returns the times at which its waits end.
     pub(super) fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
-        let [leader, announcer] = [self.leader, self.announcer].map(|wait| match wait {
-            LeaderWait::For { until, .. } => Some(until),
-            _ => None,
-        });
+        let [leader, announcer] = [self.leader, self.announcer].map(LeaderWait::until);
         let stream = match self.stream {
             StreamWait::Until(due) => Some(due),
             _ => None,
