@@ -16,24 +16,23 @@ const MISDIRECTED: &str = "coalesce_client_misdirected_total";
 
 /// Counts a request with an answer.
 pub(crate) fn answered(route: &Route) {
-    let grounds = steps(&route.trail);
+    count_steps(&route.trail);
+    let grounds = route.trail.carrier().map_or("", |(_, grounds)| grounds.code());
     metrics::counter!(ANSWERED, "grounds" => grounds).increment(1);
 }
 
 /// Counts a request without an answer.
 pub(crate) fn failed(error: &Error) {
     if let Some(trail) = error.trail() {
-        steps(trail.pool());
+        count_steps(trail.pool());
     }
     metrics::counter!(FAILED, "reason" => error.code()).increment(1);
 }
 
-/// Counts the steps of a trail, and returns the code of the grounds of the last connection.
-fn steps(trail: &Trail) -> &'static str {
-    let mut grounds = "";
+/// Counts the refusals and the 421s of a trail.
+fn count_steps(trail: &Trail) {
     for step in trail.steps() {
         match step {
-            TrailStep::Sent { grounds: found, .. } => grounds = found.code(),
             TrailStep::Judged { result: Eligibility::Refused(refusal), .. } => {
                 metrics::counter!(REFUSED, "reason" => refusal.code()).increment(1);
             }
@@ -41,5 +40,4 @@ fn steps(trail: &Trail) -> &'static str {
             _ => {}
         }
     }
-    grounds
 }

@@ -20,8 +20,6 @@ pub(crate) struct Route {
     pub(crate) trail: coalesce_pool::Trail,
     /// The candidates in the trail, each one once. A candidate that has ended may be missing.
     pub(crate) candidates: Vec<(CandidateId, Arc<CandidateInfo>)>,
-    /// The connection that carried the request last. `None` if it was never sent.
-    pub(crate) carrier: Option<CandidateId>,
 }
 
 /// The judgement of every candidate for a request that is not sent.

@@ -38,7 +38,7 @@ impl Trail {
     /// Returns the number of the connection that carried the request last. Numbers are unique in a
     /// client. `None` if the request was never sent.
     pub fn connection(&self) -> Option<u64> {
-        self.route.carrier.and_then(connection_number)
+        self.route.trail.carrier().map(|(connection, _)| connection.get())
     }
 
     /// Returns the address of the other end of that connection: the server, or the proxy.
@@ -58,10 +58,7 @@ impl Trail {
 
     /// Returns the reason why the connection was allowed to carry the request.
     pub fn grounds(&self) -> Option<Grounds> {
-        self.route.trail.steps().iter().rev().find_map(|step| match step {
-            coalesce_pool::TrailStep::Sent { grounds, .. } => Some(*grounds),
-            _ => None,
-        })
+        self.route.trail.carrier().map(|(_, grounds)| grounds)
     }
 
     /// Returns whether the connection was made for another origin.
@@ -92,7 +89,8 @@ impl Trail {
     }
 
     fn carrier(&self) -> Option<&CandidateInfo> {
-        self.route.find(self.route.carrier?)
+        let (connection, _) = self.route.trail.carrier()?;
+        self.route.find(CandidateId::Connection(connection))
     }
 }
 
@@ -141,28 +139,14 @@ impl TrailStep<'_> {
 
     /// Returns the number of the connection. `None` for an attempt to make one.
     pub fn connection(&self) -> Option<u64> {
-        connection_number(self.candidate()?)
-    }
-
-    fn candidate(&self) -> Option<CandidateId> {
-        match *self.step {
-            coalesce_pool::TrailStep::Judged { candidate, .. } => Some(candidate),
-            coalesce_pool::TrailStep::Sent { connection, .. }
-            | coalesce_pool::TrailStep::Misdirected { connection, .. }
-            | coalesce_pool::TrailStep::Unprocessed { connection, .. }
-            | coalesce_pool::TrailStep::Lost { connection, .. } => {
-                Some(CandidateId::Connection(connection))
-            }
-            _ => None,
-        }
+        connection_number(self.step.candidate())
     }
 }
 
 impl fmt::Display for TrailStep<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(candidate) = self.candidate() {
-            write!(f, "{}: ", Named(candidate, self.route.find(candidate)))?;
-        }
+        let candidate = self.step.candidate();
+        write!(f, "{}: ", Named(candidate, self.route.find(candidate)))?;
         match self.step {
             coalesce_pool::TrailStep::Judged { result, .. } => write_judged(*result, f),
             coalesce_pool::TrailStep::Sent { grounds, .. } => {

@@ -160,6 +160,20 @@ pub enum TrailStep {
     },
 }
 
+impl TrailStep {
+    /// Returns the connection of the step, or the attempt to make one.
+    pub const fn candidate(&self) -> CandidateId {
+        match *self {
+            Self::Judged { candidate, .. } => candidate,
+            Self::Sent { connection, .. }
+            | Self::Misdirected { connection }
+            | Self::Unprocessed { connection }
+            | Self::OverBudget { connection }
+            | Self::Lost { connection } => CandidateId::Connection(connection),
+        }
+    }
+}
+
 /// The way of a request through the pool: each decision that led to a connection or to a failure,
 /// with the result for each candidate.
 ///
@@ -182,6 +196,15 @@ impl Trail {
     /// Returns the steps, the first one first.
     pub fn steps(&self) -> &[TrailStep] {
         &self.steps
+    }
+
+    /// Returns the connection that carried the request last, and the reason why it might. `None` if
+    /// the request was never sent.
+    pub fn carrier(&self) -> Option<(ConnectionId, Grounds)> {
+        self.steps.iter().rev().find_map(|step| match *step {
+            TrailStep::Sent { connection, grounds } => Some((connection, grounds)),
+            _ => None,
+        })
     }
 
     /// Returns the number of steps that are left out, because there were more than the limit.

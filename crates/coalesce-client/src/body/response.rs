@@ -10,33 +10,19 @@ use hyper::body::Incoming;
 
 use crate::error::{Error, ErrorKind};
 
-type Ended = Box<dyn FnOnce(Result<(), &Error>) + Send + Sync>;
-
 /// The body of a response.
 ///
 /// Its stream is free for another request when the body has ended or is dropped.
 pub struct ResponseBody {
     body: Incoming,
-    ended: Option<Ended>,
+    /// Dropped at the end of the body, at an error, or with the body.
+    stream: Option<Box<dyn Send + Sync>>,
 }
 
 impl ResponseBody {
-    /// Wraps the body of hyper. `ended` runs once: at the end of the body, at an error, or when the
-    /// body is dropped.
-    pub(crate) fn new(body: Incoming, ended: Ended) -> Self {
-        Self { body, ended: Some(ended) }
-    }
-
-    fn end(&mut self, result: Result<(), &Error>) {
-        if let Some(ended) = self.ended.take() {
-            ended(result);
-        }
-    }
-}
-
-impl Drop for ResponseBody {
-    fn drop(&mut self) {
-        self.end(Ok(()));
+    /// Wraps the body of hyper, and keeps `stream` until its end.
+    pub(crate) fn new(body: Incoming, stream: Option<Box<dyn Send + Sync>>) -> Self {
+        Self { body, stream }
     }
 }
 
@@ -48,24 +34,12 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => {
-                if self.body.is_end_stream() {
-                    self.end(Ok(()));
-                }
-                Some(Ok(frame))
-            }
-            Some(Err(error)) => {
-                let error = Error::new(ErrorKind::Connection, error);
-                self.end(Err(&error));
-                Some(Err(error))
-            }
-            None => {
-                self.end(Ok(()));
-                None
-            }
-        };
-        Poll::Ready(frame)
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if !matches!(polled, Some(Ok(_))) || self.body.is_end_stream() {
+            self.stream = None;
+        }
+        let failed = |error| Error::new(ErrorKind::Connection, error);
+        Poll::Ready(polled.map(|frame| frame.map_err(failed)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coalesce_pool::{ConnectionId, Failure, RequestFacts, RequestId, TrailStep, Unprocessed};
+use coalesce_pool::{ConnectionId, Failure, RequestFacts, RequestId, Unprocessed};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -174,26 +174,13 @@ impl Ticket {
         let stream = self.stream.take();
         tracing::debug!(target: "coalesce::client", request = self.request.get(),
             connection = stream.as_ref().map(|it| it.connection().get()),
-            grounds = grounds(&route), status = response.status().as_u16(), "answered");
+            grounds = route.trail.carrier().map(|(_, grounds)| grounds.code()), status = response.status().as_u16(), "answered");
         // An error that is complete says that the rest of the upload is not wanted (RFC 9112 §9.5).
         let refuses = response.status().is_client_error() || response.status().is_server_error();
-        let mut end = Some(move || {
-            if refuses && let Some(stream) = &stream {
-                stream.cancel_upload();
-            }
-            drop(stream);
-        });
-        if response.body().is_end_stream()
-            && let Some(end) = end.take()
-        {
-            end();
-        }
-        let end = move |_: Result<(), &Error>| {
-            if let Some(end) = end {
-                end();
-            }
-        };
-        let mut response = response.map(|body| ResponseBody::new(body, Box::new(end)));
+        let stream = stream.map(|stream| AnsweredStream { stream, refuses });
+        let stream = stream.filter(|_| !response.body().is_end_stream());
+        let stream = stream.map(|it| Box::new(it) as Box<dyn Send + Sync>);
+        let mut response = response.map(|body| ResponseBody::new(body, stream));
         metrics::answered(&route);
         response.extensions_mut().insert(Trail::new(route));
         response
@@ -216,6 +203,21 @@ impl Ticket {
     }
 }
 
+/// The stream of an answer, until the end of its body.
+struct AnsweredStream {
+    stream: Arc<Stream>,
+    /// Whether the answer says that the rest of the upload is not wanted.
+    refuses: bool,
+}
+
+impl Drop for AnsweredStream {
+    fn drop(&mut self) {
+        if self.refuses {
+            self.stream.cancel_upload();
+        }
+    }
+}
+
 /// Returns the error behind a failure: that of the connection that was not made, or that of the
 /// last connection which carried the request.
 fn source(
@@ -227,14 +229,6 @@ fn source(
         Failure::Connect | Failure::NoAddress => of_connect.or(of_exchange),
         _ => of_exchange.or(of_connect),
     }
-}
-
-/// Returns the code of the reason for the connection that carried the request last.
-fn grounds(route: &Route) -> Option<&'static str> {
-    route.trail.steps().iter().rev().find_map(|step| match step {
-        TrailStep::Sent { grounds, .. } => Some(grounds.code()),
-        _ => None,
-    })
 }
 
 impl Drop for Ticket {

@@ -125,7 +125,7 @@ pub(super) struct State {
     resolutions: HashMap<PoolKey, Resolving>,
     last_resolution: u64,
     pub(super) timer: Timer,
-    /// The runtime of the last request. Values may be dropped outside of it.
+    /// The runtime of the first request. Values may be dropped outside of it.
     pub(super) runtime: Option<tokio::runtime::Handle>,
     /// No more requests are taken.
     pub(super) closing: bool,
@@ -303,18 +303,7 @@ impl State {
 
     fn route(&self, trail: Trail) -> Route {
         let mut route = Route::default();
-        for step in trail.steps() {
-            let candidate = match step {
-                TrailStep::Judged { candidate, .. } => *candidate,
-                TrailStep::Sent { connection, .. } => {
-                    let carrier = CandidateId::Connection(*connection);
-                    route.carrier = Some(carrier);
-                    carrier
-                }
-                TrailStep::Misdirected { connection, .. }
-                | TrailStep::Unprocessed { connection, .. } => CandidateId::Connection(*connection),
-                _ => continue,
-            };
+        for candidate in trail.steps().iter().map(TrailStep::candidate) {
             if route.candidates.iter().all(|(known, _)| *known != candidate)
                 && let Some(info) = self.describe(candidate)
             {
