@@ -1,6 +1,5 @@
 //! Makes connections.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::proxy::ProxyConfig;
 use super::target::{DialTarget, Dialed, Io, PeerTls};
 use super::{eyeballs, tcp, tls, tunnel};
 use crate::error::BoxError;
-use crate::resolve::{Question, Resolve, SystemResolver};
+use crate::resolve::{self, Question, Resolve, SystemResolver};
 use crate::tls_config::{TlsConfig, TlsSetup};
 use crate::verify;
 
@@ -164,12 +163,7 @@ impl Dialer {
     /// Resolves the host of the proxy.
     async fn resolve(&self, name: DnsName<'_>, port: u16) -> Result<Vec<Endpoint>, BoxError> {
         let question = Question { name: name.to_buf(), port, https: false };
-        let mut stream = self.proxy_resolver.resolve(question);
-        let mut endpoints = Vec::new();
-        while let Some(found) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
-            endpoints.extend(found?);
-        }
-        Ok(endpoints)
+        resolve::collect(self.proxy_resolver.resolve(question)).await
     }
 
     /// Connects TCP to one of the endpoints, or to the host itself if it is an address.

@@ -4,7 +4,6 @@
 //! and at the end of the runtime too.
 
 use std::sync::{Arc, Weak};
-use std::task::Context;
 
 use coalesce_core::{Host, HostBuf, Scheme};
 use coalesce_h2::client::ServerReport;
@@ -20,7 +19,7 @@ use super::state::{Link, Task};
 use crate::connect::{DialTarget, Dialed, PeerTls};
 use crate::connection::{self, Opened, Reports, Running};
 use crate::error::BoxError;
-use crate::resolve::{Question, Resolve};
+use crate::resolve::{Question, Resolve, next_endpoints};
 use crate::route::CandidateInfo;
 use crate::verify::tls_facts;
 
@@ -116,10 +115,7 @@ async fn resolve(
     };
     let https = origin.scheme() == Scheme::Https;
     let mut stream = resolver.resolve(Question { name, port: origin.port(), https });
-    let mut next = async || {
-        std::future::poll_fn(|context: &mut Context<'_>| stream.as_mut().poll_next(context)).await
-    };
-    while let Some(found) = next().await {
+    while let Some(found) = next_endpoints(&mut stream).await {
         answer(found);
     }
 }

@@ -24,4 +24,5 @@ pub use contract::{EndpointStream, Question, Resolve, ResolveError};
 pub use fixed::{FixedAddress, FixedEntryError, FixedResolver};
 #[cfg(feature = "hickory")]
 pub use hickory::{DnsConfigError, HickoryResolver};
+pub(crate) use stream::{collect, next_endpoints};
 pub use system::SystemResolver;

@@ -1,6 +1,6 @@
 //! Streams of endpoints.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,6 +11,20 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::contract::{EndpointStream, ResolveError};
 
 type Item = Result<Vec<Endpoint>, ResolveError>;
+
+/// Returns the next endpoints of a resolution. `None` at its end.
+pub(crate) async fn next_endpoints(stream: &mut EndpointStream) -> Option<Item> {
+    poll_fn(|context| stream.as_mut().poll_next(context)).await
+}
+
+/// Returns all endpoints of a resolution, or its first error.
+pub(crate) async fn collect(mut stream: EndpointStream) -> Result<Vec<Endpoint>, ResolveError> {
+    let mut found = Vec::new();
+    while let Some(item) = next_endpoints(&mut stream).await {
+        found.extend(item?);
+    }
+    Ok(found)
+}
 
 /// Takes the endpoints of a running resolution.
 #[derive(Clone, Debug)]

@@ -1,10 +1,7 @@
 //! Helpers of the tests of resolvers.
 
-use std::future::poll_fn;
-
-use coalesce_pool::Endpoint;
-
 use super::contract::{EndpointStream, Question, ResolveError};
+pub(super) use super::stream::collect;
 
 pub(super) fn question(host: &str, port: u16) -> Question {
     Question { name: host.parse().unwrap(), port, https: true }
@@ -14,13 +11,4 @@ pub(super) fn question(host: &str, port: u16) -> Question {
 pub(super) async fn addresses(stream: EndpointStream) -> Result<Vec<String>, ResolveError> {
     let found = collect(stream).await?;
     Ok(found.iter().map(|it| it.address.to_string()).collect())
-}
-
-/// Returns all endpoints, or the error if there is one.
-pub(super) async fn collect(mut stream: EndpointStream) -> Result<Vec<Endpoint>, ResolveError> {
-    let mut found = Vec::new();
-    while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
-        found.extend(item?);
-    }
-    Ok(found)
 }
