@@ -27,7 +27,6 @@ use crate::tls_config::TlsConfig;
 pub struct ClientBuilder {
     tls: Option<TlsConfig>,
     resolver: Option<Arc<dyn Resolve>>,
-    proxy: Option<ProxyConfig>,
     pool: PoolConfig,
     policy: Policy,
     hosts: Vec<(String, Coalesce)>,
@@ -51,7 +50,6 @@ impl ClientBuilder {
         Self {
             tls: None,
             resolver: None,
-            proxy: None,
             pool: PoolConfig::default(),
             policy,
             hosts: Vec::new(),
@@ -121,8 +119,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Keeps the bodies of requests that announce at most so many bytes, so that they can be sent
-    /// again after a 421. The default is 0: only bodies whose bytes are all there can be.
+    /// Keeps the bodies of requests that announce at most `bytes` bytes, so that the client can
+    /// send them again after a 421. The default is 0: only bodies whose bytes are all there can be.
     #[must_use]
     pub fn replay_limit(mut self, bytes: usize) -> Self {
         self.replay_limit = bytes;
@@ -160,7 +158,7 @@ impl ClientBuilder {
     /// Sets a proxy, whose connections no other host uses.
     #[must_use]
     pub fn proxy(mut self, proxy: ProxyConfig) -> Self {
-        self.proxy = Some(proxy);
+        self.dialer.proxy = Some(proxy);
         self
     }
 
@@ -184,7 +182,7 @@ impl ClientBuilder {
     /// Returns an [`Error`] if a host of [`coalesce_for`](Self::coalesce_for) is invalid, or if
     /// there is no TLS configuration or no resolver and those of the system cannot be read.
     pub fn build(mut self) -> Result<Client, Error> {
-        if self.dialer.connector.is_some() && self.proxy.is_some() {
+        if self.dialer.connector.is_some() && self.dialer.proxy.is_some() {
             return Err(Error::new(ErrorKind::Request, "a connector and a proxy exclude another"));
         }
         let tls = match (&self.dialer.connector, self.tls) {
@@ -200,9 +198,9 @@ impl ClientBuilder {
         };
         self.policy.client_certificate_hosts = tls.shared_client_certificate_hosts().to_vec();
         self.dialer.tls = vec![tls];
-        self.dialer.proxy.clone_from(&self.proxy);
         self.dialer.proxy_resolver = Arc::clone(&resolver);
         let hosts = host_policies(&self.hosts, &self.policy)?;
+        let proxy = self.dialer.proxy.clone();
         let driver = Driver::new(DriverParts {
             pool: self.pool,
             resolver,
@@ -212,7 +210,7 @@ impl ClientBuilder {
         let settings = Settings {
             policy: Arc::new(self.policy),
             hosts,
-            proxy: self.proxy,
+            proxy,
             request_timeout: self.request_timeout,
             replay_limit: self.replay_limit,
         };
