@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use coalesce_tls::{IgnoredName, PresentedNames};
+use coalesce_tls::IgnoredName;
 use serde::Serialize;
 
 use crate::compile::output_file::OutputFile;
@@ -18,16 +18,11 @@ const WARNINGS_MAX: usize = 20;
 /// Writes the names of the first certificate in the file `certificate` to `output`.
 pub(super) fn run(certificate: &Path, output: &Path, json: bool) -> Result<Exit, Failure> {
     let output_file = OutputFile::find(output, Kind::Identifiers)?;
-    let unusable = |error: &dyn fmt::Display| {
-        Failure::configuration(format_args!("--certificate {}: {error}", certificate.display()))
-    };
-    let der = files::first_certificate(certificate)
-        .map_err(|error| Failure::usage(format_args!("--certificate: {error}")))?;
-    let names = PresentedNames::read_der(&der).map_err(|error| unusable(&error))?;
+    let names = files::certificate_names(certificate)?;
     warn(certificate, names.ignored());
     if names.is_empty() {
         // Every host would be refused on a connection with such a set.
-        return Err(unusable(&"no name that can match; at least one expected"));
+        return Err(files::without_names(certificate));
     }
     let identifiers = names.identifiers();
     output_file.replace(identifiers.as_bytes())?;

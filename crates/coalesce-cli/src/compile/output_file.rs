@@ -10,7 +10,6 @@ use coalesce_site::open_regular_file;
 
 use crate::table_image::{Kind, is_start_of_compiled, start_of};
 use crate::terminal::exit::Failure;
-use crate::terminal::text::without_code;
 
 /// A file to create or to replace.
 #[derive(Debug)]
@@ -38,10 +37,10 @@ impl OutputFile {
                         named.display()
                     )));
                 }
-                Err(error) => return Err(cannot_write(named, &error)),
+                Err(error) => return Err(Failure::cannot_write(named, &error)),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => named.to_owned(),
-            Err(error) => return Err(cannot_write(named, &error)),
+            Err(error) => return Err(Failure::cannot_write(named, &error)),
         };
         let folder = match path.parent() {
             Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
@@ -49,7 +48,7 @@ impl OutputFile {
             None => PathBuf::from("/"),
         };
         if !folder.is_dir() {
-            return Err(cannot_write(named, &io::ErrorKind::NotFound.into()));
+            return Err(Failure::cannot_write(named, &io::ErrorKind::NotFound.into()));
         }
         Ok(Self { named: named.to_owned(), path, folder })
     }
@@ -57,7 +56,7 @@ impl OutputFile {
     /// Replaces the file's content by `bytes`. Every reader finds the old or the new content,
     /// whole, at any time and after any failure, even a power cut.
     pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), Failure> {
-        self.try_replace(bytes).map_err(|error| cannot_write(&self.named, &error))
+        self.try_replace(bytes).map_err(|error| Failure::cannot_write(&self.named, &error))
     }
 
     fn try_replace(&self, bytes: &[u8]) -> io::Result<()> {
@@ -96,10 +95,6 @@ fn kept(path: &Path, kind: Kind) -> io::Result<Option<&'static str>> {
             Kind::Identifiers => "a file that is no identifier set",
         }),
     })
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::runtime(format_args!("cannot write {}: {}", path.display(), without_code(error)))
 }
 
 #[cfg(test)]

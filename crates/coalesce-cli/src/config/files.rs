@@ -5,9 +5,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use coalesce_site::open_regular_file;
-use coalesce_tls::{FileFormat, PemError, certificates_from_pem, private_key_from_pem};
+use coalesce_tls::{
+    FileFormat, PemError, PresentedNames, certificates_from_pem, private_key_from_pem,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::terminal::exit::Failure;
 use crate::terminal::text::without_code;
 
 /// The longest file of certificates or keys that is read, in bytes: the bundle of every public CA
@@ -36,6 +39,22 @@ pub(crate) fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, 
         read => read.map_err(|error| FileError::not_pem(path, &error))?,
     };
     chain.into_iter().next().ok_or_else(|| FileError::content(path, "no certificate"))
+}
+
+/// Reads the names of the first certificate in the file of `--certificate`.
+pub(crate) fn certificate_names(path: &Path) -> Result<PresentedNames, Failure> {
+    let der = first_certificate(path)
+        .map_err(|error| Failure::usage(format_args!("--certificate: {error}")))?;
+    PresentedNames::read_der(&der).map_err(|error| unusable_certificate(path, &error))
+}
+
+/// Returns the failure of a certificate in `--certificate` that covers no host.
+pub(crate) fn without_names(path: &Path) -> Failure {
+    unusable_certificate(path, &"no name that can match; at least one expected")
+}
+
+fn unusable_certificate(path: &Path, error: &dyn fmt::Display) -> Failure {
+    Failure::configuration(format_args!("--certificate {}: {error}", path.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {

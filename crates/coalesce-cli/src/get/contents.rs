@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::response::Parts;
 
 use crate::get::plan::Place;
 use crate::get::trail;
 use crate::terminal::exit::Failure;
-use crate::terminal::text::without_code;
 
 /// An open place for a content.
 #[derive(Debug)]
@@ -26,7 +25,8 @@ impl Sink {
             Place::Nowhere => Self::Nowhere,
             Place::Stdout => Self::Stdout,
             Place::File(path) => {
-                let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
+                let file =
+                    File::create(path).map_err(|error| Failure::cannot_write(path, &error))?;
                 Self::File { path: path.clone(), file: BufWriter::new(file) }
             }
         })
@@ -61,7 +61,7 @@ impl Sink {
                 written.map_err(|error| Failure::output(&error))
             }
             Self::File { path, file } => {
-                file.write_all(data).map_err(|error| cannot_write(path, &error))
+                file.write_all(data).map_err(|error| Failure::cannot_write(path, &error))
             }
         }
     }
@@ -71,16 +71,10 @@ impl Sink {
         match self {
             Self::Nowhere | Self::Stdout => Ok(()),
             Self::File { path, mut file } => {
-                file.flush().map_err(|error| cannot_write(&path, &error))
+                file.flush().map_err(|error| Failure::cannot_write(&path, &error))
             }
         }
     }
-}
-
-/// Returns the failure to write a file.
-pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    let reason = without_code(error);
-    Failure::runtime(format_args!("cannot write {}: {reason}", path.display()))
 }
 
 #[cfg(test)]

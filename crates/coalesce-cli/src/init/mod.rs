@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use coalesce_tls::PresentedNames;
 
 use crate::config::files;
 use crate::terminal::exit::{Exit, Failure};
@@ -80,19 +79,14 @@ fn content(arguments: &InitArguments) -> Result<String, Failure> {
 
 /// Returns the names of a certificate as patterns of a virtual host.
 fn names_in(path: &Path) -> Result<Vec<String>, Failure> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        Failure::configuration(format_args!("--certificate {}: {error}", path.display()))
-    };
-    let der = files::first_certificate(path)
-        .map_err(|error| Failure::usage(format_args!("--certificate: {error}")))?;
-    let names = PresentedNames::read_der(&der).map_err(|error| unusable(&error))?;
+    let names = files::certificate_names(path)?;
     let patterns = names.names().iter().filter_map(|name| {
         let name = name.strip_prefix("DNS:").or_else(|| name.strip_prefix("IP:"));
         name.map(str::to_owned)
     });
     let patterns: Vec<String> = patterns.collect();
     if patterns.is_empty() {
-        return Err(unusable(&"no name that can match; at least one expected"));
+        return Err(files::without_names(path));
     }
     Ok(patterns)
 }
@@ -116,14 +110,12 @@ fn quoted(text: &str) -> String {
 
 /// Writes a new file, or replaces one if `force` is set.
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
-    let cannot = |error: &io::Error| {
-        let path = path.display();
-        match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::usage(format_args!(
-                "{path} exists; use another name, or --force to replace it"
-            )),
-            _ => Failure::runtime(format_args!("cannot write {path}: {}", without_code(error))),
-        }
+    let cannot = |error: &io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::usage(format_args!(
+            "{} exists; use another name, or --force to replace it",
+            path.display()
+        )),
+        _ => Failure::cannot_write(path, error),
     };
     let mut options = OpenOptions::new();
     options.write(true).create_new(!force).create(force).truncate(force);

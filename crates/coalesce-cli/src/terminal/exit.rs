@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+
+use crate::terminal::text::without_code;
 
 /// The exit codes, as `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,12 @@ impl Failure {
 
     pub(crate) fn runtime(message: impl fmt::Display) -> Self {
         Self::Message(Exit::Runtime, message.to_string())
+    }
+
+    /// A failure to write a file.
+    pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Self {
+        let reason = without_code(error);
+        Self::runtime(format_args!("cannot write {}: {reason}", path.display()))
     }
 
     /// A failure to write the output.
