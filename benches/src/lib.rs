@@ -7,6 +7,7 @@
 
 pub mod bare;
 pub mod client;
+pub mod command_line;
 pub mod machine;
 pub mod progress;
 pub mod random;

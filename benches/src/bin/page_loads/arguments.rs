@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use coalesce_benches::command_line::one_of;
 
 use crate::drivers::{self, PEERS, Peer};
 use crate::trace::{self, SHAPES, Shape};
@@ -87,13 +88,11 @@ pub(crate) enum Part {
 }
 
 fn shape(name: &str) -> Result<&'static Shape, String> {
-    let names = SHAPES.map(|shape| shape.name).join(", ");
-    trace::shape(name).ok_or_else(|| format!("expected one of {names}"))
+    trace::shape(name).ok_or_else(|| one_of(SHAPES.map(|shape| shape.name)))
 }
 
 fn peer(name: &str) -> Result<&'static Peer, String> {
-    let names = PEERS.map(|peer| peer.name).join(", ");
-    drivers::peer(name).ok_or_else(|| format!("expected one of {names}"))
+    drivers::peer(name).ok_or_else(|| one_of(PEERS.map(|peer| peer.name)))
 }
 
 #[cfg(test)]

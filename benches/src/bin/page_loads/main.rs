@@ -43,7 +43,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use coalesce_benches::machine;
+use coalesce_benches::{command_line, machine};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 
@@ -53,14 +53,7 @@ use crate::rounds::{Kept, Plan};
 use crate::world::World;
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // If standard error is closed, there is no other place to report the error.
-            let _ = writeln!(std::io::stderr().lock(), "{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command_line::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

@@ -76,7 +76,7 @@ enum Waves {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
-    /// What the page stands for.
+    /// The description of the page in the tables.
     pub(crate) about: &'static str,
     pub(crate) hosts: usize,
     pub(crate) operators: usize,

@@ -36,6 +36,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use coalesce_benches::command_line::one_of;
 use coalesce_benches::machine;
 use coalesce_benches::progress::Progress;
 
@@ -98,16 +99,12 @@ fn set(name: &str) -> Result<SetKind, String> {
 
 fn load(name: &str) -> Result<LoadKind, String> {
     let found = LOADS.iter().find(|(found, _)| *found == name);
-    found.map(|(_, kind)| *kind).ok_or_else(|| one_of(LOADS.iter().map(|(name, _)| *name)))
+    found.map(|(_, kind)| *kind).ok_or_else(|| one_of(LOADS.map(|(name, _)| name)))
 }
 
 fn peer(name: &str) -> Result<&'static PeerKind, String> {
     let found = PEERS.iter().find(|peer| peer.name == name);
     found.ok_or_else(|| one_of(PEERS.iter().map(|peer| peer.name)))
-}
-
-fn one_of(names: impl Iterator<Item = &'static str>) -> String {
-    format!("expected one of {}", names.collect::<Vec<_>>().join(", "))
 }
 
 fn main() -> ExitCode {

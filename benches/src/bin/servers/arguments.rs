@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use coalesce_benches::command_line::one_of;
 
 use crate::case::Case;
 use crate::kinds::{self, KINDS, Kind};
@@ -65,17 +66,17 @@ pub(crate) struct Arguments {
 }
 
 fn set(name: &str) -> Result<&'static str, String> {
-    SETS.into_iter().find(|set| *set == name).ok_or_else(|| one_of(&SETS))
+    SETS.into_iter().find(|set| *set == name).ok_or_else(|| one_of(SETS))
 }
 
 fn kind(name: &str) -> Result<&'static Kind, String> {
-    kinds::by_name(name).ok_or_else(|| one_of(&KINDS.each_ref().map(|kind| kind.name)))
+    kinds::by_name(name).ok_or_else(|| one_of(KINDS.iter().map(|kind| kind.name)))
 }
 
 fn job(text: &str) -> Result<(&'static Kind, Case), String> {
     let (server, case) = text.split_once(':').ok_or("expected SERVER:CASE")?;
     let case = Case::by_name(case).filter(|case| Case::PLAIN.contains(case));
-    Ok((kind(server)?, case.ok_or_else(|| one_of(&Case::PLAIN.map(Case::name)))?))
+    Ok((kind(server)?, case.ok_or_else(|| one_of(Case::PLAIN.map(Case::name)))?))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -85,10 +86,6 @@ fn seconds(text: &str) -> Result<f64, String> {
     } else {
         Err("expected 0.01 to 3600 seconds".to_owned())
     }
-}
-
-fn one_of(names: &[&str]) -> String {
-    format!("expected one of {}", names.join(", "))
 }
 
 #[cfg(test)]

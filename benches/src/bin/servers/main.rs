@@ -50,8 +50,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use coalesce_benches::machine;
 use coalesce_benches::progress::Progress;
+use coalesce_benches::{command_line, machine};
 
 use crate::arguments::{Arguments, SETS};
 use crate::kinds::{KINDS, Kind};
@@ -59,14 +59,7 @@ use crate::plan::Plan;
 use crate::records::{Record, Records, Version};
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // If standard error is closed, there is no other place to report the error.
-            let _ = writeln!(std::io::stderr().lock(), "{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command_line::end(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
