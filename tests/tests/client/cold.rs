@@ -78,7 +78,7 @@ async fn page_opens_one_connection_for_each_operator() {
 /// The leader's handshake hangs: the other host waits for it no longer than `leader_wait`, and its
 /// own connection then serves both.
 #[tokio::test]
-async fn hanging_leader_holds_nobody_up() {
+async fn hanging_leader_delays_no_other_host() {
     let (place, gate) = (Place::new(), Gate::closed());
     let script = Script::new(&["a", "b"]).holds(&gate, |connection| connection == 0);
     let server = Origin::start(place.address(1), script).await;

@@ -81,7 +81,7 @@ pub(crate) fn server_config(issued: Issued, asks: Option<&Ca>) -> ServerConfig {
     config
 }
 
-/// Starts a server on loopback that echoes what it receives.
+/// Starts a server on loopback that echoes each byte.
 pub(crate) async fn start(config: ServerConfig) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

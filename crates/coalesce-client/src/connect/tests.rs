@@ -294,7 +294,7 @@ async fn rerun_gets_the_stapled_response_and_its_errors_are_told_apart() {
     }
 }
 
-/// Accepts all chains, with an error of its own for some hosts.
+/// Accepts all chains, except for some hosts, each of which gets another error.
 #[derive(Debug)]
 struct AcceptsAll(Arc<dyn ServerCertVerifier>);
 

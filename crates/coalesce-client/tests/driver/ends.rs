@@ -118,7 +118,7 @@ async fn server_that_dies_in_a_body_fails_that_body_and_the_next_request_reconne
                     let head = Response::builder().header("content-length", 100).body(()).unwrap();
                     let mut body = respond.send_response(head, false).unwrap();
                     body.send_data(Bytes::from_static(b"part"), false).unwrap();
-                    // The connection writes what it has, and is then dropped.
+                    // The connection writes its buffered frames, and is then dropped.
                     let write = std::future::poll_fn(|context| connection.poll_closed(context));
                     let _ = tokio::time::timeout(std::time::Duration::from_millis(50), write).await;
                     return;

@@ -11,8 +11,8 @@ use crate::server::{Server, reply};
 use crate::support::{Ca, in_time};
 
 fn client(ca: &Ca, server: &Server) -> ClientWithMiddleware {
-    // reqwest makes a TLS configuration of its own, for which another member of the workspace may
-    // have switched its default provider off. Fails if another test was first.
+    // reqwest also makes a TLS configuration. Another member of the workspace may have switched the
+    // default provider of reqwest off. The call fails if another test was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ca.client(server.address).build().unwrap();
     ClientBuilder::new(reqwest::Client::new()).with(CoalesceMiddleware::new(client)).build()

@@ -1,4 +1,4 @@
-//! A small HTTP/2 server whose tests say what it does with each connection.
+//! A small HTTP/2 server. Each test decides how the server uses a connection.
 
 use std::future::Future;
 use std::net::SocketAddr;

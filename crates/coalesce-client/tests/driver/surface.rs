@@ -37,7 +37,8 @@ impl Body for Announced {
     }
 }
 
-/// Starts a server that sends back what it gets, and 421 for `b` on the first connection.
+/// Starts a server that echoes the body of each request. On the first connection, its status for
+/// `b` is 421.
 async fn echo(ca: &Ca) -> Server {
     let names = ["a.test", "b.test"];
     Server::answering(ca, &names, Builder::new(), |number, mut request, respond| async move {

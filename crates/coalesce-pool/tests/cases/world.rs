@@ -17,7 +17,7 @@ use crate::case::{Case, Connection, Kind, Record, Request};
 /// The time of every case. Certificates may have expired before it.
 const NOW: Duration = Duration::from_secs(1_000);
 
-/// Runs a case. An error says what was found in place of the expected result.
+/// Runs a case. An error has the actual result beside the expected one.
 pub(crate) fn run(case: &Case) -> Result<(), String> {
     match case.kind {
         Kind::Choose => choice(case),

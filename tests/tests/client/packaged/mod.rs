@@ -1,5 +1,5 @@
 //! nginx, Apache and HAProxy of the system's packages, and `coalesce serve`: hosts that share a
-//! connection, and a host that each of them serves only on connections of its own.
+//! connection, and a host that none of them serves on a shared connection.
 //!
 //! One certificate covers `a`, `b` and `c`. `c` is served only if it is the server name.
 
